@@ -939,6 +939,8 @@ class ContactBehind(_Answer):
 
     conversation_id: str = Field(examples=["CA1234"])
     source: str | None = Field(examples=["pbx"])
+    queue: str | None = Field(default=None, examples=["sales"])
+    """The queue of the scope that it came to last; null where it never came to one."""
     parts: list[str] = Field(examples=[["abandoned_missed"]])
     """The parts of the figure that it is in, as `/api/v1/explain` names them."""
     entered: _Time | None
@@ -956,7 +958,9 @@ class ContactBehind(_Answer):
 class ContactsAnswer(_Answer):
     """The contacts behind a figure."""
 
-    queue: str = Field(examples=["sales"])
+    scope: str = Field(examples=["queue:sales"])
+    queue: str | None = Field(examples=["sales"])
+    """Null for a wider scope."""
     channel: str = Field(examples=["voice"])
     kpi: str = Field(examples=["abandoned"])
     label: str | None = None
@@ -975,6 +979,13 @@ class ContactsAnswer(_Answer):
     """How many there are, listed or not."""
     contacts: list[ContactBehind]
     """Abandoned first, then the latest first."""
+
+
+class ContactsReadingAnswer(_Answer):
+    """How far events have been read for a question about contacts."""
+
+    reading: ReadingStanding | None
+    """Null where none are being read for that question of who asks: it waits for its turn, or is answered."""
 
 
 class AbandonedContact(_Answer):
@@ -1122,6 +1133,8 @@ class SessionAnswer(_Answer):
     """Of the account, as the access file or the provider has it; null for anyone."""
     rights: list[str] = Field(examples=[["figures"]])
     """What that one may, at least somewhere."""
+    contacts_of: list[str] | None = Field(default=None, examples=[["queue:sales"]])
+    """With the right `contacts` somewhere alone: the scopes whose contacts that one may see; absent where it holds everywhere."""
 
 
 class ListedSession(_Answer):

@@ -12,7 +12,7 @@ from streams.tracking.spaces import id_of
 from streams.windows.labels import COUNTED_BY_LABEL
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from streams.explaining.answer import Answer
     from streams.explaining.log import Known, PartitionLog
@@ -37,6 +37,8 @@ class Contact(NamedTuple):
     waited_ms: int | None
     #: ``abandoned``, ``answered``, ``waiting``, or the reason for which it left; None where the figure does not tell.
     outcome: str | None
+    #: The queue of the scope that it entered last; None where it never did.
+    queue: str | None
 
 
 def counted_by_label(kpi: str) -> str:
@@ -47,10 +49,18 @@ def counted_by_label(kpi: str) -> str:
     return field
 
 
-def contacts_behind(answer: Answer, logs: Mapping[int, PartitionLog], *, waiting: bool = False, label: str | None = None) -> list[Contact]:
+def contacts_behind(
+    answer: Answer,
+    logs: Mapping[int, PartitionLog],
+    *,
+    waiting: bool = False,
+    label: str | None = None,
+    belongs: Callable[[str], bool] | None = None,
+) -> list[Contact]:
     """Return the conversations of an answer, or those that wait at its instant: abandoned first, then the latest first.
 
     ``label``: of those that the figure counts, the ones under this label alone; empty: under none.
+    ``belongs`` says which queues belong to the scope, where that is not a queue itself.
     """
     question, parts = answer.question, dict[str, list[str]]()
     if waiting:
@@ -67,7 +77,8 @@ def contacts_behind(answer: Answer, logs: Mapping[int, PartitionLog], *, waiting
         parts = {name: mine for name, mine in parts.items() if _is_under(answer.shares.get(name, {}), field, label)}
     known: dict[str, Known] = {each.name: each for log in logs.values() for each in log.conversations() if each.name in parts}
     queue = question.scope.partition(":")[2]
-    found = [_contact(known[name], tuple(mine), answer, queue) for name, mine in parts.items() if name in known]
+    of_scope = belongs or (lambda name: name == queue)
+    found = [_contact(known[name], tuple(mine), answer, of_scope) for name, mine in parts.items() if name in known]
     return sorted(found, key=lambda each: (each.outcome != "abandoned", -(each.entered_ms or 0), each.conversation_id))
 
 
@@ -79,16 +90,17 @@ def _is_under(counts: Counts, field: str, label: str) -> bool:
     return counts.get(field, 0) > 0 and not any(number > 0 for name, number in counts.items() if name.startswith(prefix))
 
 
-def _contact(known: Known, parts: tuple[str, ...], answer: Answer, queue: str) -> Contact:
+def _contact(known: Known, parts: tuple[str, ...], answer: Answer, belongs: Callable[[str], bool]) -> Contact:
     counts, since = answer.shares.get(known.name, {}), answer.waiting_since_ms.get(known.name)
-    entries = [fact.at for fact in known.facts if type(fact) is Queued and fact.queue == queue and fact.at < answer.question.span.end_ms]
+    end_ms = answer.question.span.end_ms
+    entries = [fact for fact in known.facts if type(fact) is Queued and fact.at < end_ms and belongs(fact.queue)]
     outcome, waited = _outcome(counts)
-    entered = entries[-1] if entries else None
+    entered = entries[-1].at if entries else None
     if outcome is None and since is not None:
         outcome, entered = "waiting", since
         until = answer.question.until_ms
         waited = None if until is None else max(0, until - since)
-    return Contact(id_of(known.name), known.source, parts, entered, waited, outcome)
+    return Contact(id_of(known.name), known.source, parts, entered, waited, outcome, entries[-1].queue if entries else None)
 
 
 def _outcome(counts: Counts) -> tuple[str | None, int | None]:

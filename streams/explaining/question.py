@@ -63,24 +63,26 @@ class Question:
         records: Iterable[Mapping[str, Any]],
         configuration: Configuration,
         *,
-        queue: str,
         kpi: str,
+        queue: str = "",
+        scope: str | None = None,
         window: str = "trailing_15m",
         channel: str | None = None,
         at_ms: int | None = None,
     ) -> Question:
-        """Find the figure among window records and return the question about it.
+        """Find the figure of a queue, or of a wider scope such as ``site:tokyo``, among window records and return the question about it.
 
         Raises:
             QuestionError: no such figure, window, queue or channel, or none that contacts are behind.
         """
         _check(kpi, window)
-        scope = f"queue:{queue}"
+        scope = scope or f"queue:{queue}"
+        place = tuple(scope.split(":", 1))
         records = list(records)
         definitions = tuple(each for each in records if each["kind"] == "definition")
-        of_queue = [each for each in records if (each["kind"], each.get("scope_kind"), each.get("scope")) == ("window", "queue", queue)]
-        channel = _channel({str(each["channel"]) for each in of_queue if each["channel"] is not None}, configuration, queue, channel)
-        found = [each for each in of_queue if (each["channel"], each["window"]) == (channel, window)]
+        of_scope = [each for each in records if (each["kind"], each.get("scope_kind"), each.get("scope")) == ("window", *place)]
+        channel = _channel({str(each["channel"]) for each in of_scope if each["channel"] is not None}, configuration, scope, channel)
+        found = [each for each in of_scope if (each["channel"], each["window"]) == (channel, window)]
         if at_ms is not None:
             found = [each for each in found if parse_time_ms(each["window_start"]) <= at_ms < parse_time_ms(each["window_end"])]
             if kind_of_window(window) == "trailing":
@@ -90,7 +92,7 @@ class Question:
             span = Span(parse_time_ms(served["window_start"]), parse_time_ms(served["window_end"]))
             until_ms: int | None = parse_time_ms(served["as_of"])
         elif at_ms is None:
-            raise QuestionError(f"no figure of {window} is served for {queue} ({channel}); name an instant with at")
+            raise QuestionError(f"no figure of {window} is served for {_said(scope)} ({channel}); name an instant with at")
         else:
             trailing = kind_of_window(window) == "trailing"
             span, until_ms = _span(configuration, scope, channel, window, at_ms), at_ms if trailing else None
@@ -128,16 +130,22 @@ def _check(kpi: str, window: str) -> None:
         raise QuestionError(f"{kpi} is not served for {window}; permitted: windows of the kind {', '.join(found.windows)}")
 
 
-def _channel(served: set[str], configuration: Configuration, queue: str, asked: str | None) -> str:
-    configured = configuration.queues.get(queue)
+def _said(scope: str) -> str:
+    return scope.removeprefix("queue:")
+
+
+def _channel(served: set[str], configuration: Configuration, scope: str, asked: str | None) -> str:
+    configured = configuration.queues.get(_said(scope)) if scope.startswith("queue:") else None
     known = served or ({str(configured.channel)} if configured is not None and configured.channel is not None else set())
     if asked is not None:
         return asked
     if not known:
+        if configured is None and not scope.startswith("queue:"):
+            raise QuestionError(f"nothing is known of {scope}")
         names = ", ".join(configuration.queues) or "none is configured"
-        raise QuestionError(f"nothing is known of a queue {queue!r}; configured: {names}")
+        raise QuestionError(f"nothing is known of a queue {_said(scope)!r}; configured: {names}")
     if len(known) > 1:
-        raise QuestionError(f"{queue} has several channels; permitted: channel {', '.join(sorted(known))}")
+        raise QuestionError(f"{_said(scope)} has several channels; permitted: channel {', '.join(sorted(known))}")
     return known.pop()
 
 

@@ -26,6 +26,7 @@ from schemas.api import (
     CatalogueAnswer,
     ChangeMessage,
     ContactsAnswer,
+    ContactsReadingAnswer,
     CustomersAnswer,
     EarlierAnswer,
     ExplainAnswer,
@@ -144,6 +145,25 @@ _INSTANT = {"type": "string", "format": "date-time"}
 _WINDOW_NAME = {"type": "string", "pattern": "^((trailing|interval)_[0-9]{1,5}m|day|customers_day|customers_month)$"}
 _WINDOW = Parameter(
     name="window", about="Only the records of this window, and those of now.", example="trailing_15m", many=True, schema=_WINDOW_NAME
+)
+_OF_CONTACTS = (
+    Parameter(name="queue", about="Name of the queue; this or `scope` is required.", example="sales"),
+    Parameter(name="scope", about="In place of a queue all of a site, a department, a business or the center.", example="total:all"),
+    Parameter(
+        name="kpi",
+        about="Id of the KPI.",
+        example="abandoned",
+        required=True,
+        schema={"enum": [*EXPLAINED, "waiting", "longest_wait"]},
+    ),
+    Parameter(name="window", about="The window; trailing_15m without it, none for who waits.", example="day", schema=_WINDOW_NAME),
+    Parameter(name="channel", about="The channel, where there are several.", example="voice"),
+    Parameter(
+        name="at",
+        about="The window that holds this instant; the newest without it.",
+        example="2026-03-29T12:00:00Z",
+        schema=_INSTANT,
+    ),
 )
 _PAGES = (
     Parameter(
@@ -394,22 +414,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         right="contacts",
         about="The contacts behind a figure of a queue, abandoned first; serve answers it when started with --explain.",
         parameters=(
-            Parameter(name="queue", about="Name of the queue.", example="sales", required=True),
-            Parameter(
-                name="kpi",
-                about="Id of the KPI.",
-                example="abandoned",
-                required=True,
-                schema={"enum": [*EXPLAINED, "waiting", "longest_wait"]},
-            ),
-            Parameter(name="window", about="The window; trailing_15m without it, none for who waits.", example="day", schema=_WINDOW_NAME),
-            Parameter(name="channel", about="The channel, where the queue has several.", example="voice"),
-            Parameter(
-                name="at",
-                about="The window that holds this instant; the newest without it.",
-                example="2026-03-29T12:00:00Z",
-                schema=_INSTANT,
-            ),
+            *_OF_CONTACTS,
             Parameter(
                 name="label",
                 about="Only those that the figure counts under this label, such as complaints of a category; empty: under none.",
@@ -425,6 +430,15 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         answer=ContactsAnswer,
         statuses=(200, 404, 429, 503),
         tagged=True,
+    ),
+    Endpoint(
+        name="contacts_reading",
+        path="/api/v1/contacts/reading",
+        right="contacts",
+        about="How far events have been read for a question to /api/v1/contacts that one waits for; asked with the same parameters.",
+        parameters=_OF_CONTACTS,
+        answer=ContactsReadingAnswer,
+        statuses=(200, 404),
     ),
     Endpoint(
         name="abandoned",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from schemas.times import TimeFormatError, format_ms, parse_time_ms
 from streams.catalogue import LANGUAGES
@@ -11,11 +12,12 @@ from streams.explaining import PartitionLog, Question, QuestionError, contacts_b
 from streams.serving.call_backs import link_document
 from streams.serving.endpoints import MAX_LISTED
 from streams.serving.paging import number_of
+from streams.serving.reading import Reading
 from streams.serving.threads import in_thread
 from streams.serving.turns import Turns
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable
 
     from aiokafka import ConsumerRecord
 
@@ -27,6 +29,9 @@ __all__ = ["WAITING", "Explainer", "answered", "asked_of", "watched"]
 
 #: Figures of now that contacts are behind: those that wait.
 WAITING = ("waiting", "longest_wait")
+
+#: What the contacts of several queues are asked for by.
+WIDER = ("site:", "department:", "business:", "total:")
 
 #: Conversations listed a part, unless asked otherwise.
 _LISTED = 20
@@ -96,11 +101,20 @@ def _take(
         mine.take(record.value, record.offset, record.timestamp)
 
 
-def asked_of(query: Mapping[str, str]) -> tuple[str, int, dict[str, Any]]:
-    """Return language, number listed and what ``Question.of`` takes, from the parameters of a request; raise QuestionError."""
-    asked: dict[str, Any] = {name: query[name] for name in ("queue", "kpi", "window", "channel") if name in query}
-    if missing := [name for name in ("queue", "kpi") if name not in asked]:
+def asked_of(query: Mapping[str, str], *, wider: bool = False) -> tuple[str, int, dict[str, Any]]:
+    """Return language, number listed and what ``Question.of`` takes, from the parameters of a request; raise QuestionError.
+
+    ``wider``: a queue, or a wider scope in its place.
+    """
+    scoped = wider and "scope" in query
+    place = "scope" if scoped else "queue"
+    asked: dict[str, Any] = {name: query[name] for name in (place, "kpi", "window", "channel") if name in query}
+    if missing := [name for name in (place, "kpi") if name not in asked]:
         raise QuestionError(f"required: {', '.join(missing)}")
+    if scoped and "queue" in query:
+        raise QuestionError("permitted: queue or scope, not both")
+    if scoped and not asked["scope"].startswith(WIDER):
+        raise QuestionError(f"scope {asked['scope'][:40]!r}; permitted: {', '.join(f'{kind}NAME' for kind in WIDER[:-1])} and total:all")
     lang = query.get("lang", "en")
     if lang not in LANGUAGES:
         raise QuestionError(f"unknown lang {lang!r}; permitted: {', '.join(LANGUAGES)}")
@@ -116,6 +130,14 @@ def asked_of(query: Mapping[str, str]) -> tuple[str, int, dict[str, Any]]:
     return lang, listed, asked
 
 
+class _Answering(NamedTuple):
+    """A question about contacts that has its turn, and how far their events have been read."""
+
+    asker: str
+    asked: Mapping[str, Any]
+    reading: Reading
+
+
 class Explainer:
     """Answers for the API."""
 
@@ -124,6 +146,12 @@ class Explainer:
         self._configuration = configuration
         self._limits = limits
         self.turns = Turns()
+        self._answering: _Answering | None = None
+
+    def reading(self, asker: str, asked: Mapping[str, Any]) -> Reading | None:
+        """Return how far events have been read for a question that ``contacts`` is being asked; None where none are being read for it."""
+        found = self._answering
+        return found.reading if found is not None and (found.asker, found.asked) == (asker, asked) else None
 
     async def document(
         self, records: Callable[[str], Iterable[Mapping[str, Any]]], *, asker: str, lang: str, limit: int, asked: Mapping[str, Any]
@@ -138,7 +166,7 @@ class Explainer:
             configuration = self._configuration()
 
             async def find() -> Question:
-                return Question.of(records(asked["queue"]), configuration, **asked)
+                return Question.of(records(f"queue:{asked['queue']}"), configuration, **asked)
 
             async with asyncio.timeout(2 * self._limits.seconds):
                 answer, span, _ = await answered(find, self._log, configuration, self._limits)
@@ -156,6 +184,7 @@ class Explainer:
         """Return the contacts behind a figure as JSON has them, or those that wait, where that is the figure.
 
         ``label``: those it counts under that label alone, as ``contacts_behind`` takes it.
+        In place of ``queue``, ``asked`` may have a ``scope``.
 
         Raises:
             NoTurnError, QuestionError, TopicError, KafkaError, OSError, TimeoutError: as ``document``.
@@ -167,17 +196,38 @@ class Explainer:
         of_window = {**asked, "kpi": "offered", "window": "trailing_15m"} if waiting else asked
         async with self.turns.turn(asker):
             configuration = self._configuration()
+            scope = asked.get("scope") or f"queue:{asked['queue']}"
+
+            def hear(topic: str, since_ms: int | None, share: float) -> None:
+                self._answering = _Answering(asker, dict(asked), Reading(topic, share, since_ms))
 
             async def find() -> Question:
-                return Question.of(records(asked["queue"]), configuration, **of_window)
+                question = Question.of(records(scope), configuration, **of_window)
+                hear(self._log.topic, question.since_ms(configuration), 0.0)
+                return question
 
-            async with asyncio.timeout(2 * self._limits.seconds):
-                answer, span, logs = await answered(find, self._log, configuration, self._limits)
-            found = await in_thread(contacts_behind, answer, logs, waiting=waiting, label=label)
+            def told(span: Span) -> None:
+                if self._answering is not None:
+                    hear(span.topic, self._answering.reading.since_ms, span.passed / max(1, span.to_pass))
+
+            try:
+                async with asyncio.timeout(2 * self._limits.seconds):
+                    answer, span, logs = await answered(find, self._log, configuration, self._limits, told=told)
+                found = await in_thread(
+                    contacts_behind,
+                    answer,
+                    logs,
+                    waiting=waiting,
+                    label=label,
+                    belongs=lambda queue: scope in configuration.scopes_of_queue(queue),
+                )
+            finally:
+                self._answering = None
         question = answer.question
         window = None if waiting else question.window
         return {
-            "queue": asked["queue"],
+            "scope": scope,
+            "queue": asked.get("queue"),
             "channel": question.channel,
             "kpi": asked["kpi"],
             "label": label,
@@ -196,6 +246,7 @@ def _told(contact: Contact, configuration: Configuration) -> dict[str, Any]:
     return {
         "conversation_id": contact.conversation_id,
         "source": contact.source,
+        "queue": contact.queue,
         "parts": list(contact.parts),
         "entered": None if contact.entered_ms is None else format_ms(contact.entered_ms),
         "waited_seconds": None if contact.waited_ms is None else contact.waited_ms / 1000,

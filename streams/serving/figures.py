@@ -230,14 +230,15 @@ class Figures:
         """Return the records of ``entries`` by key."""
         return {entry.key: self._record(entry) for entry in entries if windows is None or _wanted(entry, windows)}
 
-    def window_records(self, queue: str) -> list[dict[str, Any]]:
-        """Return the records of a queue's windows, and those of definitions, as they were read."""
-        found = [*self.store.group("definition"), *(entry for entry in self.store.of_scope("queue", queue) if entry.window is not None)]
+    def window_records(self, scope: str) -> list[dict[str, Any]]:
+        """Return the records of the windows of a scope, as in ``queue:sales``, and those of definitions, as they were read."""
+        kind, _, name = scope.partition(":")
+        found = [*self.store.group("definition"), *(entry for entry in self.store.of_scope(kind, name) if entry.window is not None)]
         return [orjson.loads(entry.raw) for entry in sorted(found, key=lambda entry: entry.key)]
 
-    def names(self, queue: str) -> bool:
-        """Say whether any window of a queue is known."""
-        return any(entry.window is not None for entry in self.store.of_scope("queue", queue))
+    def names(self, name: str, kind: str = "queue") -> bool:
+        """Say whether any window of a queue, or of another scope, is known."""
+        return any(entry.window is not None for entry in self.store.of_scope(kind, name))
 
     def queue(self, name: str, view: View = EVERYTHING) -> dict[str, Any] | None:
         """Return what is known of one queue, by channel; None if no record names it, and just so if a view does not show it."""

@@ -95,3 +95,34 @@ def test_of_one_category() -> None:
     assert ids("contacts_by_category", "bill") == {"met", "gone", "back"}
     with pytest.raises(QuestionError, match=r"'offered' is not counted by label; permitted with label: .*complaints"):
         behind("offered", "day", label="bill")
+
+
+@pytest.mark.parametrize("scope", ["total:all", "department:care"])
+def test_of_several_queues_each_contact_names_its_own(scope: str) -> None:
+    """All six of the morning, the one of the other queue among them; who waits is found of all together too."""
+    configuration = Configuration.model_validate(yaml.safe_load(CONFIGURATION))
+
+    def found(window: str, *, waiting: bool) -> list[tuple[Any, ...]]:
+        question = Question.of([], configuration, scope=scope, channel="voice", kpi="offered", window=window, at_ms=AT_MS)
+        log = PartitionLog(configuration, question.until_ms)
+        for offset, each in enumerate(EVENTS):
+            log.take(orjson.dumps(each), offset, parse_time_ms(each["received_at"]))
+        answer = explain(question, configuration, {0: log})
+        contacts = contacts_behind(answer, {0: log}, waiting=waiting, belongs=lambda name: scope in configuration.scopes_of_queue(name))
+        return [(contact.conversation_id, contact.queue, contact.outcome) for contact in contacts]
+
+    assert found("day", waiting=False) == [
+        ("gone", QUEUE, "abandoned"),
+        ("elsewhere", "other", "answered"),
+        ("here", QUEUE, "waiting"),
+        ("back", QUEUE, "callback"),
+        ("late", QUEUE, "answered"),
+        ("met", QUEUE, "answered"),
+    ]
+    assert found("trailing_15m", waiting=True) == [("here", QUEUE, "waiting")]
+
+
+def test_a_scope_that_there_is_not() -> None:
+    """It is said by its name."""
+    with pytest.raises(QuestionError, match="nothing is known of site:nowhere"):
+        Question.of([], Configuration(), scope="site:nowhere", kpi="offered", at_ms=AT_MS)

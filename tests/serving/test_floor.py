@@ -21,7 +21,7 @@ from streams.serving.explainer import Explainer
 from streams.serving.people import People
 from streams.serving.reading_on import ReadingOn, UnreadError
 from tests.serving.held_log import HeldLog, agent_event, contact_event
-from tests.serving.records import Clock, Stand, client_of, figure, person, small_center
+from tests.serving.records import Clock, Stand, client_of, figure, person, small_center, window
 
 CONFIGURATION = Configuration.model_validate(
     {
@@ -143,7 +143,7 @@ def test_contacts_behind_a_figure_and_whom_to_call() -> None:
 
     async def check() -> None:
         audit = Noted()
-        async with client_of(serving(Stand.fed(small_center()), audit=audit)) as client:
+        async with client_of(serving(Stand.fed([*small_center(), window("total:all", kpis={}, revision=2)]), audit=audit)) as client:
             status, told = await asked(client, "/api/v1/contacts?queue=sales&kpi=offered")
             assert (status, told["window"], told["channel"], told["total"]) == (200, "trailing_15m", "voice", 3)
             # The stand serves 52: it is said that these contacts do not make them.
@@ -158,6 +158,11 @@ def test_contacts_behind_a_figure_and_whom_to_call() -> None:
             assert (waiting["window"], [each["conversation_id"] for each in waiting["contacts"]]) == (None, ["call 3"])
             limited = (await asked(client, "/api/v1/contacts?queue=sales&kpi=offered&limit=1"))[1]
             assert (limited["total"], len(limited["contacts"])) == (3, 1)
+
+            # All together, each with its queue.
+            status, told = await asked(client, "/api/v1/contacts?scope=total:all&kpi=waiting&channel=voice")
+            assert (status, told["scope"], told["queue"], told["channel"]) == (200, "total:all", None, "voice")
+            assert [(each["conversation_id"], each["queue"]) for each in told["contacts"]] == [("call 3", "sales")]
 
             status, told = await asked(client, "/api/v1/abandoned?hours=2")
             assert (status, told["total"], told["complete"], told["since"]) == (200, 1, True, day("06:59:00"))
@@ -178,12 +183,16 @@ def test_contacts_behind_a_figure_and_whom_to_call() -> None:
                 "contacts?queue=sales&kpi=waiting&window=week",
                 "contacts?queue=sales&kpi=occupancy",
                 "contacts?queue=sales&kpi=offered&label=x",
+                "contacts?scope=team:north&kpi=waiting",
+                "contacts?scope=site:nowhere&kpi=waiting",
+                "contacts?scope=total:all&queue=sales&kpi=waiting",
+                "contacts/reading?kpi=waiting",
                 "abandoned?hours=25",
                 "abandoned?limit=x",
                 "abandoned?order=oldest",
             ):
                 assert (await asked(client, f"/api/v1/{wrong}"))[0] == 400, wrong
-        assert audit.looks == [("looked_at_contacts", "sales")] * 3 + [("looked_at_contacts", None), ("looked_at_contacts", "claims")]
+        assert audit.looks == [("looked_at_contacts", name) for name in ("sales", "sales", "sales", "all", None, "claims")]
 
     asyncio.run(check())
 

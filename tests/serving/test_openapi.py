@@ -115,6 +115,7 @@ PATHS = {
     "agents": "/api/v1/agents",
     "people": "/api/v1/people?strip=true",
     "contacts": "/api/v1/contacts?queue=sales&kpi=offered&channel=voice",
+    "contacts_reading": "/api/v1/contacts/reading?queue=sales&kpi=offered&channel=voice",
     "abandoned": "/api/v1/abandoned",
     "openapi": "/api/v1/openapi.json",
     "session": "/api/v1/session",

@@ -15,7 +15,7 @@ from streams.serving.api.errors import secured
 from streams.serving.api.explain import explain
 from streams.serving.api.export import export
 from streams.serving.api.figures import agents, alerts, boards, catalogue, figures, outlook, queue, targets, trends
-from streams.serving.api.floor import abandoned, contacts, people
+from streams.serving.api.floor import abandoned, contacts, contacts_reading, people
 from streams.serving.api.health import alive, ready, standing
 from streams.serving.api.metrics import metrics
 from streams.serving.api.page import page
@@ -74,6 +74,7 @@ HANDLERS: Mapping[str, Callable[[web.Request], Awaitable[web.StreamResponse]]] =
     "agents": agents,
     "people": people,
     "contacts": contacts,
+    "contacts_reading": contacts_reading,
     "abandoned": abandoned,
     "audit": audit,
     "export": export,

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-__all__ = ["abandoned", "contacts", "people"]
+    from streams.access.views import View
+
+__all__ = ["abandoned", "contacts", "contacts_reading", "people"]
 
 log = logging.getLogger(__name__)
 
@@ -77,21 +79,41 @@ async def contacts(request: web.Request) -> web.Response:
     view = view_of(request, "contacts")
     try:
         limit = _asked_number(request, "limit", _LISTED, 0, MAX_LISTED)
-        asked_windows(request)
-        _, _, asked = asked_of({name: value for name, value in request.query.items() if name not in {"lang", "limit", "label"}})
-        expect_figures(serving.figures, view)
-        if view.scopes is not None and not (view.sees("queue", asked["queue"]) and serving.figures.names(asked["queue"])):
-            raise ProblemError(404, NO_QUEUE)
-        label = request.query.get("label")
+        asked, label = _asked_contacts(request, view), request.query.get("label")
         found = serving.explainer.contacts(serving.figures.window_records, asker=asker_of(request), limit=limit, asked=asked, label=label)
         document = await _read(found, "contact events")
     except QuestionError as error:
         # What is wrong with definitions names those of others.
         said = str(error) if error.__cause__ is None or view.scopes is None else "this is not the configuration that the worker has"
         raise ProblemError(400, said) from error
-    about = AuditObject(scope_kind="queue", scope=asked["queue"], kpi=asked["kpi"], window=document["window"], channel=document["channel"])
+    kind, name = document["scope"].split(":", 1)
+    about = AuditObject(scope_kind=kind, scope=name, kpi=asked["kpi"], window=document["window"], channel=document["channel"])
     await recorded(request, "looked_at_contacts", about)
     return await answer(request, document)
+
+
+async def contacts_reading(request: web.Request) -> web.Response:
+    """Answer with how far the events have been read for a question about contacts that who asks waits for."""
+    serving = request.app[SERVING]
+    if serving.explainer is None:
+        raise ProblemError(404, "contacts are not served here: start serve with --explain")
+    view = view_of(request, "contacts")
+    try:
+        reading = serving.explainer.reading(asker_of(request), _asked_contacts(request, view))
+    except QuestionError as error:
+        raise ProblemError(400, str(error)) from error
+    return await answer(request, {"reading": None if reading is None else reading.document(whole=view.scopes is None)})
+
+
+def _asked_contacts(request: web.Request, view: View) -> dict[str, Any]:
+    """Return what is asked of contacts; raise QuestionError, or ProblemError for a queue or wider scope that a view does not show."""
+    asked_windows(request)
+    _, _, asked = asked_of({name: value for name, value in request.query.items() if name not in {"lang", "limit", "label"}}, wider=True)
+    expect_figures(request.app[SERVING].figures, view)
+    kind, name = asked["scope"].split(":", 1) if "scope" in asked else ("queue", asked["queue"])
+    if view.scopes is not None and not (view.sees(kind, name) and request.app[SERVING].figures.names(name, kind)):
+        raise ProblemError(404, NO_QUEUE)
+    return asked
 
 
 async def abandoned(request: web.Request) -> web.Response:

@@ -25,6 +25,8 @@ from streams.serving.problems import problem
 from streams.serving.topic_writer import NotWrittenError
 
 if TYPE_CHECKING:
+    from streams.access.principals import Principal
+    from streams.serving.door import Door
     from streams.serving.login.login import Login
     from streams.serving.login.texts import Language
 
@@ -137,8 +139,15 @@ async def session(request: web.Request) -> web.Response:
             "kind": principal.kind,
             "name": None if principal.kind == "anyone" else principal.name,
             "rights": [right for right in RIGHTS if principal.may(right)],
+            **_contacts_of(door, principal),
         }
     )
+
+
+def _contacts_of(door: Door | None, principal: Principal) -> dict[str, list[str]]:
+    """Return of which scopes one may see single contacts, where that is not all of them."""
+    scopes = door.view(principal, "contacts").scopes if door is not None and principal.may("contacts") else None
+    return {} if scopes is None else {"contacts_of": sorted(each for each in scopes if not each.startswith(("agent:", "team:")))}
 
 
 async def sessions(request: web.Request) -> web.Response:

@@ -1,5 +1,6 @@
 // Firing alerts: which rule, where, what figure against what, since how long, and who sees to it. What fires and ends is told to screen readers.
 
+import { lead } from "./behind.js";
 import { shown } from "./names.js";
 
 const SHOWN = 6;
@@ -27,7 +28,8 @@ export const taken = (id, { name }, word) => (known(name) ? word(`${id}_by`, { n
 const known = (value) => value !== null && value !== undefined;
 const beyond = (told, value, limit) => (known(told.below) ? value < limit : value > limit);
 
-// `tools` are words and formats of the page, what a figure is now, and `asOf`, in milliseconds, null before there are any figures.
+// `tools` are words and formats of the page, what a figure is now, where the contacts behind an alert are, and `asOf`, in milliseconds, null
+// before there are any figures.
 export class List {
   constructor(parent, tools) {
     this.list = element(parent, "ul", "");
@@ -46,8 +48,10 @@ export class List {
     alerts.forEach(([key, alert], place) => {
       const item = this.items.get(key) ?? this.make(key);
       item.className = [alert.severity, isQuiet(alert) ? "quiet" : ""].filter(Boolean).join(" ");
-      this.texts(alert).forEach((text, n) => setText(item.children[n], text));
+      const texts = this.texts(alert);
+      texts.forEach((text, n) => setText(item.children[n].firstElementChild ?? item.children[n], text));
       item.children[2].title = this.tools.where(alert);
+      lead(item.children[3].firstChild, this.tools.contacts(alert), `${texts[3]} – ${this.tools.word("contacts.behind")}`, this.tools.word("contacts.behind"));
       // Moved only where the order differs: what stands still can be read.
       if (this.list.children[place] !== item) this.list.insertBefore(item, this.list.children[place] ?? null);
     });
@@ -62,6 +66,7 @@ export class List {
   make(key) {
     const item = element(this.list, "li", "");
     for (const name of ["severity", "rule", "where", "figure", "lasted", "seen"]) element(item, "span", name);
+    element(item.children[3], "a", "");
     this.items.set(key, item);
     return item;
   }
@@ -90,6 +95,7 @@ export class AlertStrip {
     const { word } = this.tools;
     const dialog = element(document.body, "dialog", "all-alerts");
     dialog.setAttribute("aria-label", word("alerts"));
+    dialog.addEventListener("click", ({ target }) => target.closest("a[href]") && dialog.close());
     const close = element(dialog, "button", "close");
     Object.assign(close, { type: "button", textContent: word("close") });
     close.addEventListener("click", () => dialog.close());

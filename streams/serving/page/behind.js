@@ -1,26 +1,49 @@
-// From a figure of a queue to its contacts, and from its day to its page: by click, by Enter, and by a second tap, the first of which explains the figure.
+// From a figure to its contacts, and from a queue's day to its page: by click, by Enter, and by a second tap, the first of which explains the figure.
 
-import { address, travel } from "./address.js";
-import { isOfNow } from "./text.js";
+import { address, minutes, travel } from "./address.js";
+import { kpi } from "./text.js";
 
-// Figures that contacts are behind, as the API takes them.
+// Figures of now that contacts are behind, and windows and figures that none are; as streams/explaining/question.py.
 const OF_NOW = ["waiting", "longest_wait"];
-const OTHERS = ["in_progress"];
+const OF_OTHERS = ["now", "customers_day", "forecast_contacts", "staff_forecast", "staff_required", "forecast_accuracy"];
+const SCOPES = ["queue", "site", "department", "business", "total"];
 
-function opened(cell, minutes) {
-  const { kpi } = cell.dataset;
+// Of which scopes who looks may see contacts; null: of all.
+let permitted = new Set();
+export function learnRights({ rights, contacts_of: scopes = null }) {
+  permitted = !rights.includes("contacts") ? new Set() : scopes && new Set(scopes);
+}
+
+const areBehind = (id) => OF_NOW.includes(id) || (kpi(id).subject === "contacts" && !OF_OTHERS.some((each) => each === id || kpi(id).windows.includes(each)));
+export const mayOpen = (kind, name) => SCOPES.includes(kind) && (permitted === null || permitted.has(`${kind}:${name}`));
+
+// The address of the contacts behind a figure of a scope; null where there are none, or who looks may not see them.
+export function contactsOf(kind, name, channel, id, span = `trailing_${minutes}m`) {
+  if (!channel || !mayOpen(kind, name) || !areBehind(id)) return null;
+  const place = kind === "queue" ? { of: name } : { scope: `${kind}:${name}` };
+  return address({ view: "contacts", ...place, channel, kpi: id, span: OF_NOW.includes(id) ? null : span }, { common: true });
+}
+
+// An <a> leads to an address, and is plain text where that is null.
+export function lead(link, href, said, meant) {
+  if (link.getAttribute("href") === href && (href === null || link.getAttribute("aria-label") === said)) return;
+  const attributes = { href, "aria-label": href && said, title: href && meant };
+  for (const [name, value] of Object.entries(attributes)) value === null ? link.removeAttribute(name) : link.setAttribute(name, value);
+}
+
+function opened(cell) {
+  const { kpi: id } = cell.dataset;
   const { queue, channel } = cell.parentElement.dataset;
-  if (queue && kpi === "trend") return address({ view: "queue", of: queue, channel: channel || null }, { common: true });
-  if (!queue || !kpi || OTHERS.includes(kpi) || (isOfNow(kpi) && !OF_NOW.includes(kpi)) || cell.classList.contains("unknown")) return null;
-  return address({ view: "contacts", of: queue, channel: channel || null, kpi, span: `trailing_${minutes}m` }, { common: true });
+  if (!queue || !id || cell.classList.contains("unknown")) return null;
+  return id === "trend" ? address({ view: "queue", of: queue, channel: channel || null }, { common: true }) : contactsOf("queue", queue, channel, id);
 }
 
 // `said`: what explains it.
-export function openContacts(table, minutes, said) {
+export function openContacts(table, said) {
   table.dataset.opens = said;
   let tapped = null;
   const go = (event, cell) => {
-    const place = opened(cell, minutes);
+    const place = opened(cell);
     if (!place) return;
     event.preventDefault();
     travel(place);

@@ -12,7 +12,7 @@ function explanationOf(element) {
   const { kpi } = element.dataset;
   const column = kpi ? (element.closest("table")?.tHead.querySelector(`.${CSS.escape(kpi)}`)?.title ?? "") : "";
   const inside = [element, ...element.querySelectorAll("[title]")].map((each) => each.title);
-  const opens = kpi && element.parentElement.dataset.queue ? (element.closest("table")?.dataset.opens ?? "") : "";
+  const opens = kpi && element.parentElement.hasAttribute("data-contacts") ? (element.closest("table")?.dataset.opens ?? "") : "";
   return [...new Set([column, ...inside, opens])].filter(Boolean).join("\n");
 }
 

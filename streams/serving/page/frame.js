@@ -1,6 +1,8 @@
 // Shows one view at a time, the one that the address names. The overview and the walls are the page itself; others are modules, imported when first shown.
 
 import { address, asked, askedAll, change, followLinks, onChange, onTravel, travel } from "./address.js";
+import { learnRights } from "./behind.js";
+import { Navigation } from "./navigation.js";
 import { whoIsHere } from "./session.js";
 import { capitalize, setText, word } from "./text.js";
 import { unread } from "./unread.js";
@@ -48,7 +50,6 @@ export class Frame {
   // `live` are the figures of the page: gather, targets, asOf and silence. `after` is called with the view that is shown from now on.
   constructor(nav, main, live, after) {
     Object.assign(this, { nav, main, live, after });
-    this.links = new Map();
     this.rights = null;
     this.shown = null;
     this.tasks = new Set();
@@ -71,13 +72,9 @@ export class Frame {
       here = await whoIsHere();
     }
     this.rights = here.rights;
-    this.nav.setAttribute("aria-label", word("view"));
-    const list = this.nav.appendChild(document.createElement("ul"));
-    for (const { id, right } of VIEWS.filter((each) => this.may(each.right))) {
-      const link = list.appendChild(document.createElement("li")).appendChild(document.createElement("a"));
-      link.textContent = titleOf(id);
-      this.links.set(id, link);
-    }
+    learnRights(here);
+    const seen = VIEWS.filter(({ right }) => this.may(right));
+    this.navigation = new Navigation(this.nav, seen.map((each) => [each, titleOf(each.id)]));
     onChange(() => this.point());
     onTravel(() => this.show({ focus: true }));
     followLinks();
@@ -87,10 +84,7 @@ export class Frame {
 
   // Where the links lead, after the address has changed.
   point() {
-    for (const [id, link] of this.links) {
-      link.href = address(chosen(id), { common: true });
-      id === this.current.id ? link.setAttribute("aria-current", "page") : link.removeAttribute("aria-current");
-    }
+    this.navigation?.point(this.current.id, (id) => address(chosen(id), { common: true }));
   }
 
   // The live figures have changed.

@@ -2,6 +2,7 @@
 // the queue's view; what its figures are called arranges the cells by them.
 
 import { address, change, onChange } from "./address.js";
+import { cellsAcross, widestName } from "./fitting.js";
 import { isNarrow, order } from "./options.js";
 import { shown } from "./names.js";
 import { onPaper } from "./paper.js";
@@ -49,12 +50,13 @@ export class HeatMap {
   split() {
     const rem = Number.parseFloat(getComputedStyle(document.documentElement).fontSize);
     const place = this.list.getBoundingClientRect();
-    this.columns = Math.max(1, Math.floor(place.width / (CELL_WIDTH * rem)));
     const lines = Math.max(1, Math.floor((innerHeight - place.top - 0.3 * rem) / (CELL_HEIGHT * rem)));
     const rows = [...this.queues.table.rows.values()];
     const at = new Map([...this.queues.table.body.rows].map((element, n) => [element, n]));
     const sorted = rows.sort((a, b) => channelRank(a.channel) - channelRank(b.channel) || `${a.channel}`.localeCompare(`${b.channel}`) || b.total - a.total || at.get(a.element) - at.get(b.element));
     const pages = [];
+    const sample = this.list.querySelector("li > b");
+    this.columns = cellsAcross(sorted.length, place.width, lines, CELL_WIDTH * rem, sample ? widestName(sorted.map(({ name }) => name), sample) : CELL_WIDTH * rem);
     // A telephone in a hand scrolls.
     if (isNarrow() || onPaper()) return [sorted];
     for (let n = 0; n < sorted.length; n += this.columns * lines) pages.push(sorted.slice(n, n + this.columns * lines));

@@ -15,6 +15,9 @@ export class ReadingLine {
     this.bar = make(this.element, "progress");
     this.bar.max = 1;
     this.bar.setAttribute("aria-label", word("reading.progress"));
+    // How long it has taken by now is not read aloud each second.
+    this.taken = make(this.element, "span", "taken");
+    this.taken.setAttribute("aria-hidden", "true");
     this.show({ topic: "", since: null, share: null });
   }
 

@@ -1,5 +1,6 @@
 // What each table shows of the records: queues, teams and the backlog of the reply channels.
 
+import { mayOpen } from "./behind.js";
 import { own, shown } from "./names.js";
 import { shownColumns } from "./columns.js";
 import { USUAL_COLUMNS, heat, isChosen, isTeamChosen, narrowed, order, orderBy, pins, togglePin, wall } from "./options.js";
@@ -203,6 +204,7 @@ export class Queues extends Ranked {
       const row = this.table.row(key, scope, named("channel", channel));
       row.channel = channel;
       Object.assign(row.element.dataset, { queue: scope, channel });
+      row.element.toggleAttribute("data-contacts", mayOpen("queue", scope));
       shown.add(key);
       of.set(channel, [...(of.get(channel) ?? []), entry]);
       const target = own(targets, scope);

@@ -1,9 +1,10 @@
 // The tiles above the tables: one a channel, calls first, and what is of no channel. Channels are never mixed in one.
 
+import { contactsOf, lead } from "./behind.js";
 import { balance } from "./dom.js";
 import { wall } from "./options.js";
 import { channelRank, isSelfService, longestWait } from "./rows.js";
-import { brief, count, duration, known, meaning, named, setClass, setText, word } from "./text.js";
+import { brief, count, duration, known, label, meaning, named, setClass, setText, word } from "./text.js";
 
 function make(parent, name, className, text = "") {
   const made = parent.appendChild(document.createElement(name));
@@ -21,7 +22,7 @@ export class Summary {
     this.balance = wall ? () => {} : balance(list, TILE_WIDTH);
     this.channels = new Map();
     this.below = this.tile("below", word("queues_below"), [["", word("queues_below_meaning")]])[0];
-    this.unknown = make(this.below.parentElement, "small", "");
+    this.unknown = make(this.below.closest(".part"), "small", "");
     this.free = this.tile("free", word("free_agents"), [["", word("free_agents_meaning")]])[0];
     this.silent = make(this.free.closest("li"), "span", "silent-mark");
   }
@@ -35,14 +36,14 @@ export class Summary {
     return figures.map(([text, title]) => {
       const part = make(parts, "span", "part");
       part.title = text ? `${text} – ${title}` : title;
-      const place = make(part, "b", "");
+      const place = make(make(part, "b", ""), "a", "");
       if (text) make(part, "small", "", text);
       return place;
     });
   }
 
-  // `nows` are records of now about contacts; `silence` is why how many are free may have passed.
-  show(nows, judged, free, silence, asOf) {
+  // `nows` are records of now about contacts, `place` is what they are all of, as [kind, name]; `silence` is why how many are free may have passed.
+  show(nows, judged, free, silence, asOf, place) {
     setText(this.below, judged.all ? `${count(judged.missed)} / ${count(judged.all)}` : "–");
     const item = this.below.closest("li");
     setClass(item, "missed", judged.missed > 0);
@@ -72,6 +73,11 @@ export class Summary {
       setText(places[0], count(sum("waiting")));
       setText(places[1], duration(waits.length ? Math.max(...waits) : null));
       setText(places[2], count(sum("in_progress")));
+      const [kind, name] = mine.length === 1 ? [mine[0].scope_kind, mine[0].scope] : (place ?? []);
+      ["waiting", "longest_wait"].forEach((id, n) => {
+        const said = `${named("channel", channel)} · ${label(id, channel)} ${places[n].textContent} – ${word("contacts.behind")}`;
+        lead(places[n], contactsOf(kind, name, channel, id), said, word("contacts.behind"));
+      });
     });
     this.balance();
   }

@@ -29,6 +29,10 @@ export function label(id, channel = null) {
 // Written contacts of no queue: they have a backlog, and nothing else of a queue.
 export const UNASSIGNED = "(unassigned)";
 export const queueName = (name) => (name === UNASSIGNED ? word("backlog.unassigned") : shown(name));
+export function placeName(kind, name) {
+  if (kind === "total") return word("scope.total");
+  return kind === "queue" ? queueName(name) : `${word(`scope.${kind}`)} ${shown(name)}`;
+}
 // For headings that are read from afar.
 export const brief = (id) => own(words, `brief.${id}`) ?? label(id);
 export const kpi = (id) => kpis.get(id) ?? {};

@@ -2,13 +2,15 @@
 
 import { address } from "./address.js";
 import { List } from "./alerts.js";
+import { contactsOf, lead } from "./behind.js";
 import { make } from "./dom.js";
+import { cellsAcross, fitColumns, widestName } from "./fitting.js";
 import { own, shown } from "./names.js";
 import { isNarrow, placeOf } from "./options.js";
 import { onPaper } from "./paper.js";
 import { channelRank, figureNow, goalOf, isSelfService, longestWait } from "./rows.js";
 import { writeName } from "./tables.js";
-import { figure, isOfNow, kpi, known, label, language, named, queueName, setAttribute, setClass, setText, word } from "./text.js";
+import { NOTHING, figure, isOfNow, kpi, known, label, language, named, placeName, queueName, setAttribute, setClass, setText, word } from "./text.js";
 
 const LEVEL = "service_level_live";
 const JUDGED_FROM = 5;
@@ -21,11 +23,6 @@ const [CELL_WIDTH, CELL_HEIGHT] = [7.5, 4.65];
 const isWhole = () => isNarrow() || onPaper();
 
 export const said = (words) => words?.[language] ?? words?.en ?? words?.ja ?? "";
-
-function placeName(kind, name) {
-  if (kind === "total") return word("scope.total");
-  return kind === "queue" ? queueName(name) : `${word(`scope.${kind}`)} ${shown(name)}`;
-}
 
 // The entry of a tile's scope: of its channel, or of the only one there is.
 function entryOf(tile, context) {
@@ -50,6 +47,12 @@ function verdict(tile, value, of, target) {
   return value < target ? "bad" : "good";
 }
 
+// A figure leads to its contacts.
+function toContacts(link, kind, name, channel, id) {
+  const said = `${label(id.replace(/_live$/, ""), channel)} ${link.textContent} · ${placeName(kind, name)} – ${word("contacts.behind")}`;
+  lead(link, link.textContent === NOTHING ? null : contactsOf(kind, name, channel, id), said, word("contacts.behind"));
+}
+
 class FigureTile {
   constructor(place, tile) {
     this.tile = tile;
@@ -57,7 +60,7 @@ class FigureTile {
     this.heading = make(place, "h3");
     this.value = make(place, "b");
     this.mark = make(this.value, "i");
-    this.text = make(this.value, "span");
+    this.text = make(this.value, "a");
     this.note = make(place, "small");
   }
 
@@ -73,6 +76,7 @@ class FigureTile {
     for (const each of ["good", "warn", "bad"]) setClass(place, each, found === each);
     setClass(place, "silent", silent !== "");
     setText(this.text, figure(tile.kpi, value).replace(" %", "%"));
+    toContacts(this.text, kind, name, entry?.channel, tile.kpi);
     setAttribute(this.mark, "role", ["warn", "bad"].includes(found) ? "img" : "presentation");
     setAttribute(this.mark, "aria-label", ["warn", "bad"].includes(found) ? word(`board.${found}`) : "");
     const none = several ? word("board.several") : known(value) || (isOfNow(tile.kpi) && entry?.now) ? "" : context.unread() || word(isSelfService(tile.channel) ? "board.self_service" : "board.missing");
@@ -131,6 +135,7 @@ class QueuesTile extends OfQueues {
     const rows = all.slice(0, isWhole() || all.length <= room + 1 ? all.length : room);
     while (this.body.rows.length > rows.length) this.body.lastChild.remove();
     rows.forEach((entry, n) => this.row(this.body.rows[n] ?? this.make(), entry, context));
+    fitColumns(this.table);
     setText(this.more, all.length > rows.length ? word("board.more", { n: all.length - rows.length }) : all.length ? "" : context.unread() || word("no_queues_chosen"));
   }
 
@@ -143,7 +148,7 @@ class QueuesTile extends OfQueues {
     for (const id of this.tile.columns) {
       const cell = make(row, "td", id);
       make(cell, "i");
-      make(cell, "b");
+      make(make(cell, "b"), "a");
     }
     return row;
   }
@@ -166,7 +171,8 @@ class QueuesTile extends OfQueues {
       for (const each of ["good", "bad"]) setClass(cell, each, found === each);
       setAttribute(mark, "role", found ? "img" : "presentation");
       setAttribute(mark, "aria-label", found ? word(found === "bad" ? "missed" : "met") : "");
-      setText(text, figure(id, value).replace(" %", "%"));
+      setText(text.firstChild, figure(id, value).replace(" %", "%"));
+      toContacts(text.firstChild, "queue", scope, channel, id);
     });
   }
 }
@@ -196,9 +202,12 @@ class MapTile extends OfQueues {
     const { width, height } = this.room;
     const [across, lines] = [Math.max(1, Math.floor(width / CELL_WIDTH)), Math.max(1, Math.floor(height / CELL_HEIGHT))];
     const most = isWhole() ? all.length : across * lines;
+    const sample = this.list.querySelector(".name");
+    const rem = Number.parseFloat(getComputedStyle(document.documentElement).fontSize);
+    const wide = sample ? widestName(all.slice(0, most).map(({ scope }) => shown(scope)), sample) / rem : CELL_WIDTH;
     // Those that need somebody, where there is no room for all; each in its place, which does not change with its figures.
     const entries = all.slice(0, most).sort((a, b) => channelRank(a.channel) - channelRank(b.channel) || a.scope.localeCompare(b.scope));
-    this.list.style.setProperty("--columns", isWhole() ? across : Math.max(1, Math.min(across, Math.ceil(entries.length / lines))));
+    this.list.style.setProperty("--columns", isWhole() ? across : cellsAcross(entries.length, width, lines, CELL_WIDTH, wide));
     const keys = new Set(entries.map(keyOf));
     for (const [key, cell] of this.cells) {
       if (keys.has(key)) continue;

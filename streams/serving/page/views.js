@@ -1,9 +1,9 @@
-// The views of the page, in the order of the navigation.
+// The views of the page, in the order of the navigation, group by group.
 //
 // To plug in a view:
 // 1. Write views/ID.js. It exports `show(root, context)`, which fills the element `root` (its heading is there already) and may be async,
 //    and `close()`, which ends what `context` has not ended by itself. Styles stand in views/ID.css, if `css: true`, each rule under `.view.ID`.
-// 2. Add one line here: `right` is the right it needs (streams/access/rights.py). The navigation shows it to who has that right somewhere.
+// 2. Add one line here, in its `group` (`views.GROUP` in words.py is what that is called): `right` is the right it needs (streams/access/rights.py). The navigation shows it to who has that right somewhere.
 // 3. Add its title as `view.ID` to streams/catalogue/words.py, as all words of the page; `word(id)` of text.js says them.
 // `context` (frame.js says more):
 //   asked(name), askedAll(name)   what the address says; names of a view's own are dropped when it is left
@@ -23,17 +23,17 @@
 // The import is made when the view is first shown. axe and the tests of sizes (tests/serving/test_accessibility.py and test_sizes.py) run over every view of this list.
 
 export const VIEWS = [
-  { id: "overview", right: "figures", page: true },
-  { id: "queue", right: "figures", css: true },
-  { id: "people", right: "people", css: true },
-  { id: "contacts", right: "contacts", css: true },
-  { id: "goals", right: "figures", css: true },
-  { id: "customers", right: "figures", css: true },
-  { id: "earlier", right: "figures", css: true },
-  { id: "outlook", right: "figures", css: true },
-  { id: "alerts", right: "figures", css: true },
-  { id: "quality", right: "figures", css: true },
-  { id: "wall", right: "figures", page: true },
-  { id: "map", right: "figures", page: true },
-  { id: "board", right: "figures", css: true },
+  { id: "overview", group: "now", right: "figures", page: true },
+  { id: "queue", group: "now", right: "figures", css: true },
+  { id: "wall", group: "now", right: "figures", page: true },
+  { id: "map", group: "now", right: "figures", page: true },
+  { id: "board", group: "now", right: "figures", css: true },
+  { id: "people", group: "floor", right: "people", css: true },
+  { id: "contacts", group: "floor", right: "contacts", css: true },
+  { id: "goals", group: "analysis", right: "figures", css: true },
+  { id: "earlier", group: "analysis", right: "figures", css: true },
+  { id: "outlook", group: "analysis", right: "figures", css: true },
+  { id: "customers", group: "analysis", right: "figures", css: true },
+  { id: "alerts", group: "watch", right: "figures", css: true },
+  { id: "quality", group: "watch", right: "figures", css: true },
 ];

@@ -4,9 +4,10 @@ import { AlertStrip } from "./alerts.js";
 import { minutes, onChange, onTravel } from "./address.js";
 import { Choosing, leaveWall } from "./choosing.js";
 import { Attention } from "./attention.js";
-import { openContacts } from "./behind.js";
+import { contactsOf, openContacts } from "./behind.js";
 import { Broken } from "./broken.js";
 import { explain, keepReachable } from "./explain.js";
+import { fitColumns } from "./fitting.js";
 import { Frame, titleOf } from "./frame.js";
 import { own, shown } from "./names.js";
 import { department, heat, isChosen, learnPlaces, narrowed, only, paint, placeOf, rotateSeconds, search, site, wall } from "./options.js";
@@ -181,7 +182,13 @@ function showSummary(summary, judged) {
   const whole = site === null ? total : sites;
   const staff = whole.length > 0 ? staffOf(whole).slice(0, 1) : staffOf(teamsOf(site));
   const free = staff.length ? staff.reduce((sum, { idle, available }) => sum + (idle ?? 0) + (available ?? 0), 0) : null;
-  summary.show(nows, judged, free, silenceOfStaff(site), asOf());
+  summary.show(nows, judged, free, silenceOfStaff(site), asOf(), placeOfAll());
+}
+
+// What the chosen queues are together, where they are all of something.
+function placeOfAll() {
+  if (only.size || search || (site === null) === (department === null)) return null;
+  return site === null ? ["department", department] : ["site", site];
 }
 
 // What an alert's figure is now; null where no record here tells it.
@@ -193,6 +200,9 @@ function current({ kpi, scope_kind: kind, scope, channel, window }) {
   }
   return null;
 }
+
+// Where the contacts behind an alert are; null of what is expected, and where none are or may be seen.
+const contactsBehind = ({ kpi, scope_kind: kind, scope, channel, window, expected_at: expected }) => (expected ? null : contactsOf(kind, scope, channel, kpi, window));
 
 // The title of the tab says what one would want to know behind another one.
 function showTitle(strip, stale, mark) {
@@ -330,7 +340,7 @@ async function begin() {
   const goals = new Targets(drawSoon);
   const tables = [queues, teams, backlogs, goals];
   const summary = new Summary(byId("summary"));
-  const tools = { word, named, queueName, age, duration, figure, label, asOf, clock, hour, goal, language, now: current, isSilent: () => silentSources().length > 0, targetOf: (queue) => own(targets, queue) };
+  const tools = { word, named, queueName, age, duration, figure, label, asOf, clock, hour, goal, language, now: current, contacts: contactsBehind, isSilent: () => silentSources().length > 0, targetOf: (queue) => own(targets, queue) };
   const attention = new Attention(byId("permit"));
   strip = new AlertStrip(byId("alerts"), byId("alert-news"), tools, { wall, turning: rotateSeconds > 0, onFired: (texts) => attention.call(texts) });
   const map = heat ? new HeatMap(byId("map"), queues) : null;
@@ -363,13 +373,14 @@ async function begin() {
     setText(byId("no-teams"), notYet || word("no_teams"));
     showStanding();
     pager?.show();
+    if (pager && !map) for (const { table } of tables) if (!table.section.hidden) fitColumns(table.table);
     for (const { table } of tables) shorten(table.table);
     if (!wall) for (const { table } of tables) keepReachable(table.table);
   };
   draw();
   frame.begin().then((here) => {
     showSession(byId("session"), here);
-    if (!wall && frame.may("contacts")) openContacts(queues.table.table, minutes, word("contacts.show"));
+    if (!wall && frame.may("contacts")) openContacts(queues.table.table, word("contacts.show"));
   });
   follow(strip);
   setInterval(() => watch(strip), 1000);

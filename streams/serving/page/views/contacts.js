@@ -1,11 +1,12 @@
 // Contacts by their ids: whom to call back, and those behind a figure of a queue.
 
+import { mayOpen } from "../behind.js";
 import { grid, make, replaceWhenChanged } from "../dom.js";
 import { shown } from "../names.js";
 import { ReadingLine } from "../reading.js";
 import { channelRank } from "../rows.js";
 import { SortedTable } from "../sorting.js";
-import { NOTHING, age, clock, count, duration, known, label, language, named, queueName, setAttribute, setClass, setText, when, word } from "../text.js";
+import { NOTHING, age, clock, count, duration, known, label, language, named, placeName, queueName, setAttribute, setClass, setText, when, word } from "../text.js";
 import { unread } from "../unread.js";
 
 const ASK_MS = 10_000;
@@ -19,6 +20,10 @@ const KPIS = ["offered", "answered", "abandoned", "service_level", "service_leve
 const OF_NOW = ["waiting", "longest_wait"];
 // Less is hardly a wait: why it is listed is said.
 const SHORT_SECONDS = 5;
+// Before a scope that is wider than a queue, among the names of queues.
+const WIDER = "\u0000";
+// What is being read, as far as it is known before the server tells.
+const UNTOLD = { topic: "", since: null, share: null };
 const ROLES = ["not_counted", "undecided", "missed", "met"];
 
 let open = null;
@@ -29,12 +34,12 @@ const outcomeOf = ({ outcome }) => (known(outcome) ? named("outcome", outcome) :
 const partOf = ({ parts }) => ROLES.filter((role) => parts.some((part) => part.endsWith(role))).map((role) => word(`part.${role}`)).join(", ");
 
 // An id with its source, and where one is configured a link that says which platform it opens.
-function fillId(cell, { conversation_id: id, link, platform, source }) {
-  const signature = JSON.stringify([id, link, platform, source]);
+function fillId(cell, { conversation_id: id, link, platform, source }, queue = null) {
+  const signature = JSON.stringify([id, link, platform, source, queue]);
   if (cell.signature === signature) return;
   cell.signature = signature;
   setText(cell.value, shown(id));
-  setText(cell.detail, known(source) ? shown(source) : "");
+  setText(cell.detail, [known(queue) ? queueName(queue) : "", known(source) ? shown(source) : ""].filter(Boolean).join(" · "));
   if (!/^https?:\/\//i.test(link ?? "")) return;
   if (known(source)) cell.detail.append(" · ");
   const text = word("contacts.open", { platform: shown(platform ?? new URL(link).host) });
@@ -201,7 +206,10 @@ class Behind {
     context.signal.addEventListener("abort", () => clearInterval(this.ticking));
     make(place, "h3", "", word("contacts.behind"));
     const choices = make(place, "p", "choices");
-    this.queue = select(choices, word("scope.queue"), (value) => this.choose({ of: value, channel: null, at: null, label: null }));
+    this.queue = select(choices, word("scope.queue"), (value) => {
+      const wider = value.startsWith(WIDER);
+      this.choose({ of: wider ? null : value, scope: wider ? value.slice(WIDER.length) : null, channel: null, at: null, label: null });
+    });
     this.kpi = select(choices, word("target.of"), (value) => this.choose({ kpi: value, label: null }));
     this.window = select(choices, word("contacts.time"), (value) => this.choose({ span: value, at: null }));
     this.channel = select(choices, word("channel"), (value) => this.choose({ channel: value }));
@@ -214,12 +222,10 @@ class Behind {
     const all = make(this.under, "button", "again", word("contacts.all_labels"));
     all.type = "button";
     all.addEventListener("click", () => this.choose({ label: null }));
-    const standing = make(place, "p", "none");
-    this.standing = make(standing, "span");
+    this.reading = new ReadingLine(place, "contact");
+    this.reading.show(null);
+    this.standing = make(place, "p", "none");
     this.standing.setAttribute("role", "status");
-    // How long it has taken by now is not read aloud each second.
-    this.taken = make(standing, "span");
-    this.taken.setAttribute("aria-hidden", "true");
     this.wide = make(place, "div", "wide");
     this.wide.hidden = true;
     this.table = new SortedTable(this.wide, word("contacts.behind"), this.columns(), { order: null, onOrder: () => {} });
@@ -227,7 +233,7 @@ class Behind {
 
   columns() {
     return [
-      { id: "name", text: word("contacts.contact"), of: ({ conversation_id: id }) => id, fill: fillId },
+      { id: "name", text: word("contacts.contact"), of: ({ conversation_id: id }) => id, fill: (cell, each) => fillId(cell, each, this.wider ? each.queue : null) },
       {
         id: "outcome", text: word("contacts.outcome"), of: outcomeOf,
         fill: (cell, each) => {
@@ -257,9 +263,12 @@ class Behind {
   get chosen() {
     const { context } = this;
     const queue = context.asked("of");
-    const channels = [...context.gather("queue").values()].filter(({ scope, channel }) => scope === queue && channel !== null).map(({ channel }) => channel);
+    const wider = context.asked("scope");
+    const [kind, ...rest] = wider ? wider.split(":") : ["queue", queue];
+    const name = rest.join(":");
+    const channels = [...context.gather(kind).values()].filter(({ scope, channel }) => scope === name && channel !== null).map(({ channel }) => channel);
     channels.sort((a, b) => channelRank(a) - channelRank(b));
-    return { queue, kpi: context.asked("kpi") ?? "offered", window: context.asked("span") ?? "trailing_15m", channels, channel: context.asked("channel") ?? channels[0] };
+    return { queue, wider, kpi: context.asked("kpi") ?? "offered", window: context.asked("span") ?? "trailing_15m", channels, channel: context.asked("channel") ?? channels[0] };
   }
 
   choose(changes) {
@@ -268,8 +277,8 @@ class Behind {
   }
 
   offer() {
-    const { queue, kpi, window, channels, channel } = this.chosen;
-    offer(this.queue, [["", NOTHING], ...queuesOf(this.context).map((name) => [name, queueName(name)])], queue);
+    const { queue, wider, kpi, window, channels, channel } = this.chosen;
+    offer(this.queue, [["", NOTHING], ...this.widerScopes(wider), ...queuesOf(this.context).map((name) => [name, queueName(name)])], wider ? WIDER + wider : queue);
     offer(this.kpi, [...new Set([...KPIS, kpi])].map((id) => [id, label(id, channel)]), kpi);
     offer(this.window, [...new Set([...WINDOWS, window])].map((name) => [name, windowText(name)]), window);
     this.window.parentElement.hidden = OF_NOW.includes(kpi);
@@ -280,26 +289,32 @@ class Behind {
     setText(this.label, under === null ? "" : word("contacts.under", { kpi: label(kpi, channel), label: under ? shown(under) : word("customers.no_category") }));
   }
 
+  // All together, where who looks may see all, and what is asked for.
+  widerScopes(wider) {
+    const all = mayOpen("total", "all") && [...this.context.gather("total").values()].some(({ channel }) => channel !== null);
+    const scopes = [...new Set([...(all ? ["total:all"] : []), ...(wider ? [wider] : [])])];
+    return scopes.map((scope) => [WIDER + scope, placeName(...scope.split(/:(.*)/s))]);
+  }
+
   // Of a moment: read when one asks, and not again by itself.
   async load() {
     this.offer();
-    const { queue, kpi, window, channel } = this.chosen;
+    const { queue, wider, kpi, window, channel } = this.chosen;
     this.wide.hidden = true;
-    if (!queue) {
-      this.asking += 1;
-      clearInterval(this.ticking);
-      setText(this.taken, "");
+    clearInterval(this.ticking);
+    const mine = (this.asking += 1);
+    if (!queue && !wider) {
+      this.reading.show(null);
       setText(this.standing, word("contacts.choose"));
       return;
     }
-    setText(this.standing, word("contacts.reading_behind"));
-    const mine = (this.asking += 1);
+    setText(this.standing, "");
+    this.reading.show(UNTOLD);
+    setText(this.reading.taken, "");
     this.isUnread = false;
-    const begun = performance.now();
-    clearInterval(this.ticking);
-    this.ticking = setInterval(() => setText(this.taken, ` · ${duration((performance.now() - begun) / 1000)}`), SOON_MS);
     const [at, under] = [this.context.asked("at"), this.context.asked("label")];
-    const asked = [["queue", queue], ["kpi", kpi], ["limit", "500"], ...(OF_NOW.includes(kpi) ? [] : [["window", window]]), ...(channel ? [["channel", channel]] : []), ...(at ? [["at", at]] : []), ...(under === null ? [] : [["label", under]])];
+    const asked = [wider ? ["scope", wider] : ["queue", queue], ["kpi", kpi], ["limit", "500"], ...(OF_NOW.includes(kpi) ? [] : [["window", window]]), ...(channel ? [["channel", channel]] : []), ...(at ? [["at", at]] : []), ...(under === null ? [] : [["label", under]])];
+    this.follow(asked, mine);
     try {
       const told = await this.context.ask(`api/v1/contacts?${new URLSearchParams(asked)}`);
       if (mine === this.asking) this.draw(told);
@@ -307,14 +322,28 @@ class Behind {
       this.isUnread = Boolean(error.unread);
       if (mine === this.asking && error.name !== "AbortError") setText(this.standing, error.unread || word("view.failed", { reason: error.message }));
     }
-    if (mine === this.asking) {
-      clearInterval(this.ticking);
-      setText(this.taken, "");
-    }
+    if (mine !== this.asking) return;
+    clearInterval(this.ticking);
+    this.reading.show(null);
+  }
+
+  // How long it has taken, and how far it is, once a second.
+  follow(asked, mine) {
+    const begun = performance.now();
+    let asking = false;
+    this.ticking = setInterval(async () => {
+      setText(this.reading.taken, duration((performance.now() - begun) / 1000));
+      if (asking) return;
+      asking = true;
+      const told = await this.context.ask(`api/v1/contacts/reading?${new URLSearchParams(asked.filter(([name]) => !["limit", "label"].includes(name)))}`).catch(() => null);
+      asking = false;
+      if (mine === this.asking && !this.reading.element.hidden && told?.reading) this.reading.show(told.reading);
+    }, SOON_MS);
   }
 
   draw(told) {
     this.now = Date.parse(told.contacts_as_of ?? told.window_end);
+    this.wider = told.queue === null;
     this.table.show(told.contacts.map((each) => [`${each.source} ${each.conversation_id}`, each]));
     this.wide.hidden = told.contacts.length === 0;
     const more = told.total - told.contacts.length;
@@ -332,7 +361,7 @@ class Behind {
 export function show(root, context) {
   const places = ["behind", "to-call"].map((id) => make(root, "section", id));
   // Who comes from a figure sees its contacts first.
-  if (!context.asked("of")) places.reverse().forEach((place) => root.append(place));
+  if (!context.asked("of") && !context.asked("scope")) places.reverse().forEach((place) => root.append(place));
   open = { behind: new Behind(root.querySelector(".behind"), context), toCall: new ToCall(root.querySelector(".to-call"), context) };
   // Queues come with the figures.
   context.onNews(() => open.behind.offer());
