@@ -95,11 +95,13 @@ def _operation(path: str, method: str, operation: dict[str, Any], words: dict[st
 
 
 def _of_parameter(parameter: dict[str, Any], words: dict[str, str]) -> tuple[str, str]:
-    example = parameter["example"]
+    example = parameter.get("example")
     shown = example[0] if isinstance(example, list) else example
     required = f" ({words['required']})" if parameter["required"] else ""
     about = escape(parameter.get("description", ""))
-    return _type(parameter["schema"]) + required, f"{about} {words['example']}: <code>{escape(str(shown))}</code>"
+    return _type(
+        parameter["schema"]
+    ) + required, about if shown is None else f"{about} {words['example']}: <code>{escape(str(shown))}</code>"
 
 
 def _of_answer(response: dict[str, Any]) -> tuple[str, str]:

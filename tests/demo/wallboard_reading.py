@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 from streams.catalogue import AGENT_STATES, WORDS
 from streams.catalogue.words import Language
@@ -54,7 +57,16 @@ _JUDGED_FROM = 5
 _SHOWN_ALERTS = 6
 _UNASSIGNED = "(unassigned)"
 _CALLS_FIRST = ("voice", "video", "callback", "chat", "sms", "social", "mail", "web_form", "ticket")
+#: Where no one waits for an answer: no tile, and no total of what is waited for.
+_SELF_SERVICE = {"bot", "faq"}
+_CONFIGURATION = yaml.safe_load((Path(__file__).parents[2] / "streams" / "demo" / "configuration.yaml").read_text(encoding="utf-8"))
 _BACKLOG = ("backlog_untouched", "backlog_in_progress", "backlog_waiting_on_customer", "backlog_on_hold")
+
+
+def threshold_seconds(queue: str) -> int:
+    """Return how long one may wait in a queue of the demo to be in time, by the definition that it is judged by."""
+    named = _CONFIGURATION["queues"].get(queue, {}).get("definitions", _CONFIGURATION["default_definitions"])
+    return int(_CONFIGURATION["definitions"][named[0]]["threshold_s"])
 
 
 def as_of_seconds(scrape: Scrape) -> float | None:
@@ -119,12 +131,17 @@ class Expected:
             parts.append(self._parts(top, bottom) if known else "")
         return values, parts
 
-    def _contacts(self, scope: str, channel: str, of: list[str], target: float | None) -> dict[str, list[str]]:
+    def _contacts(
+        self, scope: str, channel: str, of: list[str], target: float | None, threshold: int | None = None
+    ) -> dict[str, list[str]]:
         (live, decided), (parts, _) = self._levels(of, channel)
         detail = [parts]
-        if target is not None:
+        time = None if threshold is None else self._word("seconds", n=str(threshold)) if threshold < 60 else self._duration(threshold)
+        if target is not None and time is not None:
             digits = 0 if round(target * 1000) % 10 == 0 else 1
-            detail.append(self._word("target", value=self._percent(target, digits)))
+            detail.append(self._word("target.within", value=self._percent(target, digits), time=time))
+        elif time is not None:
+            detail.append(self._word("within", time=time))
         if decided is not None and decided != live:
             detail.append(self._word("decided", value=self._percent(decided, 1, target)))
         given_up = self._of("abandon_rate", scope, channel)
@@ -148,15 +165,19 @@ class Expected:
     def queues(self) -> dict[tuple[str, str], dict[str, list[str]]]:
         """Return the rows of the queues by name and word of the channel."""
         return {
-            (name, self._word(f"channel.{channel}")): self._contacts(f"queue:{name}", channel, [f"queue:{name}"], self._targets.get(name))
+            (name, self._word(f"channel.{channel}")): self._contacts(
+                f"queue:{name}", channel, [f"queue:{name}"], self._targets.get(name), threshold_seconds(name)
+            )
             for name, channel in self._channels("queue")
-            if name != _UNASSIGNED
+            if name != _UNASSIGNED and channel not in _SELF_SERVICE
         }
 
     def totals(self) -> dict[str, dict[str, list[str]]]:
         """Return the rows of the totals. Queues have thresholds of their own, so the level is that of their parts' sums."""
         rows = {}
         for name, channel in self._channels("total"):
+            if channel in _SELF_SERVICE:
+                continue
             of = [f"queue:{queue}" for queue, its in self._channels("queue") if its == channel]
             row = self._contacts(f"total:{name}", channel, of, None)
             # Totals are one line: the details of these two are not shown.
@@ -208,7 +229,7 @@ class Expected:
 
     def tiles(self) -> list[str]:
         """Return the tiles from left to right."""
-        found = {channel for _, channel in self._channels("total")}
+        found = {channel for _, channel in self._channels("total")} - _SELF_SERVICE
         # Others follow by name.
         channels = [*(each for each in _CALLS_FIRST if each in found), *sorted(found.difference(_CALLS_FIRST))]
         verdicts = list(self.verdicts().values())

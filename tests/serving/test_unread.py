@@ -43,6 +43,7 @@ OF_OTHERS = {
     "silences",  # null while not known
     "boards",  # of the configuration
     "catalogue",
+    "contacts_reading",  # how far events are read
     "audit",
     "openapi",
     "session",
