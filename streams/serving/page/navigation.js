@@ -19,6 +19,7 @@ export class Navigation {
     this.button = make(this.rest, "button", "", word("views.more"));
     this.panel = make(this.rest, "ul", "panel");
     Object.assign(this.panel, { id: "more-views", hidden: true });
+    this.rest.hidden = true;
     Object.assign(this.button, { type: "button" });
     this.button.setAttribute("aria-controls", this.panel.id);
     for (const [{ id, group = "now" }, title] of views) {
