@@ -71,9 +71,8 @@ def test_every_view_is_reached_at_any_width(language: Language, pictures: Path) 
                 await page.photograph(pictures / f"navigation-{language}-{width}.png")
                 names = await page.ask(f"{SEEN}.map(e => e.textContent)")
                 assert sorted(names) == sorted(words[f"view.{id_}"][:1].upper() + words[f"view.{id_}"][1:] for id_, _ in told), width
-                assert await page.ask(
-                    f"{SEEN}.every(e => {{ const r = e.getBoundingClientRect(); return r.right <= innerWidth && r.left >= 0; }})"
-                )
+                outside = f"{SEEN}.filter(e => {{ const r = e.getBoundingClientRect(); return r.right > innerWidth || r.left < 0; }})"
+                assert (width, await page.ask(f"{outside}.map(e => e.textContent)")) == (width, [])
                 labels = await page.ask(
                     "[...document.querySelectorAll('#views .panel .label')].filter(e => e.checkVisibility()).map(e => e.innerText)"
                 )
@@ -82,7 +81,8 @@ def test_every_view_is_reached_at_any_width(language: Language, pictures: Path) 
                 assert not await page.ask("document.querySelector('#more-views').checkVisibility()")
             # Who has room sees all; from 1,500 px on nothing is one click further than it was.
             assert (behind[3840], behind[1920]) == (0, 0)
-            assert list(behind.values()) == sorted(behind.values())
+            # Below 1,000 px they have a line of their own.
+            assert list(behind.values())[:-1] == sorted(list(behind.values())[:-1])
             assert behind[1024] > 0
 
             await page.resize(390, 844)

@@ -52,7 +52,14 @@ export class Navigation {
 
   open(is) {
     this.panel.hidden = !is;
+    this.turn();
     setAttribute(this.button, "aria-expanded", `${is}`);
+  }
+
+  // Near the edge of the window what stands behind the button begins further left.
+  turn() {
+    this.panel.classList.remove("leftwards");
+    this.panel.classList.toggle("leftwards", this.panel.getBoundingClientRect().right > innerWidth);
   }
 
   key(event) {
@@ -109,6 +116,7 @@ export class Navigation {
     }
     if (this.nav.contains(focused) && focused !== document.activeElement) (focused.checkVisibility() ? focused : this.button).focus();
     if (this.rest.hidden) this.open(false);
+    this.turn();
     this.mark();
   }
 
