@@ -334,10 +334,8 @@ def test_the_page_waits_for_figures() -> None:
             await page.until(f"{MARK} === 'reading figures' && {STALE}")
             assert await page.ask("[...document.querySelectorAll('#summary b')].map(b => b.innerText)") == ["–"] * 2
             for place in ("no-queues", "no-teams"):
-                assert (
-                    await page.ask(f"document.getElementById('{place}').innerText")
-                    == "Not known yet: figures have not been read from Kafka"
-                )
+                said = "Not known yet: figures have not been read from Kafka"
+                await page.until(f"document.getElementById('{place}').innerText === '{said}'")
 
             stand.store.take_over(Stand.fed(small_center()).store)
             stand.ready = stand.connected = True
