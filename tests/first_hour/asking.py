@@ -197,7 +197,12 @@ class Hands:
 
     async def click(self, said: str, selector: str, text: str | None = None, *, across: float = 0.5) -> None:
         """Click with the mouse: the middle of what is seen, or ``across`` of its width."""
-        await self.page.click(*await self._place(selector, text, across))
+        place, before = await self._place(selector, text, across), None
+        # As one who looks: what still moves is not clicked on.
+        while place != before:
+            await asyncio.sleep(0.1)
+            place, before = await self._place(selector, text, across), place
+        await self.page.click(*place)
         self.way.append(said)
 
     async def fill(self, said: str, selector: str, text: str) -> None:
