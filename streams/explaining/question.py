@@ -140,7 +140,7 @@ def _channel(served: set[str], configuration: Configuration, scope: str, asked: 
     if asked is not None:
         return asked
     if not known:
-        if configured is None and not scope.startswith("queue:"):
+        if not scope.startswith("queue:"):
             raise QuestionError(f"nothing is known of {scope}")
         names = ", ".join(configuration.queues) or "none is configured"
         raise QuestionError(f"nothing is known of a queue {_said(scope)!r}; configured: {names}")

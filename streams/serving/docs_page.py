@@ -99,9 +99,9 @@ def _of_parameter(parameter: dict[str, Any], words: dict[str, str]) -> tuple[str
     shown = example[0] if isinstance(example, list) else example
     required = f" ({words['required']})" if parameter["required"] else ""
     about = escape(parameter.get("description", ""))
-    return _type(
-        parameter["schema"]
-    ) + required, about if shown is None else f"{about} {words['example']}: <code>{escape(str(shown))}</code>"
+    if shown is not None:
+        about = f"{about} {words['example']}: <code>{escape(str(shown))}</code>"
+    return _type(parameter["schema"]) + required, about
 
 
 def _of_answer(response: dict[str, Any]) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from schemas.times import format_ms
 from streams.serving.intervals import interval_document
-from streams.serving.kept import is_unread
+from streams.serving.kept import Moment
 from streams.serving.store import TRENDS
 
 if TYPE_CHECKING:
@@ -126,22 +126,13 @@ class Earlier:
 
     def __init__(self, figures: Figures, seconds: float = KEPT_SECONDS) -> None:
         self._figures = figures
-        self._seconds = seconds
-        self._made = 0.0
-        self._intervals: Intervals | None = None
-        self._header: dict[str, Any] = {}
-        self._making = asyncio.Lock()
+        self._moment = Moment(figures, lambda store: Intervals(store, figures.targets), seconds)
+        # What one has asked for is at hand for the next.
+        self._asking = asyncio.Lock()
 
     async def answer(self, at_ms: int | None, view: View) -> dict[str, Any]:
         """Return the answer about the interval that holds an instant, as far as a view shows it."""
-        figures = self._figures
-        async with self._making:
-            now = asyncio.get_running_loop().time()
-            # A center of hundreds of queues holds tens of thousands of intervals: too long for the loop.
-            age = now - self._made
-            if self._intervals is None or age >= self._seconds or is_unread(self._header, figures, age):
-                header, store, targets = figures.header(), figures.store.copy(), dict(figures.targets)
-                self._intervals = await asyncio.to_thread(Intervals, store, targets)
-                self._header, self._made = header, now
-            found = await asyncio.to_thread(self._intervals.at, at_ms, view)
-            return {**figures.narrowed(self._header, view), **found}
+        async with self._asking:
+            header, intervals = await self._moment.now()
+            found = await asyncio.to_thread(intervals.at, at_ms, view)
+        return {**self._figures.narrowed(header, view), **found}

@@ -101,7 +101,10 @@ class Reader:
 
     async def _catch_up(self, consumer: AIOKafkaConsumer, table: Latest[Any], ends: Mapping[TopicPartition, int]) -> None:
         # Positions, not record offsets: markers of transactions take offsets too, and the last one is never a record.
-        begins: dict[TopicPartition, int] = await asyncio.wait_for(consumer.beginning_offsets([*ends]), PATIENCE_SECONDS)
+        begins: dict[TopicPartition, int] = {}
+        if not self.ready:
+            # How far it is is told the first time alone.
+            begins = await asyncio.wait_for(consumer.beginning_offsets([*ends]), PATIENCE_SECONDS)
         to_pass = sum(ends.values()) - sum(begins.values())
         behind, left = dict(ends), dict(ends)
         while True:

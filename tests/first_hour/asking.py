@@ -199,7 +199,9 @@ class Hands:
         """Click with the mouse: the middle of what is seen, or ``across`` of its width."""
         place, before = await self._place(selector, text, across), None
         # As one who looks: what still moves is not clicked on.
-        while place != before:
+        for _ in range(50):
+            if place == before:
+                break
             await asyncio.sleep(0.1)
             place, before = await self._place(selector, text, across), place
         await self.page.click(*place)

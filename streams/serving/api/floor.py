@@ -29,10 +29,13 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from streams.access.views import View
+    from streams.serving.explainer import Explainer
 
 __all__ = ["abandoned", "contacts", "contacts_reading", "people"]
 
 log = logging.getLogger(__name__)
+
+_NO_CONTACTS: Final = "contacts are not served here: start serve with --explain"
 
 _RETRY_SECONDS: Final = 3
 _KAFKA_RETRY_SECONDS: Final = 5
@@ -73,14 +76,14 @@ async def people(request: web.Request) -> web.Response:
 
 async def contacts(request: web.Request) -> web.Response:
     """Answer with the contacts behind a figure."""
-    serving = request.app[SERVING]
-    if serving.explainer is None:
-        raise ProblemError(404, "contacts are not served here: start serve with --explain")
+    explainer = _explaining(request)
     view = view_of(request, "contacts")
     try:
         limit = _asked_number(request, "limit", _LISTED, 0, MAX_LISTED)
         asked, label = _asked_contacts(request, view), request.query.get("label")
-        found = serving.explainer.contacts(serving.figures.window_records, asker=asker_of(request), limit=limit, asked=asked, label=label)
+        found = explainer.contacts(
+            request.app[SERVING].figures.window_records, asker=asker_of(request), limit=limit, asked=asked, label=label
+        )
         document = await _read(found, "contact events")
     except QuestionError as error:
         # What is wrong with definitions names those of others.
@@ -94,15 +97,21 @@ async def contacts(request: web.Request) -> web.Response:
 
 async def contacts_reading(request: web.Request) -> web.Response:
     """Answer with how far the events have been read for a question about contacts that who asks waits for."""
-    serving = request.app[SERVING]
-    if serving.explainer is None:
-        raise ProblemError(404, "contacts are not served here: start serve with --explain")
+    explainer = _explaining(request)
     view = view_of(request, "contacts")
     try:
-        reading = serving.explainer.reading(asker_of(request), _asked_contacts(request, view))
+        reading = explainer.reading(asker_of(request), _asked_contacts(request, view))
     except QuestionError as error:
         raise ProblemError(400, str(error)) from error
     return await answer(request, {"reading": None if reading is None else reading.document(whole=view.scopes is None)})
+
+
+def _explaining(request: web.Request) -> Explainer:
+    """Return what answers about contacts; raise ProblemError where nothing does."""
+    explainer = request.app[SERVING].explainer
+    if explainer is None:
+        raise ProblemError(404, _NO_CONTACTS)
+    return explainer
 
 
 def _asked_contacts(request: web.Request, view: View) -> dict[str, Any]:
@@ -120,7 +129,7 @@ async def abandoned(request: web.Request) -> web.Response:
     """Answer with whom to call back."""
     serving = request.app[SERVING]
     if serving.call_backs is None:
-        raise ProblemError(404, "contacts are not served here: start serve with --explain")
+        raise ProblemError(404, _NO_CONTACTS)
     view, queues = view_of(request, "contacts"), frozenset(request.query.getall("queue", []))
     hours = _asked_number(request, "hours", _HOURS, 1, MOST_HOURS)
     limit = _asked_number(request, "limit", _LISTED, 0, MAX_LISTED)
