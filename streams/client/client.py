@@ -178,11 +178,24 @@ class Client:
         return await self._answer("/api/v1/people", query, PeopleAnswer)
 
     async def contacts(
-        self, queue: str, kpi: str, *, window: str | None = None, channel: str | None = None, label: str | None = None
+        self,
+        queue: str | None,
+        kpi: str,
+        *,
+        scope: str | None = None,
+        window: str | None = None,
+        channel: str | None = None,
+        label: str | None = None,
     ) -> ContactsAnswer:
-        """Return the contacts behind a figure of a queue, abandoned first; with ``label`` those under it alone, empty: under none."""
-        told = {"window": window, "channel": channel, "label": label}
-        query = [("queue", queue), ("kpi", kpi), *((name, value) for name, value in told.items() if value is not None)]
+        """Return the contacts behind a figure of a queue, abandoned first; with ``label`` those under it alone, empty: under none.
+
+        ``scope`` is KIND:NAME (``total:all``, ``site:tokyo``), for a figure of more than a queue; ``queue`` is None then.
+
+        Raises:
+            BadRequestError: both are given, or neither.
+        """
+        told = {"queue": queue, "scope": scope, "kpi": kpi, "window": window, "channel": channel, "label": label}
+        query = [(name, value) for name, value in told.items() if value is not None]
         return await self._answer("/api/v1/contacts", query, ContactsAnswer)
 
     async def abandoned(self, *queues: str, hours: int = 8, order: CallOrder = "newest") -> AbandonedAnswer:

@@ -416,7 +416,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         name="contacts",
         path="/api/v1/contacts",
         right="contacts",
-        about="The contacts behind a figure of a queue, abandoned first; serve answers it when started with --explain.",
+        about="The contacts behind a figure of a queue or a wider scope, abandoned first; serve answers it when started with --explain.",
         parameters=(
             *_OF_CONTACTS,
             Parameter(

@@ -40,8 +40,8 @@ from streams.listening import ConnectionLimits, Connections, HttpServer, Listeni
 from streams.listening.tls import Certificates, TlsFiles
 from streams.serving.api import create_app
 from streams.serving.clients import Clients
-from tests.serving.records import now_record
-from tests.serving.running import ALL, FEW, guarded, serving
+from tests.serving.records import now_record, window
+from tests.serving.running import ALL, FEW, guarded, reading, serving
 from tests.support.certificates import Authority
 from tests.support.require import require
 
@@ -112,6 +112,28 @@ def test_answers_are_typed() -> None:
             assert (await client.abandoned("claims")).total == 0
             assert list((await client.boards()).boards) == ["calls", "written", "floor"]
             assert {kpi.id for kpi in (await client.catalogue()).kpis} > {"service_level"}
+
+    asyncio.run(check())
+
+
+def test_contacts_of_a_queue_or_of_a_wider_scope() -> None:
+    """Of a queue, or of the total with the queue of each, abandoned first; both at once, or neither, is refused with what is permitted."""
+
+    async def check() -> None:
+        served, _ = guarded(**reading())
+        served.figures.store.feed(*window("total:all", kpis={}, revision=2))
+        async with running(served) as address, Client(address, token=ALL) as client:
+            of_queue = await client.contacts("sales", "offered", channel="voice")
+            assert (of_queue.queue, [each.conversation_id for each in of_queue.contacts]) == ("sales", ["two", "one"])
+            of_total = await client.contacts(None, "offered", scope="total:all", channel="voice")
+            assert (of_total.queue, of_total.scope) == (None, "total:all")
+            assert [(each.conversation_id, each.queue) for each in of_total.contacts] == [("two", "sales"), ("one", "sales")]
+            with pytest.raises(BadRequestError) as refused:
+                await client.contacts("sales", "offered", scope="total:all")
+            assert refused.value.problem.detail == "permitted: queue or scope, not both"
+            with pytest.raises(BadRequestError) as refused:
+                await client.contacts(None, "offered")
+            assert refused.value.problem.detail == "required: queue"
 
     asyncio.run(check())
 
