@@ -25,6 +25,7 @@ __all__ = [
     "TOO_MANY_OUT_OF_ORDER",
     "TOO_MANY_PEOPLE",
     "TOO_MANY_SOURCES",
+    "UNREADABLE_BATCH",
     "TimeReason",
     "bound_complete_through",
     "bound_times",
@@ -95,6 +96,9 @@ TOO_MANY_SOURCES: Final = "too_many_sources"
 
 #: The reason of a dead letter that ended two processes before it was found; a defect of ours, whatever is in it.
 ENDS_WORKERS: Final = "ends_workers"
+
+#: The reason of the one dead letter of a batch that would take too much memory, or is not packed as its codec has it.
+UNREADABLE_BATCH: Final = "unreadable_batch"
 
 #: Why a record is set aside of a source that is quarantined on its partition: nothing is wrong with it by itself.
 SOURCE_QUARANTINED: Final = "source_quarantined"

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiokafka.helpers import create_ssl_context
 
+from streams.unpacking import bound_batches
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -33,11 +35,12 @@ class KafkaSecurityError(Exception):
 
 
 def kafka_client_options(environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
-    """Return what every aiokafka client is given beside its own settings; nothing for plain text.
+    """Return what every aiokafka client is given beside its own settings; nothing for plain text. Consumers read within bounds from now on.
 
     Raises:
         KafkaSecurityError: a variable is missing, is not permitted beside the others, or names a file that cannot be used.
     """
+    bound_batches()
     given = {name: environment[name] for name in (_PROTOCOL, *_SASL, *_SSL) if environment.get(name)}
     protocol = given.get(_PROTOCOL, "PLAINTEXT")
     if protocol not in _PROTOCOLS:

@@ -13,6 +13,8 @@ from streams.engine.exits import CrashPoint, ExitCode, leave
 from streams.engine.flush import Share
 from streams.engine.health import Health, PartitionHealth
 from streams.engine.probing import find_culprit
+from streams.engine.records import Unreadable
+from streams.unpacking import bound_batches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -40,6 +42,8 @@ async def read_from_start(
     while await consumer.position(source) < end:
         for records in (await consumer.getmany(source, timeout_ms=200)).values():
             progressed()
+            if type(records[-1]) is Unreadable:
+                raise records[-1].error
             if records[-1].offset >= end:
                 records = [record for record in records if record.offset < end]  # noqa: PLW2901 - what came since is for later
             for record in records:
@@ -53,6 +57,7 @@ async def read_from_start(
 
 def restoring_consumer(settings: EngineSettings) -> AIOKafkaConsumer:
     """Return a consumer to restore with, one partition after the other."""
+    bound_batches()
     return AIOKafkaConsumer(
         bootstrap_servers=settings.bootstrap,
         client_id=f"{settings.client_id}-restore",
@@ -184,13 +189,25 @@ class Owner:
         if records[0].offset < self.next_offset:
             # A broker returns whole batches, and one may begin before the offset asked for.
             records = [record for record in records if record.offset >= self.next_offset]
-        if records[0].offset < self._careful_to:
+        last = records[-1]
+        if type(last) is Unreadable:
+            records = records[:-1]
+        if records and records[0].offset < self._careful_to:
             self._process_carefully(records)
-        else:
+        elif records:
             self.stage.process(records)
-        self.next_offset = records[-1].offset + 1
+        if type(last) is Unreadable:
+            self._refuse(last)
+        self.next_offset = last.offset + 1
         self._stirred = True
         return len(records)
+
+    def _refuse(self, batch: Unreadable) -> None:
+        refuse: Callable[[Record, str], None] | None = getattr(self.stage, "refuse", None)
+        if refuse is None:
+            raise batch.error
+        logger.error("A BATCH THAT CANNOT BE READ: %s It becomes a dead letter; all others go on.", batch.error)
+        refuse(batch, str(batch.error))
 
     def be_careful(self, limits: Mapping[str, int]) -> None:
         """Try what the processes before may have met in a child first; ``limits`` says by topic how large a record may be."""

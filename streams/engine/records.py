@@ -7,18 +7,35 @@ each for its users. A record takes 0.36 microseconds in place of 1.16. Only ``ge
 from __future__ import annotations
 
 from collections import OrderedDict
+from itertools import chain, dropwhile, islice
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 from aiokafka.consumer.fetcher import READ_COMMITTED
 from aiokafka.errors import CorruptRecordException
 
+from streams.unpacking import RECORDS_AT_ONCE, UnreadableBatchError, taken_enough, taking
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from aiokafka import AIOKafkaConsumer
 
-__all__ = ["leave_records_as_they_are"]
+__all__ = ["Unreadable", "leave_records_as_they_are"]
+
+
+class Unreadable:
+    """Stands for a batch that cannot be read: a record without content at the last of its offsets. It is the last record of its take."""
+
+    __slots__ = ("error", "headers", "key", "offset", "timestamp", "timestamp_type", "value")
+
+    def __init__(self, error: UnreadableBatchError) -> None:
+        self.error = error
+        self.key: bytes | None = None
+        self.value: bytes | None = None
+        self.headers: Sequence[tuple[str, bytes]] = ()
+        self.offset = error.next_offset - 1
+        self.timestamp, self.timestamp_type = error.timestamp, error.timestamp_type
 
 
 class _Fetched(OrderedDict[Any, Any]):
@@ -35,13 +52,14 @@ class _Fetched(OrderedDict[Any, Any]):
 class _Taken:
     """What has been taken of a fetch of one partition."""
 
-    __slots__ = ("_batches", "_rest", "_result", "_then")
+    __slots__ = ("_batch", "_batches", "_rest", "_result", "_then")
 
     def __init__(self, result: Any) -> None:
         self._result = ref(result)
         self._batches = _batches(result._partition_records)
-        #: Records of the last batch that there was no room for, and the offset after that batch.
-        self._rest: list[Any] = []
+        #: The last batch, its records that have not been taken, and the offset after it.
+        self._batch: Any = None
+        self._rest: Iterator[Any] = iter(())
         self._then = result._partition_records.next_fetch_offset
 
     def getall(self, max_records: int | None = None) -> list[Any]:
@@ -49,29 +67,41 @@ class _Taken:
         result: Any = self._result()
         if not result.check_assignment(result._topic_partition) or not result.has_more():
             return []
-        records, found = result._partition_records, list[Any]()
-        while max_records is None or len(found) < max_records:
-            if not self._rest:
-                records.next_fetch_offset = self._then
-                batch = next(self._batches, None)
-                if batch is None:
-                    result._update_position()
-                    result._partition_records = None
-                    return found
-                self._rest, self._then = batch
-            room = len(self._rest) if max_records is None else max_records - len(found)
-            found += self._rest[:room]
-            self._rest = self._rest[room:]
-        records.next_fetch_offset = found[-1].offset + 1
+        records, found, begun = result._partition_records, list[Any](), taking()
+        most = RECORDS_AT_ONCE if max_records is None else max_records
+        while True:
+            before, room = len(found), most - len(found)
+            try:
+                found += islice(self._rest, room)
+            except MemoryError:
+                raise
+            except Exception as error:  # noqa: BLE001 - each codec has errors of its own
+                begin = found[-1].offset + 1 if len(found) > before else records.next_fetch_offset
+                found.append(Unreadable(UnreadableBatchError(result._topic_partition, self._batch, error, begin)))
+                self._rest = iter(())
+            if len(found) - before == room:
+                records.next_fetch_offset = found[-1].offset + 1
+                break
+            records.next_fetch_offset = self._then
+            if found and (type(found[-1]) is Unreadable or taken_enough(begun)):
+                break
+            following = next(self._batches, None)
+            if following is None:
+                result._update_position()
+                result._partition_records = None
+                return found
+            self._batch, self._rest = following
+            self._then = self._batch.next_offset
         result._update_position()
         return found
 
 
-def _batches(records: Any) -> Iterator[tuple[list[Any], int]]:
-    """Yield the records of each batch, and the offset after it. Replaces consumer/fetcher.py, PartitionRecords._unpack_records."""
+def _batches(records: Any) -> Iterator[tuple[Any, Iterator[Any]]]:
+    """Yield each batch, and those of its records that are wanted. Replaces consumer/fetcher.py, PartitionRecords._unpack_records."""
     committed_only = records._isolation_level == READ_COMMITTED
-    while records._records.has_next():
-        batch = records._records.next_batch()
+    batches = getattr(records._records, "itself", records._records)
+    while batches.has_next():
+        batch = batches.next_batch()
         if records._check_crcs and not batch.validate_crc():
             raise CorruptRecordException(f"Invalid CRC - {records._tp}")
         is_control, producer = batch.is_control_batch, batch.producer_id
@@ -82,13 +112,18 @@ def _batches(records: Any) -> Iterator[tuple[list[Any], int]]:
                 records._aborted_producers.discard(producer)
             is_aborted = batch.is_transactional and producer in records._aborted_producers
         if is_aborted or is_control:
-            yield [], batch.next_offset
+            yield batch, iter(())
             continue
-        found = list(batch)
-        if found and found[0].offset < records.next_fetch_offset:
+        # A batch can be asked for its iterator once only.
+        found: Iterator[Any] = chain(batch)
+        if getattr(batch, "base_offset", -1) < records.next_fetch_offset:
             # A broker returns whole batches, and one may begin before the offset asked for.
-            found = [record for record in found if record.offset >= records.next_fetch_offset]
-        yield found, batch.next_offset
+            found = _from(records.next_fetch_offset, found)
+        yield batch, found
+
+
+def _from(offset: int, records: Iterator[Any]) -> Iterator[Any]:
+    return dropwhile(lambda record: record.offset < offset, records)
 
 
 def leave_records_as_they_are(consumer: AIOKafkaConsumer) -> None:

@@ -64,6 +64,9 @@ class Stage(Protocol):
     A stage may have a method ``set_aside(record, how)``, which makes a dead letter of a record that ends the process whenever it is
     processed, ``how`` being a phrase that says how, and does not look into it.
 
+    A stage may have a method ``refuse(record, detail)``, which makes a dead letter of a batch that cannot be read. ``record`` has the
+    batch's last offset and its time, and no content. Without the method such a batch ends the process.
+
     A stage may have an attribute ``rows``, a live mapping of its state in whatever form it keeps it: that is what the
     flow's table shows. Without it the engine keeps the flushed rows, as bytes, a second time.
     """

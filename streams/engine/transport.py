@@ -16,8 +16,9 @@ import faust
 from faust.transport.drivers import aiokafka as driver
 from faust.transport.utils import DefaultSchedulingStrategy
 
-from streams.engine.records import leave_records_as_they_are
+from streams.engine.records import Unreadable, leave_records_as_they_are
 from streams.engine.stage import Record
+from streams.unpacking import bound_batches
 
 if TYPE_CHECKING:
     from faust.types import TP, AppT, Message
@@ -77,9 +78,16 @@ def bounded(records: Sequence[Any], now_ms: int) -> Sequence[Any]:
     """
     if records[0].timestamp_type != _CREATE_TIME and records[-1].timestamp_type != _CREATE_TIME:
         return records
-    return [
-        _Bounded(now_ms, record) if record.timestamp > now_ms and record.timestamp_type == _CREATE_TIME else record for record in records
-    ]
+    return [_bounded(record, now_ms) for record in records]
+
+
+def _bounded(record: Any, now_ms: int) -> Any:
+    if record.timestamp <= now_ms or record.timestamp_type != _CREATE_TIME:
+        return record
+    if type(record) is Unreadable:
+        record.timestamp = now_ms
+        return record
+    return _Bounded(now_ms, record)
 
 
 class _Bounded:
@@ -213,6 +221,7 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
         """
         conf = self.app.conf
         self._assignor = self.app.assignor
+        bound_batches()
         return aiokafka.AIOKafkaConsumer(
             client_id=conf.broker_client_id,
             group_id=conf.id,

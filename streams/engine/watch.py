@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from streams.unpacking import UnreadableBatchError
+
 if TYPE_CHECKING:
     from streams.engine.health import Health
     from streams.engine.settings import EngineSettings
@@ -110,6 +112,8 @@ class Watch:
                     return True
                 if await asyncio.wait_for(consumer.position(source), _PATIENCE_SECONDS) >= end:
                     return False
+        except UnreadableBatchError:
+            return True
         finally:
             consumer.unsubscribe()
         raise TimeoutError(f"{place} cannot be read.")

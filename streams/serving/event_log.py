@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from aiokafka import AIOKafkaConsumer
 from schemas.topics import topic
 from streams.serving.broker import PATIENCE_SECONDS, TopicError, partitions_of, stop
 from streams.serving.reader import latest_topic
+from streams.unpacking import UnreadableBatchError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from aiokafka import ConsumerRecord, TopicPartition
 
 __all__ = ["EventLog", "Limits", "Span", "contact_events_topic"]
+
+log = logging.getLogger(__name__)
 
 _POLL_MS = 300
 _MAX_RECORDS = 2000
@@ -145,7 +149,18 @@ class EventLog:
                 if loop.time() - heard > _SILENT_SECONDS:
                     message = f"nothing came from {name} for {_SILENT_SECONDS:g} s"
                     raise TimeoutError(message)
-                for partition, records in (await consumer.getmany(*behind, timeout_ms=_POLL_MS, max_records=_MAX_RECORDS)).items():
+                try:
+                    fetched = await consumer.getmany(*behind, timeout_ms=_POLL_MS, max_records=_MAX_RECORDS)
+                except UnreadableBatchError as error:
+                    heard = loop.time()
+                    log.warning("%s It is passed over, as by the worker.", error)
+                    span.passed += error.next_offset - at[error.place]
+                    at[error.place] = error.next_offset
+                    # What came of other partitions with it is lost to us.
+                    for partition in behind:
+                        consumer.seek(partition, at[partition])
+                    continue
+                for partition, records in fetched.items():
                     heard = loop.time()
                     wanted = [record for record in records if record.offset < behind[partition]]
                     span.records += len(wanted)

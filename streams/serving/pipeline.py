@@ -19,6 +19,7 @@ from schemas.limits import (
     TOO_MANY_OUT_OF_ORDER,
     TOO_MANY_PEOPLE,
     TOO_MANY_SOURCES,
+    UNREADABLE_BATCH,
     TimeReason,
 )
 from schemas.rejection import REJECT_REASONS
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["PipelineCollector", "pipeline_app"]
 
 _TOO_MANY = (TOO_MANY_EVENTS, TOO_MANY_OPEN, TOO_MANY_OUT_OF_ORDER, TOO_MANY_PEOPLE, TOO_MANY_SOURCES)
-_NONE_REJECTED = dict.fromkeys((*REJECT_REASONS, *get_args(TimeReason), *_TOO_MANY, SOURCE_QUARANTINED, ENDS_WORKERS), 0)
+_NONE_REJECTED = dict.fromkeys((*REJECT_REASONS, *get_args(TimeReason), *_TOO_MANY, SOURCE_QUARANTINED, ENDS_WORKERS, UNREADABLE_BATCH), 0)
 #: Where customers come from, whatever its prefix.
 _CUSTOMERS = topic_of("customer-facts.v2").name
 

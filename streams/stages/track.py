@@ -29,6 +29,7 @@ from schemas.limits import (
     TOO_MANY_OPEN,
     TOO_MANY_PEOPLE,
     TOO_MANY_SOURCES,
+    UNREADABLE_BATCH,
     bound_complete_through,
     bound_times,
 )
@@ -273,6 +274,11 @@ class TrackStage:
     def set_aside(self, record: Record, how: str) -> None:
         """Make a dead letter of a record that ends the process; it is not looked into, so its source is not known."""
         self._set_aside(record, ENDS_WORKERS, f"processing it {how}")
+        self._meta_changed, self._is_idle = True, False
+
+    def refuse(self, record: Record, detail: str) -> None:
+        """Make a dead letter of a batch that cannot be read; whose records it holds is not known."""
+        self._reject(record, None, UNREADABLE_BATCH, detail)
         self._meta_changed, self._is_idle = True, False
 
     def collect(self) -> Flush:

@@ -57,6 +57,10 @@ HELD = {
         "tests/listening/test_connections.py::test_a_handler_may_take_its_time_and_a_connection_may_rest",
         f"{HERE}::test_a_connection_that_never_asks_is_closed",
     ],
+    "packed batches that grow a thousandfold, or that are none, past the gateway": [
+        "tests/attacks/test_packed.py::test_batches_that_cannot_be_read_take_no_memory_and_no_other_events",
+        "tests/unpacking/test_batches.py::test_refusing_takes_little_memory",
+    ],
     "slow bodies (408)": [f"{GATEWAY}::test_a_slow_body_is_given_up"],
     "path traversal": ["tests/serving/test_api.py::test_only_the_files_of_the_page", f"{HERE}::test_paths_that_lead_elsewhere"],
     "CR/LF in parameters": [f"{HERE}::test_line_ends_in_parameters"],

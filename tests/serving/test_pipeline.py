@@ -23,6 +23,7 @@ _TOO_MANY = (
     "too_many_people",
     "too_many_sources",
     "ends_workers",
+    "unreadable_batch",
 )
 
 
