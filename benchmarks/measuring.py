@@ -1,5 +1,6 @@
 """Clocks and charges a process from the first event it takes in to the last figure it publishes.
 
+What a program has taken in is what it has committed, or says on its output; it is not asked, as it would be charged for answering.
 The last figure is published when it can be read: when the end offset of the output topics, as a reader of committed records sees it,
 has reached what it stays at. CPU is that of the process with all its threads, memory the most it ever had resident.
 """
@@ -7,6 +8,9 @@ has reached what it stays at. CPU is that of the process with all its threads, m
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import platform
+import sysconfig
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,11 +18,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
-__all__ = ["Cost", "Look", "as_json", "committed_ends", "cost", "cpu_seconds", "follow", "last_records", "table"]
+    from aiokafka.structs import OffsetAndMetadata
+
+    #: Returns how many events have been taken in.
+    Done = Callable[[], Awaitable[int]]
+
+__all__ = ["Cost", "Look", "as_json", "committed", "committed_ends", "cost", "cpu_seconds", "follow", "last_records", "python", "table"]
 
 #: Nothing may follow the last figure for so long.
 QUIET_SECONDS: Final = 5.0
@@ -69,8 +80,48 @@ async def committed_ends(consumer: AIOKafkaConsumer, places: Sequence[TopicParti
     return sum(ends.values())
 
 
+def taken_in(offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> int:
+    """Return how many events a group has taken in, by its offsets in topics that hold nothing but events, from 0 on.
+
+    Who has claimed a partition and committed nothing has begun: 1, for it takes in from then on.
+    """
+    claimed = [each for each in offsets.values() if each.offset >= 0]
+    return max(1, sum(each.offset for each in claimed)) if claimed else 0
+
+
+@contextlib.asynccontextmanager
+async def committed(bootstrap: str, group: str, sources: Sequence[TopicPartition]) -> AsyncIterator[Done]:
+    """Yield what asks Kafka, and not the program, how far a group has come in its sources."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+
+    async def done() -> int:
+        try:
+            return taken_in(await admin.list_consumer_group_offsets(group, partitions=list(sources)))
+        except GroupCoordinatorNotAvailableError:
+            # A new broker has none before its first group.
+            return 0
+
+    try:
+        yield done
+    finally:
+        await admin.close()
+
+
+def python() -> str:
+    """Return the Python that runs this, and whether it was optimized with a profile, as far as it tells.
+
+    Debian runs ``make profile-opt`` without configuring it, of which nothing is left to see: that is unknown, as without any.
+    """
+    told = sysconfig.get_config_vars()
+    flags = (str(value) for name, value in told.items() if "CFLAGS" in name)
+    is_optimized = "--enable-optimizations" in str(told.get("CONFIG_ARGS")) or any("-fprofile-use" in each for each in flags)
+    found = "optimized with a profile" if is_optimized else "optimized with a profile: unknown"
+    return f"{platform.python_implementation()} {platform.python_version()}, {platform.python_compiler()}, {found}"
+
+
 async def follow(
-    bootstrap: str, output: Sequence[TopicPartition], pids: Sequence[int], done: Callable[[], int], events: int, give_up_seconds: float
+    bootstrap: str, output: Sequence[TopicPartition], pids: Sequence[int], done: Done, events: int, give_up_seconds: float
 ) -> list[Look]:
     """Look at processes until they have taken in all events and published nothing more for a while.
 
@@ -87,7 +138,7 @@ async def follow(
             cpu = sum(map(cpu_seconds, pids))
             if cpu != cpu:  # noqa: PLR0124 - not a number: one is gone
                 raise RuntimeError("it ended by itself")
-            looks.append(Look(time.monotonic(), cpu, await asyncio.to_thread(done), published))
+            looks.append(Look(time.monotonic(), cpu, await done(), published))
             if len(looks) < 2 or published != looks[-2].published:  # noqa: PLR2004 - the one before
                 changed = time.monotonic()
             if looks[-1].done >= events and published and time.monotonic() - changed > QUIET_SECONDS:

@@ -19,14 +19,12 @@ import contextlib
 import json
 import logging
 import platform
-import re
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +33,7 @@ from zlib import crc32
 import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from benchmarks.measuring import Cost, as_json, cost, follow, last_records, table
+from benchmarks.measuring import Cost, as_json, committed, cost, follow, last_records, python, table
 from benchmarks.memory import peak_mib
 from benchmarks.peers.programs import PEERS, Peer, Run, UnavailableError
 from benchmarks.peers.recount import Recount, difference
@@ -187,37 +185,16 @@ async def worker(load: Load, count: int = 1) -> Cost:
     """Return what one worker takes that counts everything, or several that share the partitions."""
     command = [sys.executable, "-m", "streams", "worker", "--bootstrap", load.bootstrap, "--prefix", load.prefix]
     command += ["--config", str(CONFIGURATION), "--port", "0", "--log-level", "ERROR"]
-    with contextlib.ExitStack() as running:
-        processes = [running.enter_context(started(command)) for _ in range(count)]
-        urls = [await _metrics_of(process) for process in processes]
-        asked, last = 0.0, 0
-
-        def done() -> int:
-            # Workers answer with their own CPU: they are asked often until they begin, and then not at every look.
-            nonlocal asked, last
-            if not last or time.monotonic() - asked > 0.25:  # noqa: PLR2004 - seconds
-                asked, last = time.monotonic(), sum(map(_taken_in, urls))
-            return last
-
-        output = [TopicPartition(entry.full_name(load.prefix), number) for entry in FIGURES for number in range(entry.partitions)]
-        pids = [process.pid for process in processes]
-        looks = await follow(load.bootstrap, output, pids, done, load.records, GIVE_UP_SECONDS)
-        peak = sum(peak_mib(pid) or 0.0 for pid in pids)
+    sources, output = (
+        [TopicPartition(entry.full_name(load.prefix), number) for entry in entries for number in range(entry.partitions)]
+        for entries in (SOURCES, FIGURES)
+    )
+    async with committed(load.bootstrap, f"{load.prefix}.worker", sources) as done:
+        with contextlib.ExitStack() as running:
+            pids = [running.enter_context(started(command)).pid for _ in range(count)]
+            looks = await follow(load.bootstrap, output, pids, done, load.records, GIVE_UP_SECONDS)
+            peak = sum(peak_mib(pid) or 0.0 for pid in pids)
     return cost("this worker, everything" if count == 1 else f"{count} of these workers", load.records, looks, peak)
-
-
-async def _metrics_of(process: subprocess.Popen[str]) -> str:
-    line = await asyncio.to_thread(process.stdout.readline) if process.stdout else ""
-    found = re.search(r"http://\S+", line)
-    if found is None:
-        raise RuntimeError(f"the worker did not say where its metrics are, but: {line!r}")
-    return found.group()
-
-
-def _taken_in(url: str) -> int:
-    with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 - the worker's own address
-        text = answer.read().decode()
-    return round(sum(map(float, re.findall(r'contact_center_events_processed_total\{flow="track-\w+"\} (\S+)', text))))
 
 
 async def peer_cost(peer: Peer, command: list[str], load: Load, commit_ms: int) -> Cost:
@@ -248,7 +225,7 @@ class Marks:
         for line in self._process.stdout or ():
             self._seen = max(self._seen, self._after.get(line.strip(), 0))
 
-    def done(self) -> int:
+    async def done(self) -> int:
         """Return how many events have been taken in at least."""
         return self._seen
 
@@ -348,13 +325,14 @@ def main() -> int:
     for rate_text, (ceiling, ours, *others) in found.items():
         ratio = ceiling.cpu_us / ours.cpu_us
         low = low or ratio < args.floor
-        say(f"\n{name}, {ours.events:,} events at rate {rate_text}, to the last figure published; CPU of one process with its threads:\n")
+        charged = f"CPU of one process with its threads; {python()}"
+        say(f"\n{name}, {ours.events:,} events at rate {rate_text}, to the last figure published; {charged}:\n")
         say(table([ceiling, ours, *others], ceiling.cpu_us))
         say(f"\nratio by CPU {ratio:.2f} (floor {args.floor}), by the clock {ours.events_per_second / ceiling.events_per_second:.2f}")
     wrong = [each.name for costs in found.values() for each in costs if each.right is False]
     for each in wrong:
         say(f"Wrong totals or no result: {each}.")
-    told = {"broker": name, "machine": platform.machine(), "seed": args.seed, "only": args.only}
+    told = {"broker": name, "machine": platform.machine(), "python": python(), "seed": args.seed, "only": args.only}
     line = json.dumps(told | {"rates": {rate: as_json(costs) for rate, costs in found.items()}}, ensure_ascii=False)
     say(line)
     if args.json:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import sysconfig
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.structs import OffsetAndMetadata
 
-from benchmarks.measuring import Cost, Look, cost, table
+from benchmarks.measuring import Cost, Look, cost, python, table, taken_in
 from benchmarks.peers.recount import FIELDS, Recount, difference
 from tests.support.kafka import missing
 from tests.support.require import require
@@ -102,6 +105,41 @@ def test_a_program_is_charged_until_its_last_figure_is_published() -> None:
     assert found.events_per_second == pytest.approx(25.0)
 
 
+@pytest.mark.parametrize(
+    ("offsets", "expected"),
+    [
+        ((), 0),
+        ((-1, -1), 0),  # as Kafka says that a group has committed nothing
+        ((-1, 0), 1),  # claimed: from here on it takes in
+        ((0, 0), 1),
+        ((40, -1), 40),
+        ((40, 60), 100),
+    ],
+)
+def test_what_a_worker_has_taken_in_is_what_it_has_committed(offsets: tuple[int, ...], expected: int) -> None:
+    """It begins with its first claim, before it has committed anything."""
+    found = {TopicPartition("events", number): OffsetAndMetadata(offset, "held by it") for number, offset in enumerate(offsets)}
+    assert taken_in(found) == expected
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({"CONFIG_ARGS": "'--enable-optimizations' '--with-lto'"}, "optimized with a profile"),
+        ({"CONFIG_ARGS": "", "PY_CORE_CFLAGS": "-O3 -fprofile-use -fprofile-correction"}, "optimized with a profile"),
+        # The flag that would be used says nothing of whether it was.
+        ({"CONFIG_ARGS": "'--prefix=/usr'", "PGO_PROF_USE_FLAG": "-fprofile-use"}, "optimized with a profile: unknown"),
+        ({}, "optimized with a profile: unknown"),
+    ],
+)
+def test_the_python_says_whether_it_was_optimized(told: dict[str, str], expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As far as it knows: a build without the flag may have been optimized by hand."""
+    monkeypatch.setattr(sysconfig, "get_config_vars", lambda: told)
+    version = ".".join(map(str, sys.version_info[:3]))
+    assert python().startswith(f"{sys.implementation.name.replace('cp', 'CP')} {version}, ")
+    assert python().endswith(f", {expected}")
+
+
 def test_the_table_says_what_is_wrong() -> None:
     """A row a program, with its ratio to the ceiling."""
     rows = table([Cost("a", 1000, 4.0, None, 250_000.0, None), Cost("b", 1000, 16.0, 8.0, 50_000.0, 99.6, right=False)], 4.0).splitlines()
@@ -125,5 +163,7 @@ def test_the_benchmark_on_a_few_events(tmp_path: Path) -> None:
     assert ceiling["cpu_us"] < ours["cpu_us"]
     assert ours["events"] == ceiling["events"] >= 6000 > peer["events"] > 1000
     assert ours["peak_mib"] > 10
+    assert told["python"] == python()
+    assert f"CPU of one process with its threads; {python()}:" in done.stdout
     assert done.returncode == 1, "No worker is as cheap as the ceiling."
     assert json.loads(done.stdout.splitlines()[-1]) == told
