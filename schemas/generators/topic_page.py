@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from schemas.dead_letters import HEADER_NAMES, REPLAYED, REPLAYED_FROM
+from schemas.dead_letters import CONTENT_ENCODING, HEADER_NAMES, REPLAYED, REPLAYED_FROM
 from schemas.generators.parties import PARTIES, compatibility, is_internal
 from schemas.topics import DEFAULT_PREFIX, TOPICS, Topic
 
@@ -118,6 +118,9 @@ def _dead_letters() -> str:
     return (
         "## Dead letters\n\nKey, value and headers are as they came; these headers are added, as text. "
         f"What is not known is left out, and a connector adds `dead-letter-origin` and its like for what never was a record.\n\n{names}\n\n"
+        f"A value of more than 6 MiB is packed: `{CONTENT_ENCODING}` is `gzip`. Where it is `cut` the letter is not whole: "
+        "of a value only the first MiB is kept where packing does not help, and of more than 1 MiB of key and headers none. "
+        "The dead letter of a batch that cannot be read has no content.\n\n"
         f"A record that `contact-streams dead-letters replay` sent back to its topic has `{REPLAYED_FROM}`, the dead letter's "
         f"topic/partition/offset. Among the dead letters it leaves notes, without key and value, whose `{REPLAYED}` names the offsets "
         "that were sent back (`17-20,25`): a reader passes over them.\n"

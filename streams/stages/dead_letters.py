@@ -27,14 +27,20 @@ APP_VERSION = _version()
 
 #: A larger value is packed: a sender's compression may have hidden how large the record is.
 PACKED_ABOVE_BYTES = 6 * 1024 * 1024
-#: What is kept of a value that is still too large.
+#: What is kept of a value that is still too large; with more in key and headers than this, none of these is kept.
 _KEPT_BYTES = 1024 * 1024
+#: What a header takes beside name and content, in a record and as an object.
+_HEADER_BYTES = 8
 
 
 def dead_letter(
     topic: str, source: tuple[str, int], record: Record, reason: str, detail: str, *, consumer_group: str, failed_at_ms: int
 ) -> Output:
     """Return the dead letter of a record that the track stage refused; ``source`` is the topic and partition it came in."""
+    key, value, original = record.key, record.value, record.headers
+    is_cut = len(key or b"") + sum(len(name) + len(content or b"") + _HEADER_BYTES for name, content in original) > _KEPT_BYTES
+    if is_cut:
+        key, original = None, ()
     timestamp_type: TimestampType = "log_append_time" if getattr(record, "timestamp_type", 0) == 1 else "create_time"
     headers = dead_letter_headers(
         Origin(*source, record.offset, record.timestamp, timestamp_type, consumer_group),
@@ -43,12 +49,14 @@ def dead_letter(
         stage="track",
         app_version=APP_VERSION,
         failed_at_ms=failed_at_ms,
-        original=record.headers,
+        original=original,
     )
-    value = record.value
+    is_packed = False
     if value is not None and len(value) > PACKED_ABOVE_BYTES:
         packed = gzip.compress(value, compresslevel=1, mtime=0)
-        whole = len(packed) <= PACKED_ABOVE_BYTES
-        value = packed if whole else value[:_KEPT_BYTES]
-        headers.append((CONTENT_ENCODING, b"gzip" if whole else b"cut"))
-    return Output(topic, 0, record.key, value, tuple((name, content or b"") for name, content in headers))
+        is_cut = is_cut or len(packed) > PACKED_ABOVE_BYTES
+        is_packed = not is_cut
+        value = packed if is_packed else value[:_KEPT_BYTES]
+    if is_cut or is_packed:
+        headers.append((CONTENT_ENCODING, b"cut" if is_cut else b"gzip"))
+    return Output(topic, 0, key, value, tuple((name, content or b"") for name, content in headers))

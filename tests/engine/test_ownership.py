@@ -8,7 +8,7 @@ import itertools
 import time
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -22,14 +22,18 @@ from streams.engine.flush import Share, TransactionWriter
 from streams.engine.health import Health
 from streams.engine.owner import Owner
 from streams.engine.ownership import Ownership
+from streams.engine.records import Unreadable
 from streams.engine.settings import EngineSettings, Flow
 from streams.engine.stage import Flush, Output
 from streams.engine.table import _RecoveryAfterOwnership
 from streams.engine.transport import Chunk, _ConsumerThread
+from streams.unpacking import UnreadableBatchError
 from tests.support.counting import CountingStage, counting_flow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from streams.engine.stage import Record
 
 SETTINGS = EngineSettings(app_id="test", bootstrap="127.0.0.1:1")
 FLOW = counting_flow("source", "changelog", "panes", 1)
@@ -77,6 +81,68 @@ def test_gaps_between_offsets_are_no_loss() -> None:
 
     assert one.process(Chunk("source", 0, EPOCH, 10, records([14, 17]))) == 2
     assert one.next_offset == 18
+
+
+def unreadable(offset: int, next_offset: int) -> Any:
+    """Return what stands for a batch of these offsets."""
+    return Unreadable(UnreadableBatchError(PLACE, SimpleNamespace(base_offset=offset, next_offset=next_offset), ValueError("a secret")))
+
+
+class RefusingStage(CountingStage):
+    """Remembers what is refused."""
+
+    def __init__(self, partition: int, panes: str, pane_partitions: int) -> None:
+        super().__init__(partition, panes, pane_partitions)
+        self.refused: list[tuple[int, str]] = []
+
+    def refuse(self, record: Record, detail: str) -> None:
+        """Remember it."""
+        self.refused.append((record.offset, detail))
+
+
+def test_a_batch_that_cannot_be_read_is_refused_where_it_stands(caplog: pytest.LogCaptureFixture) -> None:
+    """Records before it are processed, its offsets are passed, and the log says where it is; so it is without any record before it."""
+    one = owner_at(10)
+    one.stage = stage = RefusingStage(0, "panes", 1)
+
+    assert one.process(Chunk("source", 0, EPOCH, 10, [*records([10, 11]), unreadable(12, 20)])) == 2
+    assert (one.next_offset, stage.rows) == (20, {b"a": 2})
+    assert one.process(Chunk("source", 0, EPOCH, 20, [unreadable(20, 21)])) == 0
+    assert one.next_offset == 21
+    assert [offset for offset, _ in stage.refused] == [19, 20]
+    assert "source partition 0: offsets 12 to 19 cannot be read" in stage.refused[0][1]
+    assert caplog.text.count("A BATCH THAT CANNOT BE READ: source partition 0: offsets") == 2
+    assert "a secret" not in caplog.text
+    # Delivered once more it is passed over.
+    assert one.process(Chunk("source", 0, EPOCH, 10, [*records([10, 11]), unreadable(12, 20)])) == 0
+    assert len(stage.refused) == 2
+
+
+def test_a_stage_that_refuses_no_batch_raises() -> None:
+    """What the product writes itself is not passed over."""
+    one = owner_at(10)
+    with pytest.raises(UnreadableBatchError, match="offsets 12 to 19 cannot be read"):
+        one.process(Chunk("source", 0, EPOCH, 10, [*records([10, 11]), unreadable(12, 20)]))
+
+
+def test_state_is_not_restored_without_a_batch() -> None:
+    """A row in it would be missing."""
+
+    class Consumer:
+        async def end_offsets(self, places: list[TopicPartition]) -> dict[TopicPartition, int]:
+            return dict.fromkeys(places, 30)
+
+        async def seek_to_beginning(self, *_: TopicPartition) -> None:
+            pass
+
+        async def position(self, _: TopicPartition) -> int:
+            return 0
+
+        async def getmany(self, *_: TopicPartition, **__: int) -> dict[TopicPartition, list[Any]]:
+            return {PLACE: [*records([10, 11]), unreadable(12, 20)]}
+
+    with pytest.raises(UnreadableBatchError, match="offsets 12 to 19 cannot be read"):
+        asyncio.run(owner.read_from_start(cast("Any", Consumer()), PLACE))
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pytest
 
 from schemas.dead_letters import headers_without_ours, origin_of
 from schemas.times import format_ms
+from schemas.topics import topic
 from streams.stages.counters import StageCounters
 from streams.stages.track import AgentStage, ContactStage, TrackTopics
 from tests.tracking.telling import CONFIGURATION, event, ms, record
@@ -138,6 +139,43 @@ class TestDeadLetters:
 
         assert letter.value == giant[: 1 << 20]
         assert dict(letter.headers)["dead-letter-content-encoding"] == b"cut"
+
+    @pytest.mark.parametrize(
+        "many",
+        [
+            {"key": bytes(8 << 20)},
+            {"headers": [("", None)] * 2_000_000},
+            {"headers": [("h", bytes(8 << 20))]},
+            {"key": bytes(2 << 20), "value": Random(1).randbytes((6 << 20) - 100)},
+        ],
+        ids=["a key", "headers without content", "a header", "a key and a value"],
+    )
+    def test_a_dead_letter_fits_its_topic_whatever_lies_beside_the_value(self, many: dict[str, Any]) -> None:
+        """Packed, the 8 MiB that a batch may hold are one key or one header; with the letter's own headers they would be too large."""
+        track = stage()
+        track.process([record(**{"value": b"?", **many})])
+        (letter,) = dead(track.collect().outputs)
+
+        room = int(topic("contact-events-dead-letters.v1").settings["max.message.bytes"])
+        size = len(letter.key or b"") + len(letter.value or b"") + sum(len(name) + len(content) + 10 for name, content in letter.headers)
+        assert size < room - 1_000
+        assert (letter.key, headers_without_ours(letter.headers)) == (None, [])
+        assert dict(letter.headers)["dead-letter-content-encoding"] == b"cut"
+
+    def test_a_batch_that_cannot_be_read_is_one_dead_letter(self) -> None:
+        """It is counted, of no known source, and where it was and why is said."""
+        counters = StageCounters()
+        track = stage(counters)
+        track.process([record(GOOD)])
+        track.collect()
+        track.refuse(record(None, offset=41, timestamp=ms(500), timestamp_type=1), "offsets 17 to 41 cannot be read")
+        (letter,) = dead(track.collect().outputs)
+
+        said = dict(letter.headers)
+        assert (letter.key, letter.value) == (None, None)
+        assert (said["dead-letter-reason"], said["dead-letter-detail"]) == (b"unreadable_batch", b"offsets 17 to 41 cannot be read")
+        assert (origin_of(letter.headers).offset, origin_of(letter.headers).timestamp_ms) == (41, ms(500))
+        assert (counters.rejected, dead(track.collect().outputs)) == ({"unreadable_batch": 1}, [])
 
     def test_once(self) -> None:
         """A dead letter is in one flush, and not in the next."""
