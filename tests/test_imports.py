@@ -38,7 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "streams.explaining": {"schemas", "streams.catalogue", "streams.configuration", "streams.windows", "streams.tracking"},
     "streams.reconciling": {"schemas", "streams.catalogue", "streams.configuration", "streams.windows"},
     "streams.listening": {"streams.catalogue"},
-    "streams.connectors": {"schemas", "streams.configuration", "streams.listening"},
+    "streams.connectors": {"schemas", "streams.configuration", "streams.listening", "streams.unpacking"},
     "streams.serving": {
         "streams.staffing",
         "streams.unpacking",

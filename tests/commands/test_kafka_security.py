@@ -58,6 +58,13 @@ class TestVariables:
     def test_nothing(self) -> None:
         """Without variables, and with PLAINTEXT, nothing is said to clients; empty ones are none."""
         assert kafka_client_options({}) == {}
+
+    def test_every_client_is_bound(self) -> None:
+        """Each command that reaches Kafka asks for options, and from then on its consumers unpack within bounds."""
+        told = "import sys; from aiokafka.record import default_records; from streams.commands.kafka_security import kafka_client_options; "
+        told += "kafka_client_options({}); print(default_records.gzip_decode.__module__)"
+        done = subprocess.run([sys.executable, "-c", told], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+        assert done.stdout == "streams.unpacking.codecs\n"
         assert kafka_client_options({f"{K}SECURITY_PROTOCOL": "PLAINTEXT", f"{K}SASL_PASSWORD": ""}) == {}
 
     def test_sasl(self) -> None:

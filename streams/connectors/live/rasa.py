@@ -14,6 +14,7 @@ from schemas.times import to_ms
 from streams.connectors.kit.reading import loaded, written
 from streams.connectors.pull.failures import AskError
 from streams.connectors.pull.model import Page, Pull, text_of
+from streams.unpacking import UnreadableBatchError, bound_batches
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -54,6 +55,7 @@ def _kafka(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _consumer(settings: Mapping[str, Any]) -> AIOKafkaConsumer:
+    bound_batches()
     # In no group: where to go on is kept with the events.
     return AIOKafkaConsumer(
         group_id=None, enable_auto_commit=False, auto_offset_reset="none", isolation_level="read_committed", **_kafka(settings)
@@ -87,6 +89,8 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
                 places = {**places, str(partition.partition): after}
                 yield Page(b"\n".join(_json(line.value) for line in lines), {"offsets": places})
         yield Page(b"", {"offsets": places}, began)
+    except UnreadableBatchError as error:
+        raise AskError("malformed", str(error)) from error
     except KafkaError as error:
         raise AskError("unreachable", f"cannot be read ({type(error).__name__})") from error
     finally:
