@@ -49,6 +49,7 @@ from streams.tracking.contacts import ContactTracker
 from streams.tracking.customer_facts import ContactFact, customer_partition
 from streams.tracking.expiry import Expiry
 from streams.tracking.facts import TooManyFactsError
+from streams.tracking.intake import agent_intake, contact_intake
 from streams.tracking.names import FIELDS, Names
 from streams.tracking.quarantine import BY_OPERATOR, NO_ROOM, Quarantine
 from streams.tracking.scopes import Scope
@@ -135,6 +136,8 @@ class TrackStage:
         self._decode = decode
         #: decodes most records at once; None: each is decoded by itself
         self._usual = usual
+        #: takes the usual events of a list from a place on, and returns that of the first that is left out; None: nothing is compiled
+        self._take: Callable[[list[Any], int], int] | None = None
         self._writer = PaneWriter(topics.source, partition, topics.pane_partitions)
         self._hash = configuration_hash(configuration)
         self._dead: list[Output] = []
@@ -166,7 +169,7 @@ class TrackStage:
         known_late, usual = late, None if events is not None else self._usual
         for begin in range(0, len(records), _AT_ONCE):
             some = records[begin : begin + _AT_ONCE]
-            for record, decoded in zip(some, repeat(None) if usual is None else usual(some), strict=False):
+            for record, decoded in zip(some, repeat(None)) if usual is None else self._left_out(some, usual(some)):
                 event = decoded
                 if event is None:
                     try:
@@ -216,6 +219,17 @@ class TrackStage:
         counters.events += len(records)
         counters.late += known_late - late
         counters.repeated += tracker.repeated - repeated
+
+    def _left_out(self, records: Sequence[Record], events: list[Any]) -> Iterator[tuple[Record, Any]]:
+        """Yield the records that compiled code does not take, with what they hold, when all before them have been taken."""
+        take = self._take
+        if take is None:
+            yield from zip(records, events, strict=True)
+            return
+        place = take(events, 0)
+        while place < len(events):
+            yield records[place], events[place]
+            place = take(events, place + 1)
 
     def _take_heartbeat(self, record: Record, event: SourceHeartbeat) -> None:
         wrong = bound_complete_through(event, record.timestamp)
@@ -523,6 +537,7 @@ class ContactStage(TrackStage):
         self._told_as: dict[str, Sequence[str]] = {}
         super().__init__(partition, configuration, topics, self.tracker, decode_contact_event, counters, usual_contact_events)
         self._names.conversation_of = self.tracker.conversation_of
+        self._take = contact_intake(self.tracker, self._quarantine, self._names)
         if not keep_everything:
             self._expire(Expiry(configuration, self.tracker.is_open))
 
@@ -645,6 +660,7 @@ class AgentStage(TrackStage):
         #: What the flow's table shows: agents by name.
         self.rows = self.tracker.agents
         super().__init__(partition, configuration, topics, self.tracker, decode_agent_event, counters, usual_agent_events)
+        self._take = agent_intake(self.tracker, self._quarantine, self._names)
         if not keep_everything:
             self._expire(Expiry(configuration, self.tracker.is_open))
 

@@ -130,24 +130,34 @@ class Agent:
         return len(self.facts) + (0 if self.aside is None else len(self.aside.facts))
 
     def set_aside(self, fact: AgentFact, received_ms: int | None) -> None:
-        """Keep a fact for the next flush, and add up what it costs that it comes before others; not of one that nothing sent.
+        """Keep a fact for the next flush.
+
+        Raises:
+            TooManyFactsError: as ``charge`` has it.
+        """
+        self.charge(fact, received_ms)
+        if self.aside is None:
+            self.aside = Aside()
+        insort(self.aside.facts, fact)
+
+    def charge(self, fact: AgentFact, received_ms: int | None) -> None:
+        """Add up what a fact costs that comes before others; not of one that nothing sent.
 
         Raises:
             TooManyFactsError: too many have been counted again for what was received within the hour.
         """
+        newest = self.newest
+        if received_ms is None or newest is None or fact >= newest:
+            return
         if self.aside is None:
             self.aside = Aside()
-        aside = self.aside
-        newest = self.newest
-        if received_ms is not None and newest is not None and fact < newest:
-            hour = received_ms // _HOUR_MS
-            if hour > aside.hour:
-                aside.hour, aside.counted_anew = hour, 0
-            after = self.known - bisect_left(self.facts, fact) - bisect_left(aside.facts, fact)
-            if aside.counted_anew + after > MAX_COUNTED_ANEW:
-                raise TooManyFactsError("person_id", MAX_COUNTED_ANEW, TOO_MANY_OUT_OF_ORDER)
-            aside.counted_anew += after
-        insort(aside.facts, fact)
+        aside, hour = self.aside, received_ms // _HOUR_MS
+        if hour > aside.hour:
+            aside.hour, aside.counted_anew = hour, 0
+        after = self.known - bisect_left(self.facts, fact) - bisect_left(aside.facts, fact)
+        if aside.counted_anew + after > MAX_COUNTED_ANEW:
+            raise TooManyFactsError("person_id", MAX_COUNTED_ANEW, TOO_MANY_OUT_OF_ORDER)
+        aside.counted_anew += after
 
     @property
     def last_seen(self) -> int | None:

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from sys import intern
 from typing import TYPE_CHECKING, Any
 
+from schemas import structs
 from schemas.limits import MAX_AHEAD_MS, MAX_FACTS, MAX_PLANS, TOO_MANY_PEOPLE
 from streams.tracking.agent import Agent, Aside, Silence, fact_of_row, reported_of_row
 from streams.tracking.agent_states import GONE, AgentStates, Categories, Reported
@@ -26,7 +27,7 @@ from streams.tracking.timers import Timers
 from streams.windows.slices import CELL_MS, GRAIN_MS, PANE_MS, pane_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from streams.configuration import Configuration
     from streams.tracking.agent_states import AgentFact, AgentState
@@ -43,24 +44,24 @@ class AgentTracker:
         counting = configuration.counting
         self._grace_ms = 1000 * counting.grace_seconds
         #: an event may arrive so long after it occurred if it occurred at the start of a pane
-        self._late_ms = self._grace_ms + PANE_MS
+        self.late_ms = self._grace_ms + PANE_MS
         #: nothing can change any more that is so far behind what is booked
         self._final_ms = self._grace_ms + 2 * PANE_MS
         self._silence = Silence(1000 * counting.person_timeout_seconds, retention_ms(configuration))
-        self._targets = Targets(configuration)
+        self.targets = Targets(configuration)
         self._categories = Categories(configuration)
-        self._states = AgentStates(configuration, self._targets)
+        self._states = AgentStates(configuration, self.targets)
         self._activities = Activities(configuration)
         self._ledger = Ledger()
         panes, cells = (None, None) if keep_everything else keep_ms(configuration)
         #: time further behind the end of what is booked falls into slices that are given up
         self._keep_ms = None if cells is None else cells + CELL_MS
-        self.slices = Slices(self._targets, panes, cells, grid_of(configuration))
+        self.slices = Slices(self.targets, panes, cells, grid_of(configuration))
         self.progress = progress_of(configuration)
-        self._spaces = Spaces(configuration)
+        self.spaces = Spaces(configuration)
         self.agents: dict[str, Agent] = {}
         limits = configuration.source_limits
-        self._held = Held(TOO_MANY_PEOPLE, limits.max_people, limits.max_people_events)
+        self.held = Held(TOO_MANY_PEOPLE, limits.max_people, limits.max_people_events)
         self.kept_names = KeptNames()
         #: agents of rows, with their names and rows, until everything kept has been taken back in
         self._restored: list[tuple[str, str, Agent]] = []
@@ -76,6 +77,12 @@ class AgentTracker:
         self._aside: set[str] = set()
         self._timeline = Timeline()
         self._timers = Timers()
+        #: type of event → what makes its fact; plans are missing
+        self.makers: dict[type, Callable[[Any], AgentFact]] = {
+            structs.AgentStateChanged: self._state_changed,
+            structs.AgentHeartbeat: self._heard_of,
+            structs.AgentSkillsChanged: self._belongs_to,
+        }
         #: snapshots have been applied up to this progress
         self.compared_to: int | None = None
         #: panes that end at or before this have been given their time
@@ -93,8 +100,8 @@ class AgentTracker:
         last = self.progress.sources.get(source)
         if last is None or received > last:
             self.progress.received(source, received)
-        person_id, suffix = event.person_id, self._spaces[source]
-        persons = self._targets.persons
+        person_id, suffix = event.person_id, self.spaces[source]
+        persons = self.targets.persons
         name = person_id + suffix if person_id not in persons.own else persons.name(person_id, suffix)
         agent = self.agents.get(name)
         if agent is None and self.kept_names.unclaimed(person_id):
@@ -104,19 +111,19 @@ class AgentTracker:
             return
         is_plan = kind == "schedule.planned"
         if (
-            received > at - at % PANE_MS + self._late_ms
+            received > at - at % PANE_MS + self.late_ms
             or (is_plan and self.booked_to is not None and at < self.booked_to - self._final_ms)  # older than what is known of plans
             or (not is_plan and agent is not None and agent.base_at is not None and at <= agent.base_at)  # or than what has been folded
         ):
             self._count_late(received)
             return
         if agent is None:
-            held = self._held.room(suffix if name.endswith(suffix) else MARK, begins=True)
+            held = self.held.room(suffix if name.endswith(suffix) else MARK, begins=True)
         else:
             held = agent.held
             if len(agent.ids) >= MAX_FACTS:
                 self._limit(name, agent, event)
-            self._held.check(held)
+            self.held.check(held)
         if is_plan:
             begins, ends = event.start_ms, event.end_ms
             begins = max(begins, at)
@@ -129,17 +136,30 @@ class AgentTracker:
                     agent.source = intern(source)
                 self._changed[name] = None
             return
-        if kind == "agent.state_changed":
-            axis = event.axis
-            said = said_of(event) if event.capacity is not None or event.in_use is not None else None
-            fact = (at, event.sequence or 0, event_id, axis, self._categories.category(axis, event.state), event.team, event.site, said)
-        elif kind == "agent.heartbeat":
-            fact = (at, event.sequence or 0, event_id, "", "", None, None, None)
-        else:
-            fact = (at, event.sequence or 0, event_id, "", "", event.team, event.site, None)
         if agent is None:
             agent = self._new(name, held)
-        self._take(name, agent, fact, received)
+        self.take(name, agent, self.makers[type(event)](event), event)
+
+    def _state_changed(self, event: Any) -> AgentFact:
+        axis = event.axis
+        said = said_of(event) if event.capacity is not None or event.in_use is not None else None
+        category = self._categories.category(axis, event.state)
+        return (event.occurred_ms, event.sequence or 0, event.event_id, axis, category, event.team, event.site, said)
+
+    def _heard_of(self, event: Any) -> AgentFact:
+        return (event.occurred_ms, event.sequence or 0, event.event_id, "", "", None, None, None)
+
+    def _belongs_to(self, event: Any) -> AgentFact:
+        return (event.occurred_ms, event.sequence or 0, event.event_id, "", "", event.team, event.site, None)
+
+    def take(self, name: str, agent: Agent, fact: AgentFact, event: Any) -> None:
+        """Take what an event says of an agent, which is in time and of which nothing is known yet.
+
+        Raises:
+            TooManyFactsError: too much of the agent has been counted again.
+        """
+        source = event.source
+        self._take(name, agent, fact, event.received_ms)
         if agent.source != source and (agent.aside is None or agent.newest == fact):
             agent.source = intern(source)
         self._changed[name] = None
@@ -149,7 +169,7 @@ class AgentTracker:
         agent = self.agents.pop(row, None)
         if agent is not None:
             self.agents[self.kept_names.take(row, name)] = agent
-            held = self._held.of(name)
+            held = self.held.of(name)
             for place, number in enumerate((1, len(agent.ids))):
                 agent.held[place] -= number
                 held[place] += number
@@ -183,28 +203,35 @@ class AgentTracker:
     def snapshot(self, event: Any) -> bool:
         """Take a source's word of who is there; say whether it has not said so too often."""
         self.progress.received(event.source, event.received_ms)
-        return self.snapshots.take(event, self._spaces[event.source], self.progress.received_through or 0)
+        return self.snapshots.take(event, self.spaces[event.source], self.progress.received_through or 0)
 
     def _count_late(self, received: int) -> None:
         self.late += 1
-        self._ledger.book(self._targets.number(Scope(TOTAL, None)), received, received, (("late_events", 1),))
+        self._ledger.book(self.targets.number(Scope(TOTAL, None)), received, received, (("late_events", 1),))
 
     def _take(self, name: str, agent: Agent, fact: AgentFact, received: int | None) -> None:
         booked, at, facts = self.booked_to, fact[0], agent.facts
-        if (booked is not None and at < booked) or (facts and fact < facts[-1]):
+        if (booked is not None and at < booked) or (facts and at < facts[-1][0]):
             agent.set_aside(fact, received)
             self._aside.add(name)
         else:
             if agent.until <= at:
                 self._advance(agent, at)
-            seen, before = (facts[-1][0], agent.states[-1]) if facts else (agent.base_at, agent.base)
-            silence = self._silence
-            # Nothing of an agent is forgotten sooner: the look-up alone says where the fact leads.
-            recent = seen is None or at - seen <= silence.soonest_ms
-            after = self._states.after(name, before, fact) if recent else self._onward(name, before, seen, fact)
-            agent.states.append(after)
-            facts.append(fact)
-            timed = after.timed[agent.planned]
+            if facts and fact < facts[-1]:
+                # Within an instant no time passes: only what is after it counts.
+                agent.charge(fact, received)
+                place = bisect_right(facts, fact)
+                facts.insert(place, fact)
+                self._follow(name, agent, place)
+                after = agent.states[-1]
+            else:
+                seen, before = (facts[-1][0], agent.states[-1]) if facts else (agent.base_at, agent.base)
+                # Nothing of an agent is forgotten sooner: the look-up alone says where the fact leads.
+                recent = seen is None or at - seen <= self._silence.soonest_ms
+                after = self._states.after(name, before, fact) if recent else self._onward(name, before, seen, fact)
+                agent.states.append(after)
+                facts.append(fact)
+            silence, timed = self._silence, after.timed[agent.planned]
             if timed is not agent.timed:
                 self._timeline.move(agent.timed, timed, at)
                 agent.timed = timed
@@ -553,14 +580,14 @@ class AgentTracker:
 
     def is_open(self, scope: Scope) -> bool:
         """Say whether an agent is there in a scope."""
-        return any(any(self._now.get(group, {}).values()) for group in self._targets.feeding.get(scope, ()))
+        return any(any(self._now.get(group, {}).values()) for group in self.targets.feeding.get(scope, ()))
 
     def changed_now(self, begun: Iterable[Scope] = ()) -> Iterator[tuple[Scope, dict[str, int]]]:
         """Yield scope and agents per category where that changed, and in these scopes."""
         touched, self._touched_now = self._touched_now, set()
-        for scope in {scope for group in touched for scope in self._targets.scopes[group]}.union(begun):
+        for scope in {scope for group in touched for scope in self.targets.scopes[group]}.union(begun):
             total: dict[str, int] = {}
-            for group in self._targets.feeding.get(scope, ()):
+            for group in self.targets.feeding.get(scope, ()):
                 for category, agents in self._now.get(group, {}).items():
                     total[category] = total.get(category, 0) + agents
             if not scope.is_individual:
@@ -577,8 +604,8 @@ class AgentTracker:
             base, base_at, source, facts, *more = kept
             spent = more[0] if more else None
         # The oldest rows do not say of what source they are.
-        name = self.kept_names.take(row, self._targets.persons.name_of_row(row, None if source is None else self._spaces[source]))
-        agent = Agent(self._states.start(name, Reported()), self._held.of(name))
+        name = self.kept_names.take(row, self.targets.persons.name_of_row(row, None if source is None else self.spaces[source]))
+        agent = Agent(self._states.start(name, Reported()), self.held.of(name))
         agent.base, agent.base_at = self._states.start(name, reported_of_row(base)), base_at
         agent.source = None if source is None else intern(source)
         agent.facts = [fact_of_row(fact) for fact in facts]

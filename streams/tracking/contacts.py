@@ -106,7 +106,7 @@ class ContactTracker:
         counting = configuration.counting
         self._grace_ms = 1000 * counting.grace_seconds
         #: an event may arrive so long after it occurred if it occurred at the start of a pane
-        self._late_ms = self._grace_ms + PANE_MS
+        self.late_ms = self._grace_ms + PANE_MS
         self._retention_ms = retention_ms(configuration)
         self._targets = Targets(configuration)
         lost_after_ms = {str(channel): 1000 * seconds for channel, seconds in counting.lost_after_seconds.items()}
@@ -119,16 +119,16 @@ class ContactTracker:
         panes, cells = (None, None) if keep_everything else keep_ms(configuration)
         self.slices = Slices(self._targets, panes, cells, grid_of(configuration))
         self.progress = progress_of(configuration)
-        self._journals = journals_of(configuration)
+        self.journals = journals_of(configuration)
         #: source → what follows its ids in the names of conversations
         self.spaces = Spaces(configuration)
         #: what follows ids that a journal tells of, and how long what is over is kept there: as long as anything of it can be booked
-        self._journal_spaces = frozenset(space_of(self.spaces[source]) for source in self._journals)
+        self._journal_spaces = frozenset(space_of(self.spaces[source]) for source in self.journals)
         self._journal_ms = max(self._retention_ms, keep_ms(configuration)[1])
         self.conversations = Conversations(self._read)
         self._live, self._unread = self.conversations.live, self.conversations.unread
         limits = configuration.source_limits
-        self._held = Held(TOO_MANY_OPEN, limits.max_contacts, limits.max_contact_events)
+        self.held = Held(TOO_MANY_OPEN, limits.max_contacts, limits.max_contact_events)
         self.kept_names = KeptNames()
         #: names of conversations that were two before a restart
         self.united: set[str] = set()
@@ -174,7 +174,7 @@ class ContactTracker:
             self.progress.received(source, received)
         make = FACT_OF.get(type(event))
         fact = None if make is None else make(event)
-        late = received > at - at % PANE_MS + self._late_ms and source not in self._journals
+        late = received > at - at % PANE_MS + self.late_ms and source not in self.journals
         revision = event.revision
         if fact is None and not revision:
             if late:
@@ -196,7 +196,7 @@ class ContactTracker:
             return
         if revision and conversation is not None and conversation.revised is not None:
             _hold_revisions(conversation.revised)
-        held = self._held.room(suffix, begins=conversation is None)
+        held = self.held.room(suffix, begins=conversation is None)
         if conversation is None:
             conversation = self._live[name] = Conversation(name)
             held[0] += 1
@@ -208,7 +208,7 @@ class ContactTracker:
             return
         # Its own name: each event brings another copy of it.
         name = conversation.name
-        if type(fact) is Excluded and source not in self._journals and self._excludes_too_late(conversation, fact, received):
+        if type(fact) is Excluded and source not in self.journals and self._excludes_too_late(conversation, fact, received):
             self._count_late(event, received)
             return
         if conversation.fresh is None:
@@ -235,7 +235,7 @@ class ContactTracker:
         if revision <= known.of(event_id):
             return False
         old = conversation.fact_of(event_id)
-        may_be_too_late = type(old) is not Excluded and event.source not in self._journals
+        may_be_too_late = type(old) is not Excluded and event.source not in self.journals
         if late or (type(fact) is Excluded and may_be_too_late and self._excludes_too_late(conversation, fact, received)):
             self._count_late(event, received)
             return True
@@ -274,7 +274,7 @@ class ContactTracker:
         if conversation is None:
             return None
         self.kept_names.take(row, name)
-        self._held.move(row, name, _events_of(conversation))
+        self.held.move(row, name, _events_of(conversation))
         conversation.name, conversation.timer = name, None
         self._move_rows(conversation, row)
         self._live[name] = conversation
@@ -379,6 +379,11 @@ class ContactTracker:
         # Nothing falls due sooner than this after a fact; when it is looked at, it is put off.
         conversation.timer = self._timers.add(name, state.last_ms + self._soonest_ms, conversation.timer)
 
+    @property
+    def taken(self) -> tuple[dict[str, None], list[Conversation]]:
+        """Names of the conversations changed since the last flush, and those with facts to be folded: to be added to."""
+        return self._changed, self._unfolded
+
     # --- what is behind a figure
 
     def contribution(self, name: str, facts: list[AnyFact]) -> Ledger:
@@ -471,7 +476,7 @@ class ContactTracker:
         frozen = self.conversations.frozen
         if frozen is not None:
             for name, events in frozen.take_over(through):
-                self._held.drop(name, events)
+                self.held.drop(name, events)
             for name in frozen.open_before(through):
                 self.conversations.read(name)
         for name, bucket in self._timers.passed(through):
@@ -496,7 +501,7 @@ class ContactTracker:
 
     def _give_up(self, name: str, row_count: int, events: int) -> None:
         self._gone_rows[name] = row_count
-        self._held.drop(name, events)
+        self.held.drop(name, events)
         self._changed[name] = None
 
     def _look_at_unread(self, name: str, through: int) -> Conversation | None:
@@ -728,8 +733,8 @@ class ContactTracker:
         self._to_unite = []
         self._read_to = self.lost_to
         self._take_unread()
-        self._held.count_anew([(name, _events_of(each)) for name, each in self._live.items()])
-        self._held.add((name, unread.events) for name, unread in self._unread.items())
+        self.held.count_anew([(name, _events_of(each)) for name, each in self._live.items()])
+        self.held.add((name, unread.events) for name, unread in self._unread.items())
         for name, conversation in self._live.items():
             group = standing_group(conversation.state, self._rules)
             if self.lost_to is not None and lose_by(conversation.state, self.lost_to, self._rules, Ledger()) and group is not None:

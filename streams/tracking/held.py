@@ -18,10 +18,10 @@ class Held:
 
     def __init__(self, reason: str, max_subjects: int | None, max_events: int | None) -> None:
         self._reason = reason
-        self._max_subjects = max_subjects or 0
-        self._max_events = max_events or 0
+        self.max_subjects = max_subjects or 0
+        self.max_events = max_events or 0
         #: what follows the ids → [contacts or people, events]
-        self._counts: dict[str, list[int]] = {}
+        self.counts: dict[str, list[int]] = {}
 
     def room(self, suffix: str, *, begins: bool) -> list[int]:
         """Return the counts of a source, to which an event that is then kept is to be added; with ``begins`` it is of another subject.
@@ -29,34 +29,34 @@ class Held:
         Raises:
             TooManyFactsError: there are as many as may be.
         """
-        counts = self._counts.get(suffix)
+        counts = self.counts.get(suffix)
         if counts is None:
-            counts = self._counts[suffix] = [0, 0]
-        if begins and 0 < self._max_subjects <= counts[0]:
-            raise TooManyFactsError("source", self._max_subjects, self._reason)
-        if 0 < self._max_events <= counts[1]:
-            raise TooManyFactsError("source", self._max_events, self._reason)
+            counts = self.counts[suffix] = [0, 0]
+        if begins and 0 < self.max_subjects <= counts[0]:
+            raise TooManyFactsError("source", self.max_subjects, self._reason)
+        if 0 < self.max_events <= counts[1]:
+            raise TooManyFactsError("source", self.max_events, self._reason)
         return counts
 
     def check(self, counts: list[int]) -> None:
         """Raise TooManyFactsError if there are as many events of a source as may be."""
-        if 0 < self._max_events <= counts[1]:
-            raise TooManyFactsError("source", self._max_events, self._reason)
+        if 0 < self.max_events <= counts[1]:
+            raise TooManyFactsError("source", self.max_events, self._reason)
 
     def of(self, name: str) -> list[int]:
         """Return the counts of the source of a contact or agent, whatever the limits."""
-        return self._counts.setdefault(name[len(id_of(name)) :], [0, 0])
+        return self.counts.setdefault(name[len(id_of(name)) :], [0, 0])
 
     def drop(self, name: str, events: int) -> None:
         """Take note that a contact or person is given up."""
-        counts = self._counts.get(name[len(id_of(name)) :])
+        counts = self.counts.get(name[len(id_of(name)) :])
         if counts is not None:
             counts[0] -= 1
             counts[1] -= events
 
     def add(self, kept: Iterable[tuple[str, int]]) -> None:
         """Add contacts or people by name, each with its events."""
-        every = self._counts
+        every = self.counts
         for name, events in kept:
             _, mark, space = name.partition(MARK)
             counts = every.get(mark + space)
@@ -72,5 +72,5 @@ class Held:
 
     def count_anew(self, kept: Iterable[tuple[str, int]]) -> None:
         """Count everything there is: names, each with its events."""
-        self._counts = {}
+        self.counts.clear()
         self.add(kept)

@@ -62,7 +62,8 @@ class Names:
     def __init__(self, configuration: Configuration) -> None:
         limits = configuration.source_limits
         ours = {OTHER, _UNASSIGNED}
-        self._configured = {
+        #: kind → names that have no limit; of queues their channels may have one
+        self.configured = {
             "queue": frozenset(configuration.queues) | ours,
             "team": frozenset(configuration.teams) | ours,
             "site": frozenset(configuration.sites) | ours,
@@ -98,7 +99,7 @@ class Names:
                 self._admit_arrival(event)
             elif name is None:
                 continue
-            elif name not in self._configured[kind] and not self._admits(kind, name, event):
+            elif name not in self.configured[kind] and not self._admits(kind, name, event):
                 setattr(event, field, OTHER)
                 self.note_beyond(event.source, kind)
             elif kind == "queue":

@@ -87,13 +87,14 @@ class KeptNames:
 
     def __init__(self) -> None:
         self._rows: defaultdict[str, list[str]] = defaultdict(list)
-        self._unclaimed: set[str] = set()
+        #: ids of subjects that belong to no space yet
+        self.unclaimed_ids: set[str] = set()
 
     def take(self, row: str, name: str | None) -> str:
         """Remember under which row a subject is kept; return its name, which is that of the row until a source tells of it."""
         if name is None:
             if MARK not in row:
-                self._unclaimed.add(row)
+                self.unclaimed_ids.add(row)
             return row
         if row != name:
             self._rows[name].append(row)
@@ -101,9 +102,9 @@ class KeptNames:
 
     def unclaimed(self, subject_id: str) -> bool:
         """Say, once, whether there is a subject of this id that belongs to no space yet."""
-        if not self._unclaimed or subject_id not in self._unclaimed:
+        if not self.unclaimed_ids or subject_id not in self.unclaimed_ids:
             return False
-        self._unclaimed.discard(subject_id)
+        self.unclaimed_ids.discard(subject_id)
         return True
 
     @property

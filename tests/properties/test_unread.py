@@ -93,7 +93,7 @@ def test_heads_say_what_facts_say(seed: int) -> None:
         assert not at_once.tracker.conversations.unread
         assert len(stage.tracker.conversations) == len(at_once.tracker.conversations)
         assert goes_on(stage) == goes_on(at_once)
-        assert stage.tracker._held._counts == at_once.tracker._held._counts
+        assert stage.tracker.held.counts == at_once.tracker.held.counts
         chunk = records[begin : begin + step]
         while chunk:
             number = random.randint(1, 25)

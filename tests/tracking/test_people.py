@@ -110,6 +110,21 @@ class TestTime:
         assert people.sums("total:all", None, "pane") == {"handling_ms": 12_000, "wrap_up_ms": 33_000, "idle_ms": 15_000}
         assert people.starts("total:all", "wrap_up_ms", None) == {10: 8_000, 20: 10_000, 30: 10_000, 40: 5_000}
 
+    @pytest.mark.parametrize("second_first", [False, True])
+    def test_several_states_within_an_instant(self, second_first: bool) -> None:
+        """The last by sequence holds, in whatever order they come; they take no time, and nothing of the agent is counted again for them."""
+        people = People()
+        told = [state(12, "activity", "wrap-up", sequence=1), state(12, "activity", "idle", sequence=2)]
+        for value in (state(0, "activity", "busy"), *(reversed(told) if second_first else told)):
+            people.tracker.apply(decode_agent_event(value))
+        put_off = set(people.tracker._aside)
+        people.tell(state(25, "activity", "busy"), through=40)
+
+        # handling 0-12 and 25-40, idle 12-25.
+        assert people.sums("total:all", None, "pane") == {"handling_ms": 27_000, "idle_ms": 13_000}
+        assert people.starts("total:all", "idle_ms", None) == {10: 8_000, 20: 5_000}
+        assert put_off == set()
+
     def test_repeats(self) -> None:
         """A state told twice is counted as a repeat and counts once."""
         people = People()

@@ -1,0 +1,622 @@
+/* What pays to be compiled of taking events in: the usual event, of a subject that is known, that comes after all that is known of it.
+
+   Optional: `streams/tracking/contacts.py` and `agents.py` do the same without it, and take all events that are left out here. Whether an event
+   is taken here is decided before anything of it is changed. `tests/tracking/test_intake.py` holds both to the same state. */
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <structmember.h>
+
+static PyObject *name_of_received_through, *name_of_kind;
+
+/* ---- objects with slots */
+
+/* Where the objects of a type have a slot; -1 with an error set: they have none of that name. */
+static Py_ssize_t slot_of(PyObject *type, const char *name)
+{
+    PyObject *found = PyObject_GetAttrString(type, name);
+    if (found == NULL)
+        return -1;
+    Py_ssize_t offset = -1;
+    if (Py_IS_TYPE(found, &PyMemberDescr_Type) && ((PyMemberDescrObject *)found)->d_member->type == T_OBJECT_EX)
+        offset = ((PyMemberDescrObject *)found)->d_member->offset;
+    else
+        PyErr_Format(PyExc_TypeError, "%R has no slot %s", type, name);
+    Py_DECREF(found);
+    return offset;
+}
+
+/* What is in a slot, borrowed; NULL: nothing yet. */
+#define SLOT(object, offset) (*(PyObject **)((char *)(object) + (offset)))
+
+static void put(PyObject *object, Py_ssize_t offset, PyObject *value)
+{
+    PyObject *before = SLOT(object, offset);
+    SLOT(object, offset) = Py_NewRef(value);
+    Py_XDECREF(before);
+}
+
+/* A whole number that is not negative; -1: it is none, or too large. */
+static long long number(PyObject *value)
+{
+    if (value == NULL || !PyLong_CheckExact(value))
+        return -1;
+    int beyond;
+    long long found = PyLong_AsLongLongAndOverflow(value, &beyond);
+    return beyond || found < 0 ? -1 : found;
+}
+
+static int is_same(PyObject *text, PyObject *other)
+{
+    return text == other || (text != NULL && other != NULL && PyUnicode_CheckExact(text) && PyUnicode_CheckExact(other) &&
+                             PyUnicode_GET_LENGTH(text) == PyUnicode_GET_LENGTH(other) && PyUnicode_Compare(text, other) == 0);
+}
+
+/* ---- what contacts and agents have in common */
+
+enum { KINDS, SUBJECTS, SOURCES, SUFFIXES, JOURNALS, QUARANTINED, WATCHED, PROGRESS, ADMIT, ADMITTED, KEEP, HELD, UNREAD, UNCLAIMED, OWN, PARTS };
+enum { EVENT, SUBJECT, STATE, DISORDER, FACT, TYPES };
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *part[PARTS];
+    PyTypeObject *type[TYPES];
+    /* Where they have what is asked of them: events, */
+    Py_ssize_t source, occurred, received, event_id, revision;
+    /* conversations, their states and what is kept of their disorder, */
+    Py_ssize_t name, state, fresh, newest, revised, disorder, last_source, last_contact, facts, counted_anew;
+    /* facts, */
+    Py_ssize_t at, sequence, id, contact;
+    /* and agents. */
+    Py_ssize_t ids, base_at, agent_facts, held;
+    /* Limits; of subjects and events of a source 0 is none. */
+    long long late_ms, pane_ms, max_facts, max_recounted, max_subjects, max_events;
+} Intake;
+
+static int intake_traverse(Intake *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    for (int i = 0; i < PARTS; i++)
+        Py_VISIT(self->part[i]);
+    for (int i = 0; i < TYPES; i++)
+        Py_VISIT(self->type[i]);
+    return 0;
+}
+
+static int intake_clear(Intake *self)
+{
+    for (int i = 0; i < PARTS; i++)
+        Py_CLEAR(self->part[i]);
+    for (int i = 0; i < TYPES; i++)
+        Py_CLEAR(self->type[i]);
+    return 0;
+}
+
+static void intake_dealloc(Intake *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    intake_clear(self);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+/* A slot of one of the types. */
+typedef struct {
+    int of;
+    const char *name;
+    Py_ssize_t *offset;
+} Slot;
+
+/* Take over what an intake is made of; what it has none of is NULL. */
+static int set_up(Intake *self, PyObject *part[PARTS], PyObject *type[TYPES], const Slot *slots, size_t number_of_slots)
+{
+    const Slot of_events[] = {
+        {EVENT, "source", &self->source},     {EVENT, "occurred_ms", &self->occurred}, {EVENT, "received_ms", &self->received},
+        {EVENT, "event_id", &self->event_id}, {EVENT, "revision", &self->revision},
+    };
+    if (self->type[EVENT] != NULL || self->pane_ms < 1) {
+        PyErr_SetString(PyExc_ValueError, "an intake is set up once, for panes of a millisecond or more");
+        return -1;
+    }
+    const size_t of_event = Py_ARRAY_LENGTH(of_events);
+    for (size_t i = 0; i < of_event + number_of_slots; i++) {
+        const Slot *slot = i < of_event ? &of_events[i] : &slots[i - of_event];
+        if ((*slot->offset = slot_of(type[slot->of], slot->name)) < 0)
+            return -1;
+    }
+    for (int i = 0; i < PARTS; i++)
+        self->part[i] = Py_XNewRef(part[i]);
+    for (int i = 0; i < TYPES; i++)
+        self->type[i] = (PyTypeObject *)Py_XNewRef(type[i]);
+    return 0;
+}
+
+/* How an event is taken of which nothing has been looked at: 1 taken, 0 left out, -1 an error is set. */
+
+/* What an event says and is known of its source, borrowed. */
+typedef struct {
+    PyObject *source, *received, *event_id;
+    long long at_ms, received_ms;
+    int is_newest; /* of what its source sent */
+} Heard;
+
+/* Look at what all events have, and at what is to be done with one of its type; 1: it is usual. */
+static int hear(Intake *self, PyObject *event, Heard *heard, PyObject **id, PyObject **make, PyObject **fields, PyObject **begins)
+{
+    PyObject *const *part = self->part;
+    PyObject *kind = PyDict_GetItemWithError(part[KINDS], (PyObject *)Py_TYPE(event)), *id_slot;
+    if (kind == NULL)
+        return PyErr_Occurred() ? -1 : 0;
+    if (!PyArg_UnpackTuple(kind, "kind", 4, 4, &id_slot, make, fields, begins))
+        return -1;
+    if (!PyObject_TypeCheck(event, self->type[EVENT]) || !Py_IS_TYPE(id_slot, &PyMemberDescr_Type) ||
+        !PyObject_TypeCheck(event, PyDescr_TYPE(id_slot)) || ((PyMemberDescrObject *)id_slot)->d_member->type != T_OBJECT_EX)
+        return 0;
+    *id = SLOT(event, ((PyMemberDescrObject *)id_slot)->d_member->offset);
+    if (*id == NULL || !PyUnicode_CheckExact(*id))
+        return 0;
+    heard->source = SLOT(event, self->source), heard->received = SLOT(event, self->received), heard->event_id = SLOT(event, self->event_id);
+    heard->at_ms = number(SLOT(event, self->occurred)), heard->received_ms = number(heard->received);
+    PyObject *revision = SLOT(event, self->revision);
+    if (heard->source == NULL || !PyUnicode_CheckExact(heard->source) || heard->event_id == NULL || !PyUnicode_CheckExact(heard->event_id) ||
+        heard->at_ms < 0 || heard->received_ms < 0 || (revision != Py_None && number(revision) != 0))
+        return 0;
+    if (heard->received_ms > heard->at_ms - heard->at_ms % self->pane_ms + self->late_ms)
+        return 0;
+    int apart = 0;
+    if (PyDict_GET_SIZE(part[QUARANTINED]))
+        apart = PyDict_Contains(part[QUARANTINED], heard->source);
+    if (apart == 0 && PyDict_GET_SIZE(part[WATCHED]))
+        apart = PyDict_Contains(part[WATCHED], heard->source);
+    if (apart == 0 && PySet_GET_SIZE(part[JOURNALS]))
+        apart = PySet_Contains(part[JOURNALS], heard->source);
+    if (apart)
+        return apart < 0 ? -1 : 0;
+    PyObject *last = PyDict_GetItemWithError(part[SOURCES], heard->source);
+    if (last == NULL)
+        return PyErr_Occurred() ? -1 : 0;
+    long long last_ms = number(last);
+    heard->is_newest = heard->received_ms > last_ms;
+    return last_ms < 0 ? 0 : 1;
+}
+
+/* Note that its source has sent it, as `received` of streams/tracking/progress.py. */
+static int note_received(Intake *self, const Heard *heard, long long *through)
+{
+    if (!heard->is_newest)
+        return 0;
+    if (heard->received_ms > *through)
+        *through = heard->received_ms;
+    return PyDict_SetItem(self->part[SOURCES], heard->source, heard->received);
+}
+
+/* The counts of a source, borrowed, if there is room for one event more; NULL without an error: there is none. */
+static PyObject *room(Intake *self, PyObject *counts)
+{
+    if (counts == NULL || !PyList_CheckExact(counts) || PyList_GET_SIZE(counts) != 2)
+        return NULL;
+    long long events = number(PyList_GET_ITEM(counts, 1));
+    return events < 0 || (self->max_events > 0 && events >= self->max_events) ? NULL : counts;
+}
+
+/* Add one to the subjects, or events, of a source. */
+static int count(PyObject *counts, int place)
+{
+    PyObject *more = PyLong_FromLongLong(number(PyList_GET_ITEM(counts, place)) + 1);
+    return more == NULL ? -1 : PyList_SetItem(counts, place, more);
+}
+
+/* Have the names of an event admitted where that may change anything; `begins`: nothing is known of its subject yet. */
+static int admit(Intake *self, PyObject *event, PyObject *fields, int begins)
+{
+    if (fields == Py_None)
+        return 0;
+    if (!PyTuple_CheckExact(fields)) {
+        PyErr_SetString(PyExc_TypeError, "fields are pairs of a name and its kind");
+        return -1;
+    }
+    int has_any = 0;
+    for (Py_ssize_t i = 0; !has_any && i < PyTuple_GET_SIZE(fields); i++) {
+        PyObject *field, *kind;
+        if (!PyArg_UnpackTuple(PyTuple_GET_ITEM(fields, i), "field", 2, 2, &field, &kind))
+            return -1;
+        /* An arrival only changes what came before it. */
+        if (begins && PyUnicode_CheckExact(kind) && PyUnicode_CompareWithASCIIString(kind, "arrival") == 0)
+            continue;
+        PyObject *name = PyObject_GetAttr(event, field), *admitted = PyDict_GetItemWithError(self->part[ADMITTED], kind);
+        if (name == NULL || PyErr_Occurred()) {
+            Py_XDECREF(name);
+            return -1;
+        }
+        /* What the configuration names has no limit. */
+        int is_admitted = name == Py_None ? 1 : admitted == NULL ? 0 : PySet_Contains(admitted, name);
+        Py_DECREF(name);
+        if (is_admitted < 0)
+            return -1;
+        has_any = !is_admitted;
+    }
+    if (!has_any)
+        return 0;
+    PyObject *args[] = {event, fields}, *done = PyObject_Vectorcall(self->part[ADMIT], args, 2, NULL);
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
+}
+
+/* ---- contacts */
+
+static int contacts_init(Intake *self, PyObject *args, PyObject *options)
+{
+    static char *names[] = {"kinds", "conversations", "sources", "suffixes", "journals", "quarantined", "watched", "progress", "admit", "admitted",
+                            "put", "held", "unread", "unclaimed", "types", "late_ms", "pane_ms", "max_facts", "max_recounted", "max_subjects",
+                            "max_events", NULL};
+    PyObject *part[PARTS] = {NULL}, *type[TYPES] = {NULL};
+    if (!PyArg_ParseTupleAndKeywords(args, options, "$O!O!O!O!O!O!O!OOO!OO!O!O!(O!O!O!O!O!)LLLLLL", names, &PyDict_Type, &part[KINDS], &PyDict_Type,
+                                     &part[SUBJECTS], &PyDict_Type, &part[SOURCES], &PyDict_Type, &part[SUFFIXES], &PyFrozenSet_Type,
+                                     &part[JOURNALS], &PyDict_Type, &part[QUARANTINED], &PyDict_Type, &part[WATCHED], &part[PROGRESS],
+                                     &part[ADMIT], &PyDict_Type, &part[ADMITTED], &part[KEEP], &PyDict_Type, &part[HELD], &PyDict_Type,
+                                     &part[UNREAD], &PySet_Type, &part[UNCLAIMED], &PyType_Type, &type[EVENT], &PyType_Type, &type[SUBJECT],
+                                     &PyType_Type, &type[STATE], &PyType_Type, &type[DISORDER], &PyType_Type, &type[FACT], &self->late_ms,
+                                     &self->pane_ms, &self->max_facts, &self->max_recounted, &self->max_subjects, &self->max_events))
+        return -1;
+    const Slot slots[] = {
+        {SUBJECT, "name", &self->name},           {SUBJECT, "state", &self->state},         {SUBJECT, "fresh", &self->fresh},
+        {SUBJECT, "newest", &self->newest},       {SUBJECT, "revised", &self->revised},     {SUBJECT, "disorder", &self->disorder},
+        {SUBJECT, "source", &self->last_source},  {SUBJECT, "contact", &self->last_contact}, {STATE, "facts", &self->facts},
+        {DISORDER, "counted_anew", &self->counted_anew}, {FACT, "at", &self->at},           {FACT, "sequence", &self->sequence},
+        {FACT, "event_id", &self->id},            {FACT, "contact", &self->contact},
+    };
+    return set_up(self, part, type, slots, Py_ARRAY_LENGTH(slots));
+}
+
+/* 1: it is known, 0: it is not, -1: these are no facts. */
+static int knows(Intake *self, PyObject *facts, PyObject *event_id)
+{
+    if (facts == NULL || !PyList_CheckExact(facts))
+        return -1;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(facts); i++) {
+        PyObject *fact = PyList_GET_ITEM(facts, i);
+        if (!PyObject_TypeCheck(fact, self->type[FACT]))
+            return -1;
+        if (is_same(SLOT(fact, self->id), event_id))
+            return 1;
+    }
+    return 0;
+}
+
+/* Whether nothing is known of an event of a conversation, and there is room for it, in whatever order it came. */
+static int is_new(Intake *self, PyObject *c, PyObject *event_id)
+{
+    PyObject *state = SLOT(c, self->state), *fresh = SLOT(c, self->fresh), *newest = SLOT(c, self->newest), *disorder = SLOT(c, self->disorder);
+    if (state == NULL || !Py_IS_TYPE(state, self->type[STATE]) || fresh == NULL || SLOT(c, self->revised) != Py_None || newest == NULL ||
+        disorder == NULL || !PyObject_TypeCheck(newest, self->type[FACT]))
+        return 0;
+    PyObject *facts = SLOT(state, self->facts);
+    if (knows(self, facts, event_id) || (fresh != Py_None && knows(self, fresh, event_id)))
+        return 0;
+    Py_ssize_t known = PyList_GET_SIZE(facts) + (fresh == Py_None ? 0 : PyList_GET_SIZE(fresh));
+    /* The most that it may cost where it came out of order. */
+    long long recounted = known + 1;
+    if (disorder != Py_None) {
+        long long before = Py_IS_TYPE(disorder, self->type[DISORDER]) ? number(SLOT(disorder, self->counted_anew)) : -1;
+        if (before < 0)
+            return 0;
+        recounted += before;
+    }
+    return known < self->max_facts && recounted <= self->max_recounted;
+}
+
+/* As `precedes` of streams/tracking/facts.py; -1: an error is set. */
+static int precedes(Intake *self, PyObject *fact, PyObject *other)
+{
+    const Py_ssize_t slots[] = {self->at, self->sequence};
+    for (int i = 0; i < 2; i++) {
+        PyObject *value = SLOT(fact, slots[i]), *other_value = SLOT(other, slots[i]);
+        if (value == NULL || other_value == NULL || !PyLong_CheckExact(value) || !PyLong_CheckExact(other_value)) {
+            PyErr_SetString(PyExc_TypeError, "facts have whole numbers");
+            return -1;
+        }
+        int differs = PyObject_RichCompareBool(value, other_value, Py_NE);
+        if (differs)
+            return differs < 0 ? -1 : PyObject_RichCompareBool(value, other_value, Py_LT);
+    }
+    if (Py_TYPE(fact) != Py_TYPE(other)) {
+        PyObject *kind = PyObject_GetAttr((PyObject *)Py_TYPE(fact), name_of_kind), *other_kind = PyObject_GetAttr((PyObject *)Py_TYPE(other), name_of_kind);
+        int is_before = kind == NULL || other_kind == NULL ? -1 : PyObject_RichCompareBool(kind, other_kind, Py_LT);
+        Py_XDECREF(kind);
+        Py_XDECREF(other_kind);
+        return is_before;
+    }
+    return PyObject_RichCompareBool(SLOT(fact, self->id), SLOT(other, self->id), Py_LT);
+}
+
+/* Put a fact with the others that the next fold counts, as `put` of streams/tracking/fold.py, which is asked where it came out of order. */
+static int put_fact(Intake *self, PyObject *c, PyObject *fact, PyObject *unfolded)
+{
+    PyObject *fresh = SLOT(c, self->fresh), *newest = SLOT(c, self->newest);
+    if (fresh == Py_None && PyList_Append(unfolded, c) < 0)
+        return -1;
+    int is_next = newest == Py_None ? 1 : precedes(self, newest, fact);
+    if (is_next < 0)
+        return -1;
+    if (!is_next) {
+        PyObject *args[] = {c, fact}, *done = PyObject_Vectorcall(self->part[KEEP], args, 2, NULL);
+        Py_XDECREF(done);
+        return done == NULL ? -1 : 0;
+    }
+    put(c, self->newest, fact);
+    if (fresh != Py_None)
+        return PyList_Append(fresh, fact);
+    fresh = PyList_New(1);
+    if (fresh == NULL)
+        return -1;
+    PyList_SET_ITEM(fresh, 0, Py_NewRef(fact));
+    put(c, self->fresh, fresh);
+    Py_DECREF(fresh);
+    return 0;
+}
+
+/* Keep a fact of a conversation. */
+static int keep(Intake *self, PyObject *c, PyObject *fact, PyObject *source, PyObject *changed, PyObject *unfolded)
+{
+    if (put_fact(self, c, fact, unfolded) < 0 || PyDict_SetItem(changed, SLOT(c, self->name), Py_None) < 0)
+        return -1;
+    if (SLOT(c, self->newest) != fact)
+        return 0;
+    if (!is_same(SLOT(c, self->last_source), source)) {
+        Py_INCREF(source);
+        PyUnicode_InternInPlace(&source);
+        put(c, self->last_source, source);
+        Py_DECREF(source);
+    }
+    PyObject *contact = SLOT(fact, self->contact);
+    if (contact != NULL && PyUnicode_CheckExact(contact) && PyUnicode_GET_LENGTH(contact))
+        put(c, self->last_contact, contact);
+    return 0;
+}
+
+/* Find the conversation of an event, with a reference; NULL without an error: it is left out. `name`, with one, is set where it begins with it. */
+static PyObject *conversation_of(Intake *self, PyObject *id, PyObject *suffix, PyObject *counts, int begins, PyObject **name)
+{
+    *name = PyUnicode_Concat(id, suffix);
+    if (*name == NULL)
+        return NULL;
+    PyObject *c = PyDict_GetItemWithError(self->part[SUBJECTS], *name);
+    if (c != NULL) {
+        Py_CLEAR(*name);
+        /* What begins one may make all of it count nothing. */
+        return begins || !Py_IS_TYPE(c, self->type[SUBJECT]) ? NULL : Py_NewRef(c);
+    }
+    long long subjects = number(PyList_GET_ITEM(counts, 0));
+    int known = PyErr_Occurred() || subjects < 0 || (self->max_subjects > 0 && subjects >= self->max_subjects) || PySet_GET_SIZE(self->part[UNCLAIMED]);
+    if (!known)
+        known = PyDict_Contains(self->part[UNREAD], *name);
+    if (!known && (c = PyObject_CallOneArg((PyObject *)self->type[SUBJECT], *name)) != NULL)
+        return c;
+    Py_CLEAR(*name);
+    return NULL;
+}
+
+static int take_contact_event(Intake *self, PyObject *event, PyObject *changed, PyObject *unfolded, long long *through)
+{
+    PyObject *id, *make, *fields, *begins;
+    Heard heard;
+    int is_usual = hear(self, event, &heard, &id, &make, &fields, &begins);
+    if (is_usual <= 0)
+        return is_usual;
+    PyObject *c = NULL, *counts = NULL, *name = NULL, *fact = NULL;
+    if (make != Py_None) {
+        PyObject *suffix = PyDict_GetItemWithError(self->part[SUFFIXES], heard.source);
+        if (suffix == NULL || !PyUnicode_CheckExact(suffix) ||
+            (counts = room(self, PyDict_GetItemWithError(self->part[HELD], suffix))) == NULL ||
+            (c = conversation_of(self, id, suffix, counts, begins == Py_True, &name)) == NULL)
+            return PyErr_Occurred() ? -1 : 0;
+        if (name == NULL && !is_new(self, c, heard.event_id)) {
+            Py_DECREF(c);
+            return PyErr_Occurred() ? -1 : 0;
+        }
+        Py_INCREF(counts);
+    }
+    /* From here on nothing is left out. */
+    int done = admit(self, event, fields, name != NULL);
+    if (done == 0 && make != Py_None) {
+        fact = PyObject_CallOneArg(make, event);
+        if (fact != NULL && fact != Py_None && !PyObject_TypeCheck(fact, self->type[FACT]))
+            PyErr_SetString(PyExc_TypeError, "what makes facts made something else");
+        if (PyErr_Occurred())
+            done = -1;
+    }
+    if (done == 0)
+        done = note_received(self, &heard, through);
+    if (done == 0 && fact != NULL && fact != Py_None) {
+        if (name != NULL && (PyDict_SetItem(self->part[SUBJECTS], name, c) < 0 || count(counts, 0) < 0))
+            done = -1;
+        else if (keep(self, c, fact, heard.source, changed, unfolded) < 0 || count(counts, 1) < 0)
+            done = -1;
+    }
+    Py_XDECREF(fact);
+    Py_XDECREF(name);
+    Py_XDECREF(c);
+    Py_XDECREF(counts);
+    return done < 0 ? -1 : 1;
+}
+
+/* ---- agents */
+
+static int agents_init(Intake *self, PyObject *args, PyObject *options)
+{
+    static char *names[] = {"kinds", "agents", "sources", "suffixes", "journals", "quarantined", "watched", "progress", "admit", "admitted", "take",
+                            "own", "types", "late_ms", "pane_ms", "max_facts", "max_events", NULL};
+    PyObject *part[PARTS] = {NULL}, *type[TYPES] = {NULL};
+    if (!PyArg_ParseTupleAndKeywords(args, options, "$O!O!O!O!O!O!O!OOO!OO!(O!O!)LLLL", names, &PyDict_Type, &part[KINDS], &PyDict_Type,
+                                     &part[SUBJECTS], &PyDict_Type, &part[SOURCES], &PyDict_Type, &part[SUFFIXES], &PyFrozenSet_Type,
+                                     &part[JOURNALS], &PyDict_Type, &part[QUARANTINED], &PyDict_Type, &part[WATCHED], &part[PROGRESS],
+                                     &part[ADMIT], &PyDict_Type, &part[ADMITTED], &part[KEEP], &PyDict_Type, &part[OWN], &PyType_Type,
+                                     &type[EVENT], &PyType_Type, &type[SUBJECT], &self->late_ms, &self->pane_ms, &self->max_facts,
+                                     &self->max_events))
+        return -1;
+    const Slot slots[] = {
+        {SUBJECT, "ids", &self->ids}, {SUBJECT, "base_at", &self->base_at}, {SUBJECT, "facts", &self->agent_facts}, {SUBJECT, "held", &self->held},
+    };
+    return set_up(self, part, type, slots, Py_ARRAY_LENGTH(slots));
+}
+
+/* Whether an event of an agent is new and comes after all that is known and booked of the agent, and there is room for it. */
+static int is_next(Intake *self, PyObject *agent, const Heard *heard, long long booked_ms)
+{
+    PyObject *ids = SLOT(agent, self->ids), *base_at = SLOT(agent, self->base_at), *facts = SLOT(agent, self->agent_facts);
+    if (ids == NULL || !PySet_CheckExact(ids) || base_at == NULL || facts == NULL || !PyList_CheckExact(facts) || heard->at_ms < booked_ms ||
+        PySet_GET_SIZE(ids) >= self->max_facts || room(self, SLOT(agent, self->held)) == NULL)
+        return 0;
+    long long last_ms = base_at == Py_None ? -1 : number(base_at);
+    if (PyList_GET_SIZE(facts)) {
+        PyObject *last = PyList_GET_ITEM(facts, PyList_GET_SIZE(facts) - 1);
+        if (!PyTuple_CheckExact(last) || !PyTuple_GET_SIZE(last) || (last_ms = number(PyTuple_GET_ITEM(last, 0))) < 0)
+            return 0;
+    } else if (base_at != Py_None && last_ms < 0) {
+        return 0;
+    }
+    if (heard->at_ms <= last_ms)
+        return 0;
+    int is_known = PySet_Contains(ids, heard->event_id);
+    return is_known < 0 ? -1 : !is_known;
+}
+
+static int take_agent_event(Intake *self, PyObject *event, long long booked_ms, long long *through)
+{
+    PyObject *id, *make, *fields, *begins;
+    Heard heard;
+    int done = hear(self, event, &heard, &id, &make, &fields, &begins);
+    if (done <= 0)
+        return done;
+    int is_own = PyDict_Contains(self->part[OWN], id);
+    PyObject *suffix = is_own ? NULL : PyDict_GetItemWithError(self->part[SUFFIXES], heard.source);
+    if (suffix == NULL || !PyUnicode_CheckExact(suffix))
+        return PyErr_Occurred() ? -1 : 0;
+    PyObject *name = PyUnicode_Concat(id, suffix), *fact = NULL;
+    if (name == NULL)
+        return -1;
+    PyObject *agent = Py_XNewRef(PyDict_GetItemWithError(self->part[SUBJECTS], name));
+    done = agent != NULL && Py_IS_TYPE(agent, self->type[SUBJECT]) ? is_next(self, agent, &heard, booked_ms) : PyErr_Occurred() ? -1 : 0;
+    /* From here on it is not left out. */
+    if (done > 0 && (admit(self, event, fields, 0) < 0 || note_received(self, &heard, through) < 0 || (fact = PyObject_CallOneArg(make, event)) == NULL))
+        done = -1;
+    if (done > 0) {
+        PyObject *kept[] = {name, agent, fact, event}, *taken = PyObject_Vectorcall(self->part[KEEP], kept, 4, NULL);
+        Py_XDECREF(taken);
+        if (taken == NULL)
+            done = -1;
+    }
+    Py_DECREF(name);
+    Py_XDECREF(fact);
+    Py_XDECREF(agent);
+    return done;
+}
+
+/* ---- from a list */
+
+/* What the records of a list have to do with: what has changed and what is not folded of contacts, up to where time is booked of agents. */
+typedef struct {
+    PyObject *changed, *unfolded;
+    long long booked_ms;
+} With;
+
+static PyObject *take(Intake *self, PyObject *events, PyObject *from, const With *with)
+{
+    if (!PyList_CheckExact(events) || !PyLong_CheckExact(from) || self->type[EVENT] == NULL)
+        return PyErr_Format(PyExc_TypeError, "it takes a list of events, and a place in it");
+    long long place = number(from), through, before;
+    if (place < 0)
+        return PyErr_Format(PyExc_ValueError, "there is no such place");
+    PyObject *progress = self->part[PROGRESS], *received_through = PyObject_GetAttr(progress, name_of_received_through);
+    if (received_through == NULL)
+        return NULL;
+    through = before = number(received_through);
+    Py_DECREF(received_through);
+    int done = 1;
+    for (; done > 0 && place < PyList_GET_SIZE(events); place += done > 0) {
+        PyObject *event = Py_NewRef(PyList_GET_ITEM(events, place));
+        if (event == Py_None)
+            done = 0;
+        else
+            done = with->changed == NULL ? take_agent_event(self, event, with->booked_ms, &through)
+                                         : take_contact_event(self, event, with->changed, with->unfolded, &through);
+        Py_DECREF(event);
+    }
+    if (done >= 0 && through > before) {
+        PyObject *value = PyLong_FromLongLong(through);
+        if (value == NULL || PyObject_SetAttr(progress, name_of_received_through, value) < 0)
+            done = -1;
+        Py_XDECREF(value);
+    }
+    return done < 0 ? NULL : PyLong_FromLongLong(place);
+}
+
+static PyObject *take_contacts(Intake *self, PyObject *const *args, Py_ssize_t count_of_args)
+{
+    if (count_of_args != 4 || !PyDict_CheckExact(args[2]) || !PyList_CheckExact(args[3]))
+        return PyErr_Format(PyExc_TypeError, "it takes events, a place among them, what has changed and what is not folded");
+    With with = {args[2], args[3], -1};
+    return take(self, args[0], args[1], &with);
+}
+
+static PyObject *take_agents(Intake *self, PyObject *const *args, Py_ssize_t count_of_args)
+{
+    if (count_of_args != 3 || (args[2] != Py_None && number(args[2]) < 0))
+        return PyErr_Format(PyExc_TypeError, "it takes events, a place among them, and up to where time is booked");
+    With with = {NULL, NULL, args[2] == Py_None ? -1 : number(args[2])};
+    return take(self, args[0], args[1], &with);
+}
+
+static PyMethodDef of_contacts[] = {
+    {"take", (PyCFunction)(void (*)(void))take_contacts, METH_FASTCALL,
+     "take(events, place, changed, unfolded)\n--\n\nTake contact events from a place on; return that of the first that is left out."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyMethodDef of_agents[] = {
+    {"take", (PyCFunction)(void (*)(void))take_agents, METH_FASTCALL,
+     "take(events, place, booked_to)\n--\n\nTake agent events from a place on; return that of the first that is left out."},
+    {NULL, NULL, 0, NULL},
+};
+
+#define SLOTS(doc, init, methods)                                                                                                          \
+    {                                                                                                                                      \
+        {Py_tp_doc, doc}, {Py_tp_init, init}, {Py_tp_traverse, intake_traverse}, {Py_tp_clear, intake_clear},                              \
+            {Py_tp_dealloc, intake_dealloc}, {Py_tp_methods, methods}, {0, NULL},                                                          \
+    }
+
+static PyType_Slot contacts_slots[] = SLOTS("What takes the usual contact events of one partition.", contacts_init, of_contacts);
+static PyType_Slot agents_slots[] = SLOTS("What takes the usual agent events of one partition.", agents_init, of_agents);
+
+static PyType_Spec specs[] = {
+    {"streams.tracking._intake.ContactIntake", sizeof(Intake), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, contacts_slots},
+    {"streams.tracking._intake.AgentIntake", sizeof(Intake), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, agents_slots},
+};
+
+static int start(PyObject *module)
+{
+    name_of_received_through = PyUnicode_InternFromString("received_through");
+    name_of_kind = PyUnicode_InternFromString("kind");
+    if (name_of_received_through == NULL || name_of_kind == NULL)
+        return -1;
+    for (size_t i = 0; i < Py_ARRAY_LENGTH(specs); i++) {
+        PyObject *type = PyType_FromSpec(&specs[i]);
+        int failed = type == NULL || PyModule_AddType(module, (PyTypeObject *)type) < 0;
+        Py_XDECREF(type);
+        if (failed)
+            return -1;
+    }
+    return 0;
+}
+
+static PyModuleDef_Slot slots[] = {{Py_mod_exec, start}, {0, NULL}};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, .m_name = "_intake", .m_doc = "Taking usual events in, compiled.", .m_size = 0, .m_slots = slots,
+};
+
+PyMODINIT_FUNC PyInit__intake(void)
+{
+    return PyModuleDef_Init(&definition);
+}

@@ -1,0 +1,97 @@
+"""What takes usual events in by compiled code: `_intake.c`, where there was a compiler."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, get_args
+
+from schemas import structs
+from schemas.limits import MAX_COUNTED_ANEW, MAX_FACTS
+from streams.tracking.agent import Agent
+from streams.tracking.facts import FACT_OF, Fact
+from streams.tracking.fold import put
+from streams.tracking.names import FIELDS
+from streams.tracking.state import Conversation, Disorder, State
+from streams.windows.slices import PANE_MS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streams.tracking.agents import AgentTracker
+    from streams.tracking.contacts import ContactTracker
+    from streams.tracking.names import Names
+    from streams.tracking.quarantine import Quarantine
+
+__all__ = ["agent_intake", "contact_intake"]
+
+#: The module, as `_intake.pyi` describes it; None: who would use it does without.
+compiled: Any
+try:
+    from streams.tracking import _intake
+except ImportError:
+    compiled = None
+else:
+    compiled = _intake
+
+#: Type of contact event → where it has the conversation's id, what makes its fact, its names that have limits, and whether a conversation
+#: begins with it: what may come to count nothing is not usual in one that is known.
+_CONTACT_KINDS: Final = {
+    kind: (kind.conversation_id, FACT_OF.get(kind), FIELDS.get(kind), kind is structs.ContactArrived)
+    for kind in get_args(structs.ContactEvent)
+    if hasattr(kind, "conversation_id") and kind is not structs.ContactExcluded
+}
+
+
+def contact_intake(tracker: ContactTracker, quarantine: Quarantine, names: Names) -> Callable[[list[Any], int], int] | None:
+    """Return what takes the usual events of a list from a place on and returns the place of the first that is left out.
+
+    Usual is what certainly counts, as ``apply`` of the tracker has it, without a call of it. None: nothing is compiled.
+    """
+    if compiled is None:
+        return None
+    conversations, held = tracker.conversations, tracker.held
+    take = compiled.ContactIntake(
+        **_common(tracker, quarantine, names),
+        kinds=_CONTACT_KINDS,
+        conversations=conversations.live,
+        unread=conversations.unread,
+        unclaimed=tracker.kept_names.unclaimed_ids,
+        journals=tracker.journals,
+        held=held.counts,
+        put=put,
+        types=(structs.Event, Conversation, State, Disorder, Fact),
+        max_recounted=MAX_COUNTED_ANEW,
+        max_subjects=held.max_subjects,
+    ).take
+    return lambda events, place: take(events, place, *tracker.taken) if conversations.frozen is None else place
+
+
+def agent_intake(tracker: AgentTracker, quarantine: Quarantine, names: Names) -> Callable[[list[Any], int], int] | None:
+    """Return what does the same for agent events."""
+    if compiled is None:
+        return None
+    take = compiled.AgentIntake(
+        **_common(tracker, quarantine, names),
+        kinds={kind: (kind.person_id, make, FIELDS.get(kind), False) for kind, make in tracker.makers.items()},  # type: ignore[attr-defined]
+        agents=tracker.agents,
+        journals=frozenset(),
+        take=tracker.take,
+        own=tracker.targets.persons.own,
+        types=(structs.Event, Agent),
+    ).take
+    return lambda events, place: take(events, place, tracker.booked_to)
+
+
+def _common(tracker: ContactTracker | AgentTracker, quarantine: Quarantine, names: Names) -> dict[str, Any]:
+    return {
+        "sources": tracker.progress.sources,
+        "suffixes": tracker.spaces,
+        "quarantined": quarantine.quarantined,
+        "watched": quarantine.watched,
+        "progress": tracker.progress,
+        "admit": names.admit,
+        "admitted": {kind: configured for kind, configured in names.configured.items() if kind != "queue"},
+        "late_ms": tracker.late_ms,
+        "pane_ms": PANE_MS,
+        "max_facts": MAX_FACTS,
+        "max_events": tracker.held.max_events,
+    }
