@@ -112,7 +112,7 @@ class TestTime:
 
     @pytest.mark.parametrize("second_first", [False, True])
     def test_several_states_within_an_instant(self, second_first: bool) -> None:
-        """The last by sequence holds, in whatever order they come; they take no time, and nothing of the agent is counted again for them."""
+        """The last by sequence holds, in whatever order they come; they take no time, and nothing is put off for them."""
         people = People()
         told = [state(12, "activity", "wrap-up", sequence=1), state(12, "activity", "idle", sequence=2)]
         for value in (state(0, "activity", "busy"), *(reversed(told) if second_first else told)):
