@@ -38,6 +38,7 @@ _STANDS_STILL_SECONDS = 1.75
 _RESTORES_SECONDS = 10.0
 _PATIENCE_SECONDS = 5.0
 _PAUSE_SECONDS = 1.0
+_LISTEN_MS = 2_000
 #: How many heartbeats before the end are read at the start: a worker may have died before this one began.
 _LOOK_BACK = 500
 
@@ -98,7 +99,15 @@ class Heartbeats:
             **settings.client_options,
         }
         producer = AIOKafkaProducer(acks=1, **common)
-        consumer = AIOKafkaConsumer(group_id=None, enable_auto_commit=False, auto_offset_reset="latest", **common)
+        consumer = AIOKafkaConsumer(
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="latest",
+            # Its own heartbeats answer each fetch earlier.
+            fetch_max_wait_ms=_LISTEN_MS,
+            consumer_timeout_ms=_LISTEN_MS,
+            **common,
+        )
         clients = (producer, consumer)
         tasks: list[asyncio.Task[Any]] = []
         try:
@@ -152,7 +161,7 @@ class Heartbeats:
         first = (await asyncio.wait_for(consumer.beginning_offsets([place]), _PATIENCE_SECONDS))[place]
         consumer.seek(place, max(first, end - _LOOK_BACK))
         while True:
-            for record in (await consumer.getmany(place, timeout_ms=500)).get(place, []):
+            for record in (await consumer.getmany(place, timeout_ms=_LISTEN_MS)).get(place, []):
                 if record.timestamp_type != 1:  # the senders' clocks: no two need agree
                     if not self._told_of_clocks:
                         self._told_of_clocks = True

@@ -19,6 +19,8 @@ _REST = 1000
 
 #: Between two looks at what is young. Each object is looked at once, however often there is a look; nothing is counted meanwhile.
 _LOOK_SECONDS = 1.0
+#: With fewer that are young a look would find little.
+_FEW_YOUNG = 20_000
 
 #: New objects between two looks for those that only refer to each other, and looks at the young between two at those that are older.
 #: What is counted has no cycles; with fewer, a look goes through the rows and records of a flush, which are gone after it.
@@ -86,7 +88,8 @@ async def give_back_regularly(_health: Health) -> NoReturn:
         await asyncio.sleep(_LOOK_SECONDS)
         began = time.monotonic()
         if began < due:
-            gc.collect(1)
+            if gc.get_count()[0] >= _FEW_YOUNG:
+                gc.collect(1)
         else:
             give_back()
             ended = time.monotonic()

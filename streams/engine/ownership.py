@@ -101,9 +101,10 @@ class Ownership:
         #: What the last flush wrote to partitions that are read here: where they end with it.
         self._awaited: dict[Place, int] = {}
         self._came_in = asyncio.Event()
-        #: Whether a round waits for them now: they are taken without a pause, and this is called when that begins.
+        #: Whether a round waits for them now: they are taken without a pause.
         self.awaits = False
-        self.on_awaiting: Callable[[], None] = lambda: None
+        #: Called when a pause that goes on is longer than it should be by now.
+        self.on_hurry: Callable[[], None] = lambda: None
         #: Records that have come for the first flows since the last round.
         self._came = 0
         self._enough = asyncio.Event()
@@ -349,11 +350,15 @@ class Ownership:
     async def _flush_regularly(self) -> None:
         interval = self._settings.flush_interval_seconds
         two = any(flow.flushes_second for flow in self._flows.values())
+        began = time.monotonic() - _QUIET_SECONDS
         while not self._stopping.is_set():
             came, self._came = self._came, 0
             self._enough.clear()
             self._anything.clear()
-            began, self._collecting_seconds, self.quiet_until = time.monotonic(), 0.0, 0.0
+            before, began, self._collecting_seconds = began, time.monotonic(), 0.0
+            quiet_until, self.quiet_until = self.quiet_until, 0.0
+            if quiet_until > began:
+                self.on_hurry()
             await self._flush_unless_paused(second=False)
             if two:
                 await self._arrival()
@@ -366,11 +371,11 @@ class Ownership:
             wanted = min(collecting, interval) * _REST - (took - collecting)
             rest = max(interval - took, min(collecting * _PARTS, _LONGEST_SECONDS) - took, wanted, 0.0)
             if came < _MANY and rest <= _LONGEST_SECONDS:
-                self.quiet_until = began + took + rest - _TAKE_SECONDS
+                # At the pace of the round before there are enough by then.
+                enough = _FEW / came * (began - before) if came else _QUIET_SECONDS
+                self.quiet_until = began + max(took + rest, min(enough, _QUIET_SECONDS)) - _TAKE_SECONDS
             await self._rest(rest)
             if self._came < _FEW:
-                if came < _FEW // 2:
-                    self.quiet_until = began + _QUIET_SECONDS - _TAKE_SECONDS
                 await self._until_set(self._enough, began + _QUIET_SECONDS)
                 await self._until_set(self._anything, began + _IDLE_SECONDS)
 
@@ -385,7 +390,7 @@ class Ownership:
         until = time.monotonic() + _ARRIVAL_SECONDS
         if self._awaited and not self._stopping.is_set():
             self.awaits = True
-            self.on_awaiting()
+            self.on_hurry()
         while self._awaited and not self._stopping.is_set():
             self._came_in.clear()
             with contextlib.suppress(TimeoutError):

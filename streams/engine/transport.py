@@ -67,8 +67,6 @@ _CREATE_TIME = 0
 #: Between two takes of what has been fetched, unless it was many records.
 _PAUSE_SECONDS = 0.025
 _MANY = 1000
-#: In a quiet time the pause is longer, and looked at again after so long.
-_LOOK_SECONDS = 0.05
 
 
 def bounded(records: Sequence[Any], now_ms: int) -> Sequence[Any]:
@@ -160,8 +158,7 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
         """
         ownership = self.consumer.app.ownership
         while not ownership.awaits and (pause := max(self._next_take, ownership.quiet_until) - time.monotonic()) > 0:
-            # A round may come earlier than was thought.
-            await self._rest(min(pause, _LOOK_SECONDS))
+            await self._rest(pause)
         leave_records_as_they_are(self._ensure_consumer())
         fetched = await super()._fetch_records(*args, **options)
         if 0 < sum(map(len, fetched.values())) < _MANY:
@@ -198,7 +195,7 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
             self._pausing.set_result(None)
 
     def take_at_once(self) -> None:
-        """End the pause before what has been fetched is taken; called from another thread."""
+        """End the pause before what has been fetched is taken, if that is over by now; called from another thread."""
         self.thread_loop.call_soon_threadsafe(self._end_pause)
 
     async def seek_to(self, epoch: int, offsets: Mapping[tuple[str, int], int]) -> None:
@@ -240,6 +237,8 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
             heartbeat_interval_ms=int(conf.broker_heartbeat_interval * 1000),
             # A topic's leaders move when a broker ends; the default of five minutes is for errors unseen.
             metadata_max_age_ms=60_000,
+            # What it waits for wakes it; without that it looks through all partitions so often.
+            consumer_timeout_ms=1_000,
             **self.app.client_options,
         )
 
@@ -266,7 +265,7 @@ class _Consumer(driver.Consumer):
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Extend transport/consumer.py, Consumer.on_partitions_assigned: begin to restore what is new."""
-        self._ownership.on_awaiting = self._thread.take_at_once
+        self._ownership.on_hurry = self._thread.take_at_once
         self._ownership.on_assigned({(tp.topic, tp.partition) for tp in assigned}, generation_id, self.member_id)
         await super().on_partitions_assigned(assigned, generation_id)
 

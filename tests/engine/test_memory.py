@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import json
 import subprocess
 import sys
@@ -9,6 +11,7 @@ import sys
 import pytest
 
 from streams.engine import memory
+from streams.engine.health import Health
 from tests.support.require import require
 
 #: Frees 64,000 blocks of a kilobyte each in a thread of its own and 32 blocks of two megabytes, with a small block kept after every eighth.
@@ -91,3 +94,29 @@ def test_what_a_flush_takes_is_used_again() -> None:
 
     assert pages("hold_until_given_back") < 100
     assert pages("hold_little") > 10_000
+
+
+def test_few_young_objects_are_not_looked_through_for_cycles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker to which little comes makes few; where many are made there is a look at each time."""
+    looks: list[int] = []
+    made: list[list[int]] = []
+    monkeypatch.setattr(memory, "_LOOK_SECONDS", 0.01)
+    before = gc.get_threshold()
+
+    async def run() -> None:
+        giving = asyncio.ensure_future(memory.give_back_regularly(Health()))
+        await asyncio.sleep(0.2)
+        assert looks == []
+        made.extend([] for _ in range(100_000))
+        await asyncio.sleep(0.1)
+        giving.cancel()
+
+    collect = gc.collect
+    try:
+        memory.look_seldom_for_cycles()
+        collect()
+        monkeypatch.setattr(gc, "collect", looks.append)
+        asyncio.run(run())
+    finally:
+        gc.set_threshold(*before)
+    assert looks[:1] == [1]

@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import IllegalOperation, ProducerFenced
 from aiokafka.record.memory_records import MemoryRecords
 
-from streams.engine import owner, ownership, transport
+from streams.engine import owner, ownership
 from streams.engine.app import build_app
 from streams.engine.exits import CRASH_VARIABLE, CrashPoint, ExitCode
 from streams.engine.flush import Share, TransactionWriter
@@ -247,6 +247,7 @@ def test_where_little_comes_it_is_taken_before_the_next_round() -> None:
         thread._read, thread._next_take, thread.consumer = {}, 0.0, SimpleNamespace(app=SimpleNamespace(ownership=rounds))
         consumer = SimpleNamespace(_fetcher=SimpleNamespace(_records={}))
         thread._ensure_consumer = lambda: consumer
+        thread.thread_loop = asyncio.get_running_loop()
 
         async def fetch(*_: object, **__: object) -> Any:
             return {}
@@ -261,6 +262,7 @@ def test_where_little_comes_it_is_taken_before_the_next_round() -> None:
             await asyncio.sleep(0.1)
             assert not waiting.done()
             rounds.quiet_until = 0.0
+            await asyncio.to_thread(thread.take_at_once)
             await asyncio.wait_for(waiting, 5)
 
     asyncio.run(run())
@@ -279,7 +281,6 @@ def test_what_a_round_waits_for_is_taken_at_once() -> None:
             return {}
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(transport, "_LOOK_SECONDS", 60.0)
             patch.setattr(_ConsumerThread.__bases__[0], "_fetch_records", fetch)
             waiting = asyncio.ensure_future(thread._fetch_records())
             await asyncio.sleep(0.05)
@@ -324,7 +325,7 @@ def test_rounds_that_take_much_to_put_together_are_further_apart(monkeypatch: py
 
 
 def test_a_round_that_was_quiet_makes_the_next_one_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Until shortly before it nothing need be taken in; not where much came in the round before, and not while a round goes on."""
+    """Until shortly before it nothing need be taken in: where less came, until enough will have come; and not while a round goes on."""
     seen: list[tuple[bool, float]] = []
     owned: Ownership
 
@@ -344,9 +345,79 @@ def test_a_round_that_was_quiet_makes_the_next_one_wait(monkeypatch: pytest.Monk
         await flushing
         return quiet
 
-    assert 0.5 < asyncio.run(run(3)) < 0.75
-    assert asyncio.run(run(20)) < 0
+    assert 0.65 < asyncio.run(run(3)) < 0.75
+    # 32 in the 0.75 s before the first round are 16 in 0.375 s, and 60 ms before that they are taken.
+    assert 0.3 < asyncio.run(run(32)) < 0.375
+    assert asyncio.run(run(3000)) < 0
     assert {quiet for _, quiet in seen} == {0.0}
+
+
+def test_a_round_that_begins_earlier_has_what_was_fetched_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pause was to go on until shortly before the time at which it would have begun."""
+    hurried: list[float] = []
+
+    async def look(_: object, *, second: bool) -> None:
+        pass
+
+    monkeypatch.setattr(Ownership, "_flush_unless_paused", look)
+
+    async def run() -> None:
+        owned = Ownership(replace(SETTINGS, flush_interval_seconds=0.02), [FLOW], Health(), lambda _: None, lambda _: None)
+        owned.on_hurry = lambda: hurried.append(owned.quiet_until)
+        flushing = asyncio.ensure_future(owned._flush_regularly())
+        await asyncio.sleep(0.1)
+        assert owned.quiet_until > time.monotonic()
+        assert hurried == []
+        owned._enough.set()
+        owned._anything.set()
+        await asyncio.sleep(0.05)
+        assert hurried == [0.0]
+        await owned.stop()
+        await flushing
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("a_second", [10, 20])
+def test_where_little_comes_a_round_takes_a_few_times(monkeypatch: pytest.MonkeyPatch, a_second: int) -> None:
+    """Not once a record: each take wakes two threads, and is answered by a fetch of all partitions."""
+    takes: list[int] = []
+    rounds: list[bool] = []
+
+    async def count(_: object, *, second: bool) -> None:
+        rounds.append(second)
+
+    async def run() -> None:
+        owned = Ownership(replace(SETTINGS, flush_interval_seconds=0.02), [FLOW], Health(), lambda _: None, lambda _: None)
+        owned._owners[PLACE], owned._ready, owned._paused = owner_at(0), {PLACE}, False
+        thread = object.__new__(_ConsumerThread)
+        thread._read, thread._next_take = {PLACE: (EPOCH, 0)}, 0.0
+        thread.consumer = SimpleNamespace(app=SimpleNamespace(ownership=owned))
+        thread._ensure_consumer = lambda: SimpleNamespace(_fetcher=SimpleNamespace(_records={}))
+        thread.thread_loop = asyncio.get_running_loop()
+        owned.on_hurry = thread.take_at_once
+        began = time.monotonic()
+
+        async def fetch(*_: object, **__: object) -> Any:
+            taken = sum(takes)
+            await asyncio.sleep(max(0.0, began + (taken + 1) / a_second - time.monotonic()))
+            takes.append(int((time.monotonic() - began) * a_second) - taken)
+            return {PLACE: records(range(taken, sum(takes)))} if takes[-1] else {}
+
+        monkeypatch.setattr(_ConsumerThread.__bases__[0], "_fetch_records", fetch)
+        monkeypatch.setattr(Ownership, "_flush_unless_paused", count)
+        flushing = asyncio.ensure_future(owned._flush_regularly())
+        while time.monotonic() < began + 3.4:
+            for chunk in (await thread._fetch_records()).values():
+                owned.process(chunk)
+        await owned.stop()
+        await flushing
+
+    asyncio.run(run())
+
+    assert 4 <= len(rounds) <= 6
+    assert len(takes) <= 3 * len(rounds)
+    assert sum(takes) >= 3 * a_second
 
 
 def written(batches: list[Any]) -> Iterator[Any]:
@@ -603,7 +674,7 @@ def test_flows_that_read_what_others_write_wait_until_it_has_come_in(monkeypatch
 
     async def run() -> None:
         owned, one = owned_with(Writer())
-        owned.on_awaiting = lambda: told.append(owned.awaits)
+        owned.on_hurry = lambda: told.append(owned.awaits)
         reader = counting_flow("panes", "second", "windows", 1)
         owned._flows["panes"] = reader
         two = Owner(SETTINGS, reader, 0, Health())

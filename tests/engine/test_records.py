@@ -119,6 +119,18 @@ def _left_as_they_are(result: Any) -> Any:
     return consumer._fetcher._records[_PLACE]
 
 
+@pytest.mark.parametrize(("records", "waits"), [(1, True), (5_000, False)], ids=["little", "much"])
+def test_what_is_little_may_wait_to_be_taken(records: int, *, waits: bool) -> None:
+    """Nothing is fetched of other partitions meanwhile, which would be once a record in a quiet time; what is much keeps its time."""
+
+    async def run() -> None:
+        stored = _batch(0, list(range(records)), records - 1)
+        result = _left_as_they_are(_fetched(stored, [], 0, READ_COMMITTED)[0])
+        assert (result.calculate_backoff() > 0.5) is waits
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_batches_are_taken_as_aiokafka_takes_records(seed: int) -> None:
     """Whatever is aborted, compacted away, asked for from the middle of a batch or taken in parts: offsets and positions are aiokafka's."""
