@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from streams.tracking.rows import ConversationRow
     from streams.tracking.snapshots import Snapshot
     from streams.tracking.state import State
-    from streams.tracking.unread import Head
 
 __all__ = ["ContactTracker", "keep_ms", "retention_ms"]
 
@@ -138,8 +137,9 @@ class ContactTracker:
         #: what decides what heads of rows say
         self._rules_number = rules_number(configuration)
         #: while rows are taken back in: heads and rows of what need not be read
-        self._heads: dict[str, tuple[Head, tuple[bytes, ...]]] = {}
         self._notes = Notes(self._targets)
+        #: whether a conversation is among the notes that is not unread any more
+        self._noted_too_many = False
         #: up to here everything that was lost has been read
         self._read_to: int | None = None
         #: conversations whose rows have no head of now
@@ -640,11 +640,13 @@ class ContactTracker:
         self._rules = self._rules._replace(by_category_from_ms=at_ms)
 
     def restore_rows(self, first: dict[str, bytes], more: dict[str, dict[int, bytes]]) -> None:
-        """Take conversations back in by their first rows and, where there are some, further ones by number.
+        """Take conversations back in by their first rows and, where there are some, further ones by number; ``lost_to`` is known.
 
         They are read now only if their heads do not do until later.
         """
-        heads, live, spaces, number, read = self._heads, self._live, self.spaces, self._rules_number, read_head
+        # A restart waits for this: what is asked of each is at hand, and nothing is kept of a head beside what is asked of it later.
+        live, unread, spaces, number, read, lost_to = self._live, self._unread, self.spaces, self._rules_number, read_head, self.lost_to
+        add_note, journals, retention_ms = self._notes.add, self._journal_spaces, self._retention_ms
         for row, value in first.items():
             values: tuple[bytes, ...] = (value,)
             if more and row in more:
@@ -654,7 +656,17 @@ class ContactTracker:
                 headed = read(last)
                 head, source = headed.head, headed.source
                 if head is not None and head.rules == number and source is not None and row.endswith(spaces[source]) and row not in live:
-                    heads[row] = head, values
+                    due = lost_from = head.lost_from_ms
+                    if due is None:
+                        due = self._kept_until(row, head.last_ms) if journals else head.last_ms + retention_ms
+                    elif lost_to is not None and due < lost_to:
+                        # It was lost without a further fact, and its row is of before.
+                        live[row] = self._made_of(row, read_rows(values), len(values))
+                        continue
+                    unread[row] = Unread(values, head.events, due, lost_from, head.last_ms, head.has_customer)
+                    place = head.place
+                    if place is not None:
+                        add_note(head, place)
                     continue
             kept = read_rows(values)
             if kept.source is not None and row.endswith(spaces[kept.source]):
@@ -668,9 +680,10 @@ class ContactTracker:
         conversation = self._made_of(name, kept, row_count)
         if name != row:
             self._move_rows(conversation, row)
-        unread = self._heads.pop(name, None)
+        unread = self._unread.pop(name, None)
         if unread is not None:
-            self._live[name] = self._made_of(name, read_rows(unread[1]), len(unread[1]))
+            self._live[name] = self._made_of(name, read_rows(unread.rows), len(unread.rows))
+            self._noted_too_many = True
         if self._live.setdefault(name, conversation) is not conversation:
             self._to_unite.append(conversation)
 
@@ -734,7 +747,7 @@ class ContactTracker:
         self._read_to = self.lost_to
         self._take_unread()
         self.held.count_anew([(name, _events_of(each)) for name, each in self._live.items()])
-        self.held.add((name, unread.events) for name, unread in self._unread.items())
+        self.held.add(zip(self._unread, [each.events for each in self._unread.values()], strict=True))
         for name, conversation in self._live.items():
             group = standing_group(conversation.state, self._rules)
             if self.lost_to is not None and lose_by(conversation.state, self.lost_to, self._rules, Ledger()) and group is not None:
@@ -745,24 +758,15 @@ class ContactTracker:
 
     def _take_unread(self) -> None:
         """Take note of when the unread conversations are to be looked at, and of what goes on with them."""
-        heads, self._heads = self._heads, {}
-        # A restart waits for this: what is asked of each is at hand.
-        lost_to, notes, add_timer, unread = self.lost_to, self._notes, self._timers.add, self._unread
-        add_note, journals, retention_ms = notes.add, self._journal_spaces, self._retention_ms
-        for name, (head, rows) in heads.items():
-            due = lost_from = head.lost_from_ms
-            if due is None:
-                due = self._kept_until(name, head.last_ms) if journals else head.last_ms + retention_ms
-            elif lost_to is not None and due < lost_to:
-                # It was lost without a further fact, and its row is of before.
-                self._live[name] = self._made_of(name, read_rows(rows), len(rows))
-                continue
-            unread[name] = Unread(rows, head.events, due, lost_from, head.last_ms, head.has_customer)
-            add_timer(name, due, None)
-            place = head.place
-            if place is not None:
-                add_note(head, place)
-        self._touched_now |= notes.put_into(self._standing, self._pending)
+        unread = self._unread
+        if self._noted_too_many:
+            self._notes, self._noted_too_many = Notes(self._targets), False
+            for each in unread.values():
+                head = read_head(each.rows[-1]).head
+                if head is not None and head.place is not None:
+                    self._notes.add(head, head.place)
+        self._timers.add_all(zip(unread, [each.due_ms for each in unread.values()], strict=True))
+        self._touched_now |= self._notes.put_into(self._standing, self._pending)
 
     def _rewrite_some(self) -> None:
         """Have rows written anew, few a flush, that have no head by the settings of now: until then each restart reads them."""

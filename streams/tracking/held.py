@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from streams.tracking.facts import TooManyFactsError
-from streams.tracking.spaces import MARK, id_of
+from streams.tracking.spaces import id_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,12 +56,12 @@ class Held:
 
     def add(self, kept: Iterable[tuple[str, int]]) -> None:
         """Add contacts or people by name, each with its events."""
-        every = self.counts
+        every, suffix, counts = self.counts, "", [0, 0]
         for name, events in kept:
-            _, mark, space = name.partition(MARK)
-            counts = every.get(mark + space)
-            if counts is None:
-                counts = every[mark + space] = [0, 0]
+            # Most are of the source of the one before.
+            if not suffix or not name.endswith(suffix):
+                suffix = name[len(id_of(name)) :]
+                counts = every.setdefault(suffix, [0, 0])
             counts[0] += 1
             counts[1] += events
 

@@ -137,8 +137,13 @@ class _Tally:
         for state, number in Counter(states).items():
             if state is not None:
                 _add(self.backlog, state, number)
-        for hour, number in Counter([start // HOUR_MS for start in begun]).items():
-            _add(self.hours, hour, number)
+        begun.sort()
+        at = 0
+        while at < len(begun):
+            hour = begun[at] // HOUR_MS
+            end = bisect_left(begun, (hour + 1) * HOUR_MS, at)
+            _add(self.hours, hour, end - at)
+            at = end
         self.starts += begun
         if any(callbacks):
             self.callbacks += sum(callbacks)

@@ -6,7 +6,7 @@ from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator
+    from collections.abc import Container, Iterable, Iterator
 
 __all__ = ["Bucket", "Timers"]
 
@@ -51,6 +51,16 @@ class Timers:
             heappush(self._starts, start)
         bucket.names.append(name)
         return bucket
+
+    def add_all(self, due: Iterable[tuple[str, int]]) -> None:
+        """Add names that were given no bucket, each with its instant."""
+        buckets = self._buckets
+        for name, due_ms in due:
+            bucket = buckets.get(due_ms - due_ms % _BUCKET_MS)
+            if bucket is None:
+                self.add(name, due_ms, None)
+            else:
+                bucket.names.append(name)
 
     def passed(self, through_ms: int) -> Iterator[tuple[str, Bucket]]:
         """Yield the names to look at, each with the bucket it comes out of; adding them again meanwhile is safe."""

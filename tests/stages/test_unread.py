@@ -118,6 +118,22 @@ def test_rows_without_heads_are_read_at_once() -> None:
     assert told.now["queue:A"]["waiting_since_ms"] == [*before["waiting_since_ms"], before["waiting_since_ms"][0]]
 
 
+@pytest.mark.parametrize("first", ["its row", "the row of before"])
+def test_one_that_also_has_a_row_of_before_waits_once(first: str) -> None:
+    """A row of before has the id alone for its name: both tell of one caller, who is read; the other stays unread, and waits too."""
+    two = kept(2)
+    row = two.rows[b"s|c0\x1fpbx"]
+    of_before = {b"s|c0": headless({b"s|c0": row})[b"s|c0"]}
+    two.rows = two.rows | of_before if first == "its row" else of_before | two.rows
+    two.restart()
+    assert (set(conversations(two).live), set(conversations(two).unread)) == ({"c0\x1fpbx"}, {"c1\x1fpbx"})
+    two.now.clear()
+    two.tell(event("contact.answered", 11, conversation_id="c1", agent="ann", queue="A", event_id="x1", **PBX))
+
+    assert two.now["queue:A"]["in_progress"] == 1
+    assert len(two.now["queue:A"]["waiting_since_ms"]) == 1
+
+
 def test_a_long_conversation_is_whole() -> None:
     """Of one in several rows the last head counts: 40 messages, unread, and with the next event all of them in order."""
     long = kept(1)
