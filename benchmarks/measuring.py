@@ -1,6 +1,6 @@
 """Clocks and charges a process from the first event it takes in to the last figure it publishes.
 
-What a program has taken in is what it has committed, or says on its output; it is not asked, as it would be charged for answering.
+Once it has begun a program is not asked how far it is, as it would be charged for answering: that is what it has committed, or prints.
 The last figure is published when it can be read: when the end offset of the output topics, as a reader of committed records sees it,
 has reached what it stays at. CPU is that of the process with all its threads, memory the most it ever had resident.
 """
@@ -12,7 +12,7 @@ import contextlib
 import platform
 import sysconfig
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,14 +22,25 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-
-    from aiokafka.structs import OffsetAndMetadata
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     #: Returns how many events have been taken in.
     Done = Callable[[], Awaitable[int]]
 
-__all__ = ["Cost", "Look", "as_json", "committed", "committed_ends", "cost", "cpu_seconds", "follow", "last_records", "python", "table"]
+__all__ = [
+    "Cost",
+    "Look",
+    "as_json",
+    "committed",
+    "committed_ends",
+    "cost",
+    "cpu_seconds",
+    "follow",
+    "last_records",
+    "python",
+    "table",
+    "with_next_commits",
+]
 
 #: Nothing may follow the last figure for so long.
 QUIET_SECONDS: Final = 5.0
@@ -80,24 +91,16 @@ async def committed_ends(consumer: AIOKafkaConsumer, places: Sequence[TopicParti
     return sum(ends.values())
 
 
-def taken_in(offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> int:
-    """Return how many events a group has taken in, by its offsets in topics that hold nothing but events, from 0 on.
-
-    Who has claimed a partition and committed nothing has begun: 1, for it takes in from then on.
-    """
-    claimed = [each for each in offsets.values() if each.offset >= 0]
-    return max(1, sum(each.offset for each in claimed)) if claimed else 0
-
-
 @contextlib.asynccontextmanager
 async def committed(bootstrap: str, group: str, sources: Sequence[TopicPartition]) -> AsyncIterator[Done]:
-    """Yield what asks Kafka, and not the program, how far a group has come in its sources."""
+    """Yield what asks Kafka, and not the program, how many events a group has committed of its sources, which hold nothing else."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
 
     async def done() -> int:
         try:
-            return taken_in(await admin.list_consumer_group_offsets(group, partitions=list(sources)))
+            found = await admin.list_consumer_group_offsets(group, partitions=list(sources))
+            return sum(max(0, each.offset) for each in found.values())
         except GroupCoordinatorNotAvailableError:
             # A new broker has none before its first group.
             return 0
@@ -148,6 +151,20 @@ async def follow(
         await consumer.stop()
     taken, shown = (looks[-1].done, looks[-1].published) if looks else (0, 0)
     raise RuntimeError(f"after {give_up_seconds:.0f} s it had taken in {taken:,} of {events:,} events and published {shown:,} records")
+
+
+def with_next_commits(looks: Sequence[Look]) -> list[Look]:
+    """Return looks at what a program has committed with what it committed next: that is what it was at when it was looked at.
+
+    So the second half begins too early by a part of a flush, and too much is charged to it. A look at which nothing is begun stays.
+    """
+    found: list[Look] = []
+    following = committed_last = looks[-1].done
+    for look in reversed(looks):
+        if look.done != committed_last:
+            following, committed_last = committed_last, look.done
+        found.append(replace(look, done=following if look.done else 0))
+    return found[::-1]
 
 
 def cost(name: str, events: int, looks: Sequence[Look], peak: float | None, right: bool | None = None) -> Cost:

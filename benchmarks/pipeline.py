@@ -19,12 +19,14 @@ import contextlib
 import json
 import logging
 import platform
+import re
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +35,7 @@ from zlib import crc32
 import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from benchmarks.measuring import Cost, as_json, committed, cost, follow, last_records, python, table
+from benchmarks.measuring import Cost, as_json, committed, cost, follow, last_records, python, table, with_next_commits
 from benchmarks.memory import peak_mib
 from benchmarks.peers.programs import PEERS, Peer, Run, UnavailableError
 from benchmarks.peers.recount import Recount, difference
@@ -189,12 +191,35 @@ async def worker(load: Load, count: int = 1) -> Cost:
         [TopicPartition(entry.full_name(load.prefix), number) for entry in entries for number in range(entry.partitions)]
         for entries in (SOURCES, FIGURES)
     )
-    async with committed(load.bootstrap, f"{load.prefix}.worker", sources) as done:
+    async with committed(load.bootstrap, f"{load.prefix}.worker", sources) as offsets:
         with contextlib.ExitStack() as running:
-            pids = [running.enter_context(started(command)).pid for _ in range(count)]
-            looks = await follow(load.bootstrap, output, pids, done, load.records, GIVE_UP_SECONDS)
+            processes = [running.enter_context(started(command)) for _ in range(count)]
+            urls = [await _metrics_of(process) for process in processes]
+            begun = False
+
+            async def done() -> int:
+                nonlocal begun
+                begun = begun or await asyncio.to_thread(lambda: any(map(_has_begun, urls)))
+                return max(1, await offsets()) if begun else 0
+
+            pids = [process.pid for process in processes]
+            looks = with_next_commits(await follow(load.bootstrap, output, pids, done, load.records, GIVE_UP_SECONDS))
             peak = sum(peak_mib(pid) or 0.0 for pid in pids)
     return cost("this worker, everything" if count == 1 else f"{count} of these workers", load.records, looks, peak)
+
+
+async def _metrics_of(process: subprocess.Popen[str]) -> str:
+    line = await asyncio.to_thread(process.stdout.readline) if process.stdout else ""
+    found = re.search(r"http://\S+", line)
+    if found is None:
+        raise RuntimeError(f"the worker did not say where its metrics are, but: {line!r}")
+    return found.group()
+
+
+def _has_begun(url: str) -> bool:
+    with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 - the worker's own address
+        text = answer.read().decode()
+    return any(map(float, re.findall(r'contact_center_events_processed_total\{flow="track-\w+"\} (\S+)', text)))
 
 
 async def peer_cost(peer: Peer, command: list[str], load: Load, commit_ms: int) -> Cost:

@@ -9,10 +9,8 @@ import sysconfig
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aiokafka import TopicPartition
-from aiokafka.structs import OffsetAndMetadata
 
-from benchmarks.measuring import Cost, Look, cost, python, table, taken_in
+from benchmarks.measuring import Cost, Look, cost, python, table, with_next_commits
 from benchmarks.peers.recount import FIELDS, Recount, difference
 from tests.support.kafka import missing
 from tests.support.require import require
@@ -105,21 +103,13 @@ def test_a_program_is_charged_until_its_last_figure_is_published() -> None:
     assert found.events_per_second == pytest.approx(25.0)
 
 
-@pytest.mark.parametrize(
-    ("offsets", "expected"),
-    [
-        ((), 0),
-        ((-1, -1), 0),  # as Kafka says that a group has committed nothing
-        ((-1, 0), 1),  # claimed: from here on it takes in
-        ((0, 0), 1),
-        ((40, -1), 40),
-        ((40, 60), 100),
-    ],
-)
-def test_what_a_worker_has_taken_in_is_what_it_has_committed(offsets: tuple[int, ...], expected: int) -> None:
-    """It begins with its first claim, before it has committed anything."""
-    found = {TopicPartition("events", number): OffsetAndMetadata(offset, "held by it") for number, offset in enumerate(offsets)}
-    assert taken_in(found) == expected
+def test_between_two_commits_a_worker_is_at_what_the_later_one_holds() -> None:
+    """Begun and nothing committed: at the first commit. After the last one: at nothing more."""
+    done = [0, 0, 1, 1, 40, 40, 100, 100]
+    looks = [Look(float(number), 2.0 * number, each, 7) for number, each in enumerate(done)]
+    found = with_next_commits(looks)
+    assert [look.done for look in found] == [0, 0, 40, 40, 100, 100, 100, 100]
+    assert [(look.seconds, look.cpu_seconds, look.published) for look in found] == [(float(at), 2.0 * at, 7) for at in range(8)]
 
 
 @pytest.mark.parametrize(
