@@ -73,10 +73,11 @@ class _Batch:
 class _Batches:
     """The batches of a fetch of one partition. Stands for record/memory_records.py, MemoryRecords, which is ``itself``."""
 
-    __slots__ = ("_place", "has_next", "itself")
+    __slots__ = ("_place", "has_next", "itself", "size_in_bytes")
 
     def __init__(self, place: TopicPartition, records: Any) -> None:
-        self._place, self.itself, self.has_next = place, records, records.has_next
+        self._place, self.itself = place, records
+        self.has_next, self.size_in_bytes = records.has_next, records.size_in_bytes
 
     def next_batch(self) -> Any:
         batch = self.itself.next_batch()
