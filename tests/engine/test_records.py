@@ -22,6 +22,7 @@ from aiokafka.record.util import calc_crc32c
 
 from streams.engine.records import leave_records_as_they_are
 from streams.engine.topics import TopicSpec, ensure_topics
+from streams.unpacking import batches
 
 if TYPE_CHECKING:
     from tests.support.kafka import Cluster
@@ -103,9 +104,9 @@ def _stored(dice: random.Random) -> tuple[bytes, list[tuple[int, int]], int]:
     return stored, aborted, base
 
 
-def _fetched(stored: bytes, aborted: list[tuple[int, int]], begin: int, level: int) -> tuple[Any, Any]:
+def _fetched(stored: bytes, aborted: list[tuple[int, int]], begin: int, level: int, kind: Any = PartitionRecords) -> tuple[Any, Any]:
     """Return what aiokafka keeps of a fetch, and the position of its partition."""
-    records = PartitionRecords(_PLACE, MemoryRecords(stored), aborted, begin, None, None, True, level)  # noqa: FBT003
+    records = kind(_PLACE, MemoryRecords(stored), aborted, begin, None, None, True, level)  # noqa: FBT003
     state = SubscriptionState()
     state.assign_from_user([_PLACE])
     assignment = state.subscription.assignment
@@ -119,13 +120,14 @@ def _left_as_they_are(result: Any) -> Any:
     return consumer._fetcher._records[_PLACE]
 
 
+@pytest.mark.parametrize("kind", [PartitionRecords, batches._PartitionRecords], ids=["aiokafka's", "within bounds"])
 @pytest.mark.parametrize(("records", "waits"), [(1, True), (5_000, False)], ids=["little", "much"])
-def test_what_is_little_may_wait_to_be_taken(records: int, *, waits: bool) -> None:
+def test_what_is_little_may_wait_to_be_taken(kind: Any, records: int, *, waits: bool) -> None:
     """Nothing is fetched of other partitions meanwhile, which would be once a record in a quiet time; what is much keeps its time."""
 
     async def run() -> None:
         stored = _batch(0, list(range(records)), records - 1)
-        result = _left_as_they_are(_fetched(stored, [], 0, READ_COMMITTED)[0])
+        result = _left_as_they_are(_fetched(stored, [], 0, READ_COMMITTED, kind)[0])
         assert (result.calculate_backoff() > 0.5) is waits
 
     asyncio.run(run())
