@@ -21,6 +21,9 @@ _REST = 1000
 _LOOK_SECONDS = 1.0
 #: With fewer that are young a look would find little.
 _FEW_YOUNG = 20_000
+#: A process that computes for more than this share of the time has no event that waits for a look alone. It looks only when memory
+#: goes back: by then most of what a look would have gone through is gone without one.
+_FULL_LOAD = 0.95
 
 #: New objects between two looks for those that only refer to each other, and looks at the young between two at those that are older.
 #: What is counted has no cycles; with fewer, a look goes through the rows and records of a flush, which are gone after it.
@@ -82,13 +85,14 @@ def give_back() -> None:
 
 
 async def give_back_regularly(_health: Health) -> NoReturn:
-    """Give back what is free, again and again; in between, look at what is young, so that no look takes long."""
+    """Give back what is free, again and again; in between, look at what is young, so that no look takes long: not at full load."""
     due = time.monotonic() + GIVE_BACK_SECONDS
     while True:
+        since, computed = time.monotonic(), time.process_time()
         await asyncio.sleep(_LOOK_SECONDS)
         began = time.monotonic()
         if began < due:
-            if gc.get_count()[0] >= _FEW_YOUNG:
+            if gc.get_count()[0] >= _FEW_YOUNG and time.process_time() - computed < _FULL_LOAD * (began - since):
                 gc.collect(1)
         else:
             give_back()

@@ -7,6 +7,8 @@ import gc
 import json
 import subprocess
 import sys
+from contextlib import suppress
+from weakref import ref
 
 import pytest
 
@@ -120,3 +122,40 @@ def test_few_young_objects_are_not_looked_through_for_cycles(monkeypatch: pytest
     finally:
         gc.set_threshold(*before)
     assert looks[:1] == [1]
+
+
+class _Loop:
+    """Refers to itself."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+def _looks_until_gone(monkeypatch: pytest.MonkeyPatch, computes: float) -> int:
+    """Return how many looks it takes until what refers only to itself is gone, in a process that computes for this share of the time."""
+    seconds = 0.0
+
+    async def second(_: float) -> None:
+        nonlocal seconds
+        seconds += 1.0
+        if gone() is None or seconds > 100:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr("streams.engine.memory.time.monotonic", lambda: seconds)
+    monkeypatch.setattr("streams.engine.memory.time.process_time", lambda: seconds * computes)
+    monkeypatch.setattr("streams.engine.memory.asyncio.sleep", second)
+    gc.disable()
+    try:
+        gone, young = ref(_Loop()), [list[int]() for _ in range(30_000)]
+        with suppress(asyncio.CancelledError):
+            asyncio.run(memory.give_back_regularly(Health()))
+    finally:
+        gc.enable()
+    assert len(young) == 30_000  # while it ran
+    return round(seconds) - 1
+
+
+def test_what_refers_only_to_itself_is_freed_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second later where much is young and there is time for it; at full load once memory goes back, 15 s later."""
+    assert _looks_until_gone(monkeypatch, 0.5) == 1
+    assert _looks_until_gone(monkeypatch, 1.0) == 15
