@@ -103,12 +103,12 @@ class ConversationRows:
         self._number -= 1
         return Unread((row,), events, due, lost, last, bool(customer))
 
-    def take_over(self, before_ms: int) -> list[tuple[str, int]]:
-        """Forget what is over and was due before an instant; return names, each with its events."""
+    def take_over(self, before_ms: int) -> list[tuple[str, int, int]]:
+        """Forget what is over and was due before an instant; return names, each with its events and rows."""
         if not self._number:
             return []
         chosen = "FROM conversations WHERE due < ? AND lost IS NULL"
-        found: list[tuple[str, int]] = self._spill.database.execute(f"SELECT name, events {chosen}", (before_ms,)).fetchall()
+        found: list[tuple[str, int, int]] = self._spill.database.execute(f"SELECT name, events, 1 {chosen}", (before_ms,)).fetchall()
         if found:
             with self._spill.writing() as database:
                 database.execute(f"DELETE {chosen}", (before_ms,))

@@ -60,6 +60,7 @@ def sizes(replay: Replay) -> dict[str, int]:
         "conversations": len(contacts.conversations.live),
         "timers": len(contacts._timers),
         "unread": len(contacts.conversations.unread),
+        "resting": len(contacts._resting or ()) + len(contacts._unread_over),
         "slices": sum(len(each.slices) + len(each.slices._changed) for each in (contacts, replay._agents.tracker)),
         "hours": len(contacts.slices._booked) + len(replay._agents.tracker.slices._booked),
         "customers": len(customers.customers._packed) + len(customers.customers._live),

@@ -49,8 +49,10 @@ from streams.tracking.contacts import ContactTracker
 from streams.tracking.customer_facts import ContactFact, customer_partition
 from streams.tracking.expiry import Expiry
 from streams.tracking.facts import TooManyFactsError
+from streams.tracking.freezing import is_over
 from streams.tracking.intake import agent_intake, contact_intake
 from streams.tracking.names import FIELDS, Names
+from streams.tracking.packed import PackedRows
 from streams.tracking.quarantine import BY_OPERATOR, NO_ROOM, Quarantine
 from streams.tracking.scopes import Scope
 from streams.tracking.spaces import MARK
@@ -537,26 +539,35 @@ class ContactStage(TrackStage):
         self._told_as: dict[str, Sequence[str]] = {}
         super().__init__(partition, configuration, topics, self.tracker, decode_contact_event, counters, usual_contact_events)
         self._names.conversation_of = self.tracker.conversation_of
-        self._take = contact_intake(self.tracker, self._quarantine, self._names)
         if not keep_everything:
+            self.tracker.pack_idle(PackedRows())
             self._expire(Expiry(configuration, self.tracker.is_open))
+        self._take = contact_intake(self.tracker, self._quarantine, self._names)
 
     def _changed_rows(self) -> Iterator[Row]:
         tracker = self.tracker
         live, changed_rows, kept_names = tracker.conversations.live, tracker.changed_rows, tracker.kept_names
         for name in tracker.take_changed():
+            only, head, number = None, None, 0
             for number, row in changed_rows(name):
-                yield _row_key(name, number) if number else b"s|" + name.encode(), None if row is None else encode(row)
+                value = None if row is None else encode(row)
+                if not number and row is not None:
+                    only, head = value, row.head
+                yield _row_key(name, number) if number else b"s|" + name.encode(), value
             replaced = kept_names.replaced(name) if kept_names.any_replaced else ()
             for other in replaced:
-                for number, _ in tracker.changed_rows(other):
-                    yield _row_key(other, number), None
+                for other_number, _ in tracker.changed_rows(other):
+                    yield _row_key(other, other_number), None
             conversation = live.get(name)
             if conversation is None:
                 self._told_as[name] = replaced
-            elif conversation.state.customer is not None or conversation.told is not None or name in tracker.united:
+                continue
+            if conversation.state.customer is not None or conversation.told is not None or name in tracker.united:
                 self._tell(conversation, replaced)
+            if is_over(conversation):
+                tracker.rest(name, None if number else only, head)
         tracker.united.clear()
+        tracker.put_idle_away()
 
     def _tell(self, conversation: Conversation, told_as: Sequence[str]) -> None:
         """Have customers told what has changed of a contact, and that nothing is left of it under other names."""

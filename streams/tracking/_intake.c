@@ -54,7 +54,7 @@ static int is_same(PyObject *text, PyObject *other)
 
 /* ---- what contacts and agents have in common */
 
-enum { KINDS, SUBJECTS, SOURCES, SUFFIXES, JOURNALS, QUARANTINED, WATCHED, PROGRESS, ADMIT, ADMITTED, KEEP, HELD, UNREAD, UNCLAIMED, OWN, PARTS };
+enum { KINDS, SUBJECTS, SOURCES, SUFFIXES, JOURNALS, QUARANTINED, WATCHED, PROGRESS, ADMIT, ADMITTED, KEEP, HELD, UNREAD, PACKED, UNCLAIMED, OWN, PARTS };
 enum { EVENT, SUBJECT, STATE, DISORDER, FACT, TYPES };
 
 typedef struct {
@@ -248,14 +248,14 @@ static int admit(Intake *self, PyObject *event, PyObject *fields, int begins)
 static int contacts_init(Intake *self, PyObject *args, PyObject *options)
 {
     static char *names[] = {"kinds", "conversations", "sources", "suffixes", "journals", "quarantined", "watched", "progress", "admit", "admitted",
-                            "put", "held", "unread", "unclaimed", "types", "late_ms", "pane_ms", "max_facts", "max_recounted", "max_subjects",
+                            "put", "held", "unread", "packed", "unclaimed", "types", "late_ms", "pane_ms", "max_facts", "max_recounted", "max_subjects",
                             "max_events", NULL};
     PyObject *part[PARTS] = {NULL}, *type[TYPES] = {NULL};
-    if (!PyArg_ParseTupleAndKeywords(args, options, "$O!O!O!O!O!O!O!OOO!OO!O!O!(O!O!O!O!O!)LLLLLL", names, &PyDict_Type, &part[KINDS], &PyDict_Type,
+    if (!PyArg_ParseTupleAndKeywords(args, options, "$O!O!O!O!O!O!O!OOO!OO!O!O!O!(O!O!O!O!O!)LLLLLL", names, &PyDict_Type, &part[KINDS], &PyDict_Type,
                                      &part[SUBJECTS], &PyDict_Type, &part[SOURCES], &PyDict_Type, &part[SUFFIXES], &PyFrozenSet_Type,
                                      &part[JOURNALS], &PyDict_Type, &part[QUARANTINED], &PyDict_Type, &part[WATCHED], &part[PROGRESS],
                                      &part[ADMIT], &PyDict_Type, &part[ADMITTED], &part[KEEP], &PyDict_Type, &part[HELD], &PyDict_Type,
-                                     &part[UNREAD], &PySet_Type, &part[UNCLAIMED], &PyType_Type, &type[EVENT], &PyType_Type, &type[SUBJECT],
+                                     &part[UNREAD], &PyDict_Type, &part[PACKED], &PySet_Type, &part[UNCLAIMED], &PyType_Type, &type[EVENT], &PyType_Type, &type[SUBJECT],
                                      &PyType_Type, &type[STATE], &PyType_Type, &type[DISORDER], &PyType_Type, &type[FACT], &self->late_ms,
                                      &self->pane_ms, &self->max_facts, &self->max_recounted, &self->max_subjects, &self->max_events))
         return -1;
@@ -391,6 +391,8 @@ static PyObject *conversation_of(Intake *self, PyObject *id, PyObject *suffix, P
     int known = PyErr_Occurred() || subjects < 0 || (self->max_subjects > 0 && subjects >= self->max_subjects) || PySet_GET_SIZE(self->part[UNCLAIMED]);
     if (!known)
         known = PyDict_Contains(self->part[UNREAD], *name);
+    if (!known)
+        known = PyDict_Contains(self->part[PACKED], *name);
     if (!known && (c = PyObject_CallOneArg((PyObject *)self->type[SUBJECT], *name)) != NULL)
         return c;
     Py_CLEAR(*name);

@@ -18,6 +18,7 @@ class ContactIntake:
         put: Callable[[Any, Any], None],
         held: dict[str, list[int]],
         unread: dict[str, Any],
+        packed: dict[str, Any],
         unclaimed: set[str],
         types: tuple[type, type, type, type, type],
         late_ms: int,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import OrderedDict
 from sys import intern
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from schemas.limits import MAX_AHEAD_MS, MAX_FACTS, TOO_MANY_OPEN
 from streams.tracking.contact_fact import contact_fact
 from streams.tracking.facts import FACT_OF, Excluded, Missing, TooManyFactsError, order_of
 from streams.tracking.fold import charge, ended_by_silence, fold, folded, lose_by, put, replace
-from streams.tracking.freezing import frozen_row, long_idle
+from streams.tracking.freezing import frozen_rows, is_over, long_idle
 from streams.tracking.grid import grid_of
 from streams.tracking.held import Held
 from streams.tracking.ledger import Ledger, OfferLedger, Waits
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from streams.tracking.rows import ConversationRow
     from streams.tracking.snapshots import Snapshot
     from streams.tracking.state import State
+    from streams.tracking.unread import Frozen, Head
 
 __all__ = ["ContactTracker", "keep_ms", "retention_ms"]
 
@@ -47,6 +49,9 @@ __all__ = ["ContactTracker", "keep_ms", "retention_ms"]
 _DAY_KEEP_MS = 51 * 3_600_000
 #: Panes outlive the longest trailing window by this and the grace.
 _PANE_SLACK_MS = 120_000
+#: What is over is put away this long after it was last touched: hardly any event comes later. At a flush at most so many, some 15 µs each.
+_IDLE_MS = 120_000
+_PUT_AWAY_A_FLUSH = 2_000
 #: So many rows are written at a flush though nothing of them has changed: some 100 kB.
 _REWRITTEN_A_FLUSH = 200
 
@@ -152,6 +157,10 @@ class ContactTracker:
         #: conversations with facts that are not folded yet, in the order of the first of these; and some in which there are none any more
         self._unfolded: list[Conversation] = []
         self._timers = Timers()
+        #: names of what was over at a restart, and has not been packed yet
+        self._unread_over: list[str] = []
+        #: names of what is over, in the order in which it was last touched → progress then, and its row with its head; None: all stays
+        self._resting: OrderedDict[str, tuple[int, bytes | None, Head | None]] | None = None
         self.snapshots = Snapshots("contacts", self._grace_ms)
         self._soonest_ms = min(shortest_ms, self._retention_ms)
         #: conversations open too long before this have been counted as lost
@@ -461,7 +470,10 @@ class ContactTracker:
             return
         self.lost_to = to_ms
         pending, self._ledger = self._ledger, Ledger()
-        for name, conversation in self.conversations.items():
+        frozen = self.conversations.frozen
+        # What was over before is not open again.
+        for name in [*self._live, *self._unread, *(() if frozen is None else frozen.open_or_since(to_ms))]:
+            conversation = self.conversations[name]
             if ended_by_silence(conversation.state) and conversation.state.lost_at >= to_ms:
                 self._changed[name] = None
                 self._count_instead(conversation, conversation.facts, before)
@@ -475,8 +487,8 @@ class ContactTracker:
         """Count the open conversations of which nothing more is known as lost, and forget the closed ones."""
         frozen = self.conversations.frozen
         if frozen is not None:
-            for name, events in frozen.take_over(through):
-                self.held.drop(name, events)
+            for name, events, row_count in frozen.take_over(through):
+                self._give_up(name, row_count, events)
             for name in frozen.open_before(through):
                 self.conversations.read(name)
         for name, bucket in self._timers.passed(through):
@@ -489,6 +501,7 @@ class ContactTracker:
                 continue
             if lose_by(conversation.state, through, self._rules, self._ledger):
                 self._note_now(name, conversation)
+                self.rest(name, None, None)
             due = self._due(conversation)
             if due < through:
                 del self._live[name]
@@ -593,12 +606,51 @@ class ContactTracker:
         if frozen is None or len(live) <= most:
             return
         chosen = long_idle(live.values(), most)
-        rows = ((each.name, frozen_row(each, self._rules, self._rules_number, self._kept_until)) for each in chosen)
+        rows = ((each.name, frozen_rows(each, self._rules, self._rules_number, self._kept_until)) for each in chosen)
         kept = [(name, row) for name, row in rows if row is not None]
         frozen.put(kept)
         for name, _ in kept:
             del live[name]
         self._timers.keep(live)
+
+    def pack_idle(self, rows: Frozen) -> None:
+        """Have ``rows`` keep what is over and idle, from now on."""
+        self.conversations.frozen, self._resting = rows, OrderedDict()
+
+    def rest(self, name: str, row: bytes | None, head: Head | None) -> None:
+        """Take note of the only row of a conversation, as it was just written; None if it has several, or was not written."""
+        if self._resting is not None:
+            self._resting[name] = self.lost_to or 0, row, head
+            self._resting.move_to_end(name)
+
+    def put_idle_away(self) -> None:
+        """Keep rows alone of some of what is over and was not touched for a while; right after a flush's rows were written."""
+        frozen, live, resting = self.conversations.frozen, self._live, self._resting
+        if frozen is None or resting is None or not (resting or self._unread_over):
+            return
+        idle_since = (self.lost_to or 0) - _IDLE_MS
+        kept = [(name, self._unread.pop(name)) for name in self._unread_over[-_PUT_AWAY_A_FLUSH:] if name in self._unread]
+        del self._unread_over[-_PUT_AWAY_A_FLUSH:]
+        for _ in range(_PUT_AWAY_A_FLUSH):
+            if not resting:
+                break
+            name = next(iter(resting))
+            since, row, head = resting[name]
+            if since > idle_since:
+                break
+            del resting[name]
+            conversation = live.get(name)
+            # What was never written under its name, or waits for a source to claim it, stays.
+            if conversation is None or not conversation.row_count or conversation.source is None or not is_over(conversation):
+                continue
+            if row is None or head is None:
+                unread = frozen_rows(conversation, self._rules, self._rules_number, self._kept_until)
+            else:
+                unread = Unread((row,), head.events, self._kept_until(name, head.last_ms), None, head.last_ms, head.has_customer)
+            if unread is not None:
+                kept.append((name, unread))
+                del live[name]
+        frozen.put(kept)
 
     def is_open(self, scope: Scope) -> bool:
         """Say whether anything waits, is in progress or is pending in a scope."""
@@ -719,6 +771,7 @@ class ContactTracker:
                 conversation.noted_waiting = waiting
                 self._note_now(name, conversation)
         conversation.told = contact_fact(state)
+        self.rest(name, None, None)
         return conversation
 
     def _unite(self, other: Conversation) -> None:
@@ -767,6 +820,7 @@ class ContactTracker:
                     self._notes.add(head, head.place)
         self._timers.add_all(zip(unread, [each.due_ms for each in unread.values()], strict=True))
         self._touched_now |= self._notes.put_into(self._standing, self._pending)
+        self._unread_over = [name for name, each in unread.items() if each.lost_from_ms is None]
 
     def _rewrite_some(self) -> None:
         """Have rows written anew, few a flush, that have no head by the settings of now: until then each restart reads them."""

@@ -10,6 +10,7 @@ from streams.tracking.agent import Agent
 from streams.tracking.facts import FACT_OF, Fact
 from streams.tracking.fold import put
 from streams.tracking.names import FIELDS
+from streams.tracking.packed import PackedRows
 from streams.tracking.state import Conversation, Disorder, State
 from streams.windows.slices import PANE_MS
 
@@ -49,11 +50,13 @@ def contact_intake(tracker: ContactTracker, quarantine: Quarantine, names: Names
     if compiled is None:
         return None
     conversations, held = tracker.conversations, tracker.held
+    packed = conversations.frozen if isinstance(conversations.frozen, PackedRows) else None
     take = compiled.ContactIntake(
         **_common(tracker, quarantine, names),
         kinds=_CONTACT_KINDS,
         conversations=conversations.live,
         unread=conversations.unread,
+        packed={} if packed is None else packed.places,
         unclaimed=tracker.kept_names.unclaimed_ids,
         journals=tracker.journals,
         held=held.counts,
@@ -62,7 +65,7 @@ def contact_intake(tracker: ContactTracker, quarantine: Quarantine, names: Names
         max_recounted=MAX_COUNTED_ANEW,
         max_subjects=held.max_subjects,
     ).take
-    return lambda events, place: take(events, place, *tracker.taken) if conversations.frozen is None else place
+    return lambda events, place: take(events, place, *tracker.taken) if conversations.frozen is packed else place
 
 
 def agent_intake(tracker: AgentTracker, quarantine: Quarantine, names: Names) -> Callable[[list[Any], int], int] | None:

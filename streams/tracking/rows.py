@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from streams.tracking.state import Conversation
 
-__all__ = ["ROW_FACTS", "ConversationRow", "changed_rows", "read_head", "read_row", "read_rows", "row_of", "row_of_parts"]
+__all__ = ["ROW_FACTS", "ConversationRow", "changed_rows", "read_head", "read_row", "read_rows", "row_of", "row_of_parts", "rows_of"]
 
 #: So many facts are in a row: of a conversation that goes on only the last row is written again.
 ROW_FACTS = 16
@@ -78,6 +78,17 @@ read_head = msgspec.json.Decoder(_Headed).decode
 def row_of(conversation: Conversation, head: Head | None = None) -> ConversationRow:
     """Return everything kept of a conversation whose facts are all folded, as one row."""
     return _row(conversation, conversation.facts, head)
+
+
+def rows_of(conversation: Conversation, head: Head) -> list[ConversationRow] | None:
+    """Return all rows of a conversation whose facts are all in its rows, or have never been; None if its rows are divided otherwise."""
+    facts, number = conversation.facts, conversation.row_count
+    if number <= 1:
+        return [_row(conversation, facts, head)]
+    if number != max(0, len(facts) - 1) // ROW_FACTS + 1:
+        return None
+    parts = [facts[begin : begin + ROW_FACTS] for begin in range(0, len(facts), ROW_FACTS)]
+    return [_row(conversation, part, head if place == number else None) for place, part in enumerate(parts, 1)]
 
 
 def changed_rows(conversation: Conversation, head: Head | None = None) -> list[tuple[int, ConversationRow | None]]:

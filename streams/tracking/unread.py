@@ -51,7 +51,7 @@ class Head(msgspec.Struct, array_like=True, gc=False):
     pending: Matter | None = None
 
 
-class Unread(msgspec.Struct, gc=False):
+class Unread(msgspec.Struct, array_like=True, gc=False):
     """The rows of a conversation, in order, and what may happen to it before they are read."""
 
     rows: tuple[bytes, ...]
@@ -65,7 +65,7 @@ class Unread(msgspec.Struct, gc=False):
 
 
 class Frozen(Protocol):
-    """Rows of conversations that are kept outside of memory: of a whole input, of which most is over and asked for no more."""
+    """Rows of conversations of which most are over and asked for no more: kept outside of memory or packed."""
 
     def put(self, rows: Iterable[tuple[str, Unread]]) -> None:
         """Take in rows by name, of conversations that are not among them."""
@@ -73,8 +73,8 @@ class Frozen(Protocol):
     def take(self, name: str) -> Unread | None:
         """Return the rows of a conversation, and forget them."""
 
-    def take_over(self, before_ms: int) -> list[tuple[str, int]]:
-        """Forget what is over and was due before an instant; return names, each with its events."""
+    def take_over(self, before_ms: int) -> list[tuple[str, int, int]]:
+        """Forget what is over and was due before an instant; return names, each with its events and rows."""
 
     def open_before(self, before_ms: int) -> list[str]:
         """Return the names of what is open and was due before an instant."""
@@ -94,7 +94,7 @@ class Conversations(Mapping[str, "Conversation"]):
         self._read = read
         self.live: dict[str, Conversation] = {}
         self.unread: dict[str, Unread] = {}
-        #: None: all are in memory
+        #: None: nothing is kept in it
         self.frozen: Frozen | None = None
 
     def find(self, name: str) -> Conversation | None:

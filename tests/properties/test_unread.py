@@ -109,6 +109,37 @@ def test_heads_say_what_facts_say(seed: int) -> None:
     assert goes_on(stage) == goes_on(at_once)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_what_is_put_away_says_the_same(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stage that keeps rows alone of all that is over from one flush to the next writes and publishes what one does that keeps all."""
+    monkeypatch.setattr("streams.tracking.contacts._IDLE_MS", -_FAR_MS)
+    monkeypatch.setattr("streams.tracking.packed._TOGETHER", 3)
+    random = Random(seed)
+    world = random_world(seed, conversations=60, people=0)
+    records = records_of(shuffled_within_grace(world.events, random))
+    rows: dict[bytes, bytes] = {}
+    all_rows: dict[bytes, bytes] = {}
+    stage, keeps_all = begun(world.configuration, rows), begun(world.configuration, all_rows)
+    keeps_all.tracker.conversations.frozen = None
+    packed = 0
+    while records:
+        number = random.randint(1, 25)
+        some, records = records[:number], records[number:]
+        stage.process(some)
+        keeps_all.process(some)
+        assert flushed(stage, rows) == flushed(keeps_all, all_rows)
+        assert rows == all_rows
+        assert goes_on(stage) == goes_on(keeps_all)
+        assert stage.tracker.held.counts == keeps_all.tracker.held.counts
+        packed = max(packed, len(stage.tracker.conversations.frozen or ()))
+    assert packed > 30
+    for each in (stage, keeps_all):
+        each.tracker.set_back(world.start_ms, world.end_ms)
+        each._meta_changed, each._is_idle = True, False
+    assert flushed(stage, rows) == flushed(keeps_all, all_rows)
+    assert rows == all_rows
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_progress_set_back(seed: int) -> None:
     """What is unread is open again, too, if it was lost only beyond the instant to which an operator sets progress back."""

@@ -68,6 +68,13 @@ class Kept:
         """Return the names of the rows of conversations or people."""
         return {key[2:].decode() for key in self.rows if key.startswith(b"s|")}
 
+    def rows_of(self, conversation_id: str) -> list[bytes]:
+        """Return the keys of the rows of a conversation of pbx, in order."""
+        name = f"{conversation_id}\x1fpbx".encode()
+        return sorted(
+            (key for key in self.rows if key[:2] in {b"s|", b"t|"} and key.endswith(b"|" + name)), key=lambda key: (key[:2], len(key), key)
+        )
+
     def sums(self, scope: str, channel: str | None = "voice") -> dict[str, int]:
         """Return what cells by offer say, of people those by outcome, without the histograms of waits."""
         kind = b"cell|" if channel is None else b"cohort|"
