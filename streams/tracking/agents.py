@@ -404,6 +404,7 @@ class AgentTracker:
             self._look_at_snapshots(through)
         self._note_changed()
         if through is not None:
+            self.slices.evict_panes(through)
             self._book_to(pane_of(through))
         self.slices.book(self._ledger)
         self._ledger.clear()

@@ -449,6 +449,7 @@ class ContactTracker:
         self.progress.advance()
         through = self.progress.through
         if through is not None:
+            self.slices.evict_panes(through)
             before, self.lost_to = self.lost_to, through
             self._look_at_the_silent(through)
             self._look_at_snapshots(before, through)

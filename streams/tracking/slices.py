@@ -117,6 +117,8 @@ class Slices:
             scopes = scopes_of[target]
             # Intervals and days are by offer for contacts, by outcome for people: the other cell is kept if it is asked for.
             has_cells = both_ways or scopes[0].channel is None
+            if not has_cells and floor is not None and rows[-1][0] < floor:
+                continue
             panes = Panes.of(rows)
             if has_cells:
                 cell = (target, frame_ms - frame_ms % cell_ms)
@@ -202,14 +204,18 @@ class Slices:
             told = self._changed[kind, scope, start] = {}
         add_counts(cast("Counts", told), counts)
 
-    def evict(self, through_ms: int) -> None:
-        """Give up the slices that are further behind than they are kept."""
+    def evict_panes(self, through_ms: int) -> None:
+        """Give up the panes that are further behind than they are kept; before booking, so that none is made that would be given up."""
         floor = _floor(through_ms, self._pane_keep_ms, PANE_MS)
         if floor is not None and (self._pane_floor is None or floor > self._pane_floor):
             self._pane_floor = floor
             for scope, block in self._panes.evict(floor):
                 self._changed[PANE, scope, block.first_ms] = None
             self._complete_through = through_ms
+
+    def evict(self, through_ms: int) -> None:
+        """Give up the slices that are further behind than they are kept."""
+        self.evict_panes(through_ms)
         floor = _floor(through_ms, self._cell_keep_ms, self.grid.cell_ms)
         if floor is None:
             for sums in self._cells.values():

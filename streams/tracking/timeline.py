@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from streams.windows.slices import GRAIN_MS, PANE_MS
@@ -76,12 +77,14 @@ class Timeline:
         ahead = self._ahead
         changed = sorted(pane for pane in ahead if pane < end_ms)
         low = start_ms if start_ms is not None else changed[0] if changed else end_ms
-        if keep_ms is None and panes_from is not None and panes_from >= end_ms:
-            self._book_into_cells(ledger, low, end_ms, changed)
-            return
         first = low if keep_ms is None else max(low, end_ms - keep_ms)
+        if panes_from is not None and panes_from > low:
+            split = min(panes_from, end_ms)
+            into_cells = bisect_left(changed, split)
+            self._book_into_cells(ledger, max(low, first), split, changed[:into_cells])
+            low, changed = split, changed[into_cells:]
         for pane in changed:
-            self._book_alike(ledger, max(low, first), pane, panes_from)
+            self._book_alike(ledger, max(low, first), pane)
             changes = ahead.pop(pane)
             if pane >= first:
                 for timed in self._present:
@@ -97,10 +100,10 @@ class Timeline:
                 if agents:
                     self.add(timed, agents)
             low = pane + PANE_MS
-        self._book_alike(ledger, max(low, first), end_ms, panes_from)
+        self._book_alike(ledger, max(low, first), end_ms)
 
     def _book_into_cells(self, ledger: Ledger, low_ms: int, end_ms: int, changed: list[int]) -> None:
-        """Book time of which there are to be no panes, of each state from one change of it to the next."""
+        """Book time of which there are to be no panes, of each state from one change of it to the next; before ``low_ms`` none counts."""
         booked_to: dict[Timed, int] = {}
         for pane in changed:
             for timed, (agents, length) in self._ahead.pop(pane).items():
@@ -108,21 +111,18 @@ class Timeline:
                 for target, rates in timed.bookings:
                     if timed.agents and begin < pane:
                         ledger.book_time(target, begin, pane, rates, timed.agents, GRAIN_MS)
-                    if total:
+                    if total and pane >= low_ms:
                         ledger.book_length(target, pane, total, rates)
                 if agents:
                     self.add(timed, agents)
-                booked_to[timed] = pane + PANE_MS
+                booked_to[timed] = max(low_ms, pane + PANE_MS)
         for timed in self._present:
             for target, rates in timed.bookings:
                 ledger.book_time(target, booked_to.get(timed, low_ms), end_ms, rates, timed.agents, GRAIN_MS)
 
-    def _book_alike(self, ledger: Ledger, low_ms: int, high_ms: int, panes_from: int | None) -> None:
+    def _book_alike(self, ledger: Ledger, low_ms: int, high_ms: int) -> None:
         """Book time in which nothing changes."""
-        if low_ms >= high_ms:
-            return
-        split = low_ms if panes_from is None else min(max(panes_from, low_ms), high_ms)
-        for timed in self._present:
-            for target, rates in timed.bookings:
-                ledger.book_time(target, low_ms, split, rates, timed.agents, GRAIN_MS)
-                ledger.book_time(target, split, high_ms, rates, timed.agents)
+        if low_ms < high_ms:
+            for timed in self._present:
+                for target, rates in timed.bookings:
+                    ledger.book_time(target, low_ms, high_ms, rates, timed.agents)

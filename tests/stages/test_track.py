@@ -233,6 +233,34 @@ def _contact(number: int) -> Iterable[Any]:
         yield record(orjson.dumps({**value, "conversation_id": name, **fields}))
 
 
+class TestCatchingUp:
+    """A flush over hours of events writes what is still asked for."""
+
+    def test_no_panes_are_written_that_no_window_reaches(self) -> None:
+        """Five hours in one flush: panes are those of the last minutes, none is taken back that was never written; intervals have all."""
+        stage, people = contacts(), AgentStage(0, CONFIGURATION, TOPICS)
+        hours = range(0, 5 * 3_600, 600)
+        calls = [event("contact.queued", at, queue="A", conversation_id=f"c{at}") for at in hours]
+        calls += [event("contact.answered", at + 5, queue="A", agent="ann", conversation_id=f"c{at}") for at in hours]
+        states = [event("agent.state_changed", at, axis="activity", state=("busy", "idle")[at % 1200 // 600]) for at in hours]
+        stage.process([*map(record, sorted(calls, key=lambda each: orjson.loads(each)["occurred_at"])), beat(hours.stop)])
+        people.process([*map(record, states), beat(hours.stop)])
+
+        # By default they reach 60 minutes back, and events may be late: 60 min + 180 s + 120 s.
+        oldest_ms = ms(hours.stop) - 65 * 60_000
+        # 30 contacts are offered; of 600 s each, half of 30 are busy.
+        for flush, kind, field, total in (
+            (stage.collect(), b"cohort", "offered", 30),
+            (people.collect(), b"cell", "handling_ms", 9_000_000),
+        ):
+            written = [(key.split(b"|"), value) for key, value in flush.rows if key.startswith((b"pane|", b"cell|", b"cohort|"))]
+            panes = [int(parts[4]) for parts, _ in written if parts[0] == b"pane"]
+            counted = [value for parts, value in written if parts[0] == kind and parts[5] == b"total:all"]
+            assert oldest_ms <= min(panes) < max(panes) < ms(hours.stop)
+            assert all(value is not None for _, value in written)
+            assert sum(orjson.loads(value)["counts"].get(field, 0) for value in counted if value is not None) == total
+
+
 class TestContracts:
     """What the stages write is what the schemas promise."""
 
