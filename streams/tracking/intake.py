@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from schemas import structs
 from schemas.limits import MAX_COUNTED_ANEW, MAX_FACTS
@@ -33,14 +33,6 @@ except ImportError:
 else:
     compiled = _intake
 
-#: Type of contact event → where it has the conversation's id, what makes its fact, its names that have limits, and whether a conversation
-#: begins with it: what may come to count nothing is not usual in one that is known.
-_CONTACT_KINDS: Final = {
-    kind: (kind.conversation_id, FACT_OF.get(kind), FIELDS.get(kind), kind is structs.ContactArrived)
-    for kind in get_args(structs.ContactEvent)
-    if hasattr(kind, "conversation_id") and kind is not structs.ContactExcluded
-}
-
 
 def contact_intake(tracker: ContactTracker, quarantine: Quarantine, names: Names) -> Callable[[list[Any], int], int] | None:
     """Return what takes the usual events of a list from a place on and returns the place of the first that is left out.
@@ -53,7 +45,7 @@ def contact_intake(tracker: ContactTracker, quarantine: Quarantine, names: Names
     packed = conversations.frozen if isinstance(conversations.frozen, PackedRows) else None
     take = compiled.ContactIntake(
         **_common(tracker, quarantine, names),
-        kinds=_CONTACT_KINDS,
+        kinds=_contact_kinds(),
         conversations=conversations.live,
         unread=conversations.unread,
         packed={} if packed is None else packed.places,
@@ -82,6 +74,15 @@ def agent_intake(tracker: AgentTracker, quarantine: Quarantine, names: Names) ->
         types=(structs.Event, Agent),
     ).take
     return lambda events, place: take(events, place, tracker.booked_to)
+
+
+def _contact_kinds() -> dict[type, tuple[Any, Callable[[Any], Any] | None, Any, bool]]:
+    """Return of each type where it has the conversation's id, what makes its fact, its names with limits, and whether one begins with it.
+
+    What may have a conversation count nothing is usual only where that begins with it.
+    """
+    kinds = [kind for kind in get_args(structs.ContactEvent) if hasattr(kind, "conversation_id") and kind is not structs.ContactExcluded]
+    return {kind: (kind.conversation_id, FACT_OF.get(kind), FIELDS.get(kind), kind is structs.ContactArrived) for kind in kinds}
 
 
 def _common(tracker: ContactTracker | AgentTracker, quarantine: Quarantine, names: Names) -> dict[str, Any]:

@@ -14,9 +14,11 @@ from streams import cli
 from streams.engine import health
 from streams.engine.flush import TransactionWriter
 from streams.engine.transport import _ConsumerThread
-from streams.tracking.contacts import ContactTracker
+from streams.tracking.facts import FACT_OF
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aiokafka import TopicPartition
 
     from streams.engine.flush import Transaction
@@ -64,17 +66,21 @@ def _crash_only_at(source: str) -> None:
 
 
 def _end_at(ends: dict[str, str]) -> None:
-    apply = ContactTracker.apply
+    """Have a fact of these conversations end the process, whether compiled code asks for it or not."""
 
-    def apply_or_end(self: ContactTracker, event: Any) -> None:
-        how = ends.get(getattr(event, "conversation_id", ""))
-        if how == "raise":
-            raise ZeroDivisionError("A defect of ours.")
-        if how == "exit":
-            os._exit(139)
-        apply(self, event)
+    def ending(make: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        def make_or_end(event: Any) -> Any:
+            how = ends.get(event.conversation_id)
+            if how == "raise":
+                raise ZeroDivisionError("A defect of ours.")
+            if how == "exit":
+                os._exit(139)
+            return make(event)
 
-    ContactTracker.apply = apply_or_end  # type: ignore[method-assign]
+        return make_or_end
+
+    for kind, make in FACT_OF.items():
+        FACT_OF[kind] = ending(make)
 
 
 def _read_unless(flag: Path) -> None:
