@@ -12,7 +12,7 @@ import contextlib
 import platform
 import sysconfig
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -39,7 +39,6 @@ __all__ = [
     "last_records",
     "python",
     "table",
-    "with_next_commits",
 ]
 
 #: Nothing may follow the last figure for so long.
@@ -153,26 +152,17 @@ async def follow(
     raise RuntimeError(f"after {give_up_seconds:.0f} s it had taken in {taken:,} of {events:,} events and published {shown:,} records")
 
 
-def with_next_commits(looks: Sequence[Look]) -> list[Look]:
-    """Return looks at what a program has committed with what it committed next: that is what it was at when it was looked at.
-
-    So the second half begins too early by a part of a flush, and too much is charged to it. A look at which nothing is begun stays.
-    """
-    found: list[Look] = []
-    following = committed_last = looks[-1].done
-    for look in reversed(looks):
-        if look.done != committed_last:
-            following, committed_last = committed_last, look.done
-        found.append(replace(look, done=following if look.done else 0))
-    return found[::-1]
-
-
 def cost(name: str, events: int, looks: Sequence[Look], peak: float | None, right: bool | None = None) -> Cost:
-    """Return what ``looks`` say: from the last look at which nothing was taken in to the first at which everything was published."""
+    """Return what ``looks`` say: from the last look at which nothing was taken in to the first at which everything was published.
+
+    The second half begins with the first look at which half was done; where all was done by then, with what was done before. Of a worker
+    that is what it has committed: what it had taken in for the next commit is charged to the first half.
+    """
     first = next(number for number, look in enumerate(looks) if look.done)
     begin = looks[max(0, first - 1)]
     end = next(look for look in looks if look.published == looks[-1].published and look.done >= events)
-    half = next(look for look in looks if look.done >= events / 2)
+    wanted = min(events / 2, max(look.done for look in looks if look.done < events))
+    half = next(look for look in looks if look.done >= wanted)
     rest = events - half.done
     return Cost(
         name=name,

@@ -35,7 +35,7 @@ from zlib import crc32
 import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from benchmarks.measuring import Cost, as_json, committed, cost, follow, last_records, python, table, with_next_commits
+from benchmarks.measuring import Cost, as_json, committed, cost, follow, last_records, python, table
 from benchmarks.memory import peak_mib
 from benchmarks.peers.programs import PEERS, Peer, Run, UnavailableError
 from benchmarks.peers.recount import Recount, difference
@@ -203,7 +203,7 @@ async def worker(load: Load, count: int = 1) -> Cost:
                 return max(1, await offsets()) if begun else 0
 
             pids = [process.pid for process in processes]
-            looks = with_next_commits(await follow(load.bootstrap, output, pids, done, load.records, GIVE_UP_SECONDS))
+            looks = await follow(load.bootstrap, output, pids, done, load.records, GIVE_UP_SECONDS)
             peak = sum(peak_mib(pid) or 0.0 for pid in pids)
     return cost("this worker, everything" if count == 1 else f"{count} of these workers", load.records, looks, peak)
 

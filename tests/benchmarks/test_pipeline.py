@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from benchmarks.measuring import Cost, Look, cost, python, table, with_next_commits
+from benchmarks.measuring import Cost, Look, cost, python, table
 from benchmarks.peers.recount import FIELDS, Recount, difference
 from tests.support.kafka import missing
 from tests.support.require import require
@@ -103,13 +103,13 @@ def test_a_program_is_charged_until_its_last_figure_is_published() -> None:
     assert found.events_per_second == pytest.approx(25.0)
 
 
-def test_between_two_commits_a_worker_is_at_what_the_later_one_holds() -> None:
-    """Begun and nothing committed: at the first commit. After the last one: at nothing more."""
+def test_the_second_half_begins_with_a_commit() -> None:
+    """Begun at 1, committed at 40 and 100: what follows the commit of 40 is the later part: from 8 to 12 s, 60 events."""
     done = [0, 0, 1, 1, 40, 40, 100, 100]
     looks = [Look(float(number), 2.0 * number, each, 7) for number, each in enumerate(done)]
-    found = with_next_commits(looks)
-    assert [look.done for look in found] == [0, 0, 40, 40, 100, 100, 100, 100]
-    assert [(look.seconds, look.cpu_seconds, look.published) for look in found] == [(float(at), 2.0 * at, 7) for at in range(8)]
+    found = cost("it", 100, looks, 7.0)
+    assert found.cpu_us == pytest.approx((12.0 - 2.0) / 100 * 1e6)
+    assert found.warm_cpu_us == pytest.approx((12.0 - 8.0) / 60 * 1e6)
 
 
 @pytest.mark.parametrize(
