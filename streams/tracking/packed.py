@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Final
 
 from cramjam import zstd
@@ -25,9 +25,9 @@ _decode = msgpack.Decoder(list[Unread]).decode
 
 
 class _Pack:
-    """Conversations packed together; of one that has been taken out the name is None."""
+    """Conversations packed together; of one that has been taken out the name is None. ``gone``: bytes of rows that were taken out."""
 
-    __slots__ = ("dues", "events", "last_ms", "left", "names", "packed", "rows")
+    __slots__ = ("dues", "events", "gone", "last_ms", "left", "names", "packed", "rows")
 
     def __init__(self, unread: dict[str, Unread]) -> None:
         each = list(unread.values())
@@ -38,6 +38,7 @@ class _Pack:
         self.rows = array("I", [len(one.rows) for one in each])
         self.last_ms = max(one.last_ms for one in each)
         self.left = len(each)
+        self.gone = 0
 
     def remove(self, place: int) -> None:
         """Forget one; the bytes of all stay until the last one is forgotten."""
@@ -45,6 +46,10 @@ class _Pack:
         self.left -= 1
         if not self.left:
             self.packed = b""
+
+
+def _size(unread: Unread) -> int:
+    return sum(map(len, unread.rows))
 
 
 class PackedRows:
@@ -57,6 +62,8 @@ class PackedRows:
         #: when the first of a pack is due, and how many packs there were before it
         self._due: list[tuple[int, int, _Pack]] = []
         self._number = 0
+        #: how many of these packs, about, have nothing left
+        self._dissolved = 0
         #: what was unpacked last: who asks for one mostly asks for its neighbours too
         self._looked_into: tuple[_Pack, list[Unread]] | None = None
 
@@ -78,9 +85,24 @@ class PackedRows:
             return self._loose.pop(name, None)
         if self._looked_into is None or self._looked_into[0] is not pack:
             self._looked_into = pack, _decode(bytes(zstd.decompress(pack.packed)))
-        place = pack.names.index(name)
+        place, each = pack.names.index(name), self._looked_into[1]
         pack.remove(place)
-        return self._looked_into[1][place]
+        pack.gone += _size(each[place])
+        if 2 * pack.gone > sum(map(_size, each)):
+            # Else who touches a large one again and again would leave its bytes in every pack that it was in.
+            self._dissolve(pack, each)
+        return each[place]
+
+    def _dissolve(self, pack: _Pack, each: list[Unread]) -> None:
+        """Have what is left in a pack be packed with others."""
+        left = [(name, one) for name, one in zip(pack.names, each, strict=True) if name is not None]
+        pack.left, pack.packed, self._looked_into = 0, b"", None
+        self._dissolved += 1
+        if 2 * self._dissolved > len(self._due):
+            self._due = [due for due in self._due if due[2].left]
+            heapify(self._due)
+            self._dissolved = 0
+        self.put(left)
 
     def take_over(self, before_ms: int) -> list[tuple[str, int, int]]:
         """Forget what was due before an instant; return names, each with its events and rows."""
@@ -90,6 +112,8 @@ class PackedRows:
             del self._loose[over], self.places[over]
         while self._due and self._due[0][0] < before_ms:
             _, number, pack = heappop(self._due)
+            if not pack.left:
+                continue
             later = []
             for place, (name, due_ms) in enumerate(zip(pack.names, pack.dues, strict=True)):
                 if name is None:
@@ -112,7 +136,7 @@ class PackedRows:
         """Return the names of what has something of an instant or later, and of what is packed with it."""
         found = [name for name, each in self._loose.items() if each.last_ms >= at_ms]
         for _, _, pack in self._due:
-            if pack.last_ms >= at_ms:
+            if pack.left and pack.last_ms >= at_ms:
                 found += [name for name in pack.names if name is not None]
         return found
 

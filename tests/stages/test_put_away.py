@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import tracemalloc
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -177,6 +178,32 @@ def test_a_contact_that_is_over_takes_little_room() -> None:
     each = taken / count
     print(f"{each:.0f} bytes a contact that is over")  # noqa: T201 - shown with -s
     assert each <= 400
+
+
+def test_what_is_taken_out_again_and_again_leaves_nothing_behind() -> None:
+    """A large contact is touched every few minutes, and each time packed with others, which stay: its bytes do not stay with them."""
+    rows, text = PackedRows(), Random(1).randbytes(50_000)
+    large, small = Unread((text,), 500, 10**9, None, 1, has_customer=False), Unread((b"{}",), 1, 10**9, None, 1, has_customer=False)
+    for cycle in range(60):
+        rows.put([("large", large), *((f"{cycle}-{number}", small) for number in range(31))])
+        assert rows.take("large") == large
+    packs = {id(each): each for each in rows.places.values() if not isinstance(each, Unread)}
+
+    assert len(rows) == 60 * 31
+    # By itself the large one takes 50,000 bytes.
+    assert sum(len(each.packed) for each in packs.values()) < 2 * 50_000
+    assert all(rows.take(f"{cycle}-{number}") == small for cycle in range(60) for number in range(31))
+
+
+def test_packs_that_are_empty_are_forgotten() -> None:
+    """All contacts of a source are touched again and again within the day for which they are kept."""
+    rows, each = PackedRows(), Unread((b"{}",), 1, 10**9, None, 1, has_customer=False)
+    for _ in range(100):
+        rows.put([(f"c{number}", each) for number in range(64)])
+        assert all(rows.take(f"c{number}") == each for number in range(64))
+
+    assert len(rows) == 0
+    assert len(rows._due) <= 4
 
 
 class TestPackedRows:
