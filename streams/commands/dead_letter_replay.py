@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaProducer
 
 from schemas.dead_letters import REPLAYED, REPLAYED_FROM, headers_without_ours
 from streams.commands.dead_letter_text import brief, came_from, printable, short, summary
-from streams.connectors.letters import Judge, ranges
+from streams.connectors.dead_letters import Judge, ranges
 from streams.engine.flush import Share, TransactionWriter
 from streams.engine.stage import Output
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
     from aiokafka import TopicPartition
 
-    from streams.connectors.letters import Letter, LetterReader, Verdict, Wanted
+    from streams.connectors.dead_letters import DeadLetter, DeadLetterReader, Verdict, Wanted
 
 __all__ = ["Outcome", "Sender", "consider", "group", "send_back"]
 
 #: A transaction holds so many letters, or so many bytes.
-_BATCH_LETTERS: Final = 500
+_BATCH_RECORDS: Final = 500
 _BATCH_BYTES: Final = 4 * 1024 * 1024
 
 #: How long Kafka may take for one transaction, in seconds; a little longer than Kafka keeps one of ours open.
@@ -97,12 +97,12 @@ class Sender:
             await self._producer.start()
         self._writer = TransactionWriter(self._producer, name)
 
-    async def send(self, place: TopicPartition, letters: list[tuple[Letter, bytes | None]], next_offset: int) -> None:
+    async def send(self, place: TopicPartition, dead_letters: list[tuple[DeadLetter, bytes | None]], next_offset: int) -> None:
         """Send letters of a partition and the note of it; both are there when this returns, or neither after a failure."""
         if self._writer is None:
             raise RuntimeError("Not started.")
-        outputs = [_output(letter, value) for letter, value in letters]
-        note = ranges([letter.offset for letter, _ in letters])
+        outputs = [_output(dead_letter, value) for dead_letter, value in dead_letters]
+        note = ranges([dead_letter.offset for dead_letter, _ in dead_letters])
         outputs.append(Output(place.topic, place.partition, None, None, ((REPLAYED, note.encode()),)))
         async with asyncio.timeout(_LIMIT_SECONDS):
             await self._writer.write(self._writer.prepare([Share(place, next_offset, None, [], outputs)]))
@@ -117,34 +117,34 @@ class Sender:
                 sys.stderr.write("The Kafka client did not stop in time.\n")
 
 
-def _output(letter: Letter, value: bytes | None) -> Output:
-    origin = letter.origin
+def _output(dead_letter: DeadLetter, value: bytes | None) -> Output:
+    origin = dead_letter.origin
     if origin is None:
-        raise ValueError(f"{letter.place} never was a record.")
-    headers = [(name, content or b"") for name, content in headers_without_ours(letter.headers)]
+        raise ValueError(f"{dead_letter.location} never was a record.")
+    headers = [(name, content or b"") for name, content in headers_without_ours(dead_letter.headers)]
     # To the partition that it was in: its neighbors by key are there, and a record without a key finds back too.
-    return Output(origin.topic, origin.partition, letter.key, value, (*headers, (REPLAYED_FROM, letter.place.encode())))
+    return Output(origin.topic, origin.partition, dead_letter.key, value, (*headers, (REPLAYED_FROM, dead_letter.location.encode())))
 
 
 async def consider(
-    reader: LetterReader, wanted: Wanted, judge: Judge, *, everything: bool, prefix: str = "", say: Callable[[str], None] | None = None
+    reader: DeadLetterReader, wanted: Wanted, judge: Judge, *, everything: bool, prefix: str = "", say: Callable[[str], None] | None = None
 ) -> Outcome:
     """Return what would become of the letters, a line about each if asked to; nothing is written."""
     outcome = Outcome()
-    for place in reader.places:
-        marks = await reader.marks(place)
-        async for letter in reader.letters(place, wanted.since_ms):
-            if wanted.takes(letter):
-                verdict = None if letter.offset in marks else judge.judge(letter, _now_ms())
-                _count(outcome, letter, verdict, everything=everything)
+    for place in reader.partitions:
+        replayed = await reader.replayed(place)
+        async for dead_letter in reader.dead_letters(place, wanted.since_ms):
+            if wanted.matches(dead_letter):
+                verdict = None if dead_letter.offset in replayed else judge.judge(dead_letter, _now_ms())
+                _count(outcome, dead_letter, verdict, everything=everything)
                 if say is not None:
-                    target = printable(came_from(letter).rpartition("/")[0])
-                    say(f"{short(letter.place, prefix)} → {short(target, prefix)}: {_word(verdict, everything=everything)}")
+                    target = printable(came_from(dead_letter).rpartition("/")[0])
+                    say(f"{short(dead_letter.location, prefix)} → {short(target, prefix)}: {_word(verdict, everything=everything)}")
     return outcome
 
 
 async def send_back(
-    reader: LetterReader, sender: Sender, wanted: Wanted, judge: Judge, *, everything: bool, stop: asyncio.Event
+    reader: DeadLetterReader, sender: Sender, wanted: Wanted, judge: Judge, *, everything: bool, stop: asyncio.Event
 ) -> Outcome:
     """Send letters back, partition by partition and in order, until the end or until told to stop.
 
@@ -152,23 +152,23 @@ async def send_back(
     """
     outcome = Outcome()
     said = time.monotonic()
-    for place in reader.places:
-        marks = await reader.marks(place)
-        waiting: list[tuple[Letter, bytes | None]] = []
+    for place in reader.partitions:
+        replayed = await reader.replayed(place)
+        waiting: list[tuple[DeadLetter, bytes | None]] = []
         size = 0
         settled = Outcome(up_to=outcome.up_to)
-        async for letter in reader.letters(place, wanted.since_ms):
+        async for dead_letter in reader.dead_letters(place, wanted.since_ms):
             if stop.is_set():
                 break
-            if not wanted.takes(letter):
+            if not wanted.matches(dead_letter):
                 continue
-            verdict = None if letter.offset in marks else judge.judge(letter, _now_ms())
-            _count(settled, letter, verdict, everything=everything)
+            verdict = None if dead_letter.offset in replayed else judge.judge(dead_letter, _now_ms())
+            _count(settled, dead_letter, verdict, everything=everything)
             if verdict is not None and _goes(verdict, everything=everything):
-                waiting.append((letter, verdict.value))
+                waiting.append((dead_letter, verdict.value))
                 size += len(verdict.value or b"")
-            if len(waiting) >= _BATCH_LETTERS or size >= _BATCH_BYTES:
-                await sender.send(place, waiting, letter.offset + 1)
+            if len(waiting) >= _BATCH_RECORDS or size >= _BATCH_BYTES:
+                await sender.send(place, waiting, dead_letter.offset + 1)
                 _add(outcome, settled)
                 waiting, size, settled = [], 0, Outcome(up_to=outcome.up_to)
             if time.monotonic() - said > _SAY_EVERY:
@@ -187,8 +187,8 @@ def _goes(verdict: Verdict, *, everything: bool) -> bool:
     return verdict.outcome == "accepted" or (everything and verdict.outcome == "rejected")
 
 
-def _count(outcome: Outcome, letter: Letter, verdict: Verdict | None, *, everything: bool) -> None:
-    outcome.up_to = letter.place
+def _count(outcome: Outcome, dead_letter: DeadLetter, verdict: Verdict | None, *, everything: bool) -> None:
+    outcome.up_to = dead_letter.location
     if verdict is None:
         outcome.already += 1
     elif _goes(verdict, everything=everything):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from schemas.times import format_ms
-from streams.connectors.letters import NotWholeError
+from streams.connectors.dead_letters import IncompleteError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from streams.connectors.letters import Letter
+    from streams.connectors.dead_letters import DeadLetter
 
 __all__ = ["brief", "came_from", "facts", "pages", "printable", "row", "short", "summary"]
 
@@ -44,41 +44,41 @@ def short(name: str, prefix: str) -> str:
     return name.removeprefix(f"{prefix}.") if prefix else name
 
 
-def came_from(letter: Letter) -> str:
+def came_from(dead_letter: DeadLetter) -> str:
     """Return where a letter's record was, or what its connector read it from."""
-    origin = letter.origin
+    origin = dead_letter.origin
     if origin is not None:
         return f"{origin.topic}/{origin.partition}/{origin.offset}"
-    return letter.said("dead-letter-origin") or "unknown"
+    return dead_letter.header("dead-letter-origin") or "unknown"
 
 
-def facts(letter: Letter) -> dict[str, Any]:
+def facts(dead_letter: DeadLetter) -> dict[str, Any]:
     """Return what ``list --json`` says of a letter; its value is not there."""
-    origin = letter.origin
+    origin = dead_letter.origin
     return {
-        "topic": letter.topic,
-        "partition": letter.partition,
-        "offset": letter.offset,
-        "at": format_ms(letter.at_ms),
-        "reason": letter.reason,
-        "detail": letter.detail,
+        "topic": dead_letter.topic,
+        "partition": dead_letter.partition,
+        "offset": dead_letter.offset,
+        "at": format_ms(dead_letter.at_ms),
+        "reason": dead_letter.reason,
+        "detail": dead_letter.detail,
         "source": None if origin is None else {"topic": origin.topic, "partition": origin.partition, "offset": origin.offset},
-        "origin": letter.said("dead-letter-origin"),
-        "key": None if letter.key is None else printable(letter.key),
-        "bytes": None if letter.value is None else len(letter.value),
+        "origin": dead_letter.header("dead-letter-origin"),
+        "key": None if dead_letter.key is None else printable(dead_letter.key),
+        "bytes": None if dead_letter.value is None else len(dead_letter.value),
     }
 
 
-def row(letter: Letter, prefix: str) -> str:
+def row(dead_letter: DeadLetter, prefix: str) -> str:
     """Return the line of a letter in a table."""
-    key = "-" if letter.key is None else printable(letter.key)
+    key = "-" if dead_letter.key is None else printable(dead_letter.key)
     if len(key) > _KEY_CHARACTERS:
         key = key[: _KEY_CHARACTERS - 1] + "…"
-    size = "no value" if letter.value is None else f"{len(letter.value)} B"
-    origin = short(printable(came_from(letter)), prefix)
+    size = "no value" if dead_letter.value is None else f"{len(dead_letter.value)} B"
+    origin = short(printable(came_from(dead_letter)), prefix)
     return (
-        f"{short(letter.place, prefix)}  {format_ms(letter.at_ms)}  {printable(letter.reason):<14}  {origin}"
-        f"  key {key}  {size}  {brief(letter.detail)}"
+        f"{short(dead_letter.location, prefix)}  {format_ms(dead_letter.at_ms)}  {printable(dead_letter.reason):<14}  {origin}"
+        f"  key {key}  {size}  {brief(dead_letter.detail)}"
     )
 
 
@@ -88,21 +88,21 @@ def summary(reasons: Mapping[str, int]) -> str:
     return ", ".join(f"{printable(reason)} {count:,}" for reason, count in ordered) or "none"
 
 
-def pages(letter: Letter) -> Iterator[str]:
+def pages(dead_letter: DeadLetter) -> Iterator[str]:
     """Yield the lines that show one letter whole, as text where it is text and as bytes in hex where it is not."""
-    origin = letter.origin
-    yield f"place      {letter.place}"
-    yield f"refused    {format_ms(letter.at_ms)}"
-    yield f"reason     {printable(letter.reason)}: {printable(letter.detail)}"
-    yield f"came from  {printable(came_from(letter))}" + ("" if origin is None else f", published {format_ms(origin.timestamp_ms)}")
-    yield f"key        {'none' if letter.key is None else printable(letter.key)}"
+    origin = dead_letter.origin
+    yield f"place      {dead_letter.location}"
+    yield f"refused    {format_ms(dead_letter.at_ms)}"
+    yield f"reason     {printable(dead_letter.reason)}: {printable(dead_letter.detail)}"
+    yield f"came from  {printable(came_from(dead_letter))}" + ("" if origin is None else f", published {format_ms(origin.timestamp_ms)}")
+    yield f"key        {'none' if dead_letter.key is None else printable(dead_letter.key)}"
     yield "headers"
-    for name, content in letter.headers:
+    for name, content in dead_letter.headers:
         yield f"  {printable(name)}: {printable(content)}"
     try:
-        value = letter.original()
-    except NotWholeError as error:
-        value = letter.value
+        value = dead_letter.original()
+    except IncompleteError as error:
+        value = dead_letter.value
         yield f"value      not whole: {error}"
     if value is None:
         yield "value      none"

@@ -18,7 +18,7 @@ from streams.commands.dead_letter_replay import Sender, consider, send_back
 from streams.commands.dead_letter_text import facts, pages, printable, row, summary
 from streams.commands.kafka_security import kafka_client_options
 from streams.commands.kafka_work import confirmed, guarded
-from streams.connectors.letters import Judge, LetterReader, NotWholeError, Wanted, dead_letter_topics
+from streams.connectors.dead_letters import DeadLetterReader, IncompleteError, Judge, Wanted, dead_letter_topics
 
 if TYPE_CHECKING:
     from streams.commands.dead_letter_replay import Outcome
@@ -87,8 +87,8 @@ def run_replay(args: argparse.Namespace) -> int:
     return guarded(args, _replay, late=_LATE)
 
 
-def _reader(args: argparse.Namespace, topics: dict[str, int]) -> LetterReader:
-    return LetterReader(args.bootstrap, topics, kafka_client_options())
+def _reader(args: argparse.Namespace, topics: dict[str, int]) -> DeadLetterReader:
+    return DeadLetterReader(args.bootstrap, topics, kafka_client_options())
 
 
 async def _list(args: argparse.Namespace) -> int:
@@ -96,13 +96,13 @@ async def _list(args: argparse.Namespace) -> int:
     limit = args.limit if args.limit is not None else None if args.json else _TABLE_ROWS
     newest: deque[str] = deque(maxlen=limit)
     async with _reader(args, dead_letter_topics(args.prefix, args.source_topic)) as reader:
-        for place in reader.places:
-            async for letter in reader.letters(place, wanted.since_ms):
-                if not wanted.takes(letter):
-                    others[letter.reason] += 1
+        for place in reader.partitions:
+            async for dead_letter in reader.dead_letters(place, wanted.since_ms):
+                if not wanted.matches(dead_letter):
+                    others[dead_letter.reason] += 1
                     continue
-                reasons[letter.reason] += 1
-                line = escaped_json(orjson.dumps(facts(letter)).decode()) if args.json else row(letter, args.prefix)
+                reasons[dead_letter.reason] += 1
+                line = escaped_json(orjson.dumps(facts(dead_letter)).decode()) if args.json else row(dead_letter, args.prefix)
                 if limit is None:
                     sys.stdout.write(f"{line}\n")
                 else:
@@ -124,17 +124,17 @@ async def _show(args: argparse.Namespace) -> int:
         return fail(f"{printable(name)}: no topic of dead letters; there are {', '.join(names)}")
     async with _reader(args, {full: names[full]}) as reader:
         place = TopicPartition(full, partition)
-        letter = await reader.letter(place, offset) if place in reader.ends else None
-    if letter is None:
+        dead_letter = await reader.dead_letter(place, offset) if place in reader.ends else None
+    if dead_letter is None:
         return fail(f"{full}/{partition}/{offset}: is not there (any more)", code=1)
     await noted(args, "looked_at_contacts", kafka_client_options(), about=AuditObject(topic=full, partition=partition, offset=offset))
     if not args.raw:
-        sys.stdout.writelines(f"{line}\n" for line in pages(letter))
+        sys.stdout.writelines(f"{line}\n" for line in pages(dead_letter))
         return 0
     try:
-        value = letter.original()
-    except NotWholeError as error:
-        value = letter.value
+        value = dead_letter.original()
+    except IncompleteError as error:
+        value = dead_letter.value
         sys.stderr.write(f"contact-streams: not whole: {error}\n")
     sys.stdout.buffer.write(value or b"")
     return 0

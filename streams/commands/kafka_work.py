@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError
 
 from streams.commands.common import fail, start_logging
 from streams.commands.kafka_security import KafkaSecurityError
-from streams.connectors.letters import NoTopicError
+from streams.connectors.dead_letters import NoTopicError
 from streams.connectors.publishing import kafka_trouble
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from schemas.limits import MAX_COMPLETE_AHEAD_MS
 from schemas.operator import encode_order
 from schemas.topics import SOURCES, state_of, topic
-from streams.connectors.letters import NoTopicError
+from streams.connectors.dead_letters import NoTopicError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

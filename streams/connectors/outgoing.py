@@ -1,4 +1,4 @@
-"""What an event and a rejection become in Kafka: topic, key, value and headers. Nothing is sent here."""
+"""Build the Kafka records of events and rejections: topic, key, value and headers. Nothing is sent here."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from schemas.base import Event
     from streams.connectors.lines import Rejected
 
-__all__ = ["MAX_LETTER_BYTES", "EventTopics", "OutgoingRecord", "outgoing", "outgoing_dead_letter"]
+__all__ = ["MAX_DEAD_LETTER_BYTES", "EventTopics", "OutgoingRecord", "outgoing", "outgoing_dead_letter"]
 
 #: Headers of a connector's dead letter beside those of every dead letter: ``file:line``, byte offset, connector instance.
 ORIGIN: Final = "dead-letter-origin"
 OFFSET: Final = "dead-letter-origin-offset"
 SOURCE: Final = "dead-letter-source"
 
-#: A larger dead letter is packed, and cut if need be: masked, a record may be larger than it came, and than a producer sends.
-MAX_LETTER_BYTES: Final = 1024 * 1024
+#: A larger dead letter is packed, and cut if need be: masking may make a record larger than a producer sends.
+MAX_DEAD_LETTER_BYTES: Final = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +53,18 @@ class EventTopics:
 
 @dataclass(frozen=True, slots=True)
 class OutgoingRecord:
-    """A record on its way to Kafka."""
+    """A record to send to Kafka."""
 
     topic: str
     key: bytes | None
     value: bytes
     headers: list[tuple[str, bytes]]
-    #: Goes to every partition, and not to that of its key.
+    #: Sent to every partition instead of that of its key.
     everywhere: bool = False
 
 
 def _key(event: Event) -> str | None:
-    """Return what places an event in its topic, None for what goes to every partition."""
+    """Return the key that partitions an event, None for an event that is sent to every partition."""
     if isinstance(event, ContactModel):
         return event.conversation_id
     if isinstance(event, AgentModel):
@@ -75,13 +75,13 @@ def _key(event: Event) -> str | None:
 
 
 def outgoing(topics: EventTopics, events: Iterable[Event], rejected: Iterable[Rejected], source: str, now_ms: int) -> list[OutgoingRecord]:
-    """Return the records of events in their order, and behind them those of the dead letters of a source."""
+    """Return the records of events in their order, then those of the dead letters of a source."""
     records = [record for event in events for record in _of_event(topics, event)]
-    return records + [outgoing_dead_letter(topics, each, source, now_ms) for each in rejected]
+    return records + [outgoing_dead_letter(topics, rejection, source, now_ms) for rejection in rejected]
 
 
 def _of_event(topics: EventTopics, event: Event) -> list[OutgoingRecord]:
-    """Return the record of an event; what goes to every partition has one without a key in each of the topics of events."""
+    """Return the records of an event; one for every partition has a record without a key in each topic of events."""
     key, value = _key(event), encode(event)
     if key is None:
         return [OutgoingRecord(name, None, value, [], everywhere=True) for name in (topics.contacts, topics.agents, topics.customers)]
@@ -98,14 +98,14 @@ def _app_version() -> str:
 
 
 def outgoing_dead_letter(topics: EventTopics, rejected: Rejected, source: str, now_ms: int) -> OutgoingRecord:
-    """Return the record of a dead letter: the bytes as they are kept of it, everything else in headers.
+    """Return the record of a dead letter: its bytes as the value, everything else in headers.
 
-    It names no original topic, for it never was in one: nothing can put it back there by mistake.
+    It names no original topic, because it never was in one: a replay cannot send it there by mistake.
     """
     value, encoding = rejected.raw, ""
-    if len(value) > MAX_LETTER_BYTES:
+    if len(value) > MAX_DEAD_LETTER_BYTES:
         packed = gzip.compress(value, compresslevel=1, mtime=0)
-        value, encoding = (packed, "gzip") if len(packed) <= MAX_LETTER_BYTES else (value[:MAX_LETTER_BYTES], "cut")
+        value, encoding = (packed, "gzip") if len(packed) <= MAX_DEAD_LETTER_BYTES else (value[:MAX_DEAD_LETTER_BYTES], "cut")
     about = {
         ORIGIN: rejected.origin,
         OFFSET: "" if rejected.offset is None else str(rejected.offset),

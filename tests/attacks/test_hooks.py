@@ -14,14 +14,14 @@ import pytest
 
 from schemas.dead_letters import CONTENT_ENCODING
 from streams.connectors.admission import MAX_EVENTS
+from streams.connectors.dead_letters import DeadLetter
 from streams.connectors.doors import Pace
 from streams.connectors.gateway_answers import MAX_REQUEST_BYTES
 from streams.connectors.kit.answers import Answers
 from streams.connectors.kit.fields import Fields
 from streams.connectors.kit.verifying import Delivery, signature
-from streams.connectors.letters import Letter
 from streams.connectors.lines import Rejected
-from streams.connectors.outgoing import MAX_LETTER_BYTES, EventTopics, outgoing_dead_letter
+from streams.connectors.outgoing import MAX_DEAD_LETTER_BYTES, EventTopics, outgoing_dead_letter
 from streams.connectors.platforms import connector
 from streams.connectors.senders import Senders
 from tests.connectors.test_hooks import BELL, DEAD_LETTERS, SECRET, VERIFY_TOKEN, House, configured, inside, ring
@@ -217,9 +217,9 @@ def test_no_dead_letter_is_larger_than_kafka_takes(value: str) -> None:
 
     async def scenario(there: House) -> None:
         assert (await there.post(body))[0] == 200
-        [letter] = there.publisher.records[DEAD_LETTERS]
-        assert len(letter.value) <= MAX_LETTER_BYTES
-        kept = Letter(DEAD_LETTERS, 0, 0, 0, letter.key, letter.value, tuple(letter.headers.items())).original()
+        [dead_letter] = there.publisher.records[DEAD_LETTERS]
+        assert len(dead_letter.value) <= MAX_DEAD_LETTER_BYTES
+        kept = DeadLetter(DEAD_LETTERS, 0, 0, 0, dead_letter.key, dead_letter.value, tuple(dead_letter.headers.items())).original()
         assert json.loads(kept or b"")["caller"]["values"] == ["(personal)"] * few
 
     inside(scenario, configured(replace(BELL, personal=("caller.values.*",))))
@@ -227,9 +227,9 @@ def test_no_dead_letter_is_larger_than_kafka_takes(value: str) -> None:
 
 def test_a_dead_letter_that_cannot_be_packed_is_cut() -> None:
     """Its beginning is kept, and that it is one is said."""
-    raw = random.Random(1).randbytes(2 * MAX_LETTER_BYTES)
+    raw = random.Random(1).randbytes(2 * MAX_DEAD_LETTER_BYTES)
     record = outgoing_dead_letter(EventTopics.with_prefix(), Rejected("hooks/bell", "unknown_kind", "no", raw), "bell", 0)
-    assert record.value == raw[:MAX_LETTER_BYTES]
+    assert record.value == raw[:MAX_DEAD_LETTER_BYTES]
     assert (CONTENT_ENCODING, b"cut") in record.headers
 
 

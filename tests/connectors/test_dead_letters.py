@@ -15,7 +15,7 @@ from schemas.dead_letters import Origin, dead_letter_headers, headers_without_ou
 from schemas.times import parse_time_ms
 from schemas.topics import TOPICS
 from streams.commands.dead_letter_text import facts, pages, printable, row
-from streams.connectors.letters import Judge, Letter, Marks, NotWholeError, Wanted, dead_letter_topics, ranges
+from streams.connectors.dead_letters import DeadLetter, IncompleteError, Judge, ReplayedOffsets, Wanted, dead_letter_topics, ranges
 
 NOW_MS = parse_time_ms("2026-06-15T09:00:00Z")
 PERSONAL = "+49 170 1234567"
@@ -28,7 +28,7 @@ def event(**fields: Any) -> bytes:
     return orjson.dumps({**common, "queue": "sales", **fields})
 
 
-def letter(value: bytes | None, topic: str = "p.contact-events.v1", partition: int = 3, **further: bytes) -> Letter:
+def dead_letter(value: bytes | None, topic: str = "p.contact-events.v1", partition: int = 3, **further: bytes) -> DeadLetter:
     """Return a dead letter that the worker has written."""
     headers = dead_letter_headers(
         Origin(topic, partition, 42, NOW_MS, "log_append_time", "p.worker"),
@@ -40,7 +40,7 @@ def letter(value: bytes | None, topic: str = "p.contact-events.v1", partition: i
         original=[("trace", b"\x00\xff")],
     )
     added = [(name.replace("_", "-"), content) for name, content in further.items()]
-    return Letter("p.contact-events-dead-letters.v1", 0, 7, NOW_MS, b"c1", value, tuple((n, c or b"") for n, c in [*headers, *added]))
+    return DeadLetter("p.contact-events-dead-letters.v1", 0, 7, NOW_MS, b"c1", value, tuple((n, c or b"") for n, c in [*headers, *added]))
 
 
 FAR_FORECAST = event(type="forecast.set", interval_start="2028-01-01T00:00:00Z", interval_seconds=1800, volume=5)
@@ -52,25 +52,29 @@ class TestJudge:
     @pytest.mark.parametrize(
         ("found", "outcome", "why"),
         [
-            (letter(event()), "accepted", ""),
-            (letter(b"?"), "rejected", "invalid_json"),
-            (letter(None), "rejected", "empty"),
-            (letter(event(received_at="2026-06-15T09:05:00.001Z")), "rejected", "time_in_future"),
-            (letter(event(received_at="2026-06-15T09:05:00Z")), "accepted", ""),
-            (letter(event(), topic="p.agent-events.v1"), "rejected", "unknown_type"),
-            (letter(event(type="order.placed", customer_key="v1:ann"), topic="p.customer-events.v1"), "accepted", ""),
-            (letter(event(), topic="p.customer-events.v1"), "rejected", "unknown_type"),
-            (letter(FAR_FORECAST, topic="p.customer-events.v1"), "rejected", "interval_start: at most 400 days"),
-            (letter(event(), topic="other.contact-events.v1"), "impossible", "none of ours"),
-            (letter(event(), partition=8), "impossible", "none of ours"),
-            (letter(gzip.compress(event()), dead_letter_content_encoding=b"gzip"), "accepted", ""),
-            (letter(gzip.compress(event())[:-9], dead_letter_content_encoding=b"gzip"), "impossible", "cut"),
-            (letter(event()[:20], dead_letter_content_encoding=b"cut"), "impossible", "first 20 bytes"),
-            (Letter("t", 0, 1, NOW_MS, b"pbx", b"a line", (("dead-letter-origin", b"queue_log:9"),)), "impossible", "never was a record"),
+            (dead_letter(event()), "accepted", ""),
+            (dead_letter(b"?"), "rejected", "invalid_json"),
+            (dead_letter(None), "rejected", "empty"),
+            (dead_letter(event(received_at="2026-06-15T09:05:00.001Z")), "rejected", "time_in_future"),
+            (dead_letter(event(received_at="2026-06-15T09:05:00Z")), "accepted", ""),
+            (dead_letter(event(), topic="p.agent-events.v1"), "rejected", "unknown_type"),
+            (dead_letter(event(type="order.placed", customer_key="v1:ann"), topic="p.customer-events.v1"), "accepted", ""),
+            (dead_letter(event(), topic="p.customer-events.v1"), "rejected", "unknown_type"),
+            (dead_letter(FAR_FORECAST, topic="p.customer-events.v1"), "rejected", "interval_start: at most 400 days"),
+            (dead_letter(event(), topic="other.contact-events.v1"), "impossible", "none of ours"),
+            (dead_letter(event(), partition=8), "impossible", "none of ours"),
+            (dead_letter(gzip.compress(event()), dead_letter_content_encoding=b"gzip"), "accepted", ""),
+            (dead_letter(gzip.compress(event())[:-9], dead_letter_content_encoding=b"gzip"), "impossible", "cut"),
+            (dead_letter(event()[:20], dead_letter_content_encoding=b"cut"), "impossible", "first 20 bytes"),
+            (
+                DeadLetter("t", 0, 1, NOW_MS, b"pbx", b"a line", (("dead-letter-origin", b"queue_log:9"),)),
+                "impossible",
+                "never was a record",
+            ),
         ],
         ids=range(15),
     )
-    def test_each(self, found: Letter, outcome: str, why: str) -> None:
+    def test_each(self, found: DeadLetter, outcome: str, why: str) -> None:
         """As the track stage decides, by the clock of now; what cannot go back is told from what would be rejected."""
         verdict = Judge("p").judge(found, NOW_MS)
 
@@ -83,20 +87,20 @@ class TestJudge:
 
         assert len(sources) == 3
         for entry in sources:
-            found = letter(b"?", topic=entry.full_name("p"), partition=entry.partitions - 1)
+            found = dead_letter(b"?", topic=entry.full_name("p"), partition=entry.partitions - 1)
             assert Judge("p").judge(found, NOW_MS).outcome == "rejected"
 
     def test_a_packed_value_is_unpacked(self) -> None:
         """What is sent back are the original bytes; a bomb is not unpacked beyond a bound."""
         giant = b"q" * (7 << 20)
-        assert letter(gzip.compress(giant), dead_letter_content_encoding=b"gzip").original() == giant
-        with pytest.raises(NotWholeError, match="longer than"):
-            letter(gzip.compress(bytes(65 << 20)), dead_letter_content_encoding=b"gzip").original()
+        assert dead_letter(gzip.compress(giant), dead_letter_content_encoding=b"gzip").original() == giant
+        with pytest.raises(IncompleteError, match="longer than"):
+            dead_letter(gzip.compress(bytes(65 << 20)), dead_letter_content_encoding=b"gzip").original()
 
 
 def test_the_headers_of_a_second_way_back_are_the_records_own() -> None:
     """A letter that was sent back and refused again loses the mark of the first time."""
-    found = letter(b"?", dead_letter_replayed_from=b"p.contact-events-dead-letters.v1/0/3")
+    found = dead_letter(b"?", dead_letter_replayed_from=b"p.contact-events-dead-letters.v1/0/3")
 
     assert headers_without_ours(found.headers) == [("trace", b"\x00\xff")]
 
@@ -107,10 +111,10 @@ class TestMarks:
     @given(st.sets(st.integers(0, 60)), st.integers(0, 30), st.integers(0, 40))
     def test_notes_are_read_as_they_are_written(self, offsets: set[int], begin: int, size: int) -> None:
         """Exactly the offsets of the note are marked, as far as the topic still has them."""
-        marks = Marks(begin, begin + size)
-        marks.add(ranges(sorted(offsets)))
+        replayed = ReplayedOffsets(begin, begin + size)
+        replayed.add(ranges(sorted(offsets)))
 
-        assert {offset for offset in range(70) if offset in marks} == {each for each in offsets if begin <= each < begin + size}
+        assert {offset for offset in range(70) if offset in replayed} == {each for each in offsets if begin <= each < begin + size}
 
     def test_a_note(self) -> None:
         """Neighbors become a span."""
@@ -119,10 +123,10 @@ class TestMarks:
     @pytest.mark.parametrize("text", ["", ",", "-", "x", "5-", "-5", "9-2", "٣", "1e3"])
     def test_what_is_no_note_marks_nothing_else(self, text: str) -> None:
         """Others may write to the topic: nonsense is passed over."""
-        marks = Marks(0, 20)
-        marks.add(text)
+        replayed = ReplayedOffsets(0, 20)
+        replayed.add(text)
 
-        assert {offset for offset in range(20) if offset in marks} <= {5}
+        assert {offset for offset in range(20) if offset in replayed} <= {5}
 
 
 class TestShown:
@@ -141,7 +145,7 @@ class TestShown:
 
     def test_a_line_is_no_longer_than_it_helps(self) -> None:
         """Of a list of all that is permitted the begin is shown; names are those that `show` takes."""
-        line = row(letter(b"?", dead_letter_detail=b"type: one of " + b"contact.queued, " * 40), "p")
+        line = row(dead_letter(b"?", dead_letter_detail=b"type: one of " + b"contact.queued, " * 40), "p")
 
         assert line.startswith("contact-events-dead-letters.v1/0/7  ")
         assert line.endswith("…")
@@ -149,7 +153,7 @@ class TestShown:
 
     def test_a_list_has_no_values(self) -> None:
         """A line names place, reason, origin, key and size; what was sent stands only in what shows one."""
-        found = letter(event(queue=PERSONAL))
+        found = dead_letter(event(queue=PERSONAL))
         lines = [row(found, "p"), orjson.dumps(facts(found)).decode()]
 
         assert not any(PERSONAL in line for line in lines)
@@ -162,26 +166,26 @@ class TestShown:
     @pytest.mark.parametrize("value", [None, b"", b"text\nand \x1b[0m more", Random(1).randbytes(100), event(queue="注文")[:-20]])
     def test_one_letter(self, value: bytes | None) -> None:
         """Any value can be shown, as text or in hex, one printable line after the other."""
-        lines = list(pages(letter(value)))
+        lines = list(pages(dead_letter(value)))
 
         assert all(line.isprintable() for line in lines)
         assert "  trace: \\x00\\xff" in lines
 
     def test_hex(self) -> None:
         """What is no text is shown byte by byte."""
-        (line,) = list(pages(letter(b"\xff\xfeA")))[-1:]
+        (line,) = list(pages(dead_letter(b"\xff\xfeA")))[-1:]
 
         assert line.split() == ["00000000", "ff", "fe", "41", "..A"]
 
 
 def test_wanted() -> None:
     """By reason, and by when they were set aside: from an instant on, and before another."""
-    found = letter(b"?")
+    found = dead_letter(b"?")
 
-    assert Wanted(frozenset({"invalid_json"}), NOW_MS, NOW_MS + 1).takes(found)
-    assert not Wanted(frozenset({"empty"})).takes(found)
-    assert not Wanted(until_ms=NOW_MS).takes(found)
-    assert not Wanted(since_ms=NOW_MS + 1).takes(found)
+    assert Wanted(frozenset({"invalid_json"}), NOW_MS, NOW_MS + 1).matches(found)
+    assert not Wanted(frozenset({"empty"})).matches(found)
+    assert not Wanted(until_ms=NOW_MS).matches(found)
+    assert not Wanted(since_ms=NOW_MS + 1).matches(found)
 
 
 def test_topics_by_source() -> None:
