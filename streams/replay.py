@@ -19,9 +19,9 @@ from streams.stages.customer_links import CustomerLinkStage
 from streams.stages.customers import CustomerEventStage, CustomerStage, CustomerTopics
 from streams.stages.rollup import RollUpStage, RollUpTopics
 from streams.stages.track import AgentStage, ContactStage, TrackStage, TrackTopics
+from streams.windows.batch_cells import BatchCells
 from streams.windows.customer_windows import CUSTOMER_WINDOWS
 from streams.windows.faq_changes import faq_answers
-from streams.windows.whole_cells import WholeCells
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -189,14 +189,14 @@ class Replay:
         #: key → last published record, as the latest topic has it
         self.latest: dict[str, dict[str, Any]] = {}
 
-    def _cells_of(self, state: ScopeState) -> tuple[WholeCells, WholeCells]:
+    def _cells_of(self, state: ScopeState) -> tuple[BatchCells, BatchCells]:
         """Return what keeps the cells of a scope, by offer (of people by outcome) and by outcome: most are asked for their sum alone."""
         of_interest = self._intervals and state.scope.startswith("queue:")
         # Of days a change of the FAQ is judged by; and whether a cell is staffed already, it says itself.
         by_day = bool(self._configuration.faq_changes) and state.scope.startswith("total:")
         return (
-            WholeCells(self._cell_rows() if of_interest or by_day or state.fixed_per_hour else None),
-            WholeCells(self._cell_rows() if of_interest else None),
+            BatchCells(self._cell_rows() if of_interest or by_day or state.fixed_per_hour else None),
+            BatchCells(self._cell_rows() if of_interest else None),
         )
 
     def _cell_rows(self) -> CellRows:

@@ -10,15 +10,15 @@ from streams.catalogue.kpis import KPIS
 from streams.windows.judging import leave_out
 from streams.windows.kpis import contact_kpis
 from streams.windows.labels import figures_by_label
-from streams.windows.lasting import lasting_places
+from streams.windows.scope_keys import permanent_scope_keys
 from streams.windows.sums import Counts, add_counts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from streams.configuration import Configuration
-    from streams.windows.lasting import Place
     from streams.windows.rollup import RollUp
+    from streams.windows.scope_keys import ScopeKey
     from streams.windows.scope_state import ScopeState
 
 __all__ = ["ReplayFigures"]
@@ -36,8 +36,8 @@ class ReplayFigures:
     def __init__(self, configuration: Configuration, rollup: RollUp) -> None:
         self._rollup = rollup
         #: scope and channel → the sums of the whole input
-        self._whole: dict[Place, Counts] = {place: state.cells.whole() for place, state in rollup.scopes.items()}
-        lasting = lasting_places(configuration)
+        self._whole: dict[ScopeKey, Counts] = {place: state.cells.total() for place, state in rollup.scopes.items()}
+        lasting = permanent_scope_keys(configuration)
         there = [state for place, state in rollup.scopes.items() if place in lasting or self._holds_anything(state)]
         self._states = sorted(there, key=lambda state: (state.scope, state.channel or ""))
 

@@ -183,7 +183,7 @@ class CustomerRows:
 
 
 class CellRows:
-    """Packed sums of the cells of one scope, of a cell that goes on several; as ``CellStore`` of ``streams.windows.whole_cells`` has it."""
+    """Packed sums of the cells of one scope, of a cell that goes on several; as ``CellStore`` of ``streams.windows.batch_cells`` has it."""
 
     def __init__(self, spill: Spill, place: int) -> None:
         self._spill, self._place = spill, place

@@ -65,7 +65,7 @@ def sizes(replay: Replay) -> dict[str, int]:
         "hours": len(contacts.slices._booked) + len(replay._agents.tracker.slices._booked),
         "customers": len(customers.customers._packed) + len(customers.customers._live),
         "touched": len(customers._touched),
-        "cells": sum(len(state.cells._live) + len(state.cells._settled) + len(state.changed_cells) for state in scopes),
+        "cells": sum(len(state.cells._live) + len(state.cells._packed) + len(state.changed_cells) for state in scopes),
         "parts": sum(len(state.cell_parts) for state in scopes),
         "to be written": len(contacts._changed) + len(contacts._gone_rows) + len(replay._agents.tracker._changed),
     }

@@ -180,7 +180,7 @@ class _Maker:
 
     def _made(self, sums: Counts, waiting: list[int] | None) -> dict[str, Any]:
         question = self._question
-        self._state.take_now(("", 0), {"waiting_since_ms": sorted(waiting or ())})
+        self._state.set_now(("", 0), {"waiting_since_ms": sorted(waiting or ())})
         live_at = None if question.by_offer else question.until_ms or 0
         return figures_of(self._state, sums, question.span.start_ms, by_offer=question.by_offer, live_at=live_at)
 
@@ -188,7 +188,7 @@ class _Maker:
         """Return who of these has waited beyond the threshold, longest first."""
         found = []
         for name, since in sorted(waiting.items(), key=lambda each: each[1]):
-            self._state.take_now(("", 0), {"waiting_since_ms": [since]})
+            self._state.set_now(("", 0), {"waiting_since_ms": [since]})
             if self._state.past_threshold(self._question.until_ms or 0, self._question.span.start_ms, missed=True):
                 found.append(name)
         return tuple(found)

@@ -8,7 +8,7 @@ from msgspec.json import encode
 
 from streams.engine.stage import Output
 from streams.stages.panes import pane_partition
-from streams.windows.customer_merge import COHORT, DAY, MONTH, PROGRESS, TOTAL, date_start_ms, month_start_ms
+from streams.windows.customer_merge import CONTACT_DAY, DAY, MONTH, PROGRESS, TOTAL, date_start_ms, month_start_ms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -41,7 +41,7 @@ class CustomerSums:
         changed, tracker.changed_cohorts = tracker.changed_cohorts, set()
         floor, given_up = tracker.floor_ms or 0, list[Output]()
         for scope, channel, start in sorted(changed):
-            told = self._slice(COHORT, channel, scope, start, tracker.cohorts.get((scope, channel, start), {}))
+            told = self._slice(CONTACT_DAY, channel, scope, start, tracker.cohorts.get((scope, channel, start), {}))
             if start < floor:
                 given_up += told
             else:

@@ -15,8 +15,8 @@ from streams.stages.panes import pane_partition
 from streams.windows.customer_merge import CustomerMerge
 from streams.windows.customer_windows import CUSTOMER_WINDOWS
 from streams.windows.definitions import DefinitionChangedError
-from streams.windows.lasting import configured_places
 from streams.windows.rollup import RollUp
+from streams.windows.scope_keys import configured_scope_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -80,7 +80,7 @@ class RollUpStage:
         self.customers = CustomerMerge(configuration, topics.customer_partitions)
         #: What the flow's table shows: the windows' sums by scope and channel.
         self.rows = self.rollup.scopes
-        for scope, channel in sorted(configured_places(configuration), key=str):
+        for scope, channel in sorted(configured_scope_keys(configuration), key=str):
             if pane_partition(scope, topics.pane_partitions) == partition:
                 self.rollup.expect(scope, channel)
 

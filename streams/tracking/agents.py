@@ -24,7 +24,7 @@ from streams.tracking.snapshots import Snapshots
 from streams.tracking.spaces import MARK, KeptNames, Spaces, id_of
 from streams.tracking.timeline import Timeline
 from streams.tracking.timers import Timers
-from streams.windows.slices import CELL_MS, GRAIN_MS, PANE_MS, pane_of
+from streams.windows.slices import CELL_MS, MIN_CELL_MS, PANE_MS, pane_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -383,7 +383,7 @@ class AgentTracker:
         # Time of panes that are given up goes into cells alone: one of whom the first event comes costs no more than the panes there are.
         panes_from = self.slices.panes_from
         if panes_from is not None and start_ms < panes_from:
-            self._book_by(GRAIN_MS, agent, start_ms, min(end_ms, panes_from), sign)
+            self._book_by(MIN_CELL_MS, agent, start_ms, min(end_ms, panes_from), sign)
             start_ms = panes_from
         self._book_by(PANE_MS, agent, start_ms, end_ms, sign)
 

@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING
 
 from streams.windows.panes import LiveBlocks, PaneBlock, Panes, frame_of
-from streams.windows.slices import GRAIN_MS
+from streams.windows.slices import MIN_CELL_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,7 +84,7 @@ class PaneBlocks:
 
     def evict(self, floor_ms: int) -> Iterator[tuple[Scope, PaneBlock]]:
         """Give up the frames that are over before an instant; yield what was in them."""
-        for frame in [frame for frame in self._frames if frame + GRAIN_MS <= floor_ms]:
+        for frame in [frame for frame in self._frames if frame + MIN_CELL_MS <= floor_ms]:
             self._live.drop(frame)
             for scope, blocks in self._frames.pop(frame).items():
                 for block in blocks:
@@ -92,7 +92,7 @@ class PaneBlocks:
 
     def settle(self, through_ms: int) -> None:
         """Let what is complete so far take less room."""
-        self._live.settle(through_ms)
+        self._live.compact(through_ms)
 
     def starts(self) -> list[int]:
         """Return the starts of the last panes of all blocks."""

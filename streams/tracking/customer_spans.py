@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from schemas.times import from_ms
 from streams.windows.calendar import Calendars
-from streams.windows.slices import DAY_MS, GRAIN_MS, cell_of
+from streams.windows.slices import DAY_MS, MIN_CELL_MS, cell_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -86,7 +86,7 @@ class CustomerRules:
         """Return the date of an instant in the default zone."""
         if at_ms < _QUARTERS_FROM_MS:
             return self._date(at_ms)
-        quarter = at_ms // GRAIN_MS
+        quarter = at_ms // MIN_CELL_MS
         found = self._dates.get(quarter)
         if found is None:
             if len(self._dates) >= _REMEMBERED:
@@ -103,7 +103,7 @@ class CustomerRules:
 
     def place(self, contact: Contact) -> int:
         """Return the number of the scopes and days that a contact counts in; it holds until ``forget_places``."""
-        cell = cell_of(contact.start_ms, GRAIN_MS)
+        cell = cell_of(contact.start_ms, MIN_CELL_MS)
         found = self._places.get((contact.queue, contact.channel, cell))
         if found is None:
             scopes = self._configuration.scopes_of_queue(contact.queue)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from streams.tracking.contacts import keep_ms
 from streams.tracking.scopes import Scope
-from streams.windows.lasting import lasting_places
+from streams.windows.scope_keys import permanent_scope_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,7 +29,7 @@ class Expiry:
         self._is_open = is_open
         # Longer than any slice is kept, whatever is configured.
         self._idle_ms = max(_HOUR_MS * configuration.source_limits.names_idle_hours, keep_ms(configuration)[1] + _HOUR_MS)
-        self._lasting = lasting_places(configuration)
+        self._lasting = permanent_scope_keys(configuration)
         #: scope → start of the hour in which something was last booked, in ms
         self._last: dict[Scope, int] = {}
         #: when scopes that do not last are looked at again; one for each of them

@@ -6,7 +6,7 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from streams.catalogue.fields import ABANDONED_WAITS, ANSWERED_WAITS
-from streams.windows.slices import GRAIN_MS, PANE_MS
+from streams.windows.slices import MIN_CELL_MS, PANE_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -62,7 +62,7 @@ class Ledger:
         outcome = self.by_outcome.get(key)
         if outcome is None:
             outcome = self.by_outcome[key] = {}
-        key = (target, offered_ms - offered_ms % GRAIN_MS)
+        key = (target, offered_ms - offered_ms % MIN_CELL_MS)
         offer = self.by_offer.get(key)
         if offer is None:
             offer = self.by_offer[key] = {}
@@ -132,7 +132,7 @@ class OfferLedger(Ledger):
 
     def book(self, target: int, at_ms: int, offered_ms: int, amounts: tuple[tuple[str, int], ...]) -> None:  # noqa: ARG002
         """Add amounts to the 5 minutes of ``offered_ms``."""
-        key = (target, offered_ms - offered_ms % GRAIN_MS)
+        key = (target, offered_ms - offered_ms % MIN_CELL_MS)
         offer = self.by_offer.get(key)
         if offer is None:
             offer = self.by_offer[key] = {}

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from streams.tracking.blocks import PaneBlocks
 from streams.tracking.grid import Grid
+from streams.windows.packed_sums import CELL_PACK_AFTER_MS, SumsByStart
 from streams.windows.panes import Panes, added, frame_of
-from streams.windows.settled import CELL_SETTLES_MS, SumsByStart
-from streams.windows.slices import GRAIN_MS, PANE_MS, cell_of
+from streams.windows.slices import MIN_CELL_MS, PANE_MS, cell_of
 from streams.windows.sums import add_counts
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Slices:
         scopes_of, cell_ms, both_ways = self._targets.scopes, self.grid.cell_ms, self.grid.both_ways
         frames: dict[tuple[int, int], list[tuple[int, Counts]]] = {}
         for (target, pane), counts in ledger.by_outcome.items():
-            frame = (target, pane - pane % GRAIN_MS)
+            frame = (target, pane - pane % MIN_CELL_MS)
             rows = frames.get(frame)
             if rows is None:
                 frames[frame] = [(pane, counts)]
@@ -122,7 +122,7 @@ class Slices:
             panes = Panes.of(rows)
             if has_cells:
                 cell = (target, frame_ms - frame_ms % cell_ms)
-                total = panes.between(frame_ms, frame_ms + GRAIN_MS)
+                total = panes.between(frame_ms, frame_ms + MIN_CELL_MS)
                 into = cells.get(cell)
                 if into is None:
                     cells[cell] = total
@@ -219,7 +219,7 @@ class Slices:
         floor = _floor(through_ms, self._cell_keep_ms, self.grid.cell_ms)
         if floor is None:
             for sums in self._cells.values():
-                sums.settle(through_ms - CELL_SETTLES_MS)
+                sums.compact(through_ms - CELL_PACK_AFTER_MS)
         elif self._cell_floor is None or floor > self._cell_floor:
             self._cell_floor = floor
             for kind, sums in self._cells.items():
@@ -227,7 +227,7 @@ class Slices:
                     for scope in sums.keys(start):
                         self._changed[kind, scope, start] = None
                     sums.drop(start)
-                sums.settle(through_ms - CELL_SETTLES_MS)
+                sums.compact(through_ms - CELL_PACK_AFTER_MS)
 
     def set_back(self, through_ms: int) -> None:
         """Take what is booked into slices that lie so little behind an instant that they are kept; what was given up stays so."""

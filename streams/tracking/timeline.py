@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import TYPE_CHECKING
 
-from streams.windows.slices import GRAIN_MS, PANE_MS
+from streams.windows.slices import MIN_CELL_MS, PANE_MS
 
 if TYPE_CHECKING:
     from streams.tracking.ledger import Ledger, Rates
@@ -110,7 +110,7 @@ class Timeline:
                 begin, total = booked_to.get(timed, low_ms), timed.agents * PANE_MS + length
                 for target, rates in timed.bookings:
                     if timed.agents and begin < pane:
-                        ledger.book_time(target, begin, pane, rates, timed.agents, GRAIN_MS)
+                        ledger.book_time(target, begin, pane, rates, timed.agents, MIN_CELL_MS)
                     if total and pane >= low_ms:
                         ledger.book_length(target, pane, total, rates)
                 if agents:
@@ -118,7 +118,7 @@ class Timeline:
                 booked_to[timed] = max(low_ms, pane + PANE_MS)
         for timed in self._present:
             for target, rates in timed.bookings:
-                ledger.book_time(target, booked_to.get(timed, low_ms), end_ms, rates, timed.agents, GRAIN_MS)
+                ledger.book_time(target, booked_to.get(timed, low_ms), end_ms, rates, timed.agents, MIN_CELL_MS)
 
     def _book_alike(self, ledger: Ledger, low_ms: int, high_ms: int) -> None:
         """Book time in which nothing changes."""

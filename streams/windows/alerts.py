@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from streams.configuration import Configuration
     from streams.configuration.alert_conditions import AlertCondition
     from streams.configuration.alerts import AlertRule
-    from streams.windows.lasting import Place
+    from streams.windows.scope_keys import ScopeKey
 
     Figure = Mapping[str, float | None]
 
-__all__ = ["AlertChange", "Alerts", "Condition", "Look", "Watch", "alert_id", "alert_key"]
+__all__ = ["AlertChange", "Alerts", "Condition", "Evaluation", "Watch", "alert_id", "alert_key"]
 
 #: Figures of now whose field is not named as the KPI.
 _NOW_FIELDS = {"longest_wait": "longest_wait_seconds", "backlog_oldest": "backlog_oldest_seconds"}
@@ -37,7 +37,7 @@ def _always(_at_ms: int) -> bool:
 _UNSEEN_MS = 1000
 
 
-class Look(NamedTuple):
+class Evaluation(NamedTuple):
     """What a flush looks with: its as-of, whether any source of the stream is stale, and the as-of of the flush before since the start."""
 
     at_ms: int
@@ -126,18 +126,20 @@ class Watch:
             "message": None if rule.message is None else rule.message.model_dump(),
         }
 
-    def step(self, last: AlertRecord | None, figures: Sequence[Figure], look: Look, definition: str | None = None) -> AlertRecord | None:
+    def step(
+        self, last: AlertRecord | None, figures: Sequence[Figure], evaluation: Evaluation, definition: str | None = None
+    ) -> AlertRecord | None:
         """Return where the alert stands after a look: ``last`` itself if that has not changed, None if it stands nowhere.
 
         ``figures`` are those of the conditions, in their order.
         """
         self._terms["definition"] = definition
-        at = look.at_ms
+        at = evaluation.at_ms
         is_open = self._is_open(at)
         if last is None or last.state == "cleared":
             if not (is_open and self._is_beyond(figures)):
                 return last
-            began = look.began_ms
+            began = evaluation.began_ms
             fires = at - began >= self._for_ms
             return self._write(last, "firing" if fires else "pending", figures, at, since=began, fired_at=at if fires else None)
         since = parse_time_ms(last.since)
@@ -151,7 +153,7 @@ class Watch:
         if not is_open:
             return self._write(last, "cleared", figures, at, since=since, fired_at=fired, cleared_at=at, cleared_because="closed")
         recovering = None if last.recovering_since is None else parse_time_ms(last.recovering_since)
-        if look.stale or self._is_still_beyond(figures):
+        if evaluation.stale or self._is_still_beyond(figures):
             # A silent source may have nothing good to tell: what was good before it fell silent counts no more.
             return last if recovering is None else self._write(last, "firing", figures, at, since=since, fired_at=fired)
         began = at if recovering is None else recovering
@@ -285,11 +287,11 @@ class Alerts:
             self._stand(key, last, None if last.state == "pending" else _cleared(last, at_ms, "rule_removed"))
         return kept
 
-    def places(self) -> set[Place]:
+    def places(self) -> set[ScopeKey]:
         """Return the scopes and channels of which something stands."""
         return {_place(last) for last in self._standing.values()}
 
-    def forget(self, places: Collection[Place], at_ms: int) -> None:
+    def forget(self, places: Collection[ScopeKey], at_ms: int) -> None:
         """Let nothing stand any more of scopes that have expired; what fires is cleared before."""
         for key, last in [(key, last) for key, last in self._standing.items() if _place(last) in places]:
             if last.state == "firing":
@@ -305,10 +307,10 @@ class Alerts:
             elif last.recovering_since is not None and last.recovering_since > at and last.state == "firing":
                 self._stand(key, last, last.model_copy(update={"recovering_since": None, "revision": _revision(last, at_ms)}))
 
-    def look(self, watch: Watch, figures: Sequence[Figure], look: Look, definition: str | None = None) -> bool:
+    def evaluate(self, watch: Watch, figures: Sequence[Figure], evaluation: Evaluation, definition: str | None = None) -> bool:
         """Look at the figures of a rule and at what they are judged by; say whether to look again though none of them changes."""
         last = self._standing.get(watch.key)
-        record = watch.step(last, figures, look, definition)
+        record = watch.step(last, figures, evaluation, definition)
         self._stand(watch.key, last, record)
         return (record is not None and record.state != "cleared") or watch.may_change(figures)
 
@@ -328,7 +330,7 @@ class Alerts:
         return changes
 
 
-def _place(record: AlertRecord) -> Place:
+def _place(record: AlertRecord) -> ScopeKey:
     return f"{record.scope_kind}:{record.scope}", record.channel
 
 

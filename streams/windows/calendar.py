@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from schemas.times import from_ms, to_ms
-from streams.windows.slices import GRAIN_MS
+from streams.windows.slices import MIN_CELL_MS
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -47,9 +47,9 @@ class Calendar:
             start = cell_ms - (cell_ms + offset) % length
             end = start + length
             while self._offset(start) != offset:
-                start += GRAIN_MS
-            while self._offset(end - GRAIN_MS) != offset:
-                end -= GRAIN_MS
+                start += MIN_CELL_MS
+            while self._offset(end - MIN_CELL_MS) != offset:
+                end -= MIN_CELL_MS
             found = self._intervals[key] = Span(start, end)
         return found
 

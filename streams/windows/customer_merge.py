@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     from streams.configuration import Configuration
 
-__all__ = ["COHORT", "DAY", "KEPT_SLACK_DAYS", "MONTH", "PROGRESS", "TOTAL", "CustomerMerge", "date_start_ms", "month_start_ms"]
+__all__ = ["CONTACT_DAY", "DAY", "KEPT_SLACK_DAYS", "MONTH", "PROGRESS", "TOTAL", "CustomerMerge", "date_start_ms", "month_start_ms"]
 
 #: Kinds of records of queue-panes.
-COHORT: Final = "customer_cohort"
+CONTACT_DAY: Final = "customer_cohort"
 DAY: Final = "customer_day"
 MONTH: Final = "customer_month"
 PROGRESS: Final = "customer_progress"
@@ -52,8 +52,8 @@ class CustomerMerge:
         self._kept_ms = (configuration.customers.repeat_days + KEPT_SLACK_DAYS) * DAY_MS
         self._zone = configuration.zone_of_site(None)
         #: kind → place → partition → sums
-        self._sums: dict[str, dict[_Place, dict[int, dict[str, int]]]] = {COHORT: {}, DAY: {}, MONTH: {}}
-        self._changed: dict[str, set[_Place]] = {COHORT: set(), DAY: set(), MONTH: set()}
+        self._sums: dict[str, dict[_Place, dict[int, dict[str, int]]]] = {CONTACT_DAY: {}, DAY: {}, MONTH: {}}
+        self._changed: dict[str, set[_Place]] = {CONTACT_DAY: set(), DAY: set(), MONTH: set()}
         #: partition → (as of, complete before) in ms
         self._progress: dict[int, tuple[int, int]] = {}
         self._looked_at: tuple[int, int] | None = None
@@ -65,7 +65,7 @@ class CustomerMerge:
         """Take back what was published last under a key; whatever it says, there may be nothing there any more."""
         self.windows.restore(key, record)
         _, window, channel, scope, start = key.split("|", 4)
-        kind = COHORT if channel != "-" else DAY if window == CUSTOMER_WINDOWS[0] else MONTH
+        kind = CONTACT_DAY if channel != "-" else DAY if window == CUSTOMER_WINDOWS[0] else MONTH
         self._sums[kind].setdefault((scope, None if channel == "-" else channel, int(start)), {})
 
     def apply(self, key: str, record: dict[str, Any] | None) -> None:
@@ -101,7 +101,9 @@ class CustomerMerge:
             # Once a minute everything that is kept: what was not final may be by now, and a date may have begun.
             self._changed = {kind: set(sums) for kind, sums in self._sums.items()}
         windows = self.windows
-        yield from windows.cohorts((((scope, channel or "", start), sums) for (scope, channel, start), sums in self._summed(COHORT)), at)
+        yield from windows.cohorts(
+            (((scope, channel or "", start), sums) for (scope, channel, start), sums in self._summed(CONTACT_DAY)), at
+        )
         yield from windows.days(((self._date(start), sums) for (_, _, start), sums in self._summed(DAY) if start <= at.as_of), at)
         yield from windows.months(((self._month(start), sums) for (_, _, start), sums in self._summed(MONTH) if start <= at.as_of), at)
         if anew:
@@ -118,7 +120,7 @@ class CustomerMerge:
     def _give_up(self, through: int) -> None:
         """Forget what the partition that is furthest has given up: it cannot be complete any more."""
         floors = {
-            COHORT: through - self._kept_ms,
+            CONTACT_DAY: through - self._kept_ms,
             DAY: date_start_ms(self._date(through) - self._kept_ms // DAY_MS, self._zone),
             MONTH: month_start_ms(self._month(through) - 1, self._zone),
         }
@@ -130,7 +132,7 @@ class CustomerMerge:
     def _begins(self, kind: str, place: _Place) -> bool:
         """Say whether a day or month of this configuration begins there; what is left of another one says nothing."""
         scope, _, start = place
-        if kind == COHORT:
+        if kind == CONTACT_DAY:
             return self.windows.day(scope, start).start_ms == start
         return start == (date_start_ms(self._date(start), self._zone) if kind == DAY else month_start_ms(self._month(start), self._zone))
 

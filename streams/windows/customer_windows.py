@@ -11,8 +11,8 @@ import msgspec
 from schemas.times import format_ms
 from streams.catalogue.entries.customers import SMALLEST_GROUP
 from streams.windows.calendar import Calendars, Span, first_shown
-from streams.windows.kpis import cohort_kpis, customer_kpis, retention_kpis
-from streams.windows.slices import DAY_MS, GRAIN_MS, cell_of
+from streams.windows.kpis import contact_day_kpis, customer_kpis, retention_kpis
+from streams.windows.slices import DAY_MS, MIN_CELL_MS, cell_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -56,11 +56,11 @@ class CustomerWindows:
         """Yield the records that are news of days of contacts, by scope, channel and start."""
         for (scope, channel, start), sums in cohorts:
             day = self.day(scope, start)
-            yield from self._news(scope, channel, CUSTOMER_WINDOWS[0], day, sums, cohort_kpis(sums), at, self._horizon_ms)
+            yield from self._news(scope, channel, CUSTOMER_WINDOWS[0], day, sums, contact_day_kpis(sums), at, self._horizon_ms)
 
     def day(self, scope: str, at_ms: int) -> Span:
         """Return the day of a scope that holds an instant."""
-        return self._calendars.of(scope).day(cell_of(at_ms, GRAIN_MS))
+        return self._calendars.of(scope).day(cell_of(at_ms, MIN_CELL_MS))
 
     def days(self, days: Iterable[tuple[int, Mapping[str, int]]], at: Progress) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield the records that are news of customers at the ends of dates."""

@@ -11,7 +11,7 @@ from streams.configuration.holiday_calendars import holiday_dates
 from streams.configuration.hours import DAY_MINUTES, span_minutes, weekdays
 from streams.windows.calendar import Span, first_shown
 from streams.windows.exceptions import Exceptions
-from streams.windows.slices import GRAIN_MS
+from streams.windows.slices import MIN_CELL_MS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -92,7 +92,7 @@ class OpeningHours:
 
     def _day_of(self, instant_ms: int) -> int:
         # Dates change with cells, and events of some minutes come together.
-        grain = instant_ms // GRAIN_MS
+        grain = instant_ms // MIN_CELL_MS
         found = self._day_numbers.get(grain)
         if found is None:
             if len(self._day_numbers) >= _REMEMBERED_GRAINS:

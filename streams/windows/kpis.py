@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from streams.windows.known import Known
 
 __all__ = [
-    "FORECASTS", "STAFF", "StaffTerms", "cohort_kpis", "contact_kpis", "customer_kpis", "decided_in", "definition_kpis",
+    "FORECASTS", "STAFF", "StaffTerms", "contact_day_kpis", "contact_kpis", "customer_kpis", "decided_in", "definition_kpis",
     "forecast_kpis", "no_forecasts", "people_kpis", "retention_kpis", "service_level_parts", "worked_ms",
 ]  # fmt: skip
 
@@ -188,7 +188,7 @@ def no_forecasts(make: Make) -> dict[str, Figure]:
     return {} if make is WRITTEN else make.apart(sheet_of("forecasts", How()), {}, {})
 
 
-def cohort_kpis(sums: Mapping[str, int]) -> dict[str, Figure]:
+def contact_day_kpis(sums: Mapping[str, int]) -> dict[str, Figure]:
     """Return the figures about the contacts of known customers that began in a day."""
     return sheet_of("cohorts", How()).figures(sums)
 

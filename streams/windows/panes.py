@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import msgpack
 
-from streams.windows.settled import PANE_SETTLES_MS, field_number, field_of
-from streams.windows.slices import GRAIN_MS, PANE_MS
+from streams.windows.packed_sums import PANE_PACK_AFTER_MS, field_number, field_of
+from streams.windows.slices import MIN_CELL_MS, PANE_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -25,7 +25,7 @@ _decode = msgpack.Decoder(tuple[list[int], dict[int | str, list[int]]]).decode
 
 def frame_of(pane_ms: int) -> int:
     """Return the start of the five minutes that hold a pane: panes are kept, written and given up by them."""
-    return pane_ms - pane_ms % GRAIN_MS
+    return pane_ms - pane_ms % MIN_CELL_MS
 
 
 class Panes:
@@ -228,12 +228,12 @@ class LiveBlocks:
         """Forget a frame."""
         self._frames.pop(frame_ms, None)
 
-    def settle(self, through_ms: int) -> None:
+    def compact(self, watermark_ms: int) -> None:
         """Pack the frames that have been over for a while; not while catching up, for they are soon given up."""
-        before, self._through = self._through, through_ms
-        if before is not None and through_ms - before > GRAIN_MS:
+        before, self._through = self._through, watermark_ms
+        if before is not None and watermark_ms - before > MIN_CELL_MS:
             return
-        for frame in [frame for frame in self._frames if frame + GRAIN_MS <= through_ms - PANE_SETTLES_MS]:
+        for frame in [frame for frame in self._frames if frame + MIN_CELL_MS <= watermark_ms - PANE_PACK_AFTER_MS]:
             for block in self._frames.pop(frame):
                 block.pack()
 

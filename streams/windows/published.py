@@ -12,7 +12,7 @@ from schemas.times import format_ms
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
-    from streams.windows.lasting import Place
+    from streams.windows.scope_keys import ScopeKey
 
 __all__ = ["Published"]
 
@@ -56,7 +56,7 @@ class Published:
         #: key without the start → start → revision and digest, packed: there are thousands a day
         self._dated: dict[str, dict[int, bytes]] = {}
         #: scopes and channels of which the last interval, or day, was given up since the last look
-        self.emptied: set[Place] = set()
+        self.emptied: set[ScopeKey] = set()
 
     def restore(self, key: str, record: dict[str, Any]) -> None:
         """Take a record that was published earlier."""
@@ -142,15 +142,15 @@ class Published:
                 if place is not None:
                     self.emptied.add(place)
 
-    def places(self) -> set[Place]:
+    def places(self) -> set[ScopeKey]:
         """Return the scopes and channels of which something is published as current."""
         return {place for key in self._current if (place := _place(key)) is not None}
 
-    def without_dated(self, places: Iterable[Place]) -> set[Place]:
+    def without_dated(self, places: Iterable[ScopeKey]) -> set[ScopeKey]:
         """Return those of some scopes and channels of which no interval or day is published."""
         return set(places).difference(map(_place, self._dated))
 
-    def forget(self, places: Collection[Place]) -> Iterator[str]:
+    def forget(self, places: Collection[ScopeKey]) -> Iterator[str]:
         """Forget what was published as current of some scopes and channels, and yield its keys."""
         for key in [key for key in self._current if _place(key) in places]:
             del self._current[key]
@@ -160,7 +160,7 @@ class Published:
         return len(self._current) + sum(map(len, self._dated.values()))
 
 
-def _place(key: str) -> Place | None:
+def _place(key: str) -> ScopeKey | None:
     """Return the scope and channel of a key, of an interval or day without the start; None if it is of neither."""
     kind, _, rest = key.partition("|")
     if kind == "window":

@@ -12,7 +12,7 @@ from schemas.times import format_ms
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from streams.windows.said import Said
+    from streams.windows.encoded_figures import EncodedFigures
     from streams.windows.scope_state import ScopeState
 
 __all__ = ["window_content", "written_bounds"]
@@ -32,7 +32,7 @@ def window_content(
     state: ScopeState,
     name: str,
     bounds: bytes,
-    said: Said,
+    said: EncodedFigures,
     otherwise: Mapping[str, Any],
     *,
     final: bool,
@@ -67,7 +67,7 @@ def window_content(
 
 
 def _with_others(
-    state: ScopeState, name: str, bounds: bytes, said: Said, otherwise: Mapping[str, Any], *, final: bool, late_events: int
+    state: ScopeState, name: str, bounds: bytes, said: EncodedFigures, otherwise: Mapping[str, Any], *, final: bool, late_events: int
 ) -> Iterator[bytes]:
     yield said.head
     if "by_outcome" in otherwise:

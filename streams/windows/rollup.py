@@ -8,27 +8,27 @@ from msgspec.json import decode, encode
 
 from schemas.times import format_ms
 from streams.catalogue.sheets import FIGURES, WRITTEN
-from streams.windows.alerts import Alerts, Look
+from streams.windows.alerts import Alerts, Evaluation
 from streams.windows.calendar import Calendars, Span
 from streams.windows.dated import Dated
 from streams.windows.definitions import DefinitionBook, ScopeDefinitions
+from streams.windows.encoded_figures import encode_figures
 from streams.windows.exceptions import Exceptions
 from streams.windows.hours import business_clocks
 from streams.windows.judging import figures_of
 from streams.windows.kpis import decided_in
 from streams.windows.labels import sessions_open, settles_later_ms
-from streams.windows.lasting import lasting_places
 from streams.windows.not_reported import not_reported
 from streams.windows.panes import Panes
 from streams.windows.pending import has_replies
+from streams.windows.provisional import ProvisionalWindow, ProvisionalWindows
 from streams.windows.published import Published
 from streams.windows.records import window_content, written_bounds
-from streams.windows.said import said_of
+from streams.windows.scope_keys import permanent_scope_keys
 from streams.windows.scope_state import ScopeState
-from streams.windows.slices import GRAIN_MS, PANE_MS, cell_of, pane_of
+from streams.windows.slices import MIN_CELL_MS, PANE_MS, cell_of, pane_of
 from streams.windows.staffed import add_staffed, fixed_cost
 from streams.windows.sums import Counts, add_counts
-from streams.windows.unsettled import Unsettled, UnsettledWindow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from streams.catalogue.sheets import Make
     from streams.configuration import Configuration
     from streams.windows.cells import Cells
-    from streams.windows.lasting import Place
-    from streams.windows.settled import SumsByStart
+    from streams.windows.packed_sums import SumsByStart
+    from streams.windows.scope_keys import ScopeKey
 
 __all__ = ["RollUp"]
 
@@ -83,7 +83,7 @@ class RollUp:
         self._exceptions = Exceptions(configuration)
         self._business = business_clocks(configuration)
         self.alerts = Alerts(configuration)
-        self.scopes: dict[Place, ScopeState] = {}
+        self.scopes: dict[ScopeKey, ScopeState] = {}
         #: what has been told of since the last flush, and what time alone may change
         self._touched: set[ScopeState] = set()
         self._passing: set[ScopeState] = set()
@@ -91,16 +91,16 @@ class RollUp:
         self._look_at_all = True
         self._numbers = 0
         self._ends: tuple[int | None, int | None] = (None, None)
-        self._lasting = lasting_places(configuration)
+        self._lasting = permanent_scope_keys(configuration)
         #: scopes that a source partition has given up since the last flush; None: until all partitions give up what expires, every one
-        self._given_up_by_some: set[Place] | None = None
+        self._given_up_by_some: set[ScopeKey] | None = None
         self._calendars = Calendars(configuration)
         self._published = Published()
         self._definitions = DefinitionBook(configuration)
         #: the as-of of what former workers counted
         self._began_at: int | None = None
         self._begun = False
-        self._unsettled = Unsettled()
+        self._unsettled = ProvisionalWindows()
         self.as_of: int | None = None
         self.complete_through: int | None = None
         self._people_hi: int | None = None
@@ -135,19 +135,19 @@ class RollUp:
             state = self._state(scope, channel)
             self._touched.add(state)
             if kind == "now":
-                state.take_now(origin, value)
+                state.set_now(origin, value)
             elif kind == "pane":
                 state.trailing.exchange(self._origins.setdefault(origin, len(self._origins)), Panes.read(int(start), value))
             else:
                 self._apply_cell(kind, state, self._origins.setdefault(origin, len(self._origins)), int(start), value)
 
-    def _apply_tombstone(self, kind: str, place: Place, origin: tuple[str, int], start: str) -> None:
+    def _apply_tombstone(self, kind: str, place: ScopeKey, origin: tuple[str, int], start: str) -> None:
         """Forget what a source partition gave up: a slice older than any window that is still served, or what goes on in a scope."""
         state = self.scopes.get(place)
         if state is None:
             return
         if kind == "now":
-            state.take_now(origin, None)
+            state.set_now(origin, None)
             self._touched.add(state)
         else:
             parts = state.trailing if kind == "pane" else self._parts(kind, state)
@@ -247,7 +247,7 @@ class RollUp:
         for state in self.scopes.values():
             state.changed_cells.clear()
             if self.complete_through is not None:
-                state.settle(self.complete_through)
+                state.compact(self.complete_through)
 
     def by_day(self, state: ScopeState) -> Iterator[dict[str, Any]]:
         """Yield the records of the days of a scope, whether anything of them has changed or not."""
@@ -283,7 +283,7 @@ class RollUp:
         for watched in self.alerts.begin(self.as_of):
             self._state(*watched)
         yield from self._give_up_expired(self.as_of)
-        look = Look(self.as_of, bool(not self.alerts.idle and self._sources()[1]), before)
+        evaluation = Evaluation(self.as_of, bool(not self.alerts.idle and self._sources()[1]), before)
         changing = before is not None and self._definitions_change(pane_of(before) + PANE_MS, hi, before, self.as_of)
         for state in self._to_look_at((hi, self._people_hi), all_of_them=changing or before is None):
             if state.is_individual:
@@ -295,7 +295,7 @@ class RollUp:
             trailing = state.trailing
             if end is not None and end != trailing.hi_ms:
                 trailing.advance(end)
-            state.look_at_now()
+            state.refresh_now()
             waited = moved and state.has_waiting
             changed = state.now_changed or waited
             if changed or (moved and state.grows and state.grows_older(before, self.as_of)):
@@ -318,8 +318,8 @@ class RollUp:
                 state.trailing_changed = False
                 trailing.changed.clear()
             if state.watches and (changed or (state.restless and self._progress_changed)):
-                self._look(state, look)
-            if state.future_cells and cell_of(self.as_of, GRAIN_MS) != cell_of(before or 0, GRAIN_MS):
+                self._evaluate_rules(state, evaluation)
+            if state.future_cells and cell_of(self.as_of, MIN_CELL_MS) != cell_of(before or 0, MIN_CELL_MS):
                 due = [cell for cell, begin_ms in state.future_cells.items() if begin_ms <= self.as_of]
                 for cell in due:
                     del state.future_cells[cell]
@@ -372,7 +372,7 @@ class RollUp:
         yield from ((key, None) for key in self._published.forget(gone))
         self.alerts.forget(gone, at_ms)
 
-    def _is_gone(self, place: Place) -> bool:
+    def _is_gone(self, place: ScopeKey) -> bool:
         state = self.scopes.get(place)
         if state is None:
             return not (place[1] is None and place[0].startswith("agent:"))
@@ -383,7 +383,7 @@ class RollUp:
         self._completed_to = None
         self._unsettled.clear()
         for state in self.scopes.values():
-            state.begin_anew()
+            state.reset()
             for parts, cells in ((state.cell_parts, state.cells), (state.outcome_parts, state.outcome_cells)):
                 for start in parts.starts():
                     for origin in parts.keys(start):
@@ -394,9 +394,9 @@ class RollUp:
         crossed = self._definitions.crossed
         return crossed(before, as_of) or any(crossed(hi_before - length, hi - length) for length in self._lengths)
 
-    def _look(self, state: ScopeState, look: Look) -> None:
+    def _evaluate_rules(self, state: ScopeState, evaluation: Evaluation) -> None:
         """Have the rules look at the figures that are published: those of windows as they are, those of now as of now."""
-        now = state.now_figures(look.at_ms) if any(watch.of_now for watch in state.watches) else {}
+        now = state.now_figures(evaluation.at_ms) if any(watch.of_now for watch in state.watches) else {}
         state.restless = False
         for watch in state.watches:
             figures, definition = [], None
@@ -407,7 +407,7 @@ class RollUp:
                     figure, judged_by = self._published.figure(state.window_key(each.window), each.field)
                     figures.append(figure)
                     definition = definition or judged_by
-            state.restless |= self.alerts.look(watch, figures, look, definition)
+            state.restless |= self.alerts.evaluate(watch, figures, evaluation, definition)
 
     def _take_progress(self) -> None:
         received = self._received_through()
@@ -488,7 +488,7 @@ class RollUp:
             state,
             name,
             b"" if trailing else written_bounds(*span),
-            said_of(state, sums, span, live_at=(self.as_of or 0) if trailing else None, beside=beside),
+            encode_figures(state, sums, span, live_at=(self.as_of or 0) if trailing else None, beside=beside),
             otherwise,
             final=final,
             late_events=sums.get("late_events", 0),
@@ -536,7 +536,7 @@ class RollUp:
         if final or (self.complete_through is not None and due <= self.complete_through):
             self._unsettled.drop(key)  # only what is booked in it can still change it
         else:
-            self._unsettled.put(key, UnsettledWindow(state, name, span, due))
+            self._unsettled.put(key, ProvisionalWindow(state, name, span, due))
         return self._window_record(state, name, span, sums, final=final, trailing=False)
 
     def _complete(self) -> Iterator[tuple[str, bytes | None]]:
@@ -558,7 +558,7 @@ class RollUp:
         for key in self._published.give_up(through - self._keep_ms - _STAY_MS):
             yield key, None
         for state in self.scopes.values():
-            state.settle(through)
+            state.compact(through)
             for cells in (state.cells, state.outcome_cells):
                 cells.forget(through - self._keep_ms)
 

@@ -10,8 +10,8 @@ from msgspec.json import encode
 from schemas.base import REPLY_CHANNELS
 from schemas.times import format_ms
 from streams.windows.cells import Cells
+from streams.windows.packed_sums import CELL_PACK_AFTER_MS, SumsByStart
 from streams.windows.pending import ages, becomes_due, may_become_due, replies_overdue
-from streams.windows.settled import CELL_SETTLES_MS, SumsByStart
 from streams.windows.sums import Counts, add_counts
 from streams.windows.trailing import TrailingSums
 
@@ -86,7 +86,7 @@ class ScopeState:
         #: whether every trailing window is to be looked at, whatever has changed in it
         self.trailing_changed = True
         self.now_changed = True
-        #: whether anybody waits, and whether anything of now grows older or falls due; as of the last ``look_at_now``
+        #: whether anybody waits, and whether anything of now grows older or falls due; as of the last ``refresh_now``
         self.has_waiting = False
         self.grows = False
         #: entries of the waiting, ascending; those judged by another definition than the scope's by its name too
@@ -114,7 +114,7 @@ class ScopeState:
         self.now = told
         self._now_looked_at = False
 
-    def take_now(self, origin: tuple[str, int], figures: dict[str, Any] | None) -> None:
+    def set_now(self, origin: tuple[str, int], figures: dict[str, Any] | None) -> None:
         """Take what goes on as a source partition sees it; None: nothing any more."""
         if figures is None:
             self.now_changed |= self.now.pop(origin, None) is not None
@@ -123,7 +123,7 @@ class ScopeState:
             self.now_changed = True
         self._now_looked_at = False
 
-    def look_at_now(self) -> None:
+    def refresh_now(self) -> None:
         """Put together what the source partitions have told of now since the last look."""
         if self._now_looked_at:
             return
@@ -140,19 +140,19 @@ class ScopeState:
         self._waiting, self._waiting_by_definition = waiting, by_definition
         self.has_waiting, self.grows = bool(waiting), grows
 
-    def begin_anew(self) -> None:
+    def reset(self) -> None:
         """Forget what its windows came to, and not what they come from."""
-        self.trailing.begin_anew()
+        self.trailing.reset()
         self.cells, self.outcome_cells = Cells(), Cells()
         self.trailing_changed = self.now_changed = True
 
-    def settle(self, through_ms: int) -> None:
+    def compact(self, watermark_ms: int) -> None:
         """Let what is complete so far take less room."""
-        self.trailing.settle(through_ms)
+        self.trailing.compact(watermark_ms)
         for parts in (self.cell_parts, self.outcome_parts):
-            parts.settle(through_ms - CELL_SETTLES_MS)
+            parts.compact(watermark_ms - CELL_PACK_AFTER_MS)
         for cells in (self.cells, self.outcome_cells):
-            cells.settle(through_ms)
+            cells.compact(watermark_ms)
 
     def window_key(self, name: str) -> str:
         """Return the key of a window's record; an interval's and a day's goes on with the start."""
@@ -178,7 +178,7 @@ class ScopeState:
 
         With ``missed`` only those that count as missed before their outcome.
         """
-        self.look_at_now()
+        self.refresh_now()
         if not self._waiting and not self._waiting_by_definition:
             return 0
         first = self.definitions.first(start_ms)
@@ -199,12 +199,12 @@ class ScopeState:
 
     def missed_by(self, as_of: int, start_ms: int) -> tuple[int, ...]:
         """Return the same of one window; nothing where no contact waits."""
-        self.look_at_now()
+        self.refresh_now()
         return self.past_by(as_of, (start_ms,)) if self._waiting or self._waiting_by_definition else ()
 
     def past_threshold_of(self, judged: Judged, as_of: int, *, missed: bool = False) -> int:
         """Return the same with all of them judged by one definition."""
-        self.look_at_now()
+        self.refresh_now()
         return _past(self._waiting, judged, as_of, missed=missed)
 
     def now_figures(self, as_of: int) -> dict[str, Any]:
@@ -214,7 +214,7 @@ class ScopeState:
             for figures in self.now.values():
                 add_counts(agents, figures.get("agents_by_state", {}))
             return {"agents_by_state": dict(sorted(agents.items()))}
-        self.look_at_now()
+        self.refresh_now()
         earliest = self._waiting[0] if self._waiting else None
         return {
             "waiting": len(self._waiting),

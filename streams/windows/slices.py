@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from streams.configuration import Configuration
 
-__all__ = ["CELL_MS", "DAY_MS", "GRAIN_MS", "PANE_MS", "cell_ms_of", "cell_of", "pane_of"]
+__all__ = ["CELL_MS", "DAY_MS", "MIN_CELL_MS", "PANE_MS", "cell_ms_of", "cell_of", "pane_of"]
 
 #: Length of a pane in milliseconds: the smallest slice of event time that is counted.
 PANE_MS = 10_000
 #: Length of a cell in milliseconds, unless a shorter interval is configured: what intervals and days are made of.
 CELL_MS = 900_000
 #: No cell is shorter. Every zone's offset is a multiple of it, and so is every interval.
-GRAIN_MS = 300_000
+MIN_CELL_MS = 300_000
 #: 24 hours; a local day may be longer or shorter (`streams.windows.calendar`).
 DAY_MS = 86_400_000
 

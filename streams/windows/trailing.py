@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from streams.catalogue.given import WORKED
 from streams.windows.panes import LiveBlocks, PaneBlock, Panes, frame_of
-from streams.windows.slices import GRAIN_MS, PANE_MS
+from streams.windows.slices import MIN_CELL_MS, PANE_MS
 from streams.windows.sums import Counts, add_counts
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class TrailingSums:
         if before is not None and hi_ms <= before:
             return
         self.hi_ms = hi_ms
-        if before is None or hi_ms - before > GRAIN_MS:
+        if before is None or hi_ms - before > MIN_CELL_MS:
             self._sum_up(hi_ms)
         else:
             entered: Counts = {}
@@ -162,8 +162,8 @@ class TrailingSums:
         if not frames:
             return
         first = frame_of(low_ms)
-        if (high_ms - first) // GRAIN_MS < len(frames):
-            found = [blocks for frame in range(first, high_ms, GRAIN_MS) if (blocks := frames.get(frame)) is not None]
+        if (high_ms - first) // MIN_CELL_MS < len(frames):
+            found = [blocks for frame in range(first, high_ms, MIN_CELL_MS) if (blocks := frames.get(frame)) is not None]
         else:
             found = [blocks for frame, blocks in frames.items() if first <= frame < high_ms]
         for blocks in found:
@@ -171,7 +171,7 @@ class TrailingSums:
                 if block.first_ms < high_ms and low_ms <= block.last_ms:
                     yield block.panes
 
-    def begin_anew(self) -> None:
+    def reset(self) -> None:
         """Forget how far the windows had come, and not what they are made of."""
         self._forget_given_up(None)
         self.hi_ms = None
@@ -215,9 +215,9 @@ class TrailingSums:
             else:
                 sums.pop("staffed_ms", None)
 
-    def settle(self, through_ms: int) -> None:
+    def compact(self, watermark_ms: int) -> None:
         """Let the blocks of frames that have been over for a while take less room."""
-        self._live.settle(through_ms)
+        self._live.compact(watermark_ms)
 
     @property
     def is_empty(self) -> bool:

@@ -12,7 +12,7 @@ import yaml
 
 from streams.cli import main
 from streams.configuration import load_configuration
-from streams.windows.alerts import Look, Watch
+from streams.windows.alerts import Evaluation, Watch
 from tests.support.require import require
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def fires(watch: Watch, *figures: tuple[list[float], list[int]]) -> list[bool]:
     for number in range(STEPS):
         at = 1000 * STEP * number
         seen = [{"value": values[number], "denominator": denominators[number]} for values, denominators in figures]
-        last = watch.step(last, seen, Look(at, stale=False, before_ms=at - 1))
+        last = watch.step(last, seen, Evaluation(at, stale=False, before_ms=at - 1))
         found.append(last is not None and last.state == "firing")
     return found
 

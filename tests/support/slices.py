@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from streams.windows.panes import Panes, frame_of
-from streams.windows.slices import GRAIN_MS, PANE_MS
+from streams.windows.slices import MIN_CELL_MS, PANE_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,7 @@ def changed_slices(slices: Slices) -> Iterator[tuple[SliceKey, dict[str, int] | 
             for pane, each in by_pane(counts).items():
                 yield (kind, scope, pane), each
         elif counts is None and kind == "pane":
-            for pane in range(start, frame_of(start) + GRAIN_MS, PANE_MS):
+            for pane in range(start, frame_of(start) + MIN_CELL_MS, PANE_MS):
                 yield (kind, scope, pane), None
         else:
             yield (kind, scope, start), counts

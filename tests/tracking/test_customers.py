@@ -12,7 +12,7 @@ from streams.configuration import Configuration
 from streams.tracking.customer_links import LinkTracker
 from streams.tracking.customers import CustomerTracker
 from streams.tracking.parts import Parts
-from streams.windows.kpis import cohort_kpis, customer_kpis, retention_kpis
+from streams.windows.kpis import contact_day_kpis, customer_kpis, retention_kpis
 
 DAY_MS = 86_400_000
 #: Noon, so that the dates of UTC are plain.
@@ -108,7 +108,7 @@ class Told:
     def cohort(self, days: int, kpi: str = "repeat_contact_rate") -> tuple[Any, Any]:
         """Return the parts of a figure of the contacts of a date."""
         start = at(days) - DAY_MS // 2
-        figure = cohort_kpis(self.tracker.cohorts.get(("queue:A", "voice", start), {}))[kpi]
+        figure = contact_day_kpis(self.tracker.cohorts.get(("queue:A", "voice", start), {}))[kpi]
         assert self.tracker.cohorts.get(("department:help", "voice", start)) == self.tracker.cohorts.get(("queue:A", "voice", start))
         return figure["numerator"], figure["denominator"]
 

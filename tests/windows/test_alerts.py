@@ -11,7 +11,7 @@ from schemas.metrics import NowFigures
 from schemas.times import format_ms, parse_time_ms
 from streams.catalogue.kpis import KPIS
 from streams.configuration import Configuration
-from streams.windows.alerts import Alerts, Look
+from streams.windows.alerts import Alerts, Evaluation
 from streams.windows.rollup import RollUp
 
 START_MS = parse_time_ms("2026-06-15T09:00:00Z")
@@ -61,10 +61,10 @@ class Watched:
         """Look at a value with so many contacts behind it; return the state, ``recovering`` for firing that may soon be over."""
         self.alerts.begin(ms(second))
         for watch in self.watches:
-            self.alerts.look(
+            self.alerts.evaluate(
                 watch,
                 [{"value": value, "numerator": None, "denominator": of}],
-                Look(ms(second), stale, None if before is None else ms(before)),
+                Evaluation(ms(second), stale, None if before is None else ms(before)),
                 "service_level@1",
             )
         for key, record, announced in self.alerts.changes():
@@ -541,7 +541,7 @@ class TestSeveral:
         last, found = None, list[AlertRecord | None]()
         for second, (waiting, level, of) in enumerate(seen):
             figures = [{"value": waiting}, {"value": level, "numerator": None, "denominator": of}]
-            last = watch.step(last, figures, Look(ms(second), stale=False), "service_level@1")
+            last = watch.step(last, figures, Evaluation(ms(second), stale=False), "service_level@1")
             found.append(last)
         return found
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from schemas.times import format_ms, parse_time_ms
 from streams.windows.calendar import Calendar
-from streams.windows.slices import CELL_MS, GRAIN_MS, cell_of
+from streams.windows.slices import CELL_MS, MIN_CELL_MS, cell_of
 from tests.oracle import wall
 
 HOUR_MS = 3_600_000
@@ -131,14 +131,14 @@ class TestInterval:
     @given(
         st.sampled_from(ZONES),
         st.sampled_from([5, 15, 30, 60]),
-        st.integers(parse_time_ms("2026-01-01T00:00:00Z") // GRAIN_MS, parse_time_ms("2027-01-01T00:00:00Z") // GRAIN_MS),
+        st.integers(parse_time_ms("2026-01-01T00:00:00Z") // MIN_CELL_MS, parse_time_ms("2027-01-01T00:00:00Z") // MIN_CELL_MS),
     )
     @settings(deadline=None)
     def test_as_read_off_the_clock(self, zone: str, minutes: int, cell: int) -> None:
         """An interval is what somebody finds who looks at the clock every minute."""
         info = ZoneInfo(zone)
 
-        assert Calendar(info).interval(cell * GRAIN_MS, minutes) == wall.interval(info, cell * GRAIN_MS, minutes)
+        assert Calendar(info).interval(cell * MIN_CELL_MS, minutes) == wall.interval(info, cell * MIN_CELL_MS, minutes)
 
     @given(
         st.sampled_from([("Australia/Lord_Howe", "2026-04-04T10:00:00Z"), ("Australia/Lord_Howe", "2026-10-03T10:00:00Z")]),
@@ -147,10 +147,10 @@ class TestInterval:
     def test_none_shares_time_with_another(self, night: tuple[str, str], cell: int) -> None:
         """Around a change of half an hour every hour begins where the one before it ends."""
         calendar = Calendar(ZoneInfo(night[0]))
-        span = calendar.interval(parse_time_ms(night[1]) + cell * GRAIN_MS, 60)
+        span = calendar.interval(parse_time_ms(night[1]) + cell * MIN_CELL_MS, 60)
 
         assert calendar.interval(span.end_ms, 60).start_ms == span.end_ms
-        assert calendar.interval(span.start_ms - GRAIN_MS, 60).end_ms == span.start_ms
+        assert calendar.interval(span.start_ms - MIN_CELL_MS, 60).end_ms == span.start_ms
 
     @pytest.mark.parametrize(
         ("zone", "cell", "minutes", "start"),

@@ -9,21 +9,21 @@ from hypothesis import strategies as st
 
 from streams.windows.calendar import Span
 from streams.windows.cells import Cells
-from streams.windows.settled import CELL_SETTLES_MS
-from streams.windows.slices import GRAIN_MS
+from streams.windows.packed_sums import CELL_PACK_AFTER_MS
+from streams.windows.slices import MIN_CELL_MS
 from streams.windows.sums import Counts, add_counts
 from tests.windows.test_rollup import Told
 
 HOUR_MS = 3_600_000
 DAY = Span(0, 24 * HOUR_MS)
 
-starts = st.integers(0, 300).map(lambda number: number * GRAIN_MS)
-spans = st.tuples(starts, st.sampled_from([1, 3, 12, 100, 288])).map(lambda each: Span(each[0], each[0] + each[1] * GRAIN_MS))
+starts = st.integers(0, 300).map(lambda number: number * MIN_CELL_MS)
+spans = st.tuples(starts, st.sampled_from([1, 3, 12, 100, 288])).map(lambda each: Span(each[0], each[0] + each[1] * MIN_CELL_MS))
 amounts = st.dictionaries(st.sampled_from(["offered", "forecasts", "forecasts_of_staff", "category=料金"]), st.integers(-3, 3))
 steps: st.SearchStrategy[list[tuple[str, Any, Counts]]] = st.lists(
     st.one_of(
         st.tuples(st.just("add"), starts, amounts),
-        st.tuples(st.just("settle"), starts, st.just({})),
+        st.tuples(st.just("compact"), starts, st.just({})),
         st.tuples(st.just("forget"), starts, st.just({})),
         st.tuples(st.just("look"), spans, st.just({})),
     ),
@@ -47,15 +47,15 @@ def test_as_a_plain_dictionary(steps: list[tuple[str, Any, Counts]]) -> None:
         elif what == "add" and where >= floor:
             cells.add(where, counts)
             add_counts(plain.setdefault(where, {}), counts)
-        elif what == "settle":
-            cells.settle(where)
+        elif what == "compact":
+            cells.compact(where)
         elif what == "forget":
             cells.forget(where)
             floor = max(floor, where)
             plain = {start: each for start, each in plain.items() if start >= where}
         assert dict(cells) == plain
         told = [each for each in plain.values() if each.get("forecasts") or each.get("forecasts_of_staff")]
-        assert sorted(map(str, cells.forecasts(Span(0, 400 * GRAIN_MS)))) == sorted(map(str, told))
+        assert sorted(map(str, cells.forecasts(Span(0, 400 * MIN_CELL_MS)))) == sorted(map(str, told))
 
 
 def test_a_day_is_kept_up() -> None:
@@ -64,11 +64,11 @@ def test_a_day_is_kept_up() -> None:
     cells.add(0, {"offered": 2})
     cells.add(HOUR_MS, {"offered": 3})
     before = dict(cells.sums(DAY))
-    cells.settle(HOUR_MS + CELL_SETTLES_MS)
+    cells.compact(HOUR_MS + CELL_PACK_AFTER_MS)
     packed = (list(cells._live), dict(cells.sums(DAY)))
     cells.add(0, {"offered": 1, "late_events": 1})
     late = cells.sums(DAY)
-    cells.settle(DAY.end_ms + CELL_SETTLES_MS + 1)
+    cells.compact(DAY.end_ms + CELL_PACK_AFTER_MS + 1)
 
     assert (before, packed) == ({"offered": 5}, ([HOUR_MS], {"offered": 5}))
     assert late == cells.sums(DAY) == {"offered": 6, "late_events": 1}
@@ -80,8 +80,8 @@ def test_what_is_forecast_stays_at_hand() -> None:
     """Forecasts are held against each cell of a day at every record of it."""
     cells = Cells()
     cells.add(0, {"forecasts": 1, "forecast_milli": 4_000})
-    cells.add(GRAIN_MS, {"offered": 1})
-    cells.settle(HOUR_MS)
+    cells.add(MIN_CELL_MS, {"offered": 1})
+    cells.compact(HOUR_MS)
 
     assert list(cells._live) == [0]
     assert list(cells.forecasts(DAY)) == [{"forecasts": 1, "forecast_milli": 4_000}]

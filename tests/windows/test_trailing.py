@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.windows.panes import Panes, frame_of
-from streams.windows.slices import GRAIN_MS, PANE_MS
+from streams.windows.slices import MIN_CELL_MS, PANE_MS
 from streams.windows.sums import Counts
 from streams.windows.trailing import TrailingSums
 
@@ -15,7 +15,7 @@ LENGTHS_MS = (3 * PANE_MS, 7 * PANE_MS, 45 * PANE_MS)
 #: What a source partition says of up to four panes of a frame that begin at the same pane each time.
 said = st.dictionaries(st.integers(0, 3), st.dictionaries(st.sampled_from(["a", "idle_ms"]), st.integers(-3, 3), min_size=1), min_size=1)
 changes = st.tuples(st.just("change"), st.integers(0, 1), st.integers(0, 20), said)
-moves = st.tuples(st.sampled_from(["advance", "settle", "again"]), st.just(0), st.integers(0, 130), st.just({0: {"a": 0}}))
+moves = st.tuples(st.sampled_from(["advance", "compact", "again"]), st.just(0), st.integers(0, 130), st.just({0: {"a": 0}}))
 losses = st.tuples(st.just("give up"), st.integers(0, 1), st.integers(0, 20), st.just({0: {"a": 0}}))
 
 #: (source partition, first pane) → pane → sums
@@ -60,10 +60,10 @@ def test_as_a_plain_recount(staffed: bool, steps: list[tuple[str, int, int, dict
         if step == "advance":
             trailing.advance(number * PANE_MS)
             hi = max(number * PANE_MS, -1 if hi is None else hi)
-        elif step == "settle":
-            trailing.settle(number * PANE_MS)
+        elif step == "compact":
+            trailing.compact(number * PANE_MS)
         elif step == "again" and hi is not None:
-            trailing.begin_anew()
+            trailing.reset()
             trailing.advance(hi)
             told = {place: panes for place, panes in told.items() if place not in given_up}
         elif step == "give up" and (origin, number) in told:
@@ -112,7 +112,7 @@ def test_what_is_given_up_is_forgotten() -> None:
     trailing = TrailingSums((30_000,))
     trailing.exchange(0, Panes.of([(0, {"n": 1}), (10_000, {"n": 2})]))
     trailing.exchange(1, Panes.of([(0, {"n": 4})]))
-    trailing.advance(GRAIN_MS)
+    trailing.advance(MIN_CELL_MS)
     trailing.discard(0, 0)
 
     assert len(trailing) == 1
@@ -151,7 +151,7 @@ def test_windows_that_begin_anew_hold_nothing_given_up() -> None:
     trailing.exchange(1, Panes.of([(10_000, {"n": 3})]))
     trailing.advance(30_000)
     trailing.discard(0, 10_000)
-    trailing.begin_anew()
+    trailing.reset()
     trailing.advance(30_000)
 
     assert trailing.sums == {30_000: {"n": 3}}

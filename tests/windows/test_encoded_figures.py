@@ -10,8 +10,8 @@ from orjson import loads
 from schemas.times import parse_time_ms
 from streams.configuration import Configuration
 from streams.windows.calendar import Span
+from streams.windows.encoded_figures import encode_figures
 from streams.windows.rollup import RollUp
-from streams.windows.said import said_of
 
 START_MS = parse_time_ms("2026-06-15T09:00:00Z")
 SPAN = Span(START_MS, START_MS + 900_000)
@@ -40,7 +40,7 @@ def said(roll_up: RollUp, scope: str, channel: str | None, *, span: Span = SPAN,
     roll_up.expect(scope, channel)
     state = roll_up.scopes[scope, channel]
     sums = PEOPLE if channel is None else CONTACTS
-    found = said_of(state, sums, span, live_at=live_at, beside={})
+    found = encode_figures(state, sums, span, live_at=live_at, beside={})
     return dict(loads(found.head + b'"counts":' + found.counts + b',"kpis":' + found.kpis + b"}"))
 
 
@@ -74,7 +74,7 @@ def test_each_says_its_own(roll_up: RollUp) -> None:
 def test_who_waits_and_what_it_costs(roll_up: RollUp) -> None:
     """Of the same sums: those who have waited too long count where they wait, each team has its fixed cost, each window its length."""
     roll_up.expect("queue:slow", "voice")
-    roll_up.scopes["queue:slow", "voice"].take_now(("contact-events", 0), {"waiting_since_ms": [START_MS - 31_000, START_MS - 1_000]})
+    roll_up.scopes["queue:slow", "voice"].set_now(("contact-events", 0), {"waiting_since_ms": [START_MS - 31_000, START_MS - 1_000]})
 
     waiting, other = (said(roll_up, scope, "voice", live_at=START_MS) for scope in ("queue:slow", "department:front"))
     assert waiting["kpis"]["service_level_live"]["denominator"] == other["kpis"]["service_level_live"]["denominator"] + 1

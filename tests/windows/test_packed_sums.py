@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.windows.settled import SumsByStart, pack, unpack
+from streams.windows.packed_sums import SumsByStart, pack, unpack
 from streams.windows.sums import Counts, add_counts
 from tests.windows.test_rollup import Told
 
 KEYS = ("queue:A", "team:注文")
 amounts = st.dictionaries(st.sampled_from(["offered", "handle_ms", "category=a=b: 料金"]), st.integers(-(10**6), 10**12))
-touches = st.tuples(st.sampled_from(["own", "exchange", "discard", "drop", "settle"]), st.integers(0, 5), st.sampled_from(KEYS), amounts)
+touches = st.tuples(st.sampled_from(["own", "exchange", "discard", "drop", "compact"]), st.integers(0, 5), st.sampled_from(KEYS), amounts)
 
 
 def test_packed() -> None:
@@ -44,7 +44,7 @@ def test_as_a_plain_dictionary(steps: list[tuple[str, int, str, Counts]]) -> Non
                 sums.drop(start)
                 plain = {place: kept for place, kept in plain.items() if place[0] != start}
             case _:
-                sums.settle(start)
+                sums.compact(start)
                 assert all(at >= start for at in sums._live)
 
         assert sums.starts() == sorted({place[0] for place in plain})
@@ -63,7 +63,7 @@ def test_room() -> None:
         sums.exchange(0, f"queue:{number}", {f"field_{field}": 300 + 7 * number + field for field in range(20)})
     # As CPython has it: a dictionary of twenty entries and twenty integers beyond the small ones, twenty times.
     before = 20 * (sys.getsizeof({f"field_{number}": number for number in range(20)}) + 20 * sys.getsizeof(300))
-    sums.settle(1)
+    sums.compact(1)
 
     assert sum(map(sys.getsizeof, sums._settled.values())) < before / 16
 

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from streams.windows.scope_state import ScopeState
     from streams.windows.sums import Counts
 
-__all__ = ["Said", "said_of"]
+__all__ = ["EncodedFigures", "encode_figures"]
 
 #: So many windows are remembered, some kilobytes each.
 _MOST: Final = 1024
 _MOST_LABELS: Final = 4096
 
 
-class Said(NamedTuple):
+class EncodedFigures(NamedTuple):
     """What a window says that depends on its sums and on what judges it."""
 
     head: bytes
@@ -35,7 +35,7 @@ class Said(NamedTuple):
     kpis: bytes
 
 
-def said_of(state: ScopeState, sums: Counts, span: Span, *, live_at: int | None, beside: Mapping[str, bytes]) -> Said:
+def encode_figures(state: ScopeState, sums: Counts, span: Span, *, live_at: int | None, beside: Mapping[str, bytes]) -> EncodedFigures:
     """Return what a window says.
 
     Args:
@@ -66,7 +66,7 @@ def said_of(state: ScopeState, sums: Counts, span: Span, *, live_at: int | None,
     return found
 
 
-def _said(state: ScopeState, sums: Counts, span: Span, live_at: int | None, beside: Mapping[str, bytes]) -> Said:
+def _said(state: ScopeState, sums: Counts, span: Span, live_at: int | None, beside: Mapping[str, bytes]) -> EncodedFigures:
     known = known_of(sums)
     figures = figures_of(
         state, sums, span.start_ms, by_offer=live_at is None, live_at=live_at, length_ms=span.end_ms - span.start_ms, beside=beside,
@@ -78,7 +78,7 @@ def _said(state: ScopeState, sums: Counts, span: Span, live_at: int | None, besi
         head += b'"by_definition":{%b},' % b",".join([_encode(label) + b":" + others[label] for label in sorted(others)])
     if not state.is_individual:
         head += b'"by_label":%b,' % (b"{}" if state.about_people else written_by_label(sums, known))
-    return Said(head, b'%b,"definitions":%b' % (known.plain(sums), _written_labels(figures["definitions"])), figures["kpis"])
+    return EncodedFigures(head, b'%b,"definitions":%b' % (known.plain(sums), _written_labels(figures["definitions"])), figures["kpis"])
 
 
 def _written_labels(labels: dict[str, str]) -> bytes:
@@ -92,7 +92,7 @@ def _written_labels(labels: dict[str, str]) -> bytes:
 
 
 #: the names of sums and their amounts, and what makes figures of them → what the window says
-_remembered: Final[dict[tuple[Any, ...], Said]] = {}
+_remembered: Final[dict[tuple[Any, ...], EncodedFigures]] = {}
 #: id of a dictionary, which stays what it is for as long as it stands here → the dictionary and its JSON
 _labels: Final[dict[int, tuple[dict[str, str], bytes]]] = {}
 #: As everything that is published: what comes back from the topic may have been written in another order.

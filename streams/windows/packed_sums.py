@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
     from streams.windows.sums import Counts
 
-__all__ = ["CELL_SETTLES_MS", "PANE_SETTLES_MS", "SumsByStart", "field_number", "field_of", "pack", "unpack"]
+__all__ = ["CELL_PACK_AFTER_MS", "PANE_PACK_AFTER_MS", "SumsByStart", "field_number", "field_of", "pack", "unpack"]
 
 #: A slice that begins further behind the progress than this is packed: little is booked into it any more.
-PANE_SETTLES_MS = 120_000
-CELL_SETTLES_MS = 1_800_000
+PANE_PACK_AFTER_MS = 120_000
+CELL_PACK_AFTER_MS = 1_800_000
 
 K = TypeVar("K", bound="Hashable")
 
@@ -69,7 +69,7 @@ def unpack(packed: bytes | Raw) -> Counts:
 
 
 class SumsByStart(Generic[K]):
-    """Sums by start and key; what ``settle`` has packed stays packed until it is touched, a key at a time."""
+    """Sums by start and key; what ``compact`` has packed stays packed until it is touched, a key at a time."""
 
     def __init__(self) -> None:
         self._live: dict[int, dict[K, Counts]] = {}
@@ -116,7 +116,7 @@ class SumsByStart(Generic[K]):
         self._live.pop(start_ms, None)
         self._settled.pop(start_ms, None)
 
-    def settle(self, before_ms: int) -> None:
+    def compact(self, before_ms: int) -> None:
         """Pack what begins before an instant."""
         numbers = _keys.of
         for start in [start for start in self._live if start < before_ms]:
