@@ -210,7 +210,7 @@ def _log_of_file(
                 log.take(record, number, _FAR_FUTURE_MS)
     if replay is not None:
         replay.finish(last_ms or None)
-    log.said(last_ms)
+    log.complete_all(last_ms)
     read = {"topic": str(args.file), "records": log.records, "bytes": args.file.stat().st_size, "complete": True, "incomplete": []}
     return log, read
 

@@ -1,4 +1,4 @@
-"""Which contacts are behind a figure: each conversation is counted alone with the tracker of the worker; no broker, no clock."""
+"""Find the contacts behind a figure: the worker's tracker counts each conversation alone; no broker, no clock."""
 
 from __future__ import annotations
 

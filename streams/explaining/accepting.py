@@ -1,4 +1,4 @@
-"""Which records say something: those that are read, with times that can be."""
+"""Accept the records that decode and whose times are within bounds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _E = TypeVar("_E", bound="Event")
 
 
 def accepted(decode: Decode[_E], value: bytes | None, published_ms: int) -> _E | None:
-    """Return the event of a record; None where a worker makes a dead letter of it."""
+    """Return the event of a record; None where a worker dead-letters it."""
     try:
         event = decode(value)
     except Rejected:

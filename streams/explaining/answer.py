@@ -1,4 +1,4 @@
-"""What is behind a figure: its parts, the contacts in each, their records, and whether they make the figure that was served."""
+"""Explain a figure: its parts, the contacts in each, their records, and whether they add up to the served figure."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Answer", "Behind", "explain"]
 
-#: Counted when an event comes too late, which is no contact's doing.
+#: Counts of late events, which no contact contributes.
 _NOT_OF_CONTACTS = frozenset({"late_events"})
 
 
 class Behind(NamedTuple):
-    """A part of a figure: how much, and by which conversations, as they are shown, the largest amounts first."""
+    """A part of a figure: its amount, and its conversations as they are shown, the largest amounts first."""
 
     part: str
     amount: float
@@ -46,31 +46,31 @@ class Answer:
 
     question: Question
     definition: str | None
-    #: Made of the contacts that were found.
+    #: Computed from the contacts that were found.
     figure: Figure
     counts: Counts
     parts: tuple[Behind, ...]
-    #: Who waits beyond the threshold at as-of, where that is part of the figure.
+    #: Contacts that wait beyond the threshold at as-of, where that is part of the figure.
     waiting: tuple[str, ...]
     #: The same as the tracker names them.
     waiting_names: tuple[str, ...]
-    #: partition → first and last offset, and the number of records, of the conversations of the window
+    #: partition → first offset, last offset and number of records of the window's conversations
     offsets: Mapping[int, tuple[int, int, int]]
-    #: count → (of the contacts, as served), where they differ; None where nothing is served to compare with
+    #: count → (of the contacts, as served), where they differ; None where nothing is served
     differences: Mapping[str, tuple[int, int]] | None
-    #: Whether the served figure is what this configuration makes of the served counts.
+    #: Whether this configuration computes the served figure from the served counts.
     same_definition: bool
-    #: What each conversation contributes, and since when each waits that does, in ms; by the tracker's names.
+    #: Counts by conversation, and by waiting conversation its start in ms; keys are the tracker's names.
     shares: Mapping[str, Counts] = field(default_factory=dict)
     waiting_since_ms: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def agrees(self) -> bool | None:
-        """Whether the contacts make the served figure; None where none is served."""
+        """Whether the contacts add up to the served figure; None where none is served."""
         return None if self.differences is None else not self.differences and self.same_definition
 
     def document(self, *, lang: str = "en", limit: int = 20) -> dict[str, Any]:
-        """Return the answer as JSON has it, with at most ``limit`` conversations a part."""
+        """Return the answer for JSON, with at most ``limit`` conversations a part."""
         question, kpi = self.question, KPI_BY_ID[self.question.kpi]
         served = question.served
         return {
@@ -101,8 +101,8 @@ class Answer:
 
 
 def explain(question: Question, configuration: Configuration, logs: Mapping[int, PartitionLog]) -> Answer:
-    """Count the conversations of all partitions alone, and hold their sum against the figure that was served."""
-    maker = _Maker(question, configuration)
+    """Count each conversation of all partitions alone, and compare their sum with the served figure."""
+    builder = _FigureBuilder(question, configuration)
     sums: Counts = {}
     shares: dict[str, Counts] = {}
     amounts: dict[str, dict[str, float]] = defaultdict(dict)
@@ -112,19 +112,18 @@ def explain(question: Question, configuration: Configuration, logs: Mapping[int,
         for share in log.shares(question.scope, question.channel, question.span, by_offer=question.by_offer):
             add_counts(sums, share.counts)
             add_counts(shares.setdefault(share.conversation, {}), share.counts)
-            found = offsets.get(partition)
-            offsets[partition] = _wider(found, share)
-            for part, amount in parts_of(question.kpi, share.counts, maker.figures):
+            offsets[partition] = _wider(offsets.get(partition), share)
+            for part, amount in parts_of(question.kpi, share.counts, builder.figures):
                 amounts[part][share.conversation] = amounts[part].get(share.conversation, 0) + amount
         waiting |= log.waiting(question.scope, question.channel)
-    past = maker.past_threshold(waiting)
+    past = builder.past_threshold(waiting)
     shown = _shown({name for by in amounts.values() for name in by} | waiting.keys())
     served = question.served
     differences = None if served is None else _differences(sums, served["counts"])
-    figure = maker.figures(sums, waiting=list(waiting.values())).get(question.kpi, _NOTHING)
+    figure = builder.figures(sums, waiting=list(waiting.values())).get(question.kpi, _NOTHING)
     return Answer(
         question=question,
-        definition=maker.definition(sums),
+        definition=builder.definition(sums),
         figure=figure,
         counts=sums,
         parts=tuple(_behind(part, by, shown) for part, by in sorted(amounts.items())),
@@ -144,7 +143,7 @@ def _behind(part: str, by: Mapping[str, float], shown: Mapping[str, str]) -> Beh
 
 
 def _shown(names: Iterable[str]) -> dict[str, str]:
-    """Return how conversations are shown: by their ids, where several have one with the source that it is of."""
+    """Return how conversations are shown: by id, with the source where several share an id."""
     spaces: dict[str, list[str]] = defaultdict(list)
     for name in names:
         spaces[id_of(name)].append(name)
@@ -154,8 +153,8 @@ def _shown(names: Iterable[str]) -> dict[str, str]:
 _NOTHING: Figure = {"value": None, "numerator": None, "denominator": None, "coverage": None}
 
 
-class _Maker:
-    """Makes figures of sums as roll-up does, for one scope and channel."""
+class _FigureBuilder:
+    """Computes figures from sums as roll-up does, for one scope and channel."""
 
     def __init__(self, question: Question, configuration: Configuration) -> None:
         self._question = question
@@ -169,38 +168,38 @@ class _Maker:
         self._state = rollup.scopes[question.scope, question.channel]
 
     def figures(self, sums: Counts, waiting: list[int] | None = None) -> Mapping[str, Figure]:
-        """Return the figures of these sums, with nobody waiting unless said."""
-        kpis: Mapping[str, Figure] = self._made(sums, waiting)["kpis"]
+        """Return the figures of these sums; without ``waiting`` no contact waits."""
+        kpis: Mapping[str, Figure] = self._figures(sums, waiting)["kpis"]
         return kpis
 
     def definition(self, sums: Counts) -> str | None:
-        """Return the name and version of what judges the figure, None where it needs no definition."""
-        definitions: Mapping[str, str] = self._made(sums, None)["definitions"]
+        """Return the name and version of the figure's definition; None where it needs none."""
+        definitions: Mapping[str, str] = self._figures(sums, None)["definitions"]
         return definitions.get(self._question.kpi)
 
-    def _made(self, sums: Counts, waiting: list[int] | None) -> dict[str, Any]:
+    def _figures(self, sums: Counts, waiting: list[int] | None) -> dict[str, Any]:
         question = self._question
         self._state.set_now(("", 0), {"waiting_since_ms": sorted(waiting or ())})
         live_at = None if question.by_offer else question.until_ms or 0
         return figures_of(self._state, sums, question.span.start_ms, by_offer=question.by_offer, live_at=live_at)
 
     def past_threshold(self, waiting: Mapping[str, int]) -> tuple[str, ...]:
-        """Return who of these has waited beyond the threshold, longest first."""
-        found = []
+        """Return which of these contacts have waited beyond the threshold, longest first."""
+        names = []
         for name, since in sorted(waiting.items(), key=lambda each: each[1]):
             self._state.set_now(("", 0), {"waiting_since_ms": [since]})
             if self._state.past_threshold(self._question.until_ms or 0, self._question.span.start_ms, missed=True):
-                found.append(name)
-        return tuple(found)
+                names.append(name)
+        return tuple(names)
 
 
-def _wider(found: tuple[int, int, int] | None, share: Share) -> tuple[int, int, int]:
+def _wider(offsets: tuple[int, int, int] | None, share: Share) -> tuple[int, int, int]:
     first, last, records = share.offsets
-    return (first, last, records) if found is None else (min(found[0], first), max(found[1], last), found[2] + records)
+    return (first, last, records) if offsets is None else (min(offsets[0], first), max(offsets[1], last), offsets[2] + records)
 
 
 def _differences(mine: Counts, served: Mapping[str, int]) -> dict[str, tuple[int, int]]:
-    # Sums by label are served as figures, which are compared as such.
+    # Sums by label are compared as served figures.
     names = {name for name in mine.keys() | served.keys() if not is_labelled(name)} - _NOT_OF_CONTACTS
     return {name: (mine.get(name, 0), served.get(name, 0)) for name in sorted(names) if mine.get(name, 0) != served.get(name, 0)}
 

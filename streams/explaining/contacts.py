@@ -1,4 +1,4 @@
-"""The contacts behind a figure, one by one: where from, when, how long they waited, and what became of them."""
+"""List the contacts behind a figure: source, time, wait and outcome of each."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ class Contact(NamedTuple):
 
     conversation_id: str
     source: str | None
-    #: The parts of the figure that it is in.
+    #: Its parts of the figure.
     parts: tuple[str, ...]
-    #: When it entered the queue last; None where it never did.
+    #: Its last entry into the queue; None where it never entered.
     entered_ms: int | None
-    #: In the queue, in the window of the figure; None where nothing is known.
+    #: Its wait in the queue, within the window of the figure; None where unknown.
     waited_ms: int | None
-    #: ``abandoned``, ``answered``, ``waiting``, or the reason for which it left; None where the figure does not tell.
+    #: ``abandoned``, ``answered``, ``waiting``, or the reason why it left; None where the figure does not determine it.
     outcome: str | None
-    #: The queue of the scope that it entered last; None where it never did.
+    #: The last queue of the scope that it entered; None where it never did.
     queue: str | None
 
 
 def counted_by_label(kpi: str) -> str:
-    """Return the field that tells by label which contacts a KPI counts; raise QuestionError where there is none."""
+    """Return the field that counts a KPI's contacts by label; raise QuestionError where there is none."""
     field = COUNTED_BY_LABEL.get(kpi)
     if field is None:
         raise QuestionError(f"{kpi[:40]!r} is not counted by label; permitted with label: {', '.join(COUNTED_BY_LABEL)}")
@@ -57,10 +57,10 @@ def contacts_behind(
     label: str | None = None,
     belongs: Callable[[str], bool] | None = None,
 ) -> list[Contact]:
-    """Return the conversations of an answer, or those that wait at its instant: abandoned first, then the latest first.
+    """Return the conversations of an answer, or those waiting at its instant: abandoned first, then the latest first.
 
-    ``label``: of those that the figure counts, the ones under this label alone; empty: under none.
-    ``belongs`` says which queues belong to the scope, where that is not a queue itself.
+    ``label`` restricts them to contacts counted under this label; empty: under none.
+    ``belongs`` returns whether a queue belongs to the scope, where the scope is not a queue itself.
     """
     question, parts = answer.question, dict[str, list[str]]()
     if waiting:
@@ -78,12 +78,12 @@ def contacts_behind(
     known: dict[str, Known] = {each.name: each for log in logs.values() for each in log.conversations() if each.name in parts}
     queue = question.scope.partition(":")[2]
     of_scope = belongs or (lambda name: name == queue)
-    found = [_contact(known[name], tuple(mine), answer, of_scope) for name, mine in parts.items() if name in known]
-    return sorted(found, key=lambda each: (each.outcome != "abandoned", -(each.entered_ms or 0), each.conversation_id))
+    contacts = [_contact(known[name], tuple(mine), answer, of_scope) for name, mine in parts.items() if name in known]
+    return sorted(contacts, key=lambda each: (each.outcome != "abandoned", -(each.entered_ms or 0), each.conversation_id))
 
 
 def _is_under(counts: Counts, field: str, label: str) -> bool:
-    """Say whether a contact counts in a field under a label; with an empty one, whether it counts there, and under none."""
+    """Return whether a contact counts in a field under a label; with an empty label, whether it counts under none."""
     prefix = f"{field}{LABEL_MARK}"
     if label:
         return counts.get(prefix + label, 0) > 0
@@ -104,7 +104,7 @@ def _contact(known: Known, parts: tuple[str, ...], answer: Answer, belongs: Call
 
 
 def _outcome(counts: Counts) -> tuple[str | None, int | None]:
-    """Return what became of a contact by what it contributes, and how long it waited; of several visits the worst end, and all waits."""
+    """Return outcome and wait of a contact from its counts; of several visits the worst outcome and the sum of waits."""
     waited = counts.get(ABANDONED_WAIT_MS.key, 0) + counts.get(ANSWERED_WAIT_MS.key, 0)
     if counts.get(ABANDONED.key, 0) > 0:
         return "abandoned", waited

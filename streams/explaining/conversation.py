@@ -1,4 +1,4 @@
-"""What became of the events of one conversation: which counted nothing, and why."""
+"""Explain the events of one conversation: which counted nothing, and why."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ __all__ = ["explain_conversation"]
 
 
 def explain_conversation(conversation: str, logs: Mapping[int, PartitionLog], *, limit: int = 20) -> dict[str, Any]:
-    """Return, as JSON has it, the number of events of a conversation that the logs watched, and at most ``limit`` that counted nothing.
+    """Return, for JSON, how many events of the watched conversation were read, and at most ``limit`` that counted nothing.
 
     Raises:
         QuestionError: there are none.
     """
-    told = [(partition, each) for partition, log in logs.items() for each in log.told()]
-    if not told:
+    events = [(partition, event) for partition, log in logs.items() for event in log.watched_events()]
+    if not events:
         raise QuestionError(
             f"no event of a conversation {conversation!r} was read; --look-back reads more of Kafka, a figure needs QUEUE and KPI"
         )
-    nothing = [(partition, each) for partition, each in told if each.reason is not None]
+    nothing = [(partition, event) for partition, event in events if event.reason is not None]
     return {
         "conversation": conversation,
-        "events": len(told),
+        "events": len(events),
         "counted_nothing": len(nothing),
         "listed": [
             {
-                "event_id": each.event_id,
-                "type": each.type,
-                "occurred_at": format_ms(each.occurred_ms),
-                "source": each.source,
+                "event_id": event.event_id,
+                "type": event.type,
+                "occurred_at": format_ms(event.occurred_ms),
+                "source": event.source,
                 "partition": partition,
-                "offset": each.offset,
-                "reason": each.reason,
+                "offset": event.offset,
+                "reason": event.reason,
             }
-            for partition, each in sorted(nothing, key=lambda found: (found[1].occurred_ms, found[0], found[1].offset))[:limit]
+            for partition, event in sorted(nothing, key=lambda pair: (pair[1].occurred_ms, pair[0], pair[1].offset))[:limit]
         ],
         "not_listed": max(0, len(nothing) - limit),
     }

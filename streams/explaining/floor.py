@@ -1,6 +1,6 @@
-"""The people of sites that permit figures of single people: what each is doing, why, since when, and the day so far; no broker, no clock.
+"""Follow agents of sites that permit figures of single agents: state, reason, since when, and the day so far; no broker, no clock.
 
-States are those that the tracker of agents counts (``docs/counting.md`` section 6), by its own rules.
+States follow the rules of the agent tracker (``docs/counting.md`` section 6).
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
     from streams.configuration import Configuration
     from streams.tracking.agent_states import AgentFact, AgentState
 
-__all__ = ["Floor", "Standing", "Stretch"]
+__all__ = ["AgentStatus", "Floor", "Stretch"]
 
-#: More facts of a person than this are folded, the oldest half of them.
+#: Beyond this many facts of an agent the oldest half is folded.
 _MOST_FACTS = 1_000
-#: A snapshot is held against what its source told when so much more has been received: what is on its way may still contradict it.
-_SETTLED_MS = 5_000
+#: A snapshot is compared only after this much more was received: events on their way may contradict it.
+_SNAPSHOT_DELAY_MS = 5_000
 
-#: The platform's word for a state, and why, as an event has them.
-_Words = tuple[str, "str | None"]
+#: The platform's name of a state, and its reason, as in an event.
+_Label = tuple[str, "str | None"]
 
 
 class Stretch(NamedTuple):
-    """Time in one state: a category, ``offline``, ``stale``, or None while nothing is known; with the platform's word for it, and why."""
+    """Time in one state: a category, ``offline``, ``stale``, or None while unknown; with the platform's name of it, and the reason."""
 
     state: str | None
     word: str | None
@@ -47,44 +47,44 @@ class Stretch(NamedTuple):
     end_ms: int
 
 
-class Standing(NamedTuple):
-    """What a person is doing at an instant, and what was known of the time before, the oldest first."""
+class AgentStatus(NamedTuple):
+    """An agent's state at an instant, and the stretches before it, the oldest first."""
 
     person: str
     team: str | None
     site: str | None
-    #: Those that the person serves, where the platform says so.
+    #: The queues that the agent serves, where the platform reports them.
     queues: tuple[str, ...] | None
-    #: Those that the person has, where the platform says so.
+    #: The agent's skills, where the platform reports them.
     skills: tuple[str, ...] | None
-    #: Of the id and the source that tells of the person, as of a contact and its source.
+    #: The tracker's name: of the id and the source that reports the agent.
     name: str
     now: Stretch
     past: tuple[Stretch, ...]
 
 
 class _Known:
-    """One person: facts as the tracker has them, and beside them the words of the platform."""
+    """One agent: facts as the tracker has them, and the platform's labels."""
 
-    __slots__ = ("agent", "base_words", "queues", "queues_at", "skills", "skills_at", "source", "stretches", "until_ms", "words")
+    __slots__ = ("agent", "base_labels", "labels", "queues", "queues_at", "skills", "skills_at", "source", "stretches", "until_ms")
 
     def __init__(self, agent: Agent, source: str) -> None:
         self.agent = agent
         self.source = source
-        #: event id → axis and words; and the words that held on each axis before the first fact
-        self.words: dict[str, tuple[str, _Words]] = {}
-        self.base_words: dict[str, _Words] = {}
+        #: event id → axis and label; and the label on each axis before the first fact
+        self.labels: dict[str, tuple[str, _Label]] = {}
+        self.base_labels: dict[str, _Label] = {}
         self.queues: tuple[str, ...] | None = None
         self.queues_at = 0
         self.skills: tuple[str, ...] | None = None
         self.skills_at = 0
-        #: what was found last, and until when that holds if nothing comes in; the last of them goes on
+        #: the stretches found last, and until when they hold without an event; the last one continues
         self.stretches: list[Stretch] = []
         self.until_ms = 0
 
 
 class Floor:
-    """Takes the records of the topic of agent events, and keeps what is known of people of whom figures are kept, and of no others."""
+    """Reads the topic of agent events, and keeps only agents whose figures are permitted."""
 
     def __init__(self, configuration: Configuration) -> None:
         self._configuration = configuration
@@ -114,9 +114,9 @@ class Floor:
         if event.type == "source.snapshot":
             self._snapshots.take(event, self._spaces[event.source], self.received_ms)
         elif event.type in {"agent.state_changed", "agent.heartbeat", "agent.skills_changed"}:
-            self._tell(event)
+            self._apply(event)
 
-    def _tell(self, event: Any) -> None:
+    def _apply(self, event: Any) -> None:
         person_id, suffix = event.person_id, self._spaces[event.source]
         name = self._persons.name(person_id, suffix)
         known = self._people.get(name)
@@ -132,7 +132,7 @@ class Floor:
         if event.type == "agent.state_changed":
             category = self._categories.category(event.axis, event.state)
             fact: AgentFact = (at, event.sequence or 0, event.event_id, event.axis, category, event.team, event.site, None)
-            known.words[event.event_id] = (event.axis, (event.state, event.reason))
+            known.labels[event.event_id] = (event.axis, (event.state, event.reason))
         else:
             team = event.team if event.type == "agent.skills_changed" else None
             site = event.site if event.type == "agent.skills_changed" else None
@@ -146,24 +146,24 @@ class Floor:
     def _put(self, name: str, known: _Known, fact: AgentFact) -> None:
         agent, known.until_ms = known.agent, 0
         facts = agent.facts
-        # Of signs of life one after the other the last one says as much, as long as no silence lies between.
-        follows_signs = _is_sign(fact) and len(facts) > 1 and facts[-1] < fact and _is_sign(facts[-1])
-        if follows_signs and fact[0] - facts[-2][0] <= self._silence.soonest_ms:
+        # Of consecutive heartbeats only the last matters, as long as no silence lies between.
+        follows_heartbeats = _is_heartbeat(fact) and len(facts) > 1 and facts[-1] < fact and _is_heartbeat(facts[-1])
+        if follows_heartbeats and fact[0] - facts[-2][0] <= self._silence.soonest_ms:
             agent.ids.discard(facts.pop()[2])
             agent.states.pop()
-        place = bisect_right(facts, fact)
+        index = bisect_right(facts, fact)
         insort(facts, fact)
         agent.ids.add(fact[2])
         self._changed.add(name)
-        self._follow(name, agent, place)
+        self._follow(name, agent, index)
         if len(facts) > _MOST_FACTS:
             self._fold(known, facts[_MOST_FACTS // 2][0])
 
-    def _follow(self, name: str, agent: Agent, place: int) -> None:
-        """Follow the facts from a place on, as the tracker does."""
-        del agent.states[place:]
-        state, seen = agent.last, agent.seen(place)
-        for fact in agent.facts[place:]:
+    def _follow(self, name: str, agent: Agent, index: int) -> None:
+        """Recompute the states from a fact on, as the tracker does."""
+        del agent.states[index:]
+        state, seen = agent.last, agent.seen(index)
+        for fact in agent.facts[index:]:
             if seen is not None and fact[0] - seen > self._silence.forgotten_after(state):
                 state = self._states.start(name, Reported())
             state, seen = self._states.after(name, state, fact), fact[0]
@@ -171,40 +171,40 @@ class Floor:
 
     def _fold(self, known: _Known, before_ms: int) -> None:
         agent = known.agent
-        gone = bisect_left(agent.facts, (before_ms,))
-        if gone:
+        folded = bisect_left(agent.facts, (before_ms,))
+        if folded:
             known.until_ms = 0
-            for fact in agent.facts[:gone]:
-                _say(known.base_words, fact, known.words.pop(fact[2], None))
+            for fact in agent.facts[:folded]:
+                _update_labels(known.base_labels, fact, known.labels.pop(fact[2], None))
             agent.fold(before_ms)
 
     def forget(self, age_ms: int) -> None:
-        """Keep of what was so long before the newest that was received no more than what it has led to."""
+        """Fold facts that are this much older than the newest received."""
         for known in self._people.values():
             self._fold(known, (self.received_ms or 0) - age_ms)
 
-    def _look_at_snapshots(self) -> None:
-        """Make people whom a source does not list unknown until their next event."""
+    def _compare_snapshots(self) -> None:
+        """Make agents that a source does not list unknown until their next event."""
         if self.received_ms is None or not len(self._snapshots):
             self._changed.clear()
             return
-        before, through = self._compared_to, self.received_ms - _SETTLED_MS
+        before, through = self._compared_to, self.received_ms - _SNAPSHOT_DELAY_MS
         self._compared_to = through
         for name, snapshot in self._snapshots.to_compare(before, through, self._people, self._changed):
             known = self._people[name]
             agent = known.agent
             if snapshot.name in agent.ids:
                 continue
-            heard = [fact[0] for fact in agent.facts if fact[3] != GONE]
+            seen_ms = [fact[0] for fact in agent.facts if fact[3] != GONE]
             if agent.base_at is not None:
-                heard.append(agent.base_at)
-            if snapshot.misses(id_of(name), None, heard) and agent.last.category is not None:
+                seen_ms.append(agent.base_at)
+            if snapshot.misses(id_of(name), None, seen_ms) and agent.last.category is not None:
                 self._put(name, known, (snapshot.at_ms, -1, snapshot.name, GONE, "", None, None, None))
         self._changed.clear()
 
-    def standing(self, at_ms: int, since_ms: Mapping[str | None, int] = MappingProxyType({})) -> Iterator[Standing]:
-        """Yield, by name, what people of whom anything is known do at an instant, and by site what they did since another."""
-        self._look_at_snapshots()
+    def statuses(self, at_ms: int, since_ms: Mapping[str | None, int] = MappingProxyType({})) -> Iterator[AgentStatus]:
+        """Yield, by name, the state of each known agent at an instant, with its stretches since the instant of its site."""
+        self._compare_snapshots()
         for name, known in sorted(self._people.items()):
             person = id_of(name)
             stretches = self._known_stretches(known, at_ms)
@@ -216,23 +216,23 @@ class Floor:
             past: tuple[Stretch, ...] = ()
             if (begin := since_ms.get(site)) is not None:
                 past = tuple(each if each.start_ms >= begin else each._replace(start_ms=begin) for each in stretches if each.end_ms > begin)
-            yield Standing(person, team, site, known.queues, known.skills, name, stretches[-1]._replace(end_ms=at_ms), past)
+            yield AgentStatus(person, team, site, known.queues, known.skills, name, stretches[-1]._replace(end_ms=at_ms), past)
 
     def _known_stretches(self, known: _Known, at_ms: int) -> list[Stretch]:
-        """Return the states of a person up to an instant: those found before, where nothing has changed since."""
-        agent, found = known.agent, known.stretches
-        if found and found[-1].start_ms < at_ms < known.until_ms:
-            found[-1] = found[-1]._replace(end_ms=at_ms + 1)
-            return found
+        """Return the states of an agent up to an instant; those found before, where nothing has changed."""
+        agent, stretches = known.agent, known.stretches
+        if stretches and stretches[-1].start_ms < at_ms < known.until_ms:
+            stretches[-1] = stretches[-1]._replace(end_ms=at_ms + 1)
+            return stretches
         first = agent.base_at if agent.base_at is not None else agent.facts[0][0]
-        found = known.stretches = list(self._stretches(known, first, at_ms + 1))
+        stretches = known.stretches = list(self._stretches(known, first, at_ms + 1))
         seen = agent.last_seen
         is_last = seen is not None and seen <= at_ms
         known.until_ms = self._silence.at(agent.last, seen, agent.nobody, at_ms)[1] if is_last else 0
-        return found
+        return stretches
 
     def _stretches(self, known: _Known, low: int, high: int) -> Iterator[Stretch]:
-        """Yield the states of a person from low to high, those alike that follow one another as one."""
+        """Yield the states of an agent from low to high, equal neighbours merged."""
         last: Stretch | None = None
         for stretch in self._phases(known, low, high):
             if last is not None and last[:3] == stretch[:3]:
@@ -245,42 +245,42 @@ class Floor:
             yield last
 
     def _phases(self, known: _Known, low: int, high: int) -> Iterator[Stretch]:
-        agent, words = known.agent, dict(known.base_words)
+        agent, labels = known.agent, dict(known.base_labels)
         state, seen, since = agent.base, agent.base_at, low
         for fact, after in zip(agent.facts, agent.states, strict=True):
             at = fact[0]
             if at >= high:
                 break
             if at > since:
-                yield from self._silent(agent, state, seen, words, since, at)
+                yield from self._silent(agent, state, seen, labels, since, at)
                 since = at
-            _say(words, fact, known.words.get(fact[2]))
+            _update_labels(labels, fact, known.labels.get(fact[2]))
             state, seen = after, at
         if since < high:
-            yield from self._silent(agent, state, seen, words, since, high)
+            yield from self._silent(agent, state, seen, labels, since, high)
 
     def _silent(
-        self, agent: Agent, state: AgentState, seen: int | None, words: dict[str, _Words], low: int, high: int
+        self, agent: Agent, state: AgentState, seen: int | None, labels: dict[str, _Label], low: int, high: int
     ) -> Iterator[Stretch]:
-        """Yield what a state becomes from low to high, if nothing was heard since ``seen``."""
-        for now, begin, end in self._silence.phases(state, seen, agent.nobody, low, high):
-            category = now.reported.category()
+        """Yield what a state becomes from low to high, if nothing was received since ``seen``."""
+        for state_now, begin, end in self._silence.phases(state, seen, agent.nobody, low, high):
+            category = state_now.reported.category()
             if category is not None:
-                word, reason = words.get(now.reported.axis() or "", (None, None))
+                word, reason = labels.get(state_now.reported.axis() or "", (None, None))
                 yield Stretch(category, word, reason, begin, end)
             else:
                 stale = state.category is not None and seen is not None and begin < seen + self._silence.forgotten_after(state)
                 yield Stretch("stale" if stale else None, None, None, begin, end)
 
 
-def _is_sign(fact: AgentFact) -> bool:
-    """Say whether a fact is a sign of life alone."""
+def _is_heartbeat(fact: AgentFact) -> bool:
+    """Return whether a fact carries no state, team, site or queue."""
     return fact[3:] == ("", "", None, None, None)
 
 
-def _say(words: dict[str, _Words], fact: AgentFact, said: tuple[str, _Words] | None) -> None:
-    """Have the words of a fact hold on its axis."""
+def _update_labels(labels: dict[str, _Label], fact: AgentFact, label: tuple[str, _Label] | None) -> None:
+    """Set the label of a fact on its axis."""
     if fact[3] == GONE:
-        words.clear()
-    elif said is not None:
-        words[said[0]] = said[1]
+        labels.clear()
+    elif label is not None:
+        labels[label[0]] = label[1]

@@ -1,6 +1,6 @@
-"""Which keys are one customer's, by the links that sources have told; no broker, no clock.
+"""Find the keys of one customer by the links that sources have sent; no broker, no clock.
 
-Families have as many keys at most as those that count (``docs/counting.md`` section 16.1), and the earliest links make them.
+A family has at most as many keys as in counting (``docs/counting.md`` section 16.1); the earliest links build it.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 __all__ = ["LinkedKeys"]
 
-#: Links remembered; beyond that those that were told first are given up.
+#: Links remembered; beyond that the first received are evicted.
 _MOST_LINKS = 100_000
 _KIND = b"customer.linked"
 
 
 class LinkedKeys:
-    """Takes the records of the topic of customer events; all but links is passed over."""
+    """Reads the topic of customer events; ignores all but links."""
 
     def __init__(self, _: Configuration) -> None:
-        #: both keys, in order → when the link was told of first, and heard of last
+        #: both keys, in order → when the link first occurred, and was last received
         self._links: dict[tuple[str, str], tuple[int, int]] = {}
         self._joined: Mapping[str, str] | None = None
         #: The newest instant at which a link was received; None before that.
@@ -37,7 +37,7 @@ class LinkedKeys:
 
     def take(self, value: bytes | None, published_ms: int) -> None:
         """Take one record."""
-        # A record in which no text is escaped names its kind as it is; of others, there are few, each is read.
+        # Without an escape the kind is in the bytes as it is; the few records with one are all decoded.
         if value is None or (_KIND not in value and b"\\" not in value):
             return
         event = accepted(decode_customer_event, value, published_ms)
@@ -48,22 +48,22 @@ class LinkedKeys:
             return
         self.received_ms = max(self.received_ms or 0, event.received_ms)
         pair = min(event.customer_key, event.linked_key), max(event.customer_key, event.linked_key)
-        at, heard = self._links.get(pair, (event.occurred_ms, 0))
+        at, last_seen_ms = self._links.get(pair, (event.occurred_ms, 0))
         if pair not in self._links and len(self._links) >= _MOST_LINKS:
             del self._links[next(iter(self._links))]
-        self._links[pair] = min(at, event.occurred_ms), max(heard, event.received_ms)
+        self._links[pair] = min(at, event.occurred_ms), max(last_seen_ms, event.received_ms)
         self._joined = None
 
     def forget(self, age_ms: int) -> None:
-        """Give up links that were heard of last so long before the newest."""
+        """Evict links that were last received this long before the newest."""
         before_ms = (self.received_ms or 0) - age_ms
-        gone = [pair for pair, (_, heard) in self._links.items() if heard < before_ms]
-        for pair in gone:
+        expired = [pair for pair, (_, last_seen_ms) in self._links.items() if last_seen_ms < before_ms]
+        for pair in expired:
             del self._links[pair]
             self._joined = None
 
     def joined(self) -> Mapping[str, str]:
-        """Return of each linked key the first, in order, of its customer's keys; whatever order links came in, it is the same."""
+        """Return for each linked key the smallest of its customer's keys; the order in which links arrive does not matter."""
         if self._joined is None:
             families: dict[str, set[str]] = {}
             for one, other in sorted(self._links, key=lambda pair: (self._links[pair][0], pair)):

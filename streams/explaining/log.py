@@ -1,4 +1,4 @@
-"""One partition of contact events read again: what each conversation contributes, and at which offsets it stands."""
+"""Read one partition of contact events again: what each conversation contributes, and its offsets."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from streams.tracking.state import Conversation
     from streams.windows.calendar import Span
 
-__all__ = ["Known", "Offsets", "PartitionLog", "Share", "Told"]
+__all__ = ["Known", "Offsets", "PartitionLog", "Share", "WatchedEvent"]
 
-#: Records between two looks at what is lost or over, as a worker does at its flushes.
-_SETTLE_EVERY = 1000
+#: Records between two flushes of the tracker, as a worker does.
+_FLUSH_EVERY = 1000
 
 
 class Offsets(NamedTuple):
-    """Where records of something stand in a partition."""
+    """The offsets of records in a partition."""
 
     first: int
     last: int
@@ -36,7 +36,7 @@ class Offsets(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What is known of one conversation, by its name in the tracker: its facts in order, and the source that told last of it."""
+    """One conversation, by its name in the tracker: its facts in order, and the last source that reported it."""
 
     name: str
     facts: list[AnyFact]
@@ -44,15 +44,15 @@ class Known(NamedTuple):
 
 
 class Share(NamedTuple):
-    """What one conversation, by its name in the tracker, contributes to one window."""
+    """The counts of one conversation, by its name in the tracker, in one window."""
 
     conversation: str
     counts: Counts
     offsets: Offsets
 
 
-class Told(NamedTuple):
-    """An event of a conversation, where it stands in its partition, and why it counted nothing; None if that is not so."""
+class WatchedEvent(NamedTuple):
+    """An event of the watched conversation, its offset, and why it counted nothing; None where it counted."""
 
     event_id: str
     type: str
@@ -63,10 +63,9 @@ class Told(NamedTuple):
 
 
 class PartitionLog:
-    """Takes the records of one partition in order, as the tracker of a worker does, and knows what each conversation made of its figures.
+    """Reads one partition in order, as a worker's tracker does, and knows what each conversation contributes.
 
-    What was received after ``until_ms`` is passed over: a figure says as of when it is. The events of the conversation
-    with the id ``watched`` are noted.
+    Events received after ``until_ms``, the figure's as-of, are ignored. Events of the conversation with the id ``watched`` are recorded.
     """
 
     def __init__(self, configuration: Configuration, until_ms: int | None, *, watched: str | None = None) -> None:
@@ -78,9 +77,9 @@ class PartitionLog:
         self._remembered: dict[str, Conversation] = {}
         self._over: list[Known] = []
         self._offsets: dict[str, Offsets] = {}
-        self._unsettled = 0
+        self._unflushed = 0
         self._watched = watched
-        self._told: list[Told] = []
+        self._watched_events: list[WatchedEvent] = []
         self.records = 0
         self.rejected = 0
 
@@ -123,39 +122,39 @@ class PartitionLog:
                 return
             if event.conversation_id == self._watched:
                 dropped = "late" if tracker.late > late else "repeated" if tracker.repeated > repeated else None
-                self._told.append(Told(event.event_id, event.type, event.occurred_ms, event.source, offset, dropped))
+                self._watched_events.append(WatchedEvent(event.event_id, event.type, event.occurred_ms, event.source, offset, dropped))
             known = tracker.conversations.find(name)
             if known is not None:
                 self._remembered[name] = known
             before = self._offsets.get(name)
             self._offsets[name] = Offsets(offset, offset, 1) if before is None else Offsets(before.first, offset, before.records + 1)
-        self._unsettled += 1
-        if self._unsettled >= _SETTLE_EVERY:
-            self.settle()
+        self._unflushed += 1
+        if self._unflushed >= _FLUSH_EVERY:
+            self.flush()
 
-    def said(self, at_ms: int) -> None:
-        """Take every source's word that nothing up to an instant is still to come, as at the end of a file."""
+    def complete_all(self, at_ms: int) -> None:
+        """Mark every source complete through an instant, as at the end of a file."""
         progress = self._tracker.progress
         for source in progress.known():
             progress.heartbeat(source, at_ms, at_ms)
 
-    def settle(self) -> None:
-        """Count what is lost by now, and take note of what has changed."""
-        self._unsettled = 0
+    def flush(self) -> None:
+        """Count what is lost by now, and move conversations that are over."""
+        self._unflushed = 0
         self._tracker.settle()
         for name in self._tracker.take_changed():
-            # A conversation may begin and be over between two looks: what was known of it then is in what is remembered here.
+            # A conversation may begin and end between two flushes; it is still remembered here.
             if name not in self._tracker.conversations:
                 over = self._remembered.pop(name)
                 self._over.append(Known(name, over.facts, over.source))
 
     def conversations(self) -> list[Known]:
-        """Return all conversations that were read of."""
+        """Return all conversations read."""
         return [*self._over, *(Known(name, each.facts, each.source) for name, each in self._remembered.items())]
 
     def shares(self, scope: str, channel: str, span: Span, *, by_offer: bool) -> Iterator[Share]:
-        """Yield what each conversation contributes to a window, those that contribute something."""
-        self.settle()
+        """Yield what each conversation contributes to a window, where it contributes something."""
+        self.flush()
         targets = self._tracker.booked_under(Scope(scope, channel))
         if not targets:
             return
@@ -168,15 +167,15 @@ class PartitionLog:
             if counts:
                 yield Share(name, counts, self._offsets[name])
 
-    def told(self) -> list[Told]:
-        """Return the events of the watched conversation in the order in which they came, with why they counted nothing."""
-        self.settle()
+    def watched_events(self) -> list[WatchedEvent]:
+        """Return the events of the watched conversation in order of arrival, each with why it counted nothing."""
+        self.flush()
         reasons: dict[str, str] = {}
         for name, facts, _ in self.conversations():
             if id_of(name) == self._watched:
                 reasons |= self._tracker.reasons(name, facts)
-        return [each if each.reason is not None else each._replace(reason=reasons.get(each.event_id)) for each in self._told]
+        return [each if each.reason is not None else each._replace(reason=reasons.get(each.event_id)) for each in self._watched_events]
 
     def waiting(self, scope: str, channel: str) -> dict[str, int]:
-        """Return the names of who waits in a scope and since when, in ms."""
+        """Return the conversations that wait in a scope: name → since when, in ms."""
         return self._tracker.waiting_in(Scope(scope, channel))

@@ -1,4 +1,4 @@
-"""What is asked: a figure of a queue in a window, and how it was served."""
+"""A question: a figure of a queue in a window, and how it was served."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 __all__ = ["EXPLAINED", "Question", "QuestionError"]
 
-#: A conversation that began longer ago than this is looked for no further back than asked.
+#: The longest default look-back for conversations that began before the window.
 _LONGEST_LOOK_BACK_MS = 86_400_000
 
-#: A trailing window at an instant is made anew of its contacts: no longer than a day.
+#: A trailing window at an instant is recomputed from its contacts: no longer than a day.
 _LONGEST_TRAILING_MINUTES = 1440
 
 
 class QuestionError(ValueError):
-    """There is no answer to this; says why, and what is permitted."""
+    """The question has no answer; the text states why, and what is permitted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,20 +39,20 @@ class Question:
     channel: str
     window: str
     span: Span
-    #: What was received after this is not in the figure; None: everything counts.
+    #: Events received after this are not in the figure; None: all count.
     until_ms: int | None
-    #: The record of the metric topics that has the figure, if it is still there.
+    #: The record of the metric topics that has the figure, if it still exists.
     served: Mapping[str, Any] | None
-    #: What was published of definitions: since when which version is known.
+    #: The published definition records: since when which version is known.
     definitions: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def by_offer(self) -> bool:
-        """Whether the window is made of what was offered in it, and not of what happened in it."""
+        """Whether the window counts contacts by their offer, rather than by their outcome."""
         return kind_of_window(self.window) != "trailing"
 
     def since_ms(self, configuration: Configuration, look_back_ms: int | None = None) -> int:
-        """Return from when on events are to be read: those of conversations that began before the window too."""
+        """Return the instant from which events must be read, including conversations that began before the window."""
         if look_back_ms is None:
             lost_ms = 1000 * configuration.counting.lost_after_seconds.get(self.channel, 0)  # type: ignore[call-overload]
             look_back_ms = min(lost_ms, _LONGEST_LOOK_BACK_MS)
@@ -70,29 +70,29 @@ class Question:
         channel: str | None = None,
         at_ms: int | None = None,
     ) -> Question:
-        """Find the figure of a queue, or of a wider scope such as ``site:tokyo``, among window records and return the question about it.
+        """Find the figure of a queue, or of a wider scope such as ``site:tokyo``, among window records; return the question about it.
 
         Raises:
-            QuestionError: no such figure, window, queue or channel, or none that contacts are behind.
+            QuestionError: no such figure, window, queue or channel, or a figure without contacts behind it.
         """
         _check(kpi, window)
         scope = scope or f"queue:{queue}"
-        place = tuple(scope.split(":", 1))
+        kind_and_name = tuple(scope.split(":", 1))
         records = list(records)
         definitions = tuple(each for each in records if each["kind"] == "definition")
-        of_scope = [each for each in records if (each["kind"], each.get("scope_kind"), each.get("scope")) == ("window", *place)]
+        of_scope = [each for each in records if (each["kind"], each.get("scope_kind"), each.get("scope")) == ("window", *kind_and_name)]
         channel = _channel({str(each["channel"]) for each in of_scope if each["channel"] is not None}, configuration, scope, channel)
-        found = [each for each in of_scope if (each["channel"], each["window"]) == (channel, window)]
+        candidates = [each for each in of_scope if (each["channel"], each["window"]) == (channel, window)]
         if at_ms is not None:
-            found = [each for each in found if parse_time_ms(each["window_start"]) <= at_ms < parse_time_ms(each["window_end"])]
+            candidates = [each for each in candidates if parse_time_ms(each["window_start"]) <= at_ms < parse_time_ms(each["window_end"])]
             if kind_of_window(window) == "trailing":
-                found = []  # only the newest is kept, and that is as of another instant
-        served = max(found, key=lambda each: parse_time_ms(each["window_end"]), default=None)
+                candidates = []  # only the newest is stored, as of another instant
+        served = max(candidates, key=lambda each: parse_time_ms(each["window_end"]), default=None)
         if served is not None:
             span = Span(parse_time_ms(served["window_start"]), parse_time_ms(served["window_end"]))
             until_ms: int | None = parse_time_ms(served["as_of"])
         elif at_ms is None:
-            raise QuestionError(f"no figure of {window} is served for {_said(scope)} ({channel}); name an instant with at")
+            raise QuestionError(f"no figure of {window} is served for {_scope_text(scope)} ({channel}); name an instant with at")
         else:
             trailing = kind_of_window(window) == "trailing"
             span, until_ms = _span(configuration, scope, channel, window, at_ms), at_ms if trailing else None
@@ -108,34 +108,34 @@ class Question:
         )
 
 
-#: Kinds of windows, and figures, that no contacts of a window are behind.
+#: Kinds of windows, and figures, without contacts of a window behind them.
 _NOT_EXPLAINED = frozenset({"now", "customers_day", "forecast_contacts", "staff_forecast", "staff_required", "forecast_accuracy"})
-#: The KPIs that contacts of a window are behind.
+#: The KPIs with contacts of a window behind them.
 EXPLAINED = tuple(each.id for each in KPI_BY_ID.values() if each.subject == "contacts" and not _NOT_EXPLAINED & {each.id, *each.windows})
 
 
 def _check(kpi: str, window: str) -> None:
-    found = KPI_BY_ID.get(kpi)
-    if found is None:
+    entry = KPI_BY_ID.get(kpi)
+    if entry is None:
         raise QuestionError(f"unknown kpi {kpi!r}; permitted: {', '.join(EXPLAINED)}")
-    if found.id not in EXPLAINED:
-        about = "forecasts or other contacts" if found.subject == "contacts" else found.subject
-        why = "it is a figure of now" if "now" in found.windows else f"it is about {about}"
+    if entry.id not in EXPLAINED:
+        about = "forecasts or other contacts" if entry.subject == "contacts" else entry.subject
+        why = "it is a figure of now" if "now" in entry.windows else f"it is about {about}"
         raise QuestionError(f"no contacts of a window are behind {kpi}: {why}; permitted: {', '.join(EXPLAINED)}")
     try:
         kind = kind_of_window(window)
     except ValueError as error:
         raise QuestionError(str(error)) from error
-    if kind not in found.windows:
-        raise QuestionError(f"{kpi} is not served for {window}; permitted: windows of the kind {', '.join(found.windows)}")
+    if kind not in entry.windows:
+        raise QuestionError(f"{kpi} is not served for {window}; permitted: windows of the kind {', '.join(entry.windows)}")
 
 
-def _said(scope: str) -> str:
+def _scope_text(scope: str) -> str:
     return scope.removeprefix("queue:")
 
 
 def _channel(served: set[str], configuration: Configuration, scope: str, asked: str | None) -> str:
-    configured = configuration.queues.get(_said(scope)) if scope.startswith("queue:") else None
+    configured = configuration.queues.get(_scope_text(scope)) if scope.startswith("queue:") else None
     known = served or ({str(configured.channel)} if configured is not None and configured.channel is not None else set())
     if asked is not None:
         return asked
@@ -143,9 +143,9 @@ def _channel(served: set[str], configuration: Configuration, scope: str, asked: 
         if not scope.startswith("queue:"):
             raise QuestionError(f"nothing is known of {scope}")
         names = ", ".join(configuration.queues) or "none is configured"
-        raise QuestionError(f"nothing is known of a queue {_said(scope)!r}; configured: {names}")
+        raise QuestionError(f"nothing is known of a queue {_scope_text(scope)!r}; configured: {names}")
     if len(known) > 1:
-        raise QuestionError(f"{_said(scope)} has several channels; permitted: channel {', '.join(sorted(known))}")
+        raise QuestionError(f"{_scope_text(scope)} has several channels; permitted: channel {', '.join(sorted(known))}")
     return known.pop()
 
 

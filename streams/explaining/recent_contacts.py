@@ -1,6 +1,6 @@
-"""Of the contact events of the last hours: who gave up waiting and has not got through since, and what agents are at; no broker, no clock.
+"""Follow recent contact events: callers who gave up waiting and were not reached since, and agents at work; no broker, no clock.
 
-Who gave up is who the tracker counts as abandoned (``docs/counting.md`` section 4); what agents are at are the legs that it counts.
+Callers who gave up are those that the tracker counts as abandoned (``docs/counting.md`` section 4); agents' work is its legs.
 """
 
 from __future__ import annotations
@@ -44,19 +44,19 @@ if TYPE_CHECKING:
 
 __all__ = ["AtWork", "GaveUp", "RecentContacts", "works_of"]
 
-#: Conversations remembered; beyond that the oldest are given up.
+#: Conversations remembered; beyond that the oldest are evicted.
 _MOST_CONVERSATIONS = 200_000
-#: Facts of a conversation that are looked at.
+#: Facts of a conversation that are read.
 _MOST_FACTS = 500
-#: What was silent for so long is remembered by what came of it alone.
-_SETTLED_MS = 1_800_000
+#: After this much silence the facts of a conversation are folded into their result.
+_FOLD_AFTER_MS = 1_800_000
 
 _LEAVING = (LeftQueue, Ended, StatusChanged)
 _NOT_LINKED: Mapping[str, str] = MappingProxyType({})
 
 
 class GaveUp(NamedTuple):
-    """A customer who gave up waiting: the last time, and how often since somebody was reached last."""
+    """A customer who gave up waiting: the last time, and how often since the customer was last reached."""
 
     conversation_id: str
     source: str
@@ -66,16 +66,16 @@ class GaveUp(NamedTuple):
     waited_ms: int
     customer_key: str | None
     times: int
-    #: When the customer gave up first since somebody was reached.
+    #: The first time since the customer was last reached.
     first_left_ms: int
-    #: Whether the customer waits in a queue again at this moment.
+    #: Whether the customer waits in a queue again now.
     waits_again: bool
-    #: When the customer was reached last; None who has not been since.
+    #: When the customer was last reached; None if not since.
     reached_ms: int | None = None
 
 
 class AtWork(NamedTuple):
-    """What an agent is at with a contact: its queue and channel, since when, and whether that is the work after it."""
+    """An agent's work on a contact: queue, channel, since when, and whether it is wrap-up."""
 
     queue: str
     channel: str
@@ -88,15 +88,15 @@ class _Abandon(NamedTuple):
     channel: str | None
     left_ms: int
     waited_ms: int
-    #: The limit below which it is short, so that it counts nowhere in the service level; None: it is not.
+    #: The limit below which it is short and outside the service level; None: it is not short.
     short_of_ms: int | None
 
 
 class _Conversation:
-    """What is known of one: the facts of late, and what came of all of them."""
+    """One conversation: its recent facts, and the result of all of them."""
 
     __slots__ = (
-        "abandons", "at_work", "customer_key", "facts", "last_ms", "reached_ms", "revisions", "settled_abandons", "settled_reached_ms",
+        "abandons", "at_work", "customer_key", "facts", "folded_abandons", "folded_reached_ms", "last_ms", "reached_ms", "revisions",
         "source", "waits_in",
     )  # fmt: skip
 
@@ -108,23 +108,23 @@ class _Conversation:
         self.revisions: dict[str, int] = {}
         self.last_ms = 0
         self.customer_key: str | None = None
-        #: when customer and agent were connected last
+        #: when customer and agent were last connected
         self.reached_ms: int | None = None
         self.abandons: tuple[_Abandon, ...] = ()
-        #: what of both is of facts that are not kept any more
-        self.settled_reached_ms: int | None = None
-        self.settled_abandons: tuple[_Abandon, ...] = ()
+        #: both, of folded facts
+        self.folded_reached_ms: int | None = None
+        self.folded_abandons: tuple[_Abandon, ...] = ()
         #: the channel in which it waits, if it does
         self.waits_in: str | None = None
-        #: agent as the events name it, and what the agent is at with it
+        #: agent as named in the events, and the agent's work on it
         self.at_work: tuple[tuple[str, AtWork], ...] = ()
 
 
 class RecentContacts:
-    """Takes the records of the topic of contact events."""
+    """Reads the topic of contact events."""
 
     def __init__(self, configuration: Configuration) -> None:
-        # It holds no conversation: it says what each contributes.
+        # It stores no conversation: it only counts each alone.
         self._counter = ContactTracker(configuration)
         self._persons = Persons(configuration)
         self._spaces = Spaces(configuration)
@@ -167,36 +167,36 @@ class RecentContacts:
         self._changed.add(name)
 
     def forget(self, age_ms: int) -> None:
-        """Give up what was so long before the newest that was received, and the facts of what has been silent for a while."""
-        self._look()
+        """Evict conversations this much older than the newest received, and fold the facts of silent ones."""
+        self._update()
         newest_ms = self.received_ms or 0
-        settled_ms = newest_ms - _SETTLED_MS
+        fold_before_ms = newest_ms - _FOLD_AFTER_MS
         for name in [name for name, each in self._conversations.items() if each.last_ms < newest_ms - age_ms]:
             del self._conversations[name]
         for each in self._conversations.values():
-            if each.facts and each.last_ms < settled_ms and each.waits_in is None and not self._is_at_work(each, newest_ms):
+            if each.facts and each.last_ms < fold_before_ms and each.waits_in is None and not self._is_at_work(each, newest_ms):
                 each.facts, each.revisions = [], {}
-                each.settled_reached_ms, each.settled_abandons, each.at_work = each.reached_ms, each.abandons, ()
+                each.folded_reached_ms, each.folded_abandons, each.at_work = each.reached_ms, each.abandons, ()
 
-    def _look(self) -> None:
-        """Find out what came of the conversations that have changed."""
+    def _update(self) -> None:
+        """Recompute the conversations that have changed."""
         changed, self._changed = self._changed, set()
         for name in changed:
             known = self._conversations.get(name)
             if known is not None:
-                self._judge(name, known)
+                self._recompute(name, known)
 
-    def _judge(self, name: str, known: _Conversation) -> None:
+    def _recompute(self, name: str, known: _Conversation) -> None:
         facts = known.facts
         known.customer_key = next((fact.customer_key for fact in facts if type(fact) is Arrived and fact.customer_key), known.customer_key)
         reached = [fact.at for fact in facts if _reaches(fact)]
-        known.reached_ms = max((*reached, *(() if known.settled_reached_ms is None else (known.settled_reached_ms,))), default=None)
+        known.reached_ms = max((*reached, *(() if known.folded_reached_ms is None else (known.folded_reached_ms,))), default=None)
         if any(is_voiding(fact) for fact in facts):
             known.abandons, known.waits_in, known.at_work = (), None, ()
             return
         state, ledger = self._counter.counted_alone(name, facts)
         known.at_work = tuple(_at_work(state))
-        known.abandons = (*known.settled_abandons, *self._abandons(ledger, facts))
+        known.abandons = (*known.folded_abandons, *self._abandons(ledger, facts))
         last = next((fact for fact in reversed(facts) if isinstance(fact, (Queued, Answered, *_LEAVING))), None)
         known.waits_in = (last.channel or "voice") if isinstance(last, Queued) else None
 
@@ -213,79 +213,79 @@ class RecentContacts:
                     yield _Abandon(queue, scope.channel, left_ms, waited_ms, short_of_ms)
 
     def _short_of(self, queue: str, channel: str | None, entered_ms: int, waited_ms: int, amounts: Mapping[str, int]) -> int | None:
-        """Return the limit of the definition that judges a queue, where an abandon is below it; None where it is not short."""
+        """Return the limit of a queue's definition where an abandon is below it; None where it is not short."""
         definition = definition_at(self._configuration, queue, channel, entered_ms)
         limit_ms = definition.short_ms
         if limit_ms is None:
             return None
         if definition.short_abandon_clock == "queue_enter":
             return limit_ms if waited_ms < limit_ms else None
-        # By the system's clock that is booked apart, for each limit.
-        found = (parse(name) for name, number in amounts.items() if number > 0)
-        short = any(each is not None and each.field is SHORT_ABANDONED_WAITS and each.values["limit"] == str(limit_ms) for each in found)
+        # By the platform's clock it is counted separately for each limit.
+        sums = (parse(name) for name, number in amounts.items() if number > 0)
+        short = any(each is not None and each.field is SHORT_ABANDONED_WAITS and each.values["limit"] == str(limit_ms) for each in sums)
         return limit_ms if short else None
 
     def _is_at_work(self, known: _Conversation, now_ms: int) -> bool:
-        """Say whether an agent is at it, as far as it was not silent for so long that it counts as lost."""
+        """Return whether an agent works on it, and it is not silent for so long that it counts as lost."""
         return any(now_ms - known.last_ms <= self._lost_after_ms.get(work.channel, 0) for _, work in known.at_work)
 
     def at_work(self, now_ms: int) -> dict[str, list[AtWork]]:
-        """Return what people are at, by name: agents who are no person of the configuration where they work are left out."""
-        self._look()
-        found: dict[str, list[AtWork]] = defaultdict(list)
+        """Return the work of agents, by name, of configured agents only."""
+        self._update()
+        by_agent: dict[str, list[AtWork]] = defaultdict(list)
         for known in self._conversations.values():
             if known.at_work and self._is_at_work(known, now_ms):
                 suffix = self._spaces[known.source]
                 for agent, work in known.at_work:
                     name = self._persons.name(agent, suffix)
                     if self._persons.is_configured(agent, space_of(name)):
-                        found[name].append(work)
-        return found
+                        by_agent[name].append(work)
+        return by_agent
 
     def who_gave_up(
         self, since_ms: int, wanted: Callable[[str, str | None], bool], now_ms: int, linked: Mapping[str, str] = _NOT_LINKED
     ) -> tuple[list[GaveUp], list[GaveUp]]:
-        """Return who gave up since an instant where that is wanted, by queue and channel, and is to be called back; and who need not be.
+        """Return the customers who gave up since an instant in the wanted queues and channels: those to call back, and those reached since.
 
-        The latter have got through, wherever, after they gave up last. Short abandons are none, as in the service level.
-        Who is reached is one customer by the customer's key, else one conversation. ``linked``: key → one of the keys of the same
-        customer. Both begin with the latest.
+        The latter were reached, in any queue, after their last abandon. Short abandons do not count, as in the service level.
+        A customer is identified by the customer's key, else by the conversation. ``linked``: key → one key of the same customer.
+        Both begin with the latest.
         """
-        self._look()
-        who_is = {
+        self._update()
+        customer_of = {
             name: name if each.customer_key is None else linked.get(each.customer_key, each.customer_key)
             for name, each in self._conversations.items()
         }
         reached: dict[str, int] = defaultdict(int)
         waiting: set[str] = set()
         for name, each in self._conversations.items():
-            who = who_is[name]
+            who = customer_of[name]
             if each.reached_ms is not None:
                 reached[who] = max(reached[who], each.reached_ms)
             if each.waits_in is not None and now_ms - each.last_ms <= self._lost_after_ms.get(each.waits_in, 0):
                 waiting.add(who)
-        found: tuple[dict[str, GaveUp], dict[str, GaveUp]] = ({}, {})
+        to_call: dict[str, GaveUp] = {}
+        reached_since: dict[str, GaveUp] = {}
         for name, each in self._conversations.items():
-            who = who_is[name]
+            who = customer_of[name]
             for abandon in each.abandons:
                 if abandon.short_of_ms is not None or abandon.left_ms < since_ms or not wanted(abandon.queue, abandon.channel):
                     continue
                 reached_ms = reached[who] if who in reached and abandon.left_ms < reached[who] else None
-                place = found[reached_ms is not None]
-                before = place.get(who)
+                customers = to_call if reached_ms is None else reached_since
+                before = customers.get(who)
                 times = 1 if before is None else before.times + 1
                 first = abandon.left_ms if before is None else min(before.first_left_ms, abandon.left_ms)
                 if before is None or abandon.left_ms >= before.left_ms:
                     key = None if each.customer_key is None else who
-                    place[who] = GaveUp(id_of(name), each.source, *abandon[:4], key, times, first, who in waiting, reached_ms)
+                    customers[who] = GaveUp(id_of(name), each.source, *abandon[:4], key, times, first, who in waiting, reached_ms)
                 else:
-                    place[who] = before._replace(times=times, first_left_ms=first)
-        to_call, reached_since = found
+                    customers[who] = before._replace(times=times, first_left_ms=first)
         return _latest_first(to_call), _latest_first({who: each for who, each in reached_since.items() if who not in to_call})
 
     def short_abandons(self, since_ms: int, wanted: Callable[[str, str | None], bool]) -> Counter[int]:
-        """Return how many abandons since an instant were short, where that is wanted, by the limit in ms that they were below."""
-        self._look()
+        """Return how many short abandons there were since an instant, in the wanted queues and channels, by their limit in ms."""
+        self._update()
         return Counter(
             abandon.short_of_ms
             for each in self._conversations.values()
@@ -295,28 +295,28 @@ class RecentContacts:
 
 
 def works_of(names: Iterable[str], at_work: Mapping[str, Sequence[AtWork]]) -> dict[str, list[AtWork]]:
-    """Return what the people of these names are at, what began last first.
+    """Return the work of the agents of these names, the latest first.
 
-    One system may tell of a person's states and another of the person's contacts, as figures of single people join them too. Where a system
-    tells of both under this id, its contacts go with the states that it tells.
+    One system may report an agent's states and another the agent's contacts; figures of single agents join them too. Where one system
+    reports both under this id, its contacts go with its states.
     """
-    found = {name: list(at_work.get(name, ())) for name in names}
+    by_name = {name: list(at_work.get(name, ())) for name in names}
     elsewhere: defaultdict[str, list[AtWork]] = defaultdict(list)
     for name, works in at_work.items():
-        if name not in found:
+        if name not in by_name:
             elsewhere[id_of(name)] += works
-    for name, own in found.items():
+    for name, own in by_name.items():
         own.extend(elsewhere.get(id_of(name), ()))
         own.sort(key=lambda work: (-work.since_ms, work.queue))
-    return found
+    return by_name
 
 
-def _latest_first(found: dict[str, GaveUp]) -> list[GaveUp]:
-    return sorted(found.values(), key=lambda each: (-each.left_ms, each.conversation_id))
+def _latest_first(customers: dict[str, GaveUp]) -> list[GaveUp]:
+    return sorted(customers.values(), key=lambda each: (-each.left_ms, each.conversation_id))
 
 
 def _at_work(state: State) -> Iterator[tuple[str, AtWork]]:
-    """Yield who is at a conversation: agents with active legs, and those who wrap up."""
+    """Yield the agents on a conversation: those with active legs, and those in wrap-up."""
     for leg in active_legs(state):
         if leg.agent is not None:
             yield leg.agent, _work_of(leg, leg.started, wraps_up=False)
@@ -330,7 +330,7 @@ def _work_of(leg: Leg, since_ms: int, *, wraps_up: bool) -> AtWork:
 
 
 def _reaches(fact: AnyFact) -> bool:
-    """Say whether customer and agent were connected: by an answer, a callback that reached, or an agent's words."""
+    """Return whether customer and agent were connected: by an answer, a callback that reached, or an agent's message."""
     if isinstance(fact, (CallbackAttempted, CallbackEnded)):
         return fact.outcome == "reached"
     return type(fact) is Answered or (type(fact) is Message and not fact.by_customer)

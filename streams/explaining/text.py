@@ -1,4 +1,4 @@
-"""The answer as lines for people, in English and Japanese."""
+"""The answer as lines of text, in English and Japanese."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _ROLES: Final = {
     "missed": ("missed", "未達"),
     "not_counted": ("not counted", "対象外"),
 }
-_SAID: Final = {
-    "agrees": ("the contacts make exactly the served figure", "内訳の合計は提供値と一致"),
-    "differs": ("THE CONTACTS DO NOT MAKE THE SERVED FIGURE", "内訳の合計は提供値と一致しない"),
+_TEXTS: Final = {
+    "agrees": ("the contacts add up to the served figure", "内訳の合計は提供値と一致"),
+    "differs": ("THE CONTACTS DO NOT ADD UP TO THE SERVED FIGURE", "内訳の合計は提供値と一致しない"),
     "no_served": ("no served figure is left to compare with", "比較する提供値なし"),
     "definition": (
         "the counts are equal: the worker counts with another configuration than this one",
@@ -49,77 +49,77 @@ _SAID: Final = {
 }
 #: Why an event counted nothing (docs/counting.md).
 _REASONS: Final = {
-    "no_begin": ("it ends, or belongs to, what is not known to have begun", "開始が不明"),
-    "no_visit": ("no open wait fits its names", "該当する待ちなし"),
-    "no_leg": ("no agent's share fits its names", "該当する応対なし"),
-    "no_queue": ("no queue is known in which it could count", "集計先のキューが不明"),
-    "late": ("it came too late", "遅延して到着"),
-    "repeated": ("the same event came before", "同じイベントが到着済み"),
+    "no_begin": ("the begin of what it ends or belongs to is unknown", "開始が不明"),
+    "no_visit": ("no open wait matches it", "該当する待ちなし"),
+    "no_leg": ("no agent's share matches it", "該当する応対なし"),
+    "no_queue": ("its queue is unknown", "集計先のキューが不明"),
+    "late": ("it arrived too late", "遅延して到着"),
+    "repeated": ("the same event arrived before", "同じイベントが到着済み"),
     "excluded": ("the conversation is excluded", "除外された問い合わせ"),
-    "not_inbound": ("the conversation is internal, or the business began it", "内線または発信"),
-    "consultation": ("agents ask one another in it", "担当者間の相談"),
+    "not_inbound": ("the conversation is internal or outbound", "内線または発信"),
+    "consultation": ("it is a consultation between agents", "担当者間の相談"),
 }
 
 
 def conversation_lines(answer: Mapping[str, Any], lang: str = "en") -> Iterator[str]:
-    """Yield the lines of what became of a conversation."""
+    """Yield the lines about a conversation."""
     ja = lang == "ja"
-    yield _SAID["conversation"][ja].format(answer["conversation"], answer["events"], answer["counted_nothing"])
+    yield _TEXTS["conversation"][ja].format(answer["conversation"], answer["events"], answer["counted_nothing"])
     for each in answer["listed"]:
-        place = _SAID["place"][ja].format(each["event_id"], each["source"], each["partition"], each["offset"])
+        place = _TEXTS["place"][ja].format(each["event_id"], each["source"], each["partition"], each["offset"])
         yield f"  {each['occurred_at']}  {each['type']}  {each['reason']}: {_REASONS[each['reason']][ja]} ({place})"
     if answer["not_listed"]:
-        yield f"  {_SAID['more'][ja].format(answer['not_listed'])}"
+        yield f"  {_TEXTS['more'][ja].format(answer['not_listed'])}"
     read = answer["read"]
-    yield f"  {read['topic']}: {read['records']:,} {_SAID['records'][ja]}, {read['bytes'] / 1_000_000:.1f} MB"
+    yield f"  {read['topic']}: {read['records']:,} {_TEXTS['records'][ja]}, {read['bytes'] / 1_000_000:.1f} MB"
     if not read["complete"]:
-        yield f"  {_SAID['incomplete'][ja]}: {'; '.join(read['incomplete'])}"
+        yield f"  {_TEXTS['incomplete'][ja]}: {'; '.join(read['incomplete'])}"
 
 
 def lines(answer: Mapping[str, Any], lang: str = "en") -> Iterator[str]:
-    """Yield the lines of an answer's document."""
+    """Yield the lines about an answer's document."""
     ja = lang == "ja"
 
-    def said(name: str) -> str:
-        return _SAID[name][ja]
+    def text(name: str) -> str:
+        return _TEXTS[name][ja]
 
     yield f"{answer['label']}, {answer['scope'].partition(':')[2]} ({answer['channel']}), {answer['window']}: {_figure(answer)}"
     as_of = f" (as of {answer['as_of']})" if answer["as_of"] else ""
     yield f"  {answer['window_start']} – {answer['window_end']}{as_of}"
-    yield f"  {said('formula')}: {answer['formula']}"
+    yield f"  {text('formula')}: {answer['formula']}"
     if answer["kpi"] == "aht" and answer.get("value") is None and answer.get("coverage") == 0:
         yield f"  {WORDS['ja' if ja else 'en']['aht.unknown']}"
     if answer["definition"]:
-        yield f"  {said('definition_name')}: {answer['definition']}"
+        yield f"  {text('definition_name')}: {answer['definition']}"
     parts = [*answer["parts"], *([answer["waiting_past_threshold"]] if answer["waiting_past_threshold"] else [])]
     width = max((len(_part(each["part"], ja)) for each in parts), default=0)
     for each in parts:
-        more = f" {said('more').format(each['not_listed'])}" if each["not_listed"] else ""
+        more = f" {text('more').format(each['not_listed'])}" if each["not_listed"] else ""
         yield f"  {_part(each['part'], ja):<{width}}  {_number(each['amount']):>8}  {', '.join(each['listed'])}{more}"
     read = answer.get("read")
     if read:
-        yield f"  {read['topic']}: {read['records']:,} {said('records')}, {read['bytes'] / 1_000_000:.1f} MB"
+        yield f"  {read['topic']}: {read['records']:,} {text('records')}, {read['bytes'] / 1_000_000:.1f} MB"
     for each in answer["records"]:
-        yield "    " + said("offsets").format(each["partition"], each["first_offset"], each["last_offset"], each["records"])
-    yield from _verdict(answer, said)
+        yield "    " + text("offsets").format(each["partition"], each["first_offset"], each["last_offset"], each["records"])
+    yield from _verdict(answer, text)
 
 
-def _verdict(answer: Mapping[str, Any], said: Any) -> Iterator[str]:
+def _verdict(answer: Mapping[str, Any], text: Any) -> Iterator[str]:
     read = answer.get("read")
     if answer["late_events"]:
-        yield f"  {said('late')}: {answer['late_events']}"
+        yield f"  {text('late')}: {answer['late_events']}"
     if read and not read["complete"]:
-        yield f"  {said('incomplete')}: {'; '.join(read['incomplete'])}"
+        yield f"  {text('incomplete')}: {'; '.join(read['incomplete'])}"
     if answer["agrees"] is None:
-        yield f"  {said('no_served')}"
+        yield f"  {text('no_served')}"
     elif answer["agrees"]:
-        yield f"  {said('agrees')}"
+        yield f"  {text('agrees')}"
     else:
-        yield f"  {said('differs')}; {said('served')}: {_figure(answer['served'] or {})}"
+        yield f"  {text('differs')}; {text('served')}: {_figure(answer['served'] or {})}"
         if not answer["differences"]:
-            yield f"    {said('definition')}"
+            yield f"    {text('definition')}"
         for name, each in answer["differences"].items():
-            yield f"    {name}: {each['contacts']}, {said('served')} {each['served']}"
+            yield f"    {name}: {each['contacts']}, {text('served')} {each['served']}"
 
 
 def _part(name: str, ja: bool) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from streams.access.views import View
     from streams.configuration import Configuration
     from streams.explaining import RecentContacts
-    from streams.explaining.floor import Standing, Stretch
+    from streams.explaining.floor import AgentStatus, Stretch
     from streams.explaining.recent_contacts import AtWork
     from streams.serving.agents import Agents
     from streams.serving.event_log import EventLog
@@ -68,7 +68,7 @@ class People:
             at_ms = max((each for each in (as_of_ms, floor.received_ms if whole else None) if each is not None), default=None)
             people: list[dict[str, Any]] = []
             if at_ms is not None:
-                standings = list(floor.standing(at_ms, _day_starts(configuration, at_ms) if strip else {}))
+                standings = list(floor.statuses(at_ms, _day_starts(configuration, at_ms) if strip else {}))
                 works = None if at_work is None else works_of((standing.name for standing in standings), at_work)
                 for standing in standings:
                     if view.sees("agent", standing.person):
@@ -139,7 +139,7 @@ def _day_starts(configuration: Configuration, at_ms: int) -> dict[str | None, in
 
 
 def _told(
-    standing: Standing, view: View, configuration: Configuration, day: AgentFigures | None, at_ms: int, *, strip: bool
+    standing: AgentStatus, view: View, configuration: Configuration, day: AgentFigures | None, at_ms: int, *, strip: bool
 ) -> dict[str, Any]:
     now = standing.now
     seconds = max(0, at_ms - now.start_ms) // 1000

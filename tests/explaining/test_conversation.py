@@ -97,7 +97,7 @@ def test_in_both_languages(center: Center) -> None:
     """A line each, with the record that it stands in."""
     english = center.run("another").splitlines()
     assert english[0] == "another (events: 1): 1 counted nothing"
-    assert english[1].startswith("  2026-03-02T09:01:00.000Z  contact.held  no_leg: no agent's share fits its names (another-contact.held")
+    assert english[1].startswith("  2026-03-02T09:01:00.000Z  contact.held  no_leg: no agent's share matches it (another-contact.held")
     japanese = center.run("another", "--lang", "ja").splitlines()
     assert japanese[0] == "another (イベント1件): 集計なし1件"
     assert "no_leg: 該当する応対なし" in japanese[1]

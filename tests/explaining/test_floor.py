@@ -19,7 +19,7 @@ from tests.oracle.spaces import as_known_in, person_of
 from tests.oracle.worlds import random_world
 
 if TYPE_CHECKING:
-    from streams.explaining.floor import Standing
+    from streams.explaining.floor import AgentStatus
 
 #: A person is stale after two minutes, so that it fits a short story; ann and cho are at a site that permits their figures.
 CONFIGURATION = Configuration.model_validate(
@@ -75,9 +75,9 @@ def floor_of(events: list[dict[str, Any]], configuration: Configuration = CONFIG
     return floor
 
 
-def standing(floor: Floor, time: str) -> dict[str, Standing]:
+def standing(floor: Floor, time: str) -> dict[str, AgentStatus]:
     """Return what people do at an instant, by name."""
-    return {each.person: each for each in floor.standing(at(time), {None: DAY_MS, "bonn": DAY_MS})}
+    return {each.person: each for each in floor.statuses(at(time), {None: DAY_MS, "bonn": DAY_MS})}
 
 
 def now(floor: Floor, time: str, person: str = "ann") -> tuple[Any, ...]:
@@ -166,7 +166,7 @@ def test_what_is_kept_is_bounded() -> None:
     known = floor._people["ann\x1fpbx"]
 
     assert len(known.agent.facts) <= 1000
-    assert len(known.words) == len(known.agent.facts)
+    assert len(known.labels) == len(known.agent.facts)
     assert now(floor, "09:49:59") == ("available", "ready", "r2999", 0)
     floor.forget(0)
     assert len(known.agent.facts) == 1
@@ -189,7 +189,7 @@ def test_the_oracle_says_the_same(seed: int) -> None:
     compared = 0
     for step in range(30):
         at_ms = world.start_ms + (world.end_ms - world.start_ms) * step // 29
-        found = {(each.person, each.now.state) for each in floor.standing(at_ms, {})}
+        found = {(each.person, each.now.state) for each in floor.statuses(at_ms, {})}
         expected = set()
         for (space, person), events in told.items():
             known = as_known_in(space, configuration)

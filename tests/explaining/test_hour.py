@@ -148,7 +148,7 @@ def test_people_read_it(center: Center) -> None:
     assert said[0] == "service level, support 窓口 (voice), trailing_5m: 0.3333 = 1 ÷ 3"
     assert "  definition: service_level@1" in said
     assert ["answered,", "met", "1", "met"] in [line.split() for line in said]
-    assert said[-1] == "  the contacts make exactly the served figure"
+    assert said[-1] == "  the contacts add up to the served figure"
     said = center.run(QUEUE, "service_level", "--window", "trailing_5m", "--lang", "ja").splitlines()
     assert said[0] == "サービスレベル, support 窓口 (voice), trailing_5m: 0.3333 = 1 ÷ 3"
     assert said[-1] == "  内訳の合計は提供値と一致"

@@ -64,7 +64,7 @@ class Hour:
                         log.take(value, offset, FAR)
         self.replay.finish(self.final_ms)
         for log in self.logs.values():
-            log.said(self.final_ms)
+            log.complete_all(self.final_ms)
         self.oracle: Recount = recount(parsed, self.configuration, self.final_ms, self.final_ms)
 
 

@@ -174,7 +174,7 @@ def test_explained_with_their_sources() -> None:
     events.append(event("contact.queued", 2, queue="A", conversation_id="c2", **B))
     for offset, value in enumerate(events):
         log.take(value, offset, ms(10**9))
-    log.said(ms(60))
+    log.complete_all(ms(60))
     question = Question.of([], CONFIGURATION, queue="A", kpi="offered", window="interval_15m", channel="voice", at_ms=ms(1))
     answer = explain(question, CONFIGURATION, {0: log})
 
