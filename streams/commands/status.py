@@ -14,7 +14,7 @@ from streams.catalogue import LANGUAGES, WORDS
 from streams.client import ApiError, Client, UnexpectedAnswerError, UnreachableError
 from streams.commands.common import fail, write_json
 from streams.configuration import ConfigurationError, load_configuration
-from streams.serving.standing import OK, sentence, unreached
+from streams.serving.status import OK, sentence, unreached
 
 if TYPE_CHECKING:
     import argparse

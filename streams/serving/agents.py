@@ -9,7 +9,7 @@ from schemas.agent_metrics import AgentFigures
 from schemas.times import parse_time_ms
 from schemas.topics import topic
 from streams.access.views import EVERYTHING, View
-from streams.serving.latest import Entry, Latest, Place
+from streams.serving.latest import Entry, Latest, ScopeKey
 
 __all__ = ["Agents", "agents_topic"]
 
@@ -32,7 +32,7 @@ class Agents(Latest[Entry[AgentFigures]]):
             parse_time_ms(text)
         return Entry(key, record, value, version)
 
-    def place(self, entry: Entry[AgentFigures]) -> Place:
+    def scope_key(self, entry: Entry[AgentFigures]) -> ScopeKey:
         """Return whom an entry is about."""
         return entry.record.scope_kind, entry.record.scope, entry.record.channel
 

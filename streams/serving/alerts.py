@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from schemas.alerts import AlertRecord
 from schemas.times import parse_time_ms
-from streams.serving.latest import Entry, Latest, Place
+from streams.serving.latest import Entry, Latest, ScopeKey
 from streams.windows.alerts import alert_key
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Alerts(Latest[Entry[AlertRecord]]):
         """Return the entry of a record; raise ValueError if it is none."""
         return Entry(key, read_alert(value), value, version)
 
-    def place(self, entry: Entry[AlertRecord]) -> Place:
+    def scope_key(self, entry: Entry[AlertRecord]) -> ScopeKey:
         """Return what an alert is about."""
         return entry.record.scope_kind, entry.record.scope, entry.record.channel
 
@@ -57,7 +57,7 @@ class Alerts(Latest[Entry[AlertRecord]]):
         """Return the alerts in some states, or all, by key."""
         return [entry for entry in self.entries() if states is None or entry.record.state in states]
 
-    def tell_again(self, concerned: Callable[[AlertRecord], bool]) -> None:
+    def resend(self, concerned: Callable[[AlertRecord], bool]) -> None:
         """Have everybody be told again of the alerts that fire and are concerned, because what stands beside them has changed."""
         again = [entry for entry in self._entries.values() if entry.record.state == "firing" and concerned(entry.record)]
         for entry in again:

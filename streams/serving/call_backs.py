@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from schemas.times import format_ms
 from streams.explaining import LinkedKeys, RecentContacts
-from streams.serving.reading_on import ReadingOn
+from streams.serving.materialized import Materialized
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,20 +29,20 @@ _NO_ONE: Final = {
 }  # fmt: skip
 
 
-def contacts_of(log: EventLog, configuration: Callable[[], Configuration], clock: Callable[[], float]) -> ReadingOn[RecentContacts]:
+def contacts_of(log: EventLog, configuration: Callable[[], Configuration], clock: Callable[[], float]) -> Materialized[RecentContacts]:
     """Return what reads contact events, for call-backs and for what people are at."""
-    return ReadingOn(log, RecentContacts, configuration, look_back_seconds=MOST_HOURS * 3600.0, clock=clock)
+    return Materialized(log, RecentContacts, configuration, look_back_seconds=MOST_HOURS * 3600.0, clock=clock)
 
 
-def links_of(log: EventLog, configuration: Callable[[], Configuration], clock: Callable[[], float]) -> ReadingOn[LinkedKeys]:
+def links_of(log: EventLog, configuration: Callable[[], Configuration], clock: Callable[[], float]) -> Materialized[LinkedKeys]:
     """Return what reads links between customers' keys from customer events."""
-    return ReadingOn(log, LinkedKeys, configuration, look_back_seconds=_LINKS_SECONDS, clock=clock)
+    return Materialized(log, LinkedKeys, configuration, look_back_seconds=_LINKS_SECONDS, clock=clock)
 
 
 class CallBacks:
     """Who is to be called back, for the API; ``links`` may not be readable."""
 
-    def __init__(self, contacts: ReadingOn[RecentContacts], links: ReadingOn[LinkedKeys] | None = None) -> None:
+    def __init__(self, contacts: Materialized[RecentContacts], links: Materialized[LinkedKeys] | None = None) -> None:
         self.readings = tuple(each for each in (contacts, links) if each is not None)
         self._contacts = contacts
         self._links = links
@@ -55,25 +55,23 @@ class CallBacks:
         limit: int,
         *,
         order: CallOrder = "newest",
-        whole: bool = True,
+        unrestricted: bool = True,
         as_of_ms: int | None = None,
     ) -> dict[str, Any]:
-        """Return those who gave up within so many hours in queues that are wanted, at most ``limit``.
+        """Return the customers who gave up within ``hours`` in wanted queues, at most ``limit``, as of the newest event.
 
-        It is as of the newest event, or, unless ``whole``, as of ``as_of_ms``: when the newest event came tells who sees a part of the
-        center how busy others are.
-
-        Who has got through since stands apart, at most ``limit`` of them, too.
+        Unless ``unrestricted``, return them as of ``as_of_ms``: the time of the newest event reveals how busy hidden queues are.
+        Customers who have got through since are listed separately, at most ``limit``.
 
         Raises:
-            NoTurnError, TopicError, KafkaError, OSError, TimeoutError: as ``ReadingOn.told``.
+            NoTurnError, TopicError, KafkaError, OSError, TimeoutError: as ``Materialized.query``.
         """
         linked: Mapping[str, str] | None = None
         if self._links is not None:
-            linked = await self._links.told_if_readable(asker, lambda links, _: links.joined())
+            linked = await self._links.query_if_readable(asker, lambda links, _: links.joined())
 
         def made(contacts: RecentContacts, configuration: Configuration) -> dict[str, Any]:
-            now_ms = contacts.received_ms if whole else as_of_ms
+            now_ms = contacts.received_ms if unrestricted else as_of_ms
             if now_ms is None:
                 return {"since": None, "abandoned_as_of": None, **_NO_ONE}
             since_ms = max(now_ms - hours * _HOUR_MS, self._contacts.known_since_ms)
@@ -92,14 +90,14 @@ class CallBacks:
                 "short_abandon_seconds": [limit_ms / 1000 for limit_ms in sorted(short)],
             }
 
-        document = await self._contacts.told(asker, made)
+        document = await self._contacts.query(asker, made)
         # Links that cannot be read are not waited for.
         read = self.readings if linked is not None else (self._contacts,)
         reading = next((found for each in read if (found := each.reading) is not None), None)
         return {
             **document,
             "complete": reading is None,
-            "reading": None if reading is None else reading.document(whole=whole),
+            "reading": None if reading is None else reading.document(unrestricted=unrestricted),
             "links_known": linked is not None,
         }
 

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from streams.serving.store import Store
     from streams.serving.window_records import Seen
 
-__all__ = ["COMING_BACK", "KEPT_SECONDS", "SAID", "customers_of", "shows_window"]
+__all__ = ["CACHE_SECONDS", "CUSTOMER_KPIS", "DAY_KPIS", "customers_of", "shows_window"]
 
 #: What all pages ask for is made once in so many seconds.
-KEPT_SECONDS: Final = 5.0
+CACHE_SECONDS: Final = 5.0
 
 #: KPIs of a day that say what customers think, and how far they help themselves.
-SAID: Final = (
+DAY_KPIS: Final = (
     "csat",
     "csat_top2",
     "nps",
@@ -39,7 +39,7 @@ _COMPLAINTS: Final = "complaints"
 _THANKS: Final = "gratitude_rate"
 _WINDOWS: Final = ("customers_day", "customers_month")
 #: KPIs that are counted by customers, and so by days and months of them alone.
-COMING_BACK: Final = tuple(kpi.id for kpi in KPIS if set(kpi.windows) <= set(_WINDOWS))
+CUSTOMER_KPIS: Final = tuple(kpi.id for kpi in KPIS if set(kpi.windows) <= set(_WINDOWS))
 #: Those that would tell of single customers, were these few.
 _OF_ENOUGH: Final = frozenset(kpi.id for kpi in KPIS if isinstance(kpi.formula, Where) and kpi.formula.at_least > 1)
 
@@ -51,7 +51,7 @@ def customers_of(store: Store) -> dict[str, Any]:
     for entry in store.group("day", *_WINDOWS):
         dated = entry.window in _WINDOWS
         record = entry.record if dated or is_running(entry, as_of) else None
-        if isinstance(record, WindowRecord) and (told := _window(record, COMING_BACK if dated else SAID)):
+        if isinstance(record, WindowRecord) and (told := _window(record, CUSTOMER_KPIS if dated else DAY_KPIS)):
             found.append(told)
     return {"windows": found}
 

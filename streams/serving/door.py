@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DOOR",
-    "LOOK_SECONDS",
     "PRINCIPAL",
+    "RECHECK_SECONDS",
     "Door",
     "Identifier",
-    "Sight",
+    "LiveView",
     "Tokens",
     "WatchedAccess",
     "guard",
@@ -51,7 +51,7 @@ __all__ = [
 _log = logging.getLogger(__name__)
 
 #: On an open stream it is looked after so long whether the right still holds.
-LOOK_SECONDS: Final = 15.0
+RECHECK_SECONDS: Final = 15.0
 #: How many people are signed in where is counted once in so many seconds.
 _COUNTED_SECONDS: Final = 5.0
 _LOOKS: Final = 3
@@ -229,7 +229,7 @@ def view_of(request: web.Request, right: Right) -> View:
     return door.view(principal, right) if principal.may(right) else NOTHING
 
 
-class Sight:
+class LiveView:
     """What who asks sees on a stream, looked up anew again and again for as long as it is open."""
 
     def __init__(self, request: web.Request, right: Right = "figures") -> None:
@@ -244,7 +244,7 @@ class Sight:
     async def look(self) -> bool:
         """Look whether it is time to, and return whether something else is seen than before."""
         door = self._door
-        if door is None or (self._files is not None and _same(door.files, self._files) and self._now() - self._looked < LOOK_SECONDS):
+        if door is None or (self._files is not None and _same(door.files, self._files) and self._now() - self._looked < RECHECK_SECONDS):
             return False
         self._files, self._looked = door.files, self._now()
         before, principal = self.view, await door.identify(self._request)

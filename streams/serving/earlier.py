@@ -6,8 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from schemas.times import format_ms
+from streams.serving.cached import CachedValue
 from streams.serving.intervals import interval_document
-from streams.serving.kept import Moment
 from streams.serving.store import TRENDS
 
 if TYPE_CHECKING:
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from streams.serving.figures import Figures
     from streams.serving.store import Entry, Store
 
-__all__ = ["KEPT_SECONDS", "Earlier", "Intervals"]
+__all__ = ["CACHE_SECONDS", "Earlier", "Intervals"]
 
 #: What the store holds is looked through once in so many seconds, and so is what an interval says, for all who ask.
-KEPT_SECONDS: Final = 5.0
+CACHE_SECONDS: Final = 5.0
 
 _SCOPES: Final = ("queue", "total")
 #: Views whose intervals are remembered at a time.
@@ -124,9 +124,9 @@ class Intervals:
 class Earlier:
     """Answers about intervals of the past with the header of their moment, kept for all who ask; use it within one event loop."""
 
-    def __init__(self, figures: Figures, seconds: float = KEPT_SECONDS) -> None:
+    def __init__(self, figures: Figures, seconds: float = CACHE_SECONDS) -> None:
         self._figures = figures
-        self._moment = Moment(figures, lambda store: Intervals(store, figures.targets), seconds)
+        self._moment = CachedValue(figures, lambda store: Intervals(store, figures.targets), seconds)
         # What one has asked for is at hand for the next.
         self._asking = asyncio.Lock()
 

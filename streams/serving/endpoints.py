@@ -76,7 +76,7 @@ class Parameter:
     #: Whether it may be given more than once.
     many: bool = False
     #: Whether the example does not go with those of the others.
-    apart: bool = False
+    omits_example: bool = False
     #: What JSON Schema says of one value of it.
     schema: Mapping[str, object] = field(default_factory=lambda: {"type": "string"})
 
@@ -151,7 +151,10 @@ _WINDOW = Parameter(
 _OF_CONTACTS = (
     Parameter(name="queue", about="Name of the queue; this or `scope` is required.", example="sales"),
     Parameter(
-        name="scope", about="In place of a queue all of a site, a department, a business or the center.", example="total:all", apart=True
+        name="scope",
+        about="In place of a queue all of a site, a department, a business or the center.",
+        example="total:all",
+        omits_example=True,
     ),
     Parameter(
         name="kpi",
@@ -423,7 +426,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
                 name="label",
                 about="Only those that the figure counts under this label, such as complaints of a category; empty: under none.",
                 example="delivery",
-                apart=True,
+                omits_example=True,
             ),
             Parameter(
                 name="limit",

@@ -135,7 +135,7 @@ class Feed:
             return None, b"" if since is None else _event("alerts", number, {"whole": True, "firing": None, "ended": []})
         changes = None if since is None else alerts.changes_since(since, view)
         entries = alerts.seen(alerts.entries(), view) if changes is None else changes.changed
-        firing = {entry.key: self._figures.told_alert(entry) for entry in entries if entry.record.state == "firing"}
+        firing = {entry.key: self._figures.alert_document(entry) for entry in entries if entry.record.state == "firing"}
         ended: list[str] = []
         if changes is not None:
             ended = [entry.key for entry in entries if entry.key not in firing] + changes.removed
@@ -158,8 +158,8 @@ class Feed:
         figures, alerts = self._figures, self._figures.alerts
         reading = figures.reading
         percent = None if reading is None else reading.percent
-        standing = (figures.stale, figures.standing_still, figures.standing.ready, figures.standing.connected, percent)
-        return (figures.store.version, alerts.version, alerts.known, *standing)
+        status = (figures.stale, figures.stalled, figures.readers.ready, figures.readers.connected, percent)
+        return (figures.store.version, alerts.version, alerts.known, *status)
 
 
 def _event(kind: str, version: int, body: dict[str, Any]) -> bytes:

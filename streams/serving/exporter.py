@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from streams.windows.exceptions import Exceptions
     from streams.windows.targets import Terms
 
-__all__ = ["DEFAULT_WINDOWS", "FigureCollector", "Lines", "Process", "Standing", "exposition"]
+__all__ = ["DEFAULT_WINDOWS", "FigureCollector", "Lines", "Process", "ReaderStatus", "exposition"]
 
 _NOW_KPIS = tuple(kpi for kpi in KPIS if "now" in kpi.windows and kpi.metric is not None)
 #: What grows while nothing happens is reckoned at each scrape.
@@ -55,7 +55,7 @@ class Lines(NamedTuple):
     samples: bytes
 
 
-class Standing(Protocol):
+class ReaderStatus(Protocol):
     """How the store stands to the topic that feeds it."""
 
     @property
@@ -90,7 +90,7 @@ class Process:
     clients: int = 0
     #: Records that could not be read.
     rejected: int = 0
-    standing_still: Mapping[str, Collection[int]] | None = None
+    stalled: Mapping[str, Collection[int]] | None = None
     delivered: Delivered | None = None
     file: ConfigurationFile | None = None
     connections: Collection[Family] = ()
@@ -115,7 +115,7 @@ class FigureCollector:
     def __init__(
         self,
         store: Store,
-        standing: Standing,
+        readers: ReaderStatus,
         *,
         windows: Collection[str],
         version: str,
@@ -133,7 +133,7 @@ class FigureCollector:
         ``sources`` are those that are named, None for all; no ``process`` says nothing of the process. Targets are those that are shown.
         """
         self._store = store
-        self._standing = standing
+        self._readers = readers
         self._windows = frozenset(windows)
         self._version = version
         self._targets = targets or {}
@@ -147,12 +147,12 @@ class FigureCollector:
 
     def collect(self) -> Iterator[Family | Lines]:
         """Yield the families, those of the figures only once the topic was read to its end."""
-        if self._standing.ready:
+        if self._readers.ready:
             yield from self._figures()
             yield from self._freshness()
             if self._alerts is not None and self._alerts.known:
                 yield _firing(self._alerts.seen(self._alerts.entries(), self._view))
-        yield _gauge("contact_center_reader_connected", float(self._standing.ready and self._standing.connected))
+        yield _gauge("contact_center_reader_connected", float(self._readers.ready and self._readers.connected))
         if self._process is not None:
             yield from self._process.families()
         build = "contact_center_build_info"
@@ -165,7 +165,7 @@ class FigureCollector:
         for kpi in WINDOW_KPIS:
             yield from (for_contacts if kpi.subject == "contacts" else for_people).families(kpi)
         yield from for_contacts.definitions()
-        nows = [(entry, entry.said) for entry in store.seen(store.group("now"), view) if isinstance(entry.said, NowFigures)]
+        nows = [(entry, entry.unpacked) for entry in store.seen(store.group("now"), view) if isinstance(entry.unpacked, NowFigures)]
         for kpi in _NOW_KPIS:
             yield self._now_family(kpi, nows)
         yield self._target_family(nows)
@@ -224,10 +224,10 @@ class FigureCollector:
         yield _gauge("contact_center_as_of_timestamp_seconds", _seconds(store.as_of_ms))
         yield _gauge("contact_center_complete_through_timestamp_seconds", _seconds(store.complete_through_ms))
         yield _gauge("contact_center_figures_recovering", self._recovering)
-        if self._process is not None and self._process.standing_still is not None:
+        if self._process is not None and self._process.stalled is not None:
             still = _labelled("contact_center_partitions_standing_still")
             for name in COUNTED:
-                still.add_metric([name], len(self._process.standing_still.get(name, ())))
+                still.add_metric([name], len(self._process.stalled.get(name, ())))
             yield still
         seen = _labelled("contact_center_source_last_seen_timestamp_seconds")
         stale = _labelled("contact_center_source_stale")

@@ -18,9 +18,9 @@ from streams.serving.alerting.actions import Actions
 from streams.serving.alerting.past import PastAlerts
 from streams.serving.alerts import Alerts
 from streams.serving.definition_text import Judging
-from streams.serving.exporter import Standing
+from streams.serving.exporter import ReaderStatus
 from streams.serving.pace import Pace
-from streams.serving.standing import Seen
+from streams.serving.status import Seen
 from streams.serving.store import Store
 from streams.serving.workers import Workers
 from streams.windows.targets import Terms
@@ -58,7 +58,7 @@ class Figures:
     """
 
     store: Store
-    standing: Standing
+    readers: ReaderStatus
     clock: Callable[[], float]
     targets: Mapping[str, float] = field(default_factory=dict)
     alerts: Alerts = field(default_factory=Alerts)
@@ -91,19 +91,19 @@ class Figures:
         self._pace.note(self.store.as_of_by_partition, self.clock())
 
     @property
-    def standing_still(self) -> dict[str, list[int]] | None:
+    def stalled(self) -> dict[str, list[int]] | None:
         """The parts of the stream that no live worker counts, by topic without prefix; None while no worker is known to send heartbeats."""
-        return None if self.workers is None else self.workers.standing_still
+        return None if self.workers is None else self.workers.stalled
 
     @property
     def reading(self) -> Reading | None:
         """How far the topics of figures have been read for the first time; None once they have, and while Kafka does not tell of them."""
-        return None if self.standing.ready else self.standing.reading
+        return None if self.readers.ready else self.readers.reading
 
     @property
     def _rolled_up(self) -> bool:
         """Whether a live worker makes any figures at all, as far as is known."""
-        still = self.standing_still
+        still = self.stalled
         return still is None or len(still.get(_PANES.name, ())) < _PANES.partitions
 
     @property
@@ -116,7 +116,7 @@ class Figures:
     def stale(self) -> bool:
         """Whether the figures are too old to be taken for the present, or nothing would make them newer."""
         age = self.age_seconds
-        if not self.standing.ready or not self.standing.connected or not self._rolled_up or age is None:
+        if not self.readers.ready or not self.readers.connected or not self._rolled_up or age is None:
             return True
         return not -AHEAD_SECONDS <= age <= STALE_AFTER_SECONDS
 
@@ -125,7 +125,7 @@ class Figures:
         """The scopes whose figures are behind while others are current, with their partition; none where all are: that says more."""
         if self.stale:
             return {}
-        return self.store.standing_still(int(STALE_AFTER_SECONDS * 1000), (self.standing_still or {}).get(_PANES.name, ()))
+        return self.store.stalled_scopes(int(STALE_AFTER_SECONDS * 1000), (self.stalled or {}).get(_PANES.name, ()))
 
     @property
     def recovering(self) -> dict[str, int]:
@@ -137,20 +137,20 @@ class Figures:
         shown, now = self.header(view), self.clock()
         age, silent = self.age_seconds, None if self.workers is None else self.workers.silent_seconds
         sources = {name: source for name, source in self.store.sources.items() if name in shown["sources"]}
-        standing = self.standing
+        readers = self.readers
         moving, behind = self._pace.moving(now), {scope: number for scope, number in self._behind.items() if scope in shown["recovering"]}
         as_of = self.store.as_of_by_partition
         return Seen(
             now_ms=int(now * 1000),
-            ready=standing.ready,
-            connected=standing.connected,
-            reached=standing.reached,
-            missing=standing.missing,
-            since_ms=standing.since_ms,
+            ready=readers.ready,
+            connected=readers.connected,
+            reached=readers.reached,
+            missing=readers.missing,
+            since_ms=readers.since_ms,
             as_of_ms=self.store.as_of_ms,
             old=age is None or age > STALE_AFTER_SECONDS,
             ahead=age is not None and age < -AHEAD_SECONDS,
-            standing_still=self.standing_still or {},
+            stalled=self.stalled or {},
             still_since_ms=None if silent is None else int((now - silent) * 1000),
             restoring=self.workers is not None and self.workers.restoring,
             moving=bool(moving),
@@ -165,20 +165,20 @@ class Figures:
     def header(self, view: View = EVERYTHING) -> dict[str, Any]:
         """Return what holds for all figures: as of when, how old, how complete; and from which sources, as far as a view shows."""
         store, reading = self.store, self.reading
-        whole = {
+        unrestricted = {
             "as_of": _time(store.as_of_ms),
             "complete_through": _time(store.complete_through_ms),
             "server_time": format_ms(int(self.clock() * 1000)),
             "age_seconds": self.age_seconds,
             "stale": self.stale,
-            "ready": self.standing.ready,
-            "connected": self.standing.connected,
-            "figures_reading": None if reading is None else reading.document(whole=True),
-            "standing_still": self.standing_still,
+            "ready": self.readers.ready,
+            "connected": self.readers.connected,
+            "figures_reading": None if reading is None else reading.document(unrestricted=True),
+            "standing_still": self.stalled,
             "recovering": {scope: format_ms(as_of) for scope, as_of in self.recovering.items()},
             "sources": {name: _source(source) for name, source in store.sources.items()},
         }
-        return self.narrowed(whole, view)
+        return self.narrowed(unrestricted, view)
 
     def narrowed(self, header: dict[str, Any], view: View) -> dict[str, Any]:
         """Return a header without what a view does not show."""
@@ -258,17 +258,17 @@ class Figures:
             return None
         return {**self.header(view), "queue": name, "target": self.targets.get(name), "channels": channels}
 
-    def told_alerts(self, entries: Iterable[AlertEntry], view: View = EVERYTHING) -> dict[str, Any]:
+    def alerts_document(self, entries: Iterable[AlertEntry], view: View = EVERYTHING) -> dict[str, Any]:
         """Return the header and the alerts of ``entries`` as in the topic; null while nothing is known of them."""
-        return {**self.header(view), "alerts": [self.told_alert(entry) for entry in entries] if self.alerts.known else None}
+        return {**self.header(view), "alerts": [self.alert_document(entry) for entry in entries] if self.alerts.known else None}
 
-    def told_alert(self, entry: AlertEntry) -> Any:
+    def alert_document(self, entry: AlertEntry) -> Any:
         """Return an alert as in the topic, with what was done about it beside."""
         beside = self.actions.beside(entry.record, int(self.clock() * 1000))
         return {**orjson.loads(entry.raw), **beside} if beside else orjson.Fragment(entry.raw)
 
     def _record(self, entry: Entry) -> Any:
-        if isinstance(entry.said, NowFigures):
+        if isinstance(entry.unpacked, NowFigures):
             aged: dict[str, Any] = {"longest_wait_seconds": self.store.longest_wait_seconds(entry)}
             if entry.backlog_since_ms is not None:
                 aged["backlog_oldest_seconds"] = self.store.backlog_oldest_seconds(entry)

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
     from streams.access.views import View
 
-__all__ = ["Changes", "Entry", "Latest", "Place"]
+__all__ = ["Changes", "Entry", "Latest", "ScopeKey"]
 
 #: Kind and name of the scope that a record is about, and its channel; no kind: about the stream as a whole.
-Place = tuple[str | None, str, str | None]
+ScopeKey = tuple[str | None, str, str | None]
 
 #: How many removed keys are remembered for those who follow; who is further behind gets everything anew.
 _MAX_REMOVED = 10_000
@@ -82,7 +82,7 @@ class Latest(Generic[_E]):
         #: Key → entry, the one changed last at the end.
         self._entries: dict[str, _E] = {}
         #: Removed key → version, and what it was about, the one removed last at the end.
-        self._removed: dict[str, tuple[int, Place]] = {}
+        self._removed: dict[str, tuple[int, ScopeKey]] = {}
         #: Changes since versions before this one are not known.
         self._known_since = 0
         self._callbacks: list[Callable[[], None]] = []
@@ -90,7 +90,7 @@ class Latest(Generic[_E]):
     def __contains__(self, key: str) -> bool:
         return key in self._entries
 
-    def place(self, entry: _E) -> Place:
+    def scope_key(self, entry: _E) -> ScopeKey:
         """Return what an entry is about."""
         raise NotImplementedError
 
@@ -98,8 +98,8 @@ class Latest(Generic[_E]):
         """Return those of entries that a view shows, in their order."""
         if view.everything:
             return [*entries]
-        shows, place = view.shows, self.place
-        return [entry for entry in entries if shows(*place(entry))]
+        shows, scope_key = view.shows, self.scope_key
+        return [entry for entry in entries if shows(*scope_key(entry))]
 
     def read(self, key: str, value: bytes, version: int, partition: int | None) -> _E:
         """Return the entry of a record, from a partition where that is told; raise ValueError if it is none."""
@@ -149,7 +149,7 @@ class Latest(Generic[_E]):
         self._replaced()
         self._changed()
 
-    def tell_anew(self) -> None:
+    def resend_all(self) -> None:
         """Have everybody be told everything again, because what goes with the records has changed."""
         self.version += 1
         self._known_since = self.version
@@ -184,7 +184,7 @@ class Latest(Generic[_E]):
         if gone is None:
             return False
         self.version += 1
-        self._removed[key] = self.version, self.place(gone)
+        self._removed[key] = self.version, self.scope_key(gone)
         if len(self._removed) > _MAX_REMOVED:
             oldest = next(iter(self._removed))
             self._known_since, _ = self._removed.pop(oldest)

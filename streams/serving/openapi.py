@@ -164,7 +164,7 @@ def _in_query(parameter: Parameter) -> dict[str, Any]:
     told = {"name": parameter.name, "in": "query", "description": parameter.about, "required": parameter.required}
     if parameter.many:
         return {**told, "schema": {"type": "array", "items": schema}, "explode": True, "example": [example]}
-    return {**told, "schema": schema} if parameter.apart else {**told, "schema": schema, "example": example}
+    return {**told, "schema": schema} if parameter.omits_example else {**told, "schema": schema, "example": example}
 
 
 def _response(endpoint: Endpoint, status: int, schemas: dict[str, Any]) -> dict[str, Any]:

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from streams.serving.store import Entry, Store
     from streams.serving.window_records import WindowRecord
 
-__all__ = ["KEPT_SECONDS", "outlook_of", "shows_outlook"]
+__all__ = ["CACHE_SECONDS", "outlook_of", "shows_outlook"]
 
 #: What all pages ask for is made once in so many seconds.
-KEPT_SECONDS: Final = 15.0
+CACHE_SECONDS: Final = 15.0
 _INTERVAL_MS: Final = 900_000
 _DAY_MS: Final = 86_400_000
 #: Two hours ahead; past ones whose error is said: six hours.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from schemas.times import format_ms, parse_time_ms
 from streams.configuration.floor import too_long_after
 from streams.explaining import Floor, works_of
-from streams.serving.reading_on import ReadingOn
+from streams.serving.materialized import Materialized
 from streams.windows.calendar import Calendar
 from streams.windows.slices import cell_of
 
@@ -38,11 +38,11 @@ class People:
         log: EventLog,
         configuration: Callable[[], Configuration],
         clock: Callable[[], float],
-        contacts: ReadingOn[RecentContacts] | None = None,
+        contacts: Materialized[RecentContacts] | None = None,
     ) -> None:
-        self.standing = ReadingOn(log, Floor, configuration, look_back_seconds=_LOOK_BACK_SECONDS, clock=clock)
+        self.floor = Materialized(log, Floor, configuration, look_back_seconds=_LOOK_BACK_SECONDS, clock=clock)
         self._contacts = contacts
-        self.readings = tuple(each for each in (self.standing, contacts) if each is not None)
+        self.readings = tuple(each for each in (self.floor, contacts) if each is not None)
 
     async def document(
         self,
@@ -57,15 +57,15 @@ class People:
         """Return the people that a view shows and who asks wants, by name, at the newest instant that is known.
 
         Raises:
-            NoTurnError, TopicError, KafkaError, OSError, TimeoutError: as ``ReadingOn.told``.
+            NoTurnError, TopicError, KafkaError, OSError, TimeoutError: as ``Materialized.query``.
         """
         days = {} if agents is None or not agents.known else _days_of(agents)
         # When the newest event came tells who sees a part how busy others are.
-        whole = view.scopes is None
-        at_work = await self._at_work(asker, as_of_ms, whole=whole)
+        unrestricted = view.scopes is None
+        at_work = await self._at_work(asker, as_of_ms, unrestricted=unrestricted)
 
         def made(floor: Floor, configuration: Configuration) -> dict[str, Any]:
-            at_ms = max((each for each in (as_of_ms, floor.received_ms if whole else None) if each is not None), default=None)
+            at_ms = max((each for each in (as_of_ms, floor.received_ms if unrestricted else None) if each is not None), default=None)
             people: list[dict[str, Any]] = []
             if at_ms is not None:
                 standings = list(floor.statuses(at_ms, _day_starts(configuration, at_ms) if strip else {}))
@@ -83,25 +83,25 @@ class People:
             ]
             return {"people_as_of": None if at_ms is None else format_ms(at_ms), "people": people, "sites": sites}
 
-        document = await self.standing.told(asker, made)
-        reading = self.standing.reading
+        document = await self.floor.query(asker, made)
+        reading = self.floor.reading
         return {
             **document,
             "people_complete": reading is None,
             "days_known": agents is not None and agents.known,
-            "reading": None if reading is None else reading.document(whole=whole),
+            "reading": None if reading is None else reading.document(unrestricted=unrestricted),
         }
 
-    async def _at_work(self, asker: str, as_of_ms: int | None, *, whole: bool) -> Mapping[str, Sequence[AtWork]] | None:
+    async def _at_work(self, asker: str, as_of_ms: int | None, *, unrestricted: bool) -> Mapping[str, Sequence[AtWork]] | None:
         """Return by name which contacts people are at; None where that is not known, or not yet."""
         if self._contacts is None:
             return None
 
         def made(contacts: RecentContacts, _: Configuration) -> Mapping[str, Sequence[AtWork]] | None:
-            at_ms = max((each for each in (as_of_ms, contacts.received_ms if whole else None) if each is not None), default=None)
+            at_ms = max((each for each in (as_of_ms, contacts.received_ms if unrestricted else None) if each is not None), default=None)
             return None if at_ms is None else contacts.at_work(at_ms)
 
-        found = await self._contacts.told_if_readable(asker, made)
+        found = await self._contacts.query_if_readable(asker, made)
         return found if self._contacts.complete else None
 
 

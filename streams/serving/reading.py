@@ -23,7 +23,7 @@ class Reading(NamedTuple):
         """How many percent have been read; never 100 while anything is left."""
         return min(99, int(100 * self.share + 1e-9))
 
-    def document(self, *, whole: bool) -> dict[str, Any]:
-        """Return it as JSON has it; ``whole``: for who sees everything, for the share tells how busy all are."""
+    def document(self, *, unrestricted: bool) -> dict[str, Any]:
+        """Return it as JSON has it; ``unrestricted``: for who sees everything, for the share tells how busy all are."""
         since = {} if self.since_ms is None else {"since": format_ms(self.since_ms)}
-        return {"topic": self.topic, **since, "share": self.percent / 100 if whole else None}
+        return {"topic": self.topic, **since, "share": self.percent / 100 if unrestricted else None}

@@ -52,7 +52,7 @@ from streams.serving.outlook import outlook_of
 from streams.serving.people import People
 from streams.serving.reader import Reader, Readers, alerts_topic, latest_topic
 from streams.serving.reload import now_ms, watch
-from streams.serving.standing import NOTHING_BROKEN, standing_document
+from streams.serving.status import NOTHING_BROKEN, status_document
 from streams.serving.store import Store
 from streams.serving.webhook import Webhook
 from streams.serving.workers import HeartbeatReader, Workers
@@ -169,7 +169,7 @@ async def run_serve(
     readers = Readers(Reader(store, topic_name=latest_topic(prefix), **kafka), Reader(alerts, topic_name=alerts_topic(prefix), **kafka))
     followers = [readers.figures.run, readers.alerts.run]
     actions = Actions()
-    actions.concerns, actions.expects = alerts.tell_again, alerts.expect
+    actions.concerns, actions.expects = alerts.resend, alerts.expect
     past = PastAlerts()
     followers.append(Reader(past, topic_name=history_topic(prefix), **kafka).run)
     followers.append(Reader(actions, topic_name=actions_topic(prefix), **kafka).run)
@@ -222,7 +222,7 @@ async def run_serve(
         call_backs = CallBacks(contacts, links)
     if settings.agents:
         people = People(log_of("agent-events.v1"), configured, clock, contacts)
-        followers.append(people.standing.run)
+        followers.append(people.floor.run)
         agents = Agents()
         followers.append(Reader(agents, topic_name=agents_topic(prefix), **kafka).run)
     auditor = None
@@ -250,7 +250,7 @@ async def run_serve(
             clock=clock,
         )
         followers.append(lambda: watch(access, lambda _: audit.record("access_changed", principal=PROCESS, about=changed_file(access))))
-    followers.append(lambda: _tell_standing(figures, file))
+    followers.append(lambda: _log_status(figures, file))
     delivering = notifier if _running(file).alerting.receivers else delivery
     delivered = None if delivering is None else delivering.deliveries
     connections = settings.listening.connections()
@@ -294,13 +294,13 @@ async def run_serve(
             loop.remove_signal_handler(number)
 
 
-async def _tell_standing(figures: Figures, file: ConfigurationFile | None) -> NoReturn:
+async def _log_status(figures: Figures, file: ConfigurationFile | None) -> NoReturn:
     """Log in one sentence what is broken when that changes."""
     before = "reading"
     while True:
         await asyncio.sleep(_LOOK_SECONDS)
         refused_ms = None if file is None or file.valid else file.changed_ms
-        told = standing_document(figures.seen(EVERYTHING, refused_ms), ZoneInfo(figures.zone), figures.on_call)
+        told = status_document(figures.seen(EVERYTHING, refused_ms), ZoneInfo(figures.zone), figures.on_call)
         # Between two tries it is not known whether Kafka answers; of single sources and scopes the page tells.
         if told["code"] != before and told["code"] not in _NOT_LOGGED:
             before = told["code"]
@@ -339,7 +339,7 @@ def _take(taken: Taken, settings: ServeSettings, figures: Figures, delivery: Del
     figures.store.business, figures.store.expected = changed.business, changed.expected
     if delivery is not None:
         delivery.zone = ZoneInfo(changed.zone)
-    figures.store.tell_anew()
+    figures.store.resend_all()
     before, after = configuration_hash(settings.file.running), configuration_hash(taken.configuration)
     about = AuditObject(file=settings.file.path.name, hash_before=before, hash_after=after)
     audit.record("configuration_changed", principal=PROCESS, about=about)

@@ -12,7 +12,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from schemas.metrics import DefinitionFigures, NowFigures, ProgressFigures, QuarantinedSource
 from schemas.times import parse_time_ms
-from streams.serving.latest import Latest, Place
+from streams.serving.latest import Latest, ScopeKey
 from streams.serving.rows import DEFAULT_WINDOWS, Row, row_of
 from streams.serving.window_records import Packing, WindowRecord, read_window, unpacked_window
 
@@ -43,7 +43,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     group: str
     as_of_ms: int | None
     #: The record itself, if it is of no window.
-    said: _Record | None = None
+    unpacked: _Record | None = None
     #: The value as it was in the topic, of windows packed.
     packed: bytes = b""
     pattern: bytes = b""
@@ -68,17 +68,17 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     @property
     def raw(self) -> bytes:
         """The value as it was in the topic, fields that this version does not know included."""
-        return self.packed if self.said is not None else Packing.unpack(self.packed, self.pattern)
+        return self.packed if self.unpacked is not None else Packing.unpack(self.packed, self.pattern)
 
     @property
     def record(self) -> _Record | WindowRecord:
         """The record; that of a window is made anew each time."""
-        return self.said if self.said is not None else unpacked_window(self.packed, self.pattern)
+        return self.unpacked if self.unpacked is not None else unpacked_window(self.packed, self.pattern)
 
     @property
     def window(self) -> str | None:
         """The window of a window record."""
-        return self.group if self.said is None else None
+        return self.group if self.unpacked is None else None
 
 
 @dataclass(slots=True, frozen=True)
@@ -128,7 +128,7 @@ class Store(Latest[Entry]):
         """The newest instant that the figures of each partition of queue-panes take in."""
         return self._as_of_by_partition
 
-    def standing_still(self, behind_ms: int, partitions: Collection[int] = ()) -> dict[str, int]:
+    def stalled_scopes(self, behind_ms: int, partitions: Collection[int] = ()) -> dict[str, int]:
         """Return the scopes whose partition is behind the newest by more than ``behind_ms``, or one of ``partitions``, with that partition.
 
         Every partition of queue-panes hears of the progress of the whole stream, so one that does not come along while others do has
@@ -162,7 +162,7 @@ class Store(Latest[Entry]):
         vars(other)["_groups"] = {name: entries.copy() for name, entries in self._groups.items()}
         return other
 
-    def place(self, entry: Entry) -> Place:
+    def scope_key(self, entry: Entry) -> ScopeKey:
         """Return what a record is about."""
         # Those of customers have no channel either, and are not about people who work here.
         return entry.scope_kind, entry.scope, "-" if entry.group.startswith(_OF_CUSTOMERS) else entry.channel
@@ -170,9 +170,9 @@ class Store(Latest[Entry]):
     def signed_in(self) -> dict[str, int]:
         """Return how many people are signed in by scope, as now records say."""
         return {
-            f"{entry.scope_kind}:{entry.scope}": sum(entry.said.agents_by_state.values())
+            f"{entry.scope_kind}:{entry.scope}": sum(entry.unpacked.agents_by_state.values())
             for entry in self._groups.get("now", {}).values()
-            if entry.channel is None and isinstance(entry.said, NowFigures) and entry.said.agents_by_state is not None
+            if entry.channel is None and isinstance(entry.unpacked, NowFigures) and entry.unpacked.agents_by_state is not None
         }
 
     def group(self, *names: str) -> list[Entry]:
@@ -254,14 +254,14 @@ class Store(Latest[Entry]):
 
     def longest_wait_seconds(self, entry: Entry) -> float | None:
         """Return how long the contact waiting longest in a now record has been waiting at the current as-of; None if nobody waits."""
-        record = entry.said
+        record = entry.unpacked
         if not isinstance(record, NowFigures) or record.waiting == 0:
             return None
         return self._since(entry, entry.waiting_since_ms, record.longest_wait_seconds)
 
     def backlog_oldest_seconds(self, entry: Entry) -> float | None:
         """Return the age of the oldest in the backlog of a now record at the current as-of; None without one."""
-        record = entry.said
+        record = entry.unpacked
         if not isinstance(record, NowFigures):
             return None
         return self._since(entry, entry.backlog_since_ms, record.backlog_oldest_seconds, self._hours_of(entry))
@@ -314,19 +314,19 @@ class Store(Latest[Entry]):
         beyond: dict[str, dict[str, int]] = {}
         journals: dict[str, int] = {}
         for teller in told:
-            if isinstance(teller.said, ProgressFigures):
-                stale.update(teller.said.stale_sources)
+            if isinstance(teller.unpacked, ProgressFigures):
+                stale.update(teller.unpacked.stale_sources)
                 # Every partition of queue-panes hears of all of it; one may be behind.
-                for source, counts in teller.said.beyond_limits.items():
+                for source, counts in teller.unpacked.beyond_limits.items():
                     if sum(counts.values()) > sum(beyond.get(source, {}).values()):
                         beyond[source] = counts
-                for source, found in teller.said.quarantined_sources.items():
+                for source, found in teller.unpacked.quarantined_sources.items():
                     if source not in quarantined or found.records > quarantined[source].records:
                         quarantined[source] = found
-                for source, text in teller.said.sources.items():
+                for source, text in teller.unpacked.sources.items():
                     last_seen[source] = max(parse_time_ms(text), last_seen.get(source, 0))
                 # A partition that is behind knows less of it.
-                for source, text in teller.said.journals.items():
+                for source, text in teller.unpacked.journals.items():
                     journals[source] = max(parse_time_ms(text), journals.get(source, 0))
         self._sources = {
             # Whom nobody waits for is not silent.

@@ -100,7 +100,7 @@ def rows(store: Store, choice: Choice, view: View = EVERYTHING) -> Iterator[Row]
     for entry in store.group(*choice.windows) if choice.windows else store.entries():
         kind, channel = entry.scope_kind, entry.channel
         # What is not shown is not looked at, whether it is asked for or not: it takes no longer.
-        if kind is None or not view.shows(*store.place(entry)):
+        if kind is None or not view.shows(*store.scope_key(entry)):
             continue
         if not choice.wants_scope(kind, entry.scope) or (choice.channels and channel not in choice.channels):
             continue

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from streams.catalogue.formulas import Figure
     from streams.serving.store import Entry
 
-__all__ = ["KEPT_SECONDS", "Judged", "judged_targets", "shows_target", "shows_terms", "targets_of"]
+__all__ = ["CACHE_SECONDS", "Judged", "judged_targets", "shows_target", "shows_terms", "targets_of"]
 
 #: What all pages ask for is made once in so many seconds.
-KEPT_SECONDS = 2.0
+CACHE_SECONDS = 2.0
 #: Kind and name of a scope, and a window, None for what is now.
 _Place = tuple[str, str, str | None]
 _AGING = {"longest_wait": Store.longest_wait_seconds, "backlog_oldest": Store.backlog_oldest_seconds}

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from streams.serving.window_records import Seen
     from streams.windows.targets import Terms
 
-__all__ = ["KEPT_SECONDS", "figure_document", "is_running", "restoring", "service_level_goals", "shows_day", "sparing", "today_of"]
+__all__ = ["CACHE_SECONDS", "figure_document", "is_running", "restoring", "service_level_goals", "shows_day", "sparing", "today_of"]
 
 #: What all pages ask for is made once in so many seconds.
-KEPT_SECONDS: Final = 5.0
+CACHE_SECONDS: Final = 5.0
 
 _COUNTS: Final = ("offered", "answered", "abandoned", "handled")
 _FIGURES: Final = ("answer_rate", "abandon_rate", "service_level", "asa", "aht")

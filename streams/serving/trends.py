@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from streams.access.views import View
     from streams.serving.store import Store
 
-__all__ = ["KEPT_SECONDS", "shows_trend", "trends_of"]
+__all__ = ["CACHE_SECONDS", "shows_trend", "trends_of"]
 
 #: What all pages ask for is made once in so many seconds; intervals change slowly.
-KEPT_SECONDS = 5.0
+CACHE_SECONDS = 5.0
 
 
 def shows_trend(view: View, trend: Mapping[str, Any]) -> bool:

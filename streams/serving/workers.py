@@ -15,10 +15,10 @@ from streams.serving.broker import PATIENCE_SECONDS, keep_trying, partitions_of,
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["COUNTED", "STANDS_STILL_AFTER_SECONDS", "HeartbeatReader", "Workers", "heartbeats_topic"]
+__all__ = ["COUNTED", "STALLED_AFTER_SECONDS", "HeartbeatReader", "Workers", "heartbeats_topic"]
 
 #: A part of the stream of which no heartbeat told for so long stands still. They come twice a second.
-STANDS_STILL_AFTER_SECONDS = 2.0
+STALLED_AFTER_SECONDS = 2.0
 
 #: What workers count, by the name without prefix: the topics that figures of now come from.
 COUNTED = ("contact-events.v1", "agent-events.v1", "queue-panes.v1")
@@ -39,7 +39,7 @@ class Workers:
             for name, entry in ((name, topic(name)) for name in COUNTED)
             for number in range(entry.partitions)
         }
-        self._heard: dict[tuple[str, int], float] = {}
+        self._last_seen: dict[tuple[str, int], float] = {}
         #: When a worker last said that it restores its state.
         self._restored: float | None = None
         #: Since when there would have been something to hear; None while no worker is known to send heartbeats.
@@ -50,7 +50,7 @@ class Workers:
         if self._since is None:
             self._since = self._monotonic()
 
-    def heard(self, value: bytes | None) -> None:
+    def feed(self, value: bytes | None) -> None:
         """Take a heartbeat. Never raises."""
         try:
             told = orjson.loads(value or b"")
@@ -61,35 +61,35 @@ class Workers:
         self.begin()
         now = self._monotonic()
         for place in going_on & self._places.keys():
-            self._heard[self._places[place]] = now
+            self._last_seen[self._places[place]] = now
         if restores:
             self._restored = now
 
     @property
-    def standing_still(self) -> dict[str, list[int]] | None:
+    def stalled(self) -> dict[str, list[int]] | None:
         """The partitions that nobody counts, by topic without prefix; None while nothing is known of any worker's heartbeats."""
         if self._since is None:
             return None
-        limit = self._monotonic() - STANDS_STILL_AFTER_SECONDS
+        limit = self._monotonic() - STALLED_AFTER_SECONDS
         found: dict[str, list[int]] = {}
         for name, number in self._places.values():
-            if self._heard.get((name, number), self._since) < limit:
+            if self._last_seen.get((name, number), self._since) < limit:
                 found.setdefault(name, []).append(number)
         return found
 
     @property
     def restoring(self) -> bool:
         """Whether a live worker restores its state, after which it counts."""
-        return self._restored is not None and self._monotonic() - self._restored <= STANDS_STILL_AFTER_SECONDS
+        return self._restored is not None and self._monotonic() - self._restored <= STALLED_AFTER_SECONDS
 
     @property
     def silent_seconds(self) -> float | None:
         """How long ago the first of those that stand still was heard last; None where none does."""
-        limit = self._monotonic() - STANDS_STILL_AFTER_SECONDS
-        still = [place for place in self._places.values() if self._heard.get(place, self._since or 0) < limit]
+        limit = self._monotonic() - STALLED_AFTER_SECONDS
+        still = [place for place in self._places.values() if self._last_seen.get(place, self._since or 0) < limit]
         if self._since is None or not still:
             return None
-        return self._monotonic() - min(self._heard.get(place, self._since) for place in still)
+        return self._monotonic() - min(self._last_seen.get(place, self._since) for place in still)
 
 
 class HeartbeatReader:
@@ -120,6 +120,6 @@ class HeartbeatReader:
             while True:
                 for records in (await consumer.getmany(timeout_ms=500)).values():
                     for record in records:
-                        self._workers.heard(record.value)
+                        self._workers.feed(record.value)
         finally:
             await stop(consumer)

@@ -17,7 +17,7 @@ VIEWS = "tests/serving/test_detail_pages.py"
 FLOOR, DETAIL = "tests/serving/test_floor_page.py", "tests/serving/test_detail.py"
 FIGURES = "tests/first_hour/test_figures.py"
 QUESTIONS, THINGS = "tests/first_hour/test_ten_questions.py", "tests/first_hour/test_ten_things.py"
-STANDING, SYSTEMD, GRAFANA = "tests/serving/test_standing.py", "tests/deploy/test_systemd.py", "tests/deploy/test_grafana.py"
+STANDING, SYSTEMD, GRAFANA = "tests/serving/test_status.py", "tests/deploy/test_systemd.py", "tests/deploy/test_grafana.py"
 
 #: Line → tests. The numbers are those of the trial.
 LINES = {

@@ -346,7 +346,7 @@ class Center(NamedTuple):
         """Have every record and alert of some scopes be deleted."""
         for table in (self.stand.store, self.stand.alerts):
             for entry in table.entries():
-                kind, name, _ = table.place(entry)  # type: ignore[arg-type]
+                kind, name, _ = table.scope_key(entry)  # type: ignore[arg-type]
                 if scopes(f"{kind}:{name}"):
                     assert table.feed(entry.key.encode(), None)
 

@@ -270,7 +270,7 @@ def heartbeat(going_on: Mapping[str, Iterable[int]], worker: str = "w") -> bytes
 def workers_heard(clock: Clock, without: Mapping[str, Iterable[int]]) -> Workers:
     """Return workers that have just said that they go on with everything but some partitions."""
     workers = Workers(DEFAULT_PREFIX, clock)
-    workers.heard(heartbeat({name: set(numbers) - set(without.get(name, ())) for name, numbers in EVERYTHING.items()}))
+    workers.feed(heartbeat({name: set(numbers) - set(without.get(name, ())) for name, numbers in EVERYTHING.items()}))
     return workers
 
 

@@ -120,7 +120,7 @@ def full(**changes: Any) -> Serving:
         "fed_by": {"queue:sales": ["pbx"]},
     }
     actions = known_actions()
-    actions.concerns = stand.alerts.tell_again
+    actions.concerns = stand.alerts.resend
     made = stand.serving(**{**rest, "kpi_targets": terms_of(configuration), "action_log": MemoryActionLog(actions), **changes})
     made.figures.actions = actions
     made.figures.past.known = True

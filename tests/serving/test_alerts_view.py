@@ -123,7 +123,7 @@ def center() -> tuple[Stand, Serving, MemoryActionLog]:
         alert(), alert("queue:claims", "mail"), alert(alert_id="id-flood", severity="warning", **told)
     )
     actions = known_actions()
-    actions.concerns = stand.alerts.tell_again
+    actions.concerns = stand.alerts.resend
     log = MemoryActionLog(actions)
     serving = stand.serving(action_log=log, targets={"sales": 0.8})
     serving.figures.actions = actions

@@ -139,7 +139,7 @@ def test_what_no_live_worker_counts_is_told() -> None:
             well = await told()
             assert (well["stale"], well["standing_still"], well["recovering"]) == (False, {}, {})
             clock.seconds += 2.1
-            stand.workers.heard(
+            stand.workers.feed(
                 heartbeat({"contact-events.v1": [0, 1, 2, 4, 5, 6, 7], "agent-events.v1": range(8), "queue-panes.v1": [0, 2, 3]})
             )
             partly = await told()
@@ -152,7 +152,7 @@ def test_what_no_live_worker_counts_is_told() -> None:
             dead = await told()
             assert (dead["stale"], dead["standing_still"]) == (True, {name: list(numbers) for name, numbers in EVERYTHING.items()})
             for odd in (b"", b"[]", b'{"going_on":{"x":3}}', b'{"going_on":[]}', b'{"going_on":{"x":[[]]}}', None):
-                stand.workers.heard(odd)
+                stand.workers.feed(odd)
             assert (await told())["stale"] is True
 
     asyncio.run(check())
@@ -165,10 +165,10 @@ def test_without_heartbeats_of_any_worker_nothing_is_said_of_them() -> None:
     stand.workers = Workers("contactcenter", clock)
     clock.seconds += 60
     figures = stand.serving().figures
-    assert (figures.stale, figures.standing_still) == (False, None)
+    assert (figures.stale, figures.stalled) == (False, None)
     stand.workers.begin()
     clock.seconds += 1.9
-    assert (figures.stale, figures.standing_still) == (False, {})
+    assert (figures.stale, figures.stalled) == (False, {})
     clock.seconds += 0.2
     assert figures.stale is True
 

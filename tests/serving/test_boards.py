@@ -172,7 +172,7 @@ def test_a_board_is_shown_and_changes_with_its_file(tmp_path: Path) -> None:
             board = page_of(*TILES[:1])["boards"]["hall"]
             two = {**board, "window_minutes": 30, "pages": [*board["pages"], {"tiles": [{"kind": "queues"}], "columns": 1, "rows": 1}]}
             configured.taken_up(Configuration.model_validate({"boards": {"hall": two}}), 1)
-            held.store.tell_anew()  # as serve does then
+            held.store.resend_all()  # as serve does then
             await page.until("location.search.includes('window=30') && document.querySelectorAll('.board .tile').length === 1")
             await page.press("ArrowRight")
             await page.until("document.querySelector('.board td.service_level_live')")
@@ -188,7 +188,7 @@ def test_a_board_is_shown_and_changes_with_its_file(tmp_path: Path) -> None:
                 alert("queue:claims", "mail", alert_id="m"),
                 alert("total:all"),
             )
-            held.store.tell_anew()
+            held.store.resend_all()
             await page.until(
                 "document.querySelectorAll('.board .map li').length === 1 && document.querySelectorAll('.board .alerts li').length === 2"
             )

@@ -14,7 +14,7 @@ from streams.access.views import View
 from streams.catalogue import KPI_BY_ID, WORDS
 from streams.configuration import Configuration
 from streams.serving.call_backs import CallBacks, contacts_of
-from streams.serving.customers import COMING_BACK, SAID, shows_window
+from streams.serving.customers import CUSTOMER_KPIS, DAY_KPIS, shows_window
 from streams.serving.event_log import Limits
 from streams.serving.explainer import Explainer
 from tests.serving.chromium import Chromium, binary
@@ -138,7 +138,7 @@ def test_what_has_no_value_says_why() -> None:
     for each in found.values():
         assert not each.unknown.keys() & {kpi for kpi, of in each.figures.items() if of.value is not None}
     # Each of them has words of its own.
-    assert {f"unknown.{kpi}" for kpi in (*SAID, *COMING_BACK)} <= WORDS["en"].keys()
+    assert {f"unknown.{kpi}" for kpi in (*DAY_KPIS, *CUSTOMER_KPIS)} <= WORDS["en"].keys()
 
 
 def test_a_view_of_a_part_has_its_scopes_alone() -> None:
@@ -149,9 +149,9 @@ def test_a_view_of_a_part_has_its_scopes_alone() -> None:
 
 def test_every_figure_is_one() -> None:
     """What is asked for is in the catalogue; all that counts customers is told."""
-    assert {*SAID, *COMING_BACK} <= KPI_BY_ID.keys()
-    assert {kpi.id for kpi in KPI_BY_ID.values() if kpi.subject == "customers"} <= {*COMING_BACK}
-    assert "day" not in {window for kpi in COMING_BACK for window in KPI_BY_ID[kpi].windows}
+    assert {*DAY_KPIS, *CUSTOMER_KPIS} <= KPI_BY_ID.keys()
+    assert {kpi.id for kpi in KPI_BY_ID.values() if kpi.subject == "customers"} <= {*CUSTOMER_KPIS}
+    assert "day" not in {window for kpi in CUSTOMER_KPIS for window in KPI_BY_ID[kpi].windows}
 
 
 CONFIGURATION = Configuration.model_validate({"queues": {"sales": {"channel": "voice"}}})

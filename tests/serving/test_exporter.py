@@ -87,7 +87,7 @@ def text(stand: Stand, *, windows: tuple[str, ...] = DEFAULT_WINDOWS, accept: st
             ),
             connections=tuple(Connections(certificates=certificates).collect()),
             audit=tuple(AuditWriter("127.0.0.1:9092", "contactcenter").collect()),
-            standing_still=None if stand.workers is None else stand.workers.standing_still,
+            stalled=None if stand.workers is None else stand.workers.stalled,
         ),
     )
     pieces, _ = exposition(collector, accept)

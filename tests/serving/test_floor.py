@@ -18,8 +18,8 @@ from streams.serving.broker import TopicError
 from streams.serving.call_backs import CallBacks, contacts_of, links_of
 from streams.serving.event_log import Limits, Span
 from streams.serving.explainer import Explainer
+from streams.serving.materialized import Materialized, UnreadError
 from streams.serving.people import People
-from streams.serving.reading_on import ReadingOn, UnreadError
 from tests.serving.held_log import HeldLog, agent_event, contact_event
 from tests.serving.records import Clock, Stand, client_of, figure, person, small_center, window
 
@@ -281,7 +281,7 @@ def test_a_link_told_after_both_calls_were_read_holds_for_who_asks_next(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """One is asked before the link comes and one after it; links that cannot be read leave the list as it is without them, and say so."""
-    monkeypatch.setattr("streams.serving.reading_on._FRESH_SECONDS", 0.0)
+    monkeypatch.setattr("streams.serving.materialized._FRESH_SECONDS", 0.0)
     events = [
         *gave_up("kato 1", "k1", "08:00:00", "08:00:30"),
         contact_event("arrived", day("08:30:00"), "kato 2", channel="voice", customer_key="k2"),
@@ -393,12 +393,15 @@ class Slow(HeldLog):
 
 def test_who_asks_is_told_soon_how_far_reading_has_come(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of what takes long half is told of, with the topic and since when; several who ask have it read once; then all is there."""
-    monkeypatch.setattr("streams.serving.reading_on._PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr("streams.serving.materialized._PATIENCE_SECONDS", 0.01)
 
     async def check() -> None:
         stand, log = Stand.fed(small_center()), Slow(CONTACTS)
         made = CallBacks(contacts_of(log, configured, stand.clock))
-        ask = [made.document(f"x{number}", 8, lambda _: True, 9, whole=number == 0, as_of_ms=stand.store.as_of_ms) for number in range(2)]
+        ask = [
+            made.document(f"x{number}", 8, lambda _: True, 9, unrestricted=number == 0, as_of_ms=stand.store.as_of_ms)
+            for number in range(2)
+        ]
         whole, part = await asyncio.gather(*ask)
         # The clock stands at 09:00:01, and a day back is read.
         reading = {"topic": "contactcenter.contact-events.v1", "since": "2026-03-31T09:00:01.000Z", "share": 0.5}
@@ -416,20 +419,20 @@ def test_who_asks_is_told_soon_how_far_reading_has_come(monkeypatch: pytest.Monk
 
 def test_it_is_kept_ready_where_no_one_asks_and_failures_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Read from the start of the server on; a topic that cannot be read is said to each who asks, however soon, until it can be."""
-    monkeypatch.setattr("streams.serving.reading_on._READY_SECONDS", 0.01)
-    monkeypatch.setattr("streams.serving.reading_on._RETRY_SECONDS", 0.01)
+    monkeypatch.setattr("streams.serving.materialized._READY_SECONDS", 0.01)
+    monkeypatch.setattr("streams.serving.materialized._RETRY_SECONDS", 0.01)
 
     async def check() -> None:
         log = HeldLog(CONTACTS)
-        reading = ReadingOn(log, Heard, configured, look_back_seconds=3600, clock=Clock())
+        reading = Materialized(log, Heard, configured, look_back_seconds=3600, clock=Clock())
         running = asyncio.create_task(reading.run())
         while not reading.complete:  # noqa: ASYNC110 - there is nothing else to wait for
             await asyncio.sleep(0.005)
-        assert (log.given, await reading.told("x", lambda heard, _: len(heard.taken))) == (6, 6)
+        assert (log.given, await reading.query("x", lambda heard, _: len(heard.taken))) == (6, 6)
 
         # Kafka does not answer, for long at a time: who asks meanwhile is told of the last failure.
-        monkeypatch.setattr("streams.serving.reading_on._FRESH_SECONDS", 0.0)
-        monkeypatch.setattr("streams.serving.reading_on._PATIENCE_SECONDS", 0.02)
+        monkeypatch.setattr("streams.serving.materialized._FRESH_SECONDS", 0.0)
+        monkeypatch.setattr("streams.serving.materialized._PATIENCE_SECONDS", 0.02)
 
         async def unreachable(*_: Any, **__: Any) -> Any:
             await asyncio.sleep(0.05)
@@ -439,10 +442,10 @@ def test_it_is_kept_ready_where_no_one_asks_and_failures_are_told(monkeypatch: p
         await asyncio.sleep(0.2)
         for _ in range(3):
             with pytest.raises((UnreadError, KafkaConnectionError)):
-                await reading.told("x", lambda heard, _: len(heard.taken))
+                await reading.query("x", lambda heard, _: len(heard.taken))
         log.events = plain  # type: ignore[method-assign]
         await asyncio.sleep(0.2)
-        assert await reading.told("x", lambda heard, _: len(heard.taken)) == 6
+        assert await reading.query("x", lambda heard, _: len(heard.taken)) == 6
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         assert (reading.complete, reading.reading) == (False, None)
@@ -466,26 +469,26 @@ class Heard:
 
 def test_only_what_is_new_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every record once, however often one asks; anew for another configuration, and for a topic that was made anew."""
-    monkeypatch.setattr("streams.serving.reading_on._FRESH_SECONDS", 0.0)
+    monkeypatch.setattr("streams.serving.materialized._FRESH_SECONDS", 0.0)
 
     async def check() -> None:
         log, configuration = HeldLog(CONTACTS[:4]), [CONFIGURATION]
-        reading = ReadingOn(log, Heard, lambda: configuration[0], look_back_seconds=3600, clock=Clock())
-        asked = [await reading.told("x", lambda heard, _: len(heard.taken)) for _ in range(3)]
+        reading = Materialized(log, Heard, lambda: configuration[0], look_back_seconds=3600, clock=Clock())
+        asked = [await reading.query("x", lambda heard, _: len(heard.taken)) for _ in range(3)]
         assert (asked, log.given) == ([4, 4, 4], 4)
         log.records = HeldLog(CONTACTS).records
-        assert await reading.told("x", lambda heard, _: len(heard.taken)) == 6
+        assert await reading.query("x", lambda heard, _: len(heard.taken)) == 6
         configuration[0] = Configuration()
-        assert (await reading.told("x", lambda heard, _: len(heard.taken)), log.given) == (6, 12)
+        assert (await reading.query("x", lambda heard, _: len(heard.taken)), log.given) == (6, 12)
 
         async def made_anew(*_: Any, **__: Any) -> Any:
             raise TopicError
 
         plain, log.events = log.events, made_anew  # type: ignore[method-assign]
         with pytest.raises(TopicError):
-            await reading.told("x", lambda heard, _: len(heard.taken))
+            await reading.query("x", lambda heard, _: len(heard.taken))
         log.events = plain  # type: ignore[method-assign]
-        assert (await reading.told("x", lambda heard, _: len(heard.taken)), log.given) == (6, 18)
+        assert (await reading.query("x", lambda heard, _: len(heard.taken)), log.given) == (6, 18)
 
     asyncio.run(check())
 
@@ -495,12 +498,12 @@ def test_who_asks_soon_after_another_gets_what_was_read_then() -> None:
 
     async def check() -> None:
         log = HeldLog(CONTACTS)
-        reading = ReadingOn(log, Heard, configured, look_back_seconds=3600, clock=Clock())
-        told = await asyncio.gather(*(reading.told(f"asker {n}", lambda heard, _: len(heard.taken)) for n in range(10)))
+        reading = Materialized(log, Heard, configured, look_back_seconds=3600, clock=Clock())
+        told = await asyncio.gather(*(reading.query(f"asker {n}", lambda heard, _: len(heard.taken)) for n in range(10)))
         assert (told, log.read) == ([6] * 10, 1)
         reading.give_up()
         assert not reading.complete
-        await reading.told("x", lambda heard, _: len(heard.taken))
+        await reading.query("x", lambda heard, _: len(heard.taken))
         assert log.read == 2
 
     asyncio.run(check())

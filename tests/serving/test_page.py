@@ -138,11 +138,11 @@ def test_what_no_worker_counts_is_said(query: str, partly: str, wholly: str) -> 
             await page.open(url(client, query))
             await page.until(f"{ROW}('sales') && !{STALE}")
             clock.seconds += 2.1
-            stand.workers.heard(heartbeat({"contact-events.v1": range(1, 8), "agent-events.v1": range(8), "queue-panes.v1": range(4)}))
+            stand.workers.feed(heartbeat({"contact-events.v1": range(1, 8), "agent-events.v1": range(8), "queue-panes.v1": range(4)}))
             await page.until(f"{MARK} === '{partly}' && {STALE}")
             clock.seconds += 2.1
             await page.until(f"{MARK} === '{wholly}' && {STALE}")
-            stand.workers.heard(heartbeat(EVERYTHING))
+            stand.workers.feed(heartbeat(EVERYTHING))
             await page.until(f"!{STALE}")
             assert page.complaints == []
 

@@ -121,7 +121,7 @@ def test_the_page_is_on_the_clock_of_the_configuration(tmp_path: Path) -> None:
 
             # Another configuration has another clock, at once.
             served.figures.zone = "Europe/Berlin"
-            stand.store.tell_anew()
+            stand.store.resend_all()
             await page.until(f"{text}('#zone') === 'Europe/Berlin (UTC+02)' && {text}('#as-of').startsWith('11:00:00')")
             assert page.complaints == []
 

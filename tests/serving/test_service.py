@@ -86,8 +86,8 @@ def test_what_stands_still_is_known_by_its_partition(bootstrap: str) -> None:
         await publish(bootstrap, name, [progress(1, as_of="2026-04-01T08:59:40Z"), now_record("queue:claims")], partition=1)
         async with reading(bootstrap, name) as (reader, store):
             await until(lambda: reader.ready)
-            assert store.standing_still(10_000).keys() == {"queue:claims"}
-            assert store.standing_still(20_000) == {}
+            assert store.stalled_scopes(10_000).keys() == {"queue:claims"}
+            assert store.stalled_scopes(20_000) == {}
 
     run(check())
 

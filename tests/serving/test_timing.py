@@ -137,7 +137,7 @@ async def here(do: Callable[..., Any], *given: object) -> Any:
 @pytest.mark.parametrize("what", ADDRESSES)
 def test_the_same_lines_run_for_what_is_hidden_and_for_what_is_not_there(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Queues, people, alerts and silences of another site, by every address that names one."""
-    for module in ("api.export", "reading_on"):
+    for module in ("api.export", "materialized"):
         monkeypatch.setattr(f"streams.serving.{module}.in_thread", here)
     whole = made()
     app = create_app(whole.serving)

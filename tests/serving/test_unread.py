@@ -9,8 +9,8 @@ import pytest
 
 from streams.access.views import EVERYTHING, View
 from streams.catalogue import WORDS
+from streams.serving.cached import CachedAnswer
 from streams.serving.endpoints import ENDPOINTS
-from streams.serving.kept import Kept
 from streams.serving.reader import latest_topic
 from streams.serving.reading import Reading
 from tests.serving.chromium import Chromium, binary
@@ -79,7 +79,7 @@ def test_every_endpoint_tells_what_is_not_read_from_what_is_not_there() -> None:
 
     async def check() -> None:
         made = full()
-        stand = made.figures.standing
+        stand = made.figures.readers
         assert isinstance(stand, Stand)
         for name, value in UNREAD.items():
             setattr(stand, name, value)
@@ -139,7 +139,7 @@ def test_what_was_made_unread_is_not_kept() -> None:
 
     async def check() -> None:
         stand = Stand(**UNREAD)
-        kept = Kept(
+        kept = CachedAnswer(
             stand.serving().figures, lambda store: {"found": [entry.key for entry in store.entries()]}, 60, "found", lambda *_: True
         )
         assert (await kept.answer())["found"] == []

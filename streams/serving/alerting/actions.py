@@ -83,7 +83,7 @@ class Actions(Latest[Entry[ActionRecord]]):
             raise ValueError("not the key of its record")
         return Entry(key, record, b"", version)
 
-    def place(self, entry: Entry[ActionRecord]) -> tuple[str | None, str, str | None]:  # noqa: ARG002 - of every table
+    def scope_key(self, entry: Entry[ActionRecord]) -> tuple[str | None, str, str | None]:  # noqa: ARG002 - of every table
         """Return that it is about no scope: what is shown of it stands beside alerts."""
         return None, "", None
 

@@ -9,7 +9,7 @@ from schemas.alerts import AlertRecord
 from schemas.times import format_ms, parse_time_ms, to_ms
 from schemas.topics import topic
 from streams.serving.alerts import lasted_ms, read_alert
-from streams.serving.latest import Latest, Place
+from streams.serving.latest import Latest, ScopeKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +63,7 @@ class PastAlerts(Latest[PastAlert]):
         fired = record if record.state == "firing" else None if before is None else before.fired
         return PastAlert(record.alert_id, record, fired, version)
 
-    def place(self, entry: PastAlert) -> Place:
+    def scope_key(self, entry: PastAlert) -> ScopeKey:
         """Return what an alert is about."""
         return entry.record.scope_kind, entry.record.scope, entry.record.channel
 

@@ -76,14 +76,14 @@ async def answer(request: web.Request, document: Mapping[str, Any], *, cursor: s
 
 def expect_figures(figures: Figures, view: View) -> None:
     """Raise ProblemError while the topics of figures have not been read: until then it is not known what there is."""
-    if figures.standing.ready:
+    if figures.readers.ready:
         return
     reading = figures.reading
-    told = None if reading is None else reading.document(whole=view.scopes is None)
+    told = None if reading is None else reading.document(unrestricted=view.scopes is None)
     if told is not None:
         share = "" if reading is None or told["share"] is None else f", {reading.percent} % by now"
         said = f"serve is still reading {told['topic']}{share}: what there is is not known yet"
-    elif figures.standing.missing:
+    elif figures.readers.missing:
         said = "no worker has made the topics of figures yet: what there is is not known"
     else:
         said = "figures have not been read from Kafka yet: what there is is not known"

@@ -22,24 +22,24 @@ from streams.serving.api.page import page
 from streams.serving.api.serving import CUSTOMERS, EARLIER, FEED, OUTLOOK, SERVING, TARGETS, TODAY, TRENDS
 from streams.serving.api.spelling import spelled
 from streams.serving.api.stream import events
-from streams.serving.customers import KEPT_SECONDS as CUSTOMERS_KEPT_SECONDS
+from streams.serving.cached import CachedAnswer
+from streams.serving.customers import CACHE_SECONDS as CUSTOMERS_CACHE_SECONDS
 from streams.serving.customers import customers_of, shows_window
 from streams.serving.door import DOOR, guard
 from streams.serving.earlier import Earlier
 from streams.serving.endpoints import ENDPOINTS
 from streams.serving.events import Feed
-from streams.serving.kept import Kept
 from streams.serving.login.handlers import end_session, enter, kiosk, leave, login, redeem, session, sessions
 from streams.serving.login.login import LOGIN
 from streams.serving.login.provider.handlers import begin, come_back, end_sessions
 from streams.serving.login.provider.logins import PROVIDER_LOGINS
-from streams.serving.outlook import KEPT_SECONDS as OUTLOOK_KEPT_SECONDS
+from streams.serving.outlook import CACHE_SECONDS as OUTLOOK_CACHE_SECONDS
 from streams.serving.outlook import outlook_of, shows_outlook
-from streams.serving.targets import KEPT_SECONDS as TARGETS_KEPT_SECONDS
+from streams.serving.targets import CACHE_SECONDS as TARGETS_CACHE_SECONDS
 from streams.serving.targets import shows_target, targets_of
-from streams.serving.today import KEPT_SECONDS as TODAY_KEPT_SECONDS
+from streams.serving.today import CACHE_SECONDS as TODAY_CACHE_SECONDS
 from streams.serving.today import shows_day, today_of
-from streams.serving.trends import KEPT_SECONDS as TRENDS_KEPT_SECONDS
+from streams.serving.trends import CACHE_SECONDS as TRENDS_CACHE_SECONDS
 from streams.serving.trends import shows_trend, trends_of
 
 if TYPE_CHECKING:
@@ -111,19 +111,19 @@ def create_app(serving: Serving) -> web.Application:
     if serving.provider_logins is not None:
         app[PROVIDER_LOGINS] = serving.provider_logins
     served = serving.figures
-    app[TRENDS] = Kept(served, trends_of, TRENDS_KEPT_SECONDS, "trends", shows_trend)
-    app[TARGETS] = Kept(served, lambda store: targets_of(store, served.kpi_targets), TARGETS_KEPT_SECONDS, "targets", shows_target)
-    app[TODAY] = Kept(
+    app[TRENDS] = CachedAnswer(served, trends_of, TRENDS_CACHE_SECONDS, "trends", shows_trend)
+    app[TARGETS] = CachedAnswer(served, lambda store: targets_of(store, served.kpi_targets), TARGETS_CACHE_SECONDS, "targets", shows_target)
+    app[TODAY] = CachedAnswer(
         served,
         lambda store: today_of(store, serving.configuration, served.targets, served.kpi_targets),
-        TODAY_KEPT_SECONDS,
+        TODAY_CACHE_SECONDS,
         "days",
         shows_day,
     )
-    app[CUSTOMERS] = Kept(served, customers_of, CUSTOMERS_KEPT_SECONDS, "windows", shows_window)
+    app[CUSTOMERS] = CachedAnswer(served, customers_of, CUSTOMERS_CACHE_SECONDS, "windows", shows_window)
     app[EARLIER] = Earlier(served)
-    app[OUTLOOK] = Kept(
-        served, lambda store: outlook_of(store, serving.configuration, served.targets), OUTLOOK_KEPT_SECONDS, "outlook", shows_outlook
+    app[OUTLOOK] = CachedAnswer(
+        served, lambda store: outlook_of(store, serving.configuration, served.targets), OUTLOOK_CACHE_SECONDS, "outlook", shows_outlook
     )
     app.cleanup_ctx.append(_feeding)
     app.on_shutdown.append(_end_streams)

@@ -22,7 +22,7 @@ from streams.serving.api.answers import VARY, asked_scopes, asked_windows, expec
 from streams.serving.api.audit import recorded
 from streams.serving.api.errors import HEADERS
 from streams.serving.api.serving import SERVING, asker_of
-from streams.serving.door import Sight, view_of
+from streams.serving.door import LiveView, view_of
 from streams.serving.problems import ProblemError, problem
 from streams.serving.spreadsheets import TooManyRowsError, write_csv, write_lines, write_workbook
 from streams.serving.tables import NOW, Choice, agent_rows, rows
@@ -57,7 +57,7 @@ async def export(request: web.Request) -> web.StreamResponse:
     choice, form, mark = _choice(request), _one_of(request.query, "format", tuple(_MEDIA)), _one_of(request.query, "bom", ("false", "true"))
     if form == "xlsx" and find_spec("openpyxl") is None:
         raise ProblemError(404, "workbooks are off here: install contact-streams[xlsx]")
-    sight = Sight(request, "export")
+    sight = LiveView(request, "export")
     async with AsyncExitStack() as held:
         try:
             await held.enter_async_context(serving.export_turns.turn(asker_of(request)))

@@ -49,7 +49,7 @@ async def alerts(request: web.Request) -> web.Response:
         raise ProblemError(400, f"unknown state {min(unknown)!r}: one of {', '.join(sorted(_STATES))}")
     view = view_of(request, "figures")
     entries, cursor = asked_paging(request).of(served.alerts.seen(served.alerts.chosen(states or None), view))
-    return await answer(request, served.told_alerts(entries, view), cursor=cursor)
+    return await answer(request, served.alerts_document(entries, view), cursor=cursor)
 
 
 async def trends(request: web.Request) -> web.Response:

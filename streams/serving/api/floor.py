@@ -103,7 +103,7 @@ async def contacts_reading(request: web.Request) -> web.Response:
         reading = explainer.reading(asker_of(request), _asked_contacts(request, view))
     except QuestionError as error:
         raise ProblemError(400, str(error)) from error
-    return await answer(request, {"reading": None if reading is None else reading.document(whole=view.scopes is None)})
+    return await answer(request, {"reading": None if reading is None else reading.document(unrestricted=view.scopes is None)})
 
 
 def _explaining(request: web.Request) -> Explainer:
@@ -141,7 +141,7 @@ async def abandoned(request: web.Request) -> web.Response:
         return view.sees("queue", queue) and (not queues or queue in queues)
 
     found = serving.call_backs.document(
-        asker_of(request), hours, wanted, limit, order=order, whole=view.scopes is None, as_of_ms=serving.figures.store.as_of_ms
+        asker_of(request), hours, wanted, limit, order=order, unrestricted=view.scopes is None, as_of_ms=serving.figures.store.as_of_ms
     )
     document = await _read(found, "contact events")
     # What was typed and is no queue that is shown is not on record.

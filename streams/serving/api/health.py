@@ -9,7 +9,7 @@ from streams.access.views import NOTHING
 from streams.serving.api.answers import json_answer
 from streams.serving.api.serving import SERVING
 from streams.serving.door import view_of
-from streams.serving.standing import standing_document
+from streams.serving.status import status_document
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -26,12 +26,12 @@ async def ready(request: web.Request) -> web.Response:
     """Say whether figures have been read."""
     serving = request.app[SERVING]
     figures = serving.figures
-    is_ready = figures.standing.ready
+    is_ready = figures.readers.ready
     # To who asks without a right: no names of sources and scopes.
-    told = standing_document(figures.seen(NOTHING, serving.refused_since_ms), ZoneInfo(figures.zone), None)
+    told = status_document(figures.seen(NOTHING, serving.refused_since_ms), ZoneInfo(figures.zone), None)
     state = {
         "status": "ready" if is_ready else "reading",
-        "connected": figures.standing.connected,
+        "connected": figures.readers.connected,
         "stale": figures.stale,
         "code": told["code"],
         "since": told["since"],
@@ -45,4 +45,4 @@ async def standing(request: web.Request) -> web.Response:
     serving = request.app[SERVING]
     figures = serving.figures
     seen = figures.seen(view_of(request, "figures"), serving.refused_since_ms)
-    return json_answer(standing_document(seen, ZoneInfo(figures.zone), figures.on_call))
+    return json_answer(status_document(seen, ZoneInfo(figures.zone), figures.on_call))

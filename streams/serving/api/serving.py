@@ -16,6 +16,7 @@ from streams.serving.agents import Agents
 from streams.serving.alerting.action_log import ActionLog
 from streams.serving.audit import Audit, NoAudit
 from streams.serving.audit.log import AuditLog
+from streams.serving.cached import CachedAnswer
 from streams.serving.call_backs import CallBacks
 from streams.serving.clients import Clients
 from streams.serving.dead_letters import DeadLetterCounts
@@ -26,7 +27,6 @@ from streams.serving.events import Feed
 from streams.serving.explainer import Explainer
 from streams.serving.exporter import DEFAULT_WINDOWS, FigureCollector, Process
 from streams.serving.figures import Figures
-from streams.serving.kept import Kept
 from streams.serving.login.login import Login
 from streams.serving.login.provider.logins import ProviderLogins
 from streams.serving.people import People
@@ -107,7 +107,7 @@ class Serving:
         header = figures.header(view)
         return FigureCollector(
             figures.store.copy(),
-            figures.standing,
+            figures.readers,
             windows=self.windows,
             version=_version(),
             sources=header["sources"].keys(),
@@ -126,7 +126,7 @@ class Serving:
             return None
         return Process(
             clients=len(self.clients),
-            standing_still=self.figures.standing_still,
+            stalled=self.figures.stalled,
             rejected=sum(each.rejected for each in (self.figures.store, self.figures.alerts)),
             delivered=None if self.deliveries is None else self.deliveries.at(self.figures.clock()),
             file=self.file,
@@ -137,11 +137,11 @@ class Serving:
 
 SERVING = web.AppKey("serving", Serving)
 FEED = web.AppKey("feed", Feed)
-TRENDS = web.AppKey("trends", Kept)
-OUTLOOK = web.AppKey("outlook", Kept)
-TARGETS = web.AppKey("targets", Kept)
-TODAY = web.AppKey("today", Kept)
-CUSTOMERS = web.AppKey("customers", Kept)
+TRENDS = web.AppKey("trends", CachedAnswer)
+OUTLOOK = web.AppKey("outlook", CachedAnswer)
+TARGETS = web.AppKey("targets", CachedAnswer)
+TODAY = web.AppKey("today", CachedAnswer)
+CUSTOMERS = web.AppKey("customers", CachedAnswer)
 EARLIER = web.AppKey("earlier", Earlier)
 
 

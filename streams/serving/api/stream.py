@@ -11,7 +11,7 @@ from aiohttp import web
 from streams.serving.api.answers import asked_windows
 from streams.serving.api.errors import HEADERS
 from streams.serving.api.serving import FEED, SERVING, asker_of
-from streams.serving.door import Sight
+from streams.serving.door import LiveView
 from streams.serving.events import QUIET_SECONDS
 from streams.serving.problems import problem
 
@@ -58,7 +58,7 @@ async def tell(request: web.Request, stream: web.StreamResponse, feed: Feed, win
     """Write events until the feed, the client or its right ends; one that takes nothing any more is dropped by the server's limits."""
     # Whatever Last-Event-ID a returning client names, it gets everything anew: ids are of this process.
     await stream.write(b"retry: 2000\n\n")
-    sight = Sight(request)
+    sight = LiveView(request)
     since: int | None = None
     alerts_since: int | None = None
     tick = -1

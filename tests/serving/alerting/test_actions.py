@@ -38,7 +38,7 @@ def center() -> tuple[Stand, Serving, MemoryActionLog]:
     """Return a center with two alerts that fire and one that has cleared."""
     stand = Stand.fed(small_center()).with_alerts(alert(), alert("queue:claims", "mail"), alert("queue:over", state="cleared"))
     actions = known_actions()
-    actions.concerns = stand.alerts.tell_again
+    actions.concerns = stand.alerts.resend
     log = MemoryActionLog(actions)
     serving = stand.serving(action_log=log)
     serving.figures.actions = actions

@@ -17,8 +17,8 @@ from schemas.topics import topic
 from streams.access.views import EVERYTHING
 from streams.cli import main
 from streams.configuration.on_call import OnCall
-from streams.serving.standing import CODES, Seen, faults_of, standing_document
-from streams.serving.workers import STANDS_STILL_AFTER_SECONDS, Workers
+from streams.serving.status import CODES, Seen, faults_of, status_document
+from streams.serving.workers import STALLED_AFTER_SECONDS, Workers
 from tests.serving.records import Stand, client_of, progress, small_center, window
 
 NOW = parse_time_ms("2026-04-01T05:05:30Z")
@@ -71,7 +71,7 @@ SAID: list[tuple[Seen, str, str, str]] = [
         "14:00:00 JSTからKafkaの数値を読み込み中です（43%完了）。異常はなく、まもなく表示されます。",
     ),
     (
-        replace(WELL, standing_still=ALL_PANES, still_since_ms=AT[2], as_of_ms=AT[1], old=True),
+        replace(WELL, stalled=ALL_PANES, still_since_ms=AT[2], as_of_ms=AT[1], old=True),
         "worker_silent",
         (
             "No worker has counted since 14:02:00 JST: figures are right as of 14:01:00 JST, and "
@@ -85,7 +85,7 @@ SAID: list[tuple[Seen, str, str, str]] = [
         ),
     ),
     (
-        replace(WELL, standing_still={"contact-events.v1": [3, 1]}, still_since_ms=AT[2]),
+        replace(WELL, stalled={"contact-events.v1": [3, 1]}, still_since_ms=AT[2]),
         "worker_partly_silent",
         (
             "Part of events has not been counted since 14:02:00 JST (contact-events.v1 1, 3): figures are right as of then, "
@@ -107,7 +107,7 @@ SAID: list[tuple[Seen, str, str, str]] = [
         ),
     ),
     (
-        replace(WELL, standing_still=ALL_PANES, still_since_ms=AT[2], as_of_ms=AT[1], old=True, restoring=True),
+        replace(WELL, stalled=ALL_PANES, still_since_ms=AT[2], as_of_ms=AT[1], old=True, restoring=True),
         "worker_restoring",
         (
             "A worker has started, and has been reading its state since 14:02:00 JST: figures are right as of 14:01:00 JST, and what has "
@@ -119,7 +119,7 @@ SAID: list[tuple[Seen, str, str, str]] = [
         ),
     ),
     (
-        replace(WELL, standing_still={"contact-events.v1": [3, 1]}, still_since_ms=AT[2], restoring=True),
+        replace(WELL, stalled={"contact-events.v1": [3, 1]}, still_since_ms=AT[2], restoring=True),
         "worker_partly_restoring",
         (
             "Part of events waits for a worker that has been reading its state since 14:02:00 JST (contact-events.v1 1, 3): figures are "
@@ -224,7 +224,7 @@ SAID: list[tuple[Seen, str, str, str]] = [
 )
 def test_the_sentence(seen: Seen, code: str, english: str, japanese: str) -> None:
     """Each fault alone: its code, and one sentence in each language, with the time where the center is."""
-    told = standing_document(seen, TOKYO, ON_CALL)
+    told = status_document(seen, TOKYO, ON_CALL)
 
     assert (told["code"], told["text_en"], told["text_ja"]) == (code, english, japanese)
     assert len(told["faults"]) == (code != "ok")
@@ -245,33 +245,33 @@ def test_the_page_about_operations_has_every_code() -> None:
 
 def test_without_anybody_to_call_it_is_said_what_to_configure() -> None:
     """Nothing is made up: `call` is null and no sentence names anybody; that it is missing is said where there is need to call."""
-    told = standing_document(replace(WELL, refused_since_ms=AT[5]), TOKYO, None)
+    told = status_document(replace(WELL, refused_since_ms=AT[5]), TOKYO, None)
 
     assert (told["call"], told["call_missing"]) == (None, True)
     assert told["text_en"].endswith("by the one before.")
     catching_up = replace(WELL, as_of_ms=AT[1], old=True, moving=True)
-    assert standing_document(catching_up, TOKYO, None)["call_missing"] is False
-    assert standing_document(WELL, TOKYO, None)["call_missing"] is False
-    assert standing_document(replace(WELL, refused_since_ms=AT[5]), TOKYO, ON_CALL)["call_missing"] is False
+    assert status_document(catching_up, TOKYO, None)["call_missing"] is False
+    assert status_document(WELL, TOKYO, None)["call_missing"] is False
+    assert status_document(replace(WELL, refused_since_ms=AT[5]), TOKYO, ON_CALL)["call_missing"] is False
 
 
 @pytest.mark.parametrize(
     ("seen", "codes"),
     [
         # Without Kafka nothing is heard of workers and sources: that they are silent says nothing.
-        (replace(WELL, connected=False, standing_still=ALL_PANES, still_since_ms=AT[1], silent={"pbx": AT[1]}, old=True), ["kafka_lost"]),
+        (replace(WELL, connected=False, stalled=ALL_PANES, still_since_ms=AT[1], silent={"pbx": AT[1]}, old=True), ["kafka_lost"]),
         # Nobody who counts hears the sources either.
-        (replace(WELL, standing_still=ALL_PANES, still_since_ms=AT[1], silent={"pbx": AT[1]}, old=True), ["worker_silent"]),
+        (replace(WELL, stalled=ALL_PANES, still_since_ms=AT[1], silent={"pbx": AT[1]}, old=True), ["worker_silent"]),
         # While what waited is counted, silence is told as of then too.
         (replace(WELL, silent={"pbx": AT[1]}, as_of_ms=AT[2], old=True, moving=True), ["figures_catching_up", "source_silent"]),
-        (replace(WELL, standing_still=ALL_PANES, still_since_ms=AT[1], old=True, moving=True), ["worker_silent"]),
+        (replace(WELL, stalled=ALL_PANES, still_since_ms=AT[1], old=True, moving=True), ["worker_silent"]),
         (
             replace(WELL, recovering={"queue:a": AT[1]}, catching_up={"queue:b": AT[2]}),
             ["scopes_recovering", "scopes_catching_up"],
         ),
         # These have nothing to do with each other.
         (
-            replace(WELL, standing_still={"queue-panes.v1": [0]}, still_since_ms=AT[1], silent={"pbx": AT[1]}, refused_since_ms=AT[2]),
+            replace(WELL, stalled={"queue-panes.v1": [0]}, still_since_ms=AT[1], silent={"pbx": AT[1]}, refused_since_ms=AT[2]),
             ["worker_partly_silent", "source_silent", "configuration_refused"],
         ),
         (
@@ -306,7 +306,7 @@ def test_the_api_tells_of_workers_that_fell_silent() -> None:
     workers = Workers("contactcenter", lambda: seconds[0])
     stand = replace(Stand.fed(small_center()), workers=workers)
     workers.begin()
-    seconds[0] += STANDS_STILL_AFTER_SECONDS + 28  # 30 s of silence; the clock of the server stands at 09:00:01
+    seconds[0] += STALLED_AFTER_SECONDS + 28  # 30 s of silence; the clock of the server stands at 09:00:01
     told = asked(stand)
 
     assert (told["code"], told["part"], told["since"]) == ("worker_silent", "worker", "2026-04-01T08:59:31.000Z")
@@ -322,13 +322,13 @@ def test_a_worker_that_reads_its_state_is_not_called_silent() -> None:
     workers = Workers("contactcenter", lambda: seconds[0])
     stand = replace(Stand.fed(small_center()), workers=workers)
     restoring = orjson.dumps({"kind": "worker", "worker": "w", "member_id": "", "going_on": {}, "restoring": True})
-    workers.heard(restoring)
-    seconds[0] += STANDS_STILL_AFTER_SECONDS + 8
-    workers.heard(restoring)
+    workers.feed(restoring)
+    seconds[0] += STALLED_AFTER_SECONDS + 8
+    workers.feed(restoring)
     told = asked(stand)
 
     assert (told["code"], told["since"], told["call"]) == ("worker_restoring", "2026-04-01T08:59:51.000Z", None)
-    seconds[0] += STANDS_STILL_AFTER_SECONDS + 0.1
+    seconds[0] += STALLED_AFTER_SECONDS + 0.1
     assert asked(stand)["code"] == "worker_silent"
 
 
@@ -339,7 +339,7 @@ def test_what_catches_up_does_not_stand_still() -> None:
     serving = stand.serving()  # the clock stands at 09:00:01
 
     def standing() -> tuple[str, str]:
-        told = standing_document(serving.figures.seen(EVERYTHING), TOKYO, None)
+        told = status_document(serving.figures.seen(EVERYTHING), TOKYO, None)
         return told["code"], told["text_en"]
 
     assert standing()[0] == "figures_old"  # seen once, and nobody knows whether it moves
@@ -370,7 +370,7 @@ def test_scopes_that_catch_up_are_told_from_those_that_stand_still() -> None:
         feed(number, f"2026-04-01T{as_of}Z", 1)
     serving = stand.serving()
     feed(1, "2026-04-01T08:31:00Z", 2)
-    faults = standing_document(serving.figures.seen(EVERYTHING), TOKYO, None)["faults"]
+    faults = status_document(serving.figures.seen(EVERYTHING), TOKYO, None)["faults"]
 
     assert [(each["code"], each["names"], each["since"]) for each in faults] == [
         ("scopes_recovering", ["queue:stands"], "2026-04-01T08:40:00.000Z"),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from streams.serving.figures import Figures
     from streams.serving.store import Store
 
-__all__ = ["Kept", "Moment"]
+__all__ = ["CachedAnswer", "CachedValue"]
 
 _T = TypeVar("_T")
 
@@ -22,7 +22,7 @@ _T = TypeVar("_T")
 _UNREAD_SECONDS: Final = 1.0
 
 
-class Moment(Generic[_T]):
+class CachedValue(Generic[_T]):
     """What is made of the store, with the header of its moment: anew when the last has got old; use it within one event loop."""
 
     def __init__(self, figures: Figures, make: Callable[[Store], _T], seconds: float) -> None:
@@ -45,11 +45,11 @@ class Moment(Generic[_T]):
 
     def _is_unread(self, header: Mapping[str, Any], age_seconds: float) -> bool:
         """Say whether it was made before figures were read, and has got too old for that, or they have been read by now."""
-        return not header["ready"] and (self._figures.standing.ready or age_seconds >= _UNREAD_SECONDS)
+        return not header["ready"] and (self._figures.readers.ready or age_seconds >= _UNREAD_SECONDS)
 
 
-class Kept:
-    """An answer as ``Moment`` keeps it.
+class CachedAnswer:
+    """An answer as ``CachedValue`` keeps it.
 
     ``seen`` says whether a view shows an entry of the answer's list, which stands under ``name``.
     """
@@ -63,7 +63,7 @@ class Kept:
         seen: Callable[[View, Mapping[str, Any]], bool],
     ) -> None:
         self._figures = figures
-        self._moment = Moment(figures, make, seconds)
+        self._moment = CachedValue(figures, make, seconds)
         self._name = name
         self._seen = seen
 

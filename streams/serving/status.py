@@ -15,7 +15,7 @@ from streams.serving.clock_text import time_of_day
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-__all__ = ["CODES", "NOTHING_BROKEN", "OK", "Fault", "Seen", "faults_of", "sentence", "standing_document", "unreached"]
+__all__ = ["CODES", "NOTHING_BROKEN", "OK", "Fault", "Seen", "faults_of", "sentence", "status_document", "unreached"]
 
 OK: Final = "ok"
 _PANES: Final = topic("queue-panes.v1")
@@ -38,7 +38,7 @@ class Seen:
     old: bool = False
     ahead: bool = False
     #: Topic without prefix → partitions that no live worker counts, and since when at the latest.
-    standing_still: Mapping[str, Collection[int]] = field(default_factory=dict)
+    stalled: Mapping[str, Collection[int]] = field(default_factory=dict)
     still_since_ms: int | None = None
     #: A live worker reads its state, after which it counts.
     restoring: bool = False
@@ -185,12 +185,12 @@ def _of_kafka(seen: Seen) -> Fault:
 
 
 def _of_workers(seen: Seen) -> list[Fault]:
-    still = sum(map(len, seen.standing_still.values()))
-    if still and len(seen.standing_still.get(_PANES.name, ())) == _PANES.partitions:
+    still = sum(map(len, seen.stalled.values()))
+    if still and len(seen.stalled.get(_PANES.name, ())) == _PANES.partitions:
         return [Fault("worker_restoring" if seen.restoring else "worker_silent", "worker", seen.still_since_ms)]
     found = []
     if still:
-        names = (f"{name} {', '.join(map(str, sorted(numbers)))}" for name, numbers in sorted(seen.standing_still.items()) if numbers)
+        names = (f"{name} {', '.join(map(str, sorted(numbers)))}" for name, numbers in sorted(seen.stalled.items()) if numbers)
         code = "worker_partly_restoring" if seen.restoring else "worker_partly_silent"
         found.append(Fault(code, "worker", seen.still_since_ms, tuple(names)))
     else:
@@ -209,7 +209,7 @@ def _of_workers(seen: Seen) -> list[Fault]:
 
 
 def _of_sources(seen: Seen) -> list[Fault]:
-    if any(len(numbers) for numbers in seen.standing_still.values()) and seen.old:
+    if any(len(numbers) for numbers in seen.stalled.values()) and seen.old:
         return []  # whoever should hear them does not
     heard = {name: at for name, at in seen.silent.items() if at is not None}
     never = tuple(sorted(seen.silent.keys() - heard.keys()))
@@ -253,7 +253,7 @@ def _time(ms: int | None, seen: Seen | None, zone: ZoneInfo) -> str:
     return "–" if ms is None or seen is None else time_of_day(ms, seen.now_ms, zone)
 
 
-def standing_document(seen: Seen, zone: ZoneInfo, on_call: OnCall | None) -> dict[str, Any]:
+def status_document(seen: Seen, zone: ZoneInfo, on_call: OnCall | None) -> dict[str, Any]:
     """Return how everything stands: the sentence of the first fault, and all faults, each with its own."""
     faults = []
     for fault in faults_of(seen):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from streams.configuration import Configuration
     from streams.serving.event_log import EventLog, Span
 
-__all__ = ["READ_LIMITS", "ReadingOn", "UnreadError"]
+__all__ = ["READ_LIMITS", "Materialized", "UnreadError"]
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +99,7 @@ class _Kept(Generic[_M]):
         self.share = (self.passed + span.passed) / max(1, self.passed + span.to_pass)
 
 
-class ReadingOn(Generic[_M]):
+class Materialized(Generic[_M]):
     """One object made of the events of the last hours. It is read by one task, whoever asks; who asks waits for that a moment alone.
 
     Use it within one event loop; ``close`` it, unless ``run`` was cancelled.
@@ -143,7 +143,7 @@ class ReadingOn(Generic[_M]):
         kept = self._kept
         return None if kept is None or kept.complete else Reading(self._log.topic, kept.share, kept.since_ms)
 
-    async def told(self, asker: str, make: Callable[[_M, Configuration], _T]) -> _T:
+    async def query(self, asker: str, make: Callable[[_M, Configuration], _T]) -> _T:
         """Return what ``make`` makes, in a thread, of what has been read by now.
 
         Raises:
@@ -165,14 +165,14 @@ class ReadingOn(Generic[_M]):
         async with self.turns.turn(asker):
             return await in_thread(kept.tell, make)
 
-    async def told_if_readable(self, asker: str, make: Callable[[_M, Configuration], _T]) -> _T | None:
+    async def query_if_readable(self, asker: str, make: Callable[[_M, Configuration], _T]) -> _T | None:
         """Return what ``told`` does, None where Kafka does not give the events: the log says so, once until another reason comes.
 
         Raises:
             NoTurnError: as ``told``.
         """
         try:
-            found = await self.told(asker, make)
+            found = await self.query(asker, make)
         except (KafkaError, TopicError, OSError, TimeoutError) as error:
             if self._logged != (reason := repr(error)):
                 self._logged = reason
