@@ -635,7 +635,7 @@ def test_conditions_on_json_compare_numbers_and_truth(tmp_path: Path) -> None:
             "id,when\n",
             "mapping.yaml:5: read: the columns of data:1 are: id, when\n",
         ),
-        (HEAD + QUEUED, "id,at,at\n", "mapping.yaml:10: events.0.at.from: column 'at' stands twice in data:1"),
+        (HEAD + QUEUED, "id,at,at\n", "mapping.yaml:10: events.0.at.from: column 'at' occurs twice in data:1"),
         (HEAD + QUEUED, "", "mapping.yaml:5: read: data: is empty; permitted: a header with the columns, or read.columns"),
         (
             HEAD + QUEUED,

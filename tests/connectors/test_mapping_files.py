@@ -130,7 +130,7 @@ def complaints(path: Path, text: str) -> str:
         ("from: at}", "from: at, format: '%Y-%m-%d'}", "11: times.arrived.format: permitted: ISO 8601, epoch seconds,"),
         ("from: at}", "from: at, format: '%Q'}", "11: times.arrived.format: unknown directive %Q; permitted: %%"),
         ("from: at}", "from: at, zone: CET2}", "11: times.arrived.zone: unknown time zone"),
-        ("from: at}", "time: arrived}", "11: times.arrived.time: unknown time 'arrived'; permitted: none stands above this"),
+        ("from: at}", "time: arrived}", "11: times.arrived.time: unknown time 'arrived'; permitted: none is declared above this"),
         ("from: at}", "from: at, plus: soon}", "11: times.arrived.plus.0: permitted: keys and values, with the keys from,"),
         (
             "from: at}",
@@ -193,7 +193,7 @@ def test_a_bad_path_of_json(tmp_path: Path) -> None:
         ("{value: somebody}", "customer_key takes a keyed hash only"),
         ("{from: phone, hash: keyed, default: nobody}", "customer_key takes a keyed hash only"),
         ("{from: phone, hash: md5}", "permitted: 'keyed'"),
-        ("{from: id, hash: keyed}", "column 'id' passes elsewhere as it stands, so hashing it hides nothing"),
+        ("{from: id, hash: keyed}", "column 'id' is used unhashed elsewhere, so hashing it hides nothing"),
     ],
 )
 def test_a_customer_passes_only_as_a_keyed_hash(tmp_path: Path, spec: str, complaint: str) -> None:

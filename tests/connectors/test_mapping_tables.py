@@ -171,7 +171,7 @@ def test_a_bad_row_takes_its_record_with_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [
-        ("    row_id: {from: comment}\n", "", "9: tables.comments: row_id: required, as events are made of its rows"),
+        ("    row_id: {from: comment}\n", "", "9: tables.comments: row_id: required, as its rows become events"),
         ("    each: comments\n", "", "comments has many rows a record; permitted: in events with each: comments, or with rows: one"),
         ("    each: comments\n", "    each: coments\n", "unknown table 'coments'; permitted: comments, agents"),
         ("    record: {from: owner}\n", "", "tables.agents.record: required"),

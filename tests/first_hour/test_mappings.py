@@ -132,7 +132,7 @@ def test_a_comma_in_a_duration_suggests_decimal(tmp_path: Path, capsys: pytest.C
     (tmp_path / "calls.csv").write_text('番号,日時,秒,結果\nC-1,2026-11-20 10:00:00,"12,5",応答\n', encoding="utf-8")
 
     assert main(["mappings", "test", mapping, data]) == 1
-    hint = "if ',' stands before a fraction, write decimal: ',' under read"
+    hint = "if ',' is the decimal sign, write decimal: ',' under read"
     assert hint in capsys.readouterr().out
     (tmp_path / "mapping.yaml").write_text(text.replace("{format: csv,", '{format: csv, decimal: ",",'), encoding="utf-8")
     assert main(["mappings", "test", mapping, data]) == 0

@@ -1,4 +1,4 @@
-"""Parts of a mapping turned into functions of a record; what can work with no record is found here, as a problem with its place."""
+"""Compile the parts of a mapping into functions of a record; report what no record could satisfy, with its location."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ if TYPE_CHECKING:
 
 __all__ = ["Compiler", "Problem", "Row", "TableReaders"]
 
-#: Where in the mapping something is wrong, and what is permitted there.
+#: The location of an error in the mapping, and what is permitted there.
 Problem = tuple[tuple[int | str, ...], str]
 
-#: The fields that take nothing of a customer but a keyed hash, and a further one that may take it.
+#: Fields that accept a keyed hash only, and a further one that may hold one.
 KEYED: Final = frozenset({"customer_key", "linked_key"})
 MAY_BE_KEYED: Final = KEYED | {"with"}
 
-#: What stands for many customers at once: hashed, it would become one big customer.
+#: Placeholders that many customers share: hashed, they would become one big customer.
 _WITHHELD: Final = frozenset({"anonymous", "none", "private", "restricted", "unavailable", "unknown", "withheld"})
 
 _MAX_SEGMENTS: Final = 20
 
 
 class TableReaders(NamedTuple):
-    """What reads the rows of a table: its key, that of a record, and what tells rows apart."""
+    """Readers of a table: the key of a row, the key of a record, and the id of a row."""
 
     key: Callable[[Row], Any]
     record: Callable[[Row], Any]
@@ -63,11 +63,11 @@ class Row:
     ) -> None:
         self.values = values
         self.keyed = keyed
-        #: By table, the row of it that is looked at.
+        #: Table → its current row.
         self.joined: dict[str, dict[str, Any]] = {}
-        #: What the records so far say of hours that come twice, by the place of the moment in the mapping.
+        #: Location of a moment in the mapping → its repeated hour, as far as the records so far resolve it.
         self.hours = defaultdict(RepeatedHour) if hours is None else hours
-        #: Named times that were read already, in milliseconds.
+        #: Named times read so far, in milliseconds.
         self.times: dict[str, int | None] = {}
 
     def beside(self, table: str, values: dict[str, Any]) -> Row:
@@ -84,16 +84,16 @@ class Compiler:
 
     def __init__(self, file: MappingFile) -> None:
         self.problems: list[Problem] = []
-        #: Every column or path that is used, with the place that names it.
+        #: Every column or path that is used, with the location that names it.
         self.paths: list[tuple[Location, str]] = []
-        #: The same by table, for what is read from its rows.
+        #: The same by table, for its rows.
         self.paths_of: dict[str, list[tuple[Location, str]]] = {name: [] for name in file.tables}
-        #: The table of whose rows events are made, while one is compiled.
+        #: The table whose rows become events, while such an event is compiled.
         self.each: str | None = None
         self._file = file
         self._tabular = file.read.format in TABULAR
-        self._word = "column" if self._tabular else "path"
-        self._nothing = frozenset(text_of(each) for each in file.read.absent)
+        self._path_noun = "column" if self._tabular else "path"
+        self._absent_texts = frozenset(text_of(each) for each in file.read.absent)
         self._times: dict[str, Callable[[Row], int | None]] = {}
         self._used: set[str] = set()
         self._hashed: dict[str, Location] = {}
@@ -102,22 +102,22 @@ class Compiler:
     # ---- Where contents come from --------------------------------------------------------------------------------------------------
 
     def _path(self, path: str, location: Location) -> Callable[[Row], Any]:
-        """Return what finds a column or path in a record or a table, whatever is there."""
+        """Return a reader of a column or path of a record or a table."""
         table, dot, inner = path.partition(".")
         if dot and table in self.paths_of:
             return self._joined_path(table, inner, location)
         self.paths.append((location, path))
-        found = self._walk(path, location, tabular=self._tabular)
-        return lambda row: found(row.values)
+        find = self._walk(path, location, tabular=self._tabular)
+        return lambda row: find(row.values)
 
     def _joined_path(self, table: str, path: str, location: Location) -> Callable[[Row], Any]:
-        """Return what finds a column or path in the row of a table."""
+        """Return a reader of a column or path of the row of a table."""
         spec = self._file.tables[table]
         if spec.rows == "many" and self.each != table:
             self.problems.append((location, f"{table} has many rows a record; permitted: in events with each: {table}, or with rows: one"))
         self.paths_of[table].append((location, path))
-        found = self._walk(path, location, tabular=(spec.read or self._file.read).format in TABULAR)
-        return lambda row: None if (values := row.joined.get(table)) is None else found(values)
+        find = self._walk(path, location, tabular=(spec.read or self._file.read).format in TABULAR)
+        return lambda row: None if (values := row.joined.get(table)) is None else find(values)
 
     def _walk(self, path: str, location: Location, *, tabular: bool) -> Callable[[dict[str, Any]], Any]:
         if tabular:
@@ -129,21 +129,21 @@ class Compiler:
             )
 
         def find(values: dict[str, Any]) -> Any:
-            found: Any = values
+            content: Any = values
             for segment in segments:
-                if isinstance(found, dict):
-                    found = found.get(segment)
-                elif isinstance(found, list) and segment.isdecimal():
-                    found = found[int(segment)] if int(segment) < len(found) else None
+                if isinstance(content, dict):
+                    content = content.get(segment)
+                elif isinstance(content, list) and segment.isdecimal():
+                    content = content[int(segment)] if int(segment) < len(content) else None
                 else:
                     return None
-            return found
+            return content
 
         return find
 
     def _content(self, spec: Value | Duration | Instant, location: Location) -> tuple[Callable[[Row], Any], str]:
-        """Return what finds the content that a part takes from a record, None for nothing; and the name of its columns."""
-        nothing = self._nothing | {text_of(each) for each in spec.absent}
+        """Return a reader of the content of a part, None for nothing; and the name of its columns."""
+        absent_texts = self._absent_texts | {text_of(each) for each in spec.absent}
         if spec.separator != " " and spec.join is None:
             self.problems.append(((*location, "separator"), "means nothing without join"))
         if spec.from_ is not None:
@@ -151,18 +151,18 @@ class Compiler:
         else:
             names, key = (spec.first_of, "first_of") if spec.first_of is not None else (spec.join or [], "join")
         finders = [self._path(name, (*location, key) if key == "from" else (*location, key, index)) for index, name in enumerate(names)]
-        label = f"{self._word} {', '.join(repr(name) for name in names)}"
+        label = f"{self._path_noun} {', '.join(repr(name) for name in names)}"
 
         def one(row: Row) -> Any:
             for find in finders:
-                found = find(row)
-                if not absent(found, nothing):
-                    return found
+                content = find(row)
+                if not absent(content, absent_texts):
+                    return content
             return None
 
         def joined(row: Row) -> Any:
             parts = [find(row) for find in finders]
-            return None if any(absent(part, nothing) for part in parts) else spec.separator.join(map(text_of, parts))
+            return None if any(absent(part, absent_texts) for part in parts) else spec.separator.join(map(text_of, parts))
 
         return (one if key != "join" else joined), label
 
@@ -175,7 +175,7 @@ class Compiler:
         return self._file.constants.get(name)
 
     def _named(self, read: Callable[[Row], Any], label: str) -> Callable[[Row], Any]:
-        """Return a reader whose complaints name its column."""
+        """Return a reader whose errors name its column."""
 
         def named(row: Row) -> Any:
             try:
@@ -188,7 +188,7 @@ class Compiler:
     # ---- Values --------------------------------------------------------------------------------------------------------------------
 
     def value(self, spec: Value, field: Field, location: Location, *, prefix: str = "") -> Callable[[Row], Any]:
-        """Return what reads a field, None for nothing; ``prefix`` is put before a text unless the file gives one."""
+        """Return a reader of a field, None for nothing; ``prefix`` precedes a text unless the file has one."""
         self._check_value(spec, field, location)
         before = prefix if spec.prefix is None else spec.prefix
         if spec.constant is not None or spec.value is not None:
@@ -208,12 +208,12 @@ class Compiler:
 
         def read(row: Row) -> Any:
             raw = find(row)
-            found = None if raw is None else convert(raw)
-            if found is None:
-                found = spec.default
-            if spec.hash is not None and found is not None:
-                found = None if row.keyed is None or found.lower() in _WITHHELD else row.keyed(found)
-            return before + found if before and isinstance(found, str) else found
+            content = None if raw is None else convert(raw)
+            if content is None:
+                content = spec.default
+            if spec.hash is not None and content is not None:
+                content = None if row.keyed is None or content.lower() in _WITHHELD else row.keyed(content)
+            return before + content if before and isinstance(content, str) else content
 
         return self._named(read, label)
 
@@ -230,22 +230,22 @@ class Compiler:
         def entry(raw: Any) -> Any:
             if table is None:
                 return plain(raw)
-            word = text_of(raw)
-            if word in table:
-                return table[word]
+            text = text_of(raw)
+            if text in table:
+                return table[text]
             if spec.unmapped == "reject":
                 raise BadRecordError("not_in_map", f"is not in the map; permitted: {', '.join(table)}")
             return plain(raw) if spec.unmapped == "keep" else None
 
         def entries(raw: Any) -> Any:
             parts = raw if isinstance(raw, list) else text_of(raw).split(spec.split) if spec.split else [raw]
-            found = [entry(part) for part in parts if not absent(part, self._nothing)]
-            return tuple(each for each in found if each is not None) or None
+            values = [entry(part) for part in parts if not absent(part, self._absent_texts)]
+            return tuple(each for each in values if each is not None) or None
 
         return entries if field.kind == "list" else entry
 
     def _check_value(self, spec: Value, field: Field, location: Location) -> None:
-        """Find what no record can make right."""
+        """Report errors that no record can avoid."""
         if spec.unmapped != "reject" and spec.map is None:
             self.problems.append(((*location, "unmapped"), "means nothing without map"))
         if spec.split is not None and field.kind != "list":
@@ -258,9 +258,9 @@ class Compiler:
             )
         elif spec.hash is not None and field.name not in MAY_BE_KEYED:
             self.problems.append(((*location, "hash"), f"no hash in {field.name}; permitted in: {', '.join(sorted(MAY_BE_KEYED))}"))
-        for word, meaning in (spec.map or {}).items():
+        for text, meaning in (spec.map or {}).items():
             if spec.hash is None:
-                self._check(field, (meaning,) if field.kind == "list" else meaning, (*location, "map", word))
+                self._check(field, (meaning,) if field.kind == "list" else meaning, (*location, "map", text))
         if spec.default is not None and field.name not in KEYED:
             self._check(field, spec.default, (*location, "default"))
 
@@ -270,7 +270,7 @@ class Compiler:
             self.problems.append((location, f"{field.name}: {problem}"))
 
     def table(self, name: str, table: Table) -> TableReaders:
-        """Return what reads the key and the id of a table's rows, and the key of a record."""
+        """Return readers of the key and the id of a table's rows, and of the key of a record."""
         inner = Compiler(self._file.model_copy(update={"read": table.read or self._file.read, "tables": {}}))
         key = inner.value(table.key, id_field("key"), ("tables", name, "key"))
         row_id = None if table.row_id is None else inner.value(table.row_id, id_field("row_id"), ("tables", name, "row_id"))
@@ -280,17 +280,19 @@ class Compiler:
         return TableReaders(key, self.value(table.record, id_field("record"), ("tables", name, "record")), row_id)
 
     def check_uses(self) -> None:
-        """Find constants that nothing uses, and columns that are hashed in one place and pass as they are in another."""
+        """Report unused constants, and columns that are hashed at one location and not at another."""
         self.problems += [
             (("constants", name), "is not used; permitted: constants that are") for name in self._file.constants if name not in self._used
         ]
         for path in sorted(self._hashed.keys() & self._shown):
-            self.problems.append((self._hashed[path], f"{self._word} {path!r} passes elsewhere as it stands, so hashing it hides nothing"))
+            self.problems.append(
+                (self._hashed[path], f"{self._path_noun} {path!r} is used unhashed elsewhere, so hashing it hides nothing")
+            )
 
     # ---- Durations -----------------------------------------------------------------------------------------------------------------
 
     def duration(self, spec: Duration, location: Location) -> Callable[[Row], int | None]:
-        """Return what reads a duration in milliseconds, None for nothing."""
+        """Return a reader of a duration in milliseconds, None for nothing."""
         decimal = self._file.read.decimal
         if spec.between is not None:
             return self._between(spec.between[0], spec.between[1], location)
@@ -305,8 +307,8 @@ class Compiler:
         find, label = self._content(spec, location)
 
         def read(row: Row) -> int | None:
-            found = find(row)
-            return default if found is None else duration_ms(found, spec.format, decimal)
+            content = find(row)
+            return default if content is None else duration_ms(content, spec.format, decimal)
 
         return self._named(read, label)
 
@@ -334,7 +336,7 @@ class Compiler:
     # ---- Moments -------------------------------------------------------------------------------------------------------------------
 
     def declare_time(self, name: str, spec: Instant, location: Location) -> None:
-        """Make a time known to what stands below it."""
+        """Declare a time for the entries below it."""
         read = self.instant(spec, location)
 
         def once(row: Row) -> int | None:
@@ -345,15 +347,15 @@ class Compiler:
         self._times[name] = once
 
     def named_time(self, name: str, location: Location) -> Callable[[Row], int | None]:
-        """Return what reads a named time."""
+        """Return a reader of a named time."""
         if name not in self._times:
-            permitted = ", ".join(self._times) or "none stands above this"
+            permitted = ", ".join(self._times) or "none is declared above this"
             self.problems.append((location, f"unknown time {name!r}{nearest(name, self._times)}; permitted: {permitted}"))
             return lambda _row: None
         return self._times[name]
 
     def instant(self, spec: Instant, location: Location) -> Callable[[Row], int | None]:
-        """Return what reads a moment in milliseconds since the epoch, None for nothing."""
+        """Return a reader of a moment in milliseconds since the epoch, None for nothing."""
         base = self._base(spec, location)
         plus = [self.duration(each, (*location, "plus", index)) for index, each in enumerate(spec.plus or [])]
         minus = [self.duration(each, (*location, "minus", index)) for index, each in enumerate(spec.minus or [])]
@@ -375,15 +377,15 @@ class Compiler:
         return moved
 
     def revision(self, spec: Revision, location: Location) -> Callable[[Row], int | None]:
-        """Return what reads which word on a record it is, None for nothing: milliseconds since the epoch, or a number of its own."""
+        """Return a reader of a record's revision, None for nothing: milliseconds since the epoch, or a number of its own."""
         if spec.format != "number":
             return self.instant(spec, location)
         find, label = self._content(spec, location)
         decimal = self._file.read.decimal
 
         def read(row: Row) -> int | None:
-            found = find(row)
-            return None if found is None else integer_of(found, decimal)
+            content = find(row)
+            return None if content is None else integer_of(content, decimal)
 
         return self._named(read, label)
 
@@ -405,15 +407,15 @@ class Compiler:
         in_order = spec.ambiguous == "file order"
 
         def read(row: Row) -> int | None:
-            found = find(row)
-            return None if found is None else moment(found, row.hours[location] if in_order else None)
+            content = find(row)
+            return None if content is None else moment(content, row.hours[location] if in_order else None)
 
         return self._named(read, label)
 
     # ---- Conditions ----------------------------------------------------------------------------------------------------------------
 
     def condition(self, spec: Condition, location: Location) -> Callable[[Row], bool]:
-        """Return what says of a record whether a condition holds."""
+        """Return a function that returns whether a condition holds for a record."""
         if spec.all_ is not None:
             tests = [self.condition(each, (*location, "all", index)) for index, each in enumerate(spec.all_)]
             return lambda row: all(test(row) for test in tests)
@@ -424,27 +426,27 @@ class Compiler:
             test = self.condition(spec.not_, (*location, "not"))
             return lambda row: not test(row)
         path = spec.from_ or ""
-        find, nothing = self._path(path, (*location, "from")), self._nothing
+        find, absent_texts = self._path(path, (*location, "from")), self._absent_texts
         if spec.present is not None:
             wanted = spec.present
-            return lambda row: absent(find(row), nothing) is not wanted
+            return lambda row: absent(find(row), absent_texts) is not wanted
         accepted = _same(spec.in_ if spec.in_ is not None else [spec.equals])
 
         def holds(row: Row) -> bool:
-            found = find(row)
-            return not absent(found, nothing) and accepted(found)
+            content = find(row)
+            return not absent(content, absent_texts) and accepted(content)
 
-        return self._named(holds, f"{self._word} {path!r}")
+        return self._named(holds, f"{self._path_noun} {path!r}")
 
 
 def _same(permitted: Sequence[Any]) -> Callable[[Any], bool]:
-    """Return what says whether a content is one of some; numbers are compared as numbers where the record has a number."""
-    words = frozenset(text_of(each) for each in permitted)
+    """Return a function that returns whether a content is permitted; a number in the record is compared as a number."""
+    texts = frozenset(text_of(each) for each in permitted)
     numbers = frozenset(each for each in permitted if isinstance(each, int | float) and not isinstance(each, bool))
 
-    def accepted(found: Any) -> bool:
-        if isinstance(found, dict | list):
+    def accepted(content: Any) -> bool:
+        if isinstance(content, dict | list):
             return False
-        return (not isinstance(found, str | bool) and found in numbers) or text_of(found) in words
+        return (not isinstance(content, str | bool) and content in numbers) or text_of(content) in texts
 
     return accepted

@@ -1,4 +1,4 @@
-"""Bytes of a data file as text: lines in any encoding, UTF-16 among them, and what becomes of bytes that are no text."""
+"""Decode the bytes of a data file: lines in any encoding, UTF-16 among them; undecodable bytes are rejected or replaced."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ __all__ = ["MAX_RECORD_BYTES", "REPLACEMENT", "as_utf_8", "decoded", "text_of_li
 #: The longest record; a dead letter of it still fits into its topic.
 MAX_RECORD_BYTES: Final = 1024 * 1024
 
-#: What stands for bytes that are no text.
+#: Replaces undecodable bytes.
 REPLACEMENT: Final = "\ufffd"
 
 _WIDE: Final = ("utf-16", "utf-16-le", "utf-16-be")
-#: Stands in UTF-8 for what was cut off in UTF-16: it is no text there either.
+#: In UTF-8, a character truncated in UTF-16: invalid there too.
 _CUT: Final = b"\xff"
 
 
@@ -36,7 +36,7 @@ def as_utf_8(file: Input, reading: Reading) -> tuple[Input, Reading]:
 
 
 class _Narrowed(Input):
-    """A file of UTF-16 read as UTF-8; what is no UTF-16 is no UTF-8 either."""
+    """A file of UTF-16 read as UTF-8; invalid characters stay invalid."""
 
     def __init__(self, file: Input, encoding: str) -> None:
         super().__init__(file.path)
@@ -56,7 +56,7 @@ class _Narrowed(Input):
 
 
 def decoded(raw: bytes, reading: Reading) -> tuple[str, int]:
-    """Return bytes as text, and in how many places they were none and were replaced; raise UnicodeDecodeError unless they may be."""
+    """Return bytes as text, and the count of replaced characters; raise UnicodeDecodeError unless replacing is permitted."""
     try:
         return raw.decode(reading.encoding), 0
     except UnicodeDecodeError:
@@ -67,7 +67,7 @@ def decoded(raw: bytes, reading: Reading) -> tuple[str, int]:
 
 
 def text_of_line(line: Line, reading: Reading) -> tuple[str, int]:
-    """Return the text of a line, and in how many places it was replaced; raise BadRecordError."""
+    """Return the text of a line, and the count of replaced characters; raise BadRecordError."""
     if line.length > MAX_RECORD_BYTES:
         raise BadRecordError("too_long", f"{line.length} bytes; permitted: at most {MAX_RECORD_BYTES}. The first of them are kept.")
     try:

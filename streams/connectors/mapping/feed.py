@@ -1,4 +1,4 @@
-"""A mapped file on its way to Kafka: read once as history, acknowledged before it counts as published."""
+"""Publish a mapped file to Kafka: read once as history, acknowledged before it counts as published."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _BATCH_EVENTS: Final = 500
 
 
 def mapped_events(path: Path | Input, mapping: Mapping, mapper: Mapper, summary: Summary) -> Generator[tuple[Event | Rejected, str]]:
-    """Yield the events of a file by time, each with the ``file:line`` of its record, and among them what is none.
+    """Yield the events of a file by time, each with the ``file:line`` of its record, and rejected records among them.
 
     Raises:
         MappingError: the file does not have what the mapping names.
@@ -44,42 +44,42 @@ def mapped_events(path: Path | Input, mapping: Mapping, mapper: Mapper, summary:
             outcome = record if isinstance(record, Rejected) else mapper.map(record)
             if isinstance(outcome, Rejected):
                 summary.rejected += 1
-                # It has no time, and need not wait for its turn.
+                # A rejected record has no time to be ordered by.
                 yield 0, (outcome, outcome.origin)
                 continue
             summary.events += len(outcome)
             yield from ((to_ms(event.occurred_at), (event, record.origin)) for event in outcome)
 
     with closing(read_records(path, mapping)) as records:
-        yield from (found for _, found in in_order(timed()))
+        yield from (item for _, item in in_order(timed()))
 
 
 async def publish_file(path: Path, mapping: Mapping, mapper: Mapper, publisher: Publisher, *, stop: asyncio.Event | None = None) -> Summary:
-    """Publish a whole file, or until ``stop`` is set; every event counts as received when it occurred.
+    """Publish an entire file, or until ``stop`` is set; every event counts as received when it occurred.
 
     Raises:
         MappingError: the file does not have what the mapping names.
-        NotPublishedError: Kafka did not take it, after several tries. Published again, nothing counts twice.
+        NotPublishedError: Kafka did not acknowledge it, after several tries. Published again, nothing counts twice.
         OSError: the file cannot be read.
     """
     summary = Summary()
     rejected: list[Rejected] = []
     batch: list[Event] = []
-    last: datetime | None = None
+    last_received_at: datetime | None = None
     with closing(mapped_events(path, mapping, mapper, summary)) as mapped:
-        for found, _ in mapped:
+        for item, _ in mapped:
             if stop is not None and stop.is_set():
                 return summary
-            if isinstance(found, Rejected):
-                rejected.append(found)
+            if isinstance(item, Rejected):
+                rejected.append(item)
             else:
-                batch.append(found)
-                last = found.received_at if last is None else max(last, found.received_at)
+                batch.append(item)
+                last_received_at = item.received_at if last_received_at is None else max(last_received_at, item.received_at)
             if len(batch) + len(rejected) >= _BATCH_EVENTS:
                 await publish_with_retries(publisher, batch, rejected, source=mapper.source)
                 batch.clear()
                 rejected.clear()
-    if last is not None:
-        batch.append(last_word(mapper.source, last))
+    if last_received_at is not None:
+        batch.append(last_word(mapper.source, last_received_at))
     await publish_with_retries(publisher, batch, rejected, source=mapper.source)
     return summary

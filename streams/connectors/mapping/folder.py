@@ -1,4 +1,4 @@
-"""A folder in which another system leaves exports: each file is published by a mapping once it is whole, in the order of their names."""
+"""Follow a folder of exports: publish each file by a mapping once it is complete, in the order of file names."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ _STATE_VERSION: Final = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderSettings:
-    """Which files of a folder are taken, and when."""
+    """Which files of a folder are published, and when."""
 
     pattern: str = "*"
     lock: Lock = "none"
-    #: Between two looks. Without locks a file is whole once two looks see it alike.
+    #: Between two polls. Without locks a file is complete once two polls see the same version.
     poll_seconds: float = 5.0
-    #: The longest pause while Kafka takes nothing.
+    #: The longest pause while Kafka is unavailable.
     retry_seconds: float = 60.0
 
 
@@ -52,10 +52,10 @@ async def follow_folder(
     stop: asyncio.Event,
     settings: FolderSettings | None = None,
 ) -> Summary:
-    """Publish each file as history, as ``publish_file`` does, until ``stop`` is set; return what became of all of them.
+    """Publish each file as history, as ``publish_file`` does, until ``stop`` is set; return the totals.
 
-    The state file says which were read, by name, size and time of change; it is written once Kafka has a file. A file may be published
-    twice, with the same event ids, and none is left out. ``mapper`` makes one for each file.
+    The state file lists the published files by name, size and time of change; it is written once Kafka has a file. A file may be published
+    twice, with the same event ids, and none is left out. ``mapper`` creates a mapper for each file.
 
     Raises:
         FolderError: the folder cannot be read at the start.
@@ -75,7 +75,7 @@ class _Following:
     publisher: Publisher
     stop: asyncio.Event
     settings: FolderSettings
-    #: Versions of files: those in Kafka, those that the look before saw, and those that cannot be read until they change.
+    #: Versions of files: those in Kafka, those that the previous poll saw, and those that are unreadable until they change.
     read: set[str] = field(default_factory=set)
     seen: set[str] = field(default_factory=set)
     unusable: set[str] = field(default_factory=set)
@@ -84,12 +84,12 @@ class _Following:
     async def run(self, now: Callable[[], datetime]) -> Summary:
         self.read = _load(self.state)
         files: list[File] = await asyncio.to_thread(listed, self.folder)
-        trouble = ""
+        last_error = ""
         pause = self.settings.poll_seconds
         while not self.stop.is_set():
             try:
                 for file in self._due(files, now()):
-                    await self._take(file)
+                    await self._publish(file)
                 pause = self.settings.poll_seconds
             except NotPublishedError as error:
                 logger.warning("%s. The files wait in %s.", error, self.folder)
@@ -97,21 +97,21 @@ class _Following:
             await self._pause(pause)
             try:
                 files = await asyncio.to_thread(listed, self.folder)
-                trouble = ""
+                last_error = ""
             except FolderError as error:
-                # A share may be away for a while: said once.
-                if str(error) != trouble:
-                    logger.error("The folder %s. It is tried again.", error)  # noqa: TRY400 - its trace says nothing more
-                files, trouble = [], str(error)
+                # A share may be unavailable for a while: logged once.
+                if str(error) != last_error:
+                    logger.error("The folder %s. It is tried again.", error)  # noqa: TRY400 - its trace adds nothing
+                files, last_error = [], str(error)
         return self.summary
 
     def _due(self, files: list[File], now: datetime) -> list[File]:
-        """Return the files that are whole and new, in the order of their names."""
+        """Return the files that are complete and new, in the order of their names."""
         if files:
-            # What is not there any more is not remembered.
-            there = {file.version for file in files}
-            self.read &= there
-            self.unusable &= there
+            # Files that are gone are forgotten.
+            present = {file.version for file in files}
+            self.read &= present
+            self.unusable &= present
         joined = {table.spec.file for table in self.mapping.plan.tables.values()}
         new = [
             file
@@ -125,25 +125,25 @@ class _Following:
         seen, self.seen = self.seen, {file.version for file in new}
         return [file for file in new if self.settings.lock != "none" or file.version in seen]
 
-    async def _take(self, file: File) -> None:
+    async def _publish(self, file: File) -> None:
         if self.stop.is_set():
             return
         mapper = self.mapper()
         try:
-            done = await publish_file(self.folder / file.name, self.mapping, mapper, self.publisher, stop=self.stop)
+            summary = await publish_file(self.folder / file.name, self.mapping, mapper, self.publisher, stop=self.stop)
         except (MappingError, OSError) as error:
             logger.error("%s cannot be read; it is tried again once it changes: %s", file.name, error)  # noqa: TRY400 - as above
             self.unusable.add(file.version)
             return
         if self.stop.is_set():
-            # It may have been left in the middle.
+            # The file may be published in part.
             return
         self.read.add(file.version)
         replace_file(self.state, json.dumps({"version": _STATE_VERSION, "files": sorted(self.read)}))
-        self.summary.lines += done.lines
-        self.summary.events += done.events
-        self.summary.rejected += done.rejected
-        logger.info("%s: %d records, %d events, %d dead letters", file.name, done.lines, done.events, done.rejected)
+        self.summary.lines += summary.lines
+        self.summary.events += summary.events
+        self.summary.rejected += summary.rejected
+        logger.info("%s: %d records, %d events, %d dead letters", file.name, summary.lines, summary.events, summary.rejected)
         for note in mapper.notes():
             logger.warning("%s: %s", file.name, note)
 
@@ -156,7 +156,7 @@ class _Following:
 
 
 def _load(path: Path) -> set[str]:
-    """Return which files were read; raise StateFileError."""
+    """Return the versions of the published files; raise StateFileError."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         if data["version"] != _STATE_VERSION:

@@ -1,4 +1,4 @@
-"""The mapping file as typed models, version 1: every key there is; what the keys mean together is ``plan``'s matter."""
+"""The mapping file as typed models, version 1; ``plan`` checks what the keys mean together."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ Text = Annotated[str, Field(min_length=1, max_length=500)]
 
 
 def _listed(value: Any) -> Any:
-    """Let one entry stand for a list of it."""
+    """Return a single entry as a list."""
     return [value] if isinstance(value, dict | int | float | str) else value
 
 
@@ -65,7 +65,7 @@ class _Spec(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
 
-    #: The keys of which exactly one says where the content comes from; empty where there is no such choice.
+    #: Keys of which exactly one names the origin of the content; empty where there is no such choice.
     origins: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
@@ -75,7 +75,7 @@ class _Spec(BaseModel):
 
     @classmethod
     def expanded(cls, data: object) -> object:
-        """Return what a shorthand stands for."""
+        """Return a shorthand in full."""
         return data
 
     @model_validator(mode="before")
@@ -94,12 +94,12 @@ class _Spec(BaseModel):
 
 
 class Condition(_Spec):
-    """Says of a record yes or no; a list of conditions means all of them."""
+    """A condition on a record; a list of conditions means all of them."""
 
     origins = ("from", "all", "any", "not")
 
     from_: Text | None = Field(default=None, alias="from")
-    """The column or path that is looked at, with ``equals``, ``in`` or ``present``."""
+    """The column or path to test, with ``equals``, ``in`` or ``present``."""
     equals: Scalar | None = None
     """It holds just this."""
     in_: list[Scalar] | None = Field(default=None, alias="in", min_length=1)
@@ -131,7 +131,7 @@ _SOURCES: Final = ("from", "first_of", "join", "constant", "value")
 
 
 class Value(_Spec):
-    """A text, number, list, true or false; a bare one in the file is taken as it stands."""
+    """A text, number, list, true or false; a bare one in the file is a literal."""
 
     origins = _SOURCES
 
@@ -146,13 +146,13 @@ class Value(_Spec):
     value: Scalar | list[Scalar] | None = None
     """This itself."""
     separator: str = " "
-    """What stands between what is joined."""
+    """Between two joined contents."""
     split: Annotated[str, Field(min_length=1)] | None = None
     """Cuts a text into a list at this."""
     absent: list[Scalar] = []
     """Texts that mean nothing here, beside those of ``read.absent``."""
     map: dict[str, Scalar] | None = Field(default=None, min_length=1)
-    """From what stands in the record to what it means."""
+    """From the content of the record to its meaning."""
     unmapped: Literal["reject", "absent", "keep"] = "reject"
     """What happens to what ``map`` does not name: the record is rejected, it counts as nothing, it stays."""
     default: Scalar | None = None
@@ -189,7 +189,7 @@ class Duration(_Spec):
     between: Annotated[list[Word], Field(min_length=2, max_length=2)] | None = None
     """Two times of ``times``: from the first to the second."""
     separator: str = " "
-    """What stands between what is joined."""
+    """Between two joined contents."""
     absent: list[Scalar] = []
     """Texts that mean nothing here, beside those of ``read.absent``."""
     format: DurationFormat = "seconds"
@@ -215,9 +215,9 @@ class Instant(_Spec):
     join: list[Text] | None = Field(default=None, min_length=1)
     """Columns or paths put together, such as a date and a time of day; if one holds nothing, there is nothing."""
     time: Word | None = None
-    """One of ``times`` that stands above."""
+    """One of the ``times`` above."""
     separator: str = " "
-    """What stands between what is joined."""
+    """Between two joined contents."""
     absent: list[Scalar] = []
     """Texts that mean nothing here, beside those of ``read.absent``."""
     format: Text = "ISO 8601"
@@ -225,7 +225,7 @@ class Instant(_Spec):
     zone: Zone | None = None
     """Of times without an offset; by default the file's ``zone``."""
     ambiguous: Literal["earlier", "later", "reject", "file order"] = "earlier"
-    """Which of the two moments is meant that a clock shows when it is set back; ``file order``: the records stand in the order of these."""
+    """Which of two moments is meant when a clock that is set back shows a time twice; ``file order``: the records are in order of time."""
     plus: Annotated[list[Duration], Field(min_length=1)] | None = None
     """Durations added; if one holds nothing, there is no moment."""
     minus: Annotated[list[Duration], Field(min_length=1)] | None = None
@@ -242,7 +242,7 @@ class Instant(_Spec):
 
 
 class Revision(Instant):
-    """What tells later words on a record from earlier ones: a moment, or a whole number with ``format: number``."""
+    """Orders the versions of a record: a moment, or a whole number with ``format: number``."""
 
     format: Text = "ISO 8601"
     """As of a moment, or ``number``: a whole number that grows with every change."""
@@ -316,13 +316,13 @@ class Table(_Spec):
     read: Reading | None = None
     """How it is read; by default as the data file."""
     key: Value
-    """What of a row says which record it belongs to."""
+    """The value of a row that identifies its record."""
     record: Value
-    """What of a record that is."""
+    """The same value of a record."""
     rows: Literal["one", "many"] = "many"
     """How many rows a record has; those of ``one`` may be used everywhere, those of ``many`` in events with ``each``."""
     row_id: Value | None = None
-    """What tells the rows of a record apart; needed for ``each``, as the ids of its events come from it."""
+    """Distinguishes the rows of a record; needed for ``each``, as the ids of its events come from it."""
 
 
 class EventRule(_Spec):
@@ -331,13 +331,13 @@ class EventRule(_Spec):
     type: str
     """The type of event, such as ``contact.queued``."""
     when: Condition | None = None
-    """Only records of which this holds become this event."""
+    """Only records for which this holds become this event."""
     each: Word | None = None
     """One of ``tables``: every row of the record there becomes such an event."""
     at: Instant
     """When it happened: ``occurred_at``."""
     set: dict[str, Any] = {}
-    """Its further fields; which there are says ``docs/events.md``."""
+    """Its further fields; ``docs/events.md`` lists them."""
 
 
 class MappingFile(_Spec):
@@ -348,7 +348,7 @@ class MappingFile(_Spec):
     name: Annotated[str, Field(min_length=1, max_length=100)]
     """What it is called in messages."""
     description: str | None = None
-    """For people."""
+    """For readers of the file."""
     source: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$")]
     """Names the system in every event; two systems need two sources."""
     site: Value | None = None
@@ -356,17 +356,17 @@ class MappingFile(_Spec):
     zone: Zone | None = None
     """Of times without an offset."""
     constants: dict[Word, Scalar] = {}
-    """What the data does not say and somebody has to, by name."""
+    """Values that the data lacks, by name."""
     read: Reading
     """How the data file is read."""
     tables: dict[Word, Table] = {}
     """Further tables that are joined with the data file, by name; their columns are ``NAME.COLUMN``."""
     when: Condition | None = None
-    """Only records of which this holds are looked at; the others are passed over and counted."""
+    """Only records for which this holds are mapped; the others are passed over and counted."""
     record_id: Value
-    """What tells records apart; the ids of the events come from it."""
+    """Identifies a record; the ids of the events come from it."""
     revision: Revision | None = None
-    """When the record was last changed, or the number of its version: of several with one id the latest holds."""
+    """When the record was last changed, or the number of its version: of several with one id the latest counts."""
     sequence: Order | None = None
     """The order of events of one instant: ``file order``, ``reverse file order``, or a whole number of the record."""
     conversation_id: Value | None = None

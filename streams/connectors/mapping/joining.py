@@ -1,4 +1,4 @@
-"""Tables joined with the records of a data file: kept on disk by their key, so that neither has to fit into memory."""
+"""Join tables with the records of a data file: stored on disk by key, so that neither has to fit into memory."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_ROWS_OF_A_RECORD", "joined"]
 
-#: So many rows of a table may belong to one record.
+#: The most rows of a table that belong to one record.
 MAX_ROWS_OF_A_RECORD: Final = 10_000
 
 _ROWS: Final = (
@@ -36,20 +36,20 @@ _DECIMAL: Final = "\0decimal"
 def joined(
     records: Generator[Record | Rejected], file: Input, mapping: Mapping, read: Callable[[Source], Generator[Record | Rejected]]
 ) -> Generator[Record | Rejected]:
-    """Yield records with the rows of the tables that belong to them; before them what of a table is no row, after them rows of no record.
+    """Yield records with their rows of the tables; before them the rejected rows of tables, after them rows of no record.
 
     Raises:
         MappingError: a table does not have what the mapping names.
         OSError: a file cannot be read.
     """
-    # On disk, in a file that is gone with the connection.
+    # On disk, in a file that SQLite removes with the connection.
     with closing(records), closing(sqlite3.connect("", isolation_level=None, check_same_thread=False)) as store:
         store.execute("PRAGMA journal_mode = OFF")
         store.execute(_ROWS)
         store.execute("BEGIN")
         tables = list(enumerate(mapping.plan.tables.items()))
         for at, (name, table) in tables:
-            yield from _kept(store, at, name, table, file, mapping, read)
+            yield from _store_rows(store, at, name, table, file, mapping, read)
         store.execute("CREATE INDEX by_key ON rows (at, key, number)")
         for record in records:
             yield record if isinstance(record, Rejected) else _with_rows(store, tables, record)
@@ -58,7 +58,7 @@ def joined(
                 yield Rejected(origin, "no_record", f"tables.{name}: the data file has no record that it belongs to", raw, start)
 
 
-def _kept(
+def _store_rows(
     store: sqlite3.Connection,
     at: int,
     name: str,
@@ -67,7 +67,7 @@ def _kept(
     mapping: Mapping,
     read: Callable[[Source], Generator[Record | Rejected]],
 ) -> Generator[Rejected]:
-    """Put the rows of a table into the store; yield what is none."""
+    """Store the rows of a table; yield the rejected ones."""
     spec = table.spec
     where = file if spec.file is None else Input((file.path.parent if not file.is_standard_input else file.path.cwd()) / spec.file)
     source = Source(where, spec.read or mapping.plan.file.read, mapping, ("tables", name, "read"), table.paths)
@@ -92,8 +92,8 @@ def _kept(
 
 
 def _with_rows(store: sqlite3.Connection, tables: list[tuple[int, tuple[str, TablePlan]]], record: Record) -> Record | Rejected:
-    """Return a record with its rows, or why it cannot have them."""
-    found: dict[str, tuple[Record, ...]] = {}
+    """Return a record with its rows, or its rejection."""
+    rows_by_table: dict[str, tuple[Record, ...]] = {}
     row = Row(record.values, None)
     for at, (name, table) in tables:
         try:
@@ -103,14 +103,14 @@ def _with_rows(store: sqlite3.Connection, tables: list[tuple[int, tuple[str, Tab
         if key is None:
             continue
         chosen = "FROM rows WHERE at = ? AND key = ? ORDER BY number LIMIT ?"
-        most = MAX_ROWS_OF_A_RECORD if table.spec.rows == "many" else 1
-        rows = store.execute(f"SELECT content, raw, origin, start, replaced, number {chosen}", (at, str(key), most + 1)).fetchall()
+        limit = MAX_ROWS_OF_A_RECORD if table.spec.rows == "many" else 1
+        rows = store.execute(f"SELECT content, raw, origin, start, replaced, number {chosen}", (at, str(key), limit + 1)).fetchall()
         store.execute("UPDATE rows SET used = 1 WHERE at = ? AND key = ?", (at, str(key)))
-        if len(rows) > most:
-            detail = f"tables.{name}: more than {most} rows of it belong to this record"
+        if len(rows) > limit:
+            detail = f"tables.{name}: more than {limit} rows of it belong to this record"
             return Rejected(record.origin, "too_many_rows", detail, record.raw, record.offset)
-        found[name] = tuple(_restored(*each) for each in rows)
-    return replace(record, joined=found)
+        rows_by_table[name] = tuple(_restored(*each) for each in rows)
+    return replace(record, joined=rows_by_table)
 
 
 def _restored(content: str, raw: bytes, origin: str, start: int | None, replaced: int, number: int) -> Record:
@@ -118,7 +118,7 @@ def _restored(content: str, raw: bytes, origin: str, start: int | None, replaced
 
 
 def _packed(value: Any) -> Any:
-    """Return a number that JSON has no form for."""
+    """Return a Decimal as JSON."""
     return {_DECIMAL: str(value)}
 
 

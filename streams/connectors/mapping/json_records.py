@@ -1,4 +1,4 @@
-"""JSON taken apart into records: objects and lists of them, one after another, or an object a line."""
+"""Split JSON into records: objects and lists of them, one after another, or an object a line."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_JSON_BYTES", "json_document", "json_lines"]
 
-#: A JSON file is read at once; a larger one belongs into JSON Lines.
+#: A JSON file is read into memory; a larger one has to be JSON Lines.
 MAX_JSON_BYTES: Final = 256 * 1024 * 1024
 
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
 _OBJECT: Final = "no JSON object; permitted: {…}"
 
 
-def _no_number(_word: str) -> Any:
+def _no_number(_text: str) -> Any:
     raise ValueError("NaN and infinities are no JSON")
 
 
@@ -48,18 +48,18 @@ def json_lines(source: Source) -> Generator[Record | Rejected]:
 def _of_line(line: Line, reading: Reading) -> Record | Rejected:
     try:
         text, replaced = text_of_line(line, reading)
-        found = _DECODER.decode(text)
+        content = _DECODER.decode(text)
     except BadRecordError as error:
         return Rejected(line.origin, error.reason, error.detail, line.raw, line.start)
     except (ValueError, RecursionError) as error:
-        return Rejected(line.origin, "invalid_json", _worded(error), line.raw, line.start)
-    if isinstance(found, dict):
-        return Record(found, line.raw, line.origin, line.start, replaced)
+        return Rejected(line.origin, "invalid_json", _error_text(error), line.raw, line.start)
+    if isinstance(content, dict):
+        return Record(content, line.raw, line.origin, line.start, replaced)
     return Rejected(line.origin, "not_an_object", _OBJECT, line.raw, line.start)
 
 
-def _worded(error: Exception) -> str:
-    """Return what is wrong with a JSON text, without quoting it."""
+def _error_text(error: Exception) -> str:
+    """Return the error of a JSON text, without quoting it."""
     if isinstance(error, json.JSONDecodeError):
         return f"{error.msg} at column {error.colno}"
     return "is nested too deeply" if isinstance(error, RecursionError) else "holds a number that is none"
@@ -92,17 +92,17 @@ def json_document(source: Source) -> Generator[Record | Rejected]:
             lists += 1
             yield from scan.records()
             if reading.records is not None:
-                # One list was asked for; what stands around it is nobody's record.
+                # Only the configured list holds records.
                 break
     except (ValueError, RecursionError) as error:
-        rest = text[scan.begin : scan.begin + MAX_RECORD_BYTES // 4].encode(reading.encoding, "replace")
-        yield Rejected(f"{name}:{scan.line()}", "invalid_json", f"{_worded(error)}; the file is not read beyond this", rest)
+        remaining = text[scan.begin : scan.begin + MAX_RECORD_BYTES // 4].encode(reading.encoding, "replace")
+        yield Rejected(f"{name}:{scan.line()}", "invalid_json", f"{_error_text(error)}; the file is not read beyond this", remaining)
     if reading.records is not None and not lists:
         raise source.error(f"{name} has no list at {reading.records!r}", "records")
 
 
 class _Scan:
-    """A place in a JSON text that moves from value to value."""
+    """A cursor over the values of a JSON text."""
 
     def __init__(self, text: str, name: str, encoding: str, *, replaced: bool) -> None:
         self._text = text
@@ -110,7 +110,7 @@ class _Scan:
         self._encoding = encoding
         self._replaced = replaced
         self._at = 0
-        #: Where the value began that is being read.
+        #: Start of the current value.
         self.begin = 0
         self._counted = (0, 1)
 
@@ -122,12 +122,12 @@ class _Scan:
         return number
 
     def at_end(self) -> bool:
-        """Say whether nothing follows."""
+        """Return whether only white space follows."""
         self._skip()
         return self._at >= len(self._text)
 
     def enter(self, names: list[str]) -> bool:
-        """Move to the list at a path of the object that begins here; say whether it is there."""
+        """Move to the list at a path of the object that begins here; return whether it exists."""
         for name in names:
             if self._peek() != "{" or not self._member(name):
                 return False
@@ -162,25 +162,25 @@ class _Scan:
         return False
 
     def _record(self) -> Record | Rejected:
-        found = self._value()
+        content = self._value()
         text = self._text[self.begin : self._at]
         raw = text.encode(self._encoding, "replace")
         origin = f"{self._name}:{self.line()}"
         if len(raw) > MAX_RECORD_BYTES:
             return Rejected(origin, "too_long", f"{len(raw)} bytes; permitted: at most {MAX_RECORD_BYTES}", raw[:MAX_RECORD_BYTES])
-        if not isinstance(found, dict):
+        if not isinstance(content, dict):
             return Rejected(origin, "not_an_object", _OBJECT, raw)
-        return Record(found, raw, origin, replaced=text.count(REPLACEMENT) if self._replaced else 0)
+        return Record(content, raw, origin, replaced=text.count(REPLACEMENT) if self._replaced else 0)
 
     def _value(self) -> Any:
         self._skip()
         self.begin = self._at
-        found, self._at = _DECODER.raw_decode(self._text, self._at)
-        return found
+        value, self._at = _DECODER.raw_decode(self._text, self._at)
+        return value
 
     def _skip(self) -> None:
-        found = _SPACE.match(self._text, self._at)
-        self._at = found.end() if found else self._at
+        match = _SPACE.match(self._text, self._at)
+        self._at = match.end() if match else self._at
 
     def _peek(self) -> str:
         self._skip()

@@ -1,4 +1,4 @@
-"""The canonical events as a mapping sees them: which fields it may set, of what kind, and what is permitted in each."""
+"""The canonical events for mappings: the fields a mapping may set, their kinds, and what is permitted in each."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 __all__ = [
-    "EVENTS_OF_A_PLACE",
+    "EVENTS_PER_RECORD",
     "MAX_ORDER",
     "EventKind",
     "Field",
     "FieldKind",
+    "error_text",
     "event_kind",
     "event_types",
     "id_field",
     "sequence_field",
     "site_field",
-    "worded",
 ]
 
 FieldKind = Literal["text", "number", "integer", "boolean", "list", "seconds", "time"]
 
-#: A record's place leaves room below it for the places of its events.
+#: The sequence of a record leaves room for those of its events.
 MAX_ORDER: Final = 900_000_000_000
-EVENTS_OF_A_PLACE: Final = 10_000
+EVENTS_PER_RECORD: Final = 10_000
 
-#: What every event carries; the mapping says it elsewhere, or the connector does.
+#: Fields of every event, which other keys of the mapping or the connector set.
 _COMMON: Final = frozenset(Event.model_fields)
 
 
-#: Pydantic's words → those of a page.
+#: Pydantic's phrases → plain ones.
 _PLAIN: Final = {
     "a valid string": "a text",
     "a valid integer, unable to parse string as an integer": "a whole number",
@@ -75,7 +75,7 @@ class Field:
         try:
             self.adapter.validate_python(tuple(value) if isinstance(value, list) else value)
         except ValidationError as error:
-            return worded(error.errors(include_input=False, include_url=False)[0])
+            return error_text(error.errors(include_input=False, include_url=False)[0])
         return None
 
 
@@ -88,27 +88,27 @@ class EventKind:
     about: Literal["contacts", "agents", "customers"]
 
 
-def worded(error: ErrorDetails) -> str:
-    """Return what is permitted, from one error of pydantic; nothing of the input."""
+def error_text(error: ErrorDetails) -> str:
+    """Return one error of pydantic as a text, with nothing of the input."""
     if error["type"] == "missing":
         return "required"
     if error["type"] == "string_pattern_mismatch" and error["ctx"]["pattern"] == TEXT_PATTERN:
         return "permitted: a text without control, format and private characters that is not blank"
-    said = error["msg"].replace("Input should be ", "permitted: ").replace("String should ", "permitted: a text that should ")
-    for pydantics, plain in _PLAIN.items():
-        said = said.replace(pydantics, plain)
-    return said
+    text = error["msg"].replace("Input should be ", "permitted: ").replace("String should ", "permitted: a text that should ")
+    for phrase, plain in _PLAIN.items():
+        text = text.replace(phrase, plain)
+    return text
 
 
 @cache
 def event_types() -> tuple[str, ...]:
-    """Return the types a mapping may make, in the order of the documentation; not the signs of life of a source."""
+    """Return the types a mapping may create, in the order of the documentation; the heartbeats of a source are none."""
     return tuple(_type(model) for model in _models())
 
 
 def _models() -> list[type[Event]]:
-    found = dict.fromkeys((*CONTACT_KINDS, *AGENT_KINDS, *CUSTOMER_KINDS))
-    return [model for model in found if not _type(model).startswith("source.")]
+    models = dict.fromkeys((*CONTACT_KINDS, *AGENT_KINDS, *CUSTOMER_KINDS))
+    return [model for model in models if not _type(model).startswith("source.")]
 
 
 def _type(model: type[Event]) -> str:
@@ -117,7 +117,7 @@ def _type(model: type[Event]) -> str:
 
 @cache
 def event_kind(name: str) -> EventKind | None:
-    """Return what is known of a type of event, None for one that is not permitted."""
+    """Return a type of event, None for one that is not permitted."""
     model = next((model for model in _models() if _type(model) == name), None)
     if model is None:
         return None
@@ -150,8 +150,8 @@ def _kind(schema: dict[str, Any]) -> FieldKind:
 
 
 def _adapter(info: FieldInfo) -> TypeAdapter[Any]:
-    """Return what checks a value of a field by itself."""
-    # The word in the middle means nothing to pydantic; without limits there would be nothing beside the type.
+    """Return a validator of one field."""
+    # Annotated needs an argument beside the type, also without limits; pydantic ignores this one.
     checked: Any = Annotated[info.annotation, "field", *info.metadata]
     return TypeAdapter(checked, config=ConfigDict(strict=True))
 
@@ -164,7 +164,7 @@ def id_field(name: str) -> Field:
 
 @cache
 def sequence_field() -> Field:
-    """Return the field of a record's place among those of one instant."""
+    """Return the field of a record's sequence among those of one instant."""
     return Field("sequence", "integer", required=False, adapter=TypeAdapter(Annotated[int, PydanticField(ge=0, le=MAX_ORDER)]))
 
 

@@ -1,4 +1,4 @@
-"""Read a mapping file, with errors that say file, line, reason and what is permitted."""
+"""Read a mapping file; errors name file, line, reason and what is permitted."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class MappingError(FileError):
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """A mapping that was read, and where it stands."""
+    """A loaded mapping and its file."""
 
     path: Path
     plan: Plan
@@ -36,14 +36,14 @@ class Mapping:
 
     def error(self, problems: list[RuleProblem]) -> MappingError:
         """Return the error that names each problem with file and line."""
-        return MappingError(self.path, _placed(self.root, problems))
+        return MappingError(self.path, _located(self.root, problems))
 
 
 def load_mapping(path: Path, *, source: str | None = None, site: str | None = None) -> Mapping:
     """Return the mapping in a file; ``source`` and ``site`` replace its own.
 
     Raises:
-        MappingError: the file is missing, is no YAML, or says something that is not permitted.
+        MappingError: the file is missing, is no YAML, or has something that is not permitted.
     """
     try:
         document = parse(read_text(path, MappingError))
@@ -52,21 +52,21 @@ def load_mapping(path: Path, *, source: str | None = None, site: str | None = No
     data, root = document.content, document.root
     repeated = [Problem(line, "", reason) for line, reason in document.problems]
     if isinstance(data, dict) and data.get("version") not in _VERSIONS:
-        # First: what else a file of another version says wrong would mislead.
+        # First: further errors in a file of another version would mislead.
         reason = "unknown version" if "version" in data else "required"
         raise MappingError(path, [*repeated, Problem(line_of(root, ("version",)), "version", f"{reason}; permitted: 1")])
     try:
         file = MappingFile.model_validate(data)
     except ValidationError as error:
-        raise MappingError(path, [*repeated, *_placed(root, problems_of(error))]) from error
+        raise MappingError(path, [*repeated, *_located(root, problems_of(error))]) from error
     changes: dict[str, Any] = {"source": source} if source is not None else {}
     if site is not None:
         changes["site"] = Value(value=site)
     plan, problems = make_plan(file.model_copy(update=changes))
     if problems or repeated:
-        raise MappingError(path, [*repeated, *_placed(root, problems)])
+        raise MappingError(path, [*repeated, *_located(root, problems)])
     return Mapping(path, plan, root)
 
 
-def _placed(root: yaml.Node | None, problems: list[RuleProblem]) -> list[Problem]:
+def _located(root: yaml.Node | None, problems: list[RuleProblem]) -> list[Problem]:
     return [Problem(line_of(root, at), ".".join(map(str, at)), reason) for at, reason in problems[:MAX_PROBLEMS]]

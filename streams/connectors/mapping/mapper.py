@@ -1,4 +1,4 @@
-"""Records become canonical events by a mapping: pure, record by record; a record gives all of its events or a rejection."""
+"""Map records to canonical events: pure, record by record; a record gives all of its events or a rejection."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from schemas.limits import MAX_AHEAD_MS, MIN_TIME_MS
 from schemas.times import from_ms, to_ms
 from streams.connectors.lines import Rejected
 from streams.connectors.mapping.compiling import KEYED, Row
-from streams.connectors.mapping.kinds import EVENTS_OF_A_PLACE, worded
+from streams.connectors.mapping.kinds import EVENTS_PER_RECORD, error_text
 from streams.connectors.mapping.texts import BadRecordError
 from streams.connectors.repeated_hour import RepeatedHour
 
@@ -36,23 +36,23 @@ _MAX_REVISION: Final = 9_007_199_254_740_991
 _MAX_AHEAD_MINUTES: Final = MAX_AHEAD_MS // 60_000
 
 
-class _Taken(NamedTuple):
-    """What was taken last of the records with one id."""
+class _Version(NamedTuple):
+    """The latest version of a record."""
 
     digest: bytes
     origin: str
     revision: int | None
-    #: Id of a contact event → when it occurred, and of what conversation; only with a revision.
-    made: dict[str, tuple[int, str]]
+    #: Id of a contact event → when it occurred, and its conversation; only with a revision.
+    events: dict[str, tuple[int, str]]
 
-    def holds_against(self, revision: int | None, digest: bytes) -> bool:
-        """Say whether it holds against a further record; raise BadRecordError if neither is the later one, and they differ."""
+    def supersedes(self, revision: int | None, digest: bytes) -> bool:
+        """Return whether it supersedes another version; raise BadRecordError if neither is the later one, and they differ."""
         if revision is not None and self.revision is not None and revision != self.revision:
             return revision < self.revision
         if digest == self.digest:
             return True
-        hint = "a revision would say which is the later one" if revision is None else "both have the same revision"
-        raise BadRecordError("repeated_id", f"record_id: {self.origin} has the same one, and says something else; {hint}")
+        hint = "a revision would show which is the later one" if revision is None else "both have the same revision"
+        raise BadRecordError("repeated_id", f"record_id: {self.origin} has the same one with other content; {hint}")
 
 
 class Mapper:
@@ -60,7 +60,7 @@ class Mapper:
 
     Args:
         mapping: what ``load_mapping`` returned.
-        now: the clock that says whether a moment lies in the future.
+        now: the clock, to reject moments in the future.
         customer_key: from a customer's number or address to a keyed hash; without it no customer key passes.
     """
 
@@ -68,7 +68,7 @@ class Mapper:
         self.source = mapping.plan.file.source
         #: Records that gave neither events nor a rejection: ``passed_over`` by ``when``, ``no_event`` applied, ``repeated`` as they were.
         self.ignored: Counter[str] = Counter()
-        #: Records with bytes that were no text and were replaced.
+        #: Records with undecodable bytes, which were replaced.
         self.replaced = 0
         self._plan = mapping.plan
         self._unmatched = Unmatched(mapping.plan.file)
@@ -76,11 +76,11 @@ class Mapper:
         self._encoding = mapping.plan.file.read.encoding
         self._now = now
         self._customer_key = customer_key
-        #: Digest of a record id → what was taken of it last.
-        self._seen: dict[bytes, _Taken] = {}
+        #: Digest of a record id → its latest version.
+        self._seen: dict[bytes, _Version] = {}
 
     def notes(self) -> list[str]:
-        """Return what is to be said of what was mapped so far, for a person: what was replaced, and what stays ambiguous."""
+        """Return notes for the operator on the records so far: what was replaced, what stays ambiguous, what matched no row."""
         notes = []
         if self.replaced:
             notes.append(f"{self.replaced} records hold bytes that are no {self._encoding}: replaced by \ufffd, and counted all the same")
@@ -94,7 +94,7 @@ class Mapper:
 
     @property
     def is_unmatched(self) -> bool:
-        """Whether an event came of no row though its column holds something that no condition names."""
+        """Whether an event matched no row though its column holds something that no condition names."""
         return bool(self._unmatched.notes())
 
     def map(self, record: Record) -> Outcome:
@@ -119,54 +119,56 @@ class Mapper:
             return []
         record_id = self._plan.record_id(row)
         if record_id is None:
-            raise BadRecordError("missing_value", "record_id: there is nothing in its columns; permitted: what tells records apart")
+            raise BadRecordError("missing_value", "record_id: there is nothing in its columns; permitted: what identifies a record")
         revision = None if self._plan.revision is None else self._revision(self._plan.revision, row)
-        key, digest = _digest(str(record_id).encode()), _digest(_whole(record))
-        before = self._seen.get(key)
-        if before is not None and before.holds_against(revision, digest):
+        key, digest = _digest(str(record_id).encode()), _digest(_content_of(record))
+        previous = self._seen.get(key)
+        if previous is not None and previous.supersedes(revision, digest):
             self.ignored["repeated"] += 1
             return []
         site = None if self._plan.site is None else self._plan.site(row)
         common = {"source": self.source, "site": site, "revision": revision}
-        place = self._plan.sequence(row, record.number) if self._plan.sequence is not None else None
+        sequence = self._plan.sequence(row, record.number) if self._plan.sequence is not None else None
         at_same_time: Counter[int] = Counter()
         events: list[Event] = []
-        made: dict[str, tuple[int, str]] = {}
-        for index, event, row_id, of in self._rules(record, row):
+        contact_events: dict[str, tuple[int, str]] = {}
+        for index, event, row_id, event_row in self._rules(record, row):
             if event.when is not None:
-                if not event.when(of):
+                if not event.when(event_row):
                     continue
                 self._unmatched.holds(index)
-            at_ms = self._moment(event, of)
-            # As the source tells no order within a millisecond, that of the mapping holds among the events of a record.
-            nth = at_same_time[at_ms]
+            at_ms = self._moment(event, event_row)
+            # Within a millisecond the events of a record follow the order of the mapping.
+            position = at_same_time[at_ms]
             at_same_time[at_ms] += 1
-            # Of record and place in the mapping alone: the same on every reading, also of a corrected record.
-            told = f"{self.source}\0{record_id}\0{index}" + ("" if row_id is None else f"\0{row_id}")
-            event_id = hashlib.blake2b(told.encode(), digest_size=16).hexdigest()
+            # From the record and its position in the mapping alone: the same on every reading, also of a corrected record.
+            identity = f"{self.source}\0{record_id}\0{index}" + ("" if row_id is None else f"\0{row_id}")
+            event_id = hashlib.blake2b(identity.encode(), digest_size=16).hexdigest()
             moment = from_ms(at_ms)
             times = {
                 "occurred_at": moment,
                 "received_at": moment,
-                "sequence": nth or None if place is None else place * EVENTS_OF_A_PLACE + nth,
+                "sequence": position or None if sequence is None else sequence * EVENTS_PER_RECORD + position,
             }
-            events.append(self._event(event, of, {**common, **times, "event_id": event_id}))
+            events.append(self._event(event, event_row, {**common, **times, "event_id": event_id}))
             if revision is not None and isinstance(events[-1], ContactModel):
-                made[event_id] = at_ms, events[-1].conversation_id
-        if before is not None:
-            events += [self._withdrawn(event_id, was, common) for event_id, was in before.made.items() if event_id not in made]
+                contact_events[event_id] = at_ms, events[-1].conversation_id
+        if previous is not None:
+            events += [
+                self._withdrawn(event_id, was, common) for event_id, was in previous.events.items() if event_id not in contact_events
+            ]
         if not events:
             self.ignored["no_event"] += 1
         self._unmatched.row(record.values)
-        # Only now: a rejected record may stand corrected further down.
-        self._seen[key] = _Taken(digest, record.origin, revision, made)
+        # Only now: a corrected version of a rejected record may follow.
+        self._seen[key] = _Version(digest, record.origin, revision, contact_events)
         return events
 
     def _revision(self, read: Callable[[Row], int | None], row: Row) -> int:
-        found = read(row) or 0
-        if not 0 <= found <= _MAX_REVISION:
+        number = read(row) or 0
+        if not 0 <= number <= _MAX_REVISION:
             raise BadRecordError("not_permitted", f"revision: permitted: from 0 to {_MAX_REVISION}")
-        return found
+        return number
 
     def _rules(self, record: Record, row: Row) -> Iterator[tuple[int, EventPlan, str | None, Row]]:
         """Yield the events of the mapping with what they are read from: the record, or each row of a table that belongs to it."""
@@ -186,13 +188,13 @@ class Mapper:
 
     def _row_id(self, name: str, record: Record) -> str:
         read = self._plan.tables[name].readers.row_id
-        found = None if read is None else read(Row(record.values, None))
-        if found is None:
+        row_id = None if read is None else read(Row(record.values, None))
+        if row_id is None:
             raise BadRecordError("missing_value", f"tables.{name}.row_id: {record.origin} has nothing in its columns")
-        return str(found)
+        return str(row_id)
 
     def _withdrawn(self, event_id: str, was: tuple[int, str], common: dict[str, Any]) -> ContactWithdrawn:
-        """Return the event that takes back one that the record was before and is no more."""
+        """Return the withdrawal of an event that the record no longer gives."""
         at_ms, conversation_id = was
         moment = from_ms(at_ms)
         return ContactWithdrawn(**common, event_id=event_id, occurred_at=moment, received_at=moment, conversation_id=conversation_id)
@@ -210,19 +212,19 @@ class Mapper:
     def _event(self, event: EventPlan, row: Row, common: dict[str, Any]) -> Event:
         content = dict(common)
         for field in event.fields:
-            found = field.read(row)
-            if found is None:
+            value = field.read(row)
+            if value is None:
                 if field.required:
                     raise BadRecordError("missing_value", _missing(event, field, keyed=row.keyed is not None))
                 continue
-            content[field.name] = from_ms(found) if field.kind == "time" else found
+            content[field.name] = from_ms(value) if field.kind == "time" else value
         try:
             return event.model.model_validate(content)
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
             name = str(first["loc"][0]) if first["loc"] else ""
             origin = next((field.origin for field in event.fields if field.name == name), "as the mapping has it")
-            raise BadRecordError("not_permitted", f"{event.name}: {name} {origin}: {worded(first)}") from None
+            raise BadRecordError("not_permitted", f"{event.name}: {name} {origin}: {error_text(first)}") from None
 
 
 def _missing(event: EventPlan, field: FieldPlan, *, keyed: bool) -> str:
@@ -231,8 +233,8 @@ def _missing(event: EventPlan, field: FieldPlan, *, keyed: bool) -> str:
     return f"{event.name}: no {field.name} {field.origin}; permitted: a value, or a when without it"
 
 
-def _whole(record: Record) -> bytes:
-    """Return the bytes of a record and of all that belongs to it."""
+def _content_of(record: Record) -> bytes:
+    """Return the bytes of a record and of its joined rows."""
     return record.raw if not record.joined else b"\0".join([record.raw, *(each.raw for rows in record.joined.values() for each in rows)])
 
 

@@ -1,4 +1,4 @@
-"""Events of a file in the order of their times, as far as a bounded memory allows: files come by call, or newest first."""
+"""Order the events of a file by time, as far as bounded memory allows: files are sorted by call, or newest first."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = ["HELD_EVENTS", "in_order"]
 
 T = TypeVar("T")
 
-#: How many events are held back to be put in order: a larger file that is not in order is put in order in parts.
+#: How many events are buffered to be ordered: a larger file is ordered in parts.
 HELD_EVENTS: Final = 200_000
 
 
 def in_order(items: Iterable[tuple[int, T]], held: int = HELD_EVENTS) -> Iterator[tuple[int, T]]:
-    """Yield (milliseconds, item) by time, those of one time as they came, while no item is more than ``held`` places late."""
+    """Yield (milliseconds, item) by time, those of one time as they arrived, while no item is more than ``held`` items late."""
     heap: list[tuple[int, int, T]] = []
     for number, (at_ms, item) in zip(itertools.count(), items, strict=False):
         heapq.heappush(heap, (at_ms, number, item))

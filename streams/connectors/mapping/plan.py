@@ -15,7 +15,7 @@ from streams.configuration.wording import unknown_key
 from streams.configuration.yaml_lines import Location
 from streams.connectors.mapping.compiling import Compiler, Problem, Row, TableReaders
 from streams.connectors.mapping.format import Duration, Instant, MappingFile, Reading, Revision, Table, Value
-from streams.connectors.mapping.kinds import MAX_ORDER, FieldKind, event_kind, event_types, id_field, sequence_field, site_field, worded
+from streams.connectors.mapping.kinds import MAX_ORDER, FieldKind, error_text, event_kind, event_types, id_field, sequence_field, site_field
 from streams.connectors.mapping.texts import BadRecordError
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class FieldPlan:
 
 @dataclass(frozen=True, slots=True)
 class EventPlan:
-    """How one event is made."""
+    """How one event is created."""
 
     model: type[Event]
     name: str
@@ -63,7 +63,7 @@ class EventPlan:
     #: Where ``at`` comes from, for messages.
     at_origin: str
     fields: tuple[FieldPlan, ...]
-    #: The table of whose rows it is made, each for itself.
+    #: The table whose rows each become one.
     each: str | None = None
 
 
@@ -73,7 +73,7 @@ class TablePlan:
 
     spec: Table
     readers: TableReaders
-    #: Every column or path of it that is used, with the place that names it.
+    #: Every column or path of it that is used, with the location that names it.
     paths: tuple[tuple[Location, str], ...]
 
 
@@ -86,25 +86,25 @@ class Plan:
     record_id: Callable[[Row], Any]
     revision: Callable[[Row], int | None] | None
     site: Callable[[Row], Any] | None
-    #: From a record and its number in the file to its place among those of one instant, None where nothing says it.
+    #: A record and its number in the file → its sequence among those of one instant, None where it is unknown.
     sequence: Callable[[Row, int], int | None] | None
     events: tuple[EventPlan, ...]
-    #: Every column or path that is used, with the place that names it.
+    #: Every column or path that is used, with the location that names it.
     paths: tuple[tuple[Location, str], ...]
-    #: What its rejected records would most likely have been about.
+    #: Whether its rejected records count as those of agents.
     about_agents: bool
     tables: dict[str, TablePlan]
 
 
 def problems_of(error: ValidationError, location: Location = ()) -> list[Problem]:
-    """Return what pydantic found as problems with their places."""
-    found: list[Problem] = []
+    """Return the errors of pydantic as problems with their locations."""
+    problems: list[Problem] = []
     for each in error.errors(include_input=False, include_url=False):
         if each["type"] == "extra_forbidden":
-            found.append(((*location, *each["loc"]), unknown_key(each["loc"], _schema(error.title))))
+            problems.append(((*location, *each["loc"]), unknown_key(each["loc"], _schema(error.title))))
         else:
-            found.append(((*location, *each["loc"]), worded(each)))
-    return found
+            problems.append(((*location, *each["loc"]), error_text(each)))
+    return problems
 
 
 @cache
@@ -114,7 +114,7 @@ def _schema(model: str) -> dict[str, Any]:
 
 
 def make_plan(file: MappingFile) -> tuple[Plan, list[Problem]]:
-    """Return the plan of a mapping, and what is wrong with it; with problems the plan cannot be used."""
+    """Return the plan of a mapping, and its problems; with problems the plan cannot be used."""
     compiler = Compiler(file)
     _check_reading(file.read, ("read",), compiler.problems)
     readers = {name: _table(compiler, name, table) for name, table in file.tables.items()}
@@ -134,7 +134,7 @@ def make_plan(file: MappingFile) -> tuple[Plan, list[Problem]]:
     for name in file.tables:
         if not any(location[0] != "tables" for location, _ in compiler.paths_of[name]) and all(rule.each != name for rule in file.events):
             compiler.problems.append((("tables", name), "is not used; permitted: tables that are"))
-    made = tuple(event for event, _ in events if event is not None)
+    event_plans = tuple(event for event, _ in events if event is not None)
     plan = Plan(
         file,
         when,
@@ -142,7 +142,7 @@ def make_plan(file: MappingFile) -> tuple[Plan, list[Problem]]:
         revision,
         site,
         sequence,
-        made,
+        event_plans,
         tuple(compiler.paths),
         about_agents=bool(events) and all(kind is not None and kind.about == "agents" for _, kind in events),
         tables={name: TablePlan(table, readers[name], tuple(compiler.paths_of[name])) for name, table in file.tables.items()},
@@ -151,7 +151,7 @@ def make_plan(file: MappingFile) -> tuple[Plan, list[Problem]]:
 
 
 def _sequence(compiler: Compiler, spec: Value | str, location: Location) -> Callable[[Row, int], int | None]:
-    """Return what says a record's place among those of one instant."""
+    """Return a reader of a record's sequence among those of one instant."""
     if isinstance(spec, str):
         # Backwards, so that the last record of the file comes first.
         return (lambda _row, number: number) if spec == "file order" else lambda _row, number: MAX_ORDER - number
@@ -159,13 +159,13 @@ def _sequence(compiler: Compiler, spec: Value | str, location: Location) -> Call
         compiler.problems.append((location, "the same for all records orders none; permitted: file order, reverse file order, a column"))
     read = compiler.value(spec, sequence_field(), location)
 
-    def place(row: Row, _number: int) -> int | None:
-        found: int | None = read(row)
-        if found is not None and not 0 <= found <= MAX_ORDER:
+    def sequence(row: Row, _number: int) -> int | None:
+        position: int | None = read(row)
+        if position is not None and not 0 <= position <= MAX_ORDER:
             raise BadRecordError("not_permitted", f"sequence: permitted: from 0 to {MAX_ORDER}")
-        return found
+        return position
 
-    return place
+    return sequence
 
 
 def _table(compiler: Compiler, name: str, table: Table) -> TableReaders:
@@ -175,7 +175,7 @@ def _table(compiler: Compiler, name: str, table: Table) -> TableReaders:
 
 
 def _check_reading(read: Reading, at: Location, problems: list[Problem]) -> None:
-    """Find what has no effect on the format of the data, or contradicts itself."""
+    """Report options that have no effect for the format, and contradictory ones."""
     for key, forms in _ONLY_OF.items():
         if key in read.model_fields_set and read.format not in forms:
             problems.append(((*at, key), f"means nothing for {read.format}; permitted with format {' or '.join(forms)}"))
@@ -198,7 +198,7 @@ def _event(
             permitted = ", ".join(file.tables) or "none is declared under tables"
             compiler.problems.append(((*location, "each"), f"unknown table {rule.each!r}; permitted: {permitted}"))
         elif table.row_id is None:
-            compiler.problems.append((("tables", rule.each), "row_id: required, as events are made of its rows"))
+            compiler.problems.append((("tables", rule.each), "row_id: required, as its rows become events"))
     compiler.each = rule.each
     when = compiler.condition(rule.when, (*location, "when")) if rule.when is not None else None
     at = compiler.instant(rule.at, (*location, "at"))
@@ -214,9 +214,9 @@ def _event(
             reason = f"{rule.type} has no field {name!r} to set{nearest(name, kind.fields)}; permitted: {permitted}"
             compiler.problems.append(((*location, "set", name), reason))
             continue
-        found = _field(compiler, file, field, raw, (*location, "set", name))
-        if found is not None:
-            fields.append(found)
+        plan = _field(compiler, file, field, raw, (*location, "set", name))
+        if plan is not None:
+            fields.append(plan)
     if "conversation_id" in kind.fields and "conversation_id" not in rule.set:
         if conversation is None:
             compiler.problems.append((location, f"{rule.type} needs conversation_id; permitted: under set, or once at the top of the file"))
@@ -230,7 +230,7 @@ def _event(
 
 
 def _field(compiler: Compiler, file: MappingFile, field: Field, raw: Any, location: Location) -> FieldPlan | None:
-    """Return how a field is filled, None with a problem."""
+    """Return the plan of a field, None with a problem."""
     spec_type: type[Value | Duration | Instant] = _SPECS.get(field.kind, Value)
     try:
         spec = spec_type.model_validate(raw)
@@ -250,7 +250,7 @@ def _field(compiler: Compiler, file: MappingFile, field: Field, raw: Any, locati
 
 
 def _origin(spec: Value | Duration | Instant, file: MappingFile) -> str:
-    """Return the columns that a part comes from, or what else it does, for messages."""
+    """Return the origin of a part, its columns or else, for messages."""
     names = list(dict.fromkeys(_columns(spec, file)))
     if names:
         return f"from {', '.join(map(repr, names))}"
@@ -258,7 +258,7 @@ def _origin(spec: Value | Duration | Instant, file: MappingFile) -> str:
 
 
 def _columns(spec: Value | Duration | Instant, file: MappingFile) -> Iterator[str]:
-    """Yield every column or path that a part is made from."""
+    """Yield every column or path that a part is read from."""
     yield from [spec.from_] if spec.from_ is not None else (spec.first_of or spec.join or [])
     times: list[str] = []
     if isinstance(spec, Instant):
@@ -268,7 +268,7 @@ def _columns(spec: Value | Duration | Instant, file: MappingFile) -> Iterator[st
     elif isinstance(spec, Duration) and spec.between is not None:
         times = spec.between
     for name in times:
-        # Only what stands above it can be meant, so that no name leads back to itself.
+        # A name refers to times above it alone, so that there is no cycle.
         declared = list(file.times)
         if name in file.times:
             above = file.model_copy(update={"times": {each: file.times[each] for each in declared[: declared.index(name)]}})

@@ -1,4 +1,4 @@
-"""Data files taken apart into records that know their line and their bytes: CSV, JSON, workbooks; a broken record stops no other."""
+"""Split data files into records with their line and bytes: CSV, JSON, workbooks; a malformed record stops no other."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ __all__ = ["MAX_RECORD_BYTES", "Record", "read_records", "read_source"]
 
 
 def read_records(path: Path | Input, mapping: Mapping) -> Generator[Record | Rejected]:
-    """Yield every record of a data file, or why it is none; the files are closed with the generator.
+    """Yield every record of a data file, or its rejection; the files are closed with the generator.
 
     Raises:
-        MappingError: the mapping names a column that the file does not have, or the file cannot be read as it says.
+        MappingError: the mapping names a column that the file does not have, or the file cannot be read as it states.
         OSError: the file cannot be read.
     """
     records = read_source(Source(as_input(path), mapping.plan.file.read, mapping, columns=mapping.plan.paths))
@@ -65,7 +65,7 @@ def _records(source: Source) -> Generator[Record | Rejected]:
 
 
 class _Supply:
-    """The lines of a file as text; remembers which of them went into a row, and takes lines back."""
+    """The lines of a file as text; records which of them a row used, and accepts lines back."""
 
     def __init__(self, lines: Iterator[Line], reading: Reading) -> None:
         self.used: list[Line] = []
@@ -85,11 +85,11 @@ class _Supply:
         return text + "\n"
 
     def begin(self) -> None:
-        """Forget what went into the row before."""
+        """Reset for the next row."""
         self.used, self.replaced = [], 0
 
-    def keep_one(self) -> Line:
-        """Return the first line used, and take back the others: they may be rows of their own."""
+    def keep_first(self) -> Line:
+        """Return the first line used, and put the others back: they may be rows of their own."""
         first, *others = self.used
         self._returned.extendleft(reversed(others))
         return first
@@ -116,7 +116,7 @@ def _rows(source: Source, supply: _Supply) -> Iterator[Record | Rejected]:
             alone = len(supply.used) == 1 and isinstance(error, BadRecordError)
             reason = error.reason if alone and isinstance(error, BadRecordError) else "bad_csv"
             detail = str(error) if alone else "quotes that do not belong together; permitted: quotes around a column, doubled inside"
-            line = supply.keep_one()
+            line = supply.keep_first()
             yield Rejected(line.origin, reason, detail, line.raw, line.start)
             continue
         cells = [cell.strip() for cell in cells]
@@ -154,10 +154,10 @@ def _count_of_columns(cells: int, columns: int) -> str:
 
 
 def _check_columns(columns: Sequence[str], where: str, source: Source) -> None:
-    """Raise MappingError for each column the mapping uses that is not there, or there twice; what there is stands in it once."""
+    """Raise MappingError with each column the mapping uses that is missing or repeated."""
     times = Counter(columns)
     problems = [
-        (location, f"unknown column {name!r}{nearest(name, columns)}" if not times[name] else f"column {name!r} stands twice in {where}")
+        (location, f"unknown column {name!r}{nearest(name, columns)}" if not times[name] else f"column {name!r} occurs twice in {where}")
         for location, name in source.columns
         if times[name] != 1
     ]

@@ -1,4 +1,4 @@
-"""A data file, how the mapping says that it is read, and one record of it."""
+"""A data file, how the mapping reads it, and one record of it."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Record:
     origin: str
     #: Byte offset of its beginning, where it is known.
     offset: int | None = None
-    #: In how many places bytes that are no text were replaced.
+    #: Count of characters that replaced undecodable bytes.
     replaced: int = 0
-    #: Its place among the records of the file, from 1.
+    #: Its number in the file, from 1.
     number: int = 0
     #: By table, its rows that belong to this record, in the order of the table.
     joined: Mapping_[str, tuple[Record, ...]] = field(default_factory=dict)
@@ -37,16 +37,16 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file that is read, how, and where the mapping says so."""
+    """A file that is read, how, and the location of that in the mapping."""
 
     file: Input
     reading: Reading
     mapping: Mapping
-    #: Where in the mapping the reading stands.
+    #: Location of the reading in the mapping.
     location: Location = ("read",)
-    #: Columns that the mapping uses, with the places that name them.
+    #: Columns that the mapping uses, with the locations that name them.
     columns: tuple[tuple[Location, str], ...] = ()
 
     def error(self, reason: str, *key: str) -> MappingError:
-        """Return the error that the file cannot be read as the mapping says."""
+        """Return the error that the file cannot be read as the mapping states."""
         return self.mapping.error([((*self.location, *key), reason)])

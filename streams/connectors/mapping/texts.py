@@ -1,4 +1,4 @@
-"""What stands in a record, read as text, number, duration or moment; what cannot be read raises, and the reason quotes nothing."""
+"""Read the contents of a record as text, number, duration or moment; errors quote nothing of the record."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _ISO_DURATION: Final = re.compile(
 )
 _UNIT_MS: Final = {"seconds": 1000, "milliseconds": 1, "minutes": 60_000, "hours": 3_600_000, "days": 86_400_000}
 
-#: A number beyond this many digits is written as it came, not spelled out.
+#: A number beyond this many digits stays in scientific notation.
 _MAX_DIGITS: Final = 30
 
 #: What a pattern of a time may hold, and what every one needs.
@@ -83,29 +83,29 @@ def _decimal(value: object, decimal: str) -> Decimal | None:
 
 
 def _other_decimal(value: object, decimal: str) -> str:
-    """Return what to write if the other sign before a fraction would make a number of what stands there; it quotes nothing."""
+    """Return a hint if the text is a number with the other decimal sign; it quotes nothing."""
     other = "," if decimal == "." else "."
     if not isinstance(value, str) or other not in value or _decimal(value, other) is None:
         return ""
-    return f"; if {other!r} stands before a fraction, write decimal: {other!r} under read"
+    return f"; if {other!r} is the decimal sign, write decimal: {other!r} under read"
 
 
 def number_of(value: object, decimal: str = ".") -> float:
     """Return a number."""
-    found = None if isinstance(value, bool) else _decimal(value, decimal)
-    if found is None:
+    number = None if isinstance(value, bool) else _decimal(value, decimal)
+    if number is None:
         raise BadRecordError(
             "not_a_number", f"is no number; permitted: digits with at most one {decimal!r}{_other_decimal(value, decimal)}"
         )
-    return float(found)
+    return float(number)
 
 
 def integer_of(value: object, decimal: str = ".") -> int:
     """Return a whole number."""
-    found = None if isinstance(value, bool) else _decimal(value, decimal)
-    if found is None or found != found.to_integral_value():
+    number = None if isinstance(value, bool) else _decimal(value, decimal)
+    if number is None or number != number.to_integral_value():
         raise BadRecordError("not_a_number", "is no whole number; permitted: digits")
-    return int(found)
+    return int(number)
 
 
 def boolean_of(value: object) -> bool:
@@ -114,7 +114,7 @@ def boolean_of(value: object) -> bool:
         return value
     text = text_of(value).lower()
     if text not in {"true", "false"}:
-        raise BadRecordError("not_a_boolean", "is neither true nor false; other words need a map")
+        raise BadRecordError("not_a_boolean", "is neither true nor false; other texts need a map")
     return text == "true"
 
 
@@ -152,26 +152,26 @@ def _seconds(value: object, form: DurationFormat, decimal: str) -> Decimal | Non
         return None if number is None else number * _UNIT_MS[form] / 1000
     text = text_of(value)
     if form == "ISO 8601":
-        found = _ISO_DURATION.fullmatch(text)
-        if found is None:
+        match = _ISO_DURATION.fullmatch(text)
+        if match is None:
             return None
-        weeks, days, hours, minutes, seconds = (Decimal((part or "0").replace(",", ".")) for part in found.groups())
+        weeks, days, hours, minutes, seconds = (Decimal((part or "0").replace(",", ".")) for part in match.groups())
         return ((weeks * 7 + days) * 24 + hours) * 3600 + minutes * 60 + seconds
     if form == "HH:MM:SS":
-        found = _CLOCK_SECONDS.fullmatch(text)
-        return None if found is None else Decimal(found[1]) * 3600 + Decimal(found[2]) * 60 + Decimal(found[3])
+        match = _CLOCK_SECONDS.fullmatch(text)
+        return None if match is None else Decimal(match[1]) * 3600 + Decimal(match[2]) * 60 + Decimal(match[3])
     if form == "MM:SS":
-        found = _MINUTES_SECONDS.fullmatch(text)
-        return None if found is None else Decimal(found[1]) * 60 + Decimal(found[2])
-    found = _HOURS_MINUTES.fullmatch(text)
-    return None if found is None else Decimal(found[1]) * 3600 + Decimal(found[2]) * 60
+        match = _MINUTES_SECONDS.fullmatch(text)
+        return None if match is None else Decimal(match[1]) * 60 + Decimal(match[2])
+    match = _HOURS_MINUTES.fullmatch(text)
+    return None if match is None else Decimal(match[1]) * 3600 + Decimal(match[2]) * 60
 
 
 # ---- Moments -----------------------------------------------------------------------------------------------------------------------
 
 
 def pattern_problem(pattern: str) -> str | None:
-    """Return what is wrong with the format of a moment, None if nothing is."""
+    """Return the error in the format of a moment, None if there is none."""
     if pattern in {"ISO 8601", "epoch seconds", "epoch milliseconds"}:
         return None
     used = re.findall(r"%(.?)", pattern)
@@ -188,9 +188,9 @@ def pattern_problem(pattern: str) -> str | None:
 def moment_reader(
     form: str, zone: str | None, ambiguous: Literal["earlier", "later", "reject", "file order"], decimal: str = "."
 ) -> Callable[[object, RepeatedHour | None], int]:
-    """Return what reads a moment as milliseconds since the epoch, rounded down; it raises BadRecordError.
+    """Return a reader of a moment as milliseconds since the epoch, rounded down; it raises BadRecordError.
 
-    It takes what decides by the order of the file, which is needed with ``file order`` alone.
+    The reader takes a repeated hour, which is needed with ``file order`` alone.
     """
     if form in {"epoch seconds", "epoch milliseconds"}:
         per_unit = 1000 if form == "epoch seconds" else 1
@@ -211,7 +211,7 @@ def moment_reader(
             example = "such as 2026-03-29T09:30:00Z" if form == "ISO 8601" else f"as {form}"
             raise BadRecordError("not_a_time", f"is no time; permitted: date and time {example}")
         try:
-            first, second = _placed(moment, clock, ambiguous)
+            first, second = _in_utc(moment, clock, ambiguous)
             if hour is not None:
                 return hour.chosen(to_ms(first), to_ms(second))
             return to_ms(second if ambiguous == "later" else first)
@@ -221,8 +221,8 @@ def moment_reader(
     return read
 
 
-def _placed(moment: datetime, clock: ZoneInfo | None, ambiguous: str) -> tuple[datetime, datetime]:
-    """Return a moment with its place in time; two where a clock shows it twice."""
+def _in_utc(moment: datetime, clock: ZoneInfo | None, ambiguous: str) -> tuple[datetime, datetime]:
+    """Return a moment in UTC; two where a clock shows it twice."""
     if moment.tzinfo is not None:
         return moment.astimezone(UTC), moment.astimezone(UTC)
     if clock is None:
@@ -245,11 +245,11 @@ def _epoch_ms(value: object, per_unit: int, decimal: str) -> int:
     return ms
 
 
-def absent(value: Any, nothing: frozenset[str]) -> bool:
-    """Say whether what stands in a record means nothing."""
+def absent(value: Any, absent_texts: frozenset[str]) -> bool:
+    """Return whether a content of a record means nothing."""
     if value is None:
         return True
     if isinstance(value, dict | list):
         return not value
     text = text_of(value)
-    return not text or text in nothing
+    return not text or text in absent_texts

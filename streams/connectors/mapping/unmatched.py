@@ -1,4 +1,4 @@
-"""Conditions that hold for no row though their column holds something that none of them names: mostly a value that is written wrong."""
+"""Find conditions that hold for no row though their column holds something that none of them names: mostly a misspelled value."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ if TYPE_CHECKING:
 
 __all__ = ["Unmatched"]
 
-#: Contents of a column that are told apart and shown: what is compared with fixed values has few. One of more is no such column.
+#: The most distinct contents of a column that is compared with fixed values, how many of them are shown, and at what length.
 _CONTENTS: Final = 20
 _SHOWN: Final = 6
 _LENGTH: Final = 40
 
 
 class Unmatched:
-    """What the events of a mapping ask of a column, and what that holds; of nested paths and of tables nothing is known."""
+    """The contents that events of a mapping expect of a column, and those it holds; nested paths and tables are left out."""
 
     def __init__(self, file: MappingFile) -> None:
         #: Index of an event → its type and the column that decides it.
-        self._asked: dict[int, tuple[str, str]] = {}
+        self._expected: dict[int, tuple[str, str]] = {}
         #: Column → the contents that some condition names.
         self._named: dict[str, set[str]] = {}
         for index, event in enumerate(file.events):
             if event.when is not None and event.each is None and (column := self._column(event.when)) is not None:
-                self._asked[index] = event.type, column
+                self._expected[index] = event.type, column
         self._held: set[int] = set()
         self._rows = 0
-        self._contents: dict[str, Counter[str]] = {column: Counter() for _, column in self._asked.values()}
+        self._contents: dict[str, Counter[str]] = {column: Counter() for _, column in self._expected.values()}
 
     def _column(self, spec: Condition) -> str | None:
         if spec.from_ is None or (spec.equals is None and spec.in_ is None):
@@ -44,25 +44,25 @@ class Unmatched:
         return spec.from_
 
     def row(self, values: Mapping[str, Any]) -> None:
-        """Take note of a row."""
+        """Record a row."""
         self._rows += 1
         for column, contents in self._contents.items():
-            found = values.get(column.replace("\\.", "."))
-            if isinstance(found, str | int | float) and found != "" and len(contents) <= _CONTENTS:
-                contents[text_of(found)[:_LENGTH]] += 1
+            content = values.get(column.replace("\\.", "."))
+            if isinstance(content, str | int | float) and content != "" and len(contents) <= _CONTENTS:
+                contents[text_of(content)[:_LENGTH]] += 1
 
     def holds(self, index: int) -> None:
-        """Take note that the condition of an event holds."""
+        """Record that the condition of an event holds."""
         self._held.add(index)
 
     def notes(self) -> list[str]:
-        """Return a sentence for each event that no row gave, where its column holds something that no condition names."""
-        found = []
-        for index, (kind, column) in self._asked.items():
+        """Return a sentence for each event that matched no row though its column holds something that no condition names."""
+        sentences = []
+        for index, (kind, column) in self._expected.items():
             contents = self._contents[column]
             if index in self._held or len(contents) > _CONTENTS or not any(each not in self._named[column] for each in contents):
                 continue
             shown = ", ".join(f"{visible(each)} {count:,}" for each, count in contents.most_common(_SHOWN))
             more = f" and {len(contents) - _SHOWN} more" * (len(contents) > _SHOWN)
-            found.append(f"{kind}: 0 of {self._rows:,} rows; {visible(column)} holds {shown}{more}")
-        return found
+            sentences.append(f"{kind}: 0 of {self._rows:,} rows; {visible(column)} holds {shown}{more}")
+        return sentences

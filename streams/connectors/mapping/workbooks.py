@@ -1,4 +1,4 @@
-"""Sheets of workbooks (.xlsx), row by row; how large one may become when it is unpacked is looked at before it is."""
+"""Read sheets of workbooks (.xlsx) row by row, after a check of their unpacked size."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_COLUMNS", "MAX_SHARED_BYTES", "MAX_UNPACKED_BYTES", "MAX_WORKBOOK_BYTES", "WorkbookError", "sheet_rows"]
 
-#: The largest workbook, packed and unpacked, in bytes, and what of it has to be in memory: the texts that its cells share.
+#: The largest workbook, packed and unpacked, in bytes, and the most that has to fit into memory: the texts that its cells share.
 MAX_WORKBOOK_BYTES: Final = 256 * 1024 * 1024
 MAX_UNPACKED_BYTES: Final = 2 * 1024 * 1024 * 1024
 MAX_SHARED_BYTES: Final = 256 * 1024 * 1024
@@ -34,10 +34,10 @@ class WorkbookError(Exception):
 
 
 def sheet_rows(file: Input, sheet: str | None) -> Generator[tuple[int, tuple[Any, ...]]]:
-    """Yield number and cells of each row that has any: texts, whole numbers and Decimals, truths, None; times as ISO 8601 without offset.
+    """Yield number and cells of each row that has any: texts, whole numbers and Decimals, booleans, None; times as ISO 8601 without offset.
 
     Raises:
-        WorkbookError: the file is no workbook, too large a one, has no such sheet, or there is nothing to read it with.
+        WorkbookError: the file is no workbook, is too large, has no such sheet, or openpyxl is missing.
         OSError: the file cannot be read.
     """
     try:
@@ -49,7 +49,7 @@ def sheet_rows(file: Input, sheet: str | None) -> Generator[tuple[int, tuple[Any
         _check_size(raw)
         try:
             with warnings.catch_warnings():
-                # Of styles and extensions, which no cell's content depends on.
+                # They are about styles and extensions, which no content depends on.
                 warnings.simplefilter("ignore")
                 book = load_workbook(raw, read_only=True, data_only=True, keep_links=False)
         except (InvalidFileException, KeyError, ValueError, zipfile.BadZipFile, SyntaxError) as error:
@@ -66,7 +66,7 @@ def sheet_rows(file: Input, sheet: str | None) -> Generator[tuple[int, tuple[Any
 
 
 def _cells(sheet: Any) -> Iterator[tuple[int, tuple[Any, ...]]]:
-    # A size that is declared need not be true, and one that is not declared is found by reading.
+    # The declared size may be wrong or missing.
     sheet.reset_dimensions()
     try:
         for number, row in enumerate(sheet.iter_rows(values_only=True), start=1):
@@ -82,7 +82,7 @@ def _cells(sheet: Any) -> Iterator[tuple[int, tuple[Any, ...]]]:
 
 
 def _content(cell: Any) -> Any:
-    """Return what stands in a cell as a mapping reads it."""
+    """Return the content of a cell as a mapping reads it."""
     if cell is None or isinstance(cell, (bool, int)):
         return cell
     if isinstance(cell, str):
@@ -99,7 +99,7 @@ def _content(cell: Any) -> Any:
 
 @contextmanager
 def _seekable(file: Input) -> Iterator[IO[bytes]]:
-    """Yield the bytes of a file where they can be read from any place."""
+    """Yield the bytes of a file as a seekable stream."""
     with SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES) as copy:
         size = 0
         with closing(file.chunks()) as chunks:
@@ -115,12 +115,12 @@ def _seekable(file: Input) -> Iterator[IO[bytes]]:
 
 
 def _check_size(raw: IO[bytes]) -> None:
-    """Raise WorkbookError for what is no workbook, or would become too large."""
+    """Raise WorkbookError if it is no workbook, or would become too large."""
     try:
         with zipfile.ZipFile(raw) as packed:
             entries = packed.infolist()
     except (zipfile.BadZipFile, ValueError) as error:
-        raise WorkbookError("is no workbook (.xlsx); an old .xls has to be saved anew", "format") from error
+        raise WorkbookError("is no workbook (.xlsx); save an old .xls as .xlsx", "format") from error
     shared = sum(each.file_size for each in entries if each.filename.lower().endswith("sharedstrings.xml"))
     unpacked = sum(each.file_size for each in entries)
     if shared > MAX_SHARED_BYTES or unpacked > MAX_UNPACKED_BYTES:
