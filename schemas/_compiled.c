@@ -1,6 +1,6 @@
-/* What pays to be compiled: whether a short record is certainly right, its times as milliseconds, and whether an event is known already.
+/* The compiled hot paths: whether a short record is certainly valid, its times as milliseconds, and whether an event is known already.
 
-   Optional: `schemas/decoding.py` and `streams/tracking/state.py` do the same without it, and what is unusual it leaves to them.
+   Optional: `schemas/decoding.py` and `streams/tracking/state.py` do the same in Python, and decide unusual input.
    `tests/schemas/test_event_decoding.py` holds both to the models. */
 
 #define PY_SSIZE_T_CLEAN
@@ -52,7 +52,7 @@ static int64_t days_since_epoch(int year, int month, int day)
     return (int64_t)era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
 }
 
-/* A time as `parse_time_ms` of schemas/times.py reads it; 0: it is for that to say what is wrong. */
+/* Read a time as `parse_time_ms` of schemas/times.py does; 0: that function states what is wrong. */
 static int read_time(const unsigned char *text, Py_ssize_t length, int64_t *ms)
 {
     if (length < 20 || length > 35 || text[4] != '-' || text[7] != '-' || text[10] != 'T' || text[16] != ':')
@@ -100,7 +100,7 @@ static int is_special(unsigned char second, unsigned char third)
     }
 }
 
-/* Whether a record is short UTF-8 without anything that a text may not hold, or not at its ends, as `_is_sound` has it. */
+/* Whether a record is short UTF-8 whose texts hold no refused character and have no blanks at their ends, as `_is_sound` checks. */
 static int is_plain(const unsigned char *text, Py_ssize_t length)
 {
     const unsigned char *end = text + length, *at = text;
@@ -135,8 +135,8 @@ static int is_plain(const unsigned char *text, Py_ssize_t length)
     return 1;
 }
 
-/* Put milliseconds in place of the texts of an event's times; the first two are when it occurred and was received. 1: done; 0: they are for
-   `parse_time_ms`, and nothing has changed; -1: an error is set. */
+/* Put milliseconds in place of the texts of an event's times; the first two are when it occurred and was received. 1: done; 0: unchanged,
+   left to `parse_time_ms`; -1: an error is set. */
 static int put_times(PyObject *event, PyObject *names, int64_t ms[MAX_TIMES])
 {
     Py_ssize_t number = PyTuple_GET_SIZE(names);
@@ -168,7 +168,7 @@ static int put_times(PyObject *event, PyObject *names, int64_t ms[MAX_TIMES])
     return 1;
 }
 
-/* Decode one record; NULL without an error: it is not certainly right, or its times are not as they should be. `ms` as in put_times. */
+/* Decode one record; NULL without an error: it is not certainly valid, or its times are not plausible. `ms` as in put_times. */
 static PyObject *read_record(PyObject *value, PyObject *read, PyObject *times, int64_t ms[MAX_TIMES])
 {
     if (!PyBytes_CheckExact(value) || !is_plain((const unsigned char *)PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value)))
@@ -226,7 +226,7 @@ static PyObject *decode_all(PyObject *module, PyObject *const *args, Py_ssize_t 
         int64_t ms[MAX_TIMES];
         if (value != NULL && timestamp != NULL && PyLong_CheckExact(timestamp)) {
             event = read_record(value, args[1], args[2], ms);
-            /* As `process` of streams/stages/track.py has it: what is not so is looked at there. */
+            /* As `process` of streams/stages/track.py: it checks all other events. */
             if (event != NULL) {
                 long long appended = PyLong_AsLongLong(timestamp);
                 if (ms[0] < earliest || ms[0] > ms[1] + ahead || ms[1] > appended)

@@ -1,4 +1,4 @@
-"""Records of access-devices: which links of screens have been opened, and by which device. They hold hashes, and no secret."""
+"""Records of access-devices: which links of screens were opened, and by which device. They hold hashes, and no secret."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ class _Model(BaseModel):
 
 
 class RedeemedTicket(_Model):
-    """A device has opened a link. Of several records of one ticket the first in the partition holds; the others' devices are not let in."""
+    """A device has opened a link. The first record of a ticket in the partition is valid; devices of later records are not admitted."""
 
     kind: Literal["redeemed"] = "redeemed"
     device: _Hash = Field(description="SHA-256 of the secret in the device's cookie")
 
 
 class EndedDevice(_Model):
-    """The device of a ticket is let in no more, whatever the access file says."""
+    """The device of a ticket is no longer admitted, whatever the access file permits."""
 
     kind: Literal["ended"] = "ended"
 

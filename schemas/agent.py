@@ -1,4 +1,4 @@
-"""What agents do: one model a kind, published keyed by `person_id`."""
+"""Events of agents: one model a kind, published keyed by `person_id`."""
 
 from __future__ import annotations
 
@@ -21,45 +21,45 @@ class AgentModel(Event):
 
 
 class AgentStateChanged(AgentModel):
-    """A person entered another state on one axis."""
+    """An agent entered another state on one axis."""
 
     type: Literal["agent.state_changed"] = "agent.state_changed"
     axis: Literal["presence", "routing", "activity"]
-    """What the state is about: being there, being open for work, working."""
+    """What the state is about: presence, readiness for work, work."""
     state: Label
-    """The state the person is in now."""
+    """The state the agent is in now."""
     reason: Label | None = None
-    """Why, in the platform's own word."""
+    """Why, in the platform's own term."""
     channel: Channel | None = None
     """The channel the state holds for; absent means all."""
     capacity: Count | None = None
-    """How many contacts of the channel the person can take at a time."""
+    """How many contacts of the channel the agent can take at a time."""
     in_use: Count | None = None
-    """How many the person has."""
+    """How many the agent has."""
     team: Name | None = None
-    """The team the person belongs to."""
+    """The team the agent belongs to."""
 
 
 class AgentSkillsChanged(AgentModel):
-    """What a person could take changed; each list is complete and replaces the last."""
+    """The queues or skills of an agent changed; each list is complete and replaces the last."""
 
     type: Literal["agent.skills_changed"] = "agent.skills_changed"
     queues: Annotated[tuple[Name, ...], Field(max_length=MAX_LIST)] | None = None
-    """The queues the person serves."""
+    """The queues the agent serves."""
     skills: Annotated[tuple[Label, ...], Field(max_length=MAX_LIST)] | None = None
-    """The skills the person has."""
+    """The skills the agent has."""
     team: Name | None = None
-    """The team the person belongs to."""
+    """The team the agent belongs to."""
 
 
 class AgentHeartbeat(AgentModel):
-    """The platform still reports this person; nothing changed."""
+    """The platform still reports this agent; nothing changed."""
 
     type: Literal["agent.heartbeat"] = "agent.heartbeat"
 
 
 class SchedulePlanned(AgentModel):
-    """A person is planned to do something from `start` to `end`."""
+    """An agent is planned to do something from `start` to `end`."""
 
     type: Literal["schedule.planned"] = "schedule.planned"
     activity: Label
@@ -67,7 +67,7 @@ class SchedulePlanned(AgentModel):
     start: Time
     """When it begins."""
     end: Time
-    """When it is over: at most 31 days after `start`, and 400 days after `occurred_at`."""
+    """When it ends: at most 31 days after `start`, and 400 days after `occurred_at`."""
 
     @model_validator(mode="after")
     def _is_near(self) -> Self:

@@ -1,4 +1,4 @@
-"""Records of alert-actions: who has acknowledged an alert or silenced some, and how far people have been told of each."""
+"""Records of alert-actions: who acknowledged an alert or silenced some, and the notifications about each."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _Reason = Annotated[str, Field(max_length=LONGEST_REASON)]
 _Text = Annotated[str, Field(max_length=1000)]
 _Name = Annotated[str, Field(max_length=200)]
 
-#: What people are told: it fires; it fires and was not acknowledged in time; it has cleared.
+#: What a notification reports: the alert fires; it fires and was not acknowledged in time; it has cleared.
 Event = Literal["fired", "escalated", "cleared"]
 Outcome = Literal["due", "delivered", "refused"]
 
@@ -42,7 +42,7 @@ class _Model(BaseModel):
 
 
 class Acknowledgement(_Model):
-    """Someone sees to an alert: it is not escalated any more. It holds until the alert clears."""
+    """An account takes care of an alert, so that it escalates no more. It holds until the alert clears."""
 
     kind: Literal["acknowledged"] = "acknowledged"
     alert_id: _Text
@@ -56,7 +56,7 @@ class Acknowledgement(_Model):
 
 
 class Silence(_Model):
-    """People are told nothing of the alerts that it is about, until it ends."""
+    """Alerts it covers notify no receiver until it ends."""
 
     kind: Literal["silence"] = "silence"
     silence_id: _Name
@@ -68,31 +68,31 @@ class Silence(_Model):
     at: Time
 
     def covers(self, alert: AlertRecord) -> bool:
-        """Say whether it is about an alert."""
+        """Return whether it covers an alert."""
         return self.rule in {None, alert.rule} and self.scope in {None, f"{alert.scope_kind}:{alert.scope}"}
 
 
 class ExpectedAlert(_Model):
-    """An alert about what is expected. The server that tells people makes it; no worker does, and it is in no other topic."""
+    """An alert about expected figures. The server that sends notifications creates it; no worker does, and no other topic has it."""
 
     kind: Literal["expected"] = "expected"
     alert: AlertRecord
 
 
 class OpenAlert(_Model):
-    """An alert that people are to be told of, and how far that has come; deleted once all is decided."""
+    """An alert and how far its notifications are; deleted once all are decided."""
 
     kind: Literal["open"] = "open"
     alert: AlertRecord
-    noticed_at: Time = Field(description="when it came into the history of alerts, by Kafka's clock")
-    step: int = Field(default=-1, ge=-1, description="how often it was passed on: -1 not at all, 0 told, 1 escalated once")
+    noticed_at: Time = Field(description="when it entered the history of alerts, by Kafka's clock")
+    step: int = Field(default=-1, ge=-1, description="notified so far: -1 no receiver, 0 the first receivers, 1 escalated once")
     told_at: Time | None = Field(default=None, description="when its receivers were first decided on")
-    cleared: AlertRecord | None = Field(default=None, description="how it cleared, where that is still to be told")
+    cleared: AlertRecord | None = Field(default=None, description="how it cleared, while notifications about that are to come")
     cleared_noticed_at: Time | None = None
 
 
 class Notification(_Model):
-    """One message to one receiver, decided on once: written before it is sent, and again with what came of it."""
+    """One message to one receiver, decided on once: written before it is sent, and again with its outcome."""
 
     kind: Literal["notification"] = "notification"
     message_id: str = Field(description="UUID, the same at every attempt: receivers get it as the key of the message")
@@ -106,7 +106,7 @@ class Notification(_Model):
 
 
 class ActionProgress(_Model):
-    """How far the history of alerts has been taken in."""
+    """How far the history of alerts has been read."""
 
     kind: Literal["progress"] = "progress"
     partition: int = Field(ge=0)

@@ -1,4 +1,4 @@
-"""Records of the alert topics: one alert of one rule, scope and channel, and where it stands."""
+"""Records of the alert topics: one alert of one rule, scope and channel, and its state."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ClearedBecause = Literal["recovered", "too_few_contacts", "closed", "rule_remove
 
 
 class AlertConditionRecord(BaseModel):
-    """One of the figures that a rule with several looks at."""
+    """One of the figures of a rule with several."""
 
     model_config = ConfigDict(frozen=True, defer_build=True)
 
@@ -30,7 +30,7 @@ class AlertConditionRecord(BaseModel):
 
 
 class AlertMessageRecord(BaseModel):
-    """What the configuration has people told, with blanks in braces; null in a language that has no text of its own."""
+    """The configured text of notifications, with blanks in braces; null in a language without one."""
 
     model_config = ConfigDict(frozen=True, defer_build=True)
 
@@ -39,20 +39,20 @@ class AlertMessageRecord(BaseModel):
 
 
 class AlertRecord(BaseModel):
-    """Where one alert stands; ``docs/judging.md`` says when it fires and clears."""
+    """The state of one alert; ``docs/judging.md`` states when it fires and clears."""
 
     model_config = ConfigDict(frozen=True, defer_build=True)
 
     kind: Literal["alert"] = "alert"
-    alert_id: str = Field(description="names one breach, the same when fired and when cleared: to recognize what was received twice")
+    alert_id: str = Field(description="identifies one breach, the same when fired and when cleared: to recognize repeats")
     rule: str = Field(description="name of the rule in the configuration")
     severity: Literal["warning", "critical"]
     scope_kind: ScopeKind
     scope: str
-    channel: str | None = Field(description="null for figures about people")
+    channel: str | None = Field(description="null for figures about agents")
     state: Literal["pending", "firing", "cleared"] = Field(description="pending is only in the latest topic, never in the history")
     since: str = Field(
-        description="RFC 3339, as-of: beyond the threshold since: the look before the first that saw it, at most 1 s earlier"
+        description="RFC 3339, as-of: beyond the threshold since: the evaluation before the first that saw it, at most 1 s earlier"
     )
     fired_at: str | None = Field(default=None, description="RFC 3339, as-of")
     recovering_since: str | None = Field(default=None, description="RFC 3339, as-of: beyond clear_at again since; null while it is not")
@@ -74,12 +74,12 @@ class AlertRecord(BaseModel):
     )
     conditions: list[AlertConditionRecord] | None = Field(
         default=None,
-        description="of a rule of several figures each with its value, as value; one stands above for the alert: the first, or of any the "
-        "first that was beyond when it fired",
+        description="of a rule of several figures each with its value, as value; the fields above are of one: the first, or for any "
+        "the first that was beyond when it fired",
     )
     message: AlertMessageRecord | None = Field(default=None, description="of the rule; null without")
     expected_at: str | None = Field(
-        default=None, description="RFC 3339: the begin of the interval that value is expected of; null for a figure that is so now"
+        default=None, description="RFC 3339: the begin of the interval that value is expected for; null for a figure of the present"
     )
     definition: str | None = Field(default=None, description="definition@version of the KPI, where it has one")
     as_of: str = Field(description="RFC 3339: when the state last changed")

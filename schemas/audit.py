@@ -1,4 +1,4 @@
-"""Records of the audit topic: who did or tried what, from where, and what came of it. Never a secret; nothing personal but the account."""
+"""Records of the audit topic: who did or tried what, from where, and the outcome. No secret; nothing personal but the account."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _LONGEST = 300
 
 
 def _bounded(value: object) -> object:
-    """Return a text that fits and that JSON can hold: what a client typed must neither fill the topic nor keep a record out of it."""
+    """Return a text that fits and that JSON can hold: a client's input must neither fill the topic nor keep a record out of it."""
     if not isinstance(value, str):
         return value
     value = value.encode("utf-8", "replace").decode()
@@ -63,21 +63,21 @@ class _Model(BaseModel):
 
 
 class Actor(_Model):
-    """Who did it."""
+    """The account or process that acted."""
 
     kind: ActorKind = Field(
-        description="anyone: not identified, or no login is asked for; account: of the operating system, at the command line; "
-        "process: one of ours, by itself; the others: how serve identified the account"
+        description="anyone: not identified, or no login is required; account: of the operating system, at the command line; "
+        "process: a process of Contact Streams, by itself; the others: how serve identified the account"
     )
     name: _Text | None = Field(default=None, description="of the account, as the access file or the provider has it; null for anyone")
 
 
-#: Not identified, or not known by that name: what was typed as a name may be a password, and is never recorded.
+#: Not identified, or unknown by that name: a typed name may be a password, and is never recorded.
 ANYONE = Actor(kind="anyone")
 
 
 class AuditObject(_Model):
-    """What it was done to; what does not apply is absent. Never the id of a customer, a conversation or an agent."""
+    """The object of the action; fields that do not apply are absent. Never the id of a customer, a conversation or an agent."""
 
     endpoint: _Text | None = Field(default=None, description="method and path of the API, parameters left out")
     scope_kind: ScopeKind | None = Field(default=None, description="of the figure asked for")
@@ -102,27 +102,27 @@ class AuditObject(_Model):
     account: _Text | None = Field(default=None, description="KIND:NAME of the account whose session was ended")
 
 
-#: Where there is nothing to say of the object.
+#: For an action without an object.
 NOTHING = AuditObject()
 
 
 class AuditRecord(_Model):
-    """One thing that was done or tried."""
+    """One action that was done or tried."""
 
     kind: Literal["audit"] = "audit"
     audit_id: _Text = Field(description="the same when a record was written twice: to recognize the repeat")
-    at: Time = Field(description="when it was done, by the clock of the process; a worker's decision is as old as the record in Kafka")
+    at: Time = Field(description="when it was done, by the clock of the process; a worker's decision has the record's time in Kafka")
     action: Action
     outcome: Outcome = Field(
-        description="done; ordered: workers carry it out when they come to it, and tell of that themselves; refused: there was no right "
-        "to it; failed: it was permitted and did not come about"
+        description="done; ordered: workers carry it out when they read it, and record that themselves; refused: the right was "
+        "missing; failed: it was permitted and did not succeed"
     )
     actor: Actor
     places: tuple[_Text, ...] | None = Field(
         default=None,
         max_length=100,
         description="where the account could see figures then, as `site:NAME` and its kin, `total:all` for everywhere; where a session was "
-        "ended, the account whose it was; absent where no account is known, or has more than 100 places",
+        "ended, of the account of the session; absent where no account is known, or it has more than 100 places",
     )
     client_address: _Text | None = Field(default=None, description="IP address it came from; null for what no client asked for")
     about: AuditObject = Field(default=NOTHING, description="the object")

@@ -1,7 +1,7 @@
-"""Functions that have code of their own for each type of what they are given.
+"""Functions with separate code for each type of their argument.
 
-CPython remembers in a function's code where an object of the type that came last has an attribute. In a loop over events of thirty types it
-finds another type each time: an attribute costs 50 ns, and 5 where only one type comes by.
+CPython caches in a function's code where an object of the last type has an attribute. In a loop over events of thirty types that cache
+misses each time: an attribute then costs 50 ns instead of 5.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ _Function = Callable[..., Any]
 
 
 def own_code(function: _Function) -> _Function:
-    """Return a function that does the same, with code that no other has."""
-    known = cast("FunctionType", function)
-    other = FunctionType(known.__code__.replace(), known.__globals__, known.__name__, known.__defaults__, known.__closure__)
-    other.__kwdefaults__ = known.__kwdefaults__
-    return other
+    """Return a function that does the same, with a code object of its own."""
+    original = cast("FunctionType", function)
+    copy = FunctionType(original.__code__.replace(), original.__globals__, original.__name__, original.__defaults__, original.__closure__)
+    copy.__kwdefaults__ = original.__kwdefaults__
+    return copy
 
 
 class ByType(dict[type, _Function]):
-    """Type → the function, with code for this type alone."""
+    """Type → the function with code for this type alone."""
 
     def __init__(self, function: _Function) -> None:
         super().__init__()
         self._function = function
 
     def __missing__(self, kind: type) -> _Function:
-        found = self[kind] = own_code(self._function)
-        return found
+        copy = self[kind] = own_code(self._function)
+        return copy
 
 
 @lru_cache(maxsize=64)
 def by_type(function: _Function) -> ByType:
-    """Return what all who call this function share."""
+    """Return the mapping that all callers of this function share."""
     return ByType(function)

@@ -1,4 +1,4 @@
-"""What is compiled of this project: `_compiled.c`, where there was a compiler."""
+"""The compiled extension `_compiled.c`, where a compiler was present."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 __all__ = ["compiled"]
 
-#: The module, as `_compiled.pyi` describes it; None: who would use it does without.
+#: The module, as `_compiled.pyi` describes it; None: callers use their Python code.
 compiled: Any
 try:
     from schemas import _compiled

@@ -1,4 +1,4 @@
-"""Records of connector-state: how far a connector that asks its platform has come, and what it last saw of each record."""
+"""Records of connector-state: how far a connector has polled its platform, and the last content of each record it saw."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ class _Model(BaseModel):
 
 
 class CursorRecord(_Model):
-    """Where a connector goes on to ask; in one transaction with the events of what it had been answered."""
+    """Where a connector continues to poll; in one transaction with the events of the answers before."""
 
     kind: Literal["cursor"] = "cursor"
-    cursor: dict[str, Any] = Field(description="the platform's own words for the place")
+    cursor: dict[str, Any] = Field(description="the position, in the platform's own terms")
     complete_through_ms: int | None = Field(default=None, description="nothing that occurred before this is still to come")
-    pages: int = Field(ge=0, description="answers taken so far")
+    pages: int = Field(ge=0, description="answers read so far")
 
 
 class SeenRecord(_Model):
-    """What a connector that compares keeps of a record of its platform; an empty value forgets it."""
+    """A record of the platform as a connector that compares last saw it; an empty value deletes it."""
 
     kind: Literal["seen"] = "seen"
     key: str = Field(description="the record's, within the source")
     seen: dict[str, Any] = Field(description="as the connector wrote it; holds nothing personal")
-    touched_ms: int = Field(description="when the platform last told of it, to a day: what is not told of for long is forgotten")
+    touched_ms: int = Field(description="when the platform last reported it, to a day: records not reported for long are deleted")
 
 
 ConnectorRecord = Annotated[CursorRecord | SeenRecord, Field(discriminator="kind")]

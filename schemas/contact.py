@@ -51,15 +51,15 @@ class ContactModel(Event):
     """What every contact event carries beside the common fields."""
 
     conversation_id: Id
-    """One customer's matter: all legs of a call, its transfers and callbacks; a ticket through its reopenings. The same id of another
-    source is another matter, unless the configuration joins the two (`joined_sources`)."""
+    """One customer's issue: all legs of a call, its transfers and callbacks; a ticket through its reopenings. The same id of another
+    source is another issue, unless the configuration joins the two (`joined_sources`)."""
     contact_id: Id | None = None
-    """What the platform gives an id: one leg, one segment, one ticket."""
+    """The platform's id of one leg, segment or ticket."""
     related_contact_id: Id | None = None
     """The contact this one comes from."""
     relation: Literal["transfer", "callback", "consult", "reopen"] | None = None
-    """How it comes from the related contact. An agent who asks another in a contact of its own says `consult` on its events, and `transfer`
-    on the answer with which the other takes the customer."""
+    """How it comes from the related contact. An agent who consults another in a separate contact reports `consult` on its events, and
+    `transfer` on the answer with which the other agent takes over the customer."""
 
 
 class ContactArrived(ContactModel):
@@ -85,7 +85,7 @@ class ContactNotOffered(ContactModel):
 
     type: Literal["contact.not_offered"] = "contact.not_offered"
     reason: Literal["busy", "full", "closed", "menu_ended", "blocked"] | None = None
-    """What kept it out."""
+    """Why it did not reach a queue."""
 
 
 class ContactExcluded(ContactModel):
@@ -125,7 +125,7 @@ class ContactAgentOffered(ContactModel):
 
 
 class ContactOfferEnded(ContactModel):
-    """An offer to an agent came to its end."""
+    """An offer to an agent ended."""
 
     type: Literal["contact.offer_ended"] = "contact.offer_ended"
     agent: Id
@@ -159,7 +159,7 @@ class ContactAnswered(ContactModel):
     wait_seconds: Seconds | None = None
     """How long it waited in the queue, from platforms that report the wait with the answer."""
     reports: Annotated[tuple[Literal["hold", "wrap_up", "ring"], ...], Field(max_length=3)] | None = None
-    """The parts of this leg the source promises to report; what is not promised stays unknown."""
+    """The parts of this leg that the source promises to report; parts not promised stay unknown."""
 
 
 class ContactHeld(ContactModel):
@@ -181,7 +181,7 @@ class ContactResumed(ContactModel):
 
 
 class ContactConsultStarted(ContactModel):
-    """An agent began to ask somebody else while the customer waits."""
+    """An agent began to consult another party while the customer waits."""
 
     type: Literal["contact.consult_started"] = "contact.consult_started"
     agent: Id | None = None
@@ -191,7 +191,7 @@ class ContactConsultStarted(ContactModel):
 
 
 class ContactConsultEnded(ContactModel):
-    """A consultation came to its end."""
+    """A consultation ended."""
 
     type: Literal["contact.consult_ended"] = "contact.consult_ended"
     agent: Id | None = None
@@ -215,7 +215,7 @@ class ContactTransferred(ContactModel):
     agent: Id | None = None
     """The agent who passed it on."""
     agent_stays: bool | None = None
-    """Whether the agent's share goes on until something else ends it, as when another agent is asked to join first."""
+    """Whether the agent's share continues until another event ends it, as when another agent is asked to join first."""
 
 
 class ContactLeftQueue(ContactModel):
@@ -277,7 +277,7 @@ class ContactCallbackEnded(ContactModel):
 
 
 class ContactMessage(ContactModel):
-    """Somebody wrote a message in the conversation."""
+    """A message was written in the conversation."""
 
     type: Literal["contact.message"] = "contact.message"
     author_kind: Literal["customer", "agent", "bot", "system"]
@@ -289,7 +289,7 @@ class ContactMessage(ContactModel):
     automatic: bool | None = None
     """Whether a machine wrote it: an out-of-office reply, a receipt."""
     thanks: bool | None = None
-    """Whether the customer's own words in it thank somebody."""
+    """Whether the customer's own words in it give thanks."""
 
 
 class ContactWorkStarted(ContactModel):
@@ -317,7 +317,7 @@ class ContactWrapUpStarted(ContactModel):
 
 
 class ContactWrappedUp(ContactModel):
-    """Work after the conversation came to its end."""
+    """Work after the conversation ended."""
 
     type: Literal["contact.wrapped_up"] = "contact.wrapped_up"
     agent: Id | None = None
@@ -347,19 +347,19 @@ class ContactEscalated(ContactModel):
 
 
 class ContactEnded(ContactModel):
-    """The conversation with the customer came to its end, or the share of it that is named."""
+    """The conversation with the customer ended, or only the named agent's share of it."""
 
     type: Literal["contact.ended"] = "contact.ended"
     by: Literal["customer", "agent", "system"] | None = None
     """Who ended it."""
     reason: Label | None = None
-    """Why, in the platform's own word."""
+    """Why, in the platform's own term."""
     agent: Id | None = None
-    """The agent whose share alone ended, where the customer goes on with others."""
+    """The agent whose share alone ended, where the customer continues with others."""
 
 
 class ContactCategorized(ContactModel):
-    """Somebody or something said what the contact is about."""
+    """A user or a program classified the contact."""
 
     type: Literal["contact.categorized"] = "contact.categorized"
     category: Name | None = None
@@ -369,23 +369,23 @@ class ContactCategorized(ContactModel):
 
 
 class ContactHandedOver(ContactModel):
-    """A bot handed the customer over to people."""
+    """A bot handed the customer over to agents."""
 
     type: Literal["contact.handed_over"] = "contact.handed_over"
     bot: Name | None = None
-    """The bot that gave it up."""
+    """The bot that handed the customer over."""
     queue: Name | None = None
     """The queue it goes to."""
 
 
 class ContactWithdrawn(ContactModel):
-    """The event of this `event_id` did not happen: its source takes it back, with a higher `revision`."""
+    """The event of this `event_id` did not happen: its source withdraws it, with a higher `revision`."""
 
     type: Literal["contact.withdrawn"] = "contact.withdrawn"
 
 
 class SelfServiceStarted(ContactModel):
-    """A customer began to look for an answer without people."""
+    """A customer began to look for an answer without an agent."""
 
     type: Literal["self_service.started"] = "self_service.started"
     kind: Literal["faq", "bot"]
@@ -395,7 +395,7 @@ class SelfServiceStarted(ContactModel):
 
 
 class SelfServiceEnded(ContactModel):
-    """A customer stopped looking for an answer without people."""
+    """A customer stopped looking for an answer without an agent."""
 
     type: Literal["self_service.ended"] = "self_service.ended"
     kind: Literal["faq", "bot"] | None = None

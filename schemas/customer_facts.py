@@ -1,4 +1,4 @@
-"""Records of customer-facts and customer-links: what is known of customers, brought together where it is counted."""
+"""Records of customer-facts and customer-links: facts of customers, partitioned by the key under which the customer is counted."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, defer_build=True)
 
 
-_SPACE = "the source that the ids are of, or the first of those joined with it"
+_SPACE = "the source of the ids, or the first of the sources joined with it"
 
 
-class _Told(_Model):
+class _CustomerEvent(_Model):
     event_id: str
     id_space: str | None = Field(default=None, description=_SPACE)
     customer_key: str
@@ -25,7 +25,7 @@ class _Told(_Model):
 
 
 class ContactFact(_Model):
-    """What there is to know of a conversation of a known customer; replaces what was told of it and that customer before."""
+    """What is known of a conversation of a known customer; replaces the earlier record of that conversation and customer."""
 
     kind: Literal["contact"] = "contact"
     conversation_id: str
@@ -40,7 +40,7 @@ class ContactFact(_Model):
     first_contact: bool = Field(default=False, description="resolved at first contact, and not reopened since")
 
 
-class OrderFact(_Told):
+class OrderFact(_CustomerEvent):
     """An order."""
 
     kind: Literal["order"] = "order"
@@ -49,21 +49,21 @@ class OrderFact(_Told):
     currency: str | None = None
 
 
-class CancellationFact(_Told):
-    """An order taken back."""
+class CancellationFact(_CustomerEvent):
+    """A cancelled order."""
 
     kind: Literal["cancellation"] = "cancellation"
     order_id: str | None = None
 
 
-class StatusFact(_Told):
-    """A customer who came or went."""
+class StatusFact(_CustomerEvent):
+    """A customer who was activated or churned."""
 
     kind: Literal["status"] = "status"
     active: bool
 
 
-class LinkFact(_Told):
+class LinkFact(_CustomerEvent):
     """Two keys of one customer."""
 
     kind: Literal["link"] = "link"
@@ -71,7 +71,7 @@ class LinkFact(_Told):
 
 
 class ProgressFact(_Model):
-    """How far one part is complete: a source partition, the links, or another partition of customer-facts."""
+    """How far an input is complete: a source partition, the links, or another partition of customer-facts."""
 
     kind: Literal["progress"] = "progress"
     source_topic: str
@@ -81,17 +81,17 @@ class ProgressFact(_Model):
 
 
 class FamilyFact(_Model):
-    """Keys that links make one customer, for each partition where one of them is at home; replaces what was told of any of them."""
+    """Keys that links join to one customer, for the home partition of each of them; replaces the earlier record of any of them."""
 
     kind: Literal["family"] = "family"
-    keys: list[str] = Field(description="in order; the customer is counted where the first of them is at home")
-    links: list[tuple[int, str, str]] = Field(description="from when on, told under, to")
-    heard_ms: int = Field(description="the latest of the links; if gone, what is up to there is forgotten")
-    gone: bool = Field(default=False, description="nothing was heard of them for long: each is a customer of its own again")
+    keys: list[str] = Field(description="in order; the customer is counted in the home partition of the first")
+    links: list[tuple[int, str, str]] = Field(description="from when on, key of the record, linked key")
+    heard_ms: int = Field(description="the time of the latest link; if gone, links up to then are deleted")
+    gone: bool = Field(default=False, description="the keys were silent for long: each is a customer of its own again")
 
 
 class CopyFact(_Model):
-    """What is known under a key that is counted in another partition than that of its home; replaces the one before."""
+    """State of a key that is counted in another partition than its home; replaces the earlier record."""
 
     kind: Literal["copy"] = "copy"
     customer_key: str
@@ -99,7 +99,7 @@ class CopyFact(_Model):
 
 
 class MovedFact(_Model):
-    """What the last release knew under a key."""
+    """State of a key from the last release."""
 
     kind: Literal["moved"] = "moved"
     customer_key: str
@@ -107,7 +107,7 @@ class MovedFact(_Model):
 
 
 class HeardFact(_Model):
-    """When a linked key was last heard of."""
+    """When the key of a linked customer was last seen."""
 
     kind: Literal["heard"] = "heard"
     customer_key: str

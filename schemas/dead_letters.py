@@ -1,4 +1,4 @@
-"""The headers of a dead letter: where a record came from and why it was set aside; key, value and own headers stay as they were."""
+"""The headers of a dead letter: where a record came from and why it could not be processed; key, value and own headers stay unchanged."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 Header = tuple[str, bytes | None]
-"""One record header as Kafka has it: a name, which may occur twice, and bytes or nothing."""
+"""One record header in Kafka: a name, which may occur twice, and bytes or nothing."""
 
 TimestampType = Literal["create_time", "log_append_time"]
 
@@ -59,11 +59,11 @@ HEADER_NAMES: Final = (
 #: Added where the value had to be packed to fit: ``gzip``, or ``cut`` where only its beginning is kept (the record is still in its topic).
 CONTENT_ENCODING: Final = "dead-letter-content-encoding"
 
-#: On a record that was sent back to its topic: the dead letter it was, ``topic/partition/offset``.
+#: On a replayed record: the dead letter it was, ``topic/partition/offset``.
 REPLAYED_FROM: Final = "dead-letter-replayed-from"
 
-#: On a note among the dead letters, which has neither key nor value: the offsets of its partition that were sent back, ``17-20,25``.
-#: It is written in the transaction that sends them.
+#: On a note among the dead letters, which has neither key nor value: the replayed offsets of its partition, ``17-20,25``.
+#: It is written in the transaction that replays them.
 REPLAYED: Final = "dead-letter-replayed"
 
 _OURS: Final = frozenset({*HEADER_NAMES, CONTENT_ENCODING, REPLAYED_FROM})
@@ -96,7 +96,7 @@ def dead_letter_headers(
 ) -> list[Header]:
     """Return the headers of a dead letter: the record's own, unchanged and first, then one of each of `HEADER_NAMES`.
 
-    `reason` is the stable id that is counted, `detail` the sentence for people, `stage` the step that refused the record.
+    `reason` is the stable id that is counted, `detail` the sentence for readers, `stage` the step that refused the record.
     """
     values = (
         origin.topic,
@@ -121,24 +121,24 @@ def headers_without_ours(headers: Iterable[Header]) -> list[Header]:
 
 
 def origin_of(headers: Iterable[Header]) -> Origin:
-    """Return where a dead letter came from; raise ValueError when its headers do not say.
+    """Return where a dead letter came from; raise ValueError when its headers do not state it.
 
     The last header of a name counts: it is the one added last.
     """
-    found = {name: value.decode(errors="replace") for name, value in headers if name in HEADER_NAMES and value is not None}
-    missing = [name for name in HEADER_NAMES[:6] if name not in found]
+    headers_by_name = {name: value.decode(errors="replace") for name, value in headers if name in HEADER_NAMES and value is not None}
+    missing = [name for name in HEADER_NAMES[:6] if name not in headers_by_name]
     if missing:
         raise ValueError(f"not a dead letter: no {', '.join(missing)}")
-    timestamp_type = found[ORIGINAL_TIMESTAMP_TYPE]
+    timestamp_type = headers_by_name[ORIGINAL_TIMESTAMP_TYPE]
     if timestamp_type not in {"create_time", "log_append_time"}:
         raise ValueError(f"not a dead letter: {ORIGINAL_TIMESTAMP_TYPE}")
     return Origin(
-        topic=found[ORIGINAL_TOPIC],
-        partition=int(found[ORIGINAL_PARTITION]),
-        offset=int(found[ORIGINAL_OFFSET]),
-        timestamp_ms=int(found[ORIGINAL_TIMESTAMP]),
+        topic=headers_by_name[ORIGINAL_TOPIC],
+        partition=int(headers_by_name[ORIGINAL_PARTITION]),
+        offset=int(headers_by_name[ORIGINAL_OFFSET]),
+        timestamp_ms=int(headers_by_name[ORIGINAL_TIMESTAMP]),
         timestamp_type="create_time" if timestamp_type == "create_time" else "log_append_time",
-        consumer_group=found[CONSUMER_GROUP],
+        consumer_group=headers_by_name[CONSUMER_GROUP],
     )
 
 

@@ -1,7 +1,7 @@
-"""Reads records at speed: a record value becomes a Struct with integer milliseconds, or `Rejected` says why not.
+"""Decode records fast: a record value becomes a Struct with integer milliseconds, or `Rejected` states why not.
 
-The models in `schemas.events` decide what is right; a property test holds that this module decides alike. What it cannot read
-in one go it leaves to them: they alone word a refusal, and they settle the few records of which two readings are possible.
+The models in `schemas.events` define what is valid; a property test holds this module to them. What it cannot read at once it leaves to
+the models: they alone word a refusal, and they decide the few records that can be read in two ways.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from schemas.events import (
 )
 from schemas.limits import MAX_AHEAD_MS, MAX_RECORD_BYTES, MIN_TIME_MS, far_fetched
 from schemas.rejection import REJECT_REASONS, Rejected, RejectReason
-from schemas.times import REST_MS, SECOND_MS, parse_time_ms, to_ms
+from schemas.times import SECOND_MS, SUFFIX_MS, parse_time_ms, to_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -64,7 +64,7 @@ class Decode(Protocol[E_co]):
 
 # ---- The fast path -----------------------------------------------------------------------------------------------------------------
 
-#: Whether what pays to be compiled is.
+#: Whether the extension is compiled.
 IS_COMPILED = compiled is not None
 
 #: Up to this many bytes a record has no room for what only a long one can hold: nesting beyond the models' limit, endless digits.
@@ -80,19 +80,19 @@ _BACKSLASH, _DELETE = b"\\\x7f"
 
 _ASCII = bytes(range(0x80))
 
-#: What U+3000 to U+9FFF consist of in UTF-8.
+#: The UTF-8 bytes of U+3000 to U+9FFF.
 _BYTES_OF_PLAIN = bytes([*range(0x80, 0xC0), *range(0xE3, 0xEA)])
 
-#: So many are remembered.
+#: The most texts that each cache holds.
 _REMEMBERED = 4_096
 
-#: What a blank weighs: more than all that a short record has beyond ASCII; and what a text weighs that is not sound: more than any record.
+#: The weight of a blank: more than all that a short record has beyond ASCII. The weight of an unsound text: more than any record.
 _BLANK, _UNSOUND = 1 << 10, 1 << 60
 
-#: Fields with names that come again and again, beside the site.
+#: Fields whose names recur, beside the site.
 _NAMES = ("queue", "team", "category")
 
-#: Among these are all of U+3000 to U+9FFF that a text may not hold, may not consist of, or that are composed with what stands before them.
+#: Contains all of U+3000 to U+9FFF that a text may not hold or consist of, or that compose with the character before them.
 _SPECIAL = (
     b"\xe3\x80\x80",
     b"\xe3\x80\xaa",
@@ -106,14 +106,14 @@ _SPECIAL = (
     b"\xe3\x85\xa4",
 )
 
-#: Where a text may begin or end with a blank: in any JSON one stands after a quote, or before one that closes a text, for a value or
-#: white space does not follow.
+#: Where a text may begin or end with a blank: in JSON one follows a quote, or precedes one that closes a text, because neither a value
+#: nor white space follows.
 _HAS_BLANK_END = re.compile(rb' (?:"[,}\]\s]|(?<=" ))').search
 
 _IS_TEXT = re.compile(TEXT_PATTERN.removesuffix("$")).fullmatch
 
 
-#: Type of event → its times, and what says what is wrong with those beyond the common ones.
+#: Type of event → its times, and the check of those beyond the common ones.
 _TIMES: dict[type, tuple[tuple[str, ...], Callable[[Any], object] | None]] = {
     kind: (("occurred_ms", "received_ms", *kind.further_times), far_fetched if kind.further_times else None)
     for union in (structs.ContactEvent, structs.AgentEvent, structs.CustomerEvent)
@@ -136,7 +136,7 @@ def _decoder(union: object, parse: Callable[[bytes], Any], kinds: Iterable[type[
 
 
 def _usual(union: object) -> Usual | None:
-    """Return what decodes many records at once."""
+    """Return the function that decodes many records at once."""
     if compiled is None:
         return None
     decode_all, read, times = compiled.decode_all, msgspec.json.Decoder(union).decode, _TIMES
@@ -144,7 +144,7 @@ def _usual(union: object) -> Usual | None:
 
 
 def _interpreted(union: object, parse: Callable[[bytes], Any], kinds: Iterable[type[Event]]) -> Decode[Any]:
-    """Return a decoder that needs nothing compiled."""
+    """Return a decoder in pure Python."""
     read: Callable[[bytes], Any] = msgspec.json.Decoder(union).decode
     types = tuple(str(kind.model_fields["type"].default) for kind in kinds)
     finish = {kind: own_code(_finisher(kind)) for kind in get_args(union)}
@@ -154,15 +154,15 @@ def _interpreted(union: object, parse: Callable[[bytes], Any], kinds: Iterable[t
 
     def decode(value: bytes | None) -> Any:
         try:
-            event = read(value)  # type: ignore[arg-type]  # None raises, and the models say the rest
-            # What no field holds has not been read, and is UTF-8 as well.
-            rest = 0 if value.isascii() else len(value) - len(value.decode())  # type: ignore[union-attr,arg-type]
-            rest = finish[type(event)](event, rest + value.count(blank) * a_blank)  # type: ignore[union-attr]
+            event = read(value)  # type: ignore[arg-type]  # None raises, and the models report it
+            # Ignored fields have not been read: decoding checks that they are UTF-8 as well.
+            weight = 0 if value.isascii() else len(value) - len(value.decode())  # type: ignore[union-attr,arg-type]
+            weight = finish[type(event)](event, weight + value.count(blank) * a_blank)  # type: ignore[union-attr]
         except (ValueError, TypeError, RecursionError):
             return _decode_by_models(value, read, parse, types)
-        # Short ones without an escape are what nearly all records are. Testing for one byte costs 40 ns; a pattern costs ten times that.
+        # Nearly all records are short and without an escape. Testing for one byte costs 40 ns; a pattern costs ten times that.
         if (
-            (rest and (rest < 0 or rest & beyond_blanks or has_blank_end(value) is not None))  # type: ignore[arg-type]
+            (weight and (weight < 0 or weight & beyond_blanks or has_blank_end(value) is not None))  # type: ignore[arg-type]
             or backslash in value  # type: ignore[operator]
             or delete in value  # type: ignore[operator]
             or len(value) > short  # type: ignore[arg-type]
@@ -174,23 +174,23 @@ def _interpreted(union: object, parse: Callable[[bytes], Any], kinds: Iterable[t
 
 
 def _finisher(kind: type[structs.Event]) -> Callable[[Any, int], int]:
-    """Return what puts the times of events of a kind into milliseconds, and tells what the names in one leave of the record's weight."""
-    second_ms, rest_ms, weights, has_further = SECOND_MS, REST_MS, _WEIGHTS, bool(kind.further_times)
+    """Return a function that sets the times of an event to milliseconds and returns the record's weight without its names."""
+    second_ms, suffix_ms, weights, has_further = SECOND_MS, SUFFIX_MS, _WEIGHTS, bool(kind.further_times)
     others = tuple(name for name in _NAMES if name in kind.__struct_fields__)
 
-    def finish(event: structs.Event, rest: int) -> int:
+    def finish(event: structs.Event, weight: int) -> int:
         text: Any = event.occurred_ms
-        event.occurred_ms = second_ms[text[:19]] + rest_ms[text[19:]]
+        event.occurred_ms = second_ms[text[:19]] + suffix_ms[text[19:]]
         text = event.received_ms
-        event.received_ms = second_ms[text[:19]] + rest_ms[text[19:]]
+        event.received_ms = second_ms[text[:19]] + suffix_ms[text[19:]]
         if has_further:
             _put_further_times(event)
-        if rest:
-            # Where they hold all blanks and all that is not ASCII, nothing else holds any.
-            rest -= weights[event.site]
+        if weight:
+            # If the names hold all blanks and all characters beyond ASCII, no other text holds any.
+            weight -= weights[event.site]
             for name in others:
-                rest -= weights[getattr(event, name)]
-        return rest
+                weight -= weights[getattr(event, name)]
+        return weight
 
     return finish
 
@@ -219,41 +219,41 @@ def _is_sound(value: bytes, event: structs.Event) -> bool:
 
 
 class _Weights(dict[str | None, int]):
-    """A text → how many bytes it has in UTF-8 beyond its characters, and ``_BLANK`` for each blank in it, remembered.
+    """A text → its UTF-8 bytes beyond its characters, and ``_BLANK`` for each blank in it, cached.
 
-    It is more than a record can have if the text is not sound.
+    An unsound text weighs more than a record can.
     """
 
     def __missing__(self, text: str | None) -> int:
         if text is None:
             return 0
-        found = len(text.encode()) - len(text) + _BLANK * text.count(" ") if _is_sound_text(text) else _UNSOUND
+        weight = len(text.encode()) - len(text) + _BLANK * text.count(" ") if _is_sound_text(text) else _UNSOUND
         if len(self) >= _REMEMBERED:
             self.clear()
-        self[text] = found
-        return found
+        self[text] = weight
+        return weight
 
 
 _WEIGHTS = _Weights()
 
 
 class _Plain(dict[bytes, bool]):
-    """What of a record is not ASCII → whether all of it is of U+3000 to U+9FFF without the special ones, remembered."""
+    """The part of a record beyond ASCII → whether all of it is of U+3000 to U+9FFF without the special characters, cached."""
 
-    def __missing__(self, rest: bytes) -> bool:
-        found = not rest.translate(None, _BYTES_OF_PLAIN) and not any(special in rest for special in _SPECIAL)
-        if len(rest) <= _SHORT:
+    def __missing__(self, beyond_ascii: bytes) -> bool:
+        is_plain = not beyond_ascii.translate(None, _BYTES_OF_PLAIN) and not any(special in beyond_ascii for special in _SPECIAL)
+        if len(beyond_ascii) <= _SHORT:
             if len(self) >= _REMEMBERED:
                 self.clear()
-            self[rest] = found
-        return found
+            self[beyond_ascii] = is_plain
+        return is_plain
 
 
 _PLAIN = _Plain()
 
 
 def _texts_are_sound(event: structs.Event) -> bool:
-    """Return whether no text holds a character that is refused, none is blank or has blanks at its ends, and all are composed."""
+    """Return whether no text holds a refused character, is blank or has blanks at its ends, and all are composed."""
     for name in event.__struct_fields__:
         content = getattr(event, name)
         if isinstance(content, str):
@@ -272,7 +272,7 @@ def _is_sound_text(text: str) -> bool:
 
 
 def _decode_by_models(value: bytes | None, read: Callable[[bytes], Any], parse: Callable[[bytes], Any], types: tuple[str, ...]) -> Any:
-    """Return what the models make of a record as a Struct; raise Rejected as they word it."""
+    """Return a record as a Struct, validated by the models; raise Rejected as they word it."""
     if not value:
         raise Rejected("empty", "the record has no value")
     if len(value) > MAX_RECORD_BYTES:
@@ -286,7 +286,7 @@ def _decode_by_models(value: bytes | None, read: Callable[[bytes], Any], parse: 
     except ValidationError as error:
         raise _rejected(error.errors(include_url=False, include_input=False)[0], types) from None
     except ValueError as error:
-        # The parser's message says what it expected and where, and quotes nothing.
+        # The parser's message states what it expected and where, and quotes nothing.
         raise Rejected("invalid_json", str(error)) from None
     event = read(encode(model))
     wire_names = dict(zip(event.__struct_fields__, event.__struct_encode_fields__, strict=True))
@@ -296,7 +296,7 @@ def _decode_by_models(value: bytes | None, read: Callable[[bytes], Any], parse: 
     return event
 
 
-#: What pydantic's error types mean here; every other one is an invalid value.
+#: Reason by pydantic's error type; every other type is an invalid value.
 _REASONS: dict[str, RejectReason] = {
     "json_invalid": "invalid_json",
     "union_tag_invalid": "unknown_type",
@@ -351,11 +351,11 @@ def _rejected(error: ErrorDetails, types: tuple[str, ...]) -> Rejected:
         pattern = error["ctx"]["pattern"]
         permitted = _A_TEXT if pattern == TEXT_PATTERN else f"a text like {pattern}"
         return Rejected(reason, f"{path}: {permitted}")
-    permitted = _PERMITTED.get(kind, "an object" if not path else "another value").format(**_whole(error.get("ctx", {})))
+    permitted = _PERMITTED.get(kind, "an object" if not path else "another value").format(**_integral(error.get("ctx", {})))
     return Rejected(reason, f"{path or 'record'}: {permitted}")
 
 
-def _whole(context: dict[str, Any]) -> dict[str, Any]:
+def _integral(context: dict[str, Any]) -> dict[str, Any]:
     """Return the context with whole numbers written without a fraction."""
     return {name: int(value) if isinstance(value, float) and value.is_integer() else value for name, value in context.items()}
 
@@ -371,7 +371,7 @@ _LONGEST_SOURCE = 100
 
 
 def source_of(value: bytes | None) -> str | None:
-    """Return the source that a rejected record names, None if it names none that an event could have."""
+    """Return the source that a rejected record names; None if it names none that an event could have."""
     if value is None or len(value) > MAX_RECORD_BYTES:
         return None
     try:
@@ -384,7 +384,7 @@ def source_of(value: bytes | None) -> str | None:
 
 # ---- The topics --------------------------------------------------------------------------------------------------------------------
 
-#: Decodes many records at once, where it is compiled: the event of each that is certainly right and whose times may be true, else None.
+#: Decodes many records at once, if compiled: the event of each record that is certainly valid and whose times are plausible, else None.
 Usual: TypeAlias = "Callable[[Sequence[Any]], list[Any]]"
 
 #: Decodes a record value of contact-events.
@@ -400,7 +400,7 @@ usual_agent_events: Usual | None = _usual(structs.AgentEvent)
 #: Decodes a record value of customer-events.
 decode_customer_event: Decode[structs.CustomerEvent] = _decoder(structs.CustomerEvent, parse_customer_event, CUSTOMER_KINDS)
 
-#: Type of an event → what parses the records of a topic that has such events.
+#: Type of an event → the parser of its topic's records.
 _PARSE: dict[str, Callable[[bytes], Event]] = {
     str(kind.model_fields["type"].default): parse
     for kinds, parse in ((CONTACT_KINDS, parse_contact_event), (AGENT_KINDS, parse_agent_event), (CUSTOMER_KINDS, parse_customer_event))
@@ -416,7 +416,7 @@ def _parse_event(value: bytes) -> Event:
     return parse(value)
 
 
-#: Decodes an event of whatever topic; why one is refused the decoder of its own topic says better.
+#: Decodes an event of any topic; the decoder of its own topic states more exactly why it is refused.
 decode_event: Decode[structs.ContactEvent | structs.AgentEvent | structs.CustomerEvent] = _decoder(
     structs.ContactEvent | structs.AgentEvent | structs.CustomerEvent, _parse_event, (*CONTACT_KINDS, *AGENT_KINDS, *CUSTOMER_KINDS)
 )

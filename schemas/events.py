@@ -1,4 +1,4 @@
-"""The unions of events a topic, and how a record is read and written with the models: complete, not fast (see `decoding` for fast)."""
+"""The unions of events of each topic, and reading and writing records with the models: complete, not fast (`decoding` is)."""
 
 from __future__ import annotations
 
@@ -143,21 +143,21 @@ def encode(event: Event) -> bytes:
 
 
 def _strict(value: bytes) -> bytes:
-    """Return `value` if it is JSON by the standard: NaN and infinities are refused even in fields that are ignored."""
+    """Return `value` if it is JSON by the standard: NaN and infinities are refused even in ignored fields."""
     from_json(value, allow_inf_nan=False)
     return value
 
 
 def parse_contact_event(value: bytes) -> ContactEvent:
-    """Return the model of a contact-events record; raise pydantic's ValidationError, or ValueError for what is no JSON."""
+    """Return the model of a contact-events record; raise pydantic's ValidationError, or ValueError if it is no JSON."""
     return _CONTACT.validate_json(_strict(value))
 
 
 def parse_agent_event(value: bytes) -> AgentEvent:
-    """Return the model of an agent-events record; raise pydantic's ValidationError, or ValueError for what is no JSON."""
+    """Return the model of an agent-events record; raise pydantic's ValidationError, or ValueError if it is no JSON."""
     return _AGENT.validate_json(_strict(value))
 
 
 def parse_customer_event(value: bytes) -> CustomerEvent:
-    """Return the model of a customer-events record; raise pydantic's ValidationError, or ValueError for what is no JSON."""
+    """Return the model of a customer-events record; raise pydantic's ValidationError, or ValueError if it is no JSON."""
     return _CUSTOMER.validate_json(_strict(value))

@@ -1,4 +1,4 @@
-"""Writes what is generated from the models, or with `--check` says what is out of date: `python -m schemas.generate [--check]`."""
+"""Write the files generated from the models, or list those out of date: `python -m schemas.generate [--check]`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["drift", "main", "products", "write"]
 
 _ROOT = Path(__file__).resolve().parent.parent
 
-#: The folder that holds nothing but generated files.
+#: The directory that holds only generated files.
 _JSON = "schemas/json"
 
 
@@ -36,7 +36,7 @@ def products() -> dict[str, str]:
 
 
 def _left_over(root: Path, wanted: dict[str, str]) -> list[str]:
-    """Return the files in the generated folder that no model stands behind any more."""
+    """Return the files in the generated directory that no model produces any more."""
     present = (path.relative_to(root).as_posix() for path in (root / _JSON).rglob("*.json"))
     return sorted(path for path in present if path not in wanted)
 

@@ -1,4 +1,4 @@
-"""The limits a record is held to beside its shape: its size, how far its times may lie apart, how many tell of one id."""
+"""The limits of a record beyond its shape: its size, the distance between its times, the number of events of one id."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ __all__ = [
     "far_fetched_plan",
 ]
 
-#: The largest record value read, in bytes; the broker's own limit is higher, so that a refusal has a reason and not an error.
+#: The largest record value that is read, in bytes. The broker's own limit is higher, so that a refusal has a reason and is no error.
 MAX_RECORD_BYTES = 256 * 1024
 
-#: 2000-01-01T00:00:00Z: what occurred earlier is a platform's unset clock.
+#: 2000-01-01T00:00:00Z: an earlier time comes from a platform's unset clock.
 MIN_TIME_MS = 946_684_800_000
 
-#: How far a clock may run ahead of the next one down the line, in milliseconds.
+#: How far a clock may run ahead of the next one on an event's way, in milliseconds.
 MAX_AHEAD_MS = 5 * 60 * 1000
 
-#: How far a heartbeat may say that a source is complete beyond its own receipt, in milliseconds: what two clocks that are kept differ by.
+#: How far `complete_through` of a heartbeat may lie after its receipt, in milliseconds: the difference of two synchronized clocks.
 MAX_COMPLETE_AHEAD_MS = 2_000
 
 TimeReason = Literal["time_too_old", "time_in_future", "complete_through_in_future"]
@@ -52,58 +52,58 @@ TimeReason = Literal["time_too_old", "time_in_future", "complete_through_in_futu
 TIME_DETAILS: Final[dict[TimeReason, str]] = {
     "time_too_old": "occurred_at is before the year 2000",
     "time_in_future": "occurred_at is more than 5 minutes after received_at, or either that much after the record was published",
-    "complete_through_in_future": "complete_through is more than 2 seconds after received_at: nobody knows that nothing is still to come",
+    "complete_through_in_future": "complete_through is more than 2 seconds after received_at: no source can know that yet",
 }
-"""What each means, for who looks at a dead letter."""
+"""What each reason means, for readers of a dead letter."""
 
-#: A conversation has no more events, nor a person of those that may still change something: each is one row of state, which has to
-#: fit into a record whatever the texts in it.
+#: The most events of a conversation, and of a person those that may still change something. Each id is one row of state, which must
+#: fit into a record whatever its texts are.
 MAX_FACTS = 2_000
 
-#: It waits in at most so many queues at a time, and so many agents work on it: each of its events is held against all of them.
+#: The most queues a conversation waits in at a time, and the most agents who work on it: each of its events is compared with all of them.
 MAX_OPEN = 50
 
-#: And a person no more plans: half a year of shifts with their breaks.
+#: The most plans of a person: half a year of shifts with their breaks.
 MAX_PLANS = 3_000
 
-#: For events of a conversation that arrive after later ones, so many of its events are counted again at most.
+#: The most events of a conversation that are recounted because others arrived out of order.
 MAX_COUNTED_ANEW = 25_000
 
-#: Of a queue and channel no more forecasts that have not passed: twelve weeks of quarters of an hour, in one row of state.
+#: The most forecasts of a queue and channel that have not passed: twelve weeks of quarters of an hour, in one row of state.
 MAX_FORECASTS = 8_000
 
-#: From more systems than this nothing is taken on one partition: each is named in every record of how far the partition has come.
+#: The most sources on one partition: every progress record of the partition names each of them.
 MAX_SOURCES = 250
 
-#: A source's events come by at most so many ways at a time, each of which says how far it is complete.
+#: The most instances of a source at a time; each reports how far it is complete.
 MAX_INSTANCES = 16
 
-#: Links join at most so many keys to one customer: with each of them a fact of the customer costs more to count.
+#: The most keys that links join to one customer: each makes a fact of the customer more expensive to count.
 MAX_JOINED_KEYS = 20
 
-#: Why an event is refused that is one too many of its conversation or person: no record shows that, only what is known by then.
+#: The event exceeds the limit of its conversation or person. The record alone does not show that, only the state.
 TOO_MANY_EVENTS: Final = "too_many_events"
 
-#: Why an event is refused that comes before others of its conversation once too many of these have been counted again.
+#: The event is out of order, and its conversation has reached the limit of recounted events.
 TOO_MANY_OUT_OF_ORDER: Final = "too_many_out_of_order"
 
-#: Why an event is refused that would begin, or go on with, a contact or person where too much is kept of its source already.
+#: The event would start or continue a contact or person, and its source has reached the limit of these.
 TOO_MANY_OPEN: Final = "too_many_open_conversations"
 TOO_MANY_PEOPLE: Final = "too_many_people"
 
-#: Why an event is refused of a source that is one too many.
+#: The event is from a source beyond the limit of sources.
 TOO_MANY_SOURCES: Final = "too_many_sources"
 
-#: The reason of a dead letter that ended two processes before it was found; a defect of ours, whatever is in it.
+#: The record ended two processes before it was found: an internal error, whatever its content.
 ENDS_WORKERS: Final = "ends_workers"
 
-#: The reason of the one dead letter of a batch that would take too much memory, or is not packed as its codec has it.
+#: The one dead letter of a batch that would take too much memory, or that its codec cannot unpack.
 UNREADABLE_BATCH: Final = "unreadable_batch"
 
-#: Why a record is set aside of a source that is quarantined on its partition: nothing is wrong with it by itself.
+#: The source is quarantined on this partition; the record itself may be fine.
 SOURCE_QUARANTINED: Final = "source_quarantined"
 
-#: A plan or forecast is about a shift or an interval, not about a year, and nobody plans or promises for a time farther off.
+#: A plan or forecast is of a shift or an interval, not of a year, and is not made for a time farther off.
 _LONGEST_DAYS, _FARTHEST_DAYS = 31, 400
 _DAY_MS = 86_400_000
 
@@ -119,7 +119,7 @@ def bound_times(event: _Timed, appended_ms: int) -> TimeReason | None:
     """Return why the times of a decoded event cannot be true, or None; then it was received no later than its record was appended.
 
     `appended_ms` is the Kafka timestamp of the record: milliseconds since the epoch, by the broker's clock. A connector's clock that
-    runs ahead loses no event, and moves nothing beyond that.
+    runs ahead loses no event, and moves no time beyond the append.
     """
     received_ms = event.received_ms
     if event.occurred_ms < MIN_TIME_MS:
@@ -130,7 +130,7 @@ def bound_times(event: _Timed, appended_ms: int) -> TimeReason | None:
 
 
 def _set_back(event: Any, appended_ms: int) -> TimeReason | None:
-    """Have an event be received when its record was appended."""
+    """Set the receipt of an event to the time its record was appended."""
     if event.occurred_ms - appended_ms > MAX_AHEAD_MS:
         return "time_in_future"
     wrong = bound_complete_through(event, appended_ms) if getattr(event, "complete_through_ms", None) is not None else None
@@ -139,37 +139,37 @@ def _set_back(event: Any, appended_ms: int) -> TimeReason | None:
 
 
 def bound_complete_through(heartbeat: Any, appended_ms: int) -> TimeReason | None:
-    """Return why a decoded heartbeat is not believed, or None; then it says nothing of a time after its record was appended."""
+    """Return why a decoded heartbeat is refused, or None; then its `complete_through` is no later than the append of its record."""
     if heartbeat.complete_through_ms - heartbeat.received_ms > MAX_COMPLETE_AHEAD_MS:
         return "complete_through_in_future"
     heartbeat.complete_through_ms = min(heartbeat.complete_through_ms, appended_ms)
     return None
 
 
-# ---- What a sender says of times to come: how long, and how far off ---------------------------------------------------------------
+# ---- Future times that a sender reports: how long, and how far off ----------------------------------------------------------------
 
 
 def far_fetched_plan(occurred_ms: int, start_ms: int, end_ms: int) -> str | None:
-    """Return what is permitted where a plan is too long or ends too far off, None if it is neither."""
+    """Return what is permitted if a plan is too long or ends too far off, else None."""
     if end_ms - start_ms > _LONGEST_DAYS * _DAY_MS:
         return f"end: at most {_LONGEST_DAYS} days after start"
     return _far_off("end", occurred_ms, end_ms)
 
 
 def far_fetched_forecast(occurred_ms: int, start_ms: int, seconds: float) -> str | None:
-    """Return what is permitted where a forecast is of no interval, of too long a one, or of one too far off; None if of none of these."""
+    """Return what is permitted if the interval of a forecast is empty, too long or too far off, else None."""
     if not 0 < seconds <= _LONGEST_DAYS * _DAY_MS / 1000:
         return f"interval_seconds: more than 0 and at most {_LONGEST_DAYS * _DAY_MS // 1000}"
     return _far_off("interval_start", occurred_ms, start_ms)
 
 
 def far_fetched_due(occurred_ms: int, due_ms: int | None) -> str | None:
-    """Return what is permitted where a callback is due too far off, None if it is not."""
+    """Return what is permitted if a callback is due too far off, else None."""
     return None if due_ms is None else _far_off("due", occurred_ms, due_ms)
 
 
 def far_fetched(event: Any) -> str | None:
-    """Return what is permitted where a decoded event tells of times too long or too far off, None otherwise."""
+    """Return what is permitted if a decoded event has future times that are too long or too far off, else None."""
     kind = event.type
     if kind == "schedule.planned":
         return far_fetched_plan(event.occurred_ms, event.start_ms, event.end_ms)

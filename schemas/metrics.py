@@ -1,4 +1,4 @@
-"""Records of the metric topics: one window of one scope, or how far one part of the stream has come."""
+"""Records of the metric topics: one window of one scope, or the progress of one partition."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class _Model(BaseModel):
 
 
 class FigureValue(_Model):
-    """One KPI with its parts; times in seconds, ratios 0 to 1, null where nothing can be said."""
+    """One KPI with its parts; times in seconds, ratios 0 to 1, null where it is unknown."""
 
     value: float | None
     numerator: float | None = None
@@ -39,16 +39,16 @@ class FigureValue(_Model):
 class _Scoped(_Model):
     scope_kind: ScopeKind
     scope: str = Field(description="name of the queue, department, business, site or team; 'all' for the total")
-    channel: str | None = Field(description="null for figures about people")
-    as_of: str = Field(description="RFC 3339: the newest instant the figures take in")
+    channel: str | None = Field(description="null for figures about agents")
+    as_of: str = Field(description="RFC 3339: the newest instant that the figures include")
     complete_through: str | None = Field(
-        description="RFC 3339: nothing earlier is still to come; null while a part of the stream has said nothing"
+        description="RFC 3339: nothing earlier is still to come; null while part of the stream has reported nothing"
     )
     revision: int = Field(ge=1, description="grows with every record of the same key; ignore lower ones")
 
 
 class OtherFigures(_Model):
-    """The same KPIs seen in another way."""
+    """The same KPIs, counted in another way."""
 
     kpis: dict[str, FigureValue]
 
@@ -63,7 +63,7 @@ class WindowFigures(_Scoped):
     window_start: str
     window_end: str
     final: bool = Field(
-        description="all its contacts are decided: only late events, or what comes of the contacts later, such as a resolution, change it"
+        description="all its contacts are decided: only late events, or later facts of the contacts, such as a resolution, change it"
     )
     late_events: int = Field(ge=0)
     definitions: dict[str, str] = Field(
@@ -72,18 +72,19 @@ class WindowFigures(_Scoped):
     kpis: dict[str, FigureValue]
     by_definition: dict[str, dict[str, FigureValue]] | None = Field(
         default=None,
-        description="definition@version → KPI id → figure, of the definitions beside the first, where it means something else",
+        description="definition@version → KPI id → figure, of the definitions beside the first, where its meaning differs",
     )
     by_label: dict[str, dict[str, FigureValue]] = Field(
         default_factory=dict,
         description="KPI id → label (a reason, a category) → figure; at most 100 labels a KPI, the others together as '(other)'",
     )
-    counts: dict[str, int] = Field(description="the sums the KPIs come from; times in milliseconds; they add up over windows of one scope")
+    counts: dict[str, int] = Field(description="the sums behind the KPIs; times in milliseconds; they add up over windows of one scope")
     by_outcome: OtherFigures | None = Field(
-        default=None, description="intervals and days of contacts, if asked for: from what happened in them, whenever it was offered"
+        default=None,
+        description="intervals and days of contacts, if configured: by the time of outcomes, whenever the contacts were offered",
     )
     exceptions: list[str] | None = Field(
-        default=None, description="intervals and days: names of the calendar exceptions that any of it falls into; absent without"
+        default=None, description="intervals and days: names of the calendar exceptions that touch it; absent without"
     )
     without_exceptions: OtherFigures | None = Field(
         default=None, description="days with exceptions: from their cells that no exception touches"
@@ -91,26 +92,28 @@ class WindowFigures(_Scoped):
 
 
 class DefinitionFigures(_Model):
-    """One version of a definition, as it was first computed with; written once."""
+    """One version of a definition, as it was first used; written once."""
 
     kind: Literal["definition"] = "definition"
     name: str
     version: int = Field(ge=1)
     effective_from: str | None = Field(description="RFC 3339: it judges windows that begin at or after this; null for the first version")
     known_since: str | None = Field(
-        description="RFC 3339: nor does it judge windows that begin before this; null where the stream has known it from the beginning"
+        description="RFC 3339: nor does it judge windows that begin before this; null where the stream has had it from the beginning"
     )
     content: dict[str, Any] = Field(description="the keys of docs/configuration.md, service level")
     revision: int = Field(ge=1)
 
 
 class NowFigures(_Scoped):
-    """What is going on at ``as_of``."""
+    """The present state at ``as_of``."""
 
     kind: Literal["now"] = "now"
     waiting: int | None = Field(default=None, ge=0)
-    waiting_since: str | None = Field(default=None, description="RFC 3339: entry of the one waiting longest; longest wait = as-of − this")
-    longest_wait_seconds: float | None = Field(default=None, ge=0, description="at as_of; null if nobody waits")
+    waiting_since: str | None = Field(
+        default=None, description="RFC 3339: entry of the longest-waiting contact; longest wait = as-of − this"
+    )
+    longest_wait_seconds: float | None = Field(default=None, ge=0, description="at as_of; null if no contact waits")
     in_progress: int | None = Field(default=None, ge=0)
     waiting_past_threshold: int | None = Field(default=None, ge=0, description="waiting longer than the service level threshold, at as_of")
     callbacks_waiting: int | None = Field(default=None, ge=0, description="callbacks pending")
@@ -131,16 +134,16 @@ class NowFigures(_Scoped):
 
 
 class QuarantinedSource(_Model):
-    """A source whose records are set aside on some partition, because it was beyond its limits or an operator said so."""
+    """A source that is quarantined on some partition, because it exceeded its limits or an operator ordered it."""
 
-    reason: str = Field(description="bad_records, late_records, operator; where it began first")
+    reason: str = Field(description="bad_records, late_records, operator; of the partition where it began first")
     since: str = Field(description="RFC 3339")
     partitions: int = Field(ge=1, description="of all event topics")
-    records: int = Field(ge=0, description="set aside since")
+    records: int = Field(ge=0, description="dead letters since")
 
 
 class ProgressFigures(_Model):
-    """How far one partition of queue-panes has been rolled up; written once a second while sources are alive."""
+    """How far one partition of queue-panes is rolled up; written once a second while sources are alive."""
 
     kind: Literal["progress"] = "progress"
     pane_partition: int
@@ -150,12 +153,12 @@ class ProgressFigures(_Model):
     sources: dict[str, str] = Field(description="source → RFC 3339 of its last sign of life (received_at)")
     quarantined_sources: dict[str, QuarantinedSource] = Field(
         default_factory=dict,
-        description=f"source → why it is set apart; absent without. {BUCKETS_HELP}",
+        description=f"source → why it is quarantined; absent without. {BUCKETS_HELP}",
     )
     beyond_limits: BeyondLimits
     journals: dict[str, str] = Field(default_factory=dict, description="journal → RFC 3339 of how far it is complete; absent without")
     revision: int = Field(ge=1)
 
 
-#: The keys of these records stand in `schemas.topics`; a reader treats them as opaque.
+#: `schemas.topics` has the keys of these records; a reader treats them as opaque.
 MetricRecord = Annotated[WindowFigures | NowFigures | ProgressFigures | DefinitionFigures, Field(discriminator="kind")]

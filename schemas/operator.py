@@ -1,7 +1,7 @@
-"""What an operator orders: records that `contact-streams` alone writes into the topics of events, to every partition of them.
+"""Orders of an operator: records that only `contact-streams` writes into the topics of events, to every partition of them.
 
-They are no events: no connector takes them in, and no decoder of events knows them. A worker carries one out where it stands among
-the records, in the transaction that moves the offset beyond it.
+They are no events: connectors do not accept them, and decoders of events do not know them. A worker carries one out at its offset, in
+the transaction that commits the offset after it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = [
 
 
 class BadOrderError(ValueError):
-    """A record has the type of an order, and not its form."""
+    """A record has the type of an order, but not its form."""
 
 
 class OperatorModel(BaseModel):
@@ -38,36 +38,36 @@ class OperatorModel(BaseModel):
     type: str
     """The kind of order."""
     event_id: Id
-    """Names the order; the same on every partition."""
+    """Identifies the order; the same on every partition."""
     occurred_at: Time
-    """When it was given, by the clock of the machine on which it was given."""
+    """When it was given, by the clock of the operator's machine."""
     why: Label | None = None
-    """What for, in the operator's own words."""
+    """The reason, in the operator's own words."""
 
 
 class ProgressReset(OperatorModel):
-    """Progress, and what sources have said of it, goes back to an instant where it lies beyond."""
+    """Progress, and the completeness that sources reported, go back to an instant if they lie beyond it."""
 
     type: Literal["operator.progress_reset"] = "operator.progress_reset"
     to: Time
-    """Nothing may lie beyond this; what lies before it stays as it is."""
+    """Nothing may lie beyond this; earlier progress stays unchanged."""
 
 
 class SourceQuarantined(OperatorModel):
-    """From here on what a source sends is set aside; a source that is quarantined already stays so for the reason it has."""
+    """From this record on, records of a source become dead letters; a source already quarantined keeps its reason."""
 
     type: Literal["operator.source_quarantined"] = "operator.source_quarantined"
     source: Label
 
 
 class SourceReleased(OperatorModel):
-    """From here on what a source sends counts again, and it is judged anew."""
+    """From this record on, a source counts again, and its judging restarts."""
 
     type: Literal["operator.source_released"] = "operator.source_released"
     source: Label
 
 
-#: The models by what stands under `type` in a record. Only additions.
+#: The models by `type` of the record. Only additions.
 OPERATOR_KINDS: dict[str, type[OperatorModel]] = {
     str(kind.model_fields["type"].default): kind for kind in (ProgressReset, SourceQuarantined, SourceReleased)
 }
@@ -79,7 +79,7 @@ def encode_order(order: OperatorModel) -> bytes:
 
 
 def is_order(value: bytes | None) -> bool:
-    """Say whether a record holds an order, in its form or not."""
+    """Return whether a record has the type of an order, well-formed or not."""
     try:
         return parse_order(value) is not None
     except BadOrderError:
@@ -87,7 +87,7 @@ def is_order(value: bytes | None) -> bool:
 
 
 def parse_order(value: bytes | None) -> OperatorModel | None:
-    """Return the order that a record holds, None if it holds none; raise BadOrderError where it has the type of one and not its form."""
+    """Return the order in a record, None if it has none; raise BadOrderError if it has the type of an order, but not its form."""
     if not value or b'"operator.' not in value:
         return None
     try:

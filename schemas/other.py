@@ -1,4 +1,4 @@
-"""Orders, customers, forecasts and what a source says about itself: one model a kind."""
+"""Orders, customers, forecasts and the reports of a source about itself: one model a kind."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = [
     "SourceSnapshot",
 ]
 
-#: The most ids one snapshot may list; the size of a record usually ends it sooner.
+#: The most ids one snapshot may list; the limit of a record's size usually comes first.
 MAX_OPEN_IDS = 50_000
 
 Currency = Annotated[str, Field(min_length=3, max_length=3, pattern="^[A-Z]{3}$")]
@@ -50,11 +50,11 @@ class OrderPlaced(CustomerModel):
 
 
 class OrderCancelled(CustomerModel):
-    """A customer took an order back."""
+    """A customer cancelled an order."""
 
     type: Literal["order.cancelled"] = "order.cancelled"
     order_id: Id | None = None
-    """The order taken back."""
+    """The cancelled order."""
     value: Number | None = None
     """What it was worth, in the currency's main unit."""
     currency: Currency | None = None
@@ -62,19 +62,19 @@ class OrderCancelled(CustomerModel):
 
 
 class CustomerActivated(CustomerModel):
-    """Somebody became a customer."""
+    """A person became a customer."""
 
     type: Literal["customer.activated"] = "customer.activated"
 
 
 class CustomerChurned(CustomerModel):
-    """Somebody stopped being a customer."""
+    """A person stopped being a customer."""
 
     type: Literal["customer.churned"] = "customer.churned"
 
 
 class CustomerLinked(CustomerModel):
-    """Two keys turned out to be one customer."""
+    """Two keys belong to one customer."""
 
     type: Literal["customer.linked"] = "customer.linked"
     linked_key: Id
@@ -98,7 +98,7 @@ class ForecastSet(Event):
     handle_seconds: Seconds | None = None
     """How long one is expected to take."""
     staff: Number | None = None
-    """How many people are needed."""
+    """How many agents are needed."""
 
     @model_validator(mode="after")
     def _is_near(self) -> Self:
@@ -113,19 +113,19 @@ class SourceHeartbeat(Event):
     complete_through: Time
     """Nothing that occurred before this is still to come: at most 2 seconds after `received_at`."""
     ended: bool = False
-    """The source said its last word, as at the end of a file: until it is heard again nobody waits for it, and its silence is no fault.
-    With `instance`: that way of its events has ended."""
+    """The source has sent its last event, as at the end of a file: until it reports again it delays no figures, and its silence is no
+    fault. With `instance`: that instance has ended."""
     instance: Id | None = None
-    """Which of several ways the source's events take this speaks for, such as one of two gateways. The source is complete through the
-    least of them, unless it says itself, without `instance`, how far it is. One silent for `source_timeout_seconds` is not waited for.
-    With `instance` it is no sign of life of the source itself: a gateway is there for senders that may have nothing to say, or be dead."""
+    """The instance of the source that reports this, such as one of two gateways. The source is complete through the least of its
+    instances, unless it reports its own completeness without `instance`. An instance silent for `source_timeout_seconds` delays no figures.
+    With `instance` it is no sign of life of the source itself: a gateway serves senders that may have nothing to send, or be down."""
 
 
 class SourceSnapshot(Event):
-    """What is open at a source now: what is open here and not in it is closed as lost; goes to every partition of the topics of events."""
+    """What is open at a source now; open items not listed are closed as lost. Goes to every partition of the topics of events."""
 
     type: Literal["source.snapshot"] = "source.snapshot"
     kind: Literal["contacts", "agents"]
-    """What the ids are of."""
+    """The kind of the ids."""
     open_ids: Annotated[tuple[Id, ...], Field(max_length=MAX_OPEN_IDS)]
     """The ids that are open: contact ids (where a contact has none, its conversation id) or person ids."""

@@ -1,4 +1,4 @@
-"""Records of queue-panes: the absolute state of slices of time, of now, or of the progress of one source partition."""
+"""Records of queue-panes: the absolute state of a pane, of a cell, of now, or of the progress of one source partition."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ class _Model(BaseModel):
 
 
 class SliceRecord(_Model):
-    """What one source partition knows of one scope and channel in a slice of event time, or some panes; replaces the record before it."""
+    """What one source partition counts of one scope and channel in a pane or cell, or in several panes; replaces the earlier record."""
 
     kind: Literal["pane", "cell", "cohort"] = Field(
-        description="pane: 10 s by outcome; cell: 15 or 5 min by outcome (people; contacts if asked for); cohort: likewise by offer"
+        description="pane: 10 s by outcome; cell: 15 or 5 min by outcome (agents; contacts if configured); cohort: likewise by offer"
     )
     scope: str = Field(description="queue:NAME, department:NAME, business:NAME, site:NAME, team:NAME or total:all")
     channel: str | None
     start_ms: int = Field(description="of the cell, or of the first pane")
     panes: list[int] | None = Field(
         default=None,
-        description="of several panes of 5 min in one record: how many panes each begins after the first; absent of one pane and of cells",
+        description="of several panes of 5 min in one record: how many panes each begins after the first; absent for one pane and cells",
     )
     counts: dict[str, int | list[int]] = Field(
         description="sums; times in milliseconds; WHAT=LABEL for a sum by reason or category; of several panes a sum for each"
@@ -48,7 +48,7 @@ class SliceRecord(_Model):
 
 
 class NowRecord(_Model):
-    """What is going on in one scope and channel, as one source partition sees it."""
+    """The present state of one scope and channel, as one source partition sees it."""
 
     kind: Literal["now"] = "now"
     scope: str
@@ -62,13 +62,13 @@ class NowRecord(_Model):
     )
     backlog_oldest_ms: int | None = Field(default=None, description="the earliest start of a conversation in the backlog")
     backlog_hours: list[tuple[int, int]] = Field(
-        default_factory=list, description="start in whole hours since the epoch, ascending, with how many of the backlog"
+        default_factory=list, description="start in full hours since the epoch, ascending, with how many of the backlog"
     )
     replies_overdue: int = Field(default=0, description="customers waiting for a reply that was due when this was written")
     reply_due_ms: list[int] = Field(default_factory=list, description="due times of all other replies, ascending")
     agents_by_state: dict[str, int] = Field(default_factory=dict)
     expires: bool = Field(
-        default=False, description="a tombstone follows when nothing has been reported of the scope for long; absent in older records"
+        default=False, description="a tombstone follows when the scope has had no event for long; absent in older records"
     )
 
 
@@ -91,12 +91,12 @@ class CustomerProgressRecord(_Model):
 
 
 class QuarantinedOnPartition(BaseModel):
-    """Why the records of a source are set aside on one partition."""
+    """Why the records of a source become dead letters on one partition."""
 
     model_config = ConfigDict(frozen=True, defer_build=True)
     reason: str = Field(description="bad_records, late_records, operator")
-    since_ms: int = Field(description="Kafka's timestamp of the record with which it began")
-    records: int = Field(ge=0, description="set aside since")
+    since_ms: int = Field(description="Kafka's timestamp of the first quarantined record")
+    records: int = Field(ge=0, description="dead letters since")
 
 
 class ProgressRecord(_Model):
@@ -109,15 +109,15 @@ class ProgressRecord(_Model):
     stale_sources: list[str]
     quarantined_sources: dict[str, QuarantinedOnPartition] = Field(
         default_factory=dict,
-        description=f"source → why it is set apart here; {BUCKETS_HELP}",
+        description=f"source → why it is quarantined here; {BUCKETS_HELP}",
     )
     beyond_limits: BeyondLimits
     journals: dict[str, int] = Field(default_factory=dict, description="journal → how far it is complete, ms")
     expires: bool = Field(
-        default=False, description="records of now of this source partition that do not say so are of an older version, and hold no more"
+        default=False, description="records of now of this source partition without `expires` are of an older version, and no longer valid"
     )
     configuration_hash: str
-    fine_from_ms: int | None = Field(default=None, description="before this, cells of 15 min stand among those of 5 min")
+    fine_from_ms: int | None = Field(default=None, description="before this, cells may be of 15 min as well as 5 min")
     outcome_from_ms: int | None = Field(default=None, description="before this, cells of contacts by outcome are not complete")
 
 

@@ -1,4 +1,4 @@
-"""What topics begin with, by itself: a command declares its options without the models of all that is in them."""
+"""The prefix of topic names, in a module of its own: commands declare their options without loading the models."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from typing import Final
 
 __all__ = ["DEFAULT_PREFIX"]
 
-#: What the full names of all topics begin with, unless the configuration says otherwise.
+#: What the full names of all topics begin with, unless the configuration sets another prefix.
 DEFAULT_PREFIX: Final = "contactcenter"

@@ -13,7 +13,7 @@ from msgspec import Meta
 if TYPE_CHECKING:
     Ms: TypeAlias = int
 else:
-    Ms = str  # The wire has text; `schemas.decoding` puts the milliseconds in its place before anybody sees it.
+    Ms = str  # The wire has text; `schemas.decoding` replaces it by milliseconds before it returns the event.
 
 __all__ = [
     "AgentEvent",
@@ -165,7 +165,7 @@ class ContactAgentOffered(Event, kw_only=True, tag="contact.agent_offered"):
 
 
 class ContactOfferEnded(Event, kw_only=True, tag="contact.offer_ended"):
-    """An offer to an agent came to its end."""
+    """An offer to an agent ended."""
 
     type: ClassVar[Literal["contact.offer_ended"]] = "contact.offer_ended"
     conversation_id: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -228,7 +228,7 @@ class ContactResumed(Event, kw_only=True, tag="contact.resumed"):
 
 
 class ContactConsultStarted(Event, kw_only=True, tag="contact.consult_started"):
-    """An agent began to ask somebody else while the customer waits."""
+    """An agent began to consult another party while the customer waits."""
 
     type: ClassVar[Literal["contact.consult_started"]] = "contact.consult_started"
     conversation_id: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -240,7 +240,7 @@ class ContactConsultStarted(Event, kw_only=True, tag="contact.consult_started"):
 
 
 class ContactConsultEnded(Event, kw_only=True, tag="contact.consult_ended"):
-    """A consultation came to its end."""
+    """A consultation ended."""
 
     type: ClassVar[Literal["contact.consult_ended"]] = "contact.consult_ended"
     conversation_id: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -317,7 +317,7 @@ class ContactCallbackEnded(Event, kw_only=True, tag="contact.callback_ended"):
 
 
 class ContactMessage(Event, kw_only=True, tag="contact.message"):
-    """Somebody wrote a message in the conversation."""
+    """A message was written in the conversation."""
 
     type: ClassVar[Literal["contact.message"]] = "contact.message"
     conversation_id: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -365,7 +365,7 @@ class ContactWrapUpStarted(Event, kw_only=True, tag="contact.wrap_up_started"):
 
 
 class ContactWrappedUp(Event, kw_only=True, tag="contact.wrapped_up"):
-    """Work after the conversation came to its end."""
+    """Work after the conversation ended."""
 
     type: ClassVar[Literal["contact.wrapped_up"]] = "contact.wrapped_up"
     conversation_id: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -401,7 +401,7 @@ class ContactEscalated(Event, kw_only=True, tag="contact.escalated"):
 
 
 class ContactEnded(Event, kw_only=True, tag="contact.ended"):
-    """The conversation with the customer came to its end, or the share of it that is named."""
+    """The conversation with the customer ended, or only the named agent's share of it."""
 
     type: ClassVar[Literal["contact.ended"]] = "contact.ended"
     conversation_id: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -414,7 +414,7 @@ class ContactEnded(Event, kw_only=True, tag="contact.ended"):
 
 
 class ContactCategorized(Event, kw_only=True, tag="contact.categorized"):
-    """Somebody or something said what the contact is about."""
+    """A user or a program classified the contact."""
 
     type: ClassVar[Literal["contact.categorized"]] = "contact.categorized"
     conversation_id: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -426,7 +426,7 @@ class ContactCategorized(Event, kw_only=True, tag="contact.categorized"):
 
 
 class ContactHandedOver(Event, kw_only=True, tag="contact.handed_over"):
-    """A bot handed the customer over to people."""
+    """A bot handed the customer over to agents."""
 
     type: ClassVar[Literal["contact.handed_over"]] = "contact.handed_over"
     conversation_id: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -438,7 +438,7 @@ class ContactHandedOver(Event, kw_only=True, tag="contact.handed_over"):
 
 
 class ContactWithdrawn(Event, kw_only=True, tag="contact.withdrawn"):
-    """The event of this `event_id` did not happen: its source takes it back, with a higher `revision`."""
+    """The event of this `event_id` did not happen: its source withdraws it, with a higher `revision`."""
 
     type: ClassVar[Literal["contact.withdrawn"]] = "contact.withdrawn"
     conversation_id: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -448,7 +448,7 @@ class ContactWithdrawn(Event, kw_only=True, tag="contact.withdrawn"):
 
 
 class SelfServiceStarted(Event, kw_only=True, tag="self_service.started"):
-    """A customer began to look for an answer without people."""
+    """A customer began to look for an answer without an agent."""
 
     type: ClassVar[Literal["self_service.started"]] = "self_service.started"
     conversation_id: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -460,7 +460,7 @@ class SelfServiceStarted(Event, kw_only=True, tag="self_service.started"):
 
 
 class SelfServiceEnded(Event, kw_only=True, tag="self_service.ended"):
-    """A customer stopped looking for an answer without people."""
+    """A customer stopped looking for an answer without an agent."""
 
     type: ClassVar[Literal["self_service.ended"]] = "self_service.ended"
     conversation_id: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -508,7 +508,7 @@ class SourceHeartbeat(Event, kw_only=True, tag="source.heartbeat"):
 
 
 class SourceSnapshot(Event, kw_only=True, tag="source.snapshot"):
-    """What is open at a source now: what is open here and not in it is closed as lost; goes to every partition of the topics of events."""
+    """What is open at a source now; open items not listed are closed as lost. Goes to every partition of the topics of events."""
 
     type: ClassVar[Literal["source.snapshot"]] = "source.snapshot"
     kind: Literal["contacts", "agents"]
@@ -516,7 +516,7 @@ class SourceSnapshot(Event, kw_only=True, tag="source.snapshot"):
 
 
 class AgentStateChanged(Event, kw_only=True, tag="agent.state_changed"):
-    """A person entered another state on one axis."""
+    """An agent entered another state on one axis."""
 
     type: ClassVar[Literal["agent.state_changed"]] = "agent.state_changed"
     person_id: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -530,7 +530,7 @@ class AgentStateChanged(Event, kw_only=True, tag="agent.state_changed"):
 
 
 class AgentSkillsChanged(Event, kw_only=True, tag="agent.skills_changed"):
-    """What a person could take changed; each list is complete and replaces the last."""
+    """The queues or skills of an agent changed; each list is complete and replaces the last."""
 
     type: ClassVar[Literal["agent.skills_changed"]] = "agent.skills_changed"
     person_id: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -540,14 +540,14 @@ class AgentSkillsChanged(Event, kw_only=True, tag="agent.skills_changed"):
 
 
 class AgentHeartbeat(Event, kw_only=True, tag="agent.heartbeat"):
-    """The platform still reports this person; nothing changed."""
+    """The platform still reports this agent; nothing changed."""
 
     type: ClassVar[Literal["agent.heartbeat"]] = "agent.heartbeat"
     person_id: Annotated[str, Meta(min_length=1, max_length=200)]
 
 
 class SchedulePlanned(Event, kw_only=True, tag="schedule.planned"):
-    """A person is planned to do something from `start` to `end`."""
+    """An agent is planned to do something from `start` to `end`."""
 
     type: ClassVar[Literal["schedule.planned"]] = "schedule.planned"
     person_id: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -568,7 +568,7 @@ class OrderPlaced(Event, kw_only=True, tag="order.placed"):
 
 
 class OrderCancelled(Event, kw_only=True, tag="order.cancelled"):
-    """A customer took an order back."""
+    """A customer cancelled an order."""
 
     type: ClassVar[Literal["order.cancelled"]] = "order.cancelled"
     customer_key: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -578,21 +578,21 @@ class OrderCancelled(Event, kw_only=True, tag="order.cancelled"):
 
 
 class CustomerActivated(Event, kw_only=True, tag="customer.activated"):
-    """Somebody became a customer."""
+    """A person became a customer."""
 
     type: ClassVar[Literal["customer.activated"]] = "customer.activated"
     customer_key: Annotated[str, Meta(min_length=1, max_length=200)]
 
 
 class CustomerChurned(Event, kw_only=True, tag="customer.churned"):
-    """Somebody stopped being a customer."""
+    """A person stopped being a customer."""
 
     type: ClassVar[Literal["customer.churned"]] = "customer.churned"
     customer_key: Annotated[str, Meta(min_length=1, max_length=200)]
 
 
 class CustomerLinked(Event, kw_only=True, tag="customer.linked"):
-    """Two keys turned out to be one customer."""
+    """Two keys belong to one customer."""
 
     type: ClassVar[Literal["customer.linked"]] = "customer.linked"
     customer_key: Annotated[str, Meta(min_length=1, max_length=200)]

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 __all__ = [
-    "REST_MS",
     "SECOND_MS",
+    "SUFFIX_MS",
     "TIME_PATTERN",
     "TimeFormatError",
     "format_ms",
@@ -20,20 +20,20 @@ __all__ = [
 ]
 
 _SECOND_PATTERN = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
-_REST_PATTERN = r"(\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
+_SUFFIX_PATTERN = r"(\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
 
 #: The one accepted form of a time: RFC 3339 with a capital ``T``, an optional fraction of 1 to 9 digits, and ``Z`` or an offset.
-TIME_PATTERN = f"^{_SECOND_PATTERN}{_REST_PATTERN}$"
+TIME_PATTERN = f"^{_SECOND_PATTERN}{_SUFFIX_PATTERN}$"
 
-_IS_TIME = re.compile(_SECOND_PATTERN + _REST_PATTERN).fullmatch
+_IS_TIME = re.compile(_SECOND_PATTERN + _SUFFIX_PATTERN).fullmatch
 _IS_SECOND = re.compile(_SECOND_PATTERN).fullmatch
-_REST = re.compile(r"(?:\.([0-9]{1,9}))?(?:Z|([+-])([01][0-9]|2[0-3]):([0-5][0-9]))").fullmatch
+_SUFFIX = re.compile(r"(?:\.([0-9]{1,9}))?(?:Z|([+-])([01][0-9]|2[0-3]):([0-5][0-9]))").fullmatch
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
 _MS_A_DAY = 86_400_000
 
-#: How many texts each cache of `parse_time_ms` keeps before it starts again: over an hour of seconds, and every millisecond of one.
+#: The most texts in each cache of `parse_time_ms` before it is cleared: over an hour of seconds, and every millisecond of one.
 _CACHED = 4096
 
 
@@ -85,11 +85,11 @@ _MINUTE_CHARACTERS = 17
 
 
 class _SecondMs(dict[str, int]):
-    """The milliseconds of ``YYYY-MM-DDTHH:MM:SS`` read as UTC, remembered: events of one second come together."""
+    """The milliseconds of ``YYYY-MM-DDTHH:MM:SS`` read as UTC, cached: events of one second arrive together."""
 
     def __init__(self) -> None:
         super().__init__()
-        #: what stands before the seconds → its milliseconds, likewise: seconds of one minute do
+        #: The text before the seconds → its milliseconds, cached for the same reason.
         self._minutes: dict[str, int] = {}
 
     def __missing__(self, text: str) -> int:
@@ -114,11 +114,11 @@ class _SecondMs(dict[str, int]):
         return ms
 
 
-class _RestMs(dict[str, int]):
-    """The milliseconds to add for what follows the seconds, such as ``.789Z`` or ``.5+09:00``, remembered."""
+class _SuffixMs(dict[str, int]):
+    """The milliseconds to add for the text after the seconds, such as ``.789Z`` or ``.5+09:00``, cached."""
 
     def __missing__(self, text: str) -> int:
-        parts = _REST(text)
+        parts = _SUFFIX(text)
         if parts is None:
             raise TimeFormatError("not an RFC 3339 time with an offset")
         fraction, sign, hours, minutes = parts.groups()
@@ -132,11 +132,11 @@ class _RestMs(dict[str, int]):
         return ms
 
 
-#: The two halves of `parse_time_ms`, for loops that cannot afford its call: ``SECOND_MS[text[:19]] + REST_MS[text[19:]]``.
+#: The two halves of `parse_time_ms`, for loops that cannot afford its call: ``SECOND_MS[text[:19]] + SUFFIX_MS[text[19:]]``.
 SECOND_MS = _SecondMs()
-REST_MS = _RestMs()
+SUFFIX_MS = _SuffixMs()
 
 
 def parse_time_ms(text: str) -> int:
     """Return what ``to_ms(parse_time(text))`` returns, several times as fast; raise TimeFormatError also outside the years 1000 to 9998."""
-    return SECOND_MS[text[:19]] + REST_MS[text[19:]]
+    return SECOND_MS[text[:19]] + SUFFIX_MS[text[19:]]

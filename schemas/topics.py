@@ -27,9 +27,9 @@ _HOUR_MS: Final = 60 * 60 * _SECOND_MS
 _DAY_MS: Final = 24 * _HOUR_MS
 _MIB: Final = 1024 * 1024
 
-#: The broker stamps records when they are appended: retention and compaction then go by its clock, whatever time a producer
-#: claims (replaying 2021 must not be deleted at once, nor 2090 be refused), and no record moves progress beyond it. When something
-#: happened stands in the payload.
+#: The broker stamps records when they are appended: retention and compaction then follow its clock, whatever time a producer
+#: claims. A replay of 2021 must not be deleted at once, nor 2090 be refused. No record moves progress beyond it. The value states when
+#: something happened.
 APPEND_TIME: Final = {"message.timestamp.type": "LogAppendTime"}
 
 #: The topics of events: connectors write them, and operators' orders.
@@ -46,21 +46,21 @@ _COMMON: Final = {
 _COMPACTED: Final = {
     # Only closed segments are compacted: without this a quiet partition would keep a week of old versions to read at a restore.
     "segment.ms": str(_HOUR_MS),
-    # A busy partition closes its segment sooner, by size: what is read at a restore stays near to what is alive.
+    # A busy partition closes its segment sooner, by size: a restore reads little more than the live records.
     "segment.bytes": str(64 * _MIB),
-    # Compact when a tenth is outdated, not half of it: reading from the start is how state is restored and readers begin.
+    # Compact when a tenth is outdated, not half of it: restoring workers and new readers read from the start.
     "min.cleanable.dirty.ratio": "0.1",
-    # And at the latest after this, so that what was deleted is gone.
+    # And at the latest after this, so that deleted records are gone.
     "max.compaction.lag.ms": str(6 * _HOUR_MS),
     # A reader that began before a deletion has this long to reach it; afterwards it would keep the deleted key forever.
     "delete.retention.ms": str(_DAY_MS),
 }
 
-#: What a platform sends may be absurdly large: it comes in and becomes a dead letter, instead of an error that a sender repeats forever.
+#: A platform may send absurdly large records: they become dead letters, instead of an error that a sender repeats forever.
 _ROOM_FOR_ANYTHING: Final = {"max.message.bytes": str(6 * _MIB)}
 
-#: A row holds all that is known of a conversation or person: as many events as may be, each with the longest texts.
-#: That of a customer's key holds 10,000 facts, and 8,000,000 bytes, at most.
+#: A row holds the state of a conversation or person: as many events as permitted, each with the longest texts.
+#: That of a customer's key holds at most 10,000 facts, and 8,000,000 bytes.
 _ROOM_FOR_ROWS: Final = {"max.message.bytes": str(8 * _MIB)}
 
 #: A dead letter is the original value with headers added: a record of the largest size must still fit.
@@ -71,8 +71,8 @@ _ROOM_FOR_HEADERS: Final = {"max.message.bytes": str(8 * _MIB)}
 class Topic:
     """One topic, as it is to be created.
 
-    `model` is the pydantic model or union of its record values; None where the value is private to the engine or not ours to shape.
-    `retention_ms` is None where records are kept until their key is written again or deleted.
+    `model` is the pydantic model or union of its record values; None where the value is private to the engine or of another program.
+    `retention_ms` is None where records are retained until their key is written again or deleted.
     """
 
     name: str
@@ -85,9 +85,9 @@ class Topic:
     partitions_of: str | None = None
     """The topic whose number of partitions it must share."""
     dead_letters: str | None = None
-    """Where records go that cannot be processed."""
+    """The topic of records that cannot be processed."""
     settings: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    """What differs from the settings of its kind."""
+    """The differences from the settings of its kind."""
 
     def full_name(self, prefix: str = DEFAULT_PREFIX) -> str:
         """Return the name in Kafka: ``prefix.name``, or the bare name when the prefix is empty."""
@@ -148,20 +148,20 @@ TOPICS: Final[tuple[Topic, ...]] = (
     ),
     Topic(
         name="customer-facts.v2",
-        summary="What the worker has found out about customers, by customer: contacts, orders, and which keys are one.",
+        summary="What the worker has found out about customers, by customer: contacts, orders, and which keys are one customer.",
         key="contact|conversation_id, event|event_id, family|key, copy|key, moved|key or progress|topic|partition",
         model=CustomerFact,
         # As queue-panes: enough for several workers to share them, and each is a transaction at every flush.
         partitions=4,
         cleanup_policy="delete",
-        # As its sources: what is older is in the state of its reader.
+        # As its sources: older facts are in the state of its reader.
         retention_ms=7 * _DAY_MS,
-        # What is known under a key goes to another partition whole.
+        # The complete state of a key may move to another partition.
         settings=_ROOM_FOR_ROWS,
     ),
     Topic(
         name="customer-links.v1",
-        summary="Links between customers, and when linked customers were last heard of.",
+        summary="Links between customers, and when linked customers were last seen.",
         key="link|event_id, heard|customer_key or progress|topic|partition",
         model=CustomerLink,
         # One: a link may join any two customers, whatever their keys. There are few.
@@ -171,7 +171,7 @@ TOPICS: Final[tuple[Topic, ...]] = (
     ),
     Topic(
         name="customer-facts.v1",
-        summary="Customer-facts of the last release: read once, at the first start after an upgrade. It goes with the next release.",
+        summary="Customer-facts of the last release: read once, at the first start after an upgrade. The next release removes it.",
         key="as the last release wrote it",
         model=None,
         partitions=1,
@@ -190,7 +190,7 @@ TOPICS: Final[tuple[Topic, ...]] = (
     ),
     Topic(
         name="track-agents-state.v1",
-        summary="People's current states: the engine's own, read at a restore.",
+        summary="Agents' current states: the engine's own, read at a restore.",
         key="person_id, and the engine's own keys",
         model=None,
         partitions=8,
@@ -230,7 +230,7 @@ TOPICS: Final[tuple[Topic, ...]] = (
     ),
     Topic(
         name="customers-state.v1",
-        summary="Customers as the last release kept them: handed on once, then empty. It goes with the next release.",
+        summary="Customers as the last release stored them: handed on once, then empty. The next release removes it.",
         key="customer_key, and the engine's own keys",
         model=None,
         partitions=1,
@@ -240,7 +240,7 @@ TOPICS: Final[tuple[Topic, ...]] = (
     ),
     Topic(
         name="queue-panes.v1",
-        summary="What each source partition knows of a scope in a slice of time; absolute, so that reading a record twice changes nothing.",
+        summary="What each source partition counts of a scope in a pane or cell; absolute, so that reading a record twice changes nothing.",
         key="kind|channel or -|source topic|source partition|start_ms or -|scope or -",
         model=PaneRecord,
         partitions=4,
@@ -266,18 +266,18 @@ TOPICS: Final[tuple[Topic, ...]] = (
     ),
     Topic(
         name="agent-metrics.v1",
-        summary="Every revision of the figures of single people, where their site permits them. Give it an access list of its own.",
+        summary="Every revision of the figures of single agents, where their site permits them. Give it an access list of its own.",
         key=_AGENT_KEY,
         model=AgentFigures,
         # As queue-panes: each partition is written by the roll-up of the same number.
         partitions=4,
         cleanup_policy="delete",
-        # A week, as the events they come from: what is known of single people is kept no longer than it is needed.
+        # A week, as the events they come from: figures of single agents are retained no longer than necessary.
         retention_ms=7 * _DAY_MS,
     ),
     Topic(
         name="agent-metrics-latest.v1",
-        summary="The latest figures of single people, of the last days. Give it an access list of its own.",
+        summary="The latest figures of single agents, of the last days. Give it an access list of its own.",
         key=_AGENT_KEY,
         model=AgentFigures,
         partitions=4,
@@ -296,7 +296,7 @@ TOPICS: Final[tuple[Topic, ...]] = (
     ),
     Topic(
         name="alerts-latest.v1",
-        summary="Where every alert stands: pending, firing or last cleared.",
+        summary="The state of every alert: pending, firing or last cleared.",
         key=_ALERT_KEY,
         model=AlertRecord,
         partitions=4,
@@ -304,42 +304,42 @@ TOPICS: Final[tuple[Topic, ...]] = (
     ),
     Topic(
         name="alert-actions.v1",
-        summary="Which alerts are acknowledged, what is silenced, and how far people have been told of each alert. Servers act on it: "
+        summary="Which alerts are acknowledged, what is silenced, and which notifications each alert has had. Servers act on it: "
         "give it an access list of its own.",
         key="acknowledged|alert_id, silence|silence_id, expected|alert_id, open|alert_id, notification|message_id or progress|partition",
         model=ActionRecord,
-        # One: what is decided on an alert comes after what it is decided by. There are few.
+        # One: a decision on an alert follows the records it depends on. There are few.
         partitions=1,
         cleanup_policy="compact",
     ),
     Topic(
         name="worker-heartbeats.v1",
-        summary="Workers say twice a second that they are alive, and which source partitions they count.",
+        summary="Workers report twice a second that they are alive, and which source partitions they count.",
         key="worker",
         model=WorkerHeartbeat,
-        # One: who is silent while others are heard is told by the order of records.
+        # One: the order of records shows which worker is silent while others report.
         partitions=1,
         cleanup_policy="delete",
-        # Nobody asks about the hour before the last.
+        # Readers need only the last hour.
         retention_ms=_HOUR_MS,
         settings={"segment.ms": str(_HOUR_MS // 4)},
     ),
     Topic(
         name="audit.v1",
-        summary="Who did or tried what, from where, and what came of it: logins, denials, looks at people and contacts, changes. It holds "
+        summary="Who did or tried what, from where, with what outcome: logins, denials, views of agents and contacts, changes. It has "
         "accounts and addresses: give it an access list of its own.",
         key="kind:name of the actor",
         model=AuditRecord,
-        # One: what happened is read in one order, by time, page by page. There are few.
+        # One: records are read in one order, by time, page by page. There are few.
         partitions=1,
         cleanup_policy="delete",
-        # A year: as long as those ask who are to find out what happened. Another is set in Kafka.
+        # A year for investigations. Kafka can set another.
         retention_ms=365 * _DAY_MS,
     ),
     Topic(
         name="access-devices.v1",
-        summary="Which links of screens were opened, and by which device: servers let a device in by it, and no ticket twice. It holds no "
-        "secret, but who writes to it can let a device in: give it an access list of its own. Deleted, used links would open once more.",
+        summary="Which links of screens were opened, and by which device: servers admit a device by it, and no ticket twice. It holds no "
+        "secret, but its writers can admit a device: give it an access list of its own. If it is deleted, used links open once more.",
         key="redeemed|ticket|device; ended|ticket",
         model=DeviceRecord,
         # One: of two servers that redeem a ticket at the same time the first record holds.
@@ -348,11 +348,11 @@ TOPICS: Final[tuple[Topic, ...]] = (
     ),
     Topic(
         name="connector-state.v1",
-        summary="How far each connector that asks its platform has come, and what it last saw there: written in one transaction with the "
-        "events that came of it. It holds no token and nothing personal.",
+        summary="How far each connector has polled its platform, and what it last saw there: written in one transaction with the "
+        "events of it. It holds no token and nothing personal.",
         key="cursor|source; seen|source|key",
         model=ConnectorRecord,
-        # All records of a source are in the partition of its name, and a connector reads that one alone when it starts.
+        # All records of a source are in the partition of its name, and a connector reads only that one when it starts.
         partitions=8,
         cleanup_policy="compact",
     ),
@@ -361,10 +361,10 @@ TOPICS: Final[tuple[Topic, ...]] = (
         summary="Records of contact-events that could not be processed: key, value and headers as received, the reason in further headers.",
         key="as received",
         model=None,
-        # Rare records for people to look at: one partition keeps them in one order.
+        # Rare records for operators to read: one partition keeps them in one order.
         partitions=1,
         cleanup_policy="delete",
-        # Two weeks: somebody on holiday can still replay them.
+        # Two weeks: an operator on holiday can still replay them.
         retention_ms=14 * _DAY_MS,
         settings=_ROOM_FOR_HEADERS,
     ),
@@ -399,7 +399,7 @@ def topic(name: str) -> Topic:
 
 
 def dead_letters_of(name: str) -> Topic | None:
-    """Return where records of a topic go that cannot be processed, if anywhere; raise KeyError for an unknown topic."""
+    """Return the dead-letter topic of a topic, None if it has none; raise KeyError for an unknown topic."""
     target = topic(name).dead_letters
     return None if target is None else topic(target)
 

@@ -1,4 +1,4 @@
-"""Names as people and terminals see them: what cannot be seen is shown by its number, what commands a terminal is no command."""
+"""Names for pages and terminals: invisible characters are shown by number, and no character commands a terminal."""
 
 from __future__ import annotations
 
@@ -13,31 +13,35 @@ _UNSEEN = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 _FILLERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | {
     chr(number) for span in ((0x180B, 0x1810), (0xFE00, 0xFE10), (0xE0100, 0xE01F0)) for number in range(*span)
 }
-#: Where every character can be seen there is nothing to do: plain text, kana, kanji and what is between.
+#: Every character of these is visible: plain text, kana, kanji and what is between.
 _PLAIN = re.compile("[ -~\u00a1-\u00ac\u00ae-\u02ff\u2010-\u2027\u3001-\u312f\u4e00-\u9fff\uff01-\uff9f]*").fullmatch
 _EDGES = re.compile("^[ \u3000]+|[ \u3000]+$| {2,}")
 
 
 def visible(name: str) -> str:
-    """Return a name with everything in it that cannot be seen by its number, as the page shows it: ``sales⟨U+200B⟩``."""
+    """Return a name with every invisible character shown by its number, as the page does: ``sales⟨U+200B⟩``."""
     numbered = name.replace("⟨", "⟨U+27E8⟩") if "⟨" in name else name
-    spaced = _EDGES.sub(lambda found: found[0].replace(" ", "␣").replace("\u3000", "⟨U+3000⟩"), numbered)
-    return spaced if _PLAIN(spaced) else "".join(_number(each) if _unseen(each) else each for each in spaced)
+    spaced = _EDGES.sub(lambda match: match[0].replace(" ", "␣").replace("\u3000", "⟨U+3000⟩"), numbered)
+    return spaced if _PLAIN(spaced) else "".join(_number(character) if _unseen(character) else character for character in spaced)
 
 
 def harmless(text: str) -> str:
-    """Return lines of text without anything that a terminal would obey, or that would turn their order."""
-    return text if _PLAIN(text) else "".join(_number(each) if each not in "\n\t" and _unseen(each) else each for each in text)
+    """Return lines of text without characters that a terminal would obey, or that would turn their order."""
+    if _PLAIN(text):
+        return text
+    return "".join(_number(character) if character not in "\n\t" and _unseen(character) else character for character in text)
 
 
 def in_one_line(text: str) -> str:
-    """Return a text as ``harmless`` does, and without ends of lines and tabs: where a line says one thing, no text may begin another."""
-    return text if _PLAIN(text) else "".join(_number(each) if _unseen(each) else each for each in text)
+    """Return a text as ``harmless`` does, but also without ends of lines and tabs: no text may begin a line of its own."""
+    return text if _PLAIN(text) else "".join(_number(character) if _unseen(character) else character for character in text)
 
 
 def escaped_json(document: str) -> str:
-    """Return a JSON document that says the same without a character that cannot be seen."""
-    return document if _PLAIN(document) else "".join(_in_json(each) if each != "\n" and _unseen(each) else each for each in document)
+    """Return an equal JSON document without invisible characters."""
+    if _PLAIN(document):
+        return document
+    return "".join(_in_json(character) if character != "\n" and _unseen(character) else character for character in document)
 
 
 def _unseen(character: str) -> bool:

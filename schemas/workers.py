@@ -1,4 +1,4 @@
-"""Records of the topic in which workers say that they are alive."""
+"""Records of the topic in which workers report that they are alive."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ __all__ = ["WorkerHeartbeat"]
 
 
 class WorkerHeartbeat(BaseModel):
-    """One worker at one moment; the broker's time of the record says when."""
+    """One worker at one moment, the broker's timestamp of the record."""
 
     model_config = ConfigDict(frozen=True, defer_build=True)
 
     kind: Literal["worker"] = "worker"
-    worker: str = Field(description="names the process; another after each start")
+    worker: str = Field(description="id of the process; another after each start")
     instance_id: str | None = Field(default=None, description="its name through restarts (static membership)")
-    member_id: str | None = Field(description="its member of the consumer group; empty while it has none; null: it ends in order")
+    member_id: str | None = Field(description="its member of the consumer group; empty while it has none; null: it shuts down")
     going_on: dict[str, list[int]] = Field(
-        description="source topic → the partitions that it counts now; none while it restores, stands in a rebalance, or hangs"
+        description="source topic → the partitions that it counts now; none while it restores, rebalances or hangs"
     )
-    restoring: bool = Field(default=False, description="it reads its state, after a start or a rebalance, and counts once it has")
+    restoring: bool = Field(default=False, description="it reads its state after a start or a rebalance, and counts afterwards")

@@ -29,7 +29,7 @@ Addresses begin with the default prefix `{DEFAULT_PREFIX}`; an installation may 
 `isolation.level=read_committed`: workers write in transactions. Numbers of partitions are permanent.
 """
 
-#: What AsyncAPI's binding has a place for; the rest of a topic's settings stands in docs/topics.md.
+#: What AsyncAPI's binding supports; docs/topics.md has the remaining settings of a topic.
 _NUMBERS: Final = ("retention.ms", "delete.retention.ms", "max.message.bytes")
 
 
@@ -80,7 +80,7 @@ def _message(topic: Topic) -> dict[str, Any]:
 
 
 def _operations(topic: Topic) -> dict[str, Any]:
-    """Return what this application does with a topic; what others do is not said in the document of one application."""
+    """Return what this application does with a topic; the document of one application does not describe others."""
     name, ours = _channel_id(topic), {"worker", "serve", "gateway", "connectors"}
     parties = PARTIES[topic.name]
     operations = {}
@@ -121,10 +121,10 @@ def asyncapi_document() -> dict[str, Any]:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes YAML as people would: lists indented, long texts as blocks, nothing by reference."""
+    """Writes YAML readably: lists indented, long texts as blocks, nothing by reference."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - an override
-        """Write everything out."""
+        """Write everything in full."""
         return True
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002 - an override

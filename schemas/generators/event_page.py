@@ -48,29 +48,29 @@ _INTRODUCTION = f"""<!-- Written by `python -m schemas.generate` from the models
 
 # Events
 
-What connectors publish and the engine counts. A record's value is one JSON object in UTF-8; its `type` says which of the kinds below it is.
-JSON Schema of every kind stands in `schemas/json/events/`, of every topic in `schemas/json/topics/`.
+What connectors publish and the engine counts. A record's value is one JSON object in UTF-8; its `type` is one of the kinds below.
+JSON Schemas of every kind are in `schemas/json/events/`, of every topic in `schemas/json/topics/`.
 
 ## Rules
 
 - **Unknown stays unknown.** A field that a platform does not report is absent (or null, which means the same); it is never guessed.
-- **Only additions.** Fields that a reader does not know are ignored. Within `v1` a new field is optional; anything else makes a new topic.
+- **Only additions.** Readers ignore fields that they do not know. Within `v1` a new field is optional; any other change makes a new topic.
 - **Times** are RFC 3339 text with a capital `T` and with `Z` or an offset: `2026-08-06T12:34:56.789Z`.
   A fraction has 1 to 9 digits; what is finer than a millisecond is cut off. Numbers are no times.
 - **Durations** are seconds, from 0 to ten years, and may have a fraction.
-- **Texts** hold no control characters and are not blank; white space at their ends is left out. Lengths are in characters.
+- **Texts** hold no control characters and are not blank; white space at their ends is removed. Lengths are in characters.
 - **Types are strict**: a number is no text and `"1"` is no number.
 - **A record has at most {MAX_RECORD_BYTES // 1024} KiB.** `occurred_at` is not before the year 2000 (`time_too_old`)
   and at most {MAX_AHEAD_MS // 60_000} minutes after `received_at`; both are at most {MAX_AHEAD_MS // 60_000} minutes after the broker
   appended the record (`time_in_future`).
-- **No sender moves time beyond the append.** What is received later than that, by a clock that is ahead, counts as received then.
+- **No sender moves time beyond the append.** A later receipt, by a clock that is ahead, counts as the time of the append.
   A heartbeat whose `complete_through` is more than {MAX_COMPLETE_AHEAD_MS // 1000} seconds after its `received_at` is refused
   (`complete_through_in_future`).
-- **An id is that of one conversation, or one person.** Of a conversation at most {MAX_FACTS:,} events are counted, of a person at most
-  {MAX_FACTS:,} in the few minutes in which they may still change something, and {MAX_PLANS:,} plans,
-  of a queue and channel {MAX_FORECASTS:,} forecasts that have not passed; others become
+- **An id is that of one conversation, or one person.** At most {MAX_FACTS:,} events of a conversation are counted. Of a person at most
+  {MAX_FACTS:,} events in the few minutes in which they may still change something, and {MAX_PLANS:,} plans.
+  Of a queue and channel at most {MAX_FORECASTS:,} forecasts that have not passed. Events beyond these become
   dead letters (`{TOO_MANY_EVENTS}`).
-- **A source is a system**: from more than {MAX_SOURCES} on one partition nothing is taken (`{TOO_MANY_SOURCES}`).
+- **A source is a system**: a partition accepts at most {MAX_SOURCES} (`{TOO_MANY_SOURCES}`).
 - **A record that breaks a rule becomes a dead letter** with one of the reasons {", ".join(f"`{reason}`" for reason in REJECT_REASONS)}.
 
 A *conversation* is one customer's matter; a *contact* is what the platform gives an id; a *visit* is one stay in one queue.
@@ -79,21 +79,22 @@ Contact ids stay the platform's own; of customers only keyed hashes are publishe
 
 _SOURCES = """## Sources
 
-A connector sends these to every partition of `contact-events.v1` and of `agent-events.v1`: they tell a quiet night from a dead feed.
+A connector publishes these to every partition of `contact-events.v1` and `agent-events.v1`: they distinguish a quiet night from a dead
+feed.
 """
 
 
 _ORDERS = """## Orders
 
-Not events, though they stand among them: `contact-streams` writes these to every partition of the topics of events when an operator
-says so, and workers carry them out. No connector takes them in. Each carries, beside its `type`:
+Not events, though in the same topics: `contact-streams` writes these to every partition of the topics of events for an operator,
+and workers carry them out. Connectors do not accept them. Each carries, beside its `type`:
 """
 
 
-def _words(schema: dict[str, Any]) -> str:
+def _content(schema: dict[str, Any]) -> str:
     """Return what a field may hold, from its JSON Schema."""
     if "anyOf" in schema:
-        return " or ".join(_words(part) for part in schema["anyOf"] if part.get("type") != "null")
+        return " or ".join(_content(part) for part in schema["anyOf"] if part.get("type") != "null")
     if "enum" in schema:
         return ", ".join(f"`{value}`" for value in schema["enum"])
     match schema.get("type"):
@@ -111,8 +112,8 @@ def _words(schema: dict[str, Any]) -> str:
         case "boolean":
             return "true or false"
         case "array":
-            return f"list of at most {schema['maxItems']}: {_words(schema['items'])}"
-    raise TypeError(f"no words for {schema!r}")
+            return f"list of at most {schema['maxItems']}: {_content(schema['items'])}"
+    raise TypeError(f"no text for {schema!r}")
 
 
 def _table(model: type[BaseModel], skipped: Iterable[str]) -> str:
@@ -120,7 +121,7 @@ def _table(model: type[BaseModel], skipped: Iterable[str]) -> str:
     schema = TypeAdapter(model).json_schema(by_alias=True)
     required = schema.get("required", [])
     rows = [
-        f"| `{name}` | {_words(entry)} | {'yes' if name in required else ''} | {entry.get('description', '')} |"
+        f"| `{name}` | {_content(entry)} | {'yes' if name in required else ''} | {entry.get('description', '')} |"
         for name, entry in schema["properties"].items()
         if name not in {*skipped, "type"}
     ]
@@ -147,21 +148,21 @@ def _section(title: str, text: str, base: type[Event], models: Iterable[type[Eve
 
 
 def _sample() -> str:
-    """Return the section with events as they are written."""
+    """Return the section with a call as published events."""
     lines = []
-    for number, told in enumerate(_SAMPLE, 1):
+    for number, sample in enumerate(_SAMPLE, 1):
         event = {
-            **told,
-            "received_at": told["occurred_at"],
+            **sample,
+            "received_at": sample["occurred_at"],
             "event_id": f"call-7-{number}",
             "source": "pbx-osaka",
             "conversation_id": "call-7",
         }
         lines.append(json.dumps({"event_id": event.pop("event_id"), **event}))
     return (
-        "## A sample\n\nA call of which everything is known: a line an event. Save it as `call.jsonl`, and "
+        "## A sample\n\nA call of which everything is known, one event a line. Save it as `call.jsonl`, and "
         "`contact-streams replay --connector canonical call.jsonl` counts it:\n"
-        "offered 1, answered 1 after 12 s, 210 s of talk, 30 s on hold, 30 s of wrap-up. The gateway takes the same lines "
+        "offered 1, answered 1 after 12 s, 210 s of talk, 30 s on hold, 30 s of wrap-up. The gateway accepts the same lines "
         "([docs/connectors.md](connectors.md)).\n\n```json\n" + "\n".join(lines) + "\n```\n"
     )
 

@@ -1,4 +1,4 @@
-"""Who writes and who reads each topic: what the list of topics does not say and documents need."""
+"""Writers and readers of each topic, for the documents: the list of topics does not name them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Parties:
 
     writers: tuple[str, ...]
     readers: tuple[str, ...]
-    #: Whether others may rely on it; what is not public may change with any version.
+    #: Whether other programs may rely on it; a topic that is not public may change with any version.
     public: bool = True
 
 
@@ -59,7 +59,7 @@ PARTIES: Final[dict[str, Parties]] = {
 
 
 def is_internal(topic: Topic) -> bool:
-    """Say whether a topic is the engine's own."""
+    """Return whether a topic is the engine's own."""
     return not PARTIES[topic.name].public
 
 
@@ -68,9 +68,9 @@ def compatibility(topic: Topic) -> str:
     if is_internal(topic):
         return "none: the engine's own, and may change with any version"
     if topic.model is None:
-        return "the `dead-letter-` headers only grow in number; key and value are as they came"
+        return "the `dead-letter-` headers only grow in number; key and value are as received"
     version = topic.name.rpartition(".")[2]
-    return f"additions only within `{version}`: a new field is optional, an unknown one is to be ignored; anything else makes a new topic"
+    return f"additions only within `{version}`: a new field is optional; ignore unknown ones. Any other change makes a new topic"
 
 
 _missing = {topic.name for topic in TOPICS} ^ PARTIES.keys()

@@ -33,7 +33,7 @@ from msgspec import Meta
 if TYPE_CHECKING:
     Ms: TypeAlias = int
 else:
-    Ms = str  # The wire has text; `schemas.decoding` puts the milliseconds in its place before anybody sees it.
+    Ms = str  # The wire has text; `schemas.decoding` replaces it by milliseconds before it returns the event.
 '''
 
 #: The length the formatter allows a line.
@@ -43,7 +43,7 @@ _COMMON = [*Event.model_fields]
 
 
 def _meta(constraints: Iterable[object]) -> str:
-    """Return the arguments of msgspec's Meta; raise TypeError for a constraint it has no word for."""
+    """Return the arguments of msgspec's Meta; raise TypeError for an unknown constraint."""
     words: list[str] = []
     for constraint in constraints:
         match constraint:

@@ -17,17 +17,17 @@ _INTRODUCTION = f"""<!-- Written by `python -m schemas.generate` from `schemas/t
 # Topics
 
 Everything goes over Kafka, and other programs may take part: they publish events, and they subscribe to the metric topics as
-`contact-streams serve` does. `schemas/asyncapi.yaml` says the same for tools.
+`contact-streams serve` does. `schemas/asyncapi.yaml` states the same for tools.
 
 ## Rules
 
-- **Names** begin with a prefix, `{DEFAULT_PREFIX}` unless `--prefix` says otherwise: `{TOPICS[0].full_name()}`.
-- **Numbers of partitions are permanent.** State is bound to them; a topic with another number is refused at start.
-- **Read committed.** Workers write in transactions: without `isolation.level=read_committed` a reader sees what never happened.
+- **Names** begin with a prefix, `{DEFAULT_PREFIX}` unless `--prefix` sets another: `{TOPICS[0].full_name()}`.
+- **Numbers of partitions are permanent.** State is bound to them; at start a worker refuses a topic with another number.
+- **Read committed.** Workers write in transactions: without `isolation.level=read_committed` a reader sees records that were aborted.
 - **Values are JSON** in UTF-8, one object a record, with the JSON Schemas in `schemas/json/topics/`.
-- **Only additions within a version.** A new field is optional, an unknown one is to be ignored; anything else makes a new topic `….v2`.
-- **Record timestamps are the brokers'** (`LogAppendTime`). When something happened stands in the value.
-- **Missing topics are made by the worker** when it starts, with the settings below; `--replication` says with how many replicas.
+- **Only additions within a version.** A new field is optional; ignore unknown ones. Any other change makes a new topic `….v2`.
+- **Record timestamps are the brokers'** (`LogAppendTime`). The value states when something happened.
+- **The worker creates missing topics** when it starts, with the settings below; `--replication` sets the number of replicas.
 
 ## At a glance
 """
@@ -36,29 +36,29 @@ _READING = """
 ## Following the figures
 
 `queue-metrics-latest.v1` is a table: its newest record of each key is a row. A subscriber reads it from the beginning,
-keeps the last value of each key, and goes on reading. `examples/latest_table/` does it in ten lines. What it has to know:
+keeps the last value of each key, and continues to read. `examples/latest_table/` does it in ten lines. The rules:
 
 - **A record replaces** the one before it under the same key; it is never a difference.
 - **`revision` grows** with every record of a key. A lower one, or the same, is a repeat: ignore it.
-- **An empty value deletes** the key: an interval or a day that is over and given up, or a scope that has expired.
-  If a key comes again, it begins anew with revision 1.
-- **`final`** says that only late events could change a window any more, and they do not: they are counted in `late_events`.
+- **An empty value deletes** the key: an interval or a day that is over and expired, or a scope that has expired.
+  A key that returns restarts with revision 1.
+- **`final`** means that only late events could still change a window, and they do not: `late_events` counts them.
 - Unknown figures are null. A ratio or mean travels with numerator and denominator; see [metrics](metrics.md).
-- Each partition has its `progress` record: `as_of` and `complete_through` of the whole are the newest and the earliest of them.
+- Each partition has its `progress` record: `as_of` and `complete_through` of the entire stream are the newest and the earliest of them.
 
 | record | key |
 | --- | --- |
 | trailing window | `window\\|trailing_15m\\|voice\\|queue:sales` |
 | interval, day | `window\\|interval_15m\\|voice\\|queue:sales\\|1775034000000`, the last part being its start in milliseconds |
-| figures about people | the same with `-` in place of the channel: `window\\|day\\|-\\|team:north\\|1775001600000` |
-| single people, in `agent-metrics-latest.v1` | `window\\|day\\|-\\|agent:anna\\|1775001600000` |
+| figures about agents | the same with `-` in place of the channel: `window\\|day\\|-\\|team:north\\|1775001600000` |
+| single agents, in `agent-metrics-latest.v1` | `window\\|day\\|-\\|agent:anna\\|1775001600000` |
 | now | `now\\|voice\\|queue:sales` |
 | progress | `progress\\|0`, with the partition of queue-panes |
 
 `queue-metrics.v1` has the same records with every revision, for those who store history.
 
-Figures of single people are in `agent-metrics.v1` and `agent-metrics-latest.v1` alone: of those whose site permits them
-([counting](counting.md), section 13), and of nobody unless the configuration says so.
+Figures of single agents are in `agent-metrics.v1` and `agent-metrics-latest.v1` alone, and only of agents whose site permits them
+([counting](counting.md), section 13). The default is none.
 """
 
 
@@ -83,7 +83,7 @@ def _escaped(text: str) -> str:
 def _value(topic: Topic) -> str:
     if topic.model is not None:
         return f"[JSON Schema](../schemas/json/topics/{topic.name}.json)"
-    return "the engine's own" if is_internal(topic) else "as it came"
+    return "the engine's own" if is_internal(topic) else "as received"
 
 
 def _overview() -> str:
@@ -92,7 +92,7 @@ def _overview() -> str:
         f"| {', '.join(PARTIES[topic.name].writers)} | {', '.join(PARTIES[topic.name].readers)} |"
         for topic in TOPICS
     ]
-    head = ("| topic | partitions | cleanup | kept | written by | read by |", "| --- | --- | --- | --- | --- | --- |")
+    head = ("| topic | partitions | cleanup | retention | written by | read by |", "| --- | --- | --- | --- | --- | --- |")
     return "\n".join([*head, *rows]) + "\n"
 
 
@@ -102,7 +102,7 @@ def _section(topic: Topic) -> str:
         "key": _escaped(topic.key),
         "value": _value(topic),
         "partitions": f"{topic.partitions}" + (f", as many as `{topic.partitions_of}`" if topic.partitions_of else ""),
-        "cleanup": f"{topic.cleanup_policy}; kept: {_retention(topic)}",
+        "cleanup": f"{topic.cleanup_policy}; retention: {_retention(topic)}",
         "written by": ", ".join(parties.writers),
         "read by": ", ".join(parties.readers),
         "compatibility": compatibility(topic),
@@ -116,14 +116,14 @@ def _section(topic: Topic) -> str:
 def _dead_letters() -> str:
     names = "\n".join(f"- `{name}`" for name in HEADER_NAMES)
     return (
-        "## Dead letters\n\nKey, value and headers are as they came; these headers are added, as text. "
-        f"What is not known is left out, and a connector adds `dead-letter-origin` and its like for what never was a record.\n\n{names}\n\n"
-        f"A value of more than 6 MiB is packed: `{CONTENT_ENCODING}` is `gzip`. Where it is `cut` the letter is not whole: "
+        "## Dead letters\n\nKey, value and headers are as received; these headers are added, as text. "
+        f"What is not known is left out. A connector adds `dead-letter-origin` and its like if the input was no record.\n\n{names}\n\n"
+        f"A value of more than 6 MiB is packed: `{CONTENT_ENCODING}` is `gzip`. Where it is `cut` the dead letter is incomplete: "
         "of a value only the first MiB is kept where packing does not help, and of more than 1 MiB of key and headers none. "
         "The dead letter of a batch that cannot be read has no content.\n\n"
-        f"A record that `contact-streams dead-letters replay` sent back to its topic has `{REPLAYED_FROM}`, the dead letter's "
-        f"topic/partition/offset. Among the dead letters it leaves notes, without key and value, whose `{REPLAYED}` names the offsets "
-        "that were sent back (`17-20,25`): a reader passes over them.\n"
+        f"A record that `contact-streams dead-letters replay` published to its topic again has `{REPLAYED_FROM}`, the dead letter's "
+        f"topic/partition/offset. Among the dead letters the command leaves notes without key and value, whose `{REPLAYED}` names the "
+        "replayed offsets (`17-20,25`): readers skip them.\n"
     )
 
 

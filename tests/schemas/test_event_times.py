@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from schemas.times import REST_MS, SECOND_MS, TimeFormatError, format_ms, from_ms, parse_time, parse_time_ms, seconds_to_ms, to_ms
+from schemas.times import SECOND_MS, SUFFIX_MS, TimeFormatError, format_ms, from_ms, parse_time, parse_time_ms, seconds_to_ms, to_ms
 
 FIRST_MS = -62_135_596_800_000
 LAST_MS = 253_402_300_799_999
@@ -119,24 +119,24 @@ def test_seconds_become_the_nearest_millisecond() -> None:
 
 def test_refused_texts_are_not_remembered() -> None:
     """A flood of bad times takes no memory."""
-    before = len(SECOND_MS), len(REST_MS)
+    before = len(SECOND_MS), len(SUFFIX_MS)
     for number in range(50):
         with pytest.raises(TimeFormatError):
             parse_time_ms(f"2026-99-06T12:34:{number:02d}Z")
         with pytest.raises(TimeFormatError):
-            REST_MS[f".{number}X"]
+            SUFFIX_MS[f".{number}X"]
 
-    assert (len(SECOND_MS), len(REST_MS)) == before
+    assert (len(SECOND_MS), len(SUFFIX_MS)) == before
 
 
 def test_the_caches_start_again_when_full(monkeypatch: pytest.MonkeyPatch) -> None:
     """Replaying years does not grow a worker, and the answers stay right."""
     monkeypatch.setattr("schemas.times._CACHED", 10)
     SECOND_MS.clear()
-    REST_MS.clear()
+    SUFFIX_MS.clear()
 
     for number in range(60):
         text = f"2026-08-06T12:34:{number:02d}.{number:03d}Z"
         assert parse_time_ms(text) == to_ms(parse_time(text))
         assert len(SECOND_MS) <= 10
-        assert len(REST_MS) <= 10
+        assert len(SUFFIX_MS) <= 10
