@@ -67,7 +67,7 @@ MAX_OPEN = 50
 MAX_PLANS = 3_000
 
 #: The most events of a conversation that are recounted because others arrived out of order.
-MAX_COUNTED_ANEW = 25_000
+MAX_RECOUNTED = 25_000
 
 #: The most forecasts of a queue and channel that have not passed: twelve weeks of quarters of an hour, in one row of state.
 MAX_FORECASTS = 8_000

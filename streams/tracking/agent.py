@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from typing import TYPE_CHECKING, Any
 
-from schemas.limits import MAX_COUNTED_ANEW, TOO_MANY_OUT_OF_ORDER
+from schemas.limits import MAX_RECOUNTED, TOO_MANY_OUT_OF_ORDER
 from streams.tracking.agent_states import Reported
 from streams.tracking.facts import TooManyFactsError
 from streams.tracking.plans import NEVER_MS, NOT_PLANNED
@@ -155,8 +155,8 @@ class Agent:
         if hour > aside.hour:
             aside.hour, aside.counted_anew = hour, 0
         after = self.known - bisect_left(self.facts, fact) - bisect_left(aside.facts, fact)
-        if aside.counted_anew + after > MAX_COUNTED_ANEW:
-            raise TooManyFactsError("person_id", MAX_COUNTED_ANEW, TOO_MANY_OUT_OF_ORDER)
+        if aside.counted_anew + after > MAX_RECOUNTED:
+            raise TooManyFactsError("person_id", MAX_RECOUNTED, TOO_MANY_OUT_OF_ORDER)
         aside.counted_anew += after
 
     @property

@@ -6,7 +6,7 @@ from bisect import bisect_left, insort
 from typing import TYPE_CHECKING, Any, get_args
 
 from schemas.by_type import own_code
-from schemas.limits import MAX_COUNTED_ANEW, TOO_MANY_OUT_OF_ORDER
+from schemas.limits import MAX_RECOUNTED, TOO_MANY_OUT_OF_ORDER
 from streams.tracking.facts import (
     NOT_INBOUND,
     Answered,
@@ -107,8 +107,8 @@ def charge(c: Conversation, fact: AnyFact) -> None:
     if disorder is None:
         disorder = c.disorder = Disorder()
     spent = disorder.counted_anew + _facts_after(c, fact)
-    if spent > MAX_COUNTED_ANEW:
-        raise TooManyFactsError("conversation_id", MAX_COUNTED_ANEW, TOO_MANY_OUT_OF_ORDER)
+    if spent > MAX_RECOUNTED:
+        raise TooManyFactsError("conversation_id", MAX_RECOUNTED, TOO_MANY_OUT_OF_ORDER)
     disorder.counted_anew = spent
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, get_args
 
 from schemas import structs
-from schemas.limits import MAX_COUNTED_ANEW, MAX_FACTS
+from schemas.limits import MAX_FACTS, MAX_RECOUNTED
 from streams.tracking.agent import Agent
 from streams.tracking.facts import FACT_OF, Fact
 from streams.tracking.fold import put
@@ -54,7 +54,7 @@ def contact_intake(tracker: ContactTracker, quarantine: Quarantine, names: Names
         held=held.counts,
         put=put,
         types=(structs.Event, Conversation, State, Disorder, Fact),
-        max_recounted=MAX_COUNTED_ANEW,
+        max_recounted=MAX_RECOUNTED,
         max_subjects=held.max_subjects,
     ).take
     return lambda events, place: take(events, place, *tracker.taken) if conversations.frozen is packed else place

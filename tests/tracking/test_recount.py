@@ -11,7 +11,7 @@ import pytest
 from msgspec.json import encode
 
 from schemas.decoding import decode_agent_event, decode_contact_event
-from schemas.limits import MAX_COUNTED_ANEW
+from schemas.limits import MAX_RECOUNTED
 from schemas.times import format_ms
 from streams.tracking.agents import AgentTracker
 from streams.tracking.contacts import ContactTracker
@@ -152,7 +152,7 @@ def test_neither_flushes_nor_restarts_decide_what_is_refused(seed: int) -> None:
     kept = again.conversations["c\x1fs"].disorder
     assert spent is not None
     assert kept is not None
-    assert kept.counted_anew == spent.counted_anew <= MAX_COUNTED_ANEW
+    assert kept.counted_anew == spent.counted_anew <= MAX_RECOUNTED
 
 
 def test_a_row_of_before_has_its_whole_allowance() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
-from schemas.limits import MAX_COUNTED_ANEW, MAX_FACTS
+from schemas.limits import MAX_FACTS, MAX_RECOUNTED
 from streams.configuration import Configuration
 from streams.stages.counters import StageCounters
 from streams.stages.track import ContactStage
@@ -131,7 +131,7 @@ def test_what_replacing_costs_is_bounded_and_does_not_depend_on_flushes(flushes:
             stage = ContactStage(0, UNLIMITED, TOPICS)
             stage.restore("state", rows.items())
 
-    assert MAX_COUNTED_ANEW == 25_000
+    assert MAX_RECOUNTED == 25_000
     assert refused == 300 - 247
 
 
