@@ -1,4 +1,4 @@
-"""What the API of ``serve`` answers with: the types of its documents, its OpenAPI and its clients.
+"""Documents of the API of ``serve``: the source of its answers, its OpenAPI and its clients.
 
 Records are those of the topics, with fields that a newer worker may add; times are RFC 3339 texts.
 """
@@ -61,55 +61,55 @@ class _Answer(BaseModel):
 
 
 class SourceStanding(_Answer):
-    """A source of events: when it was last heard, and what is wrong with it."""
+    """A source of events: when it was last seen, and its problems."""
 
     last_seen: _Time | None
-    """Its last sign of life; null if it was never heard."""
+    """Its last sign of life; null if it was never seen."""
     stale: bool
     """Whether it has been silent for too long."""
     quarantined: QuarantinedSource | None = None
-    """Why its records are set aside; absent while they are not."""
+    """Why it is quarantined; absent while it is not."""
     beyond_limits: dict[str, int] | None = None
     """Kind of name → events whose name counts as `(other)`; absent without."""
     complete_through: _Time | None = None
-    """How far a source that tells afterwards is complete; absent for others."""
+    """How far a source that reports afterwards is complete; absent for others."""
 
 
 class TopicReading(_Answer):
-    """How far a topic has been read that is not read to its end yet."""
+    """How far a topic has been read whose end is not reached yet."""
 
     topic: str = Field(examples=["contactcenter.queue-metrics-latest.v1"])
     share: float | None = Field(ge=0, le=1, examples=[0.45])
-    """How much of it has been read; null for who may not see all figures: it tells how much there is of others."""
+    """How much of it has been read; null for accounts that may not see all figures, because it shows the amount of others."""
 
 
 class _Header(_Answer):
     as_of: _Time | None
-    """The newest instant that figures take in; null before any are known."""
+    """The newest instant that the figures include; null before any are known."""
     complete_through: _Time | None
-    """Nothing earlier is still to come; null while a part of the stream has said nothing."""
+    """Nothing earlier is still to come; null while part of the stream has reported nothing."""
     server_time: _Time
-    """When the answer was made."""
+    """When the answer was created."""
     age_seconds: float | None = Field(examples=[1.0])
     """`server_time` − `as_of`, in seconds; null without `as_of`."""
     stale: bool
-    """Whether the figures are too old to be taken for the present, or nothing would make them newer."""
+    """Whether the figures are too old for the present, or can grow no newer."""
     ready: bool = Field(examples=[True])
     """Whether the topics of figures have been read."""
     connected: bool = Field(examples=[True])
     """Whether Kafka answers."""
     figures_reading: TopicReading | None = None
-    """While `ready` is false: how far the topics of figures have been read, lists are empty until then; null while they cannot be."""
+    """While `ready` is false: how far the topics of figures have been read; lists are empty until then. Null while they cannot be read."""
     standing_still: dict[str, list[int]] | None = Field(examples=[{"queue-panes.v1": [1]}])
     """Topic without prefix → its partitions that no live worker counts; null while no worker is known."""
     recovering: dict[str, _Time] = Field(examples=[{"queue:claims": "2026-04-01T08:59:35.000Z"}])
-    """`KIND:NAME` of scopes whose figures stand still while others go on → the instant that they are as of."""
+    """`KIND:NAME` of scopes whose figures are stalled while others continue → the instant that they are as of."""
     sources: dict[str, SourceStanding]
     """Every source of events by name."""
 
 
 class Place(_Answer):
-    """What a queue or team belongs to, as far as one may see figures of that."""
+    """The site and department of a queue or team, if the account may see figures of them."""
 
     site: str | None = Field(examples=["tokyo"])
     department: str | None = Field(examples=["support"])
@@ -129,7 +129,7 @@ class DefinitionInWords(_Answer):
 
 
 class FiguresAnswer(_Header):
-    """All figures that one may see."""
+    """All figures that the account may see."""
 
     zone: str = Field(examples=["Asia/Tokyo"])
     """The time zone in which pages and sentences show times: `default_zone` of the configuration. Times of the API are UTC."""
@@ -138,11 +138,11 @@ class FiguresAnswer(_Header):
     fed_by: dict[str, list[str]] = Field(examples=[{"queue:sales": ["pbx"]}])
     """`queue:NAME` or `team:NAME` → the sources that feed it, where the configuration names them."""
     places: dict[str, Place] = Field(examples=[{"queue:sales": {"site": "tokyo", "department": None}}])
-    """`queue:NAME` or `team:NAME` → its place, where the configuration says one."""
+    """`queue:NAME` or `team:NAME` → its place, where the configuration has one."""
     definitions: list[DefinitionInWords] = Field(default_factory=list)
-    """Those that queues are judged by, as far as the configuration alone says it."""
+    """Those that queues are judged by, as far as the configuration alone decides it."""
     judged_by: dict[str, dict[str, list[int]]] = Field(default_factory=dict, examples=[{"sales": {"voice": [0]}}])
-    """Queue → channel → places in `definitions`, the first of which decides; the others stand beside (`by_definition` of records)."""
+    """Queue → channel → indexes in `definitions`; the first decides, the others are beside it (`by_definition` of records)."""
     records: dict[str, MetricRecord]
     """Key → record, in the order of keys; keys are opaque. Ages in records of now are as of this answer.
 
@@ -151,22 +151,22 @@ class FiguresAnswer(_Header):
 
 
 class ChannelFigures(_Answer):
-    """What is known of one channel of a queue."""
+    """The figures of one channel of a queue."""
 
     now: NowFigures | None
-    """What is going on; null while nothing is known."""
+    """The present state; null while nothing is known."""
     windows: dict[str, WindowFigures]
     """Window → its newest record."""
 
 
 class QueueAnswer(_Header):
-    """What is known of one queue."""
+    """The figures of one queue."""
 
     queue: str = Field(examples=["sales"])
     target: float | None
     """Its service level target, 0 to 1; null without."""
     channels: dict[str, ChannelFigures]
-    """By channel; `-` for figures about people."""
+    """By channel; `-` for figures about agents."""
 
 
 class AcknowledgedBy(_Answer):
@@ -178,7 +178,7 @@ class AcknowledgedBy(_Answer):
 
 
 class SilencedBy(_Answer):
-    """Why people are told nothing of an alert."""
+    """Why an alert notifies no receiver."""
 
     silence_id: str
     by: Actor
@@ -198,25 +198,25 @@ class ToldTo(_Answer):
 
 
 class ServedAlert(AlertRecord):
-    """An alert, and what people have done about it."""
+    """An alert with its acknowledgement, silence and notifications."""
 
-    acknowledged: AcknowledgedBy | None = Field(default=None, description="absent while nobody has")
+    acknowledged: AcknowledgedBy | None = Field(default=None, description="absent while it is not acknowledged")
     silenced: SilencedBy | None = Field(default=None, description="the silence that ends last; absent while there is none")
     told: list[ToldTo] | None = Field(default=None, description="messages about it, the oldest first; absent without")
 
 
 class AlertEvent(_Answer):
-    """One thing that happened to an alert, or was done about it."""
+    """An event or action in the history of an alert."""
 
     event: Literal["fired", "escalated", "due", "delivered", "refused", "acknowledged", "cleared"]
-    """`escalated`: decided to tell the next receivers; `due`, `delivered` and `refused`: what has come of a message."""
+    """`escalated`: the next receivers are to be notified; `due`, `delivered` and `refused`: the state of a message."""
     at: _Time
     value: float | None = None
     """Of the figure, when it fired or cleared."""
     receiver: str | None = None
     """Of a message, or of an escalation."""
     of: Literal["fired", "escalated", "cleared"] | None = None
-    """What a message is about."""
+    """The event that a message reports."""
     step: int | None = None
     """Which escalation it was, from 1 on."""
     by: Actor | None = None
@@ -227,23 +227,23 @@ class AlertEvent(_Answer):
 
 
 class PastAlertAnswer(AlertRecord):
-    """An alert as it stands, and what became of it."""
+    """An alert in its present state, with its history."""
 
     duration_seconds: float | None = Field(
         default=None, description="from `since` to `cleared_at`, both as of the figures; null while it fires"
     )
-    events: list[AlertEvent] = Field(description="in order of time; what was done about it is kept for seven days")
+    events: list[AlertEvent] = Field(description="in order of time; actions are retained for seven days")
 
 
 class AlertHistoryAnswer(_Header):
-    """What became of alerts."""
+    """The history of alerts."""
 
     history: list[PastAlertAnswer] | None
     """The last to fire first; null while nothing is known of it."""
 
 
 class AcknowledgeBody(BaseModel):
-    """What goes with an acknowledgement."""
+    """The content of an acknowledgement."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -251,7 +251,7 @@ class AcknowledgeBody(BaseModel):
 
 
 class SilenceBody(BaseModel):
-    """Which alerts to be silent about: of a rule, about a scope, or both."""
+    """The alerts to silence: of a rule, about a scope, or both."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -264,14 +264,14 @@ class SilenceBody(BaseModel):
 
 
 class SilencesAnswer(_Answer):
-    """The silences that hold."""
+    """The active silences."""
 
     silences: list[Silence] | None
     """Those that end first come first; null while nothing is known of them."""
 
 
 class AlertsAnswer(_Header):
-    """Where every alert stands."""
+    """The state of every alert."""
 
     alerts: list[ServedAlert] | None
     """In the order of their keys; null while nothing is known of alerts."""
@@ -285,13 +285,13 @@ class Interval(_Answer):
     final: bool
     """All its contacts are decided."""
     offered: float | None
-    """Contacts; null where nothing can be said."""
+    """Contacts; null where it is unknown."""
     service_level: float | None
-    """0 to 1; null where nobody counts."""
+    """0 to 1; null where no contact counts."""
     denominator: float | None
-    """The contacts that the service level is of."""
+    """The contacts that the service level is computed from."""
     exceptions: list[str]
-    """Names of the calendar exceptions that any of it falls into."""
+    """Names of the calendar exceptions that touch it."""
 
 
 class Trend(_Answer):
@@ -304,7 +304,7 @@ class Trend(_Answer):
 
 
 class TrendsAnswer(_Header):
-    """The day so far of every queue, made at most every five seconds."""
+    """The day so far of every queue, computed at most every five seconds."""
 
     window: str = Field(examples=["interval_15m"])
     """The window that the intervals are of."""
@@ -320,7 +320,7 @@ class QueueInterval(_Answer):
     final: bool
     """All its contacts are decided."""
     exceptions: list[str]
-    """Names of the calendar exceptions that any of it falls into."""
+    """Names of the calendar exceptions that touch it."""
     offered: float | None
     answered: float | None
     abandoned: float | None
@@ -346,7 +346,7 @@ class EarlierScope(QueueInterval):
 
 
 class WaitBucket(_Answer):
-    """How many waited so long: up to its edge, and longer than that of the bucket before."""
+    """How many waited up to this edge, and longer than that of the bucket before."""
 
     up_to_seconds: float | None
     """Null for the last one, which has no edge."""
@@ -363,7 +363,7 @@ class QueueChannel(_Answer):
     threshold_seconds: float
     """The wait up to which an answer is in time."""
     definitions: list[DefinitionInWords] = Field(default_factory=list)
-    """Those that it is judged by, the first of which decides."""
+    """Those that it is judged by; the first decides."""
     self_service: dict[str, FigureValue | None] | None = None
     """KPI → figure of the day so far, of sessions with a bot or a FAQ; null where there are none."""
     today: QueueInterval | None
@@ -373,11 +373,11 @@ class QueueChannel(_Answer):
     flow_outs: dict[str, int] = Field(examples=[{"overflow": 3}])
     """Way out of the queue other than an answer and abandonment → contacts of the day so far, the most first."""
     intervals: list[QueueInterval]
-    """Those that are held, in order of time: of today and some days before."""
+    """Those in memory, in order of time: of today and some days before."""
 
 
 class StaffInterval(_Answer):
-    """People in an interval, on average; in one that runs over the part whose time is counted, null for its first minute."""
+    """Agents in an interval, on average; in a running one over the part whose time is counted, null for its first minute."""
 
     start: _Time
     end: _Time
@@ -388,7 +388,7 @@ class StaffInterval(_Answer):
 
 
 class QueueStaff(_Answer):
-    """People of the queue's site, or of all, where it has none: they may serve other queues too."""
+    """Agents of the queue's site, or of all sites if it has none: they may serve other queues too."""
 
     scope_kind: Literal["site", "total"]
     scope: str = Field(examples=["tokyo"])
@@ -402,23 +402,23 @@ class EarlierAnswer(_Header):
     window: str = Field(examples=["interval_15m"])
     """The window that the interval is of."""
     start: _Time | None
-    """Null where none is held for that instant."""
+    """Null where none is in memory for that instant."""
     end: _Time | None
     starts: list[_Time]
-    """The begins of all intervals that are held, in order of time."""
+    """The begins of all intervals in memory, in order of time."""
     scopes: list[EarlierScope]
-    """Each with its channel; what had no contact in the interval is not there."""
+    """Each with its channel; scopes without a contact in the interval are left out."""
 
 
 class IntervalsAnswer(_Header):
-    """The intervals of one queue that are held, and its day so far."""
+    """The intervals of one queue that are in memory, and its day so far."""
 
     queue: str = Field(examples=["sales"])
     window: str = Field(examples=["interval_15m"])
     """The window that the intervals are of."""
     channels: list[QueueChannel]
     staff: QueueStaff | None
-    """Null where it is not known, or not for who asks."""
+    """Null where it is not known, or the account may not see it."""
 
 
 class ScopeDay(_Answer):
@@ -443,19 +443,19 @@ class ScopeDay(_Answer):
     target: float | None
     """The service level to reach today, 0 to 1; null without one."""
     met: bool | None
-    """Whether it is reached; null without a target, or while nobody counts."""
+    """Whether it is reached; null without a target, or while no contact counts."""
     contacts_to_restore: int | None
-    """How many contacts in a row have to be answered in time until it is reached, 0 if it is; null where none suffice, or `met` is null."""
+    """How many contacts in a row have to be answered in time until it is reached, 0 if it is; null if none suffice, or `met` is null."""
     contacts_to_spare: int | None
     """How many contacts in a row may be missed while it is still reached; null where any number may, or `met` is null."""
     events_uncounted: dict[str, int] = Field(examples=[{"no_begin": 2}])
     """Reason → events that counted nothing."""
     coverage: dict[str, float] = Field(examples=[{"aht": 0.9}])
-    """KPI → measured ÷ all, of those that not every contact is measured for."""
+    """KPI → measured ÷ all, of KPIs that are not measured for every contact."""
 
 
 class TodayAnswer(_Header):
-    """The day so far of every scope that had a contact, made at most every five seconds."""
+    """The day so far of every scope that had a contact, computed at most every five seconds."""
 
     days: list[ScopeDay]
     """In the order of keys."""
@@ -466,7 +466,7 @@ Unknown = Literal["not_reported", "nothing_yet", "too_few"]
 
 
 class CustomersWindow(_Answer):
-    """What a day of a scope and channel, or a day or month of customers, says of them."""
+    """Figures of customers in a day of a scope and channel, or in a day or month of customers."""
 
     scope_kind: ScopeKind
     scope: str = Field(examples=["sales"])
@@ -476,22 +476,22 @@ class CustomersWindow(_Answer):
     start: _Time
     end: _Time
     final: bool
-    """Whether nothing of it will change."""
+    """Whether it changes no more."""
     figures: dict[str, FigureValue] = Field(examples=[{"csat": {"value": 4.2, "numerator": 42, "denominator": 10, "coverage": 0.5}}])
-    """KPI → figure, of those that say anything."""
+    """KPI → figure, of those with content."""
     contacts_by_category: dict[str, int] = Field(examples=[{"delivery": 12}])
     complaints_by_category: dict[str, int] = Field(default_factory=dict, examples=[{"delivery": 3}])
     complaints_without_category: int = Field(default=0, examples=[1])
-    """Complaints of contacts that no event names a category of."""
+    """Complaints of contacts whose category no event names."""
     thanks_by_category: dict[str, int] = Field(default_factory=dict, examples=[{"delivery": 5}])
     """Contacts in whose texts a connector found thanks, by category."""
     thanks_without_category: int = Field(default=0, examples=[0])
     unknown: dict[str, Unknown] = Field(default_factory=dict, examples=[{"nps": "nothing_yet"}])
-    """KPI → why there is no value: no source reports it; nothing that it is of came yet; too few customers to tell of."""
+    """KPI → why there is no value: no source reports it; its contacts are still to come; too few customers to show."""
 
 
 class CustomersAnswer(_Header):
-    """The day so far of every scope that says anything of customers, and their last days and months; made at most every five seconds."""
+    """The day so far of every scope with figures of customers, and their last days and months; computed at most every five seconds."""
 
     windows: list[CustomersWindow]
     """In the order of keys."""
@@ -505,7 +505,7 @@ class BoardWords(_Answer):
 
 
 class BoardTile(_Answer):
-    """A figure, a text, queues, a map of them or alerts; what is about another kind of tile is absent."""
+    """A figure, a text, queues, a map of them or alerts; fields of other kinds of tile are absent."""
 
     kind: Literal["figure", "text", "queues", "map", "alerts"] = Field(examples=["figure"])
     width: int = Field(examples=[1])
@@ -513,31 +513,31 @@ class BoardTile(_Answer):
     height: int = Field(examples=[1])
     """Rows of the page."""
     title: BoardWords | None
-    """What stands above; null for what is shown, and of what."""
+    """The heading; null for the default one, of the figure and its scope."""
     kpi: str = Field(default="", examples=["service_level_live"])
     scope: str = Field(default="", examples=["total:all"])
     """`KIND:NAME`."""
     channel: str | None = Field(default=None, examples=["voice"])
     warn: float | None = None
-    """From here on it is yellow."""
+    """From this value on it is yellow."""
     bad: float | None = None
-    """From here on it is red."""
+    """From this value on it is red."""
     text: BoardWords | None = None
     color: Literal["plain", "accent", "good", "warn", "bad"] = "plain"
     queues: list[str] = Field(default=[], examples=[["sales"]])
-    """These alone; all if there are none."""
+    """Only these; all if there are none."""
     site: str | None = None
     department: str | None = None
     channels: list[str] = []
-    """These alone; all if there are none."""
+    """Only these; all if there are none."""
     columns: list[str] = Field(default=[], examples=[["service_level_live", "waiting"]])
     """Ids of KPIs."""
     severities: list[Literal["warning", "critical"]] = []
-    """These alone; all if there are none."""
+    """Only these; all if there are none."""
 
 
 class BoardPage(_Answer):
-    """Tiles on a grid, as many of its page as one may see."""
+    """Tiles on a grid: those of the page that the account may see."""
 
     title: BoardWords | None
     columns: int = Field(examples=[4])
@@ -546,39 +546,39 @@ class BoardPage(_Answer):
 
 
 class Board(_Answer):
-    """What a wall shows."""
+    """The content of a wall screen."""
 
     title: BoardWords
     theme: Literal["dark", "light"]
     window_minutes: int = Field(examples=[15])
-    """Of which trailing window its figures are."""
+    """The trailing window of its figures."""
     rotate_seconds: int = Field(examples=[20])
-    """How long each page stays; 0 turns none."""
+    """How long each page stays; 0 for no rotation."""
     pages: list[BoardPage]
 
 
 class BoardsAnswer(_Answer):
-    """The boards of which one may see anything."""
+    """The boards of which the account may see any part."""
 
     boards: dict[str, Board]
     """By name; those of the configuration first."""
 
 
 class SourceHealth(SourceStanding):
-    """How a source stands, in one sentence."""
+    """The state of a source, in one sentence."""
 
     source: str = Field(examples=["pbx"])
     code: Literal["heard", "silent", "never_heard", "quarantined"]
     silent_seconds: float | None
-    """How long ago it was last heard; null if it never was."""
+    """How long ago it was last seen; null if it never was."""
     feeds: list[str] = Field(examples=[["queue:sales"]])
-    """The scopes that the configuration says it feeds."""
+    """The scopes that it feeds by the configuration."""
     text_en: str
     text_ja: str
 
 
 class DeadLetterTopic(_Answer):
-    """Dead letters of one topic, at most: marks of transactions are counted too. 0 is none."""
+    """Upper limits of the dead letters of one topic: transaction markers are counted too. 0 is none."""
 
     last_hour: int
     last_day: int
@@ -589,15 +589,15 @@ class SourcesAnswer(_Header):
     """Every source with a sentence, and how many dead letters there are."""
 
     health: list[SourceHealth]
-    """Those that need somebody first."""
+    """Those that need action first."""
     dead_letters: dict[str, DeadLetterTopic] | None = Field(
         examples=[{"contact-events-dead-letters.v1": {"last_hour": 0, "last_day": 2, "held": 4}}]
     )
-    """Topic without prefix → its dead letters; null where that is not known, or not for who sees a part."""
+    """Topic without prefix → its dead letters; null where it is not known, or the account may see only a part."""
 
 
 class IntervalAhead(_Answer):
-    """An interval to come, as it is expected."""
+    """A future interval, as expected."""
 
     start: _Time
     end: _Time
@@ -606,11 +606,11 @@ class IntervalAhead(_Answer):
     agents_needed: int | None
     """The fewest agents that reach the target by Erlang A, or C where patience is not known; null without a target or a handle time."""
     service_level: float | None
-    """0 to 1, with `agents_now`; null where that is not known."""
+    """0 to 1, with `agents_now`; null where it is not known."""
 
 
 class QueueOutlook(_Answer):
-    """What the next two hours of a queue of calls will be like."""
+    """What to expect of a queue of calls in the next two hours."""
 
     queue: str = Field(examples=["sales"])
     channel: str = Field(examples=["voice"])
@@ -619,23 +619,23 @@ class QueueOutlook(_Answer):
     target: float | None
     """The service level to reach, 0 to 1; null without one."""
     aht_seconds: float | None
-    """Average handle time of the last while; null where it is not known."""
+    """Average handle time of the last hours; null where it is not known."""
     patience_seconds: float | None
-    """How long customers are ready to wait on average: all waiting time over abandoned; null of fewer than five abandoned."""
+    """How long customers are ready to wait on average: all waiting time ÷ abandoned; null for fewer than five abandoned."""
     agents_now: int | None
-    """How many agents would give the service level of the last while; null where it says nothing: few contacts, or every one met."""
+    """How many agents would give the service level of the last hours; null where that is undecidable: few contacts, or every one met."""
     breach_expected_at: _Time | None
     """The first interval within half an hour that is expected below the target with `agents_now`."""
     past_error: float | None
-    """Σ |expected − offered| ÷ Σ offered of the last six hours, each interval as expected when it began; null where nothing was."""
+    """Σ |expected − offered| ÷ Σ offered of the last six hours, each interval as expected when it began; null without expectations."""
     expected_from: _Time | None = None
-    """From when on something can be expected, as it takes what came a day before; null while it can, and before anything has come."""
+    """From when on expectations are possible, as they need data of a day before; null while they are, and before any data."""
     intervals: list[IntervalAhead]
-    """In order of time; those of which nothing can be expected are left out."""
+    """In order of time; intervals without expectations are left out."""
 
 
 class OutlookAnswer(_Header):
-    """What is to be expected of queues of calls, made at most every fifteen seconds."""
+    """What to expect of queues of calls, computed at most every fifteen seconds."""
 
     interval_minutes: int = Field(examples=[15])
     outlook: list[QueueOutlook]
@@ -643,15 +643,15 @@ class OutlookAnswer(_Header):
 
 
 class TargetProgress(FigureValue):
-    """How far the way from the start to the target has been gone; the value is 1 at the target."""
+    """The progress from the start to the target; the value is 1 at the target."""
 
     expected: float
     """How far it should be by now, 0 to 1."""
     on_track: bool
     ahead: float
-    """How far it is ahead of what is expected, as a share of the way."""
+    """How far it is ahead of what is expected, as a share of the distance."""
     projected_at: _Time | None
-    """When it would be reached at this pace; null where that cannot be said."""
+    """When it would be reached at this pace; null where that is unknown."""
 
 
 class TargetStanding(_Answer):
@@ -680,7 +680,7 @@ class TargetStanding(_Answer):
     due: str | None
     """A date, YYYY-MM-DD."""
     figure: FigureValue
-    """What is judged."""
+    """The figure that is judged."""
     window_start: _Time | None
     """The begin of the window that the figure is of; null for figures of now."""
     provisional: bool | None
@@ -697,36 +697,36 @@ class TargetStanding(_Answer):
 
 
 class TargetsAnswer(_Header):
-    """Every target with its judgment, made at most every two seconds."""
+    """Every target with its judgment, computed at most every two seconds."""
 
     targets: list[TargetStanding]
 
 
-#: Who gave up last comes first, or who has been waiting for a call for the longest.
+#: The last to give up first, or the longest without a callback first.
 CallOrder = Literal["newest", "longest"]
-#: What a person may be doing; stale: nothing was heard for too long.
+#: The states of an agent; stale: not seen for too long.
 PersonState = Literal["handling", "wrap_up", "idle", "available", "unavailable", "offline", "stale"]
 
 
 class AgentsAnswer(_Header):
-    """Figures of single people."""
+    """Figures of single agents."""
 
     agents: list[AgentFigures] | None
-    """In the order of their keys; null while nothing is known of people."""
+    """In the order of their keys; null while nothing is known of agents."""
 
 
 class ReadingStanding(TopicReading):
-    """How far events have been read that are not read to their end yet."""
+    """How far events have been read whose end is not reached yet."""
 
     since: _Time
     """From when on they are read."""
 
 
 class WorkOnContact(_Answer):
-    """What a person is at with a contact, by the events of contacts."""
+    """The work of an agent on a contact, by the events of contacts."""
 
     queue: str | None = Field(examples=["sales"])
-    """Null where it may not be seen."""
+    """Null where the account may not see it."""
     channel: str = Field(examples=["voice"])
     since: _Time
     wraps_up: bool
@@ -734,72 +734,72 @@ class WorkOnContact(_Answer):
 
 
 class SiteOfPeople(_Answer):
-    """Whether people of a site are shown."""
+    """Whether agents of a site are shown."""
 
     site: str = Field(examples=["tokyo"])
     individual_figures: bool
-    """As the configuration has it: people of a site are shown where it is true."""
+    """As configured: agents of a site are shown where it is true."""
 
 
 class StateOfDay(_Answer):
-    """What a person was doing from ``start`` to the start of the next one."""
+    """What an agent was doing from ``start`` to the start of the next one."""
 
     start: _Time
     state: PersonState | None = Field(examples=["handling"])
     """Null while nothing was known."""
     reason: str | None = Field(examples=["lunch"])
-    """Why, else the platform's word for the state."""
+    """Why, else the platform's term for the state."""
 
 
 class PersonStanding(_Answer):
-    """What one person is doing."""
+    """What one agent is doing."""
 
     person: str = Field(examples=["tanaka"])
     """The name in the configuration."""
     team: str | None = Field(examples=["north"])
-    """Null where there is none, or one that may not be seen; so are site and queues."""
+    """Null where there is none, or the account may not see it; so are site and queues."""
     site: str | None = Field(examples=["tokyo"])
     queues: list[str] | None = Field(examples=[["sales"]])
-    """Those that the person serves; null where the platform does not say."""
+    """Those that the agent serves; null where the platform does not report them."""
     skills: list[str] | None = Field(default=None, examples=[["english"]])
-    """Those that the person has; null where the platform does not say."""
+    """Those that the agent has; null where the platform does not report them."""
     at_work: list[WorkOnContact] | None = None
-    """The contacts that the person is at, the latest first; null where events of contacts have not been read."""
+    """The contacts that the agent works on, the latest first; null where events of contacts have not been read."""
     state: PersonState = Field(examples=["unavailable"])
     word: str | None = Field(examples=["not_ready"])
-    """The platform's word for the state."""
+    """The platform's term for the state."""
     reason: str | None = Field(examples=["lunch"])
-    """Why, as the platform says it."""
+    """Why, as the platform reports it."""
     since: _Time
-    """When the state began, with this word and reason."""
+    """When the state began, with this term and reason."""
     seconds: int = Field(ge=0, examples=[1260])
     """From then to `people_as_of`."""
     limit_seconds: int | None = Field(examples=[900])
-    """Longer than this is too long (`too_long_seconds` of the configuration); null: never."""
+    """A longer time is too long (`too_long_seconds` of the configuration); null: never."""
     too_long: bool
     handled: int | None = Field(examples=[14])
-    """Contacts handled today; null where no figures of the person are known."""
+    """Contacts handled today; null where no figures of the agent are known."""
     occupancy: FigureValue | None
     """Of today."""
     strip: list[StateOfDay] | None = None
-    """The day so far, where that is asked for."""
+    """The day so far, if asked for."""
 
 
 class PeopleAnswer(_Header):
-    """What single people are doing, of sites that permit figures of them."""
+    """What single agents are doing, at sites that permit figures of them."""
 
     people_as_of: _Time | None
     """The instant of all durations here; null before anything is known."""
     people_complete: bool
-    """Whether all there is has been read; until then states may be older ones."""
+    """Whether all events have been read; until then states may be older ones."""
     days_known: bool = True
-    """Whether figures of people have been read; until then `handled` and `occupancy` are null."""
+    """Whether figures of agents have been read; until then `handled` and `occupancy` are null."""
     people: list[PersonStanding]
-    """By name; who is not heard of is not there."""
+    """By name; agents not seen yet are left out."""
     reading: ReadingStanding | None = None
-    """How far events have been read; null once that is to their end."""
+    """How far events have been read; null once their end is reached."""
     sites: list[SiteOfPeople] = Field(default_factory=list)
-    """The sites that may be seen, by name."""
+    """The sites that the account may see, by name."""
 
 
 class KpiMetric(_Answer):
@@ -812,7 +812,7 @@ class KpiMetric(_Answer):
 
 
 class KpiDescription(_Answer):
-    """Everything that is said of a KPI."""
+    """The complete description of a KPI."""
 
     id: str = Field(examples=["service_level"])
     en: str = Field(examples=["service level"])
@@ -828,33 +828,33 @@ class KpiDescription(_Answer):
     """The kinds of windows that have it."""
     subject: Literal["contacts", "people", "customers", "targets"]
     metric: str | None
-    """The Prometheus name of its value; null where Prometheus gets none."""
+    """The Prometheus name of its value; null where it is not exported."""
     source: str
-    """Where it stands in topics or answers."""
+    """Its field in topics or answers."""
     numerator_unit: str | None
     denominator_unit: str | None
     measured: bool
     """Whether it has a coverage."""
     per_channel: bool
-    """Whether channels are never put together."""
+    """Whether channels are never added together."""
     definition_dependent: bool
     """Whether a definition of the configuration decides what it means."""
     horizon: str | None
-    """For how long after its window it may still change, or the setting that says so; null where it does not."""
+    """How long after its window it may still change, or the setting of that; null where it does not."""
     split_by: str | None
     members: list[str]
     """The values by which a count of now is broken down."""
     label: str | None
-    """The label by which it is counted; null where it is counted as a whole."""
+    """The label by which it is counted; null where it has none."""
     parts: list[str]
     dimensions: list[str]
-    """By what it is served."""
+    """The dimensions by which it is served."""
     prometheus: bool
     metrics: list[KpiMetric]
 
 
 class CatalogueAnswer(_Answer):
-    """The KPIs, the states of agents and the words of pages."""
+    """The KPIs, the states of agents and the texts of pages."""
 
     kpis: list[KpiDescription]
     agent_states: list[str]
@@ -882,7 +882,7 @@ class ContactPart(_Answer):
 
 
 class CountDifference(_Answer):
-    """A count that the contacts found do not make as it was served."""
+    """A count of the contacts that differs from the served count."""
 
     contacts: int
     served: int
@@ -898,19 +898,19 @@ class RecordsRead(_Answer):
 
 
 class EventsRead(_Answer):
-    """What was read for an answer."""
+    """The records that were read for an answer."""
 
     topic: str
     records: int | None
-    """Null for who may not see all figures: it tells how much there is of others."""
+    """Null for accounts that may not see all figures, because it shows the amount of others."""
     bytes: int | None
     complete: bool
     incomplete: list[str]
-    """Why not everything could be read."""
+    """Why some records could not be read."""
 
 
 class ExplainAnswer(FigureValue):
-    """What is behind a figure: made of the contacts that were found, beside the figure that was served."""
+    """How a figure comes about: recomputed from the contacts found, beside the figure that was served."""
 
     kpi: str = Field(examples=["service_level"])
     label: str
@@ -923,13 +923,13 @@ class ExplainAnswer(FigureValue):
     window_start: _Time
     window_end: _Time
     as_of: _Time | None = Field(description="null where the figure is not of an instant")
-    served: FigureValue | None = Field(description="the figure that was served; null where it is not kept any more")
-    agrees: bool | None = Field(description="whether the contacts make the served figure; null where none is served")
-    differences: dict[str, CountDifference] = Field(description="count → what contacts make of it and what was served, where they differ")
+    served: FigureValue | None = Field(description="the figure that was served; null where it is no longer in memory")
+    agrees: bool | None = Field(description="whether the contacts give the served figure; null where none is served")
+    differences: dict[str, CountDifference] = Field(description="count → its value from the contacts and as served, where they differ")
     late_events: int | None
-    counts: dict[str, int] = Field(description="the sums that the figure comes from; times in milliseconds")
+    counts: dict[str, int] = Field(description="the sums behind the figure; times in milliseconds")
     parts: list[ContactPart]
-    waiting_past_threshold: ContactPart | None = Field(description="who waits beyond the threshold, where that is part of the figure")
+    waiting_past_threshold: ContactPart | None = Field(description="waiting beyond the threshold, where that is part of the figure")
     records: list[RecordsRead]
     read: EventsRead
 
@@ -940,19 +940,19 @@ class ContactBehind(_Answer):
     conversation_id: str = Field(examples=["CA1234"])
     source: str | None = Field(examples=["pbx"])
     queue: str | None = Field(default=None, examples=["sales"])
-    """The queue of the scope that it came to last; null where it never came to one."""
+    """The last queue of the scope that it entered; null where it never entered one."""
     parts: list[str] = Field(examples=[["abandoned_missed"]])
-    """The parts of the figure that it is in, as `/api/v1/explain` names them."""
+    """The parts of the figure that count it, named as in `/api/v1/explain`."""
     entered: _Time | None
-    """When it came to the queue last; null where it never waited there."""
+    """When it last entered the queue; null where it never waited there."""
     waited_seconds: float | None = Field(examples=[42.0])
-    """In the queue, in the window; null where nothing is known."""
+    """In the queue, in the window; null where it is unknown."""
     outcome: str | None = Field(examples=["abandoned"])
-    """`abandoned`, `answered`, `waiting`, or why it left the queue; null where the figure does not tell."""
+    """`abandoned`, `answered`, `waiting`, or why it left the queue; null where the figure does not state it."""
     link: str | None
     """Its page at the platform (`links` of the configuration); null without."""
     platform: str | None = Field(default=None, examples=["Zendesk"])
-    """Where the link leads: the name that the configuration gives, else that of the platform or the host; null without a link."""
+    """The destination of the link: the name that the configuration gives, else that of the platform or the host; null without a link."""
 
 
 class ContactsAnswer(_Answer):
@@ -964,17 +964,17 @@ class ContactsAnswer(_Answer):
     channel: str = Field(examples=["voice"])
     kpi: str = Field(examples=["abandoned"])
     label: str | None = None
-    """Under which label of the figure they count, as was asked for; null for all, empty for those under none."""
+    """The label of the figure under which they count, as asked for; null for all, empty for those under none."""
     window: str | None = Field(examples=["trailing_15m"])
-    """Null for who waits now; so are its begin and end."""
+    """Null for contacts that wait now; so are its begin and end."""
     window_start: _Time | None
     window_end: _Time | None
     contacts_as_of: _Time | None
-    """What was received after this is not in it; null where the figure is not of an instant."""
+    """Later events are not included; null where the figure is not of an instant."""
     agrees: bool | None
-    """Whether the contacts make the served figure; null where none is served."""
+    """Whether the contacts give the served figure; null where none is served."""
     complete: bool
-    """Whether everything that was to be read was read."""
+    """Whether all of the records were read."""
     total: int = Field(ge=0)
     """How many there are, listed or not."""
     contacts: list[ContactBehind]
@@ -985,11 +985,11 @@ class ContactsReadingAnswer(_Answer):
     """How far events have been read for a question about contacts."""
 
     reading: ReadingStanding | None
-    """Null where none are being read for that question of who asks: it waits for its turn, or is answered."""
+    """Null where none are being read for that question of this account: it waits for its turn, or is answered."""
 
 
 class AbandonedContact(_Answer):
-    """A customer who gave up waiting."""
+    """A customer who abandoned the wait."""
 
     conversation_id: str = Field(examples=["CA1234"])
     """Of the last time."""
@@ -997,54 +997,54 @@ class AbandonedContact(_Answer):
     queue: str = Field(examples=["sales"])
     channel: str | None = Field(examples=["voice"])
     left: _Time
-    """When the customer gave up."""
+    """When the customer abandoned."""
     waited_seconds: float = Field(examples=[42.0])
     customer: str | None = Field(examples=["3f9a1c2e"])
-    """Eight digits made of the customer's key, the same for the same customer; null without a key."""
+    """Eight digits derived from the customer's key, the same for the same customer; null without a key."""
     times: int = Field(ge=1, examples=[2])
-    """How often the customer gave up since somebody was reached last."""
+    """How often the customer abandoned since the last conversation."""
     waits_again: bool
     """Whether the customer waits in a queue at this moment."""
     first_left: _Time | None = None
-    """When the customer gave up for the first of these times."""
+    """When the customer abandoned for the first of these times."""
     link: str | None
     """Its page at the platform (`links` of the configuration); null without."""
     platform: str | None = Field(default=None, examples=["Zendesk"])
-    """Where the link leads: the name that the configuration gives, else that of the platform or the host; null without a link."""
+    """The destination of the link: the name that the configuration gives, else that of the platform or the host; null without a link."""
 
 
 class ReachedContact(AbandonedContact):
-    """A customer who gave up waiting and has got through since: no one has to call."""
+    """A customer who abandoned and has got through since: no callback is needed."""
 
     reached: _Time
     """When customer and agent were connected last."""
 
 
 class AbandonedAnswer(_Header):
-    """Whom to call back, and who has got through since."""
+    """Customers to call back, and those who have got through since."""
 
     since: _Time | None
     """From when on events have been read, or the begin of the hours asked for; null before anything is known."""
     abandoned_as_of: _Time | None
     """The newest event that was read."""
     complete: bool
-    """Whether all there is since then has been read; until then some may have got through."""
+    """Whether all events since then have been read; until then some customers may have got through."""
     total: int = Field(ge=0)
     """How many there are, listed or not."""
     abandoned: list[AbandonedContact]
     """In the order that was asked for."""
     got_through_total: int = Field(ge=0)
-    """How many gave up, have got through since and not given up again; listed or not."""
+    """How many abandoned, have got through since and not abandoned again; listed or not."""
     got_through: list[ReachedContact]
-    """Those who gave up last first."""
+    """The last to abandon first."""
     reading: ReadingStanding | None = None
-    """How far events have been read; null once that is to their end."""
+    """How far events have been read; null once their end is reached."""
     links_known: bool = False
-    """Whether `customer.linked` events could be read; if not, who got through under another key may be there."""
+    """Whether `customer.linked` events could be read; if not, customers who got through under another key may be listed."""
     short_total: int = Field(default=0, ge=0)
-    """How many abandonments of these hours and queues are left out, because the definition of their queue takes them for short."""
+    """How many abandonments of these hours and queues are left out because the definition of their queue counts them as short."""
     short_abandon_seconds: list[float] = Field(default_factory=list, examples=[[5.0]])
-    """The limits (`short_abandon_s`) below which they are, each once."""
+    """The limits (`short_abandon_s`) of short abandonments, each once."""
 
 
 class AuditAnswer(_Answer):
@@ -1053,7 +1053,7 @@ class AuditAnswer(_Answer):
     records: list[AuditRecord]
     """The oldest first; what does not apply is absent."""
     unreadable: int = Field(ge=0)
-    """How many records on the way could not be read."""
+    """How many records of the range could not be read."""
 
 
 class AliveAnswer(_Answer):
@@ -1061,7 +1061,7 @@ class AliveAnswer(_Answer):
 
     status: Literal["ok"]
     configuration: str | None = None
-    """Which configuration runs, and since when; absent without a configuration file."""
+    """The active configuration and since when it is; absent without a configuration file."""
 
 
 class ReadyAnswer(_Answer):
@@ -1071,26 +1071,26 @@ class ReadyAnswer(_Answer):
     connected: bool
     stale: bool
     code: str = Field(examples=["ok"])
-    """What is wrong, as in `/api/v1/standing`, but for what is about single sources and scopes."""
+    """The problem, as in `/api/v1/standing`, but without those of single sources and scopes."""
     since: _Time | None
-    """Since when; null where nothing is wrong, or it is not known."""
+    """Since when; null without a problem, or where it is not known."""
     configuration: str | None = None
     """As in `/healthz`."""
 
 
 class StandingFault(_Answer):
-    """One thing that is wrong."""
+    """One problem."""
 
     code: str = Field(examples=["worker_silent"])
-    """For programs; docs/operations.md has them all."""
+    """For programs; docs/operations.md lists all codes."""
     part: Literal["kafka", "worker", "source", "configuration", "serve"] = Field(examples=["worker"])
-    """Which part it is."""
+    """The affected part."""
     since: _Time | None
-    """Null where that is not known."""
+    """Null where it is not known."""
     names: list[str] = Field(examples=[[]])
-    """The sources, scopes or partitions that it is about, as far as one may see them."""
+    """The affected sources, scopes or partitions, as far as the account may see them."""
     call: str | None = Field(examples=["IT operations, extension 4000"])
-    """Whom to call: `on_call` of the configuration; null where it says nothing."""
+    """The contact to call: `on_call` of the configuration; null without one."""
     text_en: str = Field(
         examples=[
             "No worker has counted since 09:00:02: figures are right as of 09:00:00, and events since then wait in Kafka to be counted."
@@ -1102,7 +1102,7 @@ class StandingFault(_Answer):
 
 
 class StandingAnswer(_Answer):
-    """How everything stands: the first fault, or `ok`, and all faults."""
+    """The state of the system: the first fault, or `ok`, and all faults."""
 
     code: str = Field(examples=["ok"])
     """That of the first fault; `ok` without one."""
@@ -1114,34 +1114,34 @@ class StandingAnswer(_Answer):
     text_en: str = Field(examples=["Everything works: figures are as of 09:00:00."])
     text_ja: str = Field(examples=["正常に動作しています（09:00:00現在）。"])
     as_of: _Time | None
-    """The newest instant that figures take in; null before any are known."""
+    """The newest instant that the figures include; null before any are known."""
     server_time: _Time
     faults: list[StandingFault]
-    """The cause of most first; what only follows from another fault is not among them."""
+    """The most fundamental first; a fault that only follows from another is left out."""
     call_missing: bool = Field(default=False, examples=[False])
-    """Somebody should be called, and `on_call` of the configuration, which would say whom, is missing."""
+    """A fault needs a call, and the configuration has no `on_call`."""
     call_when_unreached: str | None = Field(examples=["IT operations, extension 4000"])
-    """Whom to call when this server answers no more: it cannot say so then."""
+    """Whom to call when this server no longer answers: it cannot state it then."""
 
 
 class SessionAnswer(_Answer):
-    """Who asks."""
+    """The account of the request."""
 
     kind: Literal["anyone", "token", "user", "provider", "kiosk", "certificate"] = Field(examples=["user"])
-    """How that was proved; `anyone` where no access file asks."""
+    """How it was identified; `anyone` where no access file requires a login."""
     name: str | None = Field(examples=["yuki"])
     """Of the account, as the access file or the provider has it; null for anyone."""
     rights: list[str] = Field(examples=[["figures"]])
-    """What that one may, at least somewhere."""
+    """The account's rights, each at least somewhere."""
     contacts_of: list[str] | None = Field(default=None, examples=[["queue:sales"]])
-    """With the right `contacts` somewhere alone: the scopes whose contacts that one may see; absent where it holds everywhere."""
+    """With the right `contacts` at some scopes only: those whose contacts the account may see; absent where it holds everywhere."""
 
 
 class ListedSession(_Answer):
     """One login, or one screen."""
 
     id: str = Field(examples=["3f9a0c51d2b7e864"])
-    """To end it by; it opens nothing."""
+    """Ends the session; it gives no access."""
     kind: Literal["user", "provider", "kiosk"] = Field(examples=["user"])
     name: str = Field(examples=["yuki"])
     """Of the account."""
@@ -1150,46 +1150,46 @@ class ListedSession(_Answer):
     used_at: _Time | None
     """When it was last used; null for a screen."""
     ends_at: _Time | None
-    """When it ends unless it is used before, and of a screen in any case; null for one that ends with its entry alone."""
+    """When it ends without further use, and a screen in any case; null if it ends only with its entry."""
 
 
 class SessionsAnswer(_Answer):
-    """Who is logged in at this server, and the screens of all servers."""
+    """The logins at this server, and the screens of all servers."""
 
     sessions: list[ListedSession]
 
 
 class SnapshotMessage(FiguresAnswer):
-    """Event `snapshot`: everything, in place of what was told before."""
+    """Event `snapshot`: everything, in place of what was sent before."""
 
     version: int = Field(ge=0)
     """Grows with every change; also the id of the event."""
 
 
 class ChangeMessage(_Header):
-    """Event `change`: what came in place of earlier records."""
+    """Event `change`: the records that replace earlier ones."""
 
     version: int = Field(ge=0)
     records: dict[str, MetricRecord]
     """Key → record."""
     removed: list[str]
-    """Keys of records that are no more."""
+    """Keys of deleted records."""
 
 
 class AlertsMessage(_Answer):
-    """Event `alerts`: which alerts fire, and which do no more."""
+    """Event `alerts`: which alerts fire, and which no longer do."""
 
     version: int = Field(ge=0)
     whole: bool
-    """Whether these are all that fire, in place of what was told before."""
+    """Whether these are all that fire, in place of what was sent before."""
     firing: dict[str, ServedAlert] | None
     """Key → record; null while nothing is known of alerts."""
     ended: list[str]
-    """Keys of alerts that fire no more."""
+    """Keys of alerts that no longer fire."""
 
 
 class AliveMessage(_Answer):
-    """Event `alive`: nothing is new, and the connection holds."""
+    """Event `alive`: nothing is new, and the connection works."""
 
 
 class OpenApiDocument(_Answer):
@@ -1202,12 +1202,12 @@ class OpenApiDocument(_Answer):
 
 
 class Problem(_Answer):
-    """What is wrong and what to do about it (RFC 9457)."""
+    """A problem and what to do about it (RFC 9457)."""
 
     model_config = ConfigDict(extra="allow")
 
     type: str = Field(examples=["about:blank"], json_schema_extra={"format": "uri-reference"})
-    """`about:blank`: the status says all that a program needs."""
+    """`about:blank`: the status is all that a program needs."""
     title: str = Field(examples=["Bad Request"])
     """The name of the status."""
     status: int = Field(ge=400, le=599, examples=[400])
@@ -1216,6 +1216,6 @@ class Problem(_Answer):
     error: str = Field(examples=["unknown parameter 'windows': did you mean 'window'?"], deprecated=True)
     """As `detail`, for clients of the first releases."""
     waiting: int | None = Field(default=None, ge=0)
-    """How many questions wait, where there are too many."""
+    """How many questions wait, if too many."""
     figures_reading: TopicReading | None = None
-    """How far the topics of figures have been read, where what was asked for is not known before that."""
+    """How far the topics of figures have been read, where the answer depends on them."""
