@@ -28,7 +28,7 @@ from benchmarks.instructions import plain_loop, stages_in_memory
 from benchmarks.memory import peak_mib, resident_mib
 from schemas.times import format_ms, parse_time_ms
 from streams.configuration import Configuration
-from streams.engine.memory import look_seldom_for_cycles
+from streams.engine.memory import collect_seldom
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -291,7 +291,7 @@ def main() -> int:
     if args.child:
         told = json.loads(args.child)
         # As a worker.
-        look_seldom_for_cycles()
+        collect_seldom()
         print(json.dumps(asdict(measure(Size(**told["size"]), told["events"]))))
         return 0
     found: dict[str, list[dict[str, Any]]] = {}

@@ -23,7 +23,7 @@ from streams.commands.event_files import canonical_pieces
 from streams.configuration import load_configuration
 from streams.connectors.inputs import Input
 from streams.demo.simulator.load import load_events
-from streams.engine.memory import look_seldom_for_cycles
+from streams.engine.memory import collect_seldom
 from streams.replay import Replay
 
 __all__ = ["measured"]
@@ -60,7 +60,7 @@ def _write(events: int, rate: int) -> None:
 
 def _run(file: Path, events: int) -> dict[str, Any]:
     """Count a file in this process as the command does."""
-    look_seldom_for_cycles()
+    collect_seldom()
     configuration = load_configuration(_CONFIGURATION)
     began, step = time.process_time(), max(1, events // _LOOKS)
     resident: dict[int, float | None] = {0: resident_mib()}

@@ -23,9 +23,9 @@ from schemas.times import format_ms, parse_time_ms
 from streams.configuration import Configuration
 from streams.engine.flush import Share, TransactionWriter
 from streams.engine.health import Health
-from streams.engine.memory import hold_until_given_back, look_seldom_for_cycles
+from streams.engine.memory import collect_seldom, hold_until_release
 from streams.engine.owner import Owner, restoring_consumer
-from streams.engine.records import leave_records_as_they_are
+from streams.engine.records import return_raw_records
 from streams.engine.settings import EngineSettings, Flow
 from streams.engine.topics import TopicSpec, ensure_topics
 from streams.stages.track import ContactStage, TrackTopics
@@ -175,12 +175,12 @@ async def from_kafka(bootstrap: str, kind: str, count: int) -> Restored:
     owner = Owner(settings, flow, 0, Health())
     consumer = restoring_consumer(settings)
     await consumer.start()
-    leave_records_as_they_are(consumer)
+    return_raw_records(consumer)
     gc.collect()
     gc.freeze()
     # As a worker does.
-    look_seldom_for_cycles()
-    hold_until_given_back()
+    collect_seldom()
+    hold_until_release()
     began, worked = time.perf_counter(), time.process_time()
     await owner.take(consumer)
     found = time.process_time() - worked, time.perf_counter() - began

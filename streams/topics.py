@@ -37,7 +37,7 @@ async def create_topics(
 
     Raises:
         PartitionMismatchError: some have another number of partitions; the message says what to do.
-        NotMadeError: some are missing, and Kafka does not permit this process to make them.
+        TopicCreationError: some are missing, and Kafka does not permit this process to make them.
     """
     specs = [spec for spec in topic_specs(prefix, replication) if only is None or spec.name in only]
     await ensure_topics(bootstrap, specs, **client_options)

@@ -19,7 +19,7 @@ from schemas.topics import DEFAULT_PREFIX, Topic, topic
 from streams.configuration.file import ConfigurationFile, configuration_hash, hand_over
 from streams.engine.app import run_worker
 from streams.engine.health import Health
-from streams.engine.memory import give_back_regularly, hold_until_given_back, look_seldom_for_cycles
+from streams.engine.memory import collect_seldom, hold_until_release, release_regularly
 from streams.engine.settings import EngineSettings, Flow
 from streams.listening import HttpServer, Listening
 from streams.serving.audit.auditor import audit_record, instance_of
@@ -180,10 +180,10 @@ def run(settings: WorkerSettings, configuration: Configuration, file: Configurat
 
     Raises:
         KafkaUnusableError: nothing can begin; a supervisor tries again.
-        PartitionMismatchError, NotMadeError: as ``create_topics``.
+        PartitionMismatchError, TopicCreationError: as ``create_topics``.
     """
-    look_seldom_for_cycles()
-    hold_until_given_back()
+    collect_seldom()
+    hold_until_release()
     try:
         asyncio.run(create_topics(settings.bootstrap, settings.prefix, settings.replication, **settings.client_options))
     except (KafkaError, OSError, TimeoutError) as error:
@@ -222,7 +222,7 @@ def run(settings: WorkerSettings, configuration: Configuration, file: Configurat
             engine,
             flows(configuration, settings.prefix, app_id, counters),
             health=health,
-            background=[give_back_regularly, *([] if settings.port is None else [serve_metrics]), *([] if file is None else [watch_file])],
+            background=[release_regularly, *([] if settings.port is None else [serve_metrics]), *([] if file is None else [watch_file])],
         )
     except SystemExit as end:
         if not end.code and succession.taken is not None and file is not None:

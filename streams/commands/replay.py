@@ -17,7 +17,7 @@ from streams.configuration import ConfigurationError, load_configuration
 from streams.connectors.identities import Identities
 from streams.connectors.inputs import Input
 from streams.connectors.mapping import MappingError
-from streams.engine.memory import look_seldom_for_cycles
+from streams.engine.memory import collect_seldom
 from streams.replay import STREAMED, Replay
 from streams.spill import SpillError
 
@@ -65,7 +65,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     """Read, count, print."""
     start_logging(args.log_level)
-    look_seldom_for_cycles()
+    collect_seldom()
     file = Input(args.file)
     try:
         configuration = load_configuration(args.config)

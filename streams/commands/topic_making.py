@@ -6,7 +6,7 @@ from dataclasses import astuple
 from typing import TYPE_CHECKING, Any
 
 from streams.connectors.publishing import EventTopics, NotPublishedError
-from streams.engine.topics import NotMadeError, PartitionMismatchError
+from streams.engine.topics import PartitionMismatchError, TopicCreationError
 from streams.topics import create_topics
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def topic_maker(
         names = set(astuple(EventTopics.with_prefix(args.prefix)) if topics is None else topics)
         try:
             await create_topics(args.bootstrap, args.prefix, args.replication, only=names, **client_options)
-        except (PartitionMismatchError, NotMadeError) as error:
+        except (PartitionMismatchError, TopicCreationError) as error:
             raise NotPublishedError(str(error)) from error
 
     return make

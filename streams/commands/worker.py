@@ -18,7 +18,7 @@ from streams.commands.kafka_security import KafkaSecurityError, kafka_client_opt
 from streams.configuration import Configuration, ConfigurationError
 from streams.configuration.file import ConfigurationFile
 from streams.engine.exits import ExitCode
-from streams.engine.topics import NotMadeError, PartitionMismatchError
+from streams.engine.topics import PartitionMismatchError, TopicCreationError
 from streams.serving.reload import now_ms
 from streams.worker import KafkaUnusableError, WorkerSettings
 from streams.worker import run as run_worker
@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     )
     try:
         run_worker(settings, Configuration() if file is None else file.running, file)
-    except (PartitionMismatchError, NotMadeError) as error:
+    except (PartitionMismatchError, TopicCreationError) as error:
         return fail(error)
     except KafkaUnusableError as error:
         return fail(f"worker: {error}", code=ExitCode.FLUSH_FAILED)

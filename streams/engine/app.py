@@ -1,4 +1,4 @@
-"""The Faust app of a worker: one agent and one table a flow, and the process that runs them."""
+"""The Faust app of a worker: one agent and one table per flow, and the process that runs them."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Background", "EngineApp", "build_app", "run_worker"]
 
-#: By the answer to a heartbeat a worker is told that another one joins, which waits for it with its start.
+#: The answer to a heartbeat reports that another worker joins, which waits for this one before it starts.
 _HEARTBEAT_SECONDS = 0.5
 
-#: Within the half minute that supervisors give; without Kafka there is no end in order.
+#: Within the half minute that supervisors allow; without Kafka no clean stop is possible.
 _END_SECONDS = 25.0
 
 #: Runs in the worker's loop from its start to its end, a metrics server for instance.
@@ -64,12 +64,12 @@ class EngineApp(faust.App):
 
     @property
     def client_options(self) -> Mapping[str, Any]:
-        """What every Kafka client is given beside its own settings."""
+        """Options of every Kafka client beside its own settings."""
         return self._engine_settings.client_options
 
     @property
     def ownership(self) -> Ownership:
-        """The owned partitions; made in the running loop on first use."""
+        """The owned partitions; created in the running loop on first use."""
         if self._ownership is None:
             self._ownership = Ownership(self._engine_settings, self._flows, self.health, self._show, self._hide)
         return self._ownership
@@ -89,7 +89,7 @@ class EngineApp(faust.App):
         return self.tables[owner.flow.name].data.data
 
     async def on_first_start(self) -> None:
-        """Replaces app/base.py, App.on_first_start, which makes data folders: all state is in Kafka."""
+        """Replaces app/base.py, App.on_first_start, which creates data folders: all state is in Kafka."""
         self.add_future(Watch(self._engine_settings, self.health).run())
         self.heartbeats.start()
         for background in self.background:
@@ -101,38 +101,38 @@ class EngineApp(faust.App):
 
 
 class _Worker(faust.Worker):
-    """Faust's worker, which ends when it has ended."""
+    """Faust's worker, which stops without a pause."""
 
     async def _sentinel_task(self) -> None:
-        """Replaces mode/worker.py, Worker._sentinel_task, which lets a second pass at every end before the loop is closed."""
+        """Replaces mode/worker.py, Worker._sentinel_task, which waits a second before the loop is closed."""
         await asyncio.sleep(0)
 
     def _schedule_shutdown(self, signal: Any) -> None:
-        """Extends mode/worker.py, Worker._schedule_shutdown, which waits for Kafka without end: what is not flushed is read again."""
+        """Extends mode/worker.py, Worker._schedule_shutdown, which waits for Kafka without limit: unflushed records are read again."""
         if not self._signal_stop_time:
-            timer = threading.Timer(_END_SECONDS, leave, (ExitCode.FLUSH_FAILED, "Could not end in order within %g s.", _END_SECONDS))
+            timer = threading.Timer(_END_SECONDS, leave, (ExitCode.FLUSH_FAILED, "Could not stop cleanly within %g s.", _END_SECONDS))
             timer.daemon = True
             timer.start()
         super()._schedule_shutdown(signal)
 
     def _on_sigusr1(self) -> None:
-        """Replaces mode/worker.py, Worker._on_sigusr1, which writes every stack into the log, with what the rows hold."""
-        logger.warning("SIGUSR1 is ignored: the worker goes on.")
+        """Replaces mode/worker.py, Worker._on_sigusr1, which logs every stack, with the content of rows."""
+        logger.warning("SIGUSR1 is ignored: the worker continues.")
 
     def _on_sigusr2(self) -> None:
         """Replaces mode/worker.py, Worker._on_sigusr2, which stops the worker in a debugger."""
-        logger.warning("SIGUSR2 is ignored: the worker goes on.")
+        logger.warning("SIGUSR2 is ignored: the worker continues.")
 
 
 def build_app(settings: EngineSettings, flows: Iterable[Flow], health: Health | None = None) -> EngineApp:
-    """Return the Faust app that runs ``flows``; ``health`` is kept up to date while it runs."""
+    """Return the Faust app that runs ``flows`` and keeps ``health`` up to date."""
     flows = tuple(flows)
-    for what, names in (("name", [flow.name for flow in flows]), ("source", [flow.source for flow in flows])):
+    for field, names in (("name", [flow.name for flow in flows]), ("source", [flow.source for flow in flows])):
         if len(set(names)) < len(names):
-            raise ValueError(f"Two flows have the same {what}: {sorted(names)}.")
+            raise ValueError(f"Two flows have the same {field}: {sorted(names)}.")
     app = EngineApp(
         settings.app_id,
-        # By itself Faust lets the environment overrule what stands here: BROKER_URL, APP_VERSION, STREAM_WAIT_EMPTY and 76 more.
+        # By default Faust lets the environment override these settings: BROKER_URL, APP_VERSION, STREAM_WAIT_EMPTY and 76 more.
         env={},
         broker=[f"kafka://{server.strip()}" for server in settings.bootstrap.split(",")],
         broker_client_id=settings.client_id,
@@ -143,9 +143,9 @@ def build_app(settings: EngineSettings, flows: Iterable[Flow], health: Health | 
         broker_max_poll_records=settings.max_poll_records,
         consumer_group_instance_id=settings.group_instance_id,
         producer_request_timeout=40.0,
-        # Chunks, not events: what waits here is in memory. As many as one fetch may bring.
+        # Chunks, not events, as many as one fetch may return: they wait in memory.
         stream_buffer_maxsize=8,
-        # A rebalance waits for the chunk under way anyway, it cannot be interrupted; the others are cleared.
+        # A rebalance waits for the current chunk anyway, it cannot be interrupted; the others are cleared.
         stream_wait_empty=False,
         stream_recovery_delay=0.0,
         TableManager=EngineTableManager,
@@ -171,8 +171,8 @@ def run_worker(
 ) -> NoReturn:
     """Run ``flows`` in this process until SIGTERM or SIGINT, then flush and exit with 0.
 
-    The caller sets logging up. Topics have to be there (``ensure_topics``). Any failure ends the process with
-    one of ``exits.ExitCode``; its supervisor starts it again.
+    The caller configures logging and creates the topics (``ensure_topics``). Any failure ends the process with
+    one of ``exits.ExitCode``; its supervisor restarts it.
     """
     app = build_app(settings, flows, health)
     app.background = background

@@ -1,7 +1,7 @@
-"""How often a source partition was begun without being left in order: a record that ends workers is told from bad luck by it.
+"""How often a source partition was started without a clean stop: that distinguishes a record that ends workers from bad luck.
 
-The marks are committed offsets of a group of their own, without members: one request reads those of all partitions, one writes
-them, and only when partitions change hands. Nothing is written while events are processed.
+The marks are committed offsets of a separate group without members: one request reads those of all partitions, one writes them,
+and only when partitions change owners. Nothing is written while events are processed.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ __all__ = ["CAREFUL_FROM", "REACH", "Attempts", "Mark", "next_mark"]
 
 logger = logging.getLogger(__name__)
 
-#: The third start after two ends that were not in order is careful: no record ends a worker a third time.
+#: After two unclean stops the third start is careful: no record ends a worker a third time.
 CAREFUL_FROM = 3
 
-#: Ends so many records apart are not the same one's doing: far more than a worker takes between two flushes.
+#: Unclean stops further apart than this have different causes: it is far more than a worker processes between two flushes.
 REACH = 50_000
 
 _PATIENCE_SECONDS = 3.0
 
-Place = tuple[str, int]
+Partition = tuple[str, int]
 
 
 class Mark(NamedTuple):
-    """Where a partition was begun last, and the how-manieth start in a row that was; 0: it was left in order."""
+    """The offset of a partition's last start, and the number of starts in a row without a clean stop; 0 after a clean stop."""
 
     offset: int
     starts: int
@@ -51,37 +51,41 @@ def next_mark(before: Mark | None, offset: int) -> Mark:
 
 
 class Attempts:
-    """Reads and writes the marks; where Kafka does not let it, every start counts as the first."""
+    """Reads and writes the marks; where Kafka does not permit that, every start counts as the first."""
 
     def __init__(self, settings: EngineSettings) -> None:
-        """Keep them for the application of ``settings``."""
+        """Use the group of the application of ``settings``."""
         self._settings = settings
         self._group = f"{settings.app_id}.attempts"
 
-    async def begin(self, offsets: Mapping[Place, int]) -> dict[Place, Mark]:
-        """Return and write the marks of partitions that are begun at these offsets."""
-        marks = {place: next_mark(None, offset) for place, offset in offsets.items()}
+    async def begin(self, offsets: Mapping[Partition, int]) -> dict[Partition, Mark]:
+        """Return and write the marks of partitions that start at these offsets."""
+        marks = {partition: next_mark(None, offset) for partition, offset in offsets.items()}
         if not offsets:
             return marks
         with self._excused():
             async with asyncio.timeout(_PATIENCE_SECONDS), _Admin(self._settings) as admin:
-                before = await admin.list_consumer_group_offsets(self._group, partitions=[TopicPartition(*place) for place in offsets])
-                for place, offset in offsets.items():
-                    found = before.get(TopicPartition(*place))
-                    known = found is not None and found.offset >= 0 and found.metadata.isdecimal()
-                    marks[place] = next_mark(Mark(found.offset, int(found.metadata)) if known and found is not None else None, offset)
+                before = await admin.list_consumer_group_offsets(
+                    self._group, partitions=[TopicPartition(*partition) for partition in offsets]
+                )
+                for partition, offset in offsets.items():
+                    stored = before.get(TopicPartition(*partition))
+                    is_mark = stored is not None and stored.offset >= 0 and stored.metadata.isdecimal()
+                    marks[partition] = next_mark(
+                        Mark(stored.offset, int(stored.metadata)) if is_mark and stored is not None else None, offset
+                    )
                 await self._write(admin, marks)
         return marks
 
-    async def write(self, marks: Mapping[Place, Mark]) -> None:
-        """Write marks, such as those of partitions that are left in order."""
+    async def write(self, marks: Mapping[Partition, Mark]) -> None:
+        """Write marks, such as those of cleanly stopped partitions."""
         if marks:
             with self._excused():
                 async with asyncio.timeout(_PATIENCE_SECONDS), _Admin(self._settings) as admin:
                     await self._write(admin, marks)
 
     async def largest_records(self) -> dict[str, int]:
-        """Return by topic how many bytes a batch may have."""
+        """Return the maximum batch size in bytes by topic."""
         sizes: dict[str, int] = {}
         with self._excused():
             async with asyncio.timeout(_PATIENCE_SECONDS), _Admin(self._settings) as admin:
@@ -92,7 +96,7 @@ class Attempts:
                         sizes.update((name, int(entry[1])) for entry in entries if entry[0] == "max.message.bytes")
         return sizes
 
-    async def _write(self, admin: AIOKafkaAdminClient, marks: Mapping[Place, Mark]) -> None:
+    async def _write(self, admin: AIOKafkaAdminClient, marks: Mapping[Partition, Mark]) -> None:
         by_topic: dict[str, list[tuple[int, int, str]]] = {}
         for (name, number), mark in marks.items():
             by_topic.setdefault(name, []).append((number, mark.offset, str(mark.starts)))
@@ -101,8 +105,8 @@ class Attempts:
         )
         coordinator = await admin.find_coordinator(self._group)
         answer = await admin._send_request_to_node(coordinator, request)
-        for _, places in answer.topics:
-            for _, code in places:
+        for _, answered in answer.topics:
+            for _, code in answered:
                 if for_code(code) is not NoError:
                     raise for_code(code)(self._group)
 
@@ -110,7 +114,7 @@ class Attempts:
     def _excused(self) -> Iterator[None]:
         try:
             yield
-        except Exception as error:  # noqa: BLE001 - what is for rare cases must stop no worker
+        except Exception as error:  # noqa: BLE001 - a safeguard for rare cases must not stop a worker
             logger.warning("Group %s cannot be used: %r. A record that ends workers would not be found.", self._group, error)
 
 

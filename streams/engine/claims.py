@@ -1,9 +1,9 @@
-"""Which worker's transactions may hold a source partition: said in Kafka before the first of them, and taken back after the last.
+"""Which worker's transactions may hold a source partition: committed to Kafka before the first of them, released after the last.
 
-A claim is the metadata of the partition's committed offset: the transactional id of the worker. Kafka takes it only from the
-member that the group's present generation has assigned the partition to, so a worker that has missed a rebalance claims nothing.
-The worker that takes the partition next fences the worker that has not released its claim: Kafka then ends that worker's open
-transaction, and refuses it from there on.
+A claim is the metadata of the partition's committed offset: the transactional id of the worker. Kafka accepts it only from the
+member to which the group's current generation has assigned the partition, so a worker that missed a rebalance claims nothing.
+The next owner of the partition fences a worker that has not released its claim: Kafka ends that worker's open transaction and
+refuses its later ones.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Claims", "Member"]
 
-Place = tuple[str, int]
+Partition = tuple[str, int]
 
 _HELD, _RELEASED = "held by ", "released by "
 
-#: What passes by itself: the coordinator moves, or ends a transaction.
+#: Transient: the coordinator moves, or ends a transaction.
 _PASSING = (
     ConcurrentTransactions,
     CoordinatorLoadInProgressError,
@@ -57,22 +57,22 @@ _PASSING = (
     UnknownTopicOrPartitionError,  # a broker that has just started
 )
 _PAUSE_SECONDS = 0.02
-#: Kafka ends an open transaction everywhere in milliseconds; brokers that are away take longer.
+#: Kafka ends an open transaction everywhere in milliseconds; unreachable brokers take longer.
 _PATIENCE_SECONDS = 15.0
 
-#: The group has gone on without this member, or is about to.
+#: The group continues without this member, or is about to.
 _OUTDATED = (IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError)
 
 
 class Member(NamedTuple):
-    """Who this worker is in the group, since one of its rebalances and until the next."""
+    """This worker's membership of the group, from one rebalance to the next."""
 
     generation: int
     name: str
 
 
 class Claims:
-    """Reads, makes and takes back claims of one application, and fences those who have not taken theirs back."""
+    """Reads, writes and releases claims of one application, and fences workers that have not released theirs."""
 
     def __init__(self, settings: EngineSettings, client: AIOKafkaClient, holder: str) -> None:
         """Claim as ``holder``, a transactional id, through ``client``, which is connected."""
@@ -80,41 +80,41 @@ class Claims:
         self._group = settings.app_id
         self._timeout_ms = int(settings.transaction_timeout_seconds * 1000)
         self._holder = holder
-        #: What the committed offsets of a partition that is held say.
+        #: Metadata of the committed offset of a claimed partition.
         self.held = _HELD + holder
 
-    async def fence(self, places: Iterable[Place]) -> None:
-        """Fence the workers that hold one of ``places``; when this returns, Kafka has ended all their transactions."""
-        found = await self._said(places)
-        outdated = {_to_fence(self._group, place, said) for place, said in found.items()} - {None, self._holder}
+    async def fence(self, partitions: Iterable[Partition]) -> None:
+        """Fence the workers that hold one of ``partitions``; when this returns, Kafka has ended all their transactions."""
+        committed = await self._committed_metadata(partitions)
+        outdated = {_to_fence(self._group, partition, metadata) for partition, metadata in committed.items()} - {None, self._holder}
         await asyncio.gather(*(self._fence(transactional_id) for transactional_id in outdated if transactional_id is not None))
 
-    async def claim(self, member: Member, offsets: Mapping[Place, int]) -> bool:
-        """Claim the partitions that are to be read on from these offsets; False if the group has gone on without ``member``."""
+    async def claim(self, member: Member, offsets: Mapping[Partition, int]) -> bool:
+        """Claim the partitions that are read from these offsets; return False if the group continues without ``member``."""
         return await self._commit(member, offsets, self.held)
 
-    async def release(self, member: Member, offsets: Mapping[Place, int]) -> bool:
-        """Take claims back; all transactions have to be over. False if the group has gone on: then others fence this worker."""
+    async def release(self, member: Member, offsets: Mapping[Partition, int]) -> bool:
+        """Release claims; all transactions must be complete. Return False if the group continues without it: others then fence it."""
         return await self._commit(member, offsets, _RELEASED + self._holder)
 
-    async def _said(self, places: Iterable[Place]) -> dict[Place, str]:
+    async def _committed_metadata(self, partitions: Iterable[Partition]) -> dict[Partition, str]:
         wanted: dict[str, list[int]] = {}
-        for name, number in places:
+        for name, number in partitions:
             wanted.setdefault(name, []).append(number)
         answer = await self._ask(CoordinationType.GROUP, self._group, OffsetFetchRequest(self._group, list(wanted.items())))
-        found: dict[Place, str] = {}
-        for name, partitions in answer.topics:
-            for number, _, metadata, _ in partitions:
-                found[name, number] = metadata or ""
-        return found
+        committed: dict[Partition, str] = {}
+        for name, answered in answer.topics:
+            for number, _, metadata, _ in answered:
+                committed[name, number] = metadata or ""
+        return committed
 
     async def _fence(self, transactional_id: str) -> None:
         await self._ask(CoordinationType.TRANSACTION, transactional_id, InitProducerIdRequest(transactional_id, self._timeout_ms))
 
-    async def _commit(self, member: Member, offsets: Mapping[Place, int], said: str) -> bool:
+    async def _commit(self, member: Member, offsets: Mapping[Partition, int], metadata: str) -> bool:
         by_topic: dict[str, list[tuple[int, int, str]]] = {}
         for (name, number), offset in offsets.items():
-            by_topic.setdefault(name, []).append((number, offset, said))
+            by_topic.setdefault(name, []).append((number, offset, metadata))
         retention = OffsetCommitRequest.DEFAULT_RETENTION_TIME
         request = OffsetCommitRequest(self._group, member.generation, member.name, retention, list(by_topic.items()))
         try:
@@ -124,7 +124,7 @@ class Claims:
         return True
 
     async def _ask(self, kind: CoordinationType, key: str, request: Any) -> Any:
-        """Return what the coordinator of ``key`` answers without an error; try again while the error is one that passes."""
+        """Return the answer of the coordinator of ``key``; retry after a transient error."""
         until = time.monotonic() + _PATIENCE_SECONDS
         while True:
             try:
@@ -141,18 +141,18 @@ class Claims:
                 return answer
 
 
-def _to_fence(group: str, place: Place, said: str) -> str | None:
-    """Return the transactional id to fence by what the offset of a partition says."""
-    if said.startswith(_HELD):
-        return said.removeprefix(_HELD)
-    if said.startswith(_RELEASED):
+def _to_fence(group: str, partition: Partition, metadata: str) -> str | None:
+    """Return the transactional id to fence by the metadata of a partition's offset."""
+    if metadata.startswith(_HELD):
+        return metadata.removeprefix(_HELD)
+    if metadata.startswith(_RELEASED):
         return None
-    # Versions before claimed nothing and had a transactional id a partition.
-    return f"{group}-{place[0]}-{place[1]}"
+    # Earlier versions claimed nothing and had one transactional id per partition.
+    return f"{group}-{partition[0]}-{partition[1]}"
 
 
 def _raise_error(answer: Any) -> None:
-    """Raise the first error of an answer, whatever it is about."""
+    """Raise the first error of an answer."""
     codes = [getattr(answer, "error_code", 0)]
     codes += [partition[-1] for _, partitions in getattr(answer, "topics", ()) for partition in partitions]
     for code in codes:

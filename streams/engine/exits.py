@@ -1,4 +1,4 @@
-"""How a worker ends when it must not go on: one log line, a code of its own, and no clean-up; the next one restores."""
+"""How a worker ends when it must not continue: one log line, a specific exit code, and no clean-up; the next one restores."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["CRASH_VARIABLE", "CrashPoint", "ExitCode", "leave"]
 
 logger = logging.getLogger(__name__)
 
-#: ``after_rows:3`` ends the process the third time it comes to that point. For fault tests; inert unless set.
+#: ``after_rows:3`` ends the process the third time it reaches that point. For fault tests; inert unless set.
 CRASH_VARIABLE: Final = "CONTACT_STREAMS_CRASH_AT"
 
 
@@ -29,13 +29,13 @@ class ExitCode(IntEnum):
     RESTORE_FAILED = 84
     #: Faust dropped a chunk without seeking back.
     CHUNK_LOST = 85
-    # 86 was a flood of bad records: their source is quarantined now, and the worker goes on.
-    #: The configuration does not go with what was published, such as a definition that was changed in place.
+    # 86 was a flood of bad records: now their source is quarantined and the worker continues.
+    #: The configuration contradicts what was published, such as a definition that was changed in place.
     CONFIGURATION_REFUSED = 87
 
 
 def leave(code: ExitCode, message: str, *details: object, error: BaseException | None = None) -> NoReturn:
-    """Log ``message`` and end the process at once: nothing unflushed may be flushed after a failure."""
+    """Log ``message`` and end the process at once: nothing may be flushed after a failure."""
     logger.critical("%s: " + message, code.name, *details, exc_info=error)  # noqa: G003 - the code leads the line
     logging.shutdown()
     os._exit(code)
@@ -56,7 +56,7 @@ class CrashPoint:
         return self._left > 0
 
     def reach(self) -> None:
-        """Die here as kill -9 would, if this is the pass that was asked for."""
+        """Die here as by kill -9, if this is the requested pass."""
         if self._left:
             self._left -= 1
             if not self._left:

@@ -1,4 +1,4 @@
-"""One transaction a flush: rows, outputs and source offsets of all that was processed become visible together, or not at all."""
+"""One transaction per flush: rows, outputs and source offsets become visible together, or not at all."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ _Batches = list[tuple[TopicPartition, Any]]
 
 @dataclass(slots=True, frozen=True)
 class Share:
-    """What one source partition has in a flush."""
+    """One source partition's part of a flush."""
 
     source: TopicPartition
-    #: The source offset that all of this stands for.
+    #: The source offset after the last record that the share includes.
     next_offset: int
     changelog: TopicPartition | None
     rows: Sequence[Row]
@@ -44,7 +44,7 @@ class Share:
 
 @dataclass(slots=True)
 class Transaction:
-    """Batches ready to send, and the source offsets they stand for."""
+    """Batches ready to send, and the source offsets to commit with them."""
 
     rows: _Batches = field(default_factory=list)
     outputs: _Batches = field(default_factory=list)
@@ -55,11 +55,11 @@ class TransactionWriter:
     """Writes the transactions of one worker, one after the other."""
 
     def __init__(self, producer: AIOKafkaProducer, group: str, metadata: str = "") -> None:
-        """Write through ``producer``, which is started, for consumer group ``group``; its offsets carry ``metadata``."""
+        """Write through ``producer``, which is started, for consumer group ``group``; offsets carry ``metadata``."""
         self._producer = producer
         self._group = group
         self._metadata = metadata
-        #: A partition that a transaction may be asked to hold, to learn that the one before is over.
+        #: A partition of the last transaction; adding it to a new one shows that the last one is complete.
         self._written_to: TopicPartition | None = None
         self._after_rows = CrashPoint("after_rows")
         self._after_outputs = CrashPoint("after_outputs")
@@ -67,8 +67,8 @@ class TransactionWriter:
         self._after_commit_sent = CrashPoint("after_commit_sent")
 
     def prepare(self, shares: Iterable[Share]) -> Transaction:
-        """Build every batch. No transaction is open meanwhile, so no reader waits for the work done here."""
-        # One clock reading a flush: the record timestamp is the time of publishing.
+        """Build every batch. No transaction is open meanwhile, so readers do not wait for it."""
+        # One clock reading per flush: the record timestamp is the time of publishing.
         now = time.time_ns() // 1_000_000
         prepared = Transaction()
         grouped: dict[tuple[str, int], list[Output]] = {}
@@ -85,7 +85,7 @@ class TransactionWriter:
                 else:
                     grouped[target] = [output]
         for target, outputs in grouped.items():
-            entries = ((each.key, each.value, list(each.headers) if each.headers else _NO_HEADERS) for each in outputs)
+            entries = ((output.key, output.value, list(output.headers) if output.headers else _NO_HEADERS) for output in outputs)
             self._fill(prepared.outputs, TopicPartition(*target), entries, now)
         return prepared
 
@@ -94,7 +94,7 @@ class TransactionWriter:
         count = 0
         append: Any = None
         for key, value, headers in entries:
-            # The compiled builder itself: producer/message_accumulator.py, BatchBuilder.append, takes twice as long again.
+            # The compiled builder directly: producer/message_accumulator.py, BatchBuilder.append, takes three times as long.
             if batch is None or append(count, now, key, value, headers) is None:
                 if batch is not None:
                     _close(batch, count)
@@ -111,9 +111,8 @@ class TransactionWriter:
 
         After any exception nothing more may be written.
 
-        One step at a time, and the partitions are announced together: while the coordinator takes one step, the
-        brokers refuse the batches of another (as NOT_ENOUGH_REPLICAS, aiokafka's protocol version being old), and
-        each refusal costs a wait.
+        Partitions are announced together, one step at a time. While the coordinator takes one step, brokers refuse the batches of
+        another (as NOT_ENOUGH_REPLICAS, since aiokafka's protocol version is old), and each refusal costs a wait.
         """
         producer = self._producer
         await producer.begin_transaction()
@@ -138,10 +137,10 @@ class TransactionWriter:
             await producer.commit_transaction()
         return ends
 
-    async def settled(self) -> None:
-        """Wait until the last transaction is over everywhere: Kafka answers before its partitions have been told.
+    async def wait_until_complete(self) -> None:
+        """Wait until the last transaction is complete on all partitions: Kafka answers a commit before that.
 
-        It begins the next one only then, so one is begun, with nothing in it, and given up. Raises what fences this writer.
+        Kafka begins the next one only then, so an empty one is begun and aborted. Raises the error that fences this writer.
         """
         if self._written_to is not None:
             await self._producer.begin_transaction()
@@ -158,7 +157,7 @@ class TransactionWriter:
         for target, batch in batches:
             rounds.setdefault(number[target], []).append((target, batch))
             number[target] += 1
-        # A second batch of a partition waits for the first: the first of all partitions go out together.
+        # A second batch of a partition waits for the first: the first batches of all partitions are sent together.
         try:
             pending = [
                 await self._producer.send_batch(batch, target.topic, partition=target.partition)
@@ -166,20 +165,20 @@ class TransactionWriter:
                 for target, batch in same_round
             ]
         except IllegalOperation as refused:
-            # The transaction has failed since it was begun. Why, is known to the one who waits for its end.
+            # The transaction has failed since it was begun; the future of its end has the reason.
             raise self._failure() or refused from refused
-        in_order = [each for same_round in rounds.values() for each in same_round]
+        in_order = [entry for same_round in rounds.values() for entry in same_round]
         return {
             target: (await delivered).offset + batch.record_count() for (target, batch), delivered in zip(in_order, pending, strict=True)
         }
 
     def _failure(self) -> BaseException | None:
-        """Return what ended the transaction under way, if something has."""
+        """Return the error that ended the current transaction, if any."""
         ended: asyncio.Future[None] | None = self._producer._txn_manager.wait_for_transaction_end()
         return ended.exception() if ended is not None and ended.done() else None
 
     async def close(self) -> None:
-        """Let the connections go; an open transaction is given up."""
+        """Close the connections; an open transaction is aborted."""
         await self._producer.stop()
 
 

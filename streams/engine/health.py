@@ -1,4 +1,4 @@
-"""What a worker knows about itself, for its metrics and its health page."""
+"""State of a worker, for its metrics and its health page."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from time import monotonic
 
 __all__ = ["STUCK_AFTER_SECONDS", "Health", "PartitionHealth"]
 
-#: Without progress for longer, though there is something to do and Kafka answers, a worker does not live.
+#: Without progress for longer, though there is work and Kafka answers, a worker is not alive.
 STUCK_AFTER_SECONDS = 60.0
 
-#: Kafka is asked every two seconds; after so long without an answer it is said not to answer.
+#: Kafka is asked every two seconds; after this long without an answer it is reported as silent.
 _SILENT_AFTER_SECONDS = 10.0
 
 
@@ -18,17 +18,17 @@ _SILENT_AFTER_SECONDS = 10.0
 class PartitionHealth:
     """One owned source partition."""
 
-    #: The next source offset that the last committed flush left to read.
+    #: The next source offset to read after the last committed flush.
     committed_offset: int
     #: Rows of all restored topics, tombstones applied.
     restored_rows: int
     restore_seconds: float
-    #: Where the source ended when the partition was taken; once that is committed, the partition is caught up.
+    #: End offset of the source when the partition was taken; once that is committed, the partition is caught up.
     target_offset: int = 0
     caught_up: bool = False
-    #: Where the source ended when Kafka was asked last; where it is committed, if only transaction markers follow.
+    #: End offset of the source at the last check; the committed offset, if only transaction markers follow it.
     end_offset: int = 0
-    #: How long the committed offset had not moved by then, though there was something to read.
+    #: How long the committed offset had not moved by then, though there were records to read.
     stuck_seconds: float = 0.0
 
 
@@ -52,18 +52,18 @@ class Health:
     partitions: dict[tuple[str, int], PartitionHealth] = field(default_factory=dict)
 
     def progressed(self) -> None:
-        """Take note that work is going on."""
+        """Record that work continues."""
         self.last_progress = monotonic()
 
     @property
     def kafka_answers(self) -> bool:
-        """Whether Kafka has answered of late."""
+        """Whether Kafka has answered recently."""
         return self.last_answer > 0 and monotonic() - self.last_answer <= _SILENT_AFTER_SECONDS
 
     def alive(self) -> tuple[bool, str]:
-        """Say whether committed offsets move or there is nothing to do, and a word for it; when not, a new process may do better.
+        """Return whether committed offsets move or there is no work, and a label; if not, a new process may do better.
 
-        Without Kafka nothing can move, and a restart would not help: that is for ``ready`` to say.
+        Without Kafka nothing can move, and a restart would not help: ``ready`` reports that.
         """
         if not self.kafka_answers:
             return True, "waiting for Kafka"
@@ -77,7 +77,7 @@ class Health:
         return True, "working" if behind else "idle"
 
     def ready(self) -> tuple[bool, str]:
-        """Say whether Kafka answers, state is restored, and what had piled up until then is processed; and a word for it."""
+        """Return whether Kafka answers, state is restored and the backlog of that time is processed, and a label."""
         if not self.kafka_answers:
             return False, "waiting for Kafka"
         if self.recovering:

@@ -1,6 +1,6 @@
-"""A worker's heartbeats, and what it does about the silence of others: the group removes them, long before their session times out.
+"""A worker's heartbeats, and the removal of silent workers from the group, long before their session times out.
 
-It runs in a thread of its own: a long chunk must not look like death. What it says of the work is how the main loop stands.
+They run in a separate thread: a long chunk must not look like death. Each heartbeat reports the state of the main loop.
 """
 
 from __future__ import annotations
@@ -32,42 +32,42 @@ __all__ = ["Heartbeats"]
 logger = logging.getLogger(__name__)
 
 _INTERVAL_SECONDS = 0.5
-#: A main loop that has not come round for so long does not go on, though its process lives.
-_STANDS_STILL_SECONDS = 1.75
-#: A worker that has read nothing for so long is not restoring, whatever it waits for.
-_RESTORES_SECONDS = 10.0
+#: A main loop without progress for this long is stalled, though its process is alive.
+_STALLED_SECONDS = 1.75
+#: A worker that has read nothing for this long is not restoring.
+_RESTORING_SECONDS = 10.0
 _PATIENCE_SECONDS = 5.0
 _PAUSE_SECONDS = 1.0
 _LISTEN_MS = 2_000
-#: How many heartbeats before the end are read at the start: a worker may have died before this one began.
-_LOOK_BACK = 500
+#: How many past heartbeats are read at the start: a worker may have died before this one started.
+_PAST_HEARTBEATS = 500
 
 
 class Heartbeats:
-    """Publishes a ``schemas.workers.WorkerHeartbeat`` twice a second, and judges by those of all workers."""
+    """Publishes a ``schemas.workers.WorkerHeartbeat`` twice a second, and removes workers whose heartbeats are missing."""
 
     def __init__(self, settings: EngineSettings, health: Health, member_id: Callable[[], str]) -> None:
-        """Tell of the partitions in ``health``; ``member_id`` is asked for this worker's name in the group, empty between two."""
+        """Report the partitions in ``health``; ``member_id`` returns this worker's name in the group, empty between two memberships."""
         self._settings = settings
         self._health = health
         self._member_id = member_id
         self.worker = uuid.uuid4().hex
-        #: Who comes back under an instance id is the same member of the group, though another process.
+        #: A process that restarts with the same instance id is the same member of the group.
         self._name = settings.group_instance_id or self.worker
         self._silence = Silence(self._name, settings.silence_seconds)
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
-        self._told_of_clocks = False
+        self._has_warned_of_clocks = False
 
     def start(self) -> None:
-        """Begin, if there is a topic for it."""
+        """Start, if a topic is configured."""
         if self._settings.heartbeats_topic is not None and self._thread is None:
             self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="heartbeats", daemon=True)
             self._thread.start()
 
     async def stop(self) -> None:
-        """Announce a clean stop: the worker is not missed, and a static member keeps its partitions through a restart."""
+        """Announce a clean stop: a static member keeps its partitions through a restart."""
         if self._thread is None:
             return
         if self._loop is not None and self._stopping is not None:
@@ -77,20 +77,20 @@ class Heartbeats:
 
     async def _run(self) -> None:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
-        told = ""
+        logged = ""
         while not self._stopping.is_set():
             try:
                 await self._connected(self._stopping)
-            # aiokafka lets the cancelling of its own tasks out; nothing cancels this one, whose end would be taken for the worker's.
+            # aiokafka leaks the cancellation of its own tasks; nothing cancels this one, whose end would look like the worker's.
             except (KafkaError, OSError, TimeoutError, asyncio.CancelledError) as error:
-                if (kind := type(error).__name__) != told:
-                    told = kind
+                if (kind := type(error).__name__) != logged:
+                    logged = kind
                     logger.warning("Heartbeats cannot be exchanged: %r. Trying again until they can.", error)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._stopping.wait(), _PAUSE_SECONDS)
 
     async def _connected(self, stopping: asyncio.Event) -> None:
-        """Tell and listen until told to stop or something fails."""
+        """Publish and read heartbeats until the stop or a failure."""
         settings = self._settings
         common: dict[str, Any] = {
             "bootstrap_servers": settings.bootstrap,
@@ -113,7 +113,7 @@ class Heartbeats:
         try:
             for client in clients:
                 await asyncio.wait_for(client.start(), _PATIENCE_SECONDS)
-            tasks = [asyncio.create_task(each) for each in (self._tell(producer, stopping), self._listen(consumer), stopping.wait())]
+            tasks = [asyncio.create_task(job) for job in (self._publish(producer, stopping), self._listen(consumer), stopping.wait())]
             done, _ = await asyncio.wait(tasks[:2], return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
@@ -125,7 +125,7 @@ class Heartbeats:
                 with contextlib.suppress(Exception, asyncio.CancelledError):
                     await asyncio.wait_for(client.stop(), _PATIENCE_SECONDS)
 
-    async def _tell(self, producer: AIOKafkaProducer, stopping: asyncio.Event) -> None:
+    async def _publish(self, producer: AIOKafkaProducer, stopping: asyncio.Event) -> None:
         member = ""
         while not stopping.is_set():
             member = self._member_id()
@@ -134,59 +134,60 @@ class Heartbeats:
                 await asyncio.wait_for(stopping.wait(), _INTERVAL_SECONDS)
         await self._send(producer, {"member_id": None, "going_on": {}})
 
-    async def _send(self, producer: AIOKafkaProducer, told: dict[str, Any]) -> None:
-        told = {"kind": "worker", "worker": self.worker, "instance_id": self._settings.group_instance_id, **told}
-        value = json.dumps(told).encode()
+    async def _send(self, producer: AIOKafkaProducer, state: dict[str, Any]) -> None:
+        heartbeat = {"kind": "worker", "worker": self.worker, "instance_id": self._settings.group_instance_id, **state}
+        value = json.dumps(heartbeat).encode()
         topic = self._settings.heartbeats_topic
         await asyncio.wait_for(producer.send_and_wait(topic, value, key=self.worker.encode(), partition=0), _PATIENCE_SECONDS)
 
     def going_on(self) -> dict[str, list[int]]:
-        """Return the source partitions that are restored and flushed, by topic; none while the main loop stands still."""
+        """Return the source partitions that are restored and flushed, by topic; none while the main loop is stalled."""
         health = self._health
-        if health.recovering or time.monotonic() - health.last_progress > _STANDS_STILL_SECONDS:
+        if health.recovering or time.monotonic() - health.last_progress > _STALLED_SECONDS:
             return {}
-        found: dict[str, list[int]] = {}
+        by_topic: dict[str, list[int]] = {}
         for topic, partition in sorted(list(health.partitions)):  # noqa: C414 - copied at once: the main loop changes it
-            found.setdefault(topic, []).append(partition)
-        return found
+            by_topic.setdefault(topic, []).append(partition)
+        return by_topic
 
     def restoring(self) -> bool:
-        """Say whether state is being read, after which partitions are counted."""
-        return self._health.recovering and time.monotonic() - self._health.last_progress <= _RESTORES_SECONDS
+        """Return whether state is being restored."""
+        return self._health.recovering and time.monotonic() - self._health.last_progress <= _RESTORING_SECONDS
 
     async def _listen(self, consumer: AIOKafkaConsumer) -> None:
-        place = TopicPartition(self._settings.heartbeats_topic, 0)
-        consumer.assign([place])
-        end = (await asyncio.wait_for(consumer.end_offsets([place]), _PATIENCE_SECONDS))[place]
-        first = (await asyncio.wait_for(consumer.beginning_offsets([place]), _PATIENCE_SECONDS))[place]
-        consumer.seek(place, max(first, end - _LOOK_BACK))
+        partition = TopicPartition(self._settings.heartbeats_topic, 0)
+        consumer.assign([partition])
+        end = (await asyncio.wait_for(consumer.end_offsets([partition]), _PATIENCE_SECONDS))[partition]
+        first = (await asyncio.wait_for(consumer.beginning_offsets([partition]), _PATIENCE_SECONDS))[partition]
+        consumer.seek(partition, max(first, end - _PAST_HEARTBEATS))
         while True:
-            for record in (await consumer.getmany(place, timeout_ms=_LISTEN_MS)).get(place, []):
-                if record.timestamp_type != 1:  # the senders' clocks: no two need agree
-                    if not self._told_of_clocks:
-                        self._told_of_clocks = True
+            for record in (await consumer.getmany(partition, timeout_ms=_LISTEN_MS)).get(partition, []):
+                if record.timestamp_type != 1:  # senders' clocks need not agree
+                    if not self._has_warned_of_clocks:
+                        self._has_warned_of_clocks = True
                         logger.warning(
-                            "%s has no broker times (LogAppendTime): silent workers are removed by the session timeout alone.", place.topic
+                            "%s has no broker times (LogAppendTime): silent workers are removed by the session timeout alone.",
+                            partition.topic,
                         )
                     continue
-                for worker, member in self._take(record.value, record.timestamp):
+                for worker, member in self._silent_after(record.value, record.timestamp):
                     await self._remove(worker, member)
 
-    def _take(self, value: bytes | None, at_ms: int) -> list[tuple[str, str]]:
+    def _silent_after(self, value: bytes | None, at_ms: int) -> list[tuple[str, str]]:
         try:
-            told = json.loads(value or b"")
-            worker, member = told["worker"], told["member_id"]
-            name = told.get("instance_id") or worker
+            heartbeat = json.loads(value or b"")
+            worker, member = heartbeat["worker"], heartbeat["member_id"]
+            name = heartbeat.get("instance_id") or worker
         except (ValueError, TypeError, KeyError, AttributeError):
             return []
         if not isinstance(name, str) or not isinstance(member, str | None):
             return []
-        if name == self._name and worker != self.worker:  # of one's predecessor
+        if name == self._name and worker != self.worker:  # from this member's previous process
             return []
-        return self._silence.heard(name, member, at_ms)
+        return self._silence.record_heartbeat(name, member, at_ms)
 
     async def _remove(self, worker: str, member: str) -> None:
-        """Have the group go on without a member. Were it alive, it would join again, and its transactions are fenced: counts stay exact."""
+        """Remove a member from the group. If it is alive it joins again, and its transactions are fenced: counts stay exact."""
         settings = self._settings
         admin = AIOKafkaAdminClient(
             bootstrap_servers=settings.bootstrap, request_timeout_ms=int(_PATIENCE_SECONDS * 1000), **settings.client_options
@@ -211,4 +212,4 @@ class Heartbeats:
         elif error is not UnknownMemberIdError:
             logger.warning("Worker %s is silent, but the group did not remove it: %s.", worker, error.__name__)
             return
-        self._silence.removed(worker)
+        self._silence.record_removal(worker)

@@ -1,4 +1,4 @@
-"""One owned source partition: its stage, restored from its rows, and how far it has come."""
+"""One owned source partition: its stage, restored from its rows, and its offsets."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ async def read_from_start(
 ) -> tuple[dict[bytes, bytes], int]:
     """Return the live rows of ``source`` up to its last stable offset, and that offset.
 
-    ``consumer`` reads committed records only and has ``source`` assigned; ``progressed`` is called when it has read some.
+    ``consumer`` reads committed records only and has ``source`` assigned; ``progressed`` is called after each read.
     """
     rows: dict[bytes, bytes] = {}
     end = (await consumer.end_offsets([source]))[source]
     await consumer.seek_to_beginning(source)
-    # Control records and aborted batches take offsets: the position passes them, the last record need not reach the end.
+    # Control records and aborted batches take offsets: the position passes them, but the last record may be before the end.
     while await consumer.position(source) < end:
         for records in (await consumer.getmany(source, timeout_ms=200)).values():
             progressed()
             if type(records[-1]) is Unreadable:
                 raise records[-1].error
             if records[-1].offset >= end:
-                records = [record for record in records if record.offset < end]  # noqa: PLW2901 - what came since is for later
+                records = [record for record in records if record.offset < end]  # noqa: PLW2901 - later records are processed, not restored
             for record in records:
                 value = record.value
                 if value is None:
@@ -56,7 +56,7 @@ async def read_from_start(
 
 
 def restoring_consumer(settings: EngineSettings) -> AIOKafkaConsumer:
-    """Return a consumer to restore with, one partition after the other."""
+    """Return a consumer that restores one partition after the other."""
     bound_batches()
     return AIOKafkaConsumer(
         bootstrap_servers=settings.bootstrap,
@@ -66,16 +66,16 @@ def restoring_consumer(settings: EngineSettings) -> AIOKafkaConsumer:
         auto_offset_reset="earliest",
         isolation_level="read_committed",
         max_partition_fetch_bytes=4 * 1024 * 1024,
-        # A broker answers a connection's requests in turn: at the end of a topic, whatever is asked next would wait behind a fetch.
+        # A broker answers a connection's requests in turn: at the end of a topic, the next request would wait behind a fetch.
         fetch_max_wait_ms=10,
-        # Also the wait before a topic's leader, not known yet, is looked up again.
+        # Also the wait before an unknown leader of a topic is looked up again.
         retry_backoff_ms=20,
         **settings.client_options,
     )
 
 
 class Owner:
-    """One owned source partition: its stage, and how far it has come."""
+    """One owned source partition: its stage and its offsets."""
 
     def __init__(self, settings: EngineSettings, flow: Flow, partition: int, health: Health) -> None:
         """Prepare to take ``partition`` of the source of ``flow``."""
@@ -86,29 +86,29 @@ class Owner:
         #: The next source offset to process; known after ``take``.
         self.next_offset = -1
         self.committed_offset = -1
-        #: How often it was begun in a row without being left in order; None until that has been asked.
+        #: How often it was started in a row without a clean stop; None until read from Kafka.
         self.mark: Mark | None = None
-        #: Up to this offset each chunk is tried in a child before it is processed, and how large records may be by topic.
-        self._careful_to = -1
+        #: Up to this offset a child process tests each chunk first; and the maximum record size by topic.
+        self._careful_until = -1
         self._limits: Mapping[str, int] = {}
         self._source_end = -1
         self.stage: Stage = flow.stage_factory(partition)
-        #: Live rows as the table shows them: the stage's own, if it has them, or what was flushed.
-        self._kept: dict[bytes, bytes] = {}
+        #: Live rows that the table shows: the stage's own, or the flushed rows.
+        self._flushed_rows: dict[bytes, bytes] = {}
         own: Mapping[object, object] | None = getattr(self.stage, "rows", None)
-        self._keep = own is None and flow.changelog is not None
-        self.rows = self._kept if own is None else own
+        self._stores_rows = own is None and flow.changelog is not None
+        self.rows = self._flushed_rows if own is None else own
         self._changelog = None if flow.changelog is None else TopicPartition(flow.changelog, partition)
         self._settings = settings
         self._health = health
-        #: Whether the stage may have something to say since it was asked last: a chunk, or what it was restored from.
-        self._stirred = True
+        #: Whether the stage may have changes since the last ``collect``: after a chunk or after restoring.
+        self._has_changes = True
         self._during_restore = CrashPoint("during_restore")
 
     async def take(self, consumer: AIOKafkaConsumer) -> None:
-        """Restore the rows, and find where to go on. Who held the partition before is fenced, or has released it: see docs/engine.md.
+        """Restore the rows and find the next offset. The previous owner is fenced or has released the partition: see docs/engine.md.
 
-        ``consumer`` is a ``restoring_consumer``, started, that nothing else reads with meanwhile.
+        ``consumer`` is a started ``restoring_consumer`` that no other task uses meanwhile.
         """
         partition = self.source.partition
         began = time.monotonic()
@@ -125,24 +125,24 @@ class Owner:
         )
 
     async def _restore(self, consumer: AIOKafkaConsumer) -> tuple[dict[str, int], int, int]:
-        """Give the stage its rows; return where each topic ended, the rows of the changelog, and all rows."""
+        """Restore the stage; return the end offset of each topic, and the numbers of changelog rows and of all rows."""
         ends: dict[str, int] = {}
         own_rows = all_rows = 0
         for topic in self.flow.restored:
-            place = TopicPartition(topic, self.source.partition)
-            consumer.assign([place])
-            rows, ends[topic] = await read_from_start(consumer, place, self._health.progressed)
+            partition = TopicPartition(topic, self.source.partition)
+            consumer.assign([partition])
+            rows, ends[topic] = await read_from_start(consumer, partition, self._health.progressed)
             self._during_restore.reach()
             all_rows += len(rows)
             self.stage.restore(topic, rows.items())
             if topic == self.flow.changelog:
                 own_rows = len(rows)
-                if self._keep:
-                    self._kept.update(rows)
+                if self._stores_rows:
+                    self._flushed_rows.update(rows)
         return ends, own_rows, all_rows
 
     async def _begin(self, consumer: AIOKafkaConsumer, ends: Mapping[str, int], own_rows: int) -> tuple[int, int]:
-        """Return the offset to go on from and where the source ends now; raise when the first cannot belong to the rows restored."""
+        """Return the next offset and the end offset of the source; raise when the first cannot belong to the restored rows."""
         topic, partition = self.source
         if topic in ends:
             return ends[topic], ends[topic]
@@ -167,7 +167,7 @@ class Owner:
         return max(committed, first), end
 
     def process(self, chunk: Chunk) -> int:
-        """Give the stage what is new of ``chunk`` and return the number of records."""
+        """Process the new records of ``chunk`` and return their number."""
         if chunk.epoch != self.epoch:
             return 0
         if chunk.begin > self.next_offset:
@@ -178,7 +178,7 @@ class Owner:
             )
         records: Sequence[Record] = chunk.records
         if records[0].offset < chunk.begin:
-            # aiokafka drops what is below its position, so it has begun at the start again: Kafka no longer had the offset.
+            # aiokafka drops records below its position, so it restarted at the beginning: Kafka no longer had the offset.
             leave(
                 ExitCode.RESTORE_FAILED,
                 "%s partition %d: expected offset %d, received %d again: was the topic recreated, or has Kafka lost its end?",
@@ -187,37 +187,37 @@ class Owner:
         if records[-1].offset < self.next_offset:
             return 0
         if records[0].offset < self.next_offset:
-            # A broker returns whole batches, and one may begin before the offset asked for.
+            # A broker returns complete batches, and one may begin before the requested offset.
             records = [record for record in records if record.offset >= self.next_offset]
         last = records[-1]
         if type(last) is Unreadable:
             records = records[:-1]
-        if records and records[0].offset < self._careful_to:
+        if records and records[0].offset < self._careful_until:
             self._process_carefully(records)
         elif records:
             self.stage.process(records)
         if type(last) is Unreadable:
             self._refuse(last)
         self.next_offset = last.offset + 1
-        self._stirred = True
+        self._has_changes = True
         return len(records)
 
     def _refuse(self, batch: Unreadable) -> None:
         refuse: Callable[[Record, str], None] | None = getattr(self.stage, "refuse", None)
         if refuse is None:
             raise batch.error
-        logger.error("A BATCH THAT CANNOT BE READ: %s It becomes a dead letter; all others go on.", batch.error)
+        logger.error("A BATCH THAT CANNOT BE READ: %s It becomes a dead letter; processing continues.", batch.error)
         refuse(batch, str(batch.error))
 
     def be_careful(self, limits: Mapping[str, int]) -> None:
-        """Try what the processes before may have met in a child first; ``limits`` says by topic how large a record may be."""
-        # What they met was there when this one took the partition, and no further on than they came between two flushes.
-        self._careful_to = min(self._source_end, self.next_offset + REACH)
+        """Test in a child the records that may have ended earlier processes; ``limits`` is the maximum record size by topic."""
+        # Those records existed when this process took the partition, and lie within one flush of its offset.
+        self._careful_until = min(self._source_end, self.next_offset + REACH)
         self._limits = limits
-        if self._careful_to > self.next_offset:
+        if self._careful_until > self.next_offset:
             logger.warning(
                 "%s partition %d was started %d times without a clean stop: a child process tests every chunk first, up to offset %d.",
-                *(*self.source, 0 if self.mark is None else self.mark.starts, self._careful_to),
+                *(*self.source, 0 if self.mark is None else self.mark.starts, self._careful_until),
             )
 
     def _process_carefully(self, records: Sequence[Record]) -> None:
@@ -228,7 +228,7 @@ class Owner:
                 break
             record = records[culprit.at]
             logger.critical(
-                "A RECORD THAT ENDS WORKERS: %s partition %d offset %d %s. It becomes a dead letter; all others go on.",
+                "A RECORD THAT ENDS WORKERS: %s partition %d offset %d %s. It becomes a dead letter; processing continues.",
                 *(*self.source, record.offset, culprit.how),
             )
             if culprit.at:
@@ -239,31 +239,31 @@ class Owner:
             self.stage.process(records)
 
     def collect(self) -> Share | None:
-        """Return what this partition has to write, None for nothing. It has to become durable before this is called again."""
-        if not self._stirred:
+        """Return this partition's changes, None for none. They must be durable before the next call."""
+        if not self._has_changes:
             return None
         flush = self.stage.collect()
-        self._stirred = flush.more
+        self._has_changes = flush.more
         if not flush and self.next_offset == self.committed_offset:
             return None
         return Share(self.source, self.next_offset, self._changelog, flush.rows, flush.outputs)
 
-    def wrote(self, share: Share) -> None:
-        """Take note that a share is durable."""
+    def mark_durable(self, share: Share) -> None:
+        """Record that a share is durable."""
         self.committed_offset = share.next_offset
-        if self._keep:
+        if self._stores_rows:
             for key, value in share.rows:
                 if value is None:
-                    self._kept.pop(key, None)
+                    self._flushed_rows.pop(key, None)
                 else:
-                    self._kept[key] = value
+                    self._flushed_rows[key] = value
         health = self._health
         health.rows += len(share.rows)
         health.outputs += len(share.outputs)
-        found = health.partitions.get(self.source)
-        if found is not None:  # not dropped meanwhile
-            found.committed_offset = share.next_offset
+        partition = health.partitions.get(self.source)
+        if partition is not None:  # not dropped meanwhile
+            partition.committed_offset = share.next_offset
 
     def close(self) -> None:
-        """Let the partition go without another flush."""
+        """Release the partition without another flush."""
         self._health.partitions.pop(self.source, None)

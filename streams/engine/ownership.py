@@ -1,4 +1,4 @@
-"""Which source partitions this process owns: taken by fencing and restoring, flushed on a timer, dropped or kept."""
+"""The source partitions that this process owns: taken by fencing and restoring, flushed on a timer, kept or dropped."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from streams.engine.claims import Claims, Member
 from streams.engine.exits import ExitCode, leave
 from streams.engine.flush import TransactionWriter
 from streams.engine.owner import Owner, restoring_consumer
-from streams.engine.records import leave_records_as_they_are
+from streams.engine.records import return_raw_records
 from streams.engine.stage import ConfigurationRefusedError
 
 if TYPE_CHECKING:
@@ -32,44 +32,43 @@ __all__ = ["Ownership"]
 
 logger = logging.getLogger(__name__)
 
-#: What aiokafka raises at a producer whose transactional id has been taken over, or whose transaction timed out.
+#: Raised by aiokafka for a producer whose transactional id was taken over, or whose transaction timed out.
 _FENCED = (ProducerFenced, InvalidProducerEpoch, InvalidTxnState)
 
-#: From one round of flushes to the next, processing has this many times as long as what they hold took to put together: a worker that
-#: catches up writes in larger rounds.
-_REST = 3
-#: Of the processor's time rounds put together for one part in so many, as far as that makes them no longer than this: what a round costs
-#: beside its events is paid less often the more it is.
-_PARTS = 12
+#: Between two rounds of flushes, processing has this many times the processor time that a round took to collect: a worker that catches
+#: up writes in larger rounds.
+_PROCESSING_FACTOR = 3
+#: A round's interval is this many times the processor time of collecting it, up to a maximum: an expensive round runs less often.
+_INTERVAL_FACTOR = 12
 _LONGEST_SECONDS = 0.3
 
-#: With fewer records to be passed on, a round waits for more, up to so long after the one before: each costs the same two transactions.
-_FEW = 16
+#: With fewer records a round waits for more, at most this long after the round before: each costs the same two transactions.
+_FEW_RECORDS = 16
 _QUIET_SECONDS = 0.75
-#: With nothing at all it waits for something, up to so long.
+#: With no records it waits at most this long.
 _IDLE_SECONDS = 0.9
 
-#: What comes for the next round is taken in from so long before it on, unless it was so many records: it would wait there anyway.
-_TAKE_SECONDS = 0.06
-_MANY = 2000
+#: Records of the next round are read this long before it, not earlier: they would only wait. With many records they are read at once.
+_READ_AHEAD_SECONDS = 0.06
+_MANY_RECORDS = 2000
 
-#: How long the flows that read what the first ones wrote wait for it. It takes a fetch; what is missed waits for the next round.
+#: How long the second flows wait for the output of the first. It takes one fetch; later records wait for the next round.
 _ARRIVAL_SECONDS = 0.3
 
 #: Beyond the transaction timeout, the time a flush may take before it counts as stuck.
 _GRACE_SECONDS = 5.0
 
-#: How long a process that was paused has to read what arrived meanwhile.
-_SECOND_LOOK_SECONDS = 2.0
+#: How long a process that was paused has to read the answers that arrived meanwhile.
+_SECOND_CHECK_SECONDS = 2.0
 
 #: How long an unneeded producer may take to close.
 _CLOSE_SECONDS = 2.0
 
-Place = tuple[str, int]
+Partition = tuple[str, int]
 
 
 class Ownership:
-    """All owned partitions of this process, through its rebalances."""
+    """All owned partitions of this process, across rebalances."""
 
     def __init__(
         self,
@@ -79,43 +78,43 @@ class Ownership:
         on_owned: Callable[[Owner], None],
         on_dropped: Callable[[Owner], None],
     ) -> None:
-        """Own nothing yet; ``on_owned`` and ``on_dropped`` follow what is owned."""
+        """Own nothing yet; call ``on_owned`` and ``on_dropped`` at each change."""
         self._settings = settings
         self._flows = {flow.source: flow for flow in flows}
         self._health = health
         self._on_owned, self._on_dropped = on_owned, on_dropped
-        self._owners: dict[Place, Owner] = {}
-        self._taking: dict[Place, asyncio.Task[None]] = {}
-        self._ready: set[Place] = set()
+        self._owners: dict[Partition, Owner] = {}
+        self._taking: dict[Partition, asyncio.Task[None]] = {}
+        self._ready: set[Partition] = set()
         self._flusher: asyncio.Task[None] | None = None
         #: One transaction, or one change of claims, at a time.
         self._writing = asyncio.Lock()
         self._fencing: asyncio.Task[None] | None = None
         self._writer: TransactionWriter | None = None
         self._claims: Claims | None = None
-        #: Partitions whose claims Kafka has confirmed. Only they are flushed: nothing fences a worker at another partition, not even while
-        #: another worker counts it.
-        self._claimed: set[Place] = set()
-        #: Partitions that this worker may have claimed, whether or not it was told so: they are to be released.
-        self._asked_for: set[Place] = set()
-        #: What the last flush wrote to partitions that are read here: where they end with it.
-        self._awaited: dict[Place, int] = {}
-        self._came_in = asyncio.Event()
-        #: Whether a round waits for them now: they are taken without a pause.
-        self.awaits = False
-        #: Called when a pause that goes on is longer than it should be by now.
+        #: Partitions whose claims Kafka has confirmed. Only they are flushed: a worker cannot be fenced for an unclaimed partition, even
+        #: while another worker counts it.
+        self._claimed: set[Partition] = set()
+        #: Partitions that this worker may have claimed, whether or not Kafka confirmed it: they must be released.
+        self._maybe_claimed: set[Partition] = set()
+        #: End offsets, after the last flush, of written partitions that this process reads.
+        self._unread_ends: dict[Partition, int] = {}
+        self._end_reached = asyncio.Event()
+        #: Whether a round waits for them now: they are read without a pause.
+        self.is_waiting = False
+        #: Called when the current pause of reading should end now.
         self.on_hurry: Callable[[], None] = lambda: None
-        #: Records that have come for the first flows since the last round.
-        self._came = 0
-        self._enough = asyncio.Event()
-        #: Set when records have come for any flow.
-        self._anything = asyncio.Event()
-        #: What comes for the next round need not be taken in before this.
+        #: Records that arrived for the first flows since the last round.
+        self._arrived_records = 0
+        self._enough_arrived = asyncio.Event()
+        #: Set when records arrived for any flow.
+        self._any_arrived = asyncio.Event()
+        #: Records of the next round need not be read before this.
         self.quiet_until = 0.0
-        #: The processor time that this round's flushes took to put together.
+        #: The processor time that this round's flushes took to collect.
         self._collecting_seconds = 0.0
         self._restores = asyncio.Semaphore(settings.parallel_restores)
-        #: Consumers to restore with that are not in use.
+        #: Idle consumers for restoring.
         self._readers: list[AIOKafkaConsumer] = []
         self._attempts = Attempts(settings)
         self._paused = True
@@ -125,27 +124,27 @@ class Ownership:
         self._rebalances = 0
         self._epoch = 0
 
-    def on_assigned(self, assigned: set[Place], generation: int, member_name: str = "") -> None:
-        """Keep, drop and begin to take partitions. Returns at once: no heartbeat is sent until it has."""
-        # Who missed a generation cannot know whether another process has owned its partitions meanwhile.
+    def on_assigned(self, assigned: set[Partition], generation: int, member_name: str = "") -> None:
+        """Keep, drop and begin to take partitions. Return at once: no heartbeat is sent before."""
+        # A worker that missed a generation cannot know whether another process owned its partitions meanwhile.
         missed = generation != self._generation + 1
         self._generation, self._member_name = generation, member_name
-        for place in list(self._owners):
-            if missed or place not in assigned:
-                self._drop(place)
-        new = [place for place in assigned if place not in self._owners and place[0] in self._flows]
+        for partition in list(self._owners):
+            if missed or partition not in assigned:
+                self._drop(partition)
+        new = [partition for partition in assigned if partition not in self._owners and partition[0] in self._flows]
         if new:
             self._fencing = asyncio.ensure_future(self._fence(new, self._fencing))
-            for place in new:
-                owner = Owner(self._settings, self._flows[place[0]], place[1], self._health)
-                self._owners[place] = owner
-                self._taking[place] = asyncio.ensure_future(self._take(place, owner, self._fencing))
+            for partition in new:
+                owner = Owner(self._settings, self._flows[partition[0]], partition[1], self._health)
+                self._owners[partition] = owner
+                self._taking[partition] = asyncio.ensure_future(self._take(partition, owner, self._fencing))
         self._health.recovering = bool(self._taking)
         if self._flusher is None:
             self._flusher = asyncio.ensure_future(self._flush_regularly())
 
     async def on_revoked(self) -> None:
-        """Make a last flush of everything, and none before the next assignment."""
+        """Flush everything a last time, and nothing more before the next assignment."""
         self._rebalances += 1
         self._paused = True
         await self._flush()
@@ -163,8 +162,8 @@ class Ownership:
             self._health.recovering = False
             self._paused = False
 
-    async def _fence(self, places: Sequence[Place], before: asyncio.Task[None] | None) -> None:
-        """End the transactions of the workers that held ``places``; the first time, make the writer."""
+    async def _fence(self, partitions: Sequence[Partition], before: asyncio.Task[None] | None) -> None:
+        """End the transactions of workers that held ``partitions``; create the writer the first time."""
         if before is not None:
             await asyncio.wait({before})
         if self._claims is None or self._writer is None:
@@ -177,28 +176,28 @@ class Ownership:
                 transaction_timeout_ms=int(settings.transaction_timeout_seconds * 1000),
                 max_batch_size=settings.max_batch_bytes,
                 compression_type=settings.compression,
-                # Also the wait before a transaction step is tried again while the step before it settles.
+                # Also the wait before a transaction step is retried while the step before it completes.
                 retry_backoff_ms=20,
                 **settings.client_options,
             )
             await producer.start()
             self._claims = Claims(settings, producer.client, holder)
             self._writer = TransactionWriter(producer, settings.app_id, self._claims.held)
-        await self._claims.fence(places)
+        await self._claims.fence(partitions)
 
     async def _claim(self, rebalances: int) -> bool:
-        """Claim all that is owned, before any of it is processed; say whether that holds: not if another rebalance has begun."""
+        """Claim all owned partitions before they are processed; return False if another rebalance has begun."""
         async with self._writing:
             if rebalances != self._rebalances:
                 return False
             if self._claims is None or not self._ready:
                 return True
-            # Even if the answer is not heard any more the claim may stand.
-            self._asked_for = set(self._ready)
-            offsets = {place: self._owners[place].committed_offset for place in self._ready}
+            # Even if the answer is lost, the claim may be in Kafka.
+            self._maybe_claimed = set(self._ready)
+            offsets = {partition: self._owners[partition].committed_offset for partition in self._ready}
             try:
                 held = await self._claims.claim(Member(self._generation, self._member_name), offsets)
-            except Exception as error:  # noqa: BLE001 - what is not claimed must not be processed
+            except Exception as error:  # noqa: BLE001 - an unclaimed partition must not be processed
                 leave(ExitCode.RESTORE_FAILED, "%d partitions could not be claimed: %r.", len(offsets), error, error=error)
             if not held:
                 logger.info("The group has a newer generation: %d partitions are not claimed.", len(offsets))
@@ -208,29 +207,29 @@ class Ownership:
             return False
 
     async def _release(self) -> None:
-        """Take the claims back: what has been written is over everywhere, so the next owner need not fence this worker."""
+        """Release the claims once every transaction is complete, so that the next owner need not fence this worker."""
         async with self._writing:
-            claimed, self._asked_for, self._claimed = self._asked_for, set(), set()
+            claimed, self._maybe_claimed, self._claimed = self._maybe_claimed, set(), set()
             if self._claims is None or self._writer is None or not claimed:
                 return
             try:
-                await self._writer.settled()
+                await self._writer.wait_until_complete()
             except _FENCED as fenced:
                 leave(ExitCode.FENCED, "another worker owns partitions of this one: %r.", fenced)
-            offsets = {place: self._owners[place].committed_offset for place in claimed if place in self._owners}
+            offsets = {partition: self._owners[partition].committed_offset for partition in claimed if partition in self._owners}
             try:
                 await self._claims.release(Member(self._generation, self._member_name), offsets)
-            except Exception as error:  # noqa: BLE001 - who takes them next then fences this worker
+            except Exception as error:  # noqa: BLE001 - the next owner then fences this worker
                 logger.warning("%d partitions could not be released: %r.", len(offsets), error)
 
     async def _begin(self) -> None:
-        """Count the starts of what is newly owned; nothing is processed before that stands in Kafka."""
-        owners = {place: self._owners[place] for place in self._ready if place in self._owners}
-        new = {place: owner for place, owner in owners.items() if owner.mark is None}
-        # What was kept through the rebalance was left in order for it.
-        await self._attempts.write({place: owner.mark for place, owner in owners.items() if owner.mark is not None})
-        for place, mark in (await self._attempts.begin({place: owner.next_offset for place, owner in new.items()})).items():
-            new[place].mark = mark
+        """Count the start of each new partition; it must be in Kafka before processing begins."""
+        owners = {partition: self._owners[partition] for partition in self._ready if partition in self._owners}
+        new = {partition: owner for partition, owner in owners.items() if owner.mark is None}
+        # Partitions kept through the rebalance were stopped cleanly for it.
+        await self._attempts.write({partition: owner.mark for partition, owner in owners.items() if owner.mark is not None})
+        for partition, mark in (await self._attempts.begin({partition: owner.next_offset for partition, owner in new.items()})).items():
+            new[partition].mark = mark
         careful = [owner for owner in new.values() if owner.mark is not None and owner.mark.starts >= CAREFUL_FROM]
         if careful:
             limits = await self._attempts.largest_records()
@@ -238,33 +237,35 @@ class Ownership:
                 owner.be_careful(limits)
 
     async def _leave_in_order(self) -> None:
-        """Say of everything that has been begun that it is left with all its changes durable."""
+        """Mark every started partition as stopped cleanly: all its changes are durable."""
         left = {
-            place: Mark(owner.next_offset, 0) for place, owner in self._owners.items() if place in self._ready and owner.mark is not None
+            partition: Mark(owner.next_offset, 0)
+            for partition, owner in self._owners.items()
+            if partition in self._ready and owner.mark is not None
         }
         await self._attempts.write(left)
 
-    def read_again(self, places: Iterable[Place]) -> tuple[int, dict[Place, int]]:
-        """Return a new epoch and the offset that each owned one of ``places`` has to be read from in it.
+    def read_again(self, partitions: Iterable[Partition]) -> tuple[int, dict[Partition, int]]:
+        """Return a new epoch and the offset from which each owned one of ``partitions`` is read in it.
 
-        From now on only chunks of that epoch count.
+        Chunks of earlier epochs are ignored from now on.
         """
         self._epoch += 1
-        owners = {place: self._owners[place] for place in places if place in self._ready}
+        owners = {partition: self._owners[partition] for partition in partitions if partition in self._ready}
         for owner in owners.values():
             owner.epoch = self._epoch
-        return self._epoch, {place: owner.next_offset for place, owner in owners.items()}
+        return self._epoch, {partition: owner.next_offset for partition, owner in owners.items()}
 
     def process(self, chunk: Chunk) -> None:
         """Process a chunk if its partition is owned and it was read after the last seek."""
-        place = (chunk.topic, chunk.partition)
-        # What comes while nothing is claimed is read again.
-        if self._stopping.is_set() or self._paused or place not in self._ready:
+        partition = (chunk.topic, chunk.partition)
+        # Chunks that arrive while nothing is claimed are read again.
+        if self._stopping.is_set() or self._paused or partition not in self._ready:
             return
-        owner = self._owners[place]
+        owner = self._owners[partition]
         try:
             count = owner.process(chunk)
-        except Exception as error:  # noqa: BLE001 - whatever it was, Faust would go on with the next chunk
+        except Exception as error:  # noqa: BLE001 - Faust would continue with the next chunk
             leave(
                 ExitCode.STAGE_FAILED,
                 "the stage of %s partition %d raised between offsets %d and %d.",
@@ -273,55 +274,55 @@ class Ownership:
             )
         self._health.records += count
         if count:
-            self._anything.set()
+            self._any_arrived.set()
         if not owner.flow.flushes_second:
-            self._came += count
-            if self._came >= _FEW:
-                self._enough.set()
-        if self._awaited.get(place, owner.next_offset + 1) <= owner.next_offset:
-            del self._awaited[place]
-            self._came_in.set()
+            self._arrived_records += count
+            if self._arrived_records >= _FEW_RECORDS:
+                self._enough_arrived.set()
+        if self._unread_ends.get(partition, owner.next_offset + 1) <= owner.next_offset:
+            del self._unread_ends[partition]
+            self._end_reached.set()
 
     async def stop(self) -> None:
-        """Flush a last time and let everything go."""
+        """Flush a last time and release everything."""
         self._stopping.set()
-        self._enough.set()
-        self._anything.set()
+        self._enough_arrived.set()
+        self._any_arrived.set()
         for task in self._taking.values():
             task.cancel()
         await self._flush()
         await self._leave_in_order()
         await self._release()
-        for place in list(self._owners):
-            self._drop(place)
+        for partition in list(self._owners):
+            self._drop(partition)
         await self._dismiss_readers()
         if self._writer is not None:
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(self._writer.close(), _CLOSE_SECONDS)
 
-    async def _take(self, place: Place, owner: Owner, fencing: asyncio.Task[None]) -> None:
+    async def _take(self, partition: Partition, owner: Owner, fencing: asyncio.Task[None]) -> None:
         try:
             await asyncio.shield(fencing)
             async with self._restores, self._reader() as consumer:
                 await owner.take(consumer)
-            self._ready.add(place)
+            self._ready.add(partition)
             self._on_owned(owner)
         except ConfigurationRefusedError as refused:
             leave(ExitCode.CONFIGURATION_REFUSED, "%s", refused)
-        except Exception as error:  # noqa: BLE001 - a partition that cannot be taken must not be processed
-            leave(ExitCode.RESTORE_FAILED, "%s partition %d could not be restored.", *place, error=error)
+        except Exception as error:  # noqa: BLE001 - a partition that is not restored must not be processed
+            leave(ExitCode.RESTORE_FAILED, "%s partition %d could not be restored.", *partition, error=error)
         finally:
-            if self._owners.get(place) is owner:
-                del self._taking[place]
+            if self._owners.get(partition) is owner:
+                del self._taking[partition]
 
     @contextlib.asynccontextmanager
     async def _reader(self) -> AsyncIterator[AIOKafkaConsumer]:
-        """Lend a consumer to restore with; they are kept until everything is restored."""
+        """Lend a consumer for restoring; consumers stay open until everything is restored."""
         consumer = self._readers.pop() if self._readers else None
         if consumer is None:
             consumer = restoring_consumer(self._settings)
             await consumer.start()
-            leave_records_as_they_are(consumer)
+            return_raw_records(consumer)
         try:
             yield consumer
         except BaseException:
@@ -334,50 +335,50 @@ class Ownership:
         readers, self._readers = self._readers, []
         await asyncio.gather(*(reader.stop() for reader in readers), return_exceptions=True)
 
-    def _drop(self, place: Place) -> None:
-        owner = self._owners.pop(place)
-        taking = self._taking.pop(place, None)
+    def _drop(self, partition: Partition) -> None:
+        owner = self._owners.pop(partition)
+        taking = self._taking.pop(partition, None)
         if taking is not None:
             taking.cancel()
-        if place in self._ready:
-            self._ready.discard(place)
+        if partition in self._ready:
+            self._ready.discard(partition)
             self._on_dropped(owner)
-        self._claimed.discard(place)
-        self._asked_for.discard(place)
-        logger.info("%s partition %d is dropped.", *place)
+        self._claimed.discard(partition)
+        self._maybe_claimed.discard(partition)
+        logger.info("%s partition %d is dropped.", *partition)
         owner.close()
 
     async def _flush_regularly(self) -> None:
         interval = self._settings.flush_interval_seconds
-        two = any(flow.flushes_second for flow in self._flows.values())
+        has_second = any(flow.flushes_second for flow in self._flows.values())
         began = time.monotonic() - _QUIET_SECONDS
         while not self._stopping.is_set():
-            came, self._came = self._came, 0
-            self._enough.clear()
-            self._anything.clear()
+            arrived, self._arrived_records = self._arrived_records, 0
+            self._enough_arrived.clear()
+            self._any_arrived.clear()
             before, began, self._collecting_seconds = began, time.monotonic(), 0.0
             quiet_until, self.quiet_until = self.quiet_until, 0.0
             if quiet_until > began:
                 self.on_hurry()
             await self._flush_unless_paused(second=False)
-            if two:
+            if has_second:
                 await self._arrival()
-                if not self._came:
-                    self._anything.clear()  # it was what goes out now
+                if not self._arrived_records:
+                    self._any_arrived.clear()  # those records are in the second flush
                 await self._flush_unless_paused(second=True)
             took = time.monotonic() - began
-            # While Kafka is waited for, processing goes on.
+            # Processing continues while a round waits for Kafka.
             collecting = self._collecting_seconds
-            wanted = min(collecting, interval) * _REST - (took - collecting)
-            rest = max(interval - took, min(collecting * _PARTS, _LONGEST_SECONDS) - took, wanted, 0.0)
-            if came < _MANY and rest <= _LONGEST_SECONDS:
-                # At the pace of the round before there are enough by then.
-                enough = _FEW / came * (began - before) if came else _QUIET_SECONDS
-                self.quiet_until = began + max(took + rest, min(enough, _QUIET_SECONDS)) - _TAKE_SECONDS
-            await self._rest(rest)
-            if self._came < _FEW:
-                await self._until_set(self._enough, began + _QUIET_SECONDS)
-                await self._until_set(self._anything, began + _IDLE_SECONDS)
+            wanted = min(collecting, interval) * _PROCESSING_FACTOR - (took - collecting)
+            pause = max(interval - took, min(collecting * _INTERVAL_FACTOR, _LONGEST_SECONDS) - took, wanted, 0.0)
+            if arrived < _MANY_RECORDS and pause <= _LONGEST_SECONDS:
+                # At the rate of the round before there are enough by then.
+                enough_seconds = _FEW_RECORDS / arrived * (began - before) if arrived else _QUIET_SECONDS
+                self.quiet_until = began + max(took + pause, min(enough_seconds, _QUIET_SECONDS)) - _READ_AHEAD_SECONDS
+            await self._pause(pause)
+            if self._arrived_records < _FEW_RECORDS:
+                await self._until_set(self._enough_arrived, began + _QUIET_SECONDS)
+                await self._until_set(self._any_arrived, began + _IDLE_SECONDS)
 
     @staticmethod
     async def _until_set(event: asyncio.Event, until: float) -> None:
@@ -386,50 +387,54 @@ class Ownership:
                 await asyncio.wait_for(event.wait(), seconds)
 
     async def _arrival(self) -> None:
-        """Wait until what the first flows have written has come in for those that read it here, but no longer than it usually takes."""
+        """Wait until the second flows here have read the output of the first, but no longer than that usually takes."""
         until = time.monotonic() + _ARRIVAL_SECONDS
-        if self._awaited and not self._stopping.is_set():
-            self.awaits = True
+        if self._unread_ends and not self._stopping.is_set():
+            self.is_waiting = True
             self.on_hurry()
-        while self._awaited and not self._stopping.is_set():
-            self._came_in.clear()
+        while self._unread_ends and not self._stopping.is_set():
+            self._end_reached.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._came_in.wait(), max(0.0, until - time.monotonic()))
+                await asyncio.wait_for(self._end_reached.wait(), max(0.0, until - time.monotonic()))
             if time.monotonic() >= until:
                 break
-        self.awaits, self._awaited = False, {}
+        self.is_waiting, self._unread_ends = False, {}
 
-    async def _rest(self, seconds: float) -> None:
-        """Let chunks be processed, but no longer than until the stop."""
+    async def _pause(self, seconds: float) -> None:
+        """Let chunks be processed, at most until the stop."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), seconds)
 
     async def _flush_unless_paused(self, *, second: bool) -> None:
         if not self._paused:
-            await self._flush([place for place in self._claimed if self._flows[place[0]].flushes_second == second])
+            await self._flush([partition for partition in self._claimed if self._flows[partition[0]].flushes_second == second])
             self._health.progressed()
 
-    async def _flush(self, places: Iterable[Place] | None = None) -> None:
-        """Make everything processed so far durable and visible, in one transaction; of some partitions, or all that are claimed.
+    async def _flush(self, partitions: Iterable[Partition] | None = None) -> None:
+        """Commit everything processed so far, of these partitions or of all claimed ones, in one transaction.
 
-        A caller that is canceled does not cancel the flush: the stages have handed their changes over already.
+        Canceling the caller does not cancel the flush: the stages have handed over their changes already.
         """
-        await asyncio.shield(asyncio.ensure_future(self._flush_or_leave(places)))
+        await asyncio.shield(asyncio.ensure_future(self._flush_or_leave(partitions)))
 
-    async def _flush_or_leave(self, places: Iterable[Place] | None) -> None:
+    async def _flush_or_leave(self, partitions: Iterable[Partition] | None) -> None:
         async with self._writing:
-            owners = [self._owners[place] for place in sorted(self._claimed if places is None else places) if place in self._claimed]
+            owners = [
+                self._owners[partition]
+                for partition in sorted(self._claimed if partitions is None else partitions)
+                if partition in self._claimed
+            ]
             shares: list[Share] = []
             try:
                 await self._write(owners, shares)
             except Exception as error:  # noqa: BLE001 - after any failure the state here is ahead of what is durable
-                what = ", ".join(f"{topic} partition {number}" for topic, number in (share.source for share in shares))
+                flushed = ", ".join(f"{topic} partition {number}" for topic, number in (share.source for share in shares))
                 if isinstance(error, _FENCED) or isinstance(error.__cause__, _FENCED):
-                    leave(ExitCode.FENCED, "another worker owns one of %s, or the transaction timed out: %r.", what, error)
-                leave(ExitCode.FLUSH_FAILED, "%s could not be flushed: %r.", what, error, error=error)
+                    leave(ExitCode.FENCED, "another worker owns one of %s, or the transaction timed out: %r.", flushed, error)
+                leave(ExitCode.FLUSH_FAILED, "%s could not be flushed: %r.", flushed, error, error=error)
 
     async def _write(self, owners: Iterable[Owner], shares: list[Share]) -> None:
-        """Add what ``owners`` have to write to ``shares``, and return when it is committed."""
+        """Add the changes of ``owners`` to ``shares``, and return when they are committed."""
         if self._writer is None:
             return
         began, worked = time.monotonic(), time.thread_time()
@@ -445,14 +450,16 @@ class Ownership:
         self._collecting_seconds += time.thread_time() - worked
         writing = asyncio.ensure_future(self._writer.write(prepared))
         limit = self._settings.transaction_timeout_seconds + _GRACE_SECONDS
-        # Looked at twice: after a pause of the whole process the limit is over, but the answers are there to be read.
-        for seconds in (limit, _SECOND_LOOK_SECONDS):
+        # Checked twice: after a pause of the process the limit has passed, but the answers may have arrived.
+        for seconds in (limit, _SECOND_CHECK_SECONDS):
             await asyncio.wait({writing}, timeout=seconds)
         if not writing.done():
             raise TimeoutError(f"Not written in {limit:.0f} s.")
         ends = await writing
         for owner, share in wrote:
-            owner.wrote(share)
-        self._awaited = {place: end for place, end in ends.items() if place in self._claimed and self._owners[place].next_offset < end}
+            owner.mark_durable(share)
+        self._unread_ends = {
+            partition: end for partition, end in ends.items() if partition in self._claimed and self._owners[partition].next_offset < end
+        }
         self._health.flushes += 1
         self._health.last_flush_seconds = time.monotonic() - began

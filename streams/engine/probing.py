@@ -1,4 +1,4 @@
-"""Finds the record that ends a process, in a child that is a copy of this process: whatever it does, it does to the copy."""
+"""Finds the record that ends a process, in a child that is a copy of this process and alone suffers the effects."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ logger = logging.getLogger(__name__)
 #: A record or a flush that takes longer hangs.
 HANGS_AFTER_SECONDS = 10.0
 
-#: What a producer may send to a topic that says nothing else: Kafka's default.
+#: Kafka's default of the largest batch of a topic.
 _MAX_BYTES = 1_048_588
-#: What a batch takes beside its one record.
+#: Overhead of a batch with one record.
 _BATCH_BYTES = 200
 
-_BEGUN: Final = b"."
+_STARTED: Final = b"."
 _COLLECTS: Final = b"c"
-_WELL: Final = b"!"
+_OK: Final = b"!"
 _RAISES: Final = b"\0"
 #: A status of the child.
 _TOO_LARGE: Final = 3
 
 
 class Culprit(NamedTuple):
-    """The first record, by its place in the chunk, after which a process does not go on; and how it ends."""
+    """The first record, by its index in the chunk, that ends a process, and how it ends."""
 
     at: int
     how: str
@@ -45,9 +45,9 @@ class Culprit(NamedTuple):
 def find_culprit(
     stage: Stage, changelog: str | None, records: Sequence[Record], limits: Mapping[str, int], *, hangs_after: float = HANGS_AFTER_SECONDS
 ) -> Culprit | None:
-    """Return what both of two children ended at, or None: the end of one alone is bad luck. ``stage`` stays as it is.
+    """Return the record at which both of two children ended, or None: the end of one alone is bad luck. ``stage`` does not change.
 
-    ``limits`` says by topic how large a record may be.
+    ``limits`` is the maximum record size by topic.
     """
     first = _culprit(stage, changelog, records, limits, hangs_after)
     if first is None:
@@ -64,7 +64,7 @@ def _culprit(
         return None
     if begun >= 0:
         return Culprit(begun, how)
-    # It ended only when everything was collected: by which record, is found by halves. An empty flush must do.
+    # It ended while collecting: bisect to find the record. An empty flush must succeed.
     good, bad = 0, len(records)
     while bad - good > 1:
         middle = (good + bad) // 2
@@ -78,17 +78,17 @@ def _culprit(
 def _run(
     stage: Stage, changelog: str | None, records: Sequence[Record], limits: Mapping[str, int], hangs_after: float
 ) -> tuple[int, str | None]:
-    """Have a child process ``records`` and collect; return where it ended, -1 while collecting, and how; None if it did not."""
+    """Have a child process ``records`` and collect; return the index at its end, -1 while collecting, and how; None if it did not end."""
     reads, writes = os.pipe()
     with warnings.catch_warnings():
-        # Other threads are not copied. The child touches nothing but the stage, which only this one does.
+        # Other threads are not copied. The child uses only the stage, which no other thread uses.
         warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()
     if child == 0:
         os.close(reads)
         _be_child(stage, changelog, records, limits, writes)
     os.close(writes)
-    told, how = b"", "hangs"
+    progress, how = b"", "hangs"
     try:
         while True:
             if not select.select([reads], [], [], hangs_after)[0]:
@@ -98,20 +98,20 @@ def _run(
             if not more:
                 how = "ends the process"
                 break
-            told += more
+            progress += more
     finally:
         os.close(reads)
         _, status = os.waitpid(child, 0)
-    if told.endswith(_WELL):
+    if progress.endswith(_OK):
         return 0, None
-    told, _, raised = told.partition(_RAISES)
+    progress, _, raised = progress.partition(_RAISES)
     if raised:
         how = f"raises {raised.decode(errors='replace')}"
     elif how != "hangs" and os.WIFSIGNALED(status):
         how = f"ends the process by signal {os.WTERMSIG(status)}"
     elif how != "hangs":
         how = "writes a record too large for its topic" if os.WEXITSTATUS(status) == _TOO_LARGE else how
-    return (-1 if _COLLECTS in told else told.count(_BEGUN) - 1), how
+    return (-1 if _COLLECTS in progress else progress.count(_STARTED) - 1), how
 
 
 def _be_child(stage: Stage, changelog: str | None, records: Sequence[Record], limits: Mapping[str, int], writes: int) -> NoReturn:
@@ -121,21 +121,21 @@ def _be_child(stage: Stage, changelog: str | None, records: Sequence[Record], li
             signal.signal(number, signal.SIG_DFL)
         gc.disable()
         for record in records:
-            os.write(writes, _BEGUN)
+            os.write(writes, _STARTED)
             stage.process([record])
         os.write(writes, _COLLECTS)
         if _too_large(stage.collect(), changelog, limits):
             status = _TOO_LARGE
         else:
-            os.write(writes, _WELL)
-    except BaseException as error:  # noqa: BLE001 - its name is told; what it says may hold what no log should
+            os.write(writes, _OK)
+    except BaseException as error:  # noqa: BLE001 - only its name is reported; its message may hold personal data
         os.write(writes, _RAISES + type(error).__name__.encode())
     finally:
         os._exit(status)
 
 
 def _too_large(flush: Flush, changelog: str | None, limits: Mapping[str, int]) -> bool:
-    """Say whether Kafka would refuse some record of a flush for its size."""
+    """Return whether Kafka would refuse a record of a flush for its size."""
     if changelog is not None and flush.rows:
         room = limits.get(changelog, _MAX_BYTES) - _BATCH_BYTES
         if any(len(key) + len(value or b"") > room for key, value in flush.rows):

@@ -1,7 +1,7 @@
-"""Records as aiokafka's compiled reader makes them, a batch at a time.
+"""Records as aiokafka's compiled reader returns them, a batch at a time.
 
-Replaces internals of aiokafka 0.14, named below: a generator that looks at each record, and the object of eleven fields that it makes of
-each for its users. A record takes 0.36 microseconds in place of 1.16. Only ``getmany`` may be used then.
+Replaces internals of aiokafka 0.14, named below: a generator that checks each record, and the object of eleven fields that it creates
+for each. A record takes 0.36 microseconds in place of 1.16. Only ``getmany`` may be used then.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
     from aiokafka import AIOKafkaConsumer
 
-__all__ = ["Unreadable", "leave_records_as_they_are"]
+__all__ = ["Unreadable", "return_raw_records"]
 
-#: What is less than this may wait to be taken for so long before more is fetched of other partitions, in place of aiokafka's 0.1 s: in a
-#: quiet time each record would be answered by a fetch of all partitions.
-_LITTLE_BYTES = 64 * 1024
-_WAITS_SECONDS = 1.0
+#: A smaller fetch may wait this long to be read before other partitions are fetched, in place of aiokafka's 0.1 s: in a quiet time each
+#: record would cause a fetch of all partitions.
+_SMALL_BYTES = 64 * 1024
+_WAIT_SECONDS = 1.0
 
 
 class Unreadable:
-    """Stands for a batch that cannot be read: a record without content at the last of its offsets. It is the last record of its take."""
+    """Represents a batch that cannot be read: a record without content at the batch's last offset. It is the last record of a read."""
 
     __slots__ = ("error", "headers", "key", "offset", "timestamp", "timestamp_type", "value")
 
@@ -44,67 +44,67 @@ class Unreadable:
 
 
 class _Fetched(OrderedDict[Any, Any]):
-    """Replaces consumer/fetcher.py, Fetcher._records: what has been fetched of a partition, and not been taken."""
+    """Replaces consumer/fetcher.py, Fetcher._records: what was fetched of a partition and not yet read."""
 
-    def __setitem__(self, place: Any, result: Any) -> None:
-        if getattr(result, "_partition_records", None) is not None:  # none: it is an error
-            result.getall = _Taken(result).getall
-            if result._partition_records._records.size_in_bytes() < _LITTLE_BYTES:
-                result._backoff = _WAITS_SECONDS
-            # It refers back to them: megabytes that would stay until Python looks for cycles.
+    def __setitem__(self, partition: Any, result: Any) -> None:
+        if getattr(result, "_partition_records", None) is not None:  # None: it is an error
+            result.getall = _FetchReader(result).getall
+            if result._partition_records._records.size_in_bytes() < _SMALL_BYTES:
+                result._backoff = _WAIT_SECONDS
+            # A cycle: megabytes would stay in memory until Python collects cycles.
             result._partition_records._records_iterator = None
-        super().__setitem__(place, result)
+        super().__setitem__(partition, result)
 
 
-class _Taken:
-    """What has been taken of a fetch of one partition."""
+class _FetchReader:
+    """The progress of reading a fetch of one partition."""
 
-    __slots__ = ("_batch", "_batches", "_rest", "_result", "_then")
+    __slots__ = ("_batch", "_batches", "_next_offset", "_remaining", "_result")
 
     def __init__(self, result: Any) -> None:
         self._result = ref(result)
         self._batches = _batches(result._partition_records)
-        #: The last batch, its records that have not been taken, and the offset after it.
+        #: The last batch, its remaining records, and the offset after it.
         self._batch: Any = None
-        self._rest: Iterator[Any] = iter(())
-        self._then = result._partition_records.next_fetch_offset
+        self._remaining: Iterator[Any] = iter(())
+        self._next_offset = result._partition_records.next_fetch_offset
 
     def getall(self, max_records: int | None = None) -> list[Any]:
         """Replaces consumer/fetcher.py, FetchResult.getall."""
         result: Any = self._result()
         if not result.check_assignment(result._topic_partition) or not result.has_more():
             return []
-        records, found, begun = result._partition_records, list[Any](), taking()
+        records, taken, begun = result._partition_records, list[Any](), taking()
         most = RECORDS_AT_ONCE if max_records is None else max_records
         while True:
-            before, room = len(found), most - len(found)
+            before, room = len(taken), most - len(taken)
             try:
-                found += islice(self._rest, room)
+                taken += islice(self._remaining, room)
             except MemoryError:
                 raise
-            except Exception as error:  # noqa: BLE001 - each codec has errors of its own
-                begin = found[-1].offset + 1 if len(found) > before else records.next_fetch_offset
-                found.append(Unreadable(UnreadableBatchError(result._topic_partition, self._batch, error, begin)))
-                self._rest = iter(())
-            if len(found) - before == room:
-                records.next_fetch_offset = found[-1].offset + 1
+            except Exception as error:  # noqa: BLE001 - each codec has its own errors
+                begin = taken[-1].offset + 1 if len(taken) > before else records.next_fetch_offset
+                taken.append(Unreadable(UnreadableBatchError(result._topic_partition, self._batch, error, begin)))
+                self._remaining = iter(())
+            if len(taken) - before == room:
+                records.next_fetch_offset = taken[-1].offset + 1
                 break
-            records.next_fetch_offset = self._then
-            if found and (type(found[-1]) is Unreadable or taken_enough(begun)):
+            records.next_fetch_offset = self._next_offset
+            if taken and (type(taken[-1]) is Unreadable or taken_enough(begun)):
                 break
             following = next(self._batches, None)
             if following is None:
                 result._update_position()
                 result._partition_records = None
-                return found
-            self._batch, self._rest = following
-            self._then = self._batch.next_offset
+                return taken
+            self._batch, self._remaining = following
+            self._next_offset = self._batch.next_offset
         result._update_position()
-        return found
+        return taken
 
 
 def _batches(records: Any) -> Iterator[tuple[Any, Iterator[Any]]]:
-    """Yield each batch, and those of its records that are wanted. Replaces consumer/fetcher.py, PartitionRecords._unpack_records."""
+    """Yield each batch and its visible records. Replaces consumer/fetcher.py, PartitionRecords._unpack_records."""
     committed_only = records._isolation_level == READ_COMMITTED
     batches = getattr(records._records, "itself", records._records)
     while batches.has_next():
@@ -121,23 +121,23 @@ def _batches(records: Any) -> Iterator[tuple[Any, Iterator[Any]]]:
         if is_aborted or is_control:
             yield batch, iter(())
             continue
-        # A batch can be asked for its iterator once only.
-        found: Iterator[Any] = chain(batch)
+        # A batch returns its iterator only once.
+        visible: Iterator[Any] = chain(batch)
         if getattr(batch, "base_offset", -1) < records.next_fetch_offset:
-            # A broker returns whole batches, and one may begin before the offset asked for.
-            found = _from(records.next_fetch_offset, found)
-        yield batch, found
+            # A broker returns complete batches, and one may begin before the requested offset.
+            visible = _from(records.next_fetch_offset, visible)
+        yield batch, visible
 
 
 def _from(offset: int, records: Iterator[Any]) -> Iterator[Any]:
     return dropwhile(lambda record: record.offset < offset, records)
 
 
-def leave_records_as_they_are(consumer: AIOKafkaConsumer) -> None:
-    """Have ``consumer``, which is started, return records with offset, timestamp, its type, key, value and headers: all but their place."""
+def return_raw_records(consumer: AIOKafkaConsumer) -> None:
+    """Have a started ``consumer`` return records with offset, timestamp, its type, key, value and headers, without the partition."""
     fetcher = consumer._fetcher
     if not isinstance(fetcher._records, _Fetched):
         fetched = _Fetched()
-        for place, result in fetcher._records.items():
-            fetched[place] = result
+        for partition, result in fetcher._records.items():
+            fetched[partition] = result
         fetcher._records = fetched

@@ -12,14 +12,14 @@ __all__ = ["ConfigurationRefusedError", "Flush", "Output", "Record", "Row", "Sta
 
 
 class ConfigurationRefusedError(Exception):
-    """A stage cannot go on from its state with this configuration. No defect: the message says what has to be changed."""
+    """A stage cannot continue from its state with this configuration. No defect: the message states what to change."""
 
 
 class Record(Protocol):
-    """One record of a source partition, as aiokafka's compiled reader has it; ``ConsumerRecord`` will do as well."""
+    """One record of a source partition, as aiokafka's compiled reader returns it; ``ConsumerRecord`` works as well."""
 
     offset: int
-    #: When the broker appended it, in ms; without that its sender's time, and at most that of reading.
+    #: Broker's append time in ms; without it the sender's time, at most the time of reading.
     timestamp: int
     key: bytes | None
     value: bytes | None
@@ -32,7 +32,7 @@ Row = tuple[bytes, bytes | None]
 
 @dataclass(slots=True)
 class Output:
-    """A record that a flush publishes. There are many: a frozen one takes four times as long to make."""
+    """A record that a flush publishes. There are many: creating a frozen one takes four times as long."""
 
     topic: str
     partition: int
@@ -43,11 +43,11 @@ class Output:
 
 @dataclass(slots=True)
 class Flush:
-    """What one transaction holds beside the source offset: rows of the changelog, then outputs."""
+    """Content of one transaction beside the source offset: rows of the changelog, then outputs."""
 
     rows: list[Row] = field(default_factory=list)
     outputs: list[Output] = field(default_factory=list)
-    #: There is more to write at the next flush, whether or not a chunk comes before.
+    #: There is more to write at the next flush, even without another chunk.
     more: bool = False
 
     def __bool__(self) -> bool:
@@ -55,27 +55,27 @@ class Flush:
 
 
 class Stage(Protocol):
-    """The state of one source partition and what is computed from it.
+    """The state of one source partition and its computation.
 
     The engine calls ``restore`` once, with every live row of the restored topics, before the first
     ``process``; then ``process`` for each chunk in offset order; and ``collect`` at each flush. All calls
     come from one thread, one at a time. An exception ends the process: a bad record is an output, never an exception.
 
-    A stage may have a method ``set_aside(record, how)``, which makes a dead letter of a record that ends the process whenever it is
-    processed, ``how`` being a phrase that says how, and does not look into it.
+    A stage may have a method ``set_aside(record, how)``. It turns a record that ends the process, in the manner that ``how`` describes,
+    into a dead letter without reading it.
 
-    A stage may have a method ``refuse(record, detail)``, which makes a dead letter of a batch that cannot be read. ``record`` has the
-    batch's last offset and its time, and no content. Without the method such a batch ends the process.
+    A stage may have a method ``refuse(record, detail)``. It turns a batch that cannot be read into a dead letter. ``record`` has the
+    batch's last offset and time, and no content. Without the method such a batch ends the process.
 
-    A stage may have an attribute ``rows``, a live mapping of its state in whatever form it keeps it: that is what the
-    flow's table shows. Without it the engine keeps the flushed rows, as bytes, a second time.
+    A stage may have an attribute ``rows``, a live mapping of its state in any form, which the flow's table shows. Without it the engine
+    stores the flushed rows, as bytes, a second time.
     """
 
     def restore(self, topic: str, rows: Iterable[tuple[bytes, bytes]]) -> None:
-        """Take the live rows of one restored topic partition (tombstones already applied)."""
+        """Restore the live rows of one topic partition (tombstones already applied)."""
 
     def process(self, records: Sequence[Record]) -> None:
-        """Take a chunk of source records, in offset order."""
+        """Process a chunk of source records, in offset order."""
 
     def collect(self) -> Flush:
-        """Return what changed since the last call. The engine has it durable before it calls again."""
+        """Return the changes since the last call. They are durable before the next call."""

@@ -21,7 +21,7 @@ __all__ = ["EngineTable", "EngineTableManager", "PartitionedRows"]
 
 
 class PartitionedRows(Mapping[Any, Any]):
-    """The rows of all owned partitions as one mapping; a key lives in one partition only."""
+    """The rows of all owned partitions as one mapping; a key is in one partition only."""
 
     def __init__(self) -> None:
         """Start without partitions."""
@@ -32,7 +32,7 @@ class PartitionedRows(Mapping[Any, Any]):
         self._partitions[partition] = rows
 
     def drop(self, partition: int) -> None:
-        """Forget ``partition``."""
+        """Remove ``partition``."""
         self._partitions.pop(partition, None)
 
     def partition(self, partition: int) -> Mapping[Any, Any]:
@@ -45,7 +45,7 @@ class PartitionedRows(Mapping[Any, Any]):
         return sorted(self._partitions)
 
     def __getitem__(self, key: Any) -> Any:
-        """Return the value of ``key`` in whichever partition has it."""
+        """Return the value of ``key`` from the partition that has it."""
         for rows in self._partitions.values():
             if key in rows:
                 return rows[key]
@@ -61,17 +61,17 @@ class PartitionedRows(Mapping[Any, Any]):
 
 
 class _Store(memory.Store):
-    """Faust's view of the rows. Replaces stores/memory.py, whose keys outlive their partitions."""
+    """Faust's view of the rows. Replaces stores/memory.py, whose keys outlast their partitions."""
 
     def __post_init__(self) -> None:
         self.data = PartitionedRows()
 
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
-        """Do nothing: the engine adds and drops whole partitions."""
+        """Do nothing: the engine adds and drops partitions."""
 
 
 class EngineTable(Table):
-    """A table that agents, views and tests read; its stage is the only writer."""
+    """A table that Faust agents, views and tests read; its stage is the only writer."""
 
     rows: PartitionedRows
 
@@ -98,14 +98,14 @@ class EngineTable(Table):
 
 
 class _RecoveryAfterOwnership(Recovery):
-    """Faust's recovery, which has nothing to read: it waits for the engine's own and resumes the streams."""
+    """Faust's recovery, which reads nothing: it waits for the engine's restoring and resumes the streams."""
 
     async def on_recovery_completed(self, generation_id: int = 0) -> None:
         """Wait before tables/recovery.py, Recovery.on_recovery_completed, seeks and resumes; then seek once more.
 
-        Faust runs this outside of the rebalance callback, where the consumer sends no heartbeats, and gives it
-        up when the next rebalance begins. It resumes the flow before it seeks and clears the queues after it, so a
-        chunk fetched in between is lost; what follows the second seek is not.
+        Faust runs this outside of the rebalance callback, where the consumer sends no heartbeats, and cancels it when the next rebalance
+        begins. It resumes the flow before it seeks and clears the queues after it, so a chunk fetched in between is lost; after the
+        second seek none is.
         """
         await self.app.ownership.restored()
         await super().on_recovery_completed(generation_id)
@@ -119,8 +119,7 @@ class EngineTableManager(TableManager):
     def add(self, table: EngineTable) -> EngineTable:
         """Replaces tables/manager.py, TableManager.add, which registers the changelog topic for recovery.
 
-        Faust's recovery waits for "position = high water", which never comes true on a topic that ends with
-        the control record of a transaction.
+        Faust's recovery waits for "position = high water", which is never true on a topic that ends with a transaction marker.
         """
         if table.name in self:
             raise ValueError(f"There is a table named {table.name} already.")
@@ -128,7 +127,7 @@ class EngineTableManager(TableManager):
         return table
 
     async def on_start(self) -> None:
-        """Replaces tables/manager.py, TableManager.on_start, which sleeps for a second first: for tables made while Faust starts."""
+        """Replaces tables/manager.py, TableManager.on_start, which first sleeps a second for tables created while Faust starts."""
         await self._update_channels()
         await self.recovery.start()
 

@@ -1,4 +1,4 @@
-"""Settings of topics that exist already: asked for, and changed one by one, which aiokafka's admin client cannot do."""
+"""Settings of existing topics: read, and changed one by one, which aiokafka's admin client cannot do."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from aiokafka.admin import AIOKafkaAdminClient
 
-__all__ = ["bring_to"]
+__all__ = ["apply_settings"]
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class _AlterStruct(RequestStruct):
 
 
 class _Alter(Request[_AlterStruct]):
-    """Changes single settings of topics and leaves the others alone."""
+    """Changes single settings of topics and leaves the others."""
 
     API_KEY: ClassVar[int] = 44
 
@@ -62,47 +62,47 @@ class _Alter(Request[_AlterStruct]):
         ]
 
     def build(self, request_struct_class: type[_AlterStruct]) -> _AlterStruct:
-        """Return the request as it is sent."""
-        return request_struct_class(self._resources, False)  # noqa: FBT003 - Kafka's form: not only to be validated
+        """Return the request to send."""
+        return request_struct_class(self._resources, False)  # noqa: FBT003 - not only validated
 
 
-async def bring_to(admin: AIOKafkaAdminClient, wanted: Mapping[str, Mapping[str, str]]) -> None:
-    """Give topics the settings wanted of each, where theirs are others; say so where Kafka refuses or does not know how."""
+async def apply_settings(admin: AIOKafkaAdminClient, wanted: Mapping[str, Mapping[str, str]]) -> None:
+    """Change the settings of topics to the wanted ones; log a warning where Kafka refuses or does not support it."""
     if not wanted:
         return
     try:
-        other = await _other(admin, wanted)
-        if not other:
+        changes = await _changes(admin, wanted)
+        if not changes:
             return
-        answer: Any = await admin._send_request(_Alter(other))
+        answer: Any = await admin._send_request(_Alter(changes))
         refused = {name: f"{for_code(code).__name__} {message or ''}".strip() for code, message, _, name in answer.resources if code}
     except (KafkaError, NotImplementedError, KeyError) as error:
-        other, refused = {name: dict(each) for name, each in wanted.items()}, dict.fromkeys(wanted, repr(error))
-    for name, settings in other.items():
-        told = ", ".join(f"{key}={value}" for key, value in settings.items())
+        changes, refused = {name: dict(settings) for name, settings in wanted.items()}, dict.fromkeys(wanted, repr(error))
+    for name, settings in changes.items():
+        shown = ", ".join(f"{key}={value}" for key, value in settings.items())
         if name in refused:
             logger.warning(
-                "A topic is not known to have a setting, and it could not be set: records' own times are believed up to this machine's "
-                "clock. Set it by hand: kafka-configs.sh --alter --topic %s --add-config %s. reason=%s",
+                "A topic may lack a setting, and it could not be set: record times are accepted up to this machine's clock. Set it by "
+                "hand: kafka-configs.sh --alter --topic %s --add-config %s. reason=%s",
                 name,
-                told,
+                shown,
                 refused[name],
             )
         else:
-            logger.info("A topic was given a setting. topic=%s setting=%s", name, told)
+            logger.info("A topic was given a setting. topic=%s setting=%s", name, shown)
 
 
-async def _other(admin: AIOKafkaAdminClient, wanted: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
-    """Return what is wanted of topics whose settings are others."""
+async def _changes(admin: AIOKafkaAdminClient, wanted: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
+    """Return the wanted settings that topics do not have."""
     resources = [ConfigResource(ConfigResourceType.TOPIC, name, configs=dict(settings)) for name, settings in wanted.items()]
-    found: dict[str, dict[str, str]] = {}
+    changes: dict[str, dict[str, str]] = {}
     for answer in await admin.describe_configs(resources):
         for code, message, _, name, entries in answer.resources:
             error = for_code(code)
             if error is not NoError:
                 raise error(message)
-            has = {entry[0]: entry[1] for entry in entries}
-            other = {key: value for key, value in wanted[name].items() if has.get(key) != value}
-            if other:
-                found[name] = other
-    return found
+            current = {entry[0]: entry[1] for entry in entries}
+            missing = {key: value for key, value in wanted[name].items() if current.get(key) != value}
+            if missing:
+                changes[name] = missing
+    return changes

@@ -1,4 +1,4 @@
-"""Topics made when they are missing and refused when their partition count is another than declared."""
+"""Creation of missing topics, and refusal of topics whose partition count differs from the declared one."""
 
 from __future__ import annotations
 
@@ -19,43 +19,43 @@ from aiokafka.errors import (
     for_code,
 )
 
-from streams.engine.topic_settings import bring_to
+from streams.engine.topic_settings import apply_settings
 
-__all__ = ["NotMadeError", "PartitionMismatchError", "TopicSpec", "ensure_topics"]
+__all__ = ["PartitionMismatchError", "TopicCreationError", "TopicSpec", "ensure_topics"]
 
-#: How often a topic just made is looked for, and the time between two looks: 10 s in all.
-_LOOKS, _PAUSE_SECONDS = 50, 0.2
+#: How often the creation of a topic is checked, and the pause between two checks: 10 s in all.
+_CHECKS, _PAUSE_SECONDS = 50, 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class TopicSpec:
-    """A topic as it has to be."""
+    """A topic's required state."""
 
     name: str
     #: Permanent: keys and state are placed by it.
     partitions: int
     replication: int = 1
     config: Mapping[str, str] = field(default_factory=dict)
-    #: Settings that a topic which exists is brought to, if that is permitted; all others are the operator's.
-    kept: Mapping[str, str] = field(default_factory=dict)
+    #: Settings that are applied to an existing topic, if permitted; all others are the operator's.
+    enforced: Mapping[str, str] = field(default_factory=dict)
 
 
 class PartitionMismatchError(RuntimeError):
     """A topic exists with another number of partitions than declared."""
 
 
-class NotMadeError(RuntimeError):
-    """A topic is missing, and Kafka does not let this process make it."""
+class TopicCreationError(RuntimeError):
+    """A topic is missing, and Kafka does not let this process create it."""
 
 
 async def ensure_topics(bootstrap: str, specs: Iterable[TopicSpec], **client_options: Any) -> None:
     """Create the topics of ``specs`` that are missing and verify the partition counts of all.
 
-    ``client_options`` are those of ``EngineSettings``. Settings and replication of topics that exist are the
-    operator's and stay as they are, but for what a spec says is ``kept``; where that is not permitted, a warning says so.
+    ``client_options`` are those of ``EngineSettings``. Settings and replication of existing topics are the operator's and do not change,
+    except the settings in ``enforced``; where changing them is not permitted, a warning is logged.
 
-    Raises PartitionMismatchError, naming every topic that differs and what fixes it, before anything is created; NotMadeError when
-    Kafka does not permit to create.
+    Raises PartitionMismatchError, naming every topic that differs and its fix, before anything is created; TopicCreationError when
+    Kafka does not permit creation.
     """
     wanted = {spec.name: spec for spec in specs}
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, **client_options)
@@ -63,17 +63,17 @@ async def ensure_topics(bootstrap: str, specs: Iterable[TopicSpec], **client_opt
     try:
         found = await _partitions(admin, wanted)
         await _verify(bootstrap, wanted, found, client_options)
-        await bring_to(admin, {name: wanted[name].kept for name in found if wanted[name].kept})
+        await apply_settings(admin, {name: wanted[name].enforced for name in found if wanted[name].enforced})
         absent = [wanted[name] for name in wanted if name not in found]
         if absent:
             await _create(admin, absent)
-            for _ in range(_LOOKS):
+            for _ in range(_CHECKS):
                 found = await _partitions(admin, wanted)
                 if len(found) == len(wanted):
                     break
                 await asyncio.sleep(_PAUSE_SECONDS)
             else:
-                raise TimeoutError(f"Topics not there after their creation: {sorted(wanted.keys() - found.keys())}.")
+                raise TimeoutError(f"Topics are missing after their creation: {sorted(wanted.keys() - found.keys())}.")
             await _verify(bootstrap, wanted, found, client_options)
     finally:
         await admin.close()
@@ -83,7 +83,7 @@ async def _verify(bootstrap: str, wanted: Mapping[str, TopicSpec], found: Mappin
     wrong = [spec for name, spec in sorted(wanted.items()) if name in found and found[name] != spec.partitions]
     if not wrong:
         return
-    said = [f"{spec.name} has {found[spec.name]} partitions, {spec.partitions} are declared" for spec in wrong]
+    mismatches = [f"{spec.name} has {found[spec.name]} partitions, {spec.partitions} are declared" for spec in wrong]
     empty = await _empty(bootstrap, {spec.name: found[spec.name] for spec in wrong}, client_options)
     fixes = []
     for spec in wrong:
@@ -100,34 +100,34 @@ async def _verify(bootstrap: str, wanted: Mapping[str, TopicSpec], found: Mappin
             " Where there are records, the partition count is permanent: it decides where keys and state are. Use new topics (another "
             "--prefix), or delete these topics with their records."
         )
-    raise PartitionMismatchError(f"{'; '.join(said)}.{advice}")
+    raise PartitionMismatchError(f"{'; '.join(mismatches)}.{advice}")
 
 
 async def _empty(bootstrap: str, counts: Mapping[str, int], client_options: Mapping[str, Any]) -> set[str]:
-    """Return the topics in which there is no record and never was one."""
+    """Return the topics that never had a record."""
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=None, **client_options)
     await consumer.start()
     try:
-        places = [TopicPartition(name, number) for name, count in counts.items() for number in range(count)]
-        ends = await consumer.end_offsets(places)
+        partitions = [TopicPartition(name, number) for name, count in counts.items() for number in range(count)]
+        ends = await consumer.end_offsets(partitions)
     finally:
         await consumer.stop()
-    return {name for name in counts if not any(end for place, end in ends.items() if place.topic == name)}
+    return {name for name in counts if not any(end for partition, end in ends.items() if partition.topic == name)}
 
 
 async def _partitions(admin: AIOKafkaAdminClient, names: Iterable[str]) -> dict[str, int]:
-    # Asked about a topic by name, a broker that creates topics by itself would make it, with partitions of its own choice.
-    there = sorted(set(names) & set(await admin.list_topics()))
-    if not there:
+    # Describing a missing topic would create it where the broker has auto-creation, with the broker's partition count.
+    existing = sorted(set(names) & set(await admin.list_topics()))
+    if not existing:
         return {}
-    found: dict[str, int] = {}
-    for topic in await admin.describe_topics(there):
+    counts: dict[str, int] = {}
+    for topic in await admin.describe_topics(existing):
         error = for_code(topic["error_code"])
         if error is NoError:
-            found[topic["topic"]] = len(topic["partitions"])
+            counts[topic["topic"]] = len(topic["partitions"])
         elif error is not UnknownTopicOrPartitionError and not error.retriable:
             raise error(topic["topic"])
-    return found
+    return counts
 
 
 async def _create(admin: AIOKafkaAdminClient, specs: list[TopicSpec]) -> None:
@@ -137,12 +137,12 @@ async def _create(admin: AIOKafkaAdminClient, specs: list[TopicSpec]) -> None:
     for name, code, *message in answer.topic_errors:
         error = for_code(code)
         if error in (TopicAuthorizationFailedError, ClusterAuthorizationFailedError):
-            raise NotMadeError(
-                f"{name} is missing, and Kafka does not permit this process to make it. Start a worker first, as a user who may create "
-                "topics, or permit it (operation Create); docs/topics.md has partitions and settings."
+            raise TopicCreationError(
+                f"{name} is missing, and Kafka does not permit this process to create it. Start a worker first, as a user who may "
+                "create topics, or permit it (operation Create); docs/topics.md has partitions and settings."
             )
         if error is InvalidReplicationFactorError:
-            raise NotMadeError(f"{name} cannot be made: {message}. Give as --replication what there are brokers for.")
-        # Another worker that starts at the same moment may have been quicker.
+            raise TopicCreationError(f"{name} cannot be created: {message}. --replication must not exceed the number of brokers.")
+        # Another worker that starts at the same moment may have been faster.
         if error not in (NoError, TopicAlreadyExistsError):
             raise error(f"{name}: {message}")

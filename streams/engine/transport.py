@@ -1,4 +1,4 @@
-"""Faust's Kafka transport with whole chunks for events, committed records only, and offsets left to the flush.
+"""Faust's Kafka transport with chunks for events, committed records only, and offsets committed by the flush.
 
 Replaces internals of faust-streaming 0.15.3, named at each override.
 """
@@ -16,7 +16,7 @@ import faust
 from faust.transport.drivers import aiokafka as driver
 from faust.transport.utils import DefaultSchedulingStrategy
 
-from streams.engine.records import Unreadable, leave_records_as_they_are
+from streams.engine.records import Unreadable, return_raw_records
 from streams.engine.stage import Record
 from streams.unpacking import bound_batches
 
@@ -30,19 +30,19 @@ __all__ = ["Chunk", "ChunkSchema", "Transport"]
 
 @dataclass(slots=True)
 class Chunk:
-    """What one fetch brought of one partition."""
+    """The records of one partition from one fetch."""
 
     topic: str
     partition: int
-    #: Which seek it was read after; chunks of an earlier one may still be on their way.
+    #: The number of the seek before it; chunks of an earlier seek may still be queued.
     epoch: int
-    #: Where the chunk before ended, or the seek. Above the offset awaited, a chunk in between was lost.
+    #: End of the previous chunk, or the seek. Above the expected offset, a chunk in between was lost.
     begin: int
     records: Sequence[Record]
 
 
 class _Envelope:
-    """The chunks of a topic in the shape of a record, as drivers/aiokafka.py, Consumer._to_message, takes it."""
+    """The chunks of a topic as one record, for drivers/aiokafka.py, Consumer._to_message."""
 
     __slots__ = ("offset", "partition", "timestamp", "topic", "value")
 
@@ -64,15 +64,15 @@ class _Envelope:
 
 _CREATE_TIME = 0
 
-#: Between two takes of what has been fetched, unless it was many records.
+#: Pause between two reads of what was fetched, unless it was many records.
 _PAUSE_SECONDS = 0.025
-_MANY = 1000
+_MANY_RECORDS = 1000
 
 
 def bounded(records: Sequence[Any], now_ms: int) -> Sequence[Any]:
-    """Return a chunk whose records were appended by now, whatever their senders say.
+    """Return a chunk whose record times are at most now, whatever the senders' clocks.
 
-    Where a topic has the broker's append time, which ours have, the first and the last record show that and nothing is to do.
+    Where a topic has the broker's append time, as ours have, the first and the last record show that and nothing changes.
     """
     if records[0].timestamp_type != _CREATE_TIME and records[-1].timestamp_type != _CREATE_TIME:
         return records
@@ -100,7 +100,7 @@ class _Bounded:
 
 
 class ChunkSchema(faust.Schema):
-    """Hands chunks through undecoded."""
+    """Passes chunks on undecoded."""
 
     def loads_key(self, app: AppT, message: Message, **options: Any) -> None:
         """Return no key: a chunk has many."""
@@ -115,7 +115,7 @@ class _ChunkScheduler(DefaultSchedulingStrategy):
     """One event a fetched topic. Replaces transport/utils.py, DefaultSchedulingStrategy.iterate."""
 
     def iterate(self, records: Mapping[TP, Chunk]) -> Iterator[tuple[TP, _Envelope]]:
-        """Yield the chunks of one fetch, by topic: what Faust does for an event costs more than some records do."""
+        """Yield the chunks of one fetch, by topic: Faust's work per event costs more than some records do."""
         by_topic: dict[str, tuple[TP, list[Chunk]]] = {}
         for tp, chunk in records.items():
             by_topic.setdefault(chunk.topic, (tp, []))[1].append(chunk)
@@ -124,11 +124,10 @@ class _ChunkScheduler(DefaultSchedulingStrategy):
 
 
 class _ReadOffsets(dict[Any, None]):
-    """Replaces transport/consumer.py, Consumer._read_offset: remembers nothing.
+    """Replaces transport/consumer.py, Consumer._read_offset: stores nothing.
 
-    Faust drops what is below the last offset it has seen. A chunk that was on its way while the partition was
-    sought back would so have everything in between dropped. And it would keep every gap that compaction and control
-    records make, until a commit.
+    Faust drops records below the last offset it has seen. After a seek back, a queued chunk would cause everything in between to be
+    dropped. Faust would also store every gap from compaction and control records until a commit.
     """
 
     def __getitem__(self, tp: object) -> None:
@@ -139,33 +138,33 @@ class _ReadOffsets(dict[Any, None]):
 
 
 class _ConsumerThread(driver.AIOKafkaConsumerThread):
-    """Faust's thread around the consumer. Reading and seeking take turns here, so here it is known what follows on what."""
+    """Faust's thread around the consumer. Reads and seeks take turns here, so this class knows the order of chunks."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        #: By partition: the epoch of its last seek, and where the last chunk ended.
+        #: By partition: the epoch of its last seek, and the end of the last chunk.
         self._read: dict[tuple[str, int], tuple[int, int]] = {}
-        #: Not before is taken what has been fetched.
+        #: Fetched records are not read before this time.
         self._next_take = 0.0
-        #: The pause that goes on.
+        #: The current pause.
         self._pausing: asyncio.Future[None] | None = None
 
     async def _fetch_records(self, *args: Any, **options: Any) -> dict[TP, Chunk]:
-        """Extend drivers/aiokafka.py, AIOKafkaConsumerThread._fetch_records: make chunks that know what they follow on.
+        """Extend drivers/aiokafka.py, AIOKafkaConsumerThread._fetch_records: create chunks with epoch and begin.
 
-        While something fetched has not been taken aiokafka fetches nothing more, so a pause between two takes is one between two
-        fetches: each brings more.
+        While fetched records are unread aiokafka fetches no more, so a pause between two reads is one between two fetches, and each
+        returns more.
         """
         ownership = self.consumer.app.ownership
-        while not ownership.awaits and (pause := max(self._next_take, ownership.quiet_until) - time.monotonic()) > 0:
-            await self._rest(pause)
-        leave_records_as_they_are(self._ensure_consumer())
+        while not ownership.is_waiting and (pause := max(self._next_take, ownership.quiet_until) - time.monotonic()) > 0:
+            await self._pause(pause)
+        return_raw_records(self._ensure_consumer())
         fetched = await super()._fetch_records(*args, **options)
-        if 0 < sum(map(len, fetched.values())) < _MANY:
+        if 0 < sum(map(len, fetched.values())) < _MANY_RECORDS:
             self._next_take = time.monotonic() + _PAUSE_SECONDS
         chunks = {}
         for tp, records in fetched.items():
-            # Not sought yet means not restored yet, or assigned again: it will be read again.
+            # Without a seek the partition is not restored yet, or assigned again: it will be read again.
             if tp in self._read:
                 epoch, begin = self._read[tp]
                 self._read[tp] = epoch, records[-1].offset + 1
@@ -173,15 +172,15 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
         return chunks
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
-        """Extend transport/consumer.py, ConsumerThread.on_partitions_assigned: what was sought before does not hold any more.
+        """Extend transport/consumer.py, ConsumerThread.on_partitions_assigned: earlier seeks are invalid.
 
-        aiokafka begins at the committed offsets, which may be older ones while the last flush is pending. That would
-        look like a source that was recreated.
+        aiokafka begins at the committed offsets, which may be old while the last flush is pending. That would look like a recreated
+        source.
         """
         self._read.clear()
         await super().on_partitions_assigned(assigned, generation_id)
 
-    async def _rest(self, seconds: float) -> None:
+    async def _pause(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()
         self._pausing = loop.create_future()
         timer = loop.call_later(seconds, self._end_pause)
@@ -195,17 +194,17 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
             self._pausing.set_result(None)
 
     def take_at_once(self) -> None:
-        """End the pause before what has been fetched is taken, if that is over by now; called from another thread."""
+        """End the current pause so that fetched records are read now; called from another thread."""
         self.thread_loop.call_soon_threadsafe(self._end_pause)
 
     async def seek_to(self, epoch: int, offsets: Mapping[tuple[str, int], int]) -> None:
-        """Read each partition on from its offset, as ``epoch``."""
+        """Read each partition from its offset, as ``epoch``."""
         await self.call_thread(self._seek_to, epoch, offsets)
 
     async def _seek_to(self, epoch: int, offsets: Mapping[tuple[str, int], int]) -> None:
         consumer = self._ensure_consumer()
         for tp, offset in offsets.items():
-            # Calls may overtake each other on their way into this thread.
+            # Calls from other threads may arrive out of order.
             if tp not in self._read or self._read[tp][0] < epoch:
                 consumer.seek(aiokafka.TopicPartition(*tp), offset)
                 self._read[tp] = epoch, offset
@@ -213,8 +212,8 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Transport) -> aiokafka.AIOKafkaConsumer:
         """Replaces drivers/aiokafka.py, AIOKafkaConsumerThread._create_worker_consumer.
 
-        That one reads uncommitted records unless Faust owns the transactions, and takes a round-robin
-        assignor when no changelog is registered; Faust's own is sticky, and what stays is not restored again.
+        The original reads uncommitted records unless Faust owns the transactions, and uses a round-robin assignor when no changelog is
+        registered; Faust's own assignor is sticky, so retained partitions are not restored again.
         """
         conf = self.app.conf
         self._assignor = self.app.assignor
@@ -235,9 +234,9 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
             session_timeout_ms=int(conf.broker_session_timeout * 1000),
             rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1000),
             heartbeat_interval_ms=int(conf.broker_heartbeat_interval * 1000),
-            # A topic's leaders move when a broker ends; the default of five minutes is for errors unseen.
+            # A topic's leaders move when a broker stops; the default of five minutes is too long.
             metadata_max_age_ms=60_000,
-            # What it waits for wakes it; without that it looks through all partitions so often.
+            # New records wake it; without them it scans all partitions this often.
             consumer_timeout_ms=1_000,
             **self.app.client_options,
         )
@@ -259,20 +258,20 @@ class _Consumer(driver.Consumer):
         return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Extend transport/consumer.py, Consumer.on_partitions_revoked: streams stop, then the last flush is made."""
+        """Extend transport/consumer.py, Consumer.on_partitions_revoked: streams stop, then the last flush runs."""
         await super().on_partitions_revoked(revoked)
         await self._ownership.on_revoked()
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
-        """Extend transport/consumer.py, Consumer.on_partitions_assigned: begin to restore what is new."""
+        """Extend transport/consumer.py, Consumer.on_partitions_assigned: begin to restore new partitions."""
         self._ownership.on_hurry = self._thread.take_at_once
         self._ownership.on_assigned({(tp.topic, tp.partition) for tp in assigned}, generation_id, self.member_id)
         await super().on_partitions_assigned(assigned, generation_id)
 
     async def perform_seek(self) -> None:
-        """Replaces transport/consumer.py, Consumer.perform_seek, which seeks to what the group has committed.
+        """Replaces transport/consumer.py, Consumer.perform_seek, which seeks to the group's committed offsets.
 
-        The next offset of an owner is the same or further, and does not depend on when it was asked.
+        The next offset of an owner is the same or further, and does not depend on the time of the request.
         """
         assigned = self.assignment()
         epoch, offsets = self._ownership.read_again(assigned)
@@ -293,7 +292,7 @@ class _Consumer(driver.Consumer):
         return "" if coordinator is None else coordinator.member_id
 
     async def on_stop(self) -> None:
-        """Extend transport/consumer.py, Consumer.on_stop: flush what is left before the group is left."""
+        """Extend transport/consumer.py, Consumer.on_stop: flush the remaining changes before leaving the group."""
         await asyncio.gather(self._ownership.stop(), self.app.heartbeats.stop())
         await super().on_stop()
 

@@ -1,4 +1,4 @@
-"""Asks Kafka how far the owned source partitions reach, so that a worker with nothing to do can be told from one that is stuck."""
+"""Reads the end offsets of the owned source partitions from Kafka, to distinguish an idle worker from a stuck one."""
 
 from __future__ import annotations
 
@@ -21,35 +21,35 @@ __all__ = ["Watch"]
 
 logger = logging.getLogger(__name__)
 
-_LOOK_SECONDS = 2.0
+_CHECK_SECONDS = 2.0
 _PATIENCE_SECONDS = 5.0
-#: A partition that has not moved for so long is looked into: an end may lie behind nothing but transaction markers.
+#: A partition that has not moved for this long is read: there may be only transaction markers before its end.
 _SUSPECT_SECONDS = 6.0
 
-Place = tuple[str, int]
+Partition = tuple[str, int]
 
 
 class Watch:
-    """Keeps a health's end offsets up to date, through a connection of its own: the one that reads may be what is stuck."""
+    """Keeps a health's end offsets up to date, through a separate connection: the reading one may be stuck."""
 
     def __init__(self, settings: EngineSettings, health: Health) -> None:
         """Watch the partitions that ``health`` names."""
         self._settings = settings
         self._health = health
-        #: By partition: the committed offset seen last, and since when it has stood there with something to read behind it.
-        self._seen: dict[Place, tuple[int, float]] = {}
-        #: By partition: up to where there is no record, only transaction markers.
-        self._empty_to: dict[Place, int] = {}
+        #: By partition: the last seen committed offset, and since when it has not moved though records follow it.
+        self._seen: dict[Partition, tuple[int, float]] = {}
+        #: By partition: the offset up to which there are only transaction markers.
+        self._empty_to: dict[Partition, int] = {}
 
     async def run(self) -> None:
-        """Look every two seconds until canceled."""
+        """Check every two seconds until canceled."""
         while True:
             with contextlib.suppress(KafkaError, OSError, TimeoutError):
                 await self._connected()
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_CHECK_SECONDS)
 
     async def _connected(self) -> None:
-        """Look for as long as Kafka answers."""
+        """Check as long as Kafka answers."""
         settings = self._settings
         consumer = AIOKafkaConsumer(
             bootstrap_servers=settings.bootstrap,
@@ -64,45 +64,45 @@ class Watch:
         try:
             await asyncio.wait_for(consumer.start(), _PATIENCE_SECONDS)
             while True:
-                await self.look(consumer)
-                await asyncio.sleep(_LOOK_SECONDS)
+                await self.check(consumer)
+                await asyncio.sleep(_CHECK_SECONDS)
         finally:
-            # Without brokers a consumer stops halfway; what it says then is of no use.
+            # Without brokers a consumer stops halfway, with useless errors.
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(consumer.stop(), _PATIENCE_SECONDS)
 
-    async def look(self, consumer: AIOKafkaConsumer) -> None:
-        """Ask once, and judge every partition by the answer; raise what Kafka's silence raises."""
+    async def check(self, consumer: AIOKafkaConsumer) -> None:
+        """Read the end offsets once and update every partition; raise what Kafka's silence raises."""
         health = self._health
-        before = {place: found.committed_offset for place, found in health.partitions.items()}
+        before = {partition: owned.committed_offset for partition, owned in health.partitions.items()}
         if before:
-            ends = await asyncio.wait_for(consumer.end_offsets([TopicPartition(*place) for place in before]), _PATIENCE_SECONDS)
+            ends = await asyncio.wait_for(consumer.end_offsets([TopicPartition(*partition) for partition in before]), _PATIENCE_SECONDS)
         else:
-            # Nothing is owned: any question will do.
+            # Nothing is owned: any request will do.
             ends = {}
             await asyncio.wait_for(consumer.topics(), _PATIENCE_SECONDS)
         health.last_answer = now = time.monotonic()
-        self._seen = {place: self._seen.get(place, (offset, now)) for place, offset in before.items()}
-        for place, offset in before.items():
-            found = health.partitions.get(place)
-            if found is None:  # dropped while Kafka was asked
+        self._seen = {partition: self._seen.get(partition, (offset, now)) for partition, offset in before.items()}
+        for partition, offset in before.items():
+            owned = health.partitions.get(partition)
+            if owned is None:  # dropped during the request
                 continue
-            end = ends[TopicPartition(*place)]
-            moved = self._seen[place][0] != offset
-            # While any partition is restored all others rest.
-            if health.recovering or moved or offset >= end or self._empty_to.get(place, -1) >= end:
-                self._seen[place] = offset, now
-            elif now - self._seen[place][1] > _SUSPECT_SECONDS and not await self._waits(consumer, place, offset, end):
-                self._empty_to[place] = end
-                self._seen[place] = offset, now
-            found.end_offset = offset if self._empty_to.get(place, -1) >= end else end
-            found.stuck_seconds = now - self._seen[place][1]
-            found.caught_up = found.caught_up or offset >= found.target_offset or self._empty_to.get(place, -1) >= found.target_offset
+            end = ends[TopicPartition(*partition)]
+            moved = self._seen[partition][0] != offset
+            # While any partition is restored all others pause.
+            if health.recovering or moved or offset >= end or self._empty_to.get(partition, -1) >= end:
+                self._seen[partition] = offset, now
+            elif now - self._seen[partition][1] > _SUSPECT_SECONDS and not await self._has_record(consumer, partition, offset, end):
+                self._empty_to[partition] = end
+                self._seen[partition] = offset, now
+            owned.end_offset = offset if self._empty_to.get(partition, -1) >= end else end
+            owned.stuck_seconds = now - self._seen[partition][1]
+            owned.caught_up = owned.caught_up or offset >= owned.target_offset or self._empty_to.get(partition, -1) >= owned.target_offset
 
     @staticmethod
-    async def _waits(consumer: AIOKafkaConsumer, place: Place, offset: int, end: int) -> bool:
-        """Say whether there is a record from ``offset`` to ``end``."""
-        source = TopicPartition(*place)
+    async def _has_record(consumer: AIOKafkaConsumer, partition: Partition, offset: int, end: int) -> bool:
+        """Return whether there is a record from ``offset`` to ``end``."""
+        source = TopicPartition(*partition)
         consumer.assign([source])
         consumer.seek(source, offset)
         until = time.monotonic() + _PATIENCE_SECONDS
@@ -116,4 +116,4 @@ class Watch:
             return True
         finally:
             consumer.unsubscribe()
-        raise TimeoutError(f"{place} cannot be read.")
+        raise TimeoutError(f"{partition} cannot be read.")

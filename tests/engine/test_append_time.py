@@ -55,7 +55,7 @@ def test_a_topic_that_exists_is_given_the_append_time(kafka: Cluster, caplog: py
         await producer.start()
         await producer.send_and_wait(name, b"before", timestamp_ms=1_000)
         for _ in range(2):  # the second time there is nothing to do
-            await ensure_topics(kafka.bootstrap, [TopicSpec(name, 1, kept=APPEND_TIME)])
+            await ensure_topics(kafka.bootstrap, [TopicSpec(name, 1, enforced=APPEND_TIME)])
         sent = await producer.send_and_wait(name, b"after", timestamp_ms=1_000)
         await producer.stop()
         wanted = ConfigResource(ConfigResourceType.TOPIC, name, configs={"retention.ms": "", **APPEND_TIME})

@@ -122,7 +122,7 @@ def test_a_worker_whose_claim_is_refused_writes_nothing(kafka: Cluster) -> None:
         await sleeper.on_revoked()
 
         assert owner._claims is not None
-        assert await owner._claims._said([group.place]) == {group.place: owner._claims.held}
+        assert await owner._claims._committed_metadata([group.place]) == {group.place: owner._claims.held}
         options = {"isolation_level": "read_committed", "auto_offset_reset": "earliest"}
         reader = AIOKafkaConsumer(bootstrap_servers=group.settings.bootstrap, **options)
         await reader.start()

@@ -158,7 +158,7 @@ def test_who_missed_a_generation_keeps_no_state(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(Owner, "take", nothing)
     monkeypatch.setattr(Ownership, "_fence", nothing)
     monkeypatch.setattr(AIOKafkaConsumer, "start", nothing)
-    monkeypatch.setattr("streams.engine.ownership.leave_records_as_they_are", lambda _: None)
+    monkeypatch.setattr("streams.engine.ownership.return_raw_records", lambda _: None)
 
     async def run() -> None:
         owned = Ownership(SETTINGS, [FLOW], Health(), lambda _: None, lambda _: None)

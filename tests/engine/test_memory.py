@@ -45,7 +45,7 @@ thread.start()
 thread.join()
 told["freed"] = held()
 if sys.argv[1] != "as it is":
-    memory.give_back()
+    memory.release_memory()
 told["after"] = held()
 print(json.dumps(told))
 """
@@ -57,7 +57,7 @@ def _held(how: str) -> dict[str, float]:
     return told
 
 
-@pytest.mark.parametrize("how", ["hold_little", "hold_until_given_back"])
+@pytest.mark.parametrize("how", ["hold_little", "hold_until_release"])
 def test_freed_memory_is_given_back(how: str) -> None:
     """Of 128 MiB that were taken and freed, less than a tenth stays with the process."""
     require(sys.platform == "linux" and memory._glibc() is not None, "Freed memory is given back through glibc, on Linux.")
@@ -94,7 +94,7 @@ def test_what_a_flush_takes_is_used_again() -> None:
     def pages(how: str) -> int:
         return int(subprocess.run([sys.executable, "-c", _JOINS, how], capture_output=True, text=True, check=True).stdout)
 
-    assert pages("hold_until_given_back") < 100
+    assert pages("hold_until_release") < 100
     assert pages("hold_little") > 10_000
 
 
@@ -102,11 +102,11 @@ def test_few_young_objects_are_not_looked_through_for_cycles(monkeypatch: pytest
     """A worker to which little comes makes few; where many are made there is a look at each time."""
     looks: list[int] = []
     made: list[list[int]] = []
-    monkeypatch.setattr(memory, "_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(memory, "_COLLECT_SECONDS", 0.01)
     before = gc.get_threshold()
 
     async def run() -> None:
-        giving = asyncio.ensure_future(memory.give_back_regularly(Health()))
+        giving = asyncio.ensure_future(memory.release_regularly(Health()))
         await asyncio.sleep(0.2)
         assert looks == []
         made.extend([] for _ in range(100_000))
@@ -115,7 +115,7 @@ def test_few_young_objects_are_not_looked_through_for_cycles(monkeypatch: pytest
 
     collect = gc.collect
     try:
-        memory.look_seldom_for_cycles()
+        memory.collect_seldom()
         collect()
         monkeypatch.setattr(gc, "collect", looks.append)
         asyncio.run(run())
@@ -148,7 +148,7 @@ def _looks_until_gone(monkeypatch: pytest.MonkeyPatch, computes: float) -> int:
     try:
         gone, young = ref(_Loop()), [list[int]() for _ in range(30_000)]
         with suppress(asyncio.CancelledError):
-            asyncio.run(memory.give_back_regularly(Health()))
+            asyncio.run(memory.release_regularly(Health()))
     finally:
         gc.enable()
     assert len(young) == 30_000  # while it ran

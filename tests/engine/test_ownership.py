@@ -213,7 +213,7 @@ def test_a_chunk_says_what_it_follows_on() -> None:
         fetched = [{PLACE: records(offsets)} for offsets in ([12, 13], [14], [10], [2])]
         thread = object.__new__(_ConsumerThread)
         thread._read, thread._next_take = {}, 0.0
-        thread.consumer = SimpleNamespace(app=SimpleNamespace(ownership=SimpleNamespace(quiet_until=0.0, awaits=False)))
+        thread.consumer = SimpleNamespace(app=SimpleNamespace(ownership=SimpleNamespace(quiet_until=0.0, is_waiting=False)))
         consumer = SimpleNamespace(seek=lambda *_: None, _fetcher=SimpleNamespace(_records={}))
         thread._ensure_consumer = lambda: consumer
 
@@ -243,7 +243,7 @@ def test_where_little_comes_it_is_taken_before_the_next_round() -> None:
     """A fetch waits until shortly before the round, and no longer than until that begins earlier than was thought."""
 
     async def run() -> None:
-        thread, rounds = object.__new__(_ConsumerThread), SimpleNamespace(quiet_until=time.monotonic() + 0.3, awaits=False)
+        thread, rounds = object.__new__(_ConsumerThread), SimpleNamespace(quiet_until=time.monotonic() + 0.3, is_waiting=False)
         thread._read, thread._next_take, thread.consumer = {}, 0.0, SimpleNamespace(app=SimpleNamespace(ownership=rounds))
         consumer = SimpleNamespace(_fetcher=SimpleNamespace(_records={}))
         thread._ensure_consumer = lambda: consumer
@@ -272,7 +272,7 @@ def test_what_a_round_waits_for_is_taken_at_once() -> None:
     """The pause that goes on ends, from another thread, and there is none until it has come in."""
 
     async def run() -> None:
-        thread, rounds = object.__new__(_ConsumerThread), SimpleNamespace(quiet_until=time.monotonic() + 60, awaits=False)
+        thread, rounds = object.__new__(_ConsumerThread), SimpleNamespace(quiet_until=time.monotonic() + 60, is_waiting=False)
         thread._read, thread._next_take, thread.consumer = {}, 0.0, SimpleNamespace(app=SimpleNamespace(ownership=rounds))
         thread._ensure_consumer = lambda: SimpleNamespace(_fetcher=SimpleNamespace(_records={}))
         thread.thread_loop = asyncio.get_running_loop()
@@ -285,7 +285,7 @@ def test_what_a_round_waits_for_is_taken_at_once() -> None:
             waiting = asyncio.ensure_future(thread._fetch_records())
             await asyncio.sleep(0.05)
             assert not waiting.done()
-            rounds.awaits = True
+            rounds.is_waiting = True
             await asyncio.to_thread(thread.take_at_once)
             await asyncio.wait_for(waiting, 5)
             await asyncio.wait_for(thread._fetch_records(), 5)
@@ -309,7 +309,7 @@ def test_rounds_that_take_much_to_put_together_are_further_apart(monkeypatch: py
         owned = Ownership(replace(SETTINGS, flush_interval_seconds=interval), [FLOW], Health(), lambda _: None, lambda _: None)
         flushing = asyncio.ensure_future(owned._flush_regularly())
         while len(rounds) < 3:
-            owned._came = 1000
+            owned._arrived_records = 1000
             await asyncio.sleep(0.005)
         await owned.stop()
         await flushing
@@ -329,15 +329,15 @@ def test_a_round_that_was_quiet_makes_the_next_one_wait(monkeypatch: pytest.Monk
     seen: list[tuple[bool, float]] = []
     owned: Ownership
 
-    async def look(_: object, *, second: bool) -> None:
+    async def check(_: object, *, second: bool) -> None:
         seen.append((second, owned.quiet_until))
 
-    monkeypatch.setattr(Ownership, "_flush_unless_paused", look)
+    monkeypatch.setattr(Ownership, "_flush_unless_paused", check)
 
     async def run(come: int) -> float:
         nonlocal owned
         owned = Ownership(replace(SETTINGS, flush_interval_seconds=0.02), [FLOW], Health(), lambda _: None, lambda _: None)
-        owned._came = come
+        owned._arrived_records = come
         flushing, began = asyncio.ensure_future(owned._flush_regularly()), time.monotonic()
         await asyncio.sleep(0.1)
         quiet = owned.quiet_until - began
@@ -356,10 +356,10 @@ def test_a_round_that_begins_earlier_has_what_was_fetched_taken(monkeypatch: pyt
     """The pause was to go on until shortly before the time at which it would have begun."""
     hurried: list[float] = []
 
-    async def look(_: object, *, second: bool) -> None:
+    async def check(_: object, *, second: bool) -> None:
         pass
 
-    monkeypatch.setattr(Ownership, "_flush_unless_paused", look)
+    monkeypatch.setattr(Ownership, "_flush_unless_paused", check)
 
     async def run() -> None:
         owned = Ownership(replace(SETTINGS, flush_interval_seconds=0.02), [FLOW], Health(), lambda _: None, lambda _: None)
@@ -368,8 +368,8 @@ def test_a_round_that_begins_earlier_has_what_was_fetched_taken(monkeypatch: pyt
         await asyncio.sleep(0.1)
         assert owned.quiet_until > time.monotonic()
         assert hurried == []
-        owned._enough.set()
-        owned._anything.set()
+        owned._enough_arrived.set()
+        owned._any_arrived.set()
         await asyncio.sleep(0.05)
         assert hurried == [0.0]
         await owned.stop()
@@ -544,7 +544,7 @@ def owned_with(writer: Any) -> tuple[Ownership, Owner]:
     """Return what owns a partition, claimed, and writes through ``writer``."""
     owned = Ownership(SETTINGS, [FLOW], Health(), lambda _: None, lambda _: None)
     one = owner_at(0)
-    owned._owners[PLACE], owned._claimed, owned._asked_for, owned._writer = one, {PLACE}, {PLACE}, writer
+    owned._owners[PLACE], owned._claimed, owned._maybe_claimed, owned._writer = one, {PLACE}, {PLACE}, writer
     return owned, one
 
 
@@ -601,7 +601,7 @@ def test_a_flush_over_its_limit_is_looked_at_once_more(
 ) -> None:
     """A process that was paused finds its limit over and the answers unread; one whose flush is stuck ends."""
     monkeypatch.setattr(ownership, "_GRACE_SECONDS", -SETTINGS.transaction_timeout_seconds)
-    monkeypatch.setattr(ownership, "_SECOND_LOOK_SECONDS", 0.3)
+    monkeypatch.setattr(ownership, "_SECOND_CHECK_SECONDS", 0.3)
 
     async def run() -> None:
         writer = SlowWriter()
@@ -624,7 +624,7 @@ def test_what_is_not_known_to_be_claimed_is_released_but_not_flushed(answer: str
     released: list[dict[tuple[str, int], int]] = []
 
     class Writer(SlowWriter):
-        async def settled(self) -> None:
+        async def wait_until_complete(self) -> None:
             """Nothing has been written."""
 
     class Claims:
@@ -674,7 +674,7 @@ def test_flows_that_read_what_others_write_wait_until_it_has_come_in(monkeypatch
 
     async def run() -> None:
         owned, one = owned_with(Writer())
-        owned.on_hurry = lambda: told.append(owned.awaits)
+        owned.on_hurry = lambda: told.append(owned.is_waiting)
         reader = counting_flow("panes", "second", "windows", 1)
         owned._flows["panes"] = reader
         two = Owner(SETTINGS, reader, 0, Health())
@@ -694,7 +694,7 @@ def test_flows_that_read_what_others_write_wait_until_it_has_come_in(monkeypatch
             owned.process(Chunk("panes", 0, EPOCH, 4, records([4])))
         await asyncio.wait_for(waiting, 5)
         assert told == [True]
-        assert not owned.awaits
+        assert not owned.is_waiting
 
     asyncio.run(run())
 
@@ -715,7 +715,7 @@ def test_rounds_of_flushes_are_fewer_where_little_comes(monkeypatch: pytest.Monk
         flushing = asyncio.ensure_future(owned._flush_regularly())
         until = time.monotonic() + 1.2
         while time.monotonic() < until:
-            owned._came += 10 if busy else 0
+            owned._arrived_records += 10 if busy else 0
             await asyncio.sleep(0.005)
         owned._stopping.set()
         await flushing
@@ -757,7 +757,7 @@ def test_what_comes_after_a_quiet_time_goes_out_at_once(monkeypatch: pytest.Monk
             if place is not None:
                 bring(place)
         owned._stopping.set()
-        owned._anything.set()
+        owned._any_arrived.set()
         await flushing
 
     asyncio.run(run())

@@ -20,7 +20,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import calc_crc32c
 
-from streams.engine.records import leave_records_as_they_are
+from streams.engine.records import return_raw_records
 from streams.engine.topics import TopicSpec, ensure_topics
 from streams.unpacking import batches
 
@@ -49,7 +49,7 @@ def test_records_are_left_as_they_are(kafka: Cluster, *, before: bool) -> None:
         if not before:
             while place not in consumer._fetcher._records:  # noqa: ASYNC110 - aiokafka tells nobody
                 await asyncio.sleep(0.01)
-        leave_records_as_they_are(consumer)
+        return_raw_records(consumer)
         found = []
         while await consumer.position(place) < 6:
             found += (await consumer.getmany(place, timeout_ms=100)).get(place, [])
@@ -116,7 +116,7 @@ def _fetched(stored: bytes, aborted: list[tuple[int, int]], begin: int, level: i
 
 def _left_as_they_are(result: Any) -> Any:
     consumer = SimpleNamespace(_fetcher=SimpleNamespace(_records={_PLACE: result}))
-    leave_records_as_they_are(cast("AIOKafkaConsumer", consumer))
+    return_raw_records(cast("AIOKafkaConsumer", consumer))
     return consumer._fetcher._records[_PLACE]
 
 

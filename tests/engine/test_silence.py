@@ -12,8 +12,8 @@ def beat(silence: Silence, begin_ms: int, end_ms: int, *others: str) -> list[tup
     found = []
     for at_ms in range(begin_ms, end_ms, STEP_MS):
         for other in others:
-            silence.heard(other, f"member-{other}", at_ms)
-        found += [(at_ms, worker) for worker, _ in silence.heard("me", "member-me", at_ms)]
+            silence.record_heartbeat(other, f"member-{other}", at_ms)
+        found += [(at_ms, worker) for worker, _ in silence.record_heartbeat("me", "member-me", at_ms)]
     return found
 
 
@@ -22,8 +22,8 @@ def test_a_worker_that_falls_silent_is_found_after_three_seconds() -> None:
     silence = Silence("me", 3.0)
     assert beat(silence, 0, 10_000, "other") == []
     assert beat(silence, 10_000, 13_000) == [(12_500, "other")]  # its last one stands at 9,500
-    assert silence.heard("me", "member-me", 13_000) == [("other", "member-other")]
-    silence.removed("other")
+    assert silence.record_heartbeat("me", "member-me", 13_000) == [("other", "member-other")]
+    silence.record_removal("other")
     assert beat(silence, 13_500, 30_000) == []
 
 
@@ -39,20 +39,20 @@ def test_who_ends_in_order_is_not_missed() -> None:
     """After its farewell a static member may take its time to come back."""
     silence = Silence("me", 3.0)
     beat(silence, 0, 5_000, "other")
-    silence.heard("other", None, 5_000)
+    silence.record_heartbeat("other", None, 5_000)
     assert beat(silence, 5_000, 60_000) == []
 
 
 def test_between_two_memberships_there_is_nothing_to_remove() -> None:
     """A member id that is not known yet keeps the one before, and is a sign of life."""
     silence = Silence("me", 3.0)
-    silence.heard("other", "", 0)
+    silence.record_heartbeat("other", "", 0)
     assert beat(silence, 0, 20_000) == []
-    silence.heard("other", "first", 20_000)
+    silence.record_heartbeat("other", "first", 20_000)
     assert beat(silence, 20_000, 22_000) == []
-    silence.heard("other", "", 22_000)
+    silence.record_heartbeat("other", "", 22_000)
     assert beat(silence, 22_000, 25_000) == []
-    assert silence.heard("me", "", 25_000) == [("other", "first")]
+    assert silence.record_heartbeat("me", "", 25_000) == [("other", "first")]
 
 
 def test_one_that_was_removed_and_speaks_again_is_spared_for_a_minute() -> None:
@@ -60,7 +60,7 @@ def test_one_that_was_removed_and_speaks_again_is_spared_for_a_minute() -> None:
     silence = Silence("me", 3.0)
     beat(silence, 0, 5_000, "other")
     assert beat(silence, 5_000, 8_000)
-    silence.removed("other")
+    silence.record_removal("other")
     beat(silence, 8_000, 10_000, "other")
     assert beat(silence, 10_000, 60_000) == []
     found = beat(silence, 60_000, 90_000)
@@ -71,7 +71,7 @@ def test_one_that_was_removed_and_speaks_again_is_spared_for_a_minute() -> None:
 def test_a_worker_that_died_before_this_one_began_is_found_too() -> None:
     """What stands in the topic from before counts, but it has half the time from one's own first heartbeat on to speak."""
     silence = Silence("me", 3.0)
-    silence.heard("before", "gone", 0)
+    silence.record_heartbeat("before", "gone", 0)
     assert beat(silence, 100_000, 102_500) == [(at, "before") for at in (101_500, 102_000)]
 
 
@@ -79,10 +79,10 @@ def test_where_processors_are_short_silence_takes_longer_and_is_found_all_the_sa
     """One's own heartbeats come late, every two seconds: each counts for one, so a dead one is found after the third."""
     silence = Silence("me", 3.0)
     beat(silence, 0, 10_000, "other")
-    found = [at for at in range(11_500, 22_000, 2_000) if silence.heard("me", "", at)]
+    found = [at for at in range(11_500, 22_000, 2_000) if silence.record_heartbeat("me", "", at)]
     assert found[0] == 15_500
     # And one that is as late as oneself is not.
     silence = Silence("me", 3.0)
     for at in range(0, 60_000, 2_500):
-        silence.heard("other", "member", at)
-        assert silence.heard("me", "", at + 1_200) == []
+        silence.record_heartbeat("other", "member", at)
+        assert silence.record_heartbeat("me", "", at + 1_200) == []

@@ -42,13 +42,13 @@ def test_one_flow_that_stands_still_is_seen_while_another_goes_on(bench: Bench, 
                 health.progressed()  # flushes go on
                 await bench.send((0, b"a", b"x"))
                 moving.committed_offset += 1
-                await watch.look(consumer)
+                await watch.check(consumer)
                 await asyncio.sleep(0.5)
             assert time.monotonic() - began > STUCK_AFTER_SECONDS - 1
             assert (still.end_offset - still.committed_offset, moving.stuck_seconds) == (3, 0.0)
 
             still.committed_offset = 3  # it comes along again
-            await watch.look(consumer)
+            await watch.check(consumer)
             assert health.alive()[0]
         finally:
             await consumer.stop()

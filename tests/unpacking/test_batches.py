@@ -17,7 +17,7 @@ from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.record.memory_records import MemoryRecords
 
 from schemas.topics import TOPICS
-from streams.engine.records import Unreadable, leave_records_as_they_are
+from streams.engine.records import Unreadable, return_raw_records
 from streams.unpacking import MAX_UNPACKED_BYTES, RECORDS_AT_ONCE, UnreadableBatchError, bound_batches
 from tests.support.packed import CODECS, batch, legacy_batch, packed, record, zeros
 
@@ -43,7 +43,7 @@ class Fetch:
         self._state = assignment.state_value(PLACE)
         if worker:
             consumer = SimpleNamespace(_fetcher=SimpleNamespace(_records={PLACE: self.result}))
-            leave_records_as_they_are(cast("Any", consumer))
+            return_raw_records(cast("Any", consumer))
 
     @property
     def position(self) -> int:
