@@ -1,4 +1,4 @@
-"""The beacon of a FAQ: a script and an image that pages load, and what they tell; open to browsers on configured sites alone."""
+"""The beacon of a FAQ: a script and an image that pages load, and the events they send; only configured sites may send."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["SCRIPT", "FaqBeacons"]
 #: Where the beacon is, followed by the source's name; ``.js`` and ``.gif`` are its script and image.
 _BEACON_PATH: Final = "/b/"
 
-#: A session is one view of a page: made up anew each time, kept nowhere, and about nobody.
+#: A session is one view of a page: a new random id each time, stored nowhere, and linked to no person.
 SCRIPT: Final = """\
 (()=>{let s=document.currentScript,u=s.src.replace(/\\.js.*/,""),c=s.dataset.category||"",i,d,
 f=e=>navigator.sendBeacon(u,new URLSearchParams({e,s:i,c})),
@@ -46,9 +46,9 @@ _EVENTS: Final = frozenset({"started", "solved", "left", "contact"})
 _SESSION: Final = re.compile(r"[0-9a-f]{32}")
 _CATEGORY: Final = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
 _MAX_BODY_BYTES: Final = 1_024
-#: What a session tells at most, with repeats.
+#: The most events of a session a day, with repeats.
 _EVENTS_OF_A_SESSION, _DAY_SECONDS = 6, 86_400.0
-#: A burst is so many seconds of the rate.
+#: A burst is this many seconds of the rate.
 _BURST_SECONDS: Final = 10
 
 
@@ -63,8 +63,8 @@ class FaqBeacons:
     """The beacons of a gateway.
 
     Args:
-        pages: publishes what they tell.
-        intake: lets requests in, as it does those of senders.
+        pages: publishes their events.
+        intake: admits requests, as for senders.
         monotonic: seconds, for rates.
     """
 
@@ -76,15 +76,15 @@ class FaqBeacons:
         self._sessions = Recent(_EVENTS_OF_A_SESSION, _DAY_SECONDS)
 
     def take(self, connectors: Mapping[str, Configured]) -> None:
-        """Go by these from the next request on."""
+        """Apply these connectors from the next request on."""
         self._beacons = {}
-        for source, each in connectors.items():
-            if each.connector.name == "faq-beacon":
-                settings = each.context.settings
+        for source, configured in connectors.items():
+            if configured.connector.name == "faq-beacon":
+                settings = configured.context.settings
                 rate = max(0.1, float(settings.get("events_per_second") or 50.0))
                 listed = settings.get("origins") or ()
                 origins = frozenset(str(each).rstrip("/").lower() for each in (listed if isinstance(listed, (list, tuple)) else [listed]))
-                self._beacons[source] = _Beacon(each, origins, Bucket(rate, rate * _BURST_SECONDS, self._monotonic))
+                self._beacons[source] = _Beacon(configured, origins, Bucket(rate, rate * _BURST_SECONDS, self._monotonic))
 
     @property
     def sources(self) -> frozenset[str]:
@@ -95,7 +95,7 @@ class FaqBeacons:
         """Declare the routes."""
         router.add_get(_BEACON_PATH + "{source}.js", self._script)
         router.add_get(_BEACON_PATH + "{source}.gif", self._image)
-        router.add_post(_BEACON_PATH + "{source}", self._told)
+        router.add_post(_BEACON_PATH + "{source}", self._receive)
 
     async def _script(self, request: web.Request) -> web.Response:
         beacon = self._beacons.get(request.match_info["source"])
@@ -106,7 +106,7 @@ class FaqBeacons:
         return web.Response(text=SCRIPT, content_type="text/javascript", charset="utf-8", headers=headers)
 
     async def _image(self, request: web.Request) -> web.Response:
-        """Take the beginning of a session from a page without scripts; such a page tells no end."""
+        """Record the start of a session on a page without scripts; such a page reports no end."""
         beacon = self._beacons.get(request.match_info["source"])
         if beacon is None:
             return web.Response(status=404)
@@ -119,7 +119,7 @@ class FaqBeacons:
         headers = {"Cache-Control": "no-store", **_FOR_OTHER_SITES}
         return web.Response(body=_GIF, content_type="image/gif", headers=headers)
 
-    async def _told(self, request: web.Request) -> web.Response:
+    async def _receive(self, request: web.Request) -> web.Response:
         beacon = self._beacons.get(request.match_info["source"])
         if beacon is None:
             return web.Response(status=404)
@@ -133,34 +133,34 @@ class FaqBeacons:
         if refusal is not None:
             refusal.headers.update(headers)
             return refusal
-        response = await self._intake.take(request, sender, lambda body: self._taken(beacon, body), is_proven=False)
+        response = await self._intake.take(request, sender, lambda body: self._accept(beacon, body), is_proven=False)
         response.headers.update(headers)
         return response
 
-    async def _taken(self, beacon: _Beacon, body: bytes) -> web.Response:
+    async def _accept(self, beacon: _Beacon, body: bytes) -> web.Response:
         self._intake.pay(page_sender(beacon.configured.source), 1)
         try:
             fields = parse_qs(body.decode(), max_num_fields=5) if len(body) <= _MAX_BODY_BYTES else {}
         except ValueError:
             fields = {}
-        told, session, category = (fields.get(name, [""])[0] for name in ("e", "s", "c"))
-        if told not in _EVENTS or not _SESSION.fullmatch(session):
+        event, session, category = (fields.get(name, [""])[0] for name in ("e", "s", "c"))
+        if event not in _EVENTS or not _SESSION.fullmatch(session):
             self._pages.count(beacon.configured, "not_valid")
             return web.Response(status=400)
-        return web.Response(status=await self._publish(beacon, told, session, category))
+        return web.Response(status=await self._publish(beacon, event, session, category))
 
-    async def _publish(self, beacon: _Beacon, told: str, session: str, category: str) -> int:
-        """Publish what a page told, within its limits; return the status of the answer."""
+    async def _publish(self, beacon: _Beacon, event: str, session: str, category: str) -> int:
+        """Publish an event of a page, within its limits; return the status of the answer."""
         if beacon.rate.wait_seconds() > 0 or not self._sessions.allows(f"{beacon.configured.source}/{session}", self._monotonic()):
             self._pages.count(beacon.configured, "too_often")
             return 429
         beacon.rate.pay(1)
-        content = {"event": told, "session": session, "category": category if _CATEGORY.fullmatch(category) else None}
+        content = {"event": event, "session": session, "category": category if _CATEGORY.fullmatch(category) else None}
         return 204 if await self._pages.published(beacon.configured, content) else 503
 
 
 def _origin(address: str) -> str:
-    """Return the origin of an address as browsers write it, empty for what is none."""
+    """Return the origin of an address as browsers write it, empty if it has none."""
     try:
         page = urlsplit(address)
     except ValueError:

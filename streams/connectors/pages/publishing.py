@@ -1,4 +1,4 @@
-"""What a page tells on its way to Kafka: translated by its connector, counted, and answered only once it is there."""
+"""Publish what pages send: translated by its connector, counted, and answered only once Kafka has it."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ __all__ = ["PAGE_OUTCOMES", "PagePublisher", "page_sender"]
 
 logger = logging.getLogger(__name__)
 
-#: What becomes of a request for a page: it is shown; its answer is in Kafka; or why not.
+#: Outcomes of a request for a page: it is shown; its answer is in Kafka; or why not.
 PAGE_OUTCOMES: Final = ("shown", "taken", "not_valid", "expired", "too_often", "not_permitted", "not_published")
 
 
 def page_sender(source: str) -> str:
-    """Return what the pages of a source are called among those that share the gateway."""
+    """Return the sender name of a source's pages at the gateway."""
     return f"/pages/{source}"
 
 
 class PagePublisher:
-    """Publishes what pages tell.
+    """Publishes what pages send.
 
     Args:
         publisher: where events go.
@@ -46,24 +46,24 @@ class PagePublisher:
         self.now = now
 
     def count(self, configured: Configured, outcome: str) -> None:
-        """Count what became of a request."""
+        """Count the outcome of a request."""
         self._metrics.pages.labels(configured.source, outcome).inc()
 
     async def published(self, configured: Configured, content: Mapping[str, object]) -> bool:
-        """Publish what a page told; return whether Kafka has it. What is told has been checked: nothing of it is rejected."""
+        """Publish what a page sent; return whether Kafka has it. Its content has been checked: nothing of it is rejected."""
         source = configured.source
-        done = translate(
+        translated = translate(
             configured.connector, orjson.dumps(content), configured.context, origin=f"pages/{source}", now=self.now(), site=configured.site
         )
-        if not done.events:
+        if not translated.events:
             self.count(configured, "not_valid")
             return False
         try:
-            await self._publisher.publish(done.events, [], source=source)
+            await self._publisher.publish(translated.events, [], source=source)
         except NotPublishedError as error:
-            logger.warning("What a page told could not be published, and it was asked to try again. source=%s reason=%s", source, error)
+            logger.warning("An event of a page could not be published; the page was asked to retry. source=%s reason=%s", source, error)
             self.count(configured, "not_published")
             return False
-        self._metrics.accepted.labels(page_sender(source)).inc(len(done.events))
+        self._metrics.accepted.labels(page_sender(source)).inc(len(translated.events))
         self.count(configured, "taken")
         return True

@@ -1,4 +1,4 @@
-"""How often something was done lately, by a key: bounded in memory, the oldest forgotten first."""
+"""Count recent uses by key: bounded in memory, the oldest forgotten first."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ __all__ = ["Recent"]
 
 
 class Recent:
-    """Counts by key within a span of time.
+    """Counts uses by key within a span of time.
 
     Args:
-        most: how often a key may come within the span.
-        seconds: the span, from a key's first.
+        most: how often a key may be used within the span.
+        seconds: the span, from a key's first use.
         keys: how many are remembered.
     """
 
@@ -20,11 +20,11 @@ class Recent:
         self._most = most
         self._seconds = seconds
         self._keys = keys
-        #: Key → when it first came, and how often since; the oldest first.
+        #: Key → its first use, and the count since; the oldest first.
         self._known: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
     def allows(self, key: str, at: float) -> bool:
-        """Count a key once more, at monotonic seconds; say whether it has not come too often."""
+        """Count a use of a key, at monotonic seconds; return whether it is permitted."""
         first, count = self._known.pop(key, (at, 0))
         if at - first >= self._seconds:
             first, count = at, 0

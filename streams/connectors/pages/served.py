@@ -1,4 +1,4 @@
-"""All pages that a gateway serves to customers, as one."""
+"""All pages that a gateway serves to customers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Pages:
 
     Args:
         publisher: where events go.
-        intake: lets requests in, as it does those of senders.
+        intake: admits requests, as for senders.
         metrics: counts them.
         now: the wall clock.
         monotonic: seconds, for rates.
@@ -46,26 +46,26 @@ class Pages:
         self._kinds = (SurveyPages(pages, intake, monotonic), FaqBeacons(pages, intake, monotonic))
 
     def take(self, connectors: Mapping[str, Configured]) -> None:
-        """Go by these from the next request on."""
-        for each in self._kinds:
-            each.take(connectors)
+        """Apply these connectors from the next request on."""
+        for kind in self._kinds:
+            kind.take(connectors)
         self._metrics.begin_pages([(source, page_sender(source)) for source in self.sources], PAGE_OUTCOMES)
 
     @property
     def sources(self) -> frozenset[str]:
-        """The sources that the gateway speaks for."""
-        return frozenset().union(*(each.sources for each in self._kinds))
+        """The sources whose pages the gateway serves."""
+        return frozenset().union(*(kind.sources for kind in self._kinds))
 
     @property
     def names(self) -> list[str]:
-        """What they are called among those that share the gateway."""
+        """Their sender names at the gateway."""
         return sorted(page_sender(source) for source in self.sources)
 
     def sender_of(self, source: str) -> list[str]:
-        """Return what may hold events of a source."""
+        """Return the sender names that may hold events of a source."""
         return [page_sender(source)] if source in self.sources else []
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
         """Declare the routes."""
-        for each in self._kinds:
-            each.add_routes(router)
+        for kind in self._kinds:
+            kind.add_routes(router)

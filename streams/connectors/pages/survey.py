@@ -1,4 +1,4 @@
-"""The page of a survey link: GET shows the question, POST takes the answer; a link alone lets in, and the last answer holds."""
+"""The page of a survey link: GET shows the question, POST takes the answer; the link is the only credential, and the last answer counts."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ SURVEY_PATH: Final = "/s/"
 #: The longest body of an answer.
 _MAX_ANSWER_BYTES: Final = 1_024
 
-#: About one conversation so many answers an hour are taken, whichever link they come by.
+#: The most answers an hour about one conversation, over all its links.
 _ANSWERS_OF_A_LINK, _HOUR_SECONDS = 20, 3600.0
 
-#: So many tokens a second that are none are looked at, and so many at once; a signature of 128 bits is not found by trying anyway.
+#: Invalid tokens that are checked a second, and at once; a signature of 128 bits cannot be guessed anyway.
 _WRONG_A_SECOND, _WRONG_AT_ONCE = 20.0, 200.0
 
 
@@ -54,8 +54,8 @@ class SurveyPages:
     """The pages of the survey links of a gateway.
 
     Args:
-        pages: publishes what they tell.
-        intake: lets requests in, as it does those of senders.
+        pages: publishes their answers.
+        intake: admits requests, as for senders.
         monotonic: seconds, for rates.
     """
 
@@ -67,19 +67,19 @@ class SurveyPages:
         self._answers = Recent(_ANSWERS_OF_A_LINK, _HOUR_SECONDS)
 
     def take(self, connectors: Mapping[str, Configured]) -> None:
-        """Go by these from the next request on."""
+        """Apply these connectors from the next request on."""
         before, self._surveys = self._surveys, {}
-        for source, each in connectors.items():
-            if each.connector.name != "survey-link":
+        for source, configured in connectors.items():
+            if configured.connector.name != "survey-link":
                 continue
             try:
-                keys = LinkKeys(each.secrets)
+                keys = LinkKeys(configured.secrets)
             except ValueError as error:
-                logger.error("No survey is shown. source=%s reason=%s", source, error)  # noqa: TRY400 - it is said in full
+                logger.error("No survey is shown. source=%s reason=%s", source, error)  # noqa: TRY400 - the reason is complete
                 continue
             known = before.get(source)
             wrong = known.wrong if known is not None else Bucket(_WRONG_A_SECOND, _WRONG_AT_ONCE, self._monotonic)
-            self._surveys[source] = _Survey(each, keys, wrong)
+            self._surveys[source] = _Survey(configured, keys, wrong)
 
     @property
     def sources(self) -> frozenset[str]:
@@ -92,15 +92,15 @@ class SurveyPages:
         router.add_post(SURVEY_PATH + "{source}/{token}", self._answer)
 
     async def _show(self, request: web.Request) -> web.Response:
-        opened = self._opened(request)
+        opened = self._open(request)
         if isinstance(opened, web.Response):
             return opened
         survey, link = opened
         self._pages.count(survey.configured, "shown")
-        return _asked(request, survey, link)
+        return _question_response(request, survey, link)
 
-    def _opened(self, request: web.Request) -> tuple[_Survey, SurveyLink] | web.Response:
-        """Return survey and link where it may be answered, else the page that says why not."""
+    def _open(self, request: web.Request) -> tuple[_Survey, SurveyLink] | web.Response:
+        """Return survey and link if it may be answered, else the page that states why not."""
         language = _language(request)
         survey = self._surveys.get(request.match_info["source"])
         if survey is None:
@@ -108,7 +108,7 @@ class SurveyPages:
         organization = _organization(survey)
         link = survey.keys.read(request.match_info["token"])
         if link is None:
-            # A link that is good is opened whatever else is tried.
+            # A valid link is opened however many invalid ones are tried.
             wait = survey.wrong.wait_seconds()
             survey.wrong.pay(1)
             self._pages.count(survey.configured, "too_often" if wait else "not_valid")
@@ -120,40 +120,42 @@ class SurveyPages:
         return survey, link
 
     async def _answer(self, request: web.Request) -> web.Response:
-        opened = self._opened(request)
+        opened = self._open(request)
         if isinstance(opened, web.Response):
             return opened
         survey, link = opened
         sender = page_sender(survey.configured.source)
         refusal = self._intake.stopped() or self._intake.refusal(request, sender)
         if refusal is not None:
-            return _said(request, survey, "later", refusal.status, retry_after=int(refusal.headers.get("Retry-After", "5")))
-        return await self._intake.take(request, sender, lambda body: self._taken(request, survey, link, body))
+            return _message_response(request, survey, "later", refusal.status, retry_after=int(refusal.headers.get("Retry-After", "5")))
+        return await self._intake.take(request, sender, lambda body: self._accept(request, survey, link, body))
 
-    async def _taken(self, request: web.Request, survey: _Survey, link: SurveyLink, body: bytes) -> web.Response:
+    async def _accept(self, request: web.Request, survey: _Survey, link: SurveyLink, body: bytes) -> web.Response:
         source = survey.configured.source
         self._intake.pay(page_sender(source), 1)
         score = _score(body, link)
         if score is None:
-            # Nothing was tapped, or something else than the page sent it: the question once more.
-            return _asked(request, survey, link)
+            # No number was tapped, or the request is not from the page: show the question again.
+            return _question_response(request, survey, link)
         if not self._answers.allows(f"{source}/{link.kind}/{link.conversation_id}", self._monotonic()):
             self._pages.count(survey.configured, "too_often")
-            return _said(request, survey, "too_often", 429, retry_after=55)
-        told: dict[str, object] = {"conversation_id": link.conversation_id, "kind": link.kind, "scale": link.scale, "score": score}
-        told["answered_ms"] = to_ms(self._pages.now())
-        if not await self._pages.published(survey.configured, told):
-            return _said(request, survey, "later", 503, retry_after=5)
-        return _asked(request, survey, link, score)
+            return _message_response(request, survey, "too_often", 429, retry_after=55)
+        content: dict[str, object] = {"conversation_id": link.conversation_id, "kind": link.kind, "scale": link.scale, "score": score}
+        content["answered_ms"] = to_ms(self._pages.now())
+        if not await self._pages.published(survey.configured, content):
+            return _message_response(request, survey, "later", 503, retry_after=5)
+        return _question_response(request, survey, link, score)
 
 
-def _asked(request: web.Request, survey: _Survey, link: SurveyLink, answered: int | None = None) -> web.Response:
+def _question_response(request: web.Request, survey: _Survey, link: SurveyLink, answered: int | None = None) -> web.Response:
     texts = survey.configured.context.settings.get("texts")
     own = texts if isinstance(texts, dict) else {}
     return _page(question_page(_language(request), link, _organization(survey), own, answered))
 
 
-def _said(request: web.Request, survey: _Survey, what: Literal["later", "too_often"], status: int, *, retry_after: int) -> web.Response:
+def _message_response(
+    request: web.Request, survey: _Survey, what: Literal["later", "too_often"], status: int, *, retry_after: int
+) -> web.Response:
     return _page(message_page(_language(request), what, _organization(survey)), status, retry_after=retry_after)
 
 
@@ -183,7 +185,7 @@ def _page(text: str, status: int = 200, *, retry_after: int | None = None) -> we
     response.headers.update(
         {
             "Content-Security-Policy": POLICY,
-            # The address lets in: it goes nowhere else and stays in no cache or index.
+            # The address is the credential: it may reach no other site, cache or index.
             "Referrer-Policy": "no-referrer",
             "Cache-Control": "no-store",
             "X-Robots-Tag": "noindex, nofollow",

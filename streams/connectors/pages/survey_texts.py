@@ -21,7 +21,7 @@ _TEXTS: Final[dict[Language, dict[str, str]]] = {
         "title": "Your opinion",
         "csat": "How satisfied are you with how we helped you?",
         "nps": "How likely are you to recommend us to a friend or colleague?",
-        "ces": "How easy was it to get your matter settled?",
+        "ces": "How easy was it to get your issue resolved?",
         "csat_low": "Not at all satisfied",
         "csat_high": "Very satisfied",
         "nps_low": "Not at all likely",
@@ -93,7 +93,7 @@ _STYLE: Final = (
     "footer{margin-top:2rem;color:var(--dim);font-size:.9rem}"
 )
 
-#: What the browser may do with the page: show our style and send its form to us, and nothing else.
+#: Permits the browser to apply our style and to send the form to us, and nothing else.
 POLICY: Final = (
     f"default-src 'none'; style-src 'sha256-{base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()}'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -101,7 +101,7 @@ POLICY: Final = (
 
 
 def language_of(asked: str | None, accepted: str) -> Language:
-    """Return the language of the page: the one asked for, else what the browser would rather have (``Accept-Language``)."""
+    """Return the language of the page: the requested one, else the browser's preference (``Accept-Language``)."""
     if asked == "en":
         return "en"
     if asked == "ja":
@@ -123,46 +123,46 @@ def language_of(asked: str | None, accepted: str) -> Language:
 
 def question_page(language: Language, link: SurveyLink, organization: str, texts: Mapping[str, object], answered: int | None) -> str:
     """Return the page with the question, or with thanks for an answer that may be changed."""
-    words = _TEXTS[language]
+    labels = _TEXTS[language]
     own = texts.get(link.kind)
-    said = own.get(language) if isinstance(own, dict) else None
-    question = said if isinstance(said, str) and said else words[link.kind]
+    configured = own.get(language) if isinstance(own, dict) else None
+    question = configured if isinstance(configured, str) and configured else labels[link.kind]
     buttons = "".join(
         f'<button name="score" value="{score}"{" aria-pressed=true" if score == answered else ""}'
-        f' aria-label="{score}{_end(words, link, score)}">{score}</button>'
+        f' aria-label="{score}{_end(labels, link, score)}">{score}</button>'
         for score in range(link.low, link.high + 1)
     )
     thanks = hint = ""
     if answered is None:
-        hint = f"<p>{escape(words['tap'])}</p>"
+        hint = f"<p>{escape(labels['tap'])}</p>"
     else:
-        thanks = f'<h1 role="status">{escape(words["thanks"].format(score=answered))}</h1><p>{escape(words["again"])}</p>'
+        thanks = f'<h1 role="status">{escape(labels["thanks"].format(score=answered))}</h1><p>{escape(labels["again"])}</p>'
     body = (
         f'{thanks}<form method="post" action="?lang={language}"><fieldset><legend>{escape(question)}</legend>{hint}'
-        f'<div class="choices">{buttons}</div><div class="ends"><span>{link.low}: {escape(words[f"{link.kind}_low"])}</span>'
-        f"<span>{link.high}: {escape(words[f'{link.kind}_high'])}</span></div></fieldset></form>"
-        f"<footer>{escape(words['privacy'])}</footer>"
+        f'<div class="choices">{buttons}</div><div class="ends"><span>{link.low}: {escape(labels[f"{link.kind}_low"])}</span>'
+        f"<span>{link.high}: {escape(labels[f'{link.kind}_high'])}</span></div></fieldset></form>"
+        f"<footer>{escape(labels['privacy'])}</footer>"
     )
     return _page(language, body, organization)
 
 
-def _end(words: Mapping[str, str], link: SurveyLink, score: int) -> str:
+def _end(labels: Mapping[str, str], link: SurveyLink, score: int) -> str:
     name = "low" if score == link.low else "high" if score == link.high else ""
-    return f": {escape(words[f'{link.kind}_{name}'])}" if name else ""
+    return f": {escape(labels[f'{link.kind}_{name}'])}" if name else ""
 
 
 def message_page(language: Language, what: Literal["not_valid", "expired", "later", "too_often"], organization: str = "") -> str:
-    """Return a page that says why there is no question, or no answer."""
-    words = _TEXTS[language]
-    return _page(language, f"<h1>{escape(words[what])}</h1><p>{escape(words[f'{what}_more'])}</p>", organization)
+    """Return a page that states why there is no question, or no answer."""
+    labels = _TEXTS[language]
+    return _page(language, f"<h1>{escape(labels[what])}</h1><p>{escape(labels[f'{what}_more'])}</p>", organization)
 
 
 def _page(language: Language, body: str, organization: str) -> str:
-    words, other = _TEXTS[language], "en" if language == "ja" else "ja"
+    labels, other = _TEXTS[language], "en" if language == "ja" else "ja"
     return (
         f'<!doctype html><html lang="{language}"><head><meta charset="utf-8"><meta name="viewport" '
-        f'content="width=device-width,initial-scale=1"><meta name="robots" content="noindex"><title>{escape(words["title"])}</title>'
+        f'content="width=device-width,initial-scale=1"><meta name="robots" content="noindex"><title>{escape(labels["title"])}</title>'
         f"<style>{_STYLE}</style></head><body><main><header><span>{escape(organization)}</span>"
-        f'<a href="?lang={other}" hreflang="{other}" lang="{other}">{words["other"]}</a></header>'
+        f'<a href="?lang={other}" hreflang="{other}" lang="{other}">{labels["other"]}</a></header>'
         f"{body}</main></body></html>\n"
     )

@@ -1,4 +1,4 @@
-"""The calls of one Asterisk that are open, as its log has told so far: what ends with it, and what a line of a member belongs to."""
+"""The open calls of one Asterisk by its log: those that end with it, and the call that a line of a member belongs to."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final
 
 __all__ = ["Call", "OpenCalls"]
 
-#: More calls than any Asterisk has at a time, and a longer call than any: what is beyond has lost its end.
+#: Beyond what any Asterisk has at a time, and beyond any call: such a call has lost its end.
 _MAX_CALLS: Final = 10_000
 _MAX_AGE_MS: Final = 24 * 3_600_000
 _MAX_MEMBERS: Final = 2_000
@@ -20,7 +20,7 @@ class Call:
 
     since_ms: int
     queue: str | None = None
-    #: Who answered it; None while it waits.
+    #: The member who answered it; None while it waits.
     member: str | None = None
     #: Whether it waits, or is answered, as far as is known.
     waits: bool = True
@@ -38,17 +38,17 @@ class OpenCalls:
         return {"open": {call: asdict(each) for call, each in self._calls.items()}, "latest": dict(self._latest)}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take over what ``state`` returned."""
+        """Restore what ``state`` returned."""
         self._calls = OrderedDict((call, Call(**each)) for call, each in state.get("open", {}).items())
         self._latest = OrderedDict(state.get("latest", {}))
 
     def queued(self, call: str, queue: str | None, at_ms: int) -> None:
-        """Note that a call waits."""
-        self._note(call, Call(at_ms, queue))
+        """Record that a call waits."""
+        self._record(call, Call(at_ms, queue))
 
     def answered(self, call: str, queue: str | None, member: str | None, at_ms: int) -> None:
-        """Note that a member has a call."""
-        self._note(call, Call(at_ms, queue, member, waits=False))
+        """Record that a member has a call."""
+        self._record(call, Call(at_ms, queue, member, waits=False))
         if member is not None:
             self._latest[member] = call
             self._latest.move_to_end(member)
@@ -56,13 +56,13 @@ class OpenCalls:
                 self._latest.popitem(last=False)
 
     def closed(self, call: str) -> Call | None:
-        """Forget a call that left its queue, ended or went elsewhere; return what was known of it."""
+        """Forget a call that left its queue, ended or was transferred; return it if it was known."""
         return self._calls.pop(call, None)
 
     def waiting(self, call: str) -> Call | None:
         """Return a call that is known to wait without an answer so far."""
-        found = self._calls.get(call)
-        return found if found is not None and found.waits else None
+        waiting_call = self._calls.get(call)
+        return waiting_call if waiting_call is not None and waiting_call.waits else None
 
     def latest_of(self, member: str) -> str | None:
         """Return the call that a member had last."""
@@ -74,8 +74,8 @@ class OpenCalls:
         self._calls.clear()
         return calls
 
-    def _note(self, call: str, what: Call) -> None:
-        self._calls[call] = what
+    def _record(self, call: str, entry: Call) -> None:
+        self._calls[call] = entry
         self._calls.move_to_end(call)
-        while len(self._calls) > _MAX_CALLS or next(iter(self._calls.values())).since_ms < what.since_ms - _MAX_AGE_MS:
+        while len(self._calls) > _MAX_CALLS or next(iter(self._calls.values())).since_ms < entry.since_ms - _MAX_AGE_MS:
             self._calls.popitem(last=False)

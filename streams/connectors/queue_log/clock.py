@@ -1,4 +1,4 @@
-"""Times as a log writes them: seconds since the epoch, or calendar text that is read in the order of the file where an hour comes twice."""
+"""Read the times of a log: seconds since the epoch, or calendar text; the order of the file resolves an hour that occurs twice."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CALENDAR_TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2
 
 
 class LogClock:
-    """Reads the times of one log in their order; ``state`` and ``restore`` carry what it knows over a restart."""
+    """Reads the times of one log in their order; ``state`` and ``restore`` carry its state over a restart."""
 
     def __init__(self, zone: tzinfo) -> None:
         self._zone = zone
@@ -27,21 +27,21 @@ class LogClock:
 
     @property
     def ambiguous(self) -> int:
-        """Lines of an hour that comes twice of which the file's order does not say which; they are read as of the first."""
+        """Lines of an hour that occurs twice which the file's order does not resolve; they are read as of the first."""
         return self._hour.ambiguous
 
     def state(self) -> dict[str, Any]:
-        """Return what a later clock of the same log has to know, as JSON."""
+        """Return the state for a later clock of the same log, as JSON."""
         return self._hour.state()
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take over what ``state`` returned."""
+        """Restore what ``state`` returned."""
         self._hour.restore(state)
 
     def read(self, text: str) -> int | None:
         """Return the milliseconds of a time, None if the text is no time."""
-        if found := _EPOCH_TIME.fullmatch(text):
-            seconds, fraction = found[1], found[2] or ""
+        if match := _EPOCH_TIME.fullmatch(text):
+            seconds, fraction = match[1], match[2] or ""
             return int(seconds) * 1000 + int(fraction.ljust(3, "0")[:3])
         if not _CALENDAR_TIME.fullmatch(text):
             return None

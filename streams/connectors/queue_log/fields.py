@@ -1,4 +1,4 @@
-"""One line of a queue_log taken apart, and what its fields hold, each checked before it is believed."""
+"""Split a line of a queue_log into fields, and validate the content of each."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["NO_CALL", "BadLineError", "Fields", "named", "seconds", "transfer_times", "word"]
+__all__ = ["NO_CALL", "BadLineError", "Fields", "named", "seconds", "state_name", "transfer_times"]
 
-#: Words in place of the id of a call.
+#: Texts in place of the id of a call.
 NO_CALL: Final = frozenset({"", "NONE", "REALTIME", "MANAGER", "CLI"})
 
 _NUMBER: Final = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,9})?")
-_NOT_A_WORD: Final = re.compile(r"[^\w]+")
+_NOT_IN_STATE: Final = re.compile(r"[^\w]+")
 
 
 class BadLineError(Exception):
@@ -26,7 +26,7 @@ class BadLineError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """One line, taken apart."""
+    """One line, split into fields."""
 
     at_ms: int
     call: str
@@ -41,9 +41,9 @@ def named(text: str) -> str | None:
     return None if text in {"", "NONE"} else text
 
 
-def word(text: str) -> str:
-    """Return a pause reason as a state: lower case, words joined by _; empty if there is none."""
-    return _NOT_A_WORD.sub("_", text.lower()).strip("_")
+def state_name(text: str) -> str:
+    """Return a pause reason as a state: lower case, joined by _; empty if there is none."""
+    return _NOT_IN_STATE.sub("_", text.lower()).strip("_")
 
 
 def seconds(parameters: list[str], index: int, what: str, *, per_second: int = 1) -> float | None:
@@ -59,7 +59,7 @@ def seconds(parameters: list[str], index: int, what: str, *, per_second: int = 1
 
 
 def transfer_times(kind: str, parameters: list[str]) -> None:
-    """Refuse negative times. How many parameters stand before them differs by kind and by method."""
+    """Reject negative times. How many parameters precede them differs by kind and by method."""
     before = 3 if kind == "ATTENDEDTRANSFER" and parameters[0] == "LINK" else 2
     seconds(parameters, before, "hold time")
     seconds(parameters, before + 1, "call time")

@@ -1,4 +1,4 @@
-"""How many events and lines the last instants of a log had: what tells equal lines of one instant apart, and keeps their order."""
+"""Count events and lines of the last instants of a log, to distinguish equal lines of one instant and to keep their order."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final
 
 __all__ = ["Instants"]
 
-#: The last instants whose lines are told apart; a clock set back by less than this many lines' instants still keeps order.
+#: The last instants that are remembered; a clock set back by fewer instants than this still keeps order.
 _INSTANTS: Final = 64
 
 
@@ -28,10 +28,10 @@ class Instants:
 
     def state(self) -> list[list[Any]]:
         """Return everything known, as JSON."""
-        return [[at_ms, seen.events, dict(seen.lines)] for at_ms, seen in self._instants.items()]
+        return [[at_ms, instant.events, dict(instant.lines)] for at_ms, instant in self._instants.items()]
 
     def restore(self, state: list[list[Any]]) -> None:
-        """Take over what ``state`` returned."""
+        """Restore what ``state`` returned."""
         self._instants = OrderedDict((at_ms, _Instant(events, Counter(lines))) for at_ms, events, lines in state)
 
     def events_at(self, at_ms: int) -> int:
@@ -45,7 +45,7 @@ class Instants:
         return instant.lines[digest] if instant else 0
 
     def seen(self, at_ms: int, digest: str, events: int) -> None:
-        """Note a line and the number of its events."""
+        """Record a line and the number of its events."""
         instant = self._instants.get(at_ms)
         if instant is None:
             instant = self._instants[at_ms] = _Instant()

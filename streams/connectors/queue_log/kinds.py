@@ -22,7 +22,7 @@ __all__ = [
     "Meaning",
 ]
 
-#: Kinds that say nothing about a contact or a person's presence: counted, not rejected. QUEUESTART ends the calls that are open.
+#: Kinds that report neither a contact nor an agent's presence: counted, not rejected. QUEUESTART ends the open calls.
 INFORMATIONAL: Final = frozenset({"CONFIGRELOAD", "DID", "INFO", "OUTCALL", "PENALTY", "QUEUESTART", "RINGINUSE"})
 
 #: Kind → how many parameters it has at least, over all versions of Asterisk; fewer mean that the line was cut.
@@ -73,7 +73,7 @@ TIMED: Final = frozenset(
     {"CONNECT", "COMPLETEAGENT", "COMPLETECALLER", "ABANDON", "EXITWITHTIMEOUT", "EXITEMPTY", "WITHDRAW", "RINGNOANSWER", "RINGCANCELED"}
 )
 
-#: What a kind of one's own may become → what may stand after the colon. None: it may be left out.
+#: What a site's kind may become → what may follow the colon. None: it may be left out.
 MEANINGS: Final[dict[str, frozenset[str | None]]] = {
     "ignored": frozenset({None}),
     "queued": frozenset({None}),
@@ -91,7 +91,7 @@ MEANINGS: Final[dict[str, frozenset[str | None]]] = {
     "presence": frozenset({"available", "offline", "paused"}),
 }
 
-#: What Wazo adds, and what the usual recipe for old Asterisks writes where Queue() itself leaves no line.
+#: Kinds that Wazo adds, and those that the usual recipe for old Asterisks writes where Queue() itself leaves no line.
 ADDED: Final = {
     "JOINEMPTY": "not_offered",
     "FULL": "not_offered:full",
@@ -106,7 +106,7 @@ ADDED: Final = {
     "EXITCODE|FULL": "not_offered:full",
 }
 
-#: Every kind that becomes an event without a table of one's own.
+#: Every kind that becomes an event without a site's table.
 EVENT_KINDS: Final = frozenset(CALL) | MEMBER | {pattern.split("|")[0] for pattern in ADDED}
 
 _ANY: Final = "*"
@@ -114,7 +114,7 @@ _MAX_PATTERN: Final = 200
 
 
 class KindTableError(ValueError):
-    """A table of kinds cannot be used; the message says which entry and what is permitted."""
+    """A table of kinds cannot be used; the message names the entry and what is permitted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,18 +134,18 @@ class KindTable:
         ignored: kinds that only inform.
 
     Raises:
-        KindTableError: an entry that is no such thing.
+        KindTableError: an entry is malformed.
     """
 
     def __init__(self, entries: Mapping[str, str], ignored: Iterable[str] = ()) -> None:
         self._own = _table({**dict.fromkeys(ignored, "ignored"), **entries})
 
     def own(self, kind: str, parameters: list[str]) -> Meaning | None:
-        """Return what the site says of a line; it goes before what the kind means to Asterisk."""
+        """Return the site's meaning of a line; it precedes Asterisk's."""
         return _fitting(self._own, kind, parameters)
 
     def added(self, kind: str, parameters: list[str]) -> Meaning | None:
-        """Return what phone systems that add a kind mean by it."""
+        """Return the meaning of a kind that a phone system adds."""
         return _fitting(_ADDED, kind, parameters)
 
 
@@ -153,16 +153,16 @@ _Entries = list[tuple[list[str], Meaning]]
 
 
 def _table(entries: Mapping[str, str]) -> dict[str, _Entries]:
-    found: dict[str, _Entries] = {}
+    table: dict[str, _Entries] = {}
     for pattern, text in entries.items():
         kind, *parameters = pattern.split("|")
         if not kind.strip() or kind == _ANY or len(pattern) > _MAX_PATTERN:
             raise KindTableError(f"kind {pattern!r}: write KIND or KIND|PARAMETER as the log has it, such as EXITCODE|TIMEOUT")
-        found.setdefault(kind, []).append((parameters, _meaning(pattern, text)))
-    for each in found.values():
-        # What says more goes first.
-        each.sort(key=lambda entry: -sum(parameter != _ANY for parameter in entry[0]))
-    return found
+        table.setdefault(kind, []).append((parameters, _meaning(pattern, text)))
+    for kind_entries in table.values():
+        # The most specific entry first.
+        kind_entries.sort(key=lambda entry: -sum(parameter != _ANY for parameter in entry[0]))
+    return table
 
 
 def _meaning(pattern: str, text: str) -> Meaning:
@@ -171,8 +171,8 @@ def _meaning(pattern: str, text: str) -> Meaning:
     if arguments is None:
         raise KindTableError(f"kind {pattern}: {text!r} is none of {', '.join(MEANINGS)}")
     if (argument if colon else None) not in arguments:
-        words = ", ".join(sorted(f"{becomes}:{each}" if each else becomes for each in arguments))
-        raise KindTableError(f"kind {pattern}: {text!r} is none of {words}")
+        permitted = ", ".join(sorted(f"{becomes}:{each}" if each else becomes for each in arguments))
+        raise KindTableError(f"kind {pattern}: {text!r} is none of {permitted}")
     return Meaning(becomes, argument or None)
 
 

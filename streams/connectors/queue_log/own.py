@@ -1,4 +1,4 @@
-"""What a line becomes that a site, or a phone system built on Asterisk, gave a meaning to."""
+"""Events of lines whose meaning a site, or a phone system built on Asterisk, defines."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 __all__ = ["own_events"]
 
-#: What ends the call in its queue, so that a later line of it is no part of it.
+#: Meanings that end the call in its queue: a later line is no part of it.
 _CLOSING: Final = frozenset({"left_queue", "not_offered", "ended", "transferred"})
 
 
 def own_events(meaning: Meaning, fields: Fields, common: dict[str, Any], calls: OpenCalls) -> list[Event]:
-    """Return the events of a line with a meaning of its own; ``calls`` is told what it did to a call.
+    """Return the events of a line with a meaning of its own; record in ``calls`` what it did to a call.
 
     Raises:
         BadLineError: the line lacks what its meaning needs.
@@ -42,7 +42,7 @@ def own_events(meaning: Meaning, fields: Fields, common: dict[str, Any], calls: 
         return [AgentStateChanged.model_validate(common | {"person_id": fields.member, "axis": "presence", "state": meaning.argument})]
     call = fields.call
     if call in NO_CALL and meaning.becomes in {"wrapped_up", "wrap_up_started"} and fields.member is not None:
-        # What comes after a call names its agent alone.
+        # A line after a call names its agent alone.
         call = calls.latest_of(fields.member) or ""
     if call in NO_CALL:
         raise BadLineError("no_call", f"{fields.kind} without the id of a call")
@@ -79,8 +79,8 @@ def _event(meaning: Meaning, fields: Fields, common: dict[str, Any]) -> Event:
         case "wrap_up_started":
             return ContactWrapUpStarted.model_validate(common | {"agent": fields.member})
         case "wrapped_up":
-            taken = seconds(fields.parameters, 0, "wrap-up time")
-            return ContactWrappedUp.model_validate(common | {"agent": fields.member, "wrap_up_seconds": taken})
+            wrap_up = seconds(fields.parameters, 0, "wrap-up time")
+            return ContactWrappedUp.model_validate(common | {"agent": fields.member, "wrap_up_seconds": wrap_up})
         case _:
             if fields.member is None:
                 raise BadLineError("no_member", f"{fields.kind} without a member")

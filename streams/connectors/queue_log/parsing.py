@@ -1,4 +1,4 @@
-"""Asterisk's queue_log translated to canonical events: pure, line by line; reading files is ``follow``'s matter."""
+"""Translate Asterisk's queue_log to canonical events: pure, line by line; ``follow`` reads the files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from streams.connectors.lines import MAX_LINE_BYTES, Line, Outcome, Rejected
 from streams.connectors.membership import Membership
 from streams.connectors.queue_log.calls import OpenCalls
 from streams.connectors.queue_log.clock import LogClock
-from streams.connectors.queue_log.fields import NO_CALL, BadLineError, Fields, named, seconds, transfer_times, word
+from streams.connectors.queue_log.fields import NO_CALL, BadLineError, Fields, named, seconds, state_name, transfer_times
 from streams.connectors.queue_log.instants import Instants
 from streams.connectors.queue_log.kinds import CALL, INFORMATIONAL, LEFT, MEMBER, TIMED, KindTable, Meaning
 from streams.connectors.queue_log.own import own_events
@@ -46,19 +46,19 @@ _FIXED_FIELDS: Final = 5
 class QueueLogParser:
     """Translates the lines of one queue_log, in their order.
 
-    It remembers who is a member of which queue, which calls are open, and how many events the last instants had; ``state`` and
-    ``restore`` carry that over a restart. Line ends and files are the caller's matter.
+    It remembers the members of each queue, the open calls, and how many events the last instants had; ``state`` and
+    ``restore`` carry that over a restart. The caller handles line ends and files.
 
     Args:
-        source: names this Asterisk; calls and event ids are told apart by it.
-        now: the clock that says whether a line lies in the future.
+        source: names this Asterisk; part of the ids of calls and events.
+        now: the clock, to reject lines in the future.
         zone: of times written as calendar text; numbers are seconds since the epoch.
         site: stamped on every event, if given.
         customer_key: from a caller's number to a keyed hash (``hashed_customer``); without it nothing of the caller passes.
         ignored_kinds: further kinds that only inform, such as those a dialplan writes with ``QueueLog()``.
-        kinds: what a site's own kinds become; with it ``ignored_kinds`` is not looked at.
+        kinds: what a site's own kinds become; with it ``ignored_kinds`` is not used.
         encoding: of the text; bytes that are none in it are replaced, and their lines counted.
-        reports: what another connector tells of the same calls under the same source: ``hold``, ``wrap_up``.
+        reports: what another connector reports of the same calls under the same source: ``hold``, ``wrap_up``.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class QueueLogParser:
         self.source = source
         #: Kind → lines that only informed; ``blank`` for empty ones.
         self.ignored: Counter[str] = Counter()
-        #: Lines with bytes that are no text in the encoding; they were replaced.
+        #: Lines with undecodable bytes, which were replaced.
         self.damaged = 0
         self._now = now
         self._clock = LogClock(zone)
@@ -91,17 +91,17 @@ class QueueLogParser:
         self._instants = Instants()
 
     def notes(self) -> list[str]:
-        """Return what is to be said of how the lines were read, one sentence each."""
+        """Return notes for the operator on how the lines were read, one sentence each."""
         notes = []
         if self.damaged:
             notes.append(f"{self.damaged} lines hold bytes that are no {self._encoding}: replaced, and counted all the same (--encoding)")
         if self._clock.ambiguous:
-            when = "lie in the hour that comes twice, and their order does not say when: read as of its first time"
+            when = "are in an hour that occurs twice, and their order does not resolve it: read as of the first time"
             notes.append(f"{self._clock.ambiguous} lines {when}")
         return notes
 
     def state(self) -> dict[str, Any]:
-        """Return what a later parser of the same log has to know, as JSON."""
+        """Return the state for a later parser of the same log, as JSON."""
         return {
             "members": self._members.state(),
             "away": self._members.away(),
@@ -111,7 +111,7 @@ class QueueLogParser:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take over what ``state`` returned; of the last release, which had members and instants alone, too."""
+        """Restore what ``state`` returned, also that of the last release, which had members and instants alone."""
         self._members.restore(state["members"], state.get("away"))
         self._instants.restore(state["instants"])
         self._calls.restore(state.get("calls", {}))
@@ -143,7 +143,7 @@ class QueueLogParser:
         if meaning is not None and meaning.becomes == "ignored":
             self.ignored[fields.kind] += 1
             return ()
-        # The same line, the same id, wherever the file was moved to and whatever stood before it.
+        # The same line has the same id, wherever the file was moved to and whatever precedes the line.
         digest = hashlib.blake2b(self.source.encode() + b"\0" + raw, digest_size=12).hexdigest()
         common = {
             "event_id": f"{digest}-{self._instants.lines_at(fields.at_ms, digest)}",
@@ -173,7 +173,7 @@ class QueueLogParser:
             return raw.decode(self._encoding, "replace")
 
     def _fields(self, text: str) -> tuple[Fields, Meaning | None]:
-        """Return the fields of a line, and what the site or those who added its kind mean by it, if Asterisk does not."""
+        """Return the fields of a line, and its meaning to the site or to a phone system, None if it is Asterisk's."""
         parts = text.split("|")
         at_ms = self._clock.read(parts[0]) if len(parts) >= _TIME_AND_CALL else None
         if at_ms is None:
@@ -190,7 +190,7 @@ class QueueLogParser:
             least = CALL.get(kind, 0)
             if len(parameters) < least:
                 raise BadLineError("truncated", f"{kind} has {len(parameters)} of at least {least} parameters")
-            # An empty one with others after it was written empty.
+            # An empty one followed by others was written empty.
             if kind in TIMED and not any(parameters[least - 1 :]):
                 raise BadLineError("truncated", f"{kind} without its last parameter")
         if at_ms < MIN_TIME_MS:
@@ -257,16 +257,16 @@ class QueueLogParser:
         talk = seconds(fields.parameters, 1, "call time")
         ended = ContactEnded(**common, by="agent" if fields.kind == "COMPLETEAGENT" else "customer")
         events: list[Event] = [ended]
-        waits = self._calls.waiting(fields.call)
-        # Only of a call that this log had before: of another one the answer may stand in a file that was read by itself.
-        if waits is not None and (fields.queue or waits.queue) is not None:
-            at_ms = fields.at_ms if talk is None else max(waits.since_ms, fields.at_ms - round(talk * 1000))
+        waiting = self._calls.waiting(fields.call)
+        # Only for a call that this log had before: the answer to another one may be in a file that was read separately.
+        if waiting is not None and (fields.queue or waiting.queue) is not None:
+            at_ms = fields.at_ms if talk is None else max(waiting.since_ms, fields.at_ms - round(talk * 1000))
             before = {"event_id": f"{common['event_id']}-answered", "sequence": self._instants.events_at(at_ms)}
             if at_ms < fields.at_ms:
                 before |= {"occurred_at": from_ms(at_ms), "received_at": min(common["received_at"], from_ms(at_ms))}
             else:
                 events = [ended.model_copy(update={"sequence": common["sequence"] + 1})]
-            answer = {"agent": fields.member, "queue": fields.queue or waits.queue, "wait_seconds": hold, "reports": self._reports}
+            answer = {"agent": fields.member, "queue": fields.queue or waiting.queue, "wait_seconds": hold, "reports": self._reports}
             events.insert(0, ContactAnswered.model_validate(common | before | answer))
             if fields.member is not None:
                 self._calls.answered(fields.call, fields.queue, fields.member, fields.at_ms)
@@ -274,12 +274,12 @@ class QueueLogParser:
         return events
 
     def _restarted(self, common: dict[str, Any]) -> list[Event]:
-        """End all that was open: with Asterisk its channels were gone."""
+        """End all open calls: their channels ended with Asterisk."""
         events: list[Event] = []
         for number, call in enumerate(self._calls.take_all()):
-            mark = hashlib.blake2b(call.encode(), digest_size=6).hexdigest()
+            suffix = hashlib.blake2b(call.encode(), digest_size=6).hexdigest()
             conversation = f"{self.source}:{call}"
-            own = {"event_id": f"{common['event_id']}-{mark}", "sequence": common["sequence"] + number}
+            own = {"event_id": f"{common['event_id']}-{suffix}", "sequence": common["sequence"] + number}
             events.append(
                 ContactEnded(**common | own, conversation_id=conversation, contact_id=conversation, by="system", reason="QUEUESTART")
             )
@@ -292,7 +292,7 @@ class QueueLogParser:
             raise BadLineError("no_queue", f"{fields.kind} without a queue")
         text = fields.parameters[0].strip() if fields.parameters else ""
         reason = (text or None) if fields.kind in {"PAUSE", "PAUSEALL"} else None
-        pause = (word(reason) if reason else "") or "paused"
+        pause = (state_name(reason) if reason else "") or "paused"
         # Checked before the memberships change, so that a rejected line leaves no trace.
         event = AgentStateChanged(**common, person_id=fields.member, axis="presence", state=pause, reason=reason)
         return [event.model_copy(update={"state": self._presence(fields.kind, fields.member, fields.queue or "", text, pause)})]
