@@ -1,1 +1,1 @@
-"""What people do about alerts, and how they are told of them."""
+"""What people do about alerts, and how they are notified of them."""

@@ -1,4 +1,4 @@
-"""Writes what was done about alerts."""
+"""Write actions on alerts."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ __all__ = ["ActionLog", "KafkaActionLog", "encoded"]
 
 
 class ActionLog(Protocol):
-    """Where records of actions go."""
+    """Writes records of actions."""
 
     async def write(self, record: ActionRecord | None = None, *, without: Iterable[str] = ()) -> None:
-        """Write a record and delete keys; return when the table has it, with all that came before; raise NotWrittenError."""
+        """Write a record and delete keys; return once the table has read it, and all before it; raise NotWrittenError."""
 
 
 def encoded(record: ActionRecord) -> tuple[bytes, bytes]:
@@ -29,7 +29,7 @@ def encoded(record: ActionRecord) -> tuple[bytes, bytes]:
 
 
 class KafkaActionLog:
-    """The topic."""
+    """Writes them to the topic."""
 
     def __init__(self, actions: Actions, *, bootstrap: str, topic_prefix: str, client_options: Mapping[str, Any] | None = None) -> None:
         self._writer = TopicWriter(
@@ -37,7 +37,7 @@ class KafkaActionLog:
         )
 
     async def write(self, record: ActionRecord | None = None, *, without: Iterable[str] = ()) -> None:
-        """Write a record and delete keys; return when the table has it, with all that came before; raise NotWrittenError."""
+        """Write a record and delete keys; return once the table has read it, and all before it; raise NotWrittenError."""
         records: dict[str, bytes | None] = dict.fromkeys(without)
         if record is not None:
             records[key_of(record)] = encoded(record)[1]

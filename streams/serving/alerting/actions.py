@@ -1,4 +1,4 @@
-"""What was done about alerts, as all servers read it from one topic; no clock, no network."""
+"""The table of actions on alerts, which all servers read from one topic; no clock, no network."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 __all__ = ["Actions", "actions_topic", "key_of"]
 
 _RECORD: TypeAdapter[ActionRecord] = TypeAdapter(ActionRecord)
-#: A silence that is over is kept so long, that clocks of servers may differ.
-_OVER_MS: Final = 60_000
-#: What was done about an alert that is over is kept so long, for the history, and so much of it at most.
-_KEPT_MS: Final = 7 * 24 * 60 * 60 * 1000
-_MOST_KEPT: Final = 5000
+#: An ended silence is retained this long, as clocks of servers may differ.
+_ENDED_SILENCE_MS: Final = 60_000
+#: How long actions on a cleared alert are retained for the history, and of how many alerts at most.
+_RETENTION_MS: Final = 7 * 24 * 60 * 60 * 1000
+_MOST_RETAINED: Final = 5000
 
 
 def actions_topic(topic_prefix: str) -> str:
-    """Return the name of the compacted topic of what was done about alerts."""
+    """Return the name of the compacted topic of actions on alerts."""
     return topic("alert-actions.v1").full_name(topic_prefix)
 
 
@@ -52,8 +52,8 @@ def key_of(record: ActionRecord) -> str:
 class Actions(Latest[Entry[ActionRecord]]):
     """The newest record of each key of alert-actions.
 
-    ``concerns`` is told which alerts something has changed for: a predicate. ``expects`` is told the alerts about what is expected that
-    fire, whenever these have changed.
+    ``concerns`` is called with a predicate of the alerts that a change affects. ``expects`` is called with the firing alerts on
+    expectations, whenever these change.
     """
 
     def __init__(self) -> None:
@@ -70,10 +70,10 @@ class Actions(Latest[Entry[ActionRecord]]):
 
     def revision_of(self, key: str) -> int:
         """Return the revision of the record of a key, 0 without one."""
-        found = self._entries.get(key)
-        return 0 if found is None else found.revision
+        entry = self._entries.get(key)
+        return 0 if entry is None else entry.revision
 
-    def read(self, key: str, value: bytes, version: int, partition: int | None) -> Entry[ActionRecord]:  # noqa: ARG002 - told to all tables
+    def read(self, key: str, value: bytes, version: int, partition: int | None) -> Entry[ActionRecord]:  # noqa: ARG002 - as of all tables
         """Return the entry of a record; raise ValueError if it is none."""
         try:
             record = _RECORD.validate_python(orjson.loads(value))
@@ -83,12 +83,12 @@ class Actions(Latest[Entry[ActionRecord]]):
             raise ValueError("not the key of its record")
         return Entry(key, record, b"", version)
 
-    def scope_key(self, entry: Entry[ActionRecord]) -> tuple[str | None, str, str | None]:  # noqa: ARG002 - of every table
-        """Return that it is about no scope: what is shown of it stands beside alerts."""
+    def scope_key(self, entry: Entry[ActionRecord]) -> tuple[str | None, str, str | None]:  # noqa: ARG002 - as of all tables
+        """Return that it is about no scope: it is shown with alerts only."""
         return None, "", None
 
     def acknowledgement(self, alert_id: str) -> Acknowledgement | None:
-        """Return who has acknowledged an alert."""
+        """Return the acknowledgement of an alert."""
         return self._acknowledged.get(alert_id)
 
     def silence(self, silence_id: str) -> Silence | None:
@@ -96,77 +96,78 @@ class Actions(Latest[Entry[ActionRecord]]):
         return self._silences.get(silence_id)
 
     def silences(self, now_ms: int) -> list[Silence]:
-        """Return the silences that hold, the first to end first."""
-        held = (each for each in self._silences.values() if to_ms(each.until) > now_ms)
-        return sorted(held, key=lambda each: (each.until, each.silence_id))
+        """Return the silences in force, the first to end first."""
+        in_force = (each for each in self._silences.values() if to_ms(each.until) > now_ms)
+        return sorted(in_force, key=lambda each: (each.until, each.silence_id))
 
     def silenced(self, alert: AlertRecord, now_ms: int) -> Silence | None:
-        """Return the silence that keeps quiet about an alert, of several the one that ends last."""
+        """Return the silence that covers an alert, of several the one that ends last."""
         covering = [each for each in self.silences(now_ms) if each.covers(alert)]
         return covering[-1] if covering else None
 
     def expected(self) -> list[ExpectedAlert]:
-        """Return the alerts about what is expected, also those that are over, in the order in which they fired."""
+        """Return the alerts on expectations, including cleared ones, in the order in which they fired."""
         return sorted(self._expected.values(), key=lambda each: (each.alert.fired_at or "", each.alert.alert_id))
 
     def open_alerts(self) -> list[OpenAlert]:
-        """Return the alerts that people are to be told of, in the order in which they came."""
+        """Return the alerts with notifications to come, in the order of arrival."""
         return sorted(self._open.values(), key=lambda each: (each.noticed_at, each.alert.alert_id))
 
     def open_alert(self, alert_id: str) -> OpenAlert | None:
-        """Return an alert that people are to be told of."""
+        """Return an alert with notifications to come."""
         return self._open.get(alert_id)
 
     def due(self) -> list[Notification]:
-        """Return the messages that are decided on and not settled, in the order of decisions."""
-        found = (each for each in self._notifications.values() if each.outcome == "due")
-        return sorted(found, key=lambda each: (each.decided_at, ("fired", "escalated", "cleared").index(each.event), each.message_id))
+        """Return the notifications that are decided and without an outcome, in the order of decisions."""
+        due = (each for each in self._notifications.values() if each.outcome == "due")
+        return sorted(due, key=lambda each: (each.decided_at, ("fired", "escalated", "cleared").index(each.event), each.message_id))
 
-    def told(self, alert_id: str) -> list[Notification]:
-        """Return the messages about an alert, the oldest first."""
+    def notifications(self, alert_id: str) -> list[Notification]:
+        """Return the notifications about an alert, the oldest first."""
         return sorted(self._of_alert.get(alert_id, {}).values(), key=lambda each: (each.decided_at, each.step))
 
     def offset(self, partition: int) -> int | None:
-        """Return how far the history of alerts is taken in; None before the first time."""
-        found = self._progress.get(partition)
-        return None if found is None else found.offset
+        """Return the next offset of the history of alerts to ingest; None before the first time."""
+        progress = self._progress.get(partition)
+        return None if progress is None else progress.offset
 
     def beside(self, alert: AlertRecord, now_ms: int) -> dict[str, Any]:
-        """Return what is served beside an alert that fires: who acknowledged it, what silences it, who was told; absent without."""
+        """Return the fields served with a firing alert: its acknowledgement, silence and notifications, where there are any."""
         beside: dict[str, Any] = {}
         if alert.state != "firing":
             return beside
-        acknowledged, silence, told = self.acknowledgement(alert.alert_id), self.silenced(alert, now_ms), self.told(alert.alert_id)
+        acknowledged, silence = self.acknowledgement(alert.alert_id), self.silenced(alert, now_ms)
+        notifications = self.notifications(alert.alert_id)
         if acknowledged is not None:
             beside["acknowledged"] = acknowledged.model_dump(mode="json", include={"by", "at", "note"})
         if silence is not None:
             beside["silenced"] = silence.model_dump(mode="json", include={"silence_id", "by", "until", "reason"})
-        if told:
+        if notifications:
             shown = {"receiver", "event", "outcome", "decided_at", "settled_at"}
-            beside["told"] = [each.model_dump(mode="json", include=shown) for each in told]
+            beside["told"] = [each.model_dump(mode="json", include=shown) for each in notifications]
         return beside
 
-    def over(self, firing: Iterable[str], now_ms: int) -> list[str]:
-        """Return the keys of what is over, given the ids of the alerts that fire: silences, and of other alerts what is old or too much."""
-        going_on = {*firing, *self._open}
-        gone = [key_of(each) for each in self._silences.values() if to_ms(each.until) + _OVER_MS <= now_ms]
-        much = 0
-        for at_ms, key, size in sorted(self._of_the_past(going_on), reverse=True):
-            much += size
-            if at_ms + _KEPT_MS <= now_ms or much > _MOST_KEPT:
-                gone.append(key)
-        return gone
+    def expired(self, firing: Iterable[str], now_ms: int) -> list[str]:
+        """Return the keys of expired records, given the ids of firing alerts: ended silences, old or surplus actions on others."""
+        active = {*firing, *self._open}
+        expired = [key_of(each) for each in self._silences.values() if to_ms(each.until) + _ENDED_SILENCE_MS <= now_ms]
+        total = 0
+        for at_ms, key, size in sorted(self._ended(active), reverse=True):
+            total += size
+            if at_ms + _RETENTION_MS <= now_ms or total > _MOST_RETAINED:
+                expired.append(key)
+        return expired
 
-    def _of_the_past(self, going_on: set[str]) -> Iterator[tuple[int, str, int]]:
-        """Yield of what was done about alerts that are over when, its key, and of how many alerts it is."""
+    def _ended(self, active: set[str]) -> Iterator[tuple[int, str, int]]:
+        """Yield the time, key and number of alerts of each action on alerts that are not active."""
         for acknowledged in self._acknowledged.values():
-            if acknowledged.alert_id not in going_on:
+            if acknowledged.alert_id not in active:
                 yield to_ms(acknowledged.at), key_of(acknowledged), 1
-        for told in self._expected.values():
-            if told.alert.state == "cleared" and told.alert.alert_id not in going_on:
-                yield parse_time_ms(told.alert.as_of), key_of(told), 1
+        for expected in self._expected.values():
+            if expected.alert.state == "cleared" and expected.alert.alert_id not in active:
+                yield parse_time_ms(expected.alert.as_of), key_of(expected), 1
         for message in self._notifications.values():
-            if message.settled_at is not None and not any(each.alert_id in going_on for each in message.alerts):
+            if message.settled_at is not None and not any(each.alert_id in active for each in message.alerts):
                 yield to_ms(message.settled_at), key_of(message), len(message.alerts)
 
     def _replaced(self, entry: Entry[ActionRecord] | None = None, before: Entry[ActionRecord] | None = None) -> None:
@@ -177,24 +178,24 @@ class Actions(Latest[Entry[ActionRecord]]):
             ):
                 table.clear()
             for each in self._entries.values():
-                self._take(each.record)
-            self._tell_expected()
+                self._index(each.record)
+            self._publish_expected()
             self.concerns(lambda _: True)
             return
         if before is not None:
-            self._let_go(before.record)
+            self._unindex(before.record)
         if entry is not None:
-            self._take(entry.record)
+            self._index(entry.record)
         for changed in (entry, before):
             if changed is not None and not isinstance(changed.record, ExpectedAlert | OpenAlert | ActionProgress):
-                self.concerns(_concerned(changed.record))
+                self.concerns(_affected(changed.record))
         if any(changed is not None and isinstance(changed.record, ExpectedAlert) for changed in (entry, before)):
-            self._tell_expected()
+            self._publish_expected()
 
-    def _tell_expected(self) -> None:
+    def _publish_expected(self) -> None:
         self.expects([each.alert for each in self.expected() if each.alert.state == "firing"])
 
-    def _take(self, record: ActionRecord) -> None:
+    def _index(self, record: ActionRecord) -> None:
         match record:
             case Acknowledgement():
                 self._acknowledged[record.alert_id] = record
@@ -211,7 +212,7 @@ class Actions(Latest[Entry[ActionRecord]]):
             case ActionProgress():
                 self._progress[record.partition] = record
 
-    def _let_go(self, record: ActionRecord) -> None:
+    def _unindex(self, record: ActionRecord) -> None:
         match record:
             case Acknowledgement():
                 self._acknowledged.pop(record.alert_id, None)
@@ -232,7 +233,7 @@ class Actions(Latest[Entry[ActionRecord]]):
                 self._progress.pop(record.partition, None)
 
 
-def _concerned(record: Acknowledgement | Silence | Notification) -> Callable[[AlertRecord], bool]:
+def _affected(record: Acknowledgement | Silence | Notification) -> Callable[[AlertRecord], bool]:
     match record:
         case Acknowledgement():
             return lambda alert: alert.alert_id == record.alert_id

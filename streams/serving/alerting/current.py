@@ -1,4 +1,4 @@
-"""The figure of an alert as it is now, beside what it was when the alert fired."""
+"""Update the figures of an alert to their current values."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 __all__ = ["current_of"]
 
-_Told = TypeVar("_Told", AlertRecord, AlertConditionRecord)
+_Record = TypeVar("_Record", AlertRecord, AlertConditionRecord)
 
 
 def current_of(store: Store) -> Callable[[AlertRecord], AlertRecord]:
-    """Return what gives an alert the newest figure of the store, and leaves it as it is where there is none."""
+    """Return a function that gives an alert the newest figures of the store; without any the alert stays as it is."""
 
     def current(alert: AlertRecord) -> AlertRecord:
         if alert.expected_at is not None:
-            return alert  # of what is to come there is no record
+            return alert  # expectations have no record
         windows = [alert.window] if alert.conditions is None else [each.window for each in alert.conditions]
         groups = {window or "now" for window in windows}
         entries = {
@@ -44,19 +44,19 @@ def current_of(store: Store) -> Callable[[AlertRecord], AlertRecord]:
     return current
 
 
-def _updated(store: Store, entries: Mapping[str, Entry], told: _Told) -> _Told:
-    """Return what is told of a figure with its value of now; itself where there is none."""
-    entry = entries.get(told.window or "now")
-    figure = {} if entry is None else _figure(store, entry, told.kpi)
+def _updated(store: Store, entries: Mapping[str, Entry], record: _Record) -> _Record:
+    """Return a record with the current value of its figure; the record itself where there is none."""
+    entry = entries.get(record.window or "now")
+    figure = {} if entry is None else _figure(store, entry, record.kpi)
     if not isinstance(figure.get("value"), int | float):
-        return told
-    return told.model_copy(update={name: figure.get(name) for name in ("value", "numerator", "denominator")})
+        return record
+    return record.model_copy(update={name: figure.get(name) for name in ("value", "numerator", "denominator")})
 
 
 def _figure(store: Store, entry: Entry, kpi: str) -> dict[str, Any]:
     if entry.group != "now":
-        found: dict[str, Any] = orjson.loads(entry.raw)["kpis"].get(kpi) or {}
-        return found
+        figure: dict[str, Any] = orjson.loads(entry.raw)["kpis"].get(kpi) or {}
+        return figure
     if kpi == "longest_wait":
         return {"value": store.longest_wait_seconds(entry)}
     if kpi == "backlog_oldest":

@@ -1,6 +1,6 @@
-"""When alerts about what is expected fire and clear, from an outlook and what stands already; no clock, no network.
+"""Evaluate alert rules on expectations, from an outlook and the alerts that fire already; no clock, no network.
 
-The stream does not look at what is expected (``docs/design.md``): whoever tells people does, and writes it where that is written.
+The stream does not evaluate expectations (``docs/design.md``): the notifier does, and writes these alerts with its actions.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MINUTE_MS: Final = 60_000
 
 
 class Outlook(NamedTuple):
-    """What is expected of queues, as of when, and by which rules that is judged."""
+    """The expectations of queues, their as-of, and the rules to evaluate."""
 
     as_of_ms: int
     #: As ``GET /api/v1/outlook`` has them.
@@ -40,16 +40,16 @@ class _Breach(NamedTuple):
 
 
 class Expecting:
-    """Remembers since when a breach is expected, and since when one no more, for as long as one process tells people."""
+    """Remembers since when each breach is expected, or no longer expected, while this process leads."""
 
     def __init__(self) -> None:
         self._since: dict[str, int] = {}
         self._good_since: dict[str, int] = {}
 
-    def look(self, outlook: Outlook, stand: Iterable[ExpectedAlert], now_ms: int) -> list[ExpectedAlert]:
-        """Return what has changed; ``stand`` are the alerts as last written, ``now_ms`` numbers what is written."""
-        standing = {_key(each.alert): each for each in stand if each.alert.state == "firing"}
-        found: list[ExpectedAlert] = []
+    def evaluate(self, outlook: Outlook, alerts: Iterable[ExpectedAlert], now_ms: int) -> list[ExpectedAlert]:
+        """Return the alerts that changed; ``alerts`` are those last written, ``now_ms`` is their least revision."""
+        firing = {_key(each.alert): each for each in alerts if each.alert.state == "firing"}
+        changed: list[ExpectedAlert] = []
         watched = set[str]()
         for name, rule, queue in _watched(outlook):
             key = alert_key(name, f"queue:{queue['queue']}", queue["channel"])
@@ -59,20 +59,20 @@ class Expecting:
                 watched.discard(key)
                 continue
             breach = _breach(rule, queue, threshold, outlook.as_of_ms)
-            last = standing.get(key)
+            last = firing.get(key)
             if last is None:
-                found += self._maybe_fires(key, name, rule, queue, threshold, breach, outlook.as_of_ms, now_ms)
+                changed += self._maybe_fires(key, name, rule, queue, threshold, breach, outlook.as_of_ms, now_ms)
             else:
-                found += self._goes_on(key, rule, queue, last, breach, outlook.as_of_ms, now_ms)
-        for key, last in standing.items():
+                changed += self._maybe_clears(key, rule, queue, last, breach, outlook.as_of_ms, now_ms)
+        for key, last in firing.items():
             if key not in watched:
                 rule_now = outlook.rules.get(last.alert.rule)
                 configured = rule_now is not None and rule_now.is_expected
-                found.append(_cleared(last, "too_few_contacts" if configured else "rule_removed", outlook.as_of_ms, now_ms))
+                changed.append(_cleared(last, "too_few_contacts" if configured else "rule_removed", outlook.as_of_ms, now_ms))
         for remembered in (self._since, self._good_since):
             for key in remembered.keys() - watched:
                 del remembered[key]
-        return found
+        return changed
 
     def _maybe_fires(
         self,
@@ -93,7 +93,7 @@ class Expecting:
         if as_of_ms - since < 1000 * rule.for_seconds:
             return
         del self._since[key]
-        told = AlertRecord(
+        alert = AlertRecord(
             alert_id=alert_id(key, since),
             rule=name,
             severity=rule.severity,
@@ -117,17 +117,17 @@ class Expecting:
             as_of=format_ms(as_of_ms),
             revision=now_ms,
         )
-        yield ExpectedAlert(alert=told)
+        yield ExpectedAlert(alert=alert)
 
-    def _goes_on(
+    def _maybe_clears(
         self, key: str, rule: AlertRule, queue: dict[str, Any], last: ExpectedAlert, breach: _Breach | None, as_of_ms: int, now_ms: int
     ) -> Iterator[ExpectedAlert]:
         if breach is not None:
             self._good_since.pop(key, None)
             if breach.start != last.alert.expected_at:
-                # The time that it is expected for has moved on.
-                told = {"expected_at": breach.start, "value": breach.level, "denominator": breach.contacts, "as_of": format_ms(as_of_ms)}
-                yield _changed(last, now_ms, told)
+                # The expected time has moved.
+                changes = {"expected_at": breach.start, "value": breach.level, "denominator": breach.contacts, "as_of": format_ms(as_of_ms)}
+                yield _changed(last, now_ms, changes)
             return
         if as_of_ms - self._good_since.setdefault(key, as_of_ms) >= 1000 * rule.clear_for_seconds:
             del self._good_since[key]
@@ -144,7 +144,7 @@ def _watched(outlook: Outlook) -> Iterator[tuple[str, AlertRule, dict[str, Any]]
 
 
 def _breach(rule: AlertRule, queue: dict[str, Any], threshold: float, as_of_ms: int) -> _Breach | None:
-    """Return the first interval within the rule's minutes that is expected below, with enough contacts."""
+    """Return the first interval within the rule's minutes that is expected below the threshold, with enough contacts."""
     ends = as_of_ms + (rule.expected_within_minutes or 0) * _MINUTE_MS
     for each in queue["intervals"]:
         level = each["service_level"]
@@ -157,12 +157,11 @@ def _key(alert: AlertRecord) -> str:
     return alert_key(alert.rule, f"{alert.scope_kind}:{alert.scope}", alert.channel)
 
 
-def _changed(last: ExpectedAlert, now_ms: int, told: dict[str, Any]) -> ExpectedAlert:
-    alert = last.alert.model_copy(update={**told, "revision": max(now_ms, last.alert.revision + 1)})
+def _changed(last: ExpectedAlert, now_ms: int, changes: dict[str, Any]) -> ExpectedAlert:
+    alert = last.alert.model_copy(update={**changes, "revision": max(now_ms, last.alert.revision + 1)})
     return ExpectedAlert(alert=alert, revision=last.revision + 1)
 
 
 def _cleared(last: ExpectedAlert, because: ClearedBecause, as_of_ms: int, now_ms: int) -> ExpectedAlert:
     at = format_ms(as_of_ms)
-    told = {"state": "cleared", "cleared_at": at, "cleared_because": because, "as_of": at}
-    return _changed(last, now_ms, told)
+    return _changed(last, now_ms, {"state": "cleared", "cleared_at": at, "cleared_because": because, "as_of": at})

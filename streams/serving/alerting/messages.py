@@ -1,4 +1,4 @@
-"""A message about alerts, as people read it: of bounded length, with the values of now, in English and Japanese."""
+"""Compose the message about alerts that receivers read: bounded in length, with current values, in English and Japanese."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Message", "message_of", "test_message"]
 
-#: So many alerts are named; of the others their number is told.
+#: The most alerts that are named; the others are counted.
 _NAMED: Final = 10
 #: The longest sentence about one alert, in characters.
 _LONGEST: Final = 400
@@ -30,12 +30,12 @@ _LONGEST: Final = 400
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What a receiver is sent. ``message_id`` is the same at every attempt."""
+    """A message to a receiver. ``message_id`` is the same at every attempt."""
 
     message_id: str
     event: str
     step: int
-    #: Language → the text, and its first line.
+    #: Language → the text, and the subject.
     texts: dict[Language, str]
     subjects: dict[Language, str]
     alerts: list[dict[str, Any]]
@@ -46,12 +46,12 @@ class Message:
         return "\n\n".join(self.texts[each] for each in LANGUAGES if language in {each, "both"})
 
     def subject(self, language: Literal["en", "ja", "both"]) -> str:
-        """Return the first line."""
+        """Return the subject."""
         return self.subjects["ja" if language == "ja" else "en"]
 
 
 def message_of(notification: Notification, current: Current, zone: ZoneInfo, board_url: str | None) -> Message:
-    """Return the message of a notification; ``current`` returns an alert with the figure of now, where one is known."""
+    """Return the message of a notification; ``current`` returns an alert with its current figures, where known."""
     shown = notification.alerts if notification.event == "cleared" else [current(alert) for alert in notification.alerts]
     first = shown[0]
     link = None
@@ -64,11 +64,11 @@ def message_of(notification: Notification, current: Current, zone: ZoneInfo, boa
     sentences = [texts_of(alert, zone) for alert in shown[:_NAMED]]
     for language in LANGUAGES:
         subjects[language] = _subject(language, notification.event, shown)
-        lines = [_short(told[f"text_{language}"]) for told in sentences]
+        lines = [_short(each[f"text_{language}"]) for each in sentences]
         if len(shown) > _NAMED:
-            lines.append(_word(language, "alert.more", n=f"{len(shown) - _NAMED}"))
+            lines.append(_text(language, "alert.more", n=f"{len(shown) - _NAMED}"))
         if notification.event == "escalated":
-            lines.insert(0, _word(language, "alert.unacknowledged"))
+            lines.insert(0, _text(language, "alert.unacknowledged"))
         if link is not None:
             lines.append(link)
         texts[language] = "\n".join(lines)
@@ -77,26 +77,26 @@ def message_of(notification: Notification, current: Current, zone: ZoneInfo, boa
 
 
 def test_message(board_url: str | None) -> Message:
-    """Return a message that says it is a test."""
+    """Return a test message."""
     texts: dict[Language, str] = {
-        language: _word(language, "alert.test") + ("" if board_url is None else f"\n{board_url}") for language in LANGUAGES
+        language: _text(language, "alert.test") + ("" if board_url is None else f"\n{board_url}") for language in LANGUAGES
     }
-    subjects: dict[Language, str] = {language: _word(language, "alert.test") for language in LANGUAGES}
+    subjects: dict[Language, str] = {language: _text(language, "alert.test") for language in LANGUAGES}
     return Message(str(uuid.uuid4()), "test", 0, texts, subjects, [], board_url)
 
 
 def _subject(language: Language, event: str, alerts: list[AlertRecord]) -> str:
-    head = _word(language, "alert.cleared" if event == "cleared" else f"alert.{alerts[0].severity}")
+    head = _text(language, "alert.cleared" if event == "cleared" else f"alert.{alerts[0].severity}")
     if event == "escalated":
-        head = f"{_word(language, 'alert.escalated')}: {head}"
-    scope = alerts[0].scope if alerts[0].scope_kind != "total" else _word(language, "scope.total")
-    rest = f" (+{len(alerts) - 1})" if len(alerts) > 1 else ""
-    return _short(f"{head}: {alerts[0].rule} – {scope}{rest}".translate(dict.fromkeys(range(32), " ")))
+        head = f"{_text(language, 'alert.escalated')}: {head}"
+    scope = alerts[0].scope if alerts[0].scope_kind != "total" else _text(language, "scope.total")
+    others = f" (+{len(alerts) - 1})" if len(alerts) > 1 else ""
+    return _short(f"{head}: {alerts[0].rule} – {scope}{others}".translate(dict.fromkeys(range(32), " ")))
 
 
 def _short(text: str) -> str:
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
-def _word(language: Language, name: str, /, **blanks: str) -> str:
+def _text(language: Language, name: str, /, **blanks: str) -> str:
     return WORDS[language][name].format(**blanks)

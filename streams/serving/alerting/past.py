@@ -1,4 +1,4 @@
-"""What became of alerts: the newest of those that fired, each with everything that was done about it; no clock, no network."""
+"""The history of alerts: the newest that fired, each with its notifications and actions; no clock, no network."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from streams.serving.alerting.actions import Actions
 
-__all__ = ["MOST_ALERTS", "PastAlert", "PastAlerts", "history_topic", "past_of", "told_past"]
+__all__ = ["MOST_ALERTS", "PastAlert", "PastAlerts", "history_topic", "past_document", "past_of"]
 
-#: So many alerts are held, the newest.
+#: The most alerts held, the newest.
 MOST_ALERTS: Final = 5000
 
 
@@ -29,7 +29,7 @@ def history_topic(topic_prefix: str) -> str:
 
 @dataclass(slots=True, frozen=True)
 class PastAlert:
-    """One breach: how it fired, where that is still known, and how it stands."""
+    """One breach: its firing record, where still known, and its newest record."""
 
     #: The id of the alert.
     key: str
@@ -48,15 +48,15 @@ class PastAlert:
         return self.record.fired_at or self.record.since
 
     @property
-    def place(self) -> str:
-        """Where it stands in the order of firing."""
+    def sort_key(self) -> str:
+        """Its key in the order of firing."""
         return f"{self.fired_at}|{self.key}"
 
 
 class PastAlerts(Latest[PastAlert]):
     """The newest alerts of the history, by id."""
 
-    def read(self, key: str, value: bytes, version: int, partition: int | None) -> PastAlert:  # noqa: ARG002 - told to all tables
+    def read(self, key: str, value: bytes, version: int, partition: int | None) -> PastAlert:  # noqa: ARG002 - as of all tables
         """Return the entry of a record; raise ValueError if it is none."""
         record = read_alert(value)
         before = self._entries.get(record.alert_id)
@@ -64,7 +64,7 @@ class PastAlerts(Latest[PastAlert]):
         return PastAlert(record.alert_id, record, fired, version)
 
     def scope_key(self, entry: PastAlert) -> ScopeKey:
-        """Return what an alert is about."""
+        """Return the scope key of an alert."""
         return entry.record.scope_kind, entry.record.scope, entry.record.channel
 
     def _put(self, entry: PastAlert) -> bool:
@@ -75,34 +75,34 @@ class PastAlerts(Latest[PastAlert]):
 
 
 def past_of(past: PastAlerts, actions: Actions) -> list[PastAlert]:
-    """Return all alerts that are known, also those about what is expected, the last to fire first."""
+    """Return all known alerts, including those on expectations, the last to fire first."""
     expected = [PastAlert(each.alert.alert_id, each.alert, None) for each in actions.expected()]
-    return sorted([*past.entries(), *expected], key=lambda each: each.place, reverse=True)
+    return sorted([*past.entries(), *expected], key=lambda each: each.sort_key, reverse=True)
 
 
-def told_past(alert: PastAlert, actions: Actions) -> dict[str, Any]:
-    """Return an alert as it stands, and in ``events`` what happened to it and was done about it, in order of time."""
+def past_document(alert: PastAlert, actions: Actions) -> dict[str, Any]:
+    """Return an alert's newest record, and in ``events`` its history in order of time."""
     events = [event for _, event in sorted(_events(alert, actions), key=lambda each: each[0])]
     lasted = lasted_ms(alert.record)
     return {**alert.record.model_dump(mode="json"), "duration_seconds": None if lasted is None else lasted / 1000, "events": events}
 
 
 def _events(alert: PastAlert, actions: Actions) -> Iterator[tuple[tuple[int, int], dict[str, Any]]]:
-    """Yield events, each with its place in order: by time, and what comes of what at the same instant."""
+    """Yield events, each with its sort key: by time, and at the same instant cause before effect."""
     record = alert.record
     value = None if alert.fired is None else alert.fired.value
     yield (parse_time_ms(alert.fired_at), 0), {"event": "fired", "at": alert.fired_at, "value": value}
-    for told in actions.told(record.alert_id):
-        decided, settled = to_ms(told.decided_at), None if told.settled_at is None else to_ms(told.settled_at)
-        if told.event == "escalated":
-            yield (decided, 1), {"event": "escalated", "at": format_ms(decided), "receiver": told.receiver, "step": told.step}
-        outcome = {"event": told.outcome, "of": told.event, "receiver": told.receiver}
-        yield (settled or decided, 2), {**outcome, "at": format_ms(settled or decided)}
+    for each in actions.notifications(record.alert_id):
+        decided_ms, ended_ms = to_ms(each.decided_at), None if each.settled_at is None else to_ms(each.settled_at)
+        if each.event == "escalated":
+            yield (decided_ms, 1), {"event": "escalated", "at": format_ms(decided_ms), "receiver": each.receiver, "step": each.step}
+        outcome = {"event": each.outcome, "of": each.event, "receiver": each.receiver}
+        yield (ended_ms or decided_ms, 2), {**outcome, "at": format_ms(ended_ms or decided_ms)}
     acknowledged = actions.acknowledgement(record.alert_id)
     if acknowledged is not None:
         at = to_ms(acknowledged.at)
         by = acknowledged.by.model_dump(mode="json")
         yield (at, 3), {"event": "acknowledged", "at": format_ms(at), "by": by, "note": acknowledged.note}
     if record.cleared_at is not None:
-        told_cleared = {"event": "cleared", "at": record.cleared_at, "because": record.cleared_because, "value": record.value}
-        yield (parse_time_ms(record.cleared_at), 4), told_cleared
+        cleared = {"event": "cleared", "at": record.cleared_at, "because": record.cleared_because, "value": record.value}
+        yield (parse_time_ms(record.cleared_at), 4), cleared

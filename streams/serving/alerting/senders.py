@@ -1,6 +1,6 @@
-"""Sends a message to a receiver, in the form that its system takes; says what came of it, never an address or a secret.
+"""Send a message to a receiver, in the format of its system; return the outcome, never an address or a secret.
 
-Forms: Slack https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks, Teams
+Formats: Slack https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks, Teams
 https://learn.microsoft.com/microsoftteams/platform/webhooks-and-connectors/how-to/add-incoming-webhook, LINE
 https://developers.line.biz/en/reference/messaging-api/#send-push-message with its retry key
 https://developers.line.biz/en/docs/messaging-api/retrying-api-request.
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["SettingError", "missing_variables", "send", "unset"]
 
 _SECONDS: Final = 10.0
-#: Teams takes 28 kB, LINE 5000 characters a message: what is longer is cut.
+#: Teams accepts 28 kB, LINE 5000 characters a message: longer ones are cut.
 _TEAMS_CHARACTERS: Final = 6000
 _LINE_CHARACTERS: Final = 4500
 _SLACK_CHARACTERS: Final = 12_000
@@ -42,7 +42,7 @@ _PERMANENT: Final = 500
 
 
 class SettingError(Exception):
-    """The environment lacks something, or holds something that is no use; the text names the variable, never what it holds."""
+    """An environment variable is missing or unusable; the text names the variable, never its value."""
 
 
 def missing_variables(receiver: Receiver, environment: Mapping[str, str]) -> list[str]:
@@ -52,12 +52,12 @@ def missing_variables(receiver: Receiver, environment: Mapping[str, str]) -> lis
 
 def unset(alerting: Alerting, environment: Mapping[str, str] = os.environ) -> list[str]:
     """Return which receivers lack environment variables, each with their names."""
-    found = ((name, missing_variables(receiver, environment)) for name, receiver in alerting.receivers.items())
-    return [f"receiver {name} needs {', '.join(names)}, which is not set in the environment" for name, names in found if names]
+    missing = ((name, missing_variables(receiver, environment)) for name, receiver in alerting.receivers.items())
+    return [f"receiver {name} needs {', '.join(names)}, which is not set in the environment" for name, names in missing if names]
 
 
 async def send(receiver: Receiver, message: Message, environment: Mapping[str, str], now: float) -> Answer:
-    """Send once; ``now`` is in seconds since the epoch. Raise SettingError, and nothing that a receiver or a network brings about."""
+    """Send once; ``now`` is in seconds since the epoch. Raise SettingError; failures of receiver and network are in the answer."""
     if lacking := missing_variables(receiver, environment):
         raise SettingError(f"{', '.join(lacking)} is not set")
     match receiver:
@@ -75,8 +75,8 @@ async def send(receiver: Receiver, message: Message, environment: Mapping[str, s
 
 async def _webhook(receiver: WebhookReceiver, message: Message, environment: Mapping[str, str], now: float) -> Answer:
     texts = {f"text_{language}": text for language, text in message.texts.items()}
-    told = {"message_id": message.message_id, "event": message.event, "step": message.step, "board_url": message.link}
-    body = orjson.dumps({**told, "text": message.text(receiver.language), **texts, "alerts": message.alerts})
+    fields = {"message_id": message.message_id, "event": message.event, "step": message.step, "board_url": message.link}
+    body = orjson.dumps({**fields, "text": message.text(receiver.language), **texts, "alerts": message.alerts})
     secret = "" if receiver.secret_variable is None else environment[receiver.secret_variable].strip()
     url = environment[receiver.url_variable].strip()
     try:
@@ -99,8 +99,8 @@ async def _line(receiver: LineReceiver, message: Message, environment: Mapping[s
     body = orjson.dumps({"to": environment[receiver.to_variable].strip(), "messages": [{"type": "text", "text": text}]})
     headers = {"Authorization": f"Bearer {environment[receiver.token_variable].strip()}", "X-Line-Retry-Key": message.message_id}
     answer = await _request(f"{receiver.api_url.rstrip('/')}/v2/bot/message/push", body, headers, now)
-    # LINE has taken a message with this key before.
-    return answer if answer.status != _CONFLICT else Answer(200, "taken before", None)
+    # LINE has accepted a message with this key before.
+    return answer if answer.status != _CONFLICT else Answer(200, "accepted before", None)
 
 
 async def _post(variable: str, environment: Mapping[str, str], document: Any, headers: dict[str, str], now: float) -> Answer:
@@ -113,21 +113,21 @@ async def _post(variable: str, environment: Mapping[str, str], document: Any, he
 
 
 async def _request(url: str, body: bytes, headers: dict[str, str], now: float) -> Answer:
-    told = {"Content-Type": "application/json", "User-Agent": "contact-streams", **headers}
+    headers = {"Content-Type": "application/json", "User-Agent": "contact-streams", **headers}
     timeout = aiohttp.ClientTimeout(total=_SECONDS)
     try:
         async with (
             aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()) as session,
-            session.post(URL(url), data=body, headers=told, allow_redirects=False) as response,
+            session.post(URL(url), data=body, headers=headers, allow_redirects=False) as response,
         ):
             return Answer(response.status, f"status {response.status}", retry_after(response.headers.get("Retry-After"), now))
     except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-        # Only its kind: texts of such errors may quote the address.
+        # Only the type: texts of these errors may quote the address.
         return Answer(None, type(error).__name__, None)
 
 
 def _escaped(text: str) -> str:
-    """Return a text in which Slack finds no markup: the name of a queue must not call everybody in a channel."""
+    """Return a text without Slack markup: the name of a queue must not notify a channel."""
     return text[:_SLACK_CHARACTERS].replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
@@ -148,7 +148,7 @@ def _card(receiver: TeamsReceiver, message: Message) -> dict[str, Any]:
 
 
 def _plain(line: str) -> str:
-    """Return a line in which a card finds no Markdown link."""
+    """Return a line without Markdown links."""
     return line.replace("[", "\\[").replace("]", "\\]")
 
 
@@ -157,7 +157,7 @@ def _mail(receiver: MailReceiver, message: Message, environment: Mapping[str, st
     mail["From"], mail["To"] = receiver.sender, ", ".join(receiver.to)
     mail["Subject"] = message.subject(receiver.language)
     mail["Date"] = format_datetime(from_ms(int(now * 1000)))
-    # The same at every attempt: programs that read mail know a repeat by it.
+    # The same at every attempt, so that mail programs recognize a repeat.
     mail["Message-ID"] = f"<{message.message_id}@{receiver.sender.partition('@')[2]}>"
     mail["Auto-Submitted"] = "auto-generated"
     mail.set_content(message.text(receiver.language))

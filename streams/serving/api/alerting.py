@@ -12,7 +12,7 @@ from schemas.metrics import ScopeKind
 from schemas.times import parse_time_ms
 from streams.serving.alerting.acting import about_alert, about_silence, acknowledgement_of, silence_of, too_many_silences
 from streams.serving.alerting.actions import key_of
-from streams.serving.alerting.past import past_of, told_past
+from streams.serving.alerting.past import past_document, past_of
 from streams.serving.api.answers import answer, asked_paging, asked_scopes, expect_table, instant_ms, json_answer
 from streams.serving.api.serving import SERVING
 from streams.serving.audit.auditor import actor_of
@@ -77,11 +77,13 @@ async def alert_history(request: web.Request) -> web.Response:
         if (not rules or each.record.rule in rules)
         and (not scopes or f"{each.record.scope_kind}:{each.record.scope}" in scopes)
         and (since_ms is None or parse_time_ms(each.fired_at) >= since_ms)
-        and (paging.after is None or each.place < paging.after)
+        and (paging.after is None or each.sort_key < paging.after)
     ]
     page = found[:limit]
-    cursor = cursor_of(page[-1].place) if len(found) > limit else None
-    return await answer(request, {**figures.header(view), "history": [told_past(each, figures.actions) for each in page]}, cursor=cursor)
+    cursor = cursor_of(page[-1].sort_key) if len(found) > limit else None
+    return await answer(
+        request, {**figures.header(view), "history": [past_document(each, figures.actions) for each in page]}, cursor=cursor
+    )
 
 
 async def silences(request: web.Request) -> web.Response:
@@ -142,7 +144,7 @@ async def _write(request: web.Request, record: ActionRecord | None = None, *, wi
     """Write, and with it delete what is over."""
     serving = request.app[SERVING]
     figures = serving.figures
-    over = figures.actions.over((each.alert_id for each in _firing(request)), _now_ms(request)) if figures.alerts.known else []
+    over = figures.actions.expired((each.alert_id for each in _firing(request)), _now_ms(request)) if figures.alerts.known else []
     if serving.action_log is None:
         raise _not_ready()
     try:

@@ -113,8 +113,8 @@ def test_an_acknowledgement_ends_with_its_alert() -> None:
     [
         ({"rule": "low-service-level", "scope": "queue:sales", "reason": "drill"}, 400, "until"),
         ({"until": "soon", "rule": "r", "reason": "drill"}, 400, "RFC 3339"),
-        ({"until": 0, "reason": "drill"}, 400, "which alerts"),
-        ({"until": -1, "rule": "r", "reason": "drill"}, 400, "to come"),
+        ({"until": 0, "reason": "drill"}, 400, "name the alerts"),
+        ({"until": -1, "rule": "r", "reason": "drill"}, 400, "a future time"),
         ({"until": 31 * 24 * HOUR_MS, "rule": "r", "reason": "drill"}, 400, "30 days"),
         ({"until": HOUR_MS, "rule": "r", "reason": ""}, 400, "reason"),
         ({"until": HOUR_MS, "rule": "r", "reason": "x" * 301}, 400, "reason"),

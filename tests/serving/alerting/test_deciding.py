@@ -13,7 +13,7 @@ from schemas.alert_actions import Notification, OpenAlert
 from schemas.times import format_ms, parse_time_ms
 from streams.serving.alerting.action_log import encoded
 from streams.serving.alerting.actions import Actions
-from streams.serving.alerting.deciding import MOST_IN_ONE, decide, settled, taken_in
+from streams.serving.alerting.deciding import MOST_IN_ONE, decide, ingested, with_outcome
 from tests.serving.alerting.center import alerting, cleared, fired
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Play:
 
     def comes(self, alert: AlertRecord) -> None:
         """Have an alert come into the history."""
-        told = taken_in(self.actions, alert, self.now_ms)
+        told = ingested(self.actions, alert, self.now_ms)
         if told is not None:
             self.write(*encoded(told))
 
@@ -49,7 +49,7 @@ class Play:
         decided = decide(self.actions, self.alerting, self.now_ms)
         for record in decided.records:
             self.write(*encoded(record))
-        for key in decided.gone:
+        for key in decided.deleted:
             self.write(key.encode(), None)
         told = [each for each in decided.records if isinstance(each, Notification)]
         return [f"{each.event} {each.receiver} {' '.join(alert.scope for alert in each.alerts)}" for each in told]
@@ -76,7 +76,7 @@ class Play:
     def settles(self) -> None:
         """Have everything that is due delivered."""
         for message in self.actions.due():
-            self.write(*encoded(settled(message, accepted=True, now_ms=self.now_ms)))
+            self.write(*encoded(with_outcome(message, accepted=True, now_ms=self.now_ms)))
 
 
 def test_unanswered_it_is_escalated_step_by_step_and_all_are_told_that_it_cleared() -> None:

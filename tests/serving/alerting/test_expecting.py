@@ -14,7 +14,7 @@ from streams.configuration.alerts import AlertRule
 from streams.serving.alert_text import texts_of
 from streams.serving.alerting.action_log import encoded
 from streams.serving.alerting.actions import Actions
-from streams.serving.alerting.deciding import taken_in
+from streams.serving.alerting.deciding import ingested
 from streams.serving.alerting.expecting import Expecting, Outlook
 from streams.serving.alerts import Alerts
 from tests.serving.alerting.memory import known_actions
@@ -48,7 +48,7 @@ class Leader:
     def looks(self, second: float, *queues: dict[str, Any]) -> list[tuple[str, Any]]:
         """Look at an outlook; return what is written: state, and why it cleared or what it is expected for."""
         at = NOW + int(1000 * second)
-        found = self.expecting.look(Outlook(at, list(queues), self.rules), self.actions.expected(), at)
+        found = self.expecting.evaluate(Outlook(at, list(queues), self.rules), self.actions.expected(), at)
         for each in found:
             assert self.actions.feed(*encoded(each))
         return [(each.alert.state, each.alert.cleared_because or (each.alert.expected_at or "")[11:16]) for each in found]
@@ -135,7 +135,7 @@ def test_it_is_told_in_both_languages() -> None:
         ),
         "text_ja": "注意: キュー sales（電話） – サービスレベル 61.3%、80.0%未満、18:30の予測、2026-04-01 18:00 JSTから、ルール soon",
     }
-    opened = taken_in(Actions(), told.alert, NOW)
+    opened = ingested(Actions(), told.alert, NOW)
     assert opened is not None
     assert opened.alert == told.alert
 

@@ -180,11 +180,11 @@ def test_what_was_done_is_kept_for_a_week_and_bounded() -> None:
         message("fired", "head", old, fired(alert_id="old")),
     ):
         assert actions.feed(*encoded(record))
-    assert sorted(actions.over(["fires"], now)) == ["acknowledged|old", "notification|fired-floor"]
+    assert sorted(actions.expired(["fires"], now)) == ["acknowledged|old", "notification|fired-floor"]
 
     for n in range(5010):
         actions.feed(*encoded(acknowledged(f"n{n}", format_ms(now - 60_000 + n))))
-    gone = actions.over(["fires"], now)
+    gone = actions.expired(["fires"], now)
     assert len(gone) == 2 + 2 + 10  # and the two that were new, which are the oldest now
     assert {f"acknowledged|n{n}" for n in range(10)} <= set(gone)
 
