@@ -291,7 +291,7 @@ class Replay:
             self._contacts.tracker.freeze(_MOST_CONVERSATIONS)
             self._customers.tracker.settle()
             self._customers.tracker.pass_over_rows()
-            self._rollup.rollup.pass_over()
+            self._rollup.rollup.advance()
             if self._flushes % _FLUSHES_A_LOOK == 0:
                 # Customers who count nowhere any more are forgotten then.
                 self._publish_customers()

@@ -148,7 +148,7 @@ class ReplayFigures:
                     "start": format_ms(span.start_ms),
                     "end": format_ms(span.end_ms),
                     **figures,
-                    **dated.otherwise(state, name, span, over=rollup.is_over(span)),
+                    **dated.extra_fields(state, name, span, over=rollup.is_over(span)),
                 }
 
     def _now(self, state: ScopeState) -> dict[str, Any]:

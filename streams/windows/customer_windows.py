@@ -44,7 +44,7 @@ class CustomerWindows:
         counting, customers = configuration.counting, configuration.customers
         self._configuration = configuration
         self._zone = configuration.zone_of_site(None)
-        self._settle_ms = 1000 * (counting.grace_seconds + counting.rejoin_seconds)
+        self._completion_delay_ms = 1000 * (counting.grace_seconds + counting.rejoin_seconds)
         self._horizon_ms = customers.repeat_days * DAY_MS
         self._calendars = Calendars(configuration)
         #: key → revision and digest of the content
@@ -113,7 +113,7 @@ class CustomerWindows:
             "window": window,
             "window_start": format_ms(span.start_ms),
             "window_end": format_ms(span.end_ms),
-            "final": at.through >= span.end_ms + horizon_ms + self._settle_ms,
+            "final": at.through >= span.end_ms + horizon_ms + self._completion_delay_ms,
             "late_events": 0,
             "definitions": {},
             "kpis": kpis,

@@ -1,4 +1,4 @@
-"""Intervals and days: which ones a cell belongs to, and what they say beside their figures by offer."""
+"""Intervals and days: which ones hold a cell, and their figures beside those by offer."""
 
 from __future__ import annotations
 
@@ -23,38 +23,39 @@ if TYPE_CHECKING:
 __all__ = ["Dated"]
 
 _LONG_AGO_MS = -(1 << 60)
-#: Cells whose windows are remembered.
-_MOST_WINDOWS = 4096
+#: Cells whose windows are cached.
+_MAX_WINDOWS = 4096
 
 
 class Dated:
-    """What a configuration makes of cells, and what is left of a former one (``docs/counting.md`` section 15)."""
+    """Windows of cells of this configuration, and of an earlier one with longer cells (``docs/counting.md`` section 15)."""
 
     def __init__(self, configuration: Configuration) -> None:
         self._minutes = configuration.counting.interval_minutes
         self.by_outcome = "outcome" in configuration.counting.attribution
         self._cell_ms = cell_ms_of(configuration)
-        #: calendar, cell, and since when cells are as short as now → the windows that hold the cell
+        #: calendar, cell, begin of the present cell length → windows that hold the cell
         self._windows: dict[tuple[Calendar, int, int], tuple[tuple[str, Span], ...]] = {}
-        #: before these, cells are longer than now, or not complete by outcome
+        #: before these, cells are longer, or incomplete by outcome
         self._fine_from = self._outcome_from = _LONG_AGO_MS
 
-    def take_progress(self, progress: Iterable[Mapping[str, Any]]) -> None:
-        """Take note since when the source partitions have counted as this configuration asks."""
-        told = list(progress)
+    def update_progress(self, progress: Iterable[Mapping[str, Any]]) -> None:
+        """Record since when the source partitions have counted by this configuration."""
+        records = list(progress)
         self._fine_from, self._outcome_from = (
-            max((each.get(name) or _LONG_AGO_MS for each in told), default=_LONG_AGO_MS) for name in ("fine_from_ms", "outcome_from_ms")
+            max((record.get(name) or _LONG_AGO_MS for record in records), default=_LONG_AGO_MS)
+            for name in ("fine_from_ms", "outcome_from_ms")
         )
 
     def windows(self, state: ScopeState, cell_ms: int) -> Sequence[tuple[str, Span]]:
         """Return the intervals and the day that hold a cell."""
         key = (state.calendar, cell_ms, self._fine_from)
-        found = self._windows.get(key)
-        if found is None:
-            if len(self._windows) >= _MOST_WINDOWS:
+        windows = self._windows.get(key)
+        if windows is None:
+            if len(self._windows) >= _MAX_WINDOWS:
                 self._windows.clear()
-            found = self._windows[key] = tuple(self._windows_of(*key))
-        return found
+            windows = self._windows[key] = tuple(self._windows_of(*key))
+        return windows
 
     def _windows_of(self, calendar: Calendar, cell_ms: int, fine_from: int) -> Iterator[tuple[str, Span]]:
         for minutes in self._minutes:
@@ -63,35 +64,38 @@ class Dated:
                 yield f"interval_{minutes}m", span
         yield "day", calendar.day(cell_ms)
 
-    def otherwise(self, state: ScopeState, name: str, span: Span, *, over: bool = False, make: Make = FIGURES) -> dict[str, Any]:
-        """Return what a record says beside its figures by offer: by outcome, and without calendar exceptions.
+    def extra_fields(self, state: ScopeState, name: str, span: Span, *, over: bool = False, make: Make = FIGURES) -> dict[str, Any]:
+        """Return a record's figures by outcome, and without calendar exceptions.
 
-        ``over``: nothing in it is still to come.
+        ``over``: only late events can still fall in the window.
         """
-        told: dict[str, Any] = {}
+        fields: dict[str, Any] = {}
         if self.by_outcome and not state.about_people and span.start_ms >= self._outcome_from:
             sums = state.outcome_cells.sums(span)
-            told["by_outcome"] = _beside(state, sums, span, by_offer=False, make=make)
-        touching = [each for each in state.exceptions if each.touches(*span)]
+            fields["by_outcome"] = _beside(state, sums, span, by_offer=False, make=make)
+        touching = [exception for exception in state.exceptions if exception.touches(*span)]
         if touching:
-            told["exceptions"] = list(dict.fromkeys(each.name for each in touching))
+            fields["exceptions"] = list(dict.fromkeys(exception.name for exception in touching))
         if touching and name == "day":
-            left = [
+            cells = [
                 state.cells[start]
                 for start in state.cells
-                if span.start_ms <= start < span.end_ms and not any(each.touches(start, start + self.length_of(start)) for each in touching)
+                if span.start_ms <= start < span.end_ms
+                and not any(exception.touches(start, start + self.length_of(start)) for exception in touching)
             ]
             undisturbed: Counts = {}
-            for counts in left:
+            for counts in cells:
                 add_counts(undisturbed, counts)
-            left_ms = sum(
+            length_ms = sum(
                 self._cell_ms
                 for start in range(span.start_ms, span.end_ms, self._cell_ms)
-                if not any(each.touches(start, start + self._cell_ms) for each in touching)
+                if not any(exception.touches(start, start + self._cell_ms) for exception in touching)
             )
-            forecasts = self.forecasts(state, span, undisturbed, over=over, cells=left, make=make)
-            told["without_exceptions"] = _beside(state, undisturbed, span, by_offer=True, length_ms=left_ms, forecasts=forecasts, make=make)
-        return told
+            forecasts = self.forecasts(state, span, undisturbed, over=over, cells=cells, make=make)
+            fields["without_exceptions"] = _beside(
+                state, undisturbed, span, by_offer=True, length_ms=length_ms, forecasts=forecasts, make=make
+            )
+        return fields
 
     def forecasts(
         self,
@@ -103,7 +107,7 @@ class Dated:
         cells: Iterable[Counts] | None = None,
         make: Make = FIGURES,
     ) -> dict[str, Figure]:
-        """Return the figures about forecasts of an interval or day, or of some of its cells; people have none."""
+        """Return the figures about forecasts of an interval or day, or of ``cells``; agents have none."""
         if state.about_people:
             return {}
         if not any(sums.get(what) for what in FORECASTS):
@@ -111,7 +115,7 @@ class Dated:
         return forecast_kpis(state.cells.forecasts(span) if cells is None else cells, self._cell_ms, over=over, make=make)
 
     def length_of(self, cell_ms: int) -> int:
-        """Return how long a cell is."""
+        """Return the length of a cell in ms."""
         return CELL_MS if cell_ms < self._fine_from and cell_ms % CELL_MS == 0 else self._cell_ms
 
 

@@ -1,4 +1,4 @@
-"""What the sums of a window come to as JSON, remembered: a scope that has the same contacts as another one says the same."""
+"""The figures of a window as JSON, cached by its sums: scopes with the same contacts share them."""
 
 from __future__ import annotations
 
@@ -20,53 +20,52 @@ if TYPE_CHECKING:
 
 __all__ = ["EncodedFigures", "encode_figures"]
 
-#: So many windows are remembered, some kilobytes each.
-_MOST: Final = 1024
-_MOST_LABELS: Final = 4096
+#: Windows in the cache, some kilobytes each.
+_MAX_WINDOWS: Final = 1024
+_MAX_LABELS: Final = 4096
 
 
 class EncodedFigures(NamedTuple):
-    """What a window says that depends on its sums and on what judges it."""
+    """The parts of a window's record that depend on its sums and definitions."""
 
     head: bytes
-    """what other definitions give, and figures by label: the begin of the record"""
+    """start of the record: figures by other definitions and by label"""
     counts: bytes
-    """the sums without a label, and what judges each KPI"""
+    """sums without a label, and the definition of each KPI"""
     kpis: bytes
 
 
 def encode_figures(state: ScopeState, sums: Counts, span: Span, *, live_at: int | None, beside: Mapping[str, bytes]) -> EncodedFigures:
-    """Return what a window says.
+    """Return the figures of a window as JSON.
 
     Args:
         state: the scope and channel.
 
-        sums: what was counted in the window.
+        sums: those of the window.
 
         span: the window.
 
-        live_at: as-of, for trailing windows: who waits counts in the live service level.
+        live_at: as-of, for trailing windows: waiting contacts count in the live service level.
 
         beside: figures about forecasts, as JSON.
     """
     if state.is_individual or beside:
-        return _said(state, sums, span, live_at, beside)
+        return _encoded(state, sums, span, live_at, beside)
     judged: Hashable
     if state.about_people:
         judged = state.fixed_per_hour, span.end_ms - span.start_ms
     else:
-        # Those who wait count by what judges the window.
         judged = state.definitions.in_force(span.start_ms), None if live_at is None else state.missed_by(live_at, span.start_ms)
     key = known_of(sums), tuple(sums.values()), state.channel, state.not_reported, judged
-    found = _remembered.get(key)
-    if found is None:
-        if len(_remembered) >= _MOST:
-            _remembered.clear()
-        found = _remembered[key] = _said(state, sums, span, live_at, beside)
-    return found
+    figures = _cache.get(key)
+    if figures is None:
+        if len(_cache) >= _MAX_WINDOWS:
+            _cache.clear()
+        figures = _cache[key] = _encoded(state, sums, span, live_at, beside)
+    return figures
 
 
-def _said(state: ScopeState, sums: Counts, span: Span, live_at: int | None, beside: Mapping[str, bytes]) -> EncodedFigures:
+def _encoded(state: ScopeState, sums: Counts, span: Span, live_at: int | None, beside: Mapping[str, bytes]) -> EncodedFigures:
     known = known_of(sums)
     figures = figures_of(
         state, sums, span.start_ms, by_offer=live_at is None, live_at=live_at, length_ms=span.end_ms - span.start_ms, beside=beside,
@@ -82,18 +81,18 @@ def _said(state: ScopeState, sums: Counts, span: Span, live_at: int | None, besi
 
 
 def _written_labels(labels: dict[str, str]) -> bytes:
-    """Return KPI → what judges it as JSON; the dictionaries are shared by many windows."""
-    found = _labels.get(id(labels))
-    if found is None:
-        if len(_labels) >= _MOST_LABELS:
+    """Return KPI → definition as JSON; many windows share one dictionary."""
+    entry = _labels.get(id(labels))
+    if entry is None:
+        if len(_labels) >= _MAX_LABELS:
             _labels.clear()
-        found = _labels[id(labels)] = (labels, _encode(labels))
-    return found[1]
+        entry = _labels[id(labels)] = (labels, _encode(labels))
+    return entry[1]
 
 
-#: the names of sums and their amounts, and what makes figures of them → what the window says
-_remembered: Final[dict[tuple[Any, ...], EncodedFigures]] = {}
-#: id of a dictionary, which stays what it is for as long as it stands here → the dictionary and its JSON
+#: names and amounts of sums, channel and definitions → figures
+_cache: Final[dict[tuple[Any, ...], EncodedFigures]] = {}
+#: id of a dictionary, valid while the entry holds it → the dictionary and its JSON
 _labels: Final[dict[int, tuple[dict[str, str], bytes]]] = {}
-#: As everything that is published: what comes back from the topic may have been written in another order.
+#: Sorted, as all published records: so a record read back from the topic compares equal.
 _encode: Final = Encoder(order="sorted").encode

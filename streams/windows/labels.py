@@ -27,10 +27,10 @@ __all__ = [
     "OTHER",
     "RATES",
     "figures_by_label",
+    "horizon_ms_of",
+    "horizons_of",
     "ratio",
     "sessions_open",
-    "settles_later_ms",
-    "waited_for",
     "wholes",
     "written_by_label",
 ]
@@ -74,7 +74,7 @@ def sessions_open(sums: Mapping[str, int]) -> bool:
     return sums.get("sessions_decided", 0) < sums.get("sessions", 0)
 
 
-def waited_for(kpis: Iterable[Kpi]) -> tuple[tuple[int, frozenset[str] | None], ...]:
+def horizons_of(kpis: Iterable[Kpi]) -> tuple[tuple[int, frozenset[str] | None], ...]:
     """Return how long figures stay provisional, in ms after their window, and of which sums one is there if a window has something of them.
 
     None: no sum says so, as for counts, and for what is booked by label alone or told apart by more.
@@ -88,10 +88,10 @@ def waited_for(kpis: Iterable[Kpi]) -> tuple[tuple[int, frozenset[str] | None], 
     return tuple(found)
 
 
-_WAITED_FOR: Final = waited_for(KPIS)
+_WAITED_FOR: Final = horizons_of(KPIS)
 
 
-def settles_later_ms(sums: Mapping[str, int], waited: tuple[tuple[int, frozenset[str] | None], ...] = _WAITED_FOR) -> int:
+def horizon_ms_of(sums: Mapping[str, int], waited: tuple[tuple[int, frozenset[str] | None], ...] = _WAITED_FOR) -> int:
     """Return how much longer than others a window is provisional: what it is about may still change figures that have a horizon."""
     return max((later for later, names in waited if names is None or any(sums.get(name) for name in names)), default=0)
 

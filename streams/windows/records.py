@@ -1,4 +1,4 @@
-"""The record of a window as JSON, put together of parts that are JSON already: its names in order, what is no content apart."""
+"""The record of a window as JSON, joined from encoded parts in the order of names; fields that are no content follow separately."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 __all__ = ["window_content", "written_bounds"]
 
-#: As everything that is published: what comes back from the topic may have been written in another order.
+#: Sorted, as all published records: so a record read back from the topic compares equal.
 _encode: Final = Encoder(order="sorted").encode
 _FINAL: Final = (b',"final":false,"kind":"window","kpis":', b',"final":true,"kind":"window","kpis":')
 
 
 @lru_cache(maxsize=4096)
 def written_bounds(start_ms: int, end_ms: int) -> bytes:
-    """Return start and end of a window as they stand in its record."""
+    """Return the JSON fields of start and end of a window."""
     return b',"window_end":"%b","window_start":"%b"' % (format_ms(end_ms).encode(), format_ms(start_ms).encode())
 
 
@@ -32,50 +32,49 @@ def window_content(
     state: ScopeState,
     name: str,
     bounds: bytes,
-    said: EncodedFigures,
-    otherwise: Mapping[str, Any],
+    figures: EncodedFigures,
+    extra: Mapping[str, Any],
     *,
     final: bool,
     late_events: int,
 ) -> bytes:
-    """Return what a record says, open: without the last brace.
+    """Return the content of a record as JSON without the last brace.
 
     Args:
-        state: the scope and channel.
+        state: of the scope and channel.
 
         name: of the window.
 
-        bounds: start and end as ``written_bounds`` makes them, where they are part of what it says: those of trailing windows move on
-            without a word.
+        bounds: from ``written_bounds``, where they are content; empty for trailing windows, whose bounds move without a revision.
 
-        said: what its sums come to.
+        figures: of the sums.
 
-        otherwise: what intervals and days say beside their figures by offer.
+        extra: fields of intervals and days beside their figures by offer.
 
         final: whether only late events change it.
 
-        late_events: how many came late.
+        late_events: number of late events.
     """
-    if otherwise:
-        return b"".join(_with_others(state, name, bounds, said, otherwise, final=final, late_events=late_events))
+    if extra:
+        return b"".join(_with_others(state, name, bounds, figures, extra, final=final, late_events=late_events))
     return b"".join(
         (
-            said.head, state.written_channel, said.counts, _FINAL[final], said.kpis, b',"late_events":%d' % late_events,
+            figures.head, state.written_channel, figures.counts, _FINAL[final], figures.kpis, b',"late_events":%d' % late_events,
             state.written_window(name), bounds,
         )
     )  # fmt: skip
 
 
 def _with_others(
-    state: ScopeState, name: str, bounds: bytes, said: EncodedFigures, otherwise: Mapping[str, Any], *, final: bool, late_events: int
+    state: ScopeState, name: str, bounds: bytes, figures: EncodedFigures, extra: Mapping[str, Any], *, final: bool, late_events: int
 ) -> Iterator[bytes]:
-    yield said.head
-    if "by_outcome" in otherwise:
-        yield b'"by_outcome":{"kpis":%b},' % otherwise["by_outcome"]["kpis"]
+    yield figures.head
+    if "by_outcome" in extra:
+        yield b'"by_outcome":{"kpis":%b},' % extra["by_outcome"]["kpis"]
     yield state.written_channel
-    yield said.counts
-    if "exceptions" in otherwise:
-        yield b',"exceptions":%b' % _encode(otherwise["exceptions"])
-    yield from (_FINAL[final], said.kpis, b',"late_events":%d' % late_events, state.written_window(name), bounds)
-    if "without_exceptions" in otherwise:
-        yield b',"without_exceptions":{"kpis":%b}' % otherwise["without_exceptions"]["kpis"]
+    yield figures.counts
+    if "exceptions" in extra:
+        yield b',"exceptions":%b' % _encode(extra["exceptions"])
+    yield from (_FINAL[final], figures.kpis, b',"late_events":%d' % late_events, state.written_window(name), bounds)
+    if "without_exceptions" in extra:
+        yield b',"without_exceptions":{"kpis":%b}' % extra["without_exceptions"]["kpis"]

@@ -1,4 +1,4 @@
-"""What is known of one scope and channel: slices merged over all source partitions, and what goes on now."""
+"""The state of one scope and channel: slices merged over all source partitions, and figures of now."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 __all__ = ["ScopeState"]
 
 _NOTHING: Final[dict[str, list[int]]] = {}
-#: How often the backlog comes into other bands of age: starts count by whole hours, opening hours begin and end with minutes.
+#: How often the age bands of the backlog can change: starts are counted by the hour, opening hours begin and end on minutes.
 _HOUR_MS, _MINUTE_MS = 3_600_000, 60_000
 _BACKLOG = ("untouched", "in_progress", "waiting_on_customer", "on_hold")
 
 
 class ScopeState:
-    """What is known of one scope and channel."""
+    """The state of one scope and channel."""
 
     def __init__(
         self,
@@ -49,85 +49,85 @@ class ScopeState:
         self.scope = scope
         self.channel = channel
         kind, name = scope.split(":", 1)
-        #: what every record of it says
+        #: fields of every record
         self.stamp = {"scope_kind": kind, "scope": name, "channel": channel}
-        #: as JSON, from the channel to the sums, and from the scope to the name of each window
+        #: parts of records as JSON: from the channel to the sums, and from the scope to the name of each window
         self.written_channel = b'"channel":%b,"counts":' % encode(channel)
         self._written_windows: dict[str, bytes] = {}
-        #: scopes have ascending numbers in the order in which they came up
+        #: ascending in order of creation
         self.number = 0
-        #: whether the figures are about people and not contacts
+        #: whether the figures are about agents, not contacts
         self.about_people = channel is None
-        #: whether they are about a single person, and not for everybody
+        #: whether they are about a single agent, which not every viewer may see
         self.is_individual = channel is None and scope.startswith("agent:")
         self.calendar = calendar
         self.definitions = definitions
-        #: what it costs beside its people, in hundredths an hour; None without costs
+        #: fixed costs in hundredths an hour; None without costs
         self.fixed_per_hour = fixed_per_hour
-        #: figures for which no source that feeds it has anything
+        #: figures that no source of the scope reports
         self.not_reported = not_reported
         self._window_keys: dict[str, str] = {}
-        #: the alert rules that look at it
+        #: its alert rules
         self.watches = watches
-        #: whether customers are to have replies in some time
+        #: whether replies have a target time
         self.replies = False
         self.trailing = TrailingSums(lengths_ms, staffed=bool(fixed_per_hour))
-        #: start of the cell → sums, by offer for contacts, by outcome for people
+        #: start of the cell → sums, by offer for contacts, by outcome for agents
         self.cells = Cells()
-        #: for contacts by outcome too, if that is asked for
+        #: of contacts by outcome, if configured
         self.outcome_cells = Cells()
-        #: what each source partition contributes, as last told
+        #: sums by source partition, as last read
         self.outcome_parts: SumsByStart[int] = SumsByStart()
         self.cell_parts: SumsByStart[int] = SumsByStart()
         self.now: dict[tuple[str, int], dict[str, Any]] = {}
         self.changed_cells: set[int] = set()
-        #: changed cell → when the next interval or day that holds it begins, if one has not begun yet
+        #: changed cell → begin of the next interval or day that holds it and has not begun
         self.future_cells: dict[int, int] = {}
-        #: whether every trailing window is to be looked at, whatever has changed in it
+        #: whether every trailing window is checked at the next flush
         self.trailing_changed = True
         self.now_changed = True
-        #: whether anybody waits, and whether anything of now grows older or falls due; as of the last ``refresh_now``
+        #: whether contacts wait, and whether figures of now age or fall due; as of the last ``refresh_now``
         self.has_waiting = False
         self.grows = False
-        #: entries of the waiting, ascending; those judged by another definition than the scope's by its name too
+        #: entries of waiting contacts, ascending; also by name of the definition where it is not the scope's
         self._waiting: list[int] = []
         self._waiting_by_definition: dict[str, list[int]] = {}
-        self._now_looked_at = True
-        #: how many waited too long at the last look, as each definition of each trailing window has it
+        self._now_is_current = True
+        #: contacts past the threshold at the last flush, by trailing window and definition
         self.past: tuple[int, ...] = ()
-        #: whether rules have to look though no figure changes
-        self.restless = True
-        #: when a queue is open whose times are measured on the business clock
+        #: whether time alone may change an alert
+        self.needs_evaluation = True
+        #: the business clock of a queue; None: the wall clock
         self.business: OpeningHours | None = None
-        #: what disturbs its calendar
+        #: its calendar exceptions
         self.exceptions: tuple[Exceptional, ...] = ()
 
     @property
-    def is_held(self) -> bool:
-        """Whether any source partition holds something of it."""
+    def has_data(self) -> bool:
+        """Whether any source partition has data of the scope."""
         return bool(self.now) or not self.trailing.is_empty or any(parts.starts() for parts in (self.cell_parts, self.outcome_parts))
 
-    def drop_now_of_older_versions(self) -> None:
-        """Forget what versions without expiry published: source partitions have published again what they still hold."""
-        told = {origin: figures for origin, figures in self.now.items() if figures.get("expires")}
-        self.now_changed |= len(told) < len(self.now)
-        self.now = told
-        self._now_looked_at = False
+    def drop_now_without_expiry(self) -> None:
+        """Drop records of versions without expiry: source partitions have republished what they still hold."""
+        expiring = {origin: figures for origin, figures in self.now.items() if figures.get("expires")}
+        self.now_changed |= len(expiring) < len(self.now)
+        self.now = expiring
+        self._now_is_current = False
 
     def set_now(self, origin: tuple[str, int], figures: dict[str, Any] | None) -> None:
-        """Take what goes on as a source partition sees it; None: nothing any more."""
+        """Set the figures of now of a source partition; None removes them."""
         if figures is None:
             self.now_changed |= self.now.pop(origin, None) is not None
         else:
             self.now[origin] = figures
             self.now_changed = True
-        self._now_looked_at = False
+        self._now_is_current = False
 
     def refresh_now(self) -> None:
-        """Put together what the source partitions have told of now since the last look."""
-        if self._now_looked_at:
+        """Merge the figures of now of all source partitions, if any has changed."""
+        if self._now_is_current:
             return
-        self._now_looked_at = True
+        self._now_is_current = True
         waiting, by_definition, grows = list[int](), dict[str, list[int]](), False
         for figures in self.now.values():
             waiting += figures.get("waiting_since_ms", ())
@@ -141,13 +141,13 @@ class ScopeState:
         self.has_waiting, self.grows = bool(waiting), grows
 
     def reset(self) -> None:
-        """Forget what its windows came to, and not what they come from."""
+        """Clear the windows, but keep the sums by source partition."""
         self.trailing.reset()
         self.cells, self.outcome_cells = Cells(), Cells()
         self.trailing_changed = self.now_changed = True
 
     def compact(self, watermark_ms: int) -> None:
-        """Let what is complete so far take less room."""
+        """Pack what is complete."""
         self.trailing.compact(watermark_ms)
         for parts in (self.cell_parts, self.outcome_parts):
             parts.compact(watermark_ms - CELL_PACK_AFTER_MS)
@@ -155,60 +155,60 @@ class ScopeState:
             cells.compact(watermark_ms)
 
     def window_key(self, name: str) -> str:
-        """Return the key of a window's record; an interval's and a day's goes on with the start."""
+        """Return the key of a window's record, of an interval or day without the start."""
         key = self._window_keys.get(name)
         if key is None:
             key = self._window_keys[name] = f"window|{name}|{self.channel or '-'}|{self.scope}"
         return key
 
     def written_window(self, name: str) -> bytes:
-        """Return scope and name of a window as they stand in its record."""
-        found = self._written_windows.get(name)
-        if found is None:
+        """Return the JSON fields of scope and window."""
+        written = self._written_windows.get(name)
+        if written is None:
             kind, scope = encode(self.stamp["scope_kind"]), encode(self.stamp["scope"])
-            found = self._written_windows[name] = b',"scope":%b,"scope_kind":%b,"window":%b' % (scope, kind, encode(name))
-        return found
+            written = self._written_windows[name] = b',"scope":%b,"scope_kind":%b,"window":%b' % (scope, kind, encode(name))
+        return written
 
     def grows_older(self, before: int | None, as_of: int) -> bool:
-        """Say whether something falls due, or may come into another band of age, between two instants, though nothing happens."""
+        """Return whether time alone makes something fall due, or may change an age band, between two instants."""
         return any(becomes_due(figures, before, as_of, _HOUR_MS if self.business is None else _MINUTE_MS) for figures in self.now.values())
 
     def past_threshold(self, as_of: int, start_ms: int, *, missed: bool = False) -> int:
-        """Return how many have waited longer than the threshold at as-of, each by what judges windows that begin at an instant.
+        """Return the number of contacts past the threshold at as-of, each by the definition of its queue at ``start_ms``.
 
-        With ``missed`` only those that count as missed before their outcome.
+        With ``missed``, only those that count as missed before their outcome.
         """
         self.refresh_now()
         if not self._waiting and not self._waiting_by_definition:
             return 0
         first = self.definitions.first(start_ms)
-        found = _past(self._waiting, first, as_of, missed=missed)
+        past = _past(self._waiting, first, as_of, missed=missed)
         for name, since in self._waiting_by_definition.items():
             judged = self.definitions.part(name, start_ms)
             if judged is not None:
-                found += _past(since, judged, as_of, missed=missed) - _past(since, first, as_of, missed=missed)
-        return found
+                past += _past(since, judged, as_of, missed=missed) - _past(since, first, as_of, missed=missed)
+        return past
 
     def past_by(self, as_of: int, starts_ms: Iterable[int]) -> tuple[int, ...]:
-        """Return how many have waited too long at as-of in windows that begin at some instants, as each definition has it."""
-        found: list[int] = []
+        """Return the contacts past the threshold at as-of by begin of the window and definition."""
+        past: list[int] = []
         for start in starts_ms:
-            found.append(self.past_threshold(as_of, start, missed=True))
-            found += [self.past_threshold_of(other, as_of, missed=True) for other in self.definitions.others(start)]
-        return tuple(found)
+            past.append(self.past_threshold(as_of, start, missed=True))
+            past += [self.past_threshold_of(other, as_of, missed=True) for other in self.definitions.others(start)]
+        return tuple(past)
 
     def missed_by(self, as_of: int, start_ms: int) -> tuple[int, ...]:
-        """Return the same of one window; nothing where no contact waits."""
+        """Return ``past_by`` of one window; empty where no contact waits."""
         self.refresh_now()
         return self.past_by(as_of, (start_ms,)) if self._waiting or self._waiting_by_definition else ()
 
     def past_threshold_of(self, judged: Judged, as_of: int, *, missed: bool = False) -> int:
-        """Return the same with all of them judged by one definition."""
+        """Return the contacts past the threshold at as-of, all by one definition."""
         self.refresh_now()
         return _past(self._waiting, judged, as_of, missed=missed)
 
     def now_figures(self, as_of: int) -> dict[str, Any]:
-        """Return what is going on at as-of."""
+        """Return the figures of now at as-of."""
         if self.about_people:
             agents: Counts = {}
             for figures in self.now.values():
@@ -229,7 +229,7 @@ class ScopeState:
         }
 
     def age_ms(self, since_ms: int, as_of_ms: int) -> int:
-        """Return the age of what began at an instant, on the clock of a queue."""
+        """Return the age on the clock of the scope."""
         return max(0, as_of_ms - since_ms) if self.business is None else self.business.open_ms(since_ms, as_of_ms)
 
     def _backlog(self, as_of: int) -> dict[str, Any]:

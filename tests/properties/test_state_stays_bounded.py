@@ -105,7 +105,7 @@ class Worker:
             "sources": len(tracker.progress.sources) + len(self.agents.tracker.progress.sources),
             "merged slices": sum(len(state.trailing) + len(state.cell_parts) for state in rollup.scopes.values()),
             "merged cells": sum(len(state.cells) for state in rollup.scopes.values()),
-            "open windows": len(rollup._unsettled),
+            "open windows": len(rollup._provisional),
             "published": len(rollup._published),
             **{f"rows of {name}": len(rows) for name, rows in self.compacted.items()},
             **{f"bytes of {name}": sum(map(len, rows.values())) for name, rows in self.compacted.items()},

@@ -65,7 +65,7 @@ def test_room() -> None:
     before = 20 * (sys.getsizeof({f"field_{number}": number for number in range(20)}) + 20 * sys.getsizeof(300))
     sums.compact(1)
 
-    assert sum(map(sys.getsizeof, sums._settled.values())) < before / 16
+    assert sum(map(sys.getsizeof, sums._packed.values())) < before / 16
 
 
 @pytest.mark.parametrize("kind", ["pane", "cohort"])

@@ -65,8 +65,8 @@ def test_given_up() -> None:
         published.revise(key, told)
     assert len(published) == 4
 
-    assert sorted(published.give_up(900_000)) == sorted(key for key, _ in (kept[0], kept[2]))
+    assert sorted(published.expire(900_000)) == sorted(key for key, _ in (kept[0], kept[2]))
     assert len(published) == 2
-    assert list(published.give_up(900_000)) == []
+    assert list(published.expire(900_000)) == []
     changed = [(key, {**told, "counts": {"offered": 1}}) for key, told in kept]
     assert [revision(published.revise(key, told)) for key, told in changed] == [1, 2, 1, 2]

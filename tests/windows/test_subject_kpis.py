@@ -14,7 +14,7 @@ from streams.catalogue.choices import ByWindow
 from streams.catalogue.formulas import Count, Ratio
 from streams.configuration.models import ServiceLevelDefinition
 from streams.windows.kpis import contact_kpis
-from streams.windows.labels import figures_by_label, settles_later_ms, waited_for
+from streams.windows.labels import figures_by_label, horizon_ms_of, horizons_of
 from tests.windows.test_rollup import Told
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ class TestRecords:
         """A window stays provisional for the horizon of a figure of which there may be something, and of any that is a count."""
         kpi = replace(KPI_BY_ID["complaints_within_day_rate"], formula=formula, horizon="6 h")
 
-        assert settles_later_ms(sums, waited_for((KPI_BY_ID["offered"], kpi))) == hours * 3_600_000
+        assert horizon_ms_of(sums, horizons_of((KPI_BY_ID["offered"], kpi))) == hours * 3_600_000
 
     @pytest.mark.parametrize(("horizon", "kpi"), [("25 h", "offered"), ("soon", "offered"), ("0 h", "offered"), ("24 h", "occupancy")])
     def test_horizons_that_cannot_be_kept(self, horizon: str, kpi: str) -> None:

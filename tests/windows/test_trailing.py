@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.windows.panes import Panes, frame_of
+from streams.windows.panes import Panes
 from streams.windows.slices import MIN_CELL_MS, PANE_MS
 from streams.windows.sums import Counts
 from streams.windows.trailing import TrailingSums
@@ -23,8 +23,8 @@ Told = dict[tuple[int, int], dict[int, Counts]]
 
 
 def block(first: int, rows: dict[int, Counts]) -> dict[int, Counts]:
-    """Return panes of a block by start: four to a block, ten seconds each, in their frame."""
-    start = first * 4 * PANE_MS + frame_of(first * 4 * PANE_MS)
+    """Return panes of a block by start: at most four, ten seconds each, from a multiple of 50 s, so in one frame."""
+    start = first * 5 * PANE_MS
     filled = {0: {"a": 0, "idle_ms": 0}, **rows}
     return {start + offset * PANE_MS: counts for offset, counts in sorted(filled.items())}
 
