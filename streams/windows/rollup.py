@@ -286,7 +286,7 @@ class RollUp:
         for watched in self.alerts.begin(self.as_of):
             self._state(*watched)
         yield from self._expire_scopes(self.as_of)
-        evaluation = Evaluation(self.as_of, bool(not self.alerts.idle and self._sources()[1]), before)
+        evaluation = Evaluation(self.as_of, bool(not self.alerts.is_idle and self._sources()[1]), before)
         changing = before is not None and self._definitions_change(pane_of(before) + PANE_MS, hi, before, self.as_of)
         for state in self._scopes_to_check((hi, self._people_hi), all_of_them=changing or before is None):
             if state.is_individual:

@@ -506,7 +506,7 @@ def test_without_rules_nothing_is_looked_at() -> None:
     stream.tell("now", None, {"waiting_since_ms": [ms(0)]})
 
     assert stream.as_of(100) == []
-    assert stream.rollup.alerts.idle
+    assert stream.rollup.alerts.is_idle
     assert all(state.watches == () for state in stream.rollup.scopes.values())
 
 
