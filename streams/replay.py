@@ -174,9 +174,9 @@ class Replay:
             cells_of=self._cells_of if figures_only else None,
         )
         if figures_only:
-            self._contacts.tracker.tell_differences()
+            self._contacts.tracker.emit_differences()
             for slices in (self._agents.tracker.slices, self._customer_events.tracker.slices):
-                slices.tell_differences()
+                slices.emit_differences()
             self._contacts.tracker.conversations.frozen = ConversationRows(self._spill)
             self._customers.tracker.customers.keep_few(_MOST_CUSTOMERS, CustomerRows(self._spill))
         self._pending: dict[str, list[Any]] = {_CONTACTS: [], _AGENTS: [], _CUSTOMERS: []}
@@ -289,7 +289,7 @@ class Replay:
         self._flushes += 1
         if self._figures_only:
             self._contacts.tracker.freeze(_MOST_CONVERSATIONS)
-            self._customers.tracker.settle()
+            self._customers.tracker.flush()
             self._customers.tracker.pass_over_rows()
             self._rollup.rollup.advance()
             if self._flushes % _FLUSHES_A_LOOK == 0:
@@ -357,10 +357,10 @@ class Replay:
     def figures(self, until_ms: int | None = None, sources: Iterable[str] = ("replay",)) -> dict[str, Any]:
         """Return the same, but what ``STREAMED`` names as iterators: there may be far more of it than fits into memory."""
         self._work_off()
-        received = [t.progress.received_through for t in (self._contacts.tracker, self._agents.tracker) if t.progress.received_through]
+        received = [t.watermark.received_through for t in (self._contacts.tracker, self._agents.tracker) if t.watermark.received_through]
         as_of = until_ms if until_ms is not None else max(received, default=None)
         if as_of is not None:
-            for source in {*sources, *self._contacts.tracker.progress.known(), *self._agents.tracker.progress.known()}:
+            for source in {*sources, *self._contacts.tracker.watermark.known(), *self._agents.tracker.watermark.known()}:
                 self.heartbeat(source, as_of)
             self._work_off()
         self._publish()

@@ -60,14 +60,14 @@ def sizes(replay: Replay) -> dict[str, int]:
         "conversations": len(contacts.conversations.live),
         "timers": len(contacts._timers),
         "unread": len(contacts.conversations.unread),
-        "resting": len(contacts._resting or ()) + len(contacts._unread_over),
+        "resting": len(contacts._idle or ()) + len(contacts._unread_over),
         "slices": sum(len(each.slices) + len(each.slices._changed) for each in (contacts, replay._agents.tracker)),
         "hours": len(contacts.slices._booked) + len(replay._agents.tracker.slices._booked),
         "customers": len(customers.customers._packed) + len(customers.customers._live),
         "touched": len(customers._touched),
         "cells": sum(len(state.cells._live) + len(state.cells._packed) + len(state.changed_cells) for state in scopes),
         "parts": sum(len(state.cell_parts) for state in scopes),
-        "to be written": len(contacts._changed) + len(contacts._gone_rows) + len(replay._agents.tracker._changed),
+        "to be written": len(contacts._changed) + len(contacts._deleted_rows) + len(replay._agents.tracker._changed),
     }
 
 

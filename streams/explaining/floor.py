@@ -228,7 +228,7 @@ class Floor:
         stretches = known.stretches = list(self._stretches(known, first, at_ms + 1))
         seen = agent.last_seen
         is_last = seen is not None and seen <= at_ms
-        known.until_ms = self._silence.at(agent.last, seen, agent.nobody, at_ms)[1] if is_last else 0
+        known.until_ms = self._silence.at(agent.last, seen, agent.blank, at_ms)[1] if is_last else 0
         return stretches
 
     def _stretches(self, known: _Known, low: int, high: int) -> Iterator[Stretch]:
@@ -263,7 +263,7 @@ class Floor:
         self, agent: Agent, state: AgentState, seen: int | None, labels: dict[str, _Label], low: int, high: int
     ) -> Iterator[Stretch]:
         """Yield what a state becomes from low to high, if nothing was received since ``seen``."""
-        for state_now, begin, end in self._silence.phases(state, seen, agent.nobody, low, high):
+        for state_now, begin, end in self._silence.phases(state, seen, agent.blank, low, high):
             category = state_now.reported.category()
             if category is not None:
                 word, reason = labels.get(state_now.reported.axis() or "", (None, None))

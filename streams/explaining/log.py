@@ -100,11 +100,11 @@ class PartitionLog:
         if self._until_ms is not None and event.received_ms > self._until_ms:
             return
         tracker = self._tracker
-        if not tracker.progress.has_room(event.source):
+        if not tracker.watermark.has_room(event.source):
             self.rejected += 1
             return
         if event.type == "source.heartbeat":
-            tracker.progress.heartbeat(
+            tracker.watermark.heartbeat(
                 event.source, event.received_ms, event.complete_through_ms, ended=event.ended, instance=event.instance
             )
         elif event.type == "source.snapshot":
@@ -134,14 +134,14 @@ class PartitionLog:
 
     def complete_all(self, at_ms: int) -> None:
         """Mark every source complete through an instant, as at the end of a file."""
-        progress = self._tracker.progress
-        for source in progress.known():
-            progress.heartbeat(source, at_ms, at_ms)
+        watermark = self._tracker.watermark
+        for source in watermark.known():
+            watermark.heartbeat(source, at_ms, at_ms)
 
     def flush(self) -> None:
         """Count what is lost by now, and move conversations that are over."""
         self._unflushed = 0
-        self._tracker.settle()
+        self._tracker.flush()
         for name in self._tracker.take_changed():
             # A conversation may begin and end between two flushes; it is still remembered here.
             if name not in self._tracker.conversations:
@@ -159,7 +159,7 @@ class PartitionLog:
         if not targets:
             return
         for name, facts, _ in self.conversations():
-            booked = self._tracker.contribution(name, facts)
+            booked = self._tracker.postings_of(name, facts)
             counts: Counts = {}
             for (target, start), amounts in (booked.by_offer if by_offer else booked.by_outcome).items():
                 if target in targets and span.start_ms <= start < span.end_ms:

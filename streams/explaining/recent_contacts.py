@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from streams.configuration import Configuration
     from streams.tracking.facts import AnyFact
-    from streams.tracking.ledger import Ledger
+    from streams.tracking.postings import Postings
     from streams.tracking.state import Leg, State
 
 __all__ = ["AtWork", "GaveUp", "RecentContacts", "works_of"]
@@ -194,15 +194,15 @@ class RecentContacts:
         if any(is_voiding(fact) for fact in facts):
             known.abandons, known.waits_in, known.at_work = (), None, ()
             return
-        state, ledger = self._counter.counted_alone(name, facts)
+        state, postings = self._counter.counted_alone(name, facts)
         known.at_work = tuple(_at_work(state))
-        known.abandons = (*known.folded_abandons, *self._abandons(ledger, facts))
+        known.abandons = (*known.folded_abandons, *self._abandons(postings, facts))
         last = next((fact for fact in reversed(facts) if isinstance(fact, (Queued, Answered, *_LEAVING))), None)
         known.waits_in = (last.channel or "voice") if isinstance(last, Queued) else None
 
-    def _abandons(self, ledger: Ledger, facts: list[AnyFact]) -> Iterator[_Abandon]:
+    def _abandons(self, postings: Postings, facts: list[AnyFact]) -> Iterator[_Abandon]:
         """Yield the visits to queues that count as abandoned."""
-        for (target, pane), amounts in ledger.by_outcome.items():
+        for (target, pane), amounts in postings.by_outcome.items():
             if amounts.get(ABANDONED.key, 0) <= 0:
                 continue
             left_ms = max((fact.at for fact in facts if isinstance(fact, _LEAVING) and pane_of(fact.at) == pane), default=pane)

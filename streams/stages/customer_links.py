@@ -49,14 +49,14 @@ class CustomerLinkStage:
     def collect(self) -> Flush:
         """Return the families that changed, and tell the partitions of their keys; then how far links are complete."""
         tracker = self.tracker
-        tracker.settle()
+        tracker.flush()
         self.counters.links_refused += tracker.refused
         tracker.refused = 0
-        outputs = [output for family in tracker.told() for output in self._family(family)]
+        outputs = [output for family in tracker.outgoing() for output in self._family(family)]
         outputs += self._progress()
         rows: list[Row] = [(b"f|" + root.encode(), None if row is None else encode(row)) for root, row in tracker.changed_rows()]
-        if tracker.parts.told != self._parts_written:
-            self._parts_written = dict(tracker.parts.told)
+        if tracker.parts.reported != self._parts_written:
+            self._parts_written = dict(tracker.parts.reported)
             rows.append((_META, encode(tracker.parts.row())))
         return Flush(rows, outputs)
 
@@ -80,4 +80,4 @@ class CustomerLinkStage:
                 self.tracker.parts.restore(orjson.loads(value))
             else:
                 self.tracker.restore_row(orjson.loads(value))
-        self._parts_written = dict(self.tracker.parts.told)
+        self._parts_written = dict(self.tracker.parts.reported)

@@ -38,10 +38,10 @@ class CustomerSums:
 
     def news(self, tracker: CustomerTracker) -> Iterator[Output]:
         """Yield the records that are news: the sums, how far they go, and last which are given up from there on."""
-        changed, tracker.changed_cohorts = tracker.changed_cohorts, set()
+        changed, tracker.changed_contact_days = tracker.changed_contact_days, set()
         floor, given_up = tracker.floor_ms or 0, list[Output]()
         for scope, channel, start in sorted(changed):
-            told = self._slice(CONTACT_DAY, channel, scope, start, tracker.cohorts.get((scope, channel, start), {}))
+            told = self._slice(CONTACT_DAY, channel, scope, start, tracker.contact_days.get((scope, channel, start), {}))
             if start < floor:
                 given_up += told
             else:

@@ -58,7 +58,7 @@ class CustomerEventStage(TrackStage):
 
     def _changed_progress(self) -> Iterator[Output]:
         """Tell of quarantined sources alone: contacts do not wait for orders."""
-        quarantined = self._quarantine.told()
+        quarantined = self._quarantine.summary()
         if quarantined == self._quarantined_written:
             return
         self._quarantined_written = quarantined
@@ -79,7 +79,7 @@ class CustomerEventStage(TrackStage):
         self._cell_ms_kept = kept.get("forecast_cell_ms")
 
     def _restored(self) -> None:
-        self._quarantined_written = self._quarantine.told()
+        self._quarantined_written = self._quarantine.summary()
         if self._cell_ms_kept not in (None, self.tracker.cell_ms):
             self.tracker.rebook()
 
@@ -150,10 +150,12 @@ class CustomerStage:
     def _settle(self) -> list[Output]:
         """Return what other partitions are to know."""
         tracker, topics = self.tracker, self._topics
-        tracker.settle()
+        tracker.flush()
         self.counters.overfull[self._partition] = len(tracker.overfull)
         outputs = [Output(topics.links, 0, f"heard|{fact['customer_key']}".encode(), encode(fact)) for fact in tracker.reports()]
-        outputs += [Output(topics.facts, place, f"copy|{fact['customer_key']}".encode(), encode(fact)) for place, fact in tracker.told()]
+        outputs += [
+            Output(topics.facts, place, f"copy|{fact['customer_key']}".encode(), encode(fact)) for place, fact in tracker.outgoing()
+        ]
         outputs += self._progress()
         return outputs
 
@@ -169,8 +171,8 @@ class CustomerStage:
         if tracker.gone != self._gone_written:
             self._gone_written = set(tracker.gone)
             rows.append((_GONE, encode(sorted(tracker.gone)) if tracker.gone else None))
-        if tracker.parts.told != self._parts_written:
-            self._parts_written = dict(tracker.parts.told)
+        if tracker.parts.reported != self._parts_written:
+            self._parts_written = dict(tracker.parts.reported)
             rows.append((_META, encode(tracker.parts.row())))
         outputs += self.sums.news(tracker)
         rows += [(b"w|" + key.encode(), b"true" if there else None) for key, there in self.sums.changed_keys()]
@@ -203,7 +205,7 @@ class CustomerStage:
                 tracker.copies.put(key[2:].decode(), Customer.from_row(kept))
             else:
                 tracker.restore_customer(key[2:].decode(), kept)
-        self._parts_written = dict(tracker.parts.told)
+        self._parts_written = dict(tracker.parts.reported)
         self._gone_written = set(tracker.gone)
         tracker.restored()
         self.counters.overfull[self._partition] = len(tracker.overfull)

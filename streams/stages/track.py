@@ -64,10 +64,10 @@ if TYPE_CHECKING:
     from schemas.decoding import Usual
     from streams.configuration import Configuration
     from streams.engine.stage import Record
-    from streams.tracking.progress import Progress
     from streams.tracking.slices import Slices
     from streams.tracking.snapshots import Snapshots
     from streams.tracking.state import Conversation
+    from streams.tracking.watermark import Watermark
     from streams.windows.sums import Counts
 
 __all__ = ["AgentStage", "ContactStage", "TrackStage", "TrackTopics"]
@@ -108,7 +108,7 @@ class TrackTopics(NamedTuple):
 
 class _Tracker(Protocol):
     slices: Slices
-    progress: Progress
+    watermark: Watermark
     late: int
     repeated: int
 
@@ -116,7 +116,7 @@ class _Tracker(Protocol):
 
     def apply(self, event: Any) -> None: ...
     def snapshot(self, event: Any) -> bool: ...
-    def settle(self) -> None: ...
+    def flush(self) -> None: ...
     def set_back(self, to_ms: int, now_ms: int) -> None: ...
 
 
@@ -144,7 +144,7 @@ class TrackStage:
         self._hash = configuration_hash(configuration)
         self._dead: list[Output] = []
         self._decisions = Decisions(topics.audit, (topics.source, partition), topics.consumer_group)
-        self._quarantine = Quarantine(configuration.dead_letters, configuration.source_limits, tracker.progress)
+        self._quarantine = Quarantine(configuration.dead_letters, configuration.source_limits, tracker.watermark)
         self._names = Names(configuration)
         #: when something was last booked in each scope; None where nothing expires
         self._expiry: Expiry | None = None
@@ -165,7 +165,7 @@ class TrackStage:
         ``events``: what the records hold, where they have been decoded before.
         """
         decode, tracker, counters, quarantine = self._decode, self._tracker, self.counters, self._quarantine
-        apply_of, progress, admit, fields = by_type(type(tracker).apply), tracker.progress, self._names.admit, FIELDS
+        apply_of, progress, admit, fields = by_type(type(tracker).apply), tracker.watermark, self._names.admit, FIELDS
         quarantined, watched = quarantine.quarantined, quarantine.watched
         late, repeated, has_room = tracker.late, tracker.repeated, progress.has_room
         known_late, usual = late, None if events is not None else self._usual
@@ -237,7 +237,7 @@ class TrackStage:
         wrong = bound_complete_through(event, record.timestamp)
         if wrong is None:
             heard, complete = event.received_ms, event.complete_through_ms
-            self._tracker.progress.heartbeat(event.source, heard, complete, ended=event.ended, instance=event.instance)
+            self._tracker.watermark.heartbeat(event.source, heard, complete, ended=event.ended, instance=event.instance)
         else:
             self._reject(record, event.source, wrong, TIME_DETAILS[wrong])
 
@@ -317,13 +317,13 @@ class TrackStage:
         if expiry is not None:
             for scope, start in booked:
                 expiry.note(scope, start)
-            begun, gone = expiry.begun(), expiry.expired(tracker.progress.through)
+            begun, gone = expiry.begun(), expiry.expired(tracker.watermark.ms)
             rows += ((_BOOKED + key.encode(), None if last is None else encode(last)) for key, last in expiry.changed_rows())
         now = {**dict(self._changed_now(begun)), **dict.fromkeys(gone)}
         outputs += (Output(panes, writer.partition(scope), writer.key("now", scope, None), value) for scope, value in now.items())
         outputs += self._changed_progress()
         outputs += self._facts()
-        meta = {"through": tracker.progress.through, **self._meta()}
+        meta = {"through": tracker.watermark.ms, **self._meta()}
         if self._meta_changed or meta != self._meta_written:
             self._meta_changed, self._meta_written = False, meta
             rows.append(
@@ -331,7 +331,7 @@ class TrackStage:
                     _META,
                     encode(
                         {
-                            "progress": tracker.progress.state(),
+                            "progress": tracker.watermark.state(),
                             "sources": self._quarantine.state(),
                             "beyond_limits": self._names.beyond,
                             "grid": tracker.slices.grid.state(),
@@ -348,7 +348,7 @@ class TrackStage:
         return Flush(rows, outputs)
 
     def _settle(self) -> None:
-        self._tracker.settle()
+        self._tracker.flush()
         self.counters.beyond_limits[self._topics.source, self._partition] = self._names.totals()
         self.counters.quarantined[self._topics.source, self._partition] = tuple(self._quarantine.quarantined)
 
@@ -366,7 +366,7 @@ class TrackStage:
         outputs = [Output(self._topics.panes, 0, self._writer.key("now", scope, None), value) for scope, value in self._changed_now(())]
         outputs += self._changed_progress()
         topics, facts = self._topics, self._customer_facts()
-        if topics.customer_facts and self._tracker.progress.received_through is not None:
+        if topics.customer_facts and self._tracker.watermark.received_through is not None:
             for _, fact in facts:
                 tell(fact)
             told = {topics.customer_links if fact["kind"] == "link" else topics.customer_facts for _, fact in facts}
@@ -381,17 +381,17 @@ class TrackStage:
             pass
 
     def _changed_progress(self) -> Iterator[Output]:
-        progress = self._tracker.progress
-        stale, quarantined = progress.stale(), self._quarantine.told()
+        progress = self._tracker.watermark
+        stale, quarantined = progress.stale(), self._quarantine.summary()
         beyond = {source: dict(counts) for source, counts in self._names.beyond.items()}
         journals = progress.journals()
-        figures = (progress.through, progress.received_through, stale, quarantined, beyond, journals)
+        figures = (progress.ms, progress.received_through, stale, quarantined, beyond, journals)
         if figures == self._progress_written or (progress.received_through is None and not quarantined):
             return
         self._progress_written = figures
         yield from self._progress_outputs(
             {
-                "progress_ms": progress.through,
+                "progress_ms": progress.ms,
                 "received_through_ms": progress.received_through,
                 "sources": progress.sources,
                 "stale_sources": stale,
@@ -428,7 +428,7 @@ class TrackStage:
             kept = orjson.loads(value)
             if key == _META:
                 grid = kept.get("grid", {})
-                self._tracker.progress.restore(kept["progress"])
+                self._tracker.watermark.restore(kept["progress"])
                 # Versions before counted the bad records of all sources together, under "flood": who sent them is not known.
                 self._quarantine.restore(kept.get("sources", {}))
                 self._names.restore_beyond(kept.get("beyond_limits", {}))
@@ -448,7 +448,7 @@ class TrackStage:
                 slices.put(kept["kind"], scope, start, kept)
                 if kept["counts"]:
                     booked[scope] = max(start, booked.get(scope, start))
-        through = self._tracker.progress.through
+        through = self._tracker.watermark.ms
         if through is not None:
             slices.evict(through)
         if grid is not None:
@@ -472,7 +472,7 @@ class TrackStage:
     def _facts(self) -> Iterator[Output]:
         """Yield what customers are to be told, once the rows have been written; and how far it goes, in steps of a pane."""
         topic, facts = self._topics.customer_facts, self._customer_facts()
-        progress = self._tracker.progress
+        progress = self._tracker.watermark
         if not topic or progress.received_through is None:
             return
         told: set[tuple[str, int]] = set()
@@ -486,13 +486,13 @@ class TrackStage:
 
     def _told_progress(self, told: set[tuple[str, int]]) -> Iterator[Output]:
         """Yield how far what customers are told is complete: to those that were told something, and once a pane to all."""
-        topic, progress = self._topics.customer_facts, self._tracker.progress
-        step = None if progress.through is None else pane_of(progress.through)
+        topic, progress = self._topics.customer_facts, self._tracker.watermark
+        step = None if progress.ms is None else pane_of(progress.ms)
         if step != self._progress_told:
             told = {(self._topics.customer_links, 0), *((topic, number) for number in range(self._topics.customer_partitions))}
             self._progress_told = step
         origin = (self._topics.source, self._partition)
-        yield from progress_outputs(origin, sorted(told), progress.through, progress.received_through)
+        yield from progress_outputs(origin, sorted(told), progress.ms, progress.received_through)
 
     def _customer_facts(self) -> list[tuple[str, dict[str, Any]]]:
         """Return key and content of what customers are to be told."""
@@ -562,21 +562,21 @@ class ContactStage(TrackStage):
             if conversation is None:
                 self._told_as[name] = replaced
                 continue
-            if conversation.state.customer is not None or conversation.told is not None or name in tracker.united:
+            if conversation.state.customer is not None or conversation.published_fact is not None or name in tracker.merged:
                 self._tell(conversation, replaced)
             if is_over(conversation):
                 tracker.rest(name, None if number else only, head)
-        tracker.united.clear()
+        tracker.merged.clear()
         tracker.put_idle_away()
 
     def _tell(self, conversation: Conversation, told_as: Sequence[str]) -> None:
         """Have customers told what has changed of a contact, and that nothing is left of it under other names."""
-        before, fact = conversation.told, contact_fact(conversation.state)
+        before, fact = conversation.published_fact, contact_fact(conversation.state)
         customer = conversation.state.customer or "" if before is None else before.customer
         self._told += (_told(row, customer) for row in told_as)
         if told_as:
             before = None
-        conversation.told = fact
+        conversation.published_fact = fact
         if fact == before:
             return
         if fact is None or (before is not None and before.customer != fact.customer):
@@ -589,13 +589,13 @@ class ContactStage(TrackStage):
         live = tracker.conversations.live
         for name in tracker.take_changed():
             conversation = live.get(name)
-            if conversation is not None and (conversation.state.customer is not None or conversation.told is not None):
+            if conversation is not None and (conversation.state.customer is not None or conversation.published_fact is not None):
                 self._tell(conversation, ())
         tracker.pass_over_rows()
         super()._pass_over_rows()
 
     def _customer_facts(self) -> list[tuple[str, dict[str, Any]]]:
-        forgotten, self.tracker.forgotten = self.tracker.forgotten, []
+        forgotten, self.tracker.evicted = self.tracker.evicted, []
         for conversation in forgotten:
             self._tell(conversation, self._told_as.get(conversation.name, ()))
         self._told_as.clear()
@@ -625,7 +625,7 @@ class ContactStage(TrackStage):
         # Rows of a version that lost nothing have none: what is overdue is lost, and counted, at the next flush.
         self.tracker.lost_to = kept.get("lost_to")
         # What a version booked that did not count events that counted nothing holds none of them.
-        received = self.tracker.progress.received_through
+        received = self.tracker.watermark.received_through
         self.tracker.uncounted_from_ms = kept.get("uncounted_from_ms") if "counts_uncounted" in kept else received
         # Nor does that of one that did not tell complaints and thanks by category.
         self.tracker.by_category_from_ms = kept.get("by_category_from_ms") if "tells_by_category" in kept else received

@@ -54,7 +54,7 @@ static int is_same(PyObject *text, PyObject *other)
 
 /* ---- what contacts and agents have in common */
 
-enum { KINDS, SUBJECTS, SOURCES, SUFFIXES, JOURNALS, QUARANTINED, WATCHED, PROGRESS, ADMIT, ADMITTED, KEEP, HELD, UNREAD, PACKED, UNCLAIMED, OWN, PARTS };
+enum { KINDS, SUBJECTS, SOURCES, SUFFIXES, JOURNALS, QUARANTINED, WATCHED, WATERMARK, ADMIT, ADMITTED, KEEP, HELD, UNREAD, PACKED, UNCLAIMED, OWN, PARTS };
 enum { EVENT, SUBJECT, STATE, DISORDER, FACT, TYPES };
 
 typedef struct {
@@ -64,7 +64,7 @@ typedef struct {
     /* Where they have what is asked of them: events, */
     Py_ssize_t source, occurred, received, event_id, revision;
     /* conversations, their states and what is kept of their disorder, */
-    Py_ssize_t name, state, fresh, newest, revised, disorder, last_source, last_contact, facts, counted_anew;
+    Py_ssize_t name, state, fresh, newest, revised, disorder, last_source, last_contact, facts, recounted;
     /* facts, */
     Py_ssize_t at, sequence, id, contact;
     /* and agents. */
@@ -181,7 +181,7 @@ static int hear(Intake *self, PyObject *event, Heard *heard, PyObject **id, PyOb
     return last_ms < 0 ? 0 : 1;
 }
 
-/* Note that its source has sent it, as `received` of streams/tracking/progress.py. */
+/* Note that its source has sent it, as `received` of streams/tracking/watermark.py. */
 static int note_received(Intake *self, const Heard *heard, long long *through)
 {
     if (!heard->is_newest)
@@ -247,13 +247,13 @@ static int admit(Intake *self, PyObject *event, PyObject *fields, int begins)
 
 static int contacts_init(Intake *self, PyObject *args, PyObject *options)
 {
-    static char *names[] = {"kinds", "conversations", "sources", "suffixes", "journals", "quarantined", "watched", "progress", "admit", "admitted",
+    static char *names[] = {"kinds", "conversations", "sources", "suffixes", "journals", "quarantined", "watched", "watermark", "admit", "admitted",
                             "put", "held", "unread", "packed", "unclaimed", "types", "late_ms", "pane_ms", "max_facts", "max_recounted", "max_subjects",
                             "max_events", NULL};
     PyObject *part[PARTS] = {NULL}, *type[TYPES] = {NULL};
     if (!PyArg_ParseTupleAndKeywords(args, options, "$O!O!O!O!O!O!O!OOO!OO!O!O!O!(O!O!O!O!O!)LLLLLL", names, &PyDict_Type, &part[KINDS], &PyDict_Type,
                                      &part[SUBJECTS], &PyDict_Type, &part[SOURCES], &PyDict_Type, &part[SUFFIXES], &PyFrozenSet_Type,
-                                     &part[JOURNALS], &PyDict_Type, &part[QUARANTINED], &PyDict_Type, &part[WATCHED], &part[PROGRESS],
+                                     &part[JOURNALS], &PyDict_Type, &part[QUARANTINED], &PyDict_Type, &part[WATCHED], &part[WATERMARK],
                                      &part[ADMIT], &PyDict_Type, &part[ADMITTED], &part[KEEP], &PyDict_Type, &part[HELD], &PyDict_Type,
                                      &part[UNREAD], &PyDict_Type, &part[PACKED], &PySet_Type, &part[UNCLAIMED], &PyType_Type, &type[EVENT], &PyType_Type, &type[SUBJECT],
                                      &PyType_Type, &type[STATE], &PyType_Type, &type[DISORDER], &PyType_Type, &type[FACT], &self->late_ms,
@@ -263,7 +263,7 @@ static int contacts_init(Intake *self, PyObject *args, PyObject *options)
         {SUBJECT, "name", &self->name},           {SUBJECT, "state", &self->state},         {SUBJECT, "fresh", &self->fresh},
         {SUBJECT, "newest", &self->newest},       {SUBJECT, "revised", &self->revised},     {SUBJECT, "disorder", &self->disorder},
         {SUBJECT, "source", &self->last_source},  {SUBJECT, "contact", &self->last_contact}, {STATE, "facts", &self->facts},
-        {DISORDER, "counted_anew", &self->counted_anew}, {FACT, "at", &self->at},           {FACT, "sequence", &self->sequence},
+        {DISORDER, "recounted", &self->recounted}, {FACT, "at", &self->at},           {FACT, "sequence", &self->sequence},
         {FACT, "event_id", &self->id},            {FACT, "contact", &self->contact},
     };
     return set_up(self, part, type, slots, Py_ARRAY_LENGTH(slots));
@@ -298,7 +298,7 @@ static int is_new(Intake *self, PyObject *c, PyObject *event_id)
     /* The most that it may cost where it came out of order. */
     long long recounted = known + 1;
     if (disorder != Py_None) {
-        long long before = Py_IS_TYPE(disorder, self->type[DISORDER]) ? number(SLOT(disorder, self->counted_anew)) : -1;
+        long long before = Py_IS_TYPE(disorder, self->type[DISORDER]) ? number(SLOT(disorder, self->recounted)) : -1;
         if (before < 0)
             return 0;
         recounted += before;
@@ -447,12 +447,12 @@ static int take_contact_event(Intake *self, PyObject *event, PyObject *changed, 
 
 static int agents_init(Intake *self, PyObject *args, PyObject *options)
 {
-    static char *names[] = {"kinds", "agents", "sources", "suffixes", "journals", "quarantined", "watched", "progress", "admit", "admitted", "take",
+    static char *names[] = {"kinds", "agents", "sources", "suffixes", "journals", "quarantined", "watched", "watermark", "admit", "admitted", "take",
                             "own", "types", "late_ms", "pane_ms", "max_facts", "max_events", NULL};
     PyObject *part[PARTS] = {NULL}, *type[TYPES] = {NULL};
     if (!PyArg_ParseTupleAndKeywords(args, options, "$O!O!O!O!O!O!O!OOO!OO!(O!O!)LLLL", names, &PyDict_Type, &part[KINDS], &PyDict_Type,
                                      &part[SUBJECTS], &PyDict_Type, &part[SOURCES], &PyDict_Type, &part[SUFFIXES], &PyFrozenSet_Type,
-                                     &part[JOURNALS], &PyDict_Type, &part[QUARANTINED], &PyDict_Type, &part[WATCHED], &part[PROGRESS],
+                                     &part[JOURNALS], &PyDict_Type, &part[QUARANTINED], &PyDict_Type, &part[WATCHED], &part[WATERMARK],
                                      &part[ADMIT], &PyDict_Type, &part[ADMITTED], &part[KEEP], &PyDict_Type, &part[OWN], &PyType_Type,
                                      &type[EVENT], &PyType_Type, &type[SUBJECT], &self->late_ms, &self->pane_ms, &self->max_facts,
                                      &self->max_events))
@@ -530,7 +530,7 @@ static PyObject *take(Intake *self, PyObject *events, PyObject *from, const With
     long long place = number(from), through, before;
     if (place < 0)
         return PyErr_Format(PyExc_ValueError, "there is no such place");
-    PyObject *progress = self->part[PROGRESS], *received_through = PyObject_GetAttr(progress, name_of_received_through);
+    PyObject *watermark = self->part[WATERMARK], *received_through = PyObject_GetAttr(watermark, name_of_received_through);
     if (received_through == NULL)
         return NULL;
     through = before = number(received_through);
@@ -547,7 +547,7 @@ static PyObject *take(Intake *self, PyObject *events, PyObject *from, const With
     }
     if (done >= 0 && through > before) {
         PyObject *value = PyLong_FromLongLong(through);
-        if (value == NULL || PyObject_SetAttr(progress, name_of_received_through, value) < 0)
+        if (value == NULL || PyObject_SetAttr(watermark, name_of_received_through, value) < 0)
             done = -1;
         Py_XDECREF(value);
     }

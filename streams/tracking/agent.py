@@ -39,22 +39,22 @@ class Silence:
         """Return after how long of silence an agent in a state is forgotten."""
         return self.retention_ms if state.category is None else self.timeout_ms + self.retention_ms
 
-    def at(self, state: AgentState, seen: int | None, nobody: AgentState, at_ms: int) -> tuple[AgentState, int]:
+    def at(self, state: AgentState, seen: int | None, blank: AgentState, at_ms: int) -> tuple[AgentState, int]:
         """Return what a state has become by an instant, if nothing was heard since ``seen``, and until when it stays so."""
         if seen is None:
-            return nobody, NEVER_MS
+            return blank, NEVER_MS
         forgotten = seen + self.forgotten_after(state)
         if at_ms >= forgotten:
-            return nobody, NEVER_MS
+            return blank, NEVER_MS
         if state.category is None:
             return state, forgotten
         stale = seen + self.timeout_ms
         return (state, stale) if at_ms < stale else (state.unknown, forgotten)
 
-    def phases(self, state: AgentState, seen: int | None, nobody: AgentState, low: int, high: int) -> Iterator[tuple[AgentState, int, int]]:
+    def phases(self, state: AgentState, seen: int | None, blank: AgentState, low: int, high: int) -> Iterator[tuple[AgentState, int, int]]:
         """Yield what a state becomes from low to high, if nothing was heard since ``seen``."""
         while low < high:
-            now, until = self.at(state, seen, nobody, low)
+            now, until = self.at(state, seen, blank, low)
             yield now, low, min(until, high)
             low = until
 
@@ -62,28 +62,44 @@ class Silence:
 class Aside:
     """What of an agent is to be counted at the next flush, because it comes before what has been counted."""
 
-    __slots__ = ("counted_anew", "facts", "hour", "plans")
+    __slots__ = ("facts", "hour", "plans", "recounted")
 
-    def __init__(self, hour: int = 0, counted_anew: int = 0) -> None:
+    def __init__(self, hour: int = 0, recounted: int = 0) -> None:
         #: ordered
         self.facts: list[AgentFact] = []
         self.plans: list[PlanFact] = []
         #: the newest hour of receipt since the epoch, and how many facts have been counted again for what was received in it
         self.hour = hour
-        self.counted_anew = counted_anew
+        self.recounted = recounted
 
 
 class Agent:
     """One agent's facts and plans, and how far the timeline knows of them."""
 
     __slots__ = (
-        "aside", "base", "base_at", "due", "facts", "held", "ids", "nobody", "noted", "planned", "planned_until", "plans", "source",
-        "stale", "states", "timed", "timer", "until",
+        "aside",
+        "base",
+        "base_at",
+        "blank",
+        "due",
+        "facts",
+        "held",
+        "ids",
+        "noted",
+        "planned",
+        "planned_until",
+        "plans",
+        "source",
+        "stale",
+        "states",
+        "timed",
+        "timer",
+        "until",
     )  # fmt: skip
 
-    def __init__(self, nobody: AgentState, held: list[int]) -> None:
+    def __init__(self, blank: AgentState, held: list[int]) -> None:
         #: the state while nothing is known
-        self.nobody = nobody
+        self.blank = blank
         #: what is kept of those of its source: agents, events
         self.held = held
         self.noted: AgentState | None = None
@@ -92,7 +108,7 @@ class Agent:
         self.aside: Aside | None = None
         self.source: str | None = None  # of the last fact
         #: as the timeline has it, and until when that holds if nothing comes in
-        self.timed: Timed = nobody.timed[NOT_PLANNED]
+        self.timed: Timed = blank.timed[NOT_PLANNED]
         self.until = NEVER_MS
         self.planned = NOT_PLANNED
         self.planned_until = NEVER_MS
@@ -104,7 +120,7 @@ class Agent:
 
     def forget(self) -> None:
         """Forget all but what is planned."""
-        self.base = self.nobody
+        self.base = self.blank
         self.base_at: int | None = None  # the last of the facts that have been folded into the base
         self.facts: list[AgentFact] = []
         self.states: list[AgentState] = []  # one for each fact
@@ -153,11 +169,11 @@ class Agent:
             self.aside = Aside()
         aside, hour = self.aside, received_ms // _HOUR_MS
         if hour > aside.hour:
-            aside.hour, aside.counted_anew = hour, 0
+            aside.hour, aside.recounted = hour, 0
         after = self.known - bisect_left(self.facts, fact) - bisect_left(aside.facts, fact)
-        if aside.counted_anew + after > MAX_RECOUNTED:
+        if aside.recounted + after > MAX_RECOUNTED:
             raise TooManyFactsError("person_id", MAX_RECOUNTED, TOO_MANY_OUT_OF_ORDER)
-        aside.counted_anew += after
+        aside.recounted += after
 
     @property
     def last_seen(self) -> int | None:
@@ -181,11 +197,11 @@ class Agent:
             if at >= end_ms:
                 break
             if at > since:
-                yield from silence.phases(state, seen, self.nobody, since, at)
+                yield from silence.phases(state, seen, self.blank, since, at)
                 since = at
             state, seen = after, at
         if since < end_ms:
-            yield from silence.phases(state, seen, self.nobody, since, end_ms)
+            yield from silence.phases(state, seen, self.blank, since, end_ms)
 
     def spans(self, start_ms: int, end_ms: int, silence: Silence) -> Iterator[tuple[Timed, int, int]]:
         """Yield what the time from start to end counts as, plans taken into account too."""
@@ -235,7 +251,7 @@ class Agent:
         """Return what is kept but for the plans: base, when its last fact was, source, facts, and what was counted again in which hour."""
         aside = self.aside
         row = (self.base.row, self.base_at, self.source, self.facts)
-        return row if aside is None or not aside.counted_anew else (*row, (aside.hour, aside.counted_anew))
+        return row if aside is None or not aside.recounted else (*row, (aside.hour, aside.recounted))
 
 
 def reported_of_row(kept: list[Any]) -> Reported:

@@ -15,16 +15,16 @@ from streams.tracking.timeline import Timed
 
 if TYPE_CHECKING:
     from streams.configuration import Configuration
-    from streams.tracking.ledger import Rates
+    from streams.tracking.postings import Rates
     from streams.tracking.scopes import Targets
-    from streams.tracking.slots import SlotsSaid
+    from streams.tracking.slots import SlotReport
 
 __all__ = ["GONE", "AgentFact", "AgentState", "AgentStates", "Categories", "Reported"]
 
 #: In place of an axis: the source has not listed the agent, so nothing is known of any axis.
 GONE = "gone"
 #: (occurred_ms, sequence, event_id, axis or "", category of the axis or "", team, site, what is said of slots)
-AgentFact = tuple[int, int, str, str, str, str | None, str | None, "SlotsSaid | None"]
+AgentFact = tuple[int, int, str, str, str, str | None, str | None, "SlotReport | None"]
 
 _AT_WORK = frozenset({"handling", "wrap_up", "idle", "available"})
 
@@ -140,7 +140,7 @@ class AgentState:
         #: the state of an agent of whom no more is known than this team and site
         self.unknown = self
         #: what a fact says (axis, category, team, site, slots) → where it leads
-        self.onward: dict[tuple[str, str, str | None, str | None, SlotsSaid | None], AgentState] = {}
+        self.onward: dict[tuple[str, str, str | None, str | None, SlotReport | None], AgentState] = {}
 
 
 def _planned(kind: str, category: str | None) -> Rates:

@@ -14,16 +14,16 @@ from streams.tracking.contacts import keep_ms, retention_ms
 from streams.tracking.facts import TooManyFactsError
 from streams.tracking.grid import grid_of
 from streams.tracking.held import Held
-from streams.tracking.ledger import Ledger
 from streams.tracking.plans import NEVER_MS, NOT_PLANNED, Activities, Plans
-from streams.tracking.progress import progress_of
+from streams.tracking.postings import Postings
 from streams.tracking.scopes import TOTAL, Scope, Targets
 from streams.tracking.slices import Slices
-from streams.tracking.slots import said_of
+from streams.tracking.slots import slot_report_of
 from streams.tracking.snapshots import Snapshots
 from streams.tracking.spaces import MARK, KeptNames, Spaces, id_of
 from streams.tracking.timeline import Timeline
 from streams.tracking.timers import Timers
+from streams.tracking.watermark import watermark_of
 from streams.windows.slices import CELL_MS, MIN_CELL_MS, PANE_MS, pane_of
 
 if TYPE_CHECKING:
@@ -52,12 +52,12 @@ class AgentTracker:
         self._categories = Categories(configuration)
         self._states = AgentStates(configuration, self.targets)
         self._activities = Activities(configuration)
-        self._ledger = Ledger()
+        self._postings = Postings()
         panes, cells = (None, None) if keep_everything else keep_ms(configuration)
         #: time further behind the end of what is booked falls into slices that are given up
         self._keep_ms = None if cells is None else cells + CELL_MS
         self.slices = Slices(self.targets, panes, cells, grid_of(configuration))
-        self.progress = progress_of(configuration)
+        self.watermark = watermark_of(configuration)
         self.spaces = Spaces(configuration)
         self.agents: dict[str, Agent] = {}
         limits = configuration.source_limits
@@ -97,9 +97,9 @@ class AgentTracker:
             TooManyFactsError: of its agent as much is known as may be.
         """
         received, at, source, event_id, kind = event.received_ms, event.occurred_ms, event.source, event.event_id, event.type
-        last = self.progress.sources.get(source)
+        last = self.watermark.sources.get(source)
         if last is None or received > last:
-            self.progress.received(source, received)
+            self.watermark.received(source, received)
         person_id, suffix = event.person_id, self.spaces[source]
         persons = self.targets.persons
         name = person_id + suffix if person_id not in persons.own else persons.name(person_id, suffix)
@@ -142,7 +142,7 @@ class AgentTracker:
 
     def _state_changed(self, event: Any) -> AgentFact:
         axis = event.axis
-        said = said_of(event) if event.capacity is not None or event.in_use is not None else None
+        said = slot_report_of(event) if event.capacity is not None or event.in_use is not None else None
         category = self._categories.category(axis, event.state)
         return (event.occurred_ms, event.sequence or 0, event.event_id, axis, category, event.team, event.site, said)
 
@@ -174,7 +174,7 @@ class AgentTracker:
                 agent.held[place] -= number
                 held[place] += number
             agent.held, agent.timer = held, None
-            self._look_at(name, agent)
+            self._schedule(name, agent)
             self._changed[name] = None
             if agent.plans is not None:
                 self._changed_plans.add(name)
@@ -202,12 +202,12 @@ class AgentTracker:
 
     def snapshot(self, event: Any) -> bool:
         """Take a source's word of who is there; say whether it has not said so too often."""
-        self.progress.received(event.source, event.received_ms)
-        return self.snapshots.take(event, self.spaces[event.source], self.progress.received_through or 0)
+        self.watermark.received(event.source, event.received_ms)
+        return self.snapshots.take(event, self.spaces[event.source], self.watermark.received_through or 0)
 
     def _count_late(self, received: int) -> None:
         self.late += 1
-        self._ledger.book(self.targets.number(Scope(TOTAL, None)), received, received, (("late_events", 1),))
+        self._postings.book(self.targets.number(Scope(TOTAL, None)), received, received, (("late_events", 1),))
 
     def _take(self, name: str, agent: Agent, fact: AgentFact, received: int | None) -> None:
         booked, at, facts = self.booked_to, fact[0], agent.facts
@@ -241,7 +241,7 @@ class AgentTracker:
             until = at + (silence.retention_ms if after.category is None else silence.timeout_ms)
             agent.until = until if until < agent.planned_until else agent.planned_until  # noqa: FURB136 - at every event
             if agent.until < agent.due or facts[0][0] + self._final_ms < agent.due:
-                self._look_at(name, agent)
+                self._schedule(name, agent)
         agent.ids.add(fact[2])
         agent.held[1] += 1
 
@@ -267,7 +267,7 @@ class AgentTracker:
                     agent.planned_until = plan[3]
                 if plan[3] < agent.until:  # noqa: PLR1730 - at every event
                     agent.until = plan[3]
-            self._look_at(name, agent)
+            self._schedule(name, agent)
         agent.ids.add(plan[2])
         agent.held[1] += 1
         self._changed_plans.add(name)
@@ -297,7 +297,7 @@ class AgentTracker:
         first = agent.first_ms if self.booked_to is None else self.booked_to
         if first is not None:
             known = self._known_to(agent, first)
-            silent = self._silence.at(agent.last, agent.last_seen, agent.nobody, known)[1]
+            silent = self._silence.at(agent.last, agent.last_seen, agent.blank, known)[1]
             agent.planned, agent.planned_until = (NOT_PLANNED, NEVER_MS) if agent.plans is None else agent.plans.at(known)
             agent.until = min(silent, agent.planned_until)
 
@@ -309,14 +309,14 @@ class AgentTracker:
         """Tell the timeline what silence and plans change up to an instant."""
         while agent.until <= to_ms:
             at = agent.until
-            state, until = self._silence.at(agent.last, agent.last_seen, agent.nobody, at)
+            state, until = self._silence.at(agent.last, agent.last_seen, agent.blank, at)
             if agent.plans is not None and agent.planned_until <= at:
                 agent.planned, agent.planned_until = agent.plans.at(at)
             timed = state.timed[agent.planned]
             self._timeline.move(agent.timed, timed, at)
             agent.timed, agent.until = timed, min(until, agent.planned_until)
 
-    def _look_at(self, name: str, agent: Agent) -> None:
+    def _schedule(self, name: str, agent: Agent) -> None:
         """Have an agent looked at once what is booked passes the next instant at which there is something to do."""
         due, final_ms = agent.until, self._final_ms
         if agent.facts and agent.facts[0][0] + final_ms < due:
@@ -359,7 +359,7 @@ class AgentTracker:
                 agent.plans.add(plan)
         self._book(agent, start_ms, end_ms, 1)
         self._enter(agent)
-        self._look_at(name, agent)
+        self._schedule(name, agent)
         self._note_now(agent)
 
     def _follow(self, name: str, agent: Agent, place: int) -> None:
@@ -388,26 +388,26 @@ class AgentTracker:
         self._book_by(PANE_MS, agent, start_ms, end_ms, sign)
 
     def _book_by(self, step_ms: int, agent: Agent, start_ms: int, end_ms: int, sign: int) -> None:
-        book_time = self._ledger.book_time
+        book_time = self._postings.book_time
         for timed, low, high in agent.spans(start_ms, end_ms, self._silence):
             for target, rates in timed.bookings:
                 book_time(target, low, high, rates, sign, step_ms)
 
     # --- at a flush
 
-    def settle(self) -> None:
+    def flush(self) -> None:
         """Book the deferred facts and the time of the panes that progress has passed, and write everything booked into the slices."""
         self._count_aside()
-        self.progress.advance()
-        through = self.progress.through
+        self.watermark.advance()
+        through = self.watermark.ms
         if through is not None:
-            self._look_at_snapshots(through)
+            self._apply_snapshots(through)
         self._note_changed()
         if through is not None:
             self.slices.evict_panes(through)
             self._book_to(pane_of(through))
-        self.slices.book(self._ledger)
-        self._ledger.clear()
+        self.slices.book(self._postings)
+        self._postings.clear()
         if through is not None:
             self.slices.evict(through)
 
@@ -454,7 +454,7 @@ class AgentTracker:
                 self._touched_now.add(state.group)
         agent.noted, agent.stale = after, stale
 
-    def _look_at_snapshots(self, through: int) -> None:
+    def _apply_snapshots(self, through: int) -> None:
         """Make agents whom a source does not list unknown until their next event."""
         before, self.compared_to = self.compared_to, through
         for name, snapshot in self.snapshots.to_compare(before, through, self.agents, self._changed):
@@ -478,7 +478,7 @@ class AgentTracker:
             agent = self.agents.get(name)
             if agent is not None and agent.timer is bucket:
                 self._pass(name, agent, end_ms)
-        self._timeline.book(self._ledger, booked, end_ms, self._keep_ms, self.slices.panes_from)
+        self._timeline.book(self._postings, booked, end_ms, self._keep_ms, self.slices.panes_from)
 
     def _pass(self, name: str, agent: Agent, end_ms: int) -> None:
         """Tell the timeline what silence and plans change of an agent, and forget what nothing can change any more."""
@@ -500,12 +500,12 @@ class AgentTracker:
                 agent.forget()
                 self._changed[name] = None
             if agent.last_seen is None and agent.plans is None:
-                self._give_up(name, agent)
+                self._evict(name, agent)
                 return
         agent.due, agent.timer = NEVER_MS, None
-        self._look_at(name, agent)
+        self._schedule(name, agent)
 
-    def _give_up(self, name: str, agent: Agent) -> None:
+    def _evict(self, name: str, agent: Agent) -> None:
         del self.agents[name]
         agent.held[0] -= 1
         agent.held[1] -= len(agent.ids)
@@ -517,11 +517,11 @@ class AgentTracker:
         By ``now_ms`` an event may have happened; nothing has that lies further off than clocks may differ.
         """
         self._count_aside()
-        self.progress.set_back(to_ms)
+        self.watermark.set_back(to_ms)
         before = self.booked_to
         end = None if before is None else min(before, pane_of(to_ms))
         went_beyond = before is not None and end is not None and before > end
-        pending, self._ledger = self._ledger, Ledger()
+        pending, self._postings = self._postings, Postings()
         for name, agent in self.agents.items():
             far = () if agent.plans is None else agent.plans.far_fetched()
             if before is not None and end is not None and (far or went_beyond):
@@ -537,8 +537,8 @@ class AgentTracker:
         self.booked_to = end
         self._begin_timeline()
         # With the slices as they are kept still: what was given up beyond is not to become less than nothing.
-        self.slices.book(self._ledger)
-        self._ledger = pending
+        self.slices.book(self._postings)
+        self._postings = pending
         if went_beyond:
             self.compared_to = None if self.compared_to is None else min(self.compared_to, to_ms)
             self.slices.empty_from(now_ms + MAX_AHEAD_MS + CELL_MS)
@@ -553,7 +553,7 @@ class AgentTracker:
         for name, agent in self.agents.items():
             self._enter(agent)
             agent.due, agent.timer = NEVER_MS, None
-            self._look_at(name, agent)
+            self._schedule(name, agent)
 
     def pass_over_rows(self) -> None:
         """Take note that no row of what changed is to be written."""
@@ -640,12 +640,12 @@ class AgentTracker:
                 again.append((name, agent))
         self._restored, self._restored_plans = [], {}
         for name, other in again:
-            self._unite(name, other)
+            self._merge(name, other)
         self._begin_timeline()
         for agent in self.agents.values():
             self._note_now(agent)
 
-    def _unite(self, name: str, other: Agent) -> None:
+    def _merge(self, name: str, other: Agent) -> None:
         """Make one of two agents of one id whose sources have been joined since; what was booked before their facts stays."""
         known, booked = self.agents[name], self.booked_to
         two = (known, other)

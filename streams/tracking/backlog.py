@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from streams.tracking.rules import Rules
     from streams.tracking.state import State
 
-__all__ = ["UNASSIGNED", "backlog_of", "reply_due", "standing_place"]
+__all__ = ["UNASSIGNED", "backlog_of", "place_or_unassigned", "reply_due"]
 
 #: The queue that written contacts of no queue stand in.
 UNASSIGNED = "(unassigned)"
 
 
-def standing_place(s: State) -> tuple[str, str] | None:
+def place_or_unassigned(s: State) -> tuple[str, str] | None:
     """Return the queue and channel that a conversation stands in: its place, else that of written contacts of no queue."""
     if s.place is not None:
         return s.place.place
@@ -26,7 +26,7 @@ def standing_place(s: State) -> tuple[str, str] | None:
 
 def backlog_of(s: State) -> str | None:
     """Return the state in which the conversation is in the backlog, None if it is not."""
-    place, ticket = standing_place(s), s.ticket
+    place, ticket = place_or_unassigned(s), s.ticket
     if place is None or place[1] not in REPLY_CHANNELS or (ticket is not None and ticket.resolved):
         return None
     status, waiting_on = (None, None) if ticket is None else (ticket.status, ticket.waiting_on)
@@ -35,13 +35,13 @@ def backlog_of(s: State) -> str | None:
     if status == "waiting_on_customer" or waiting_on == "customer":
         return "waiting_on_customer"
     if s.place is not None:
-        untouched, going_on = s.visit is not None and not s.legs_begun, s.visit is not None or s.leg is not None
+        untouched, is_in_progress = s.visit is not None and not s.legs_begun, s.visit is not None or s.leg is not None
     else:
-        going_on = s.messages is not None and not s.messages.settled
-        untouched = going_on and not s.legs_begun and s.messages is not None and not s.messages.replied and status in {None, "new"}
+        is_in_progress = s.messages is not None and not s.messages.is_closed
+        untouched = is_in_progress and not s.legs_begun and s.messages is not None and not s.messages.replied and status in {None, "new"}
     if untouched:
         return "untouched"
-    return "in_progress" if going_on or status in OPEN else None
+    return "in_progress" if is_in_progress or status in OPEN else None
 
 
 def reply_due(s: State, rules: Rules) -> int | None:
@@ -49,7 +49,7 @@ def reply_due(s: State, rules: Rules) -> int | None:
     messages = s.messages
     if messages is None or messages.waits is None or (s.ticket is not None and s.ticket.resolved):
         return None
-    place = standing_place(s)
+    place = place_or_unassigned(s)
     if place is None:
         return None
     target_ms = rules.targets.of_queue(*place).reply_ms(messages.waits)

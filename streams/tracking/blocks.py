@@ -90,7 +90,7 @@ class PaneBlocks:
                 for block in blocks:
                     yield scope, block
 
-    def settle(self, through_ms: int) -> None:
+    def compact(self, through_ms: int) -> None:
         """Let what is complete so far take less room."""
         self._live.compact(through_ms)
 

@@ -10,42 +10,42 @@ from streams.tracking.topic import name_category, outside
 
 if TYPE_CHECKING:
     from streams.tracking.facts import AnyFact, SelfServiceEnded, SelfServiceStarted
-    from streams.tracking.ledger import Ledger
+    from streams.tracking.postings import Postings
     from streams.tracking.rules import Rules
     from streams.tracking.state import State
 
 __all__ = ["end_session", "hand_over", "start_session", "stop_session", "turn_to_people"]
 
 
-def start_session(s: State, fact: SelfServiceStarted, rules: Rules, ledger: Ledger) -> None:
+def start_session(s: State, fact: SelfServiceStarted, rules: Rules, postings: Postings) -> None:
     """Begin a session; the one before is left."""
     at, channel, category, site = fact.at, fact.channel, fact.category, fact.site
     if s.bot_sessions is None:
         s.bot_sessions = BotSessions()
-    stop_session(s.bot_sessions, at, "left", ledger)
+    stop_session(s.bot_sessions, at, "left", postings)
     group = outside(s, fact, site, rules, channel)
     first = s.place is None and not s.legs_begun and not any(_is_of_people(each) and precedes(each, fact) for each in s.facts)
     s.bot_sessions.open = BotSession(channel, group, at, category, first)
-    ledger.book(group, at, at, (("sessions", 1),))
+    postings.book(group, at, at, (("sessions", 1),))
     if category is not None:
-        name_category(s, at, category, rules, ledger, served=True)
+        name_category(s, at, category, rules, postings, served=True)
 
 
-def end_session(s: State, fact: SelfServiceEnded, rules: Rules, ledger: Ledger) -> None:
+def end_session(s: State, fact: SelfServiceEnded, rules: Rules, postings: Postings) -> None:
     """End the open session as its source says."""
     at, outcome, category = fact.at, fact.outcome, fact.category
     if s.bot_sessions is not None:
         if s.bot_sessions.open is not None and category is not None:
             s.bot_sessions.open.category = category
-        stop_session(s.bot_sessions, at, outcome or "left", ledger)
+        stop_session(s.bot_sessions, at, outcome or "left", postings)
     if category is not None:
-        name_category(s, at, category, rules, ledger, served=True)
+        name_category(s, at, category, rules, postings, served=True)
 
 
-def hand_over(s: State, fact: HandedOver, _rules: Rules, ledger: Ledger) -> None:
+def hand_over(s: State, fact: HandedOver, _rules: Rules, postings: Postings) -> None:
     """Note that people are to go on."""
     if s.bot_sessions is not None:
-        turn_to_people(s.bot_sessions, fact.at, ledger)
+        turn_to_people(s.bot_sessions, fact.at, postings)
 
 
 def _is_of_people(fact: AnyFact) -> bool:
@@ -53,15 +53,15 @@ def _is_of_people(fact: AnyFact) -> bool:
     return isinstance(fact, HandedOver) or (isinstance(fact, Message) and not fact.by_customer)
 
 
-def turn_to_people(sessions: BotSessions, at: int, ledger: Ledger) -> None:
+def turn_to_people(sessions: BotSessions, at: int, postings: Postings) -> None:
     """Take note that the customer does not manage without people."""
-    stop_session(sessions, at, "handed_over", ledger)
+    stop_session(sessions, at, "handed_over", postings)
     for group, ended, started, undone in sessions.ended:
-        ledger.book(group, ended, started, undone)
+        postings.book(group, ended, started, undone)
     sessions.ended = []
 
 
-def stop_session(sessions: BotSessions, at: int, outcome: str, ledger: Ledger) -> None:
+def stop_session(sessions: BotSessions, at: int, outcome: str, postings: Postings) -> None:
     """End the open session, if there is one."""
     session, sessions.open = sessions.open, None
     if session is None:
@@ -72,7 +72,7 @@ def stop_session(sessions: BotSessions, at: int, outcome: str, ledger: Ledger) -
     if outcome == "confirmed_solved" or (outcome == "left" and session.first):
         gains.append("sessions_solved")
     amounts = _with_label(session, ["sessions_decided", *gains], 1)
-    ledger.book(session.group, at, session.started, amounts)
+    postings.book(session.group, at, session.started, amounts)
     if outcome == "confirmed_solved":
         gains.remove("sessions_solved")  # people met later do not make it unsolved
     if gains:

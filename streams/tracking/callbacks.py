@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from streams.tracking.facts import Answered, LeftQueue, Queued
+from streams.tracking.per_contact import book_per_contact
 from streams.tracking.ticket import ticket_of
-from streams.tracking.whole import book_whole
 
 if TYPE_CHECKING:
     from streams.tracking.facts import CallbackAttempted, CallbackEnded, CallbackRequested
-    from streams.tracking.ledger import Ledger
+    from streams.tracking.postings import Postings
     from streams.tracking.state import State
 
 __all__ = ["attempt_callback", "end_callback", "request_callback"]
 
 
-def request_callback(s: State, fact: CallbackRequested, ledger: Ledger) -> None:
+def request_callback(s: State, fact: CallbackRequested, postings: Postings) -> None:
     """Book a callback, unless one is pending."""
     ticket = ticket_of(s)
     if not ticket.callback:
@@ -24,24 +24,24 @@ def request_callback(s: State, fact: CallbackRequested, ledger: Ledger) -> None:
         served = s.legs_begun > 0 or ticket.reached
         entered = None if served else _first_entry(s)
         ticket.asked = fact.at if entered is None else entered
-        book_whole(s, fact.at, (("callbacks_requested", 1),), ledger)
+        book_per_contact(s, fact.at, (("callbacks_requested", 1),), postings)
 
 
-def attempt_callback(s: State, fact: CallbackAttempted, ledger: Ledger) -> None:
+def attempt_callback(s: State, fact: CallbackAttempted, postings: Postings) -> None:
     """Take note of an attempt: it may put the callback off, or end it."""
     ticket, due, outcome = ticket_of(s), fact.due, fact.outcome
     if due is not None:
         ticket.due = due
     if outcome in {"reached", "cancelled", "expired"}:
-        end_callback(s, fact, ledger)
+        end_callback(s, fact, postings)
 
 
-def end_callback(s: State, fact: CallbackAttempted | CallbackEnded, ledger: Ledger) -> None:
+def end_callback(s: State, fact: CallbackAttempted | CallbackEnded, postings: Postings) -> None:
     """End a callback, and book it and its wait if the customer was reached."""
     ticket = ticket_of(s)
     if ticket.callback and fact.outcome == "reached":
         ticket.reached = True
-        book_whole(s, fact.at, (("callbacks_reached", 1), ("callback_wait_ms", fact.at - ticket.asked)), ledger)
+        book_per_contact(s, fact.at, (("callbacks_reached", 1), ("callback_wait_ms", fact.at - ticket.asked)), postings)
     ticket.callback = False
 
 

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from streams.tracking.facts import AnyFact
     from streams.tracking.state import Conversation
 
-__all__ = ["channel_said", "has_visit", "queues_without_channel"]
+__all__ = ["arrival_channel", "has_visit", "queues_without_channel"]
 
 
-def channel_said(conversation: Conversation) -> str | None:
+def arrival_channel(conversation: Conversation) -> str | None:
     """Return the channel of the last arrival."""
     state, fresh = conversation.state, conversation.fresh
     last = None if fresh is None else _last_arrival(fresh, None)

@@ -19,6 +19,6 @@ def contact_fact(state: State) -> ContactFact | None:
     if customer is None or place is None or start is None or state.void:
         return None
     ticket = state.ticket
-    resolved, first_contact = (False, False) if ticket is None else (ticket.settled, ticket.undoable)
+    resolved, first_contact = (False, False) if ticket is None else (ticket.resolution_booked, ticket.undoable)
     category = None if state.topic is None else category_of(state.topic)
     return ContactFact(customer, start, *place.place, category, resolved, first_contact)

@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from schemas.limits import MAX_AHEAD_MS, MAX_FACTS, TOO_MANY_OPEN
 from streams.tracking.contact_fact import contact_fact
+from streams.tracking.extra_postings import extra_postings_of, thresholds_ms
 from streams.tracking.facts import FACT_OF, Excluded, Missing, TooManyFactsError, order_of
 from streams.tracking.fold import charge, ended_by_silence, fold, folded, lose_by, put, replace
 from streams.tracking.freezing import frozen_rows, is_over, long_idle
 from streams.tracking.grid import grid_of
 from streams.tracking.held import Held
-from streams.tracking.ledger import Ledger, OfferLedger, Waits
 from streams.tracking.losses import lost_from
-from streams.tracking.needs import needs_of, thresholds_ms
-from streams.tracking.notes import active_in, actives, has_moved, open_of, standing_group, waiting_in, waits
-from streams.tracking.pending import Pending, Standing
-from streams.tracking.progress import journals_of, progress_of
+from streams.tracking.notes import active_in, actives, has_moved, open_of, pending_group, waiting_in, waits
+from streams.tracking.pending import Pending, ScopeLoad
+from streams.tracking.postings import OfferPostings, Postings, Waits
 from streams.tracking.reasons import reasons_of
 from streams.tracking.rows import ROW_FACTS, changed_rows, read_head, read_rows, row_of
 from streams.tracking.rules import Rules
@@ -30,6 +29,7 @@ from streams.tracking.spaces import KeptNames, Spaces, id_of, space_of
 from streams.tracking.state import Conversation, Disorder, Revised
 from streams.tracking.timers import Timers
 from streams.tracking.unread import Conversations, Notes, Unread, head_of, rules_number
+from streams.tracking.watermark import journals_of, watermark_of
 from streams.windows.hours import business_clocks
 from streams.windows.slices import CELL_MS, PANE_MS
 
@@ -74,7 +74,7 @@ def _events_of(conversation: Conversation) -> int:
     return withdrawn + sum(not isinstance(fact, Missing) for fact in conversation.every_fact())
 
 
-def _united(first: Conversation, second: Conversation) -> tuple[list[AnyFact], Revised | None]:
+def _merged(first: Conversation, second: Conversation) -> tuple[list[AnyFact], Revised | None]:
     """Return the facts of two conversations that are one, in order, and their revisions: of each event its last word."""
     words: dict[str, tuple[int, AnyFact | None, int]] = {}
     for each in (first, second):
@@ -84,11 +84,11 @@ def _united(first: Conversation, second: Conversation) -> tuple[list[AnyFact], R
         said += [(event_id, (revision, None, at)) for event_id, (revision, at) in revised.withdrawn.items()]
         words |= {event_id: word for event_id, word in said if event_id not in words or word[0] >= words[event_id][0]}
     facts = sorted((fact for _, fact, _ in words.values() if fact is not None), key=order_of)[:MAX_FACTS]
-    united = Revised()
+    merged = Revised()
     for event_id, (revision, fact, at) in words.items():
         if revision:
-            united.note(event_id, revision, at, is_fact=fact is not None)
-    return facts, united if united.facts or united.withdrawn else None
+            merged.note(event_id, revision, at, is_fact=fact is not None)
+    return facts, merged if merged.facts or merged.withdrawn else None
 
 
 def _revised(conversation: Conversation) -> Revised:
@@ -97,7 +97,7 @@ def _revised(conversation: Conversation) -> Revised:
     return conversation.revised
 
 
-def _hold_revisions(revised: Revised) -> None:
+def _check_revisions(revised: Revised) -> None:
     """Refuse a further event of which the revision is to be remembered, as one too many facts are."""
     if len(revised.facts) + len(revised.withdrawn) >= MAX_FACTS:
         raise TooManyFactsError("conversation_id", MAX_FACTS)
@@ -117,12 +117,12 @@ class ContactTracker:
         shortest_ms = min(lost_after_ms.values())
         waits, business = Waits(thresholds_ms(configuration)), business_clocks(configuration)
         self._rules = Rules(
-            self._targets, waits, 1000 * counting.rejoin_seconds, lost_after_ms, shortest_ms, business, needs_of(configuration)
+            self._targets, waits, 1000 * counting.rejoin_seconds, lost_after_ms, shortest_ms, business, extra_postings_of(configuration)
         )
-        self._ledger = Ledger()
+        self._postings = Postings()
         panes, cells = (None, None) if keep_everything else keep_ms(configuration)
         self.slices = Slices(self._targets, panes, cells, grid_of(configuration))
-        self.progress = progress_of(configuration)
+        self.watermark = watermark_of(configuration)
         self.journals = journals_of(configuration)
         #: source → what follows its ids in the names of conversations
         self.spaces = Spaces(configuration)
@@ -135,16 +135,16 @@ class ContactTracker:
         self.held = Held(TOO_MANY_OPEN, limits.max_contacts, limits.max_contact_events)
         self.kept_names = KeptNames()
         #: names of conversations that were two before a restart
-        self.united: set[str] = set()
-        self._to_unite: list[Conversation] = []
-        self._standing = Standing(self._targets)
+        self.merged: set[str] = set()
+        self._to_merge: list[Conversation] = []
+        self._load = ScopeLoad(self._targets)
         self._pending = Pending(self._targets)
         #: what decides what heads of rows say
         self._rules_number = rules_number(configuration)
         #: while rows are taken back in: heads and rows of what need not be read
         self._notes = Notes(self._targets)
         #: whether a conversation is among the notes that is not unread any more
-        self._noted_too_many = False
+        self._has_stale_notes = False
         #: up to here everything that was lost has been read
         self._read_to: int | None = None
         #: conversations whose rows have no head of now
@@ -153,20 +153,20 @@ class ContactTracker:
         #: names, in the order in which they changed: what follows each other is alike, and was made side by side
         self._changed: dict[str, None] = {}
         #: row of a conversation that is given up, or kept under another name → how many it has with those that follow
-        self._gone_rows: dict[str, int] = {}
+        self._deleted_rows: dict[str, int] = {}
         #: conversations with facts that are not folded yet, in the order of the first of these; and some in which there are none any more
         self._unfolded: list[Conversation] = []
         self._timers = Timers()
         #: names of what was over at a restart, and has not been packed yet
         self._unread_over: list[str] = []
         #: names of what is over, in the order in which it was last touched → progress then, and its row with its head; None: all stays
-        self._resting: OrderedDict[str, tuple[int, bytes | None, Head | None]] | None = None
+        self._idle: OrderedDict[str, tuple[int, bytes | None, Head | None]] | None = None
         self.snapshots = Snapshots("contacts", self._grace_ms)
         self._soonest_ms = min(shortest_ms, self._retention_ms)
         #: conversations open too long before this have been counted as lost
         self.lost_to: int | None = None
         #: conversations of known customers given up since the last look: what they came to may still be unpublished
-        self.forgotten: list[Conversation] = []
+        self.evicted: list[Conversation] = []
         #: late events and repeats since the process began
         self.late = 0
         self.repeated = 0
@@ -178,9 +178,9 @@ class ContactTracker:
             TooManyFactsError: its conversation has as many as may be.
         """
         received, at, source = event.received_ms, event.occurred_ms, event.source
-        last = self.progress.sources.get(source)
+        last = self.watermark.sources.get(source)
         if last is None or received > last:
-            self.progress.received(source, received)
+            self.watermark.received(source, received)
         make = FACT_OF.get(type(event))
         fact = None if make is None else make(event)
         late = received > at - at % PANE_MS + self.late_ms and source not in self.journals
@@ -197,14 +197,14 @@ class ContactTracker:
             if conversation is None and self.kept_names.unclaimed(conversation_id):
                 conversation = self._claim(conversation_id, name)
         if conversation is not None and conversation.knows(event.event_id):
-            if not revision or not self._says_more(conversation, event, fact, late=late):
+            if not revision or not self._apply_revision(conversation, event, fact, late=late):
                 self.repeated += 1
             return
         if late:
             self._count_late(event, received)
             return
         if revision and conversation is not None and conversation.revised is not None:
-            _hold_revisions(conversation.revised)
+            _check_revisions(conversation.revised)
         held = self.held.room(suffix, begins=conversation is None)
         if conversation is None:
             conversation = self._live[name] = Conversation(name)
@@ -213,7 +213,7 @@ class ContactTracker:
             raise TooManyFactsError("conversation_id", MAX_FACTS)
         if fact is None:
             held[1] += 1
-            self._heard_of_nothing(conversation, event)
+            self._record_withdrawn(conversation, event)
             return
         # Its own name: each event brings another copy of it.
         name = conversation.name
@@ -233,7 +233,7 @@ class ContactTracker:
             if contact and contact != conversation_id:
                 conversation.contact = contact
 
-    def _says_more(self, conversation: Conversation, event: Any, fact: AnyFact | None, *, late: bool) -> bool:
+    def _apply_revision(self, conversation: Conversation, event: Any, fact: AnyFact | None, *, late: bool) -> bool:
         """Take a later word on a known event; say whether it is one, late or not.
 
         Raises:
@@ -256,7 +256,7 @@ class ContactTracker:
         else:
             conversation.written = min(conversation.written, bisect_left(conversation.facts, order_of(old), key=order_of))
         if fact is None:
-            self._heard_of_nothing(conversation, event)
+            self._record_withdrawn(conversation, event)
         else:
             known.note(event_id, revision, event.occurred_ms, is_fact=True)
         if conversation.fresh is not None:
@@ -264,7 +264,7 @@ class ContactTracker:
         self._changed[conversation.name] = None
         return True
 
-    def _heard_of_nothing(self, conversation: Conversation, event: Any) -> None:
+    def _record_withdrawn(self, conversation: Conversation, event: Any) -> None:
         """Remember that an event counts nothing, and its conversation, of which nothing else may be known."""
         _revised(conversation).note(event.event_id, event.revision, event.occurred_ms, is_fact=False)
         self._changed[conversation.name] = None
@@ -293,7 +293,7 @@ class ContactTracker:
 
     def _move_rows(self, conversation: Conversation, row: str) -> None:
         """Have a conversation be written whole that is kept in the rows of another name."""
-        self._gone_rows[row] = conversation.row_count
+        self._deleted_rows[row] = conversation.row_count
         conversation.written = conversation.row_count = 0
 
     def _excludes_too_late(self, conversation: Conversation, fact: Excluded, received: int) -> bool:
@@ -305,7 +305,7 @@ class ContactTracker:
         self._fold(conversation)
         if conversation.state.void is True:
             return False  # What it contributes is its first exclusion, and no further one that is not late moves that back far enough.
-        contributed = Ledger()
+        contributed = Postings()
         # By the time of receipt and not by the progress: whether it is lost by then must not depend on when this is looked at.
         folded(name, conversation.facts, self._rules, contributed, received)
         earliest = contributed.earliest_change()
@@ -314,7 +314,7 @@ class ContactTracker:
     def _fold(self, conversation: Conversation) -> None:
         """Count what came of a conversation since it was last folded, and note what goes on with it now."""
         if conversation.fresh is not None:
-            fold(conversation, self._rules, self._ledger, self.lost_to)
+            fold(conversation, self._rules, self._postings, self.lost_to)
             if conversation.timer is None or has_moved(conversation):
                 self._note_now(conversation.name, conversation)
 
@@ -323,26 +323,26 @@ class ContactTracker:
         for conversation in unfolded:
             self._fold(conversation)
 
-    def _count_instead(self, conversation: Conversation, facts: list[AnyFact], lost_to: int | None = None) -> None:
+    def _replace_facts(self, conversation: Conversation, facts: list[AnyFact], lost_to: int | None = None) -> None:
         """Book what is different with other facts.
 
         ``lost_to``: how far the progress had come with which it was counted, if that is not how far it has come now.
         """
-        name, before = conversation.name, Ledger()
+        name, before = conversation.name, Postings()
         counted_to = (self.lost_to if lost_to is None else lost_to) if ended_by_silence(conversation.state) else None
         folded(name, conversation.facts, self._rules, before, counted_to)
-        conversation.state = folded(name, facts, self._rules, self._ledger, self.lost_to)
+        conversation.state = folded(name, facts, self._rules, self._postings, self.lost_to)
         conversation.newest = facts[-1] if facts else None
         conversation.written = 0
-        self._ledger.add(before, -1)
+        self._postings.add(before, -1)
         if conversation.disorder is not None:
             conversation.disorder.marks = []
         self._note_now(name, conversation)
 
     def snapshot(self, event: Any) -> bool:
         """Take a source's word of what is open; say whether it has not said so too often."""
-        self.progress.received(event.source, event.received_ms)
-        return self.snapshots.take(event, self.spaces[event.source], self.progress.received_through or 0)
+        self.watermark.received(event.source, event.received_ms)
+        return self.snapshots.take(event, self.spaces[event.source], self.watermark.received_through or 0)
 
     def _count_late(self, event: Any, received: int) -> None:
         self.late += 1
@@ -359,11 +359,11 @@ class ContactTracker:
                 group = self._targets.of_queue(queue, channel or self._targets.channel_of(queue) or "voice").everything
             else:
                 group = self._targets.number(Scope(TOTAL, channel or "voice"))
-        self._ledger.book(group, received, received, (("late_events", 1),))
+        self._postings.book(group, received, received, (("late_events", 1),))
 
     def _note_now(self, name: str, conversation: Conversation) -> None:
         """Keep up who waits where and since when, what is in progress and what is pending."""
-        state, standing = conversation.state, self._standing
+        state, standing = conversation.state, self._load
         waiting, now_waiting = conversation.noted_waiting, waiting_in(state)
         if now_waiting is not waiting and now_waiting != waiting:
             conversation.noted_waiting = now_waiting
@@ -395,13 +395,13 @@ class ContactTracker:
 
     # --- what is behind a figure
 
-    def contribution(self, name: str, facts: list[AnyFact]) -> Ledger:
+    def postings_of(self, name: str, facts: list[AnyFact]) -> Postings:
         """Return what a conversation with these facts contributes, as far as the progress has come."""
         return self.counted_alone(name, facts)[1]
 
-    def counted_alone(self, name: str, facts: list[AnyFact]) -> tuple[State, Ledger]:
+    def counted_alone(self, name: str, facts: list[AnyFact]) -> tuple[State, Postings]:
         """Return what these facts of a conversation lead to, and what it contributes, as far as the progress has come."""
-        contributed = Ledger()
+        contributed = Postings()
         return folded(name, facts, self._rules, contributed, self.lost_to), contributed
 
     def reasons(self, name: str, facts: list[AnyFact]) -> dict[str, str]:
@@ -409,11 +409,11 @@ class ContactTracker:
         return reasons_of(name, facts, self._rules)
 
     def booked_under(self, scope: Scope) -> frozenset[int]:
-        """Return the targets of a ledger that count in a scope."""
+        """Return the targets of postings that count in a scope."""
         return frozenset(self._targets.feeding.get(scope, ()))
 
     def scopes_under(self, target: int) -> tuple[Scope, ...]:
-        """Return the scopes that a target of a ledger counts in."""
+        """Return the scopes that a target of postings counts in."""
         return self._targets.scopes[target]
 
     def waiting_in(self, scope: Scope) -> dict[str, int]:
@@ -443,19 +443,19 @@ class ContactTracker:
 
     # --- at a flush
 
-    def settle(self) -> None:
+    def flush(self) -> None:
         """Fold what came and count what is lost, write what was booked into the slices, and give up what is too old."""
         self._fold_all()
-        self.progress.advance()
-        through = self.progress.through
+        self.watermark.advance()
+        through = self.watermark.ms
         if through is not None:
             self.slices.evict_panes(through)
             before, self.lost_to = self.lost_to, through
-            self._look_at_the_silent(through)
-            self._look_at_snapshots(before, through)
-        self._rewrite_some()
-        self.slices.book(self._ledger)
-        self._ledger.clear()
+            self._expire_silent(through)
+            self._apply_snapshots(before, through)
+        self._rewrite_outdated()
+        self.slices.book(self._postings)
+        self._postings.clear()
         if through is not None:
             self.slices.evict(through)
 
@@ -465,60 +465,60 @@ class ContactTracker:
         By ``now_ms`` an event may have happened; nothing has that lies further off than clocks may differ.
         """
         self._fold_all()
-        self.progress.set_back(to_ms)
+        self.watermark.set_back(to_ms)
         before = self.lost_to
         if before is None or before <= to_ms:
             return
         self.lost_to = to_ms
-        pending, self._ledger = self._ledger, Ledger()
+        pending, self._postings = self._postings, Postings()
         frozen = self.conversations.frozen
         # What was over before is not open again.
         for name in [*self._live, *self._unread, *(() if frozen is None else frozen.open_or_since(to_ms))]:
             conversation = self.conversations[name]
             if ended_by_silence(conversation.state) and conversation.state.lost_at >= to_ms:
                 self._changed[name] = None
-                self._count_instead(conversation, conversation.facts, before)
+                self._replace_facts(conversation, conversation.facts, before)
         # What was given up beyond is not to become less than nothing.
-        self.slices.book(self._ledger)
-        self._ledger = pending
+        self.slices.book(self._postings)
+        self._postings = pending
         self.slices.empty_from(now_ms + MAX_AHEAD_MS + CELL_MS)
         self.slices.set_back(to_ms)
 
-    def _look_at_the_silent(self, through: int) -> None:
+    def _expire_silent(self, through: int) -> None:
         """Count the open conversations of which nothing more is known as lost, and forget the closed ones."""
         frozen = self.conversations.frozen
         if frozen is not None:
             for name, events, row_count in frozen.take_over(through):
-                self._give_up(name, row_count, events)
+                self._evict(name, row_count, events)
             for name in frozen.open_before(through):
                 self.conversations.read(name)
         for name, bucket in self._timers.passed(through):
             conversation = self._live.get(name)
             if conversation is None:
-                conversation = self._look_at_unread(name, through)
+                conversation = self._check_unread(name, through)
             elif conversation.timer is not bucket:
                 continue
             if conversation is None:
                 continue
-            if lose_by(conversation.state, through, self._rules, self._ledger):
+            if lose_by(conversation.state, through, self._rules, self._postings):
                 self._note_now(name, conversation)
                 self.rest(name, None, None)
             due = self._due(conversation)
             if due < through:
                 del self._live[name]
-                self._give_up(name, conversation.row_count, _events_of(conversation))
-                if conversation.state.customer is not None or conversation.told is not None:
-                    self.forgotten.append(conversation)
+                self._evict(name, conversation.row_count, _events_of(conversation))
+                if conversation.state.customer is not None or conversation.published_fact is not None:
+                    self.evicted.append(conversation)
             else:
                 conversation.timer = self._timers.add(name, due, None)
         self._read_to = through
 
-    def _give_up(self, name: str, row_count: int, events: int) -> None:
-        self._gone_rows[name] = row_count
+    def _evict(self, name: str, row_count: int, events: int) -> None:
+        self._deleted_rows[name] = row_count
         self.held.drop(name, events)
         self._changed[name] = None
 
-    def _look_at_unread(self, name: str, through: int) -> Conversation | None:
+    def _check_unread(self, name: str, through: int) -> Conversation | None:
         """Give up what is over and unread; return what has to be read, for it is lost by now or its customer is to be told."""
         unread = self._unread.get(name)
         if unread is None:
@@ -527,12 +527,12 @@ class ContactTracker:
             self._timers.add(name, unread.due_ms, None)
         elif unread.lost_from_ms is None and not unread.has_customer:
             del self._unread[name]
-            self._give_up(name, len(unread.rows), unread.events)
+            self._evict(name, len(unread.rows), unread.events)
         else:
             return self.conversations.read(name)
         return None
 
-    def _look_at_snapshots(self, before: int | None, through: int) -> None:
+    def _apply_snapshots(self, before: int | None, through: int) -> None:
         """Count what a source does not list as lost; and look again at what has changed, while that may still decide."""
         frozen = self.conversations.frozen
         for snapshot in self.snapshots.new(before, through) if self._unread or frozen is not None else ():
@@ -556,18 +556,18 @@ class ContactTracker:
         missing = snapshot.misses(id_of(name), conversation.contact, [fact.at for fact in facts if not isinstance(fact, Missing)])
         missing = missing and not any(fact.contact in snapshot.open_ids for fact in facts)
         if missing:
-            due = lost_from(folded(name, [fact for fact in facts if fact.at < at], self._rules, Ledger()), self._rules)
+            due = lost_from(folded(name, [fact for fact in facts if fact.at < at], self._rules, Postings()), self._rules)
             missing = due is not None and due >= at
         if missing != marked:
             if missing:
                 facts.append(Missing(at, -1, snapshot.name, None))
             self._changed[name] = None
-            self._count_instead(conversation, sorted(facts, key=order_of))
+            self._replace_facts(conversation, sorted(facts, key=order_of))
 
     def changed_conversations(self) -> Iterator[tuple[str, ConversationRow | None]]:
         """Yield name and all that is kept of conversations changed since the last call, None for those given up."""
         for name in self.take_changed():
-            self._gone_rows.pop(name, None)
+            self._deleted_rows.pop(name, None)
             conversation = self._live.get(name)
             if conversation is None:
                 yield name, None
@@ -577,7 +577,7 @@ class ContactTracker:
 
     def changed_rows(self, name: str) -> list[tuple[int, ConversationRow | None]]:
         """Return number and content of the rows of a changed conversation that are to be written, None for those that are none any more."""
-        conversation, gone = self._live.get(name), self._gone_rows.pop(name, 0)
+        conversation, gone = self._live.get(name), self._deleted_rows.pop(name, 0)
         if conversation is None:
             return [(number, None) for number in range(max(1, gone))]
         if conversation.fresh is not None:
@@ -593,13 +593,13 @@ class ContactTracker:
     def pass_over_rows(self) -> None:
         """Take note that no row of what changed is to be written."""
         self._changed.clear()
-        self._gone_rows.clear()
+        self._deleted_rows.clear()
 
-    def tell_differences(self) -> None:
+    def emit_differences(self) -> None:
         """Keep no slices from now on: they tell what is to be added to cells, and there are no panes."""
-        self.slices.tell_differences()
+        self.slices.emit_differences()
         if not self.slices.grid.both_ways:
-            self._ledger = OfferLedger()
+            self._postings = OfferPostings()
 
     def freeze(self, most: int) -> None:
         """If there are more conversations than that, keep outside of memory what is not likely to be asked for; right after a flush."""
@@ -616,17 +616,17 @@ class ContactTracker:
 
     def pack_idle(self, rows: Frozen) -> None:
         """Have ``rows`` keep what is over and idle, from now on."""
-        self.conversations.frozen, self._resting = rows, OrderedDict()
+        self.conversations.frozen, self._idle = rows, OrderedDict()
 
     def rest(self, name: str, row: bytes | None, head: Head | None) -> None:
         """Take note of the only row of a conversation, as it was just written; None if it has several, or was not written."""
-        if self._resting is not None:
-            self._resting[name] = self.lost_to or 0, row, head
-            self._resting.move_to_end(name)
+        if self._idle is not None:
+            self._idle[name] = self.lost_to or 0, row, head
+            self._idle.move_to_end(name)
 
     def put_idle_away(self) -> None:
         """Keep rows alone of some of what is over and was not touched for a while; right after a flush's rows were written."""
-        frozen, live, resting = self.conversations.frozen, self._live, self._resting
+        frozen, live, resting = self.conversations.frozen, self._live, self._idle
         if frozen is None or resting is None or not (resting or self._unread_over):
             return
         idle_since = (self.lost_to or 0) - _IDLE_MS
@@ -655,13 +655,13 @@ class ContactTracker:
 
     def is_open(self, scope: Scope) -> bool:
         """Say whether anything waits, is in progress or is pending in a scope."""
-        return bool(self._standing.waiting(scope) or self._standing.active(scope) or self._pending.is_open(scope))
+        return bool(self._load.waiting(scope) or self._load.active(scope) or self._pending.is_open(scope))
 
     def changed_now(self, begun: Iterable[Scope] = ()) -> Iterator[tuple[Scope, list[int], int]]:
         """Yield scope, entries of the waiting (ascending, ms) and contacts in progress: where anything changed, and of these scopes."""
         touched, self._touched_now = self._touched_now, set()
         for scope in {scope for target in touched for scope in self._targets.scopes[target]}.union(begun):
-            yield scope, self._standing.waiting(scope), self._standing.active(scope)
+            yield scope, self._load.waiting(scope), self._load.active(scope)
 
     def pending(self, scope: Scope, passed_ms: int | None = None) -> dict[str, Any]:
         """Return what is pending in a scope, and who waits there judged by another definition, as fields of a now record.
@@ -669,7 +669,7 @@ class ContactTracker:
         As-of has passed ``passed_ms`` already.
         """
         figures = self._pending.figures(scope, passed_ms)
-        judged = self._standing.waiting_by_definition(scope)
+        judged = self._load.waiting_by_definition(scope)
         return {**figures, "waiting_since_ms_by_definition": judged} if judged else figures
 
     # --- after a restart
@@ -714,7 +714,7 @@ class ContactTracker:
                         due = self._kept_until(row, head.last_ms) if journals else head.last_ms + retention_ms
                     elif lost_to is not None and due < lost_to:
                         # It was lost without a further fact, and its row is of before.
-                        live[row] = self._made_of(row, read_rows(values), len(values))
+                        live[row] = self._built_from(row, read_rows(values), len(values))
                         continue
                     unread[row] = Unread(values, head.events, due, lost_from, head.last_ms, head.has_customer)
                     place = head.place
@@ -730,22 +730,22 @@ class ContactTracker:
         """Take a conversation back in that is kept in so many rows; older ones do not say of what source it is."""
         source = kept.source
         name = self.kept_names.take(row, None if source is None else id_of(row) + self.spaces[source])
-        conversation = self._made_of(name, kept, row_count)
+        conversation = self._built_from(name, kept, row_count)
         if name != row:
             self._move_rows(conversation, row)
         unread = self._unread.pop(name, None)
         if unread is not None:
-            self._live[name] = self._made_of(name, read_rows(unread.rows), len(unread.rows))
-            self._noted_too_many = True
+            self._live[name] = self._built_from(name, read_rows(unread.rows), len(unread.rows))
+            self._has_stale_notes = True
         if self._live.setdefault(name, conversation) is not conversation:
-            self._to_unite.append(conversation)
+            self._to_merge.append(conversation)
 
-    def _made_of(self, name: str, kept: ConversationRow, row_count: int) -> Conversation:
+    def _built_from(self, name: str, kept: ConversationRow, row_count: int) -> Conversation:
         """Return the conversation that is kept in so many rows, as it was before anything of it was lost after its last fact."""
         conversation = Conversation(name)
         conversation.source, conversation.contact = None if kept.source is None else intern(kept.source), kept.contact
         conversation.disorder = None if kept.counted_anew is None else Disorder(kept.counted_anew)
-        conversation.state = folded(name, kept.facts, self._rules, Ledger())
+        conversation.state = folded(name, kept.facts, self._rules, Postings())
         conversation.newest = kept.facts[-1] if kept.facts else None
         if kept.revisions or kept.withdrawn:
             conversation.revised = Revised(kept.revisions, kept.withdrawn)
@@ -757,11 +757,11 @@ class ContactTracker:
     def _read(self, name: str, unread: Unread) -> Conversation:
         """Read the rows of a conversation; what goes on with it has been noted already."""
         kept = read_rows(unread.rows)
-        conversation = self._live[name] = self._made_of(name, kept, len(unread.rows))
+        conversation = self._live[name] = self._built_from(name, kept, len(unread.rows))
         state = conversation.state
         if self._read_to is not None:
             # What was lost by then has been booked; what is lost since is looked at by its timer.
-            lose_by(state, self._read_to, self._rules, Ledger())
+            lose_by(state, self._read_to, self._rules, Postings())
         conversation.timer = self._timers.add(name, unread.due_ms, None)
         if kept.head is not None:
             noted, now = self._notes.of(kept.head), waiting_in(state)
@@ -771,59 +771,59 @@ class ContactTracker:
             else:
                 conversation.noted_waiting = waiting
                 self._note_now(name, conversation)
-        conversation.told = contact_fact(state)
+        conversation.published_fact = contact_fact(state)
         self.rest(name, None, None)
         return conversation
 
-    def _unite(self, other: Conversation) -> None:
+    def _merge(self, other: Conversation) -> None:
         """Make one of two conversations of one id whose sources have been joined since."""
         name = other.name
         known = self._live[name]
-        before, counted = Ledger(), Conversation(name)
+        before, counted = Postings(), Conversation(name)
         for each in (known, other):
             folded(name, each.facts, self._rules, before, self.lost_to)
-        facts, counted.revised = _united(known, other)
-        counted.state = folded(name, facts, self._rules, self._ledger, self.lost_to)
+        facts, counted.revised = _merged(known, other)
+        counted.state = folded(name, facts, self._rules, self._postings, self.lost_to)
         counted.newest = facts[-1] if facts else None
         counted.row_count = max(known.row_count, other.row_count)
-        self._ledger.add(before, -1)
+        self._postings.add(before, -1)
         last = max(known, other, key=lambda each: order_of(each.facts[-1]) if each.facts else (-1, 0, 0, ""))
         counted.source, counted.contact, counted.disorder = last.source, last.contact, known.disorder or other.disorder
         self._live[name] = counted
-        self.united.add(name)
+        self.merged.add(name)
         self._changed[name] = None
 
     def restored(self) -> None:
         """Say that everything kept has been taken back in, ``lost_to`` too."""
-        for other in self._to_unite:
-            self._unite(other)
-        self._to_unite = []
+        for other in self._to_merge:
+            self._merge(other)
+        self._to_merge = []
         self._read_to = self.lost_to
-        self._take_unread()
-        self.held.count_anew([(name, _events_of(each)) for name, each in self._live.items()])
+        self._schedule_unread()
+        self.held.recount([(name, _events_of(each)) for name, each in self._live.items()])
         self.held.add(zip(self._unread, [each.events for each in self._unread.values()], strict=True))
         for name, conversation in self._live.items():
-            group = standing_group(conversation.state, self._rules)
-            if self.lost_to is not None and lose_by(conversation.state, self.lost_to, self._rules, Ledger()) and group is not None:
+            group = pending_group(conversation.state, self._rules)
+            if self.lost_to is not None and lose_by(conversation.state, self.lost_to, self._rules, Postings()) and group is not None:
                 # It is shown as waiting still if it was not lost by the settings with which that was last written.
                 self._touched_now.add(group)
             self._note_now(name, conversation)
-            conversation.told = contact_fact(conversation.state)
+            conversation.published_fact = contact_fact(conversation.state)
 
-    def _take_unread(self) -> None:
+    def _schedule_unread(self) -> None:
         """Take note of when the unread conversations are to be looked at, and of what goes on with them."""
         unread = self._unread
-        if self._noted_too_many:
-            self._notes, self._noted_too_many = Notes(self._targets), False
+        if self._has_stale_notes:
+            self._notes, self._has_stale_notes = Notes(self._targets), False
             for each in unread.values():
                 head = read_head(each.rows[-1]).head
                 if head is not None and head.place is not None:
                     self._notes.add(head, head.place)
         self._timers.add_all(zip(unread, [each.due_ms for each in unread.values()], strict=True))
-        self._touched_now |= self._notes.put_into(self._standing, self._pending)
+        self._touched_now |= self._notes.put_into(self._load, self._pending)
         self._unread_over = [name for name, each in unread.items() if each.lost_from_ms is None]
 
-    def _rewrite_some(self) -> None:
+    def _rewrite_outdated(self) -> None:
         """Have rows written anew, few a flush, that have no head by the settings of now: until then each restart reads them."""
         outdated = self._outdated
         for name in outdated[-_REWRITTEN_A_FLUSH:]:

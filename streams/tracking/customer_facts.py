@@ -166,7 +166,7 @@ class Customer(Struct, array_like=True):
         """Say whether the last that is known is that the customer came."""
         return bool(self.statuses) and self.statuses_in_order()[-1][1]
 
-    def standing_orders(self) -> list[tuple[Order, int | None]]:
+    def orders_with_cancellations(self) -> list[tuple[Order, int | None]]:
         """Return the orders, each with the instant at which it was taken back."""
         taken_back: dict[str, int] = {}
         for each in self.cancellations.values():

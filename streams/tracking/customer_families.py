@@ -17,14 +17,14 @@ __all__ = ["Families", "Family"]
 class Family:
     """Keys that links ever join; the customer is counted where the first of them is at home."""
 
-    __slots__ = ("heard_ms", "keys", "links", "reported", "root")
+    __slots__ = ("keys", "last_seen_ms", "links", "reported", "root")
 
-    def __init__(self, keys: Iterable[str], links: Links, heard_ms: int) -> None:
+    def __init__(self, keys: Iterable[str], links: Links, last_seen_ms: int) -> None:
         self.keys = tuple(sorted(keys))
         self.root = self.keys[0]
         self.links = links
         #: when the last of the links was told
-        self.heard_ms = heard_ms
+        self.last_seen_ms = last_seen_ms
         #: key that is at home here → when its last fact came and whether it is active, as last reported
         self.reported: dict[str, tuple[int | None, bool]] = {}
 
@@ -78,7 +78,7 @@ class Families:
                 yield root, None
             else:
                 reported = {key: [at, active] for key, (at, active) in sorted(family.reported.items())}
-                yield root, {"keys": family.keys, "links": family.links, "heard_ms": family.heard_ms, "reported": reported}
+                yield root, {"keys": family.keys, "links": family.links, "heard_ms": family.last_seen_ms, "reported": reported}
 
     def restore_row(self, row: dict[str, Any]) -> None:
         """Take a kept family back in."""

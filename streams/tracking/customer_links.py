@@ -30,13 +30,13 @@ def over_before_ms(configuration: Configuration, through_ms: int) -> int:
 class _Family:
     """Keys that links join. The first in order is its root."""
 
-    __slots__ = ("heard_ms", "keys", "links", "reports")
+    __slots__ = ("keys", "last_seen_ms", "links", "reports")
 
     def __init__(self, keys: Iterable[str]) -> None:
         self.keys = set(keys)
         #: (told under, to) → the earliest
         self.links: dict[tuple[str, str], int] = {}
-        self.heard_ms = 0
+        self.last_seen_ms = 0
         #: key → when its last fact came, as its partition reported, None for never, and whether it is active
         self.reports: dict[str, tuple[int | None, bool]] = {}
 
@@ -44,18 +44,18 @@ class _Family:
         self.keys |= other.keys
         self.links |= other.links
         self.reports |= other.reports
-        self.heard_ms = max(self.heard_ms, other.heard_ms)
+        self.last_seen_ms = max(self.last_seen_ms, other.last_seen_ms)
 
     def last_ms(self) -> int:
         """Return the latest instant at which something may have been heard: reports may be up to a day old."""
-        return max(self.heard_ms, *(at for at, _ in self.reports.values() if at is not None), 0) + DAY_MS
+        return max(self.last_seen_ms, *(at for at, _ in self.reports.values() if at is not None), 0) + DAY_MS
 
     def is_over(self, before_ms: int) -> bool:
         return self.last_ms() < before_ms and self.keys == self.reports.keys() and not any(active for _, active in self.reports.values())
 
     def fact(self, *, gone: bool = False) -> dict[str, Any]:
         links = sorted([at, key, other] for (key, other), at in self.links.items())
-        told: dict[str, Any] = {"kind": "family", "keys": sorted(self.keys), "links": links, "heard_ms": self.heard_ms}
+        told: dict[str, Any] = {"kind": "family", "keys": sorted(self.keys), "links": links, "heard_ms": self.last_seen_ms}
         return {**told, "links": [], "heard_ms": self.last_ms(), "gone": True} if gone else told
 
 
@@ -103,7 +103,7 @@ class LinkTracker:
             one.take_in(two)
             self.families.update(dict.fromkeys(one.keys, one))
         one.links[key, other] = min(at_ms, one.links.get((key, other), at_ms))
-        one.heard_ms = max(one.heard_ms, at_ms)
+        one.last_seen_ms = max(one.last_seen_ms, at_ms)
         self._changed.add(min(one.keys))
         self._rows.add(min(one.keys))
 
@@ -118,7 +118,7 @@ class LinkTracker:
         for each in family.keys:
             del self.families[each]
 
-    def settle(self) -> None:
+    def flush(self) -> None:
         """Dissolve families of whom nothing is heard any more; each flush looks at others."""
         if not self._round:
             self._round = list(self.families)
@@ -126,7 +126,7 @@ class LinkTracker:
         for key in looked_at:
             self._dissolve_if_over(key)
 
-    def told(self) -> Iterator[dict[str, Any]]:
+    def outgoing(self) -> Iterator[dict[str, Any]]:
         """Yield what the partitions of customers are to know of families since the last call, in order."""
         dissolved, self._dissolved = self._dissolved, []
         changed, self._changed = self._changed, set()
@@ -151,6 +151,6 @@ class LinkTracker:
         """Take a kept family back in."""
         family = _Family(row["keys"])
         family.links = {(key, other): at for at, key, other in row["links"]}
-        family.heard_ms = row["heard_ms"]
+        family.last_seen_ms = row["heard_ms"]
         family.reports = {key: (at, active) for key, (at, active) in row["reports"].items()}
         self.families.update(dict.fromkeys(family.keys, family))

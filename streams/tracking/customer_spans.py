@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from streams.tracking.customer_facts import Contact, Customer
 
 __all__ = [
-    "COHORT_SUMS",
+    "CONTACT_DAY_SUMS",
     "NOTHING",
     "Changes",
-    "Cohort",
+    "ContactDay",
     "Contribution",
     "CustomerRules",
     "Group",
@@ -36,12 +36,12 @@ Links = list[tuple[int, str, str]]
 #: date or month → what a figure rises or falls by from then on
 Changes = dict[int, dict[str, int]]
 #: (scope, channel, start of the day in ms)
-Cohort = tuple[str, str, int]
+ContactDay = tuple[str, str, int]
 #: customer_contacts, repeated_contacts, customer_resolved, customer_resolved_once
 _Counts = tuple[int, int, int, int]
 
 #: What is counted of the contacts of a day.
-COHORT_SUMS: Final = ("customer_contacts", "repeated_contacts", "customer_resolved", "customer_resolved_once")
+CONTACT_DAY_SUMS: Final = ("customer_contacts", "repeated_contacts", "customer_resolved", "customer_resolved_once")
 _EVER: Final = -(10**9)
 _NEVER: Final = 10**9
 #: From 1973 on all zones are whole quarters of an hour away from UTC, so that all instants of one have the same date.
@@ -74,9 +74,9 @@ class CustomerRules:
         self._calendars = Calendars(configuration)
         self._dates: dict[int, int] = {}
         self._places: dict[tuple[str, str, int], int] = {}
-        self._numbers: dict[tuple[Cohort, ...], int] = {}
+        self._numbers: dict[tuple[ContactDay, ...], int] = {}
         #: by number of a place, the scopes and days that its contacts count in
-        self.cohorts: list[tuple[Cohort, ...]] = []
+        self.contact_days: list[tuple[ContactDay, ...]] = []
         self.repeat_ms = settings.repeat_days * DAY_MS
         self.window_days = settings.order_window_days
         self.retention_days = settings.retention_days
@@ -107,17 +107,17 @@ class CustomerRules:
         found = self._places.get((contact.queue, contact.channel, cell))
         if found is None:
             scopes = self._configuration.scopes_of_queue(contact.queue)
-            cohorts = tuple((scope, contact.channel, self._calendars.of(scope).day(cell).start_ms) for scope in scopes)
-            found = self._numbers.setdefault(cohorts, len(self.cohorts))
-            if found == len(self.cohorts):
-                self.cohorts.append(cohorts)
+            contact_days = tuple((scope, contact.channel, self._calendars.of(scope).day(cell).start_ms) for scope in scopes)
+            found = self._numbers.setdefault(contact_days, len(self.contact_days))
+            if found == len(self.contact_days):
+                self.contact_days.append(contact_days)
             self._places[contact.queue, contact.channel, cell] = found
         return found
 
     def forget_places(self) -> None:
         """Let places have other numbers, if they have become many."""
         if len(self._places) > _REMEMBERED:
-            self._places, self._numbers, self.cohorts = {}, {}, []
+            self._places, self._numbers, self.contact_days = {}, {}, []
 
 
 def month_of(day: int) -> int:
@@ -126,10 +126,10 @@ def month_of(day: int) -> int:
     return found.year * 12 + found.month - 1
 
 
-def contribution(group: Group, links: Links, heard_ms: int, rules: CustomerRules) -> Contribution:
-    """Return what a customer counts: the keys that links join, of which the last was told of ``heard_ms``."""
+def contribution(group: Group, links: Links, last_seen_ms: int, rules: CustomerRules) -> Contribution:
+    """Return what a customer counts: the keys that links join, of which the last was told of ``last_seen_ms``."""
     months = _month_changes(group, links, rules) if any(customer.statuses for customer in group.values()) else {}
-    return Contribution(_day_changes(group, links, heard_ms, rules), months, _contacts(group, links, rules))
+    return Contribution(_day_changes(group, links, last_seen_ms, rules), months, _contacts(group, links, rules))
 
 
 def contribution_of_one(customer: Customer, rules: CustomerRules) -> Contribution:
@@ -153,20 +153,20 @@ def contribution_of_one(customer: Customer, rules: CustomerRules) -> Contributio
     return Contribution(days, months, contacts)
 
 
-def _day_changes(group: Group, links: Links, heard_ms: int, rules: CustomerRules) -> Changes:
+def _day_changes(group: Group, links: Links, last_seen_ms: int, rules: CustomerRules) -> Changes:
     """Return how the figures of customers at the end of a day change from day to day."""
-    forgotten = _forgotten(group, heard_ms, rules)
+    forgotten = _forgotten(group, last_seen_ms, rules)
     found: dict[int, Counter[str]] = {}
     for begin, end, members in _epochs(group, [(rules.date(at), key, other) for at, key, other in links]):
         _sweep(_steps(members, rules), begin, min(end, forgotten), found)
     return dict(found)
 
 
-def _forgotten(group: Group, heard_ms: int, rules: CustomerRules) -> int:
+def _forgotten(group: Group, last_seen_ms: int, rules: CustomerRules) -> int:
     """Return the date from which a customer of whom nothing is heard counts no more."""
     if any(customer.is_active() for customer in group.values()):
         return _NEVER
-    return rules.date(max(heard_ms, *(customer.last_ms() for customer in group.values()))) + rules.retention_days + 1
+    return rules.date(max(last_seen_ms, *(customer.last_ms() for customer in group.values()))) + rules.retention_days + 1
 
 
 def _steps(members: Iterable[Customer], rules: CustomerRules) -> dict[int, Counter[str]]:
@@ -183,7 +183,7 @@ def _steps(members: Iterable[Customer], rules: CustomerRules) -> dict[int, Count
     if supported is not None:
         step(supported, "supported", 1)
     for customer in members:
-        for order, taken_back_ms in customer.standing_orders():
+        for order, taken_back_ms in customer.orders_with_cancellations():
             placed = rules.date(order.at_ms)
             back = _NEVER if taken_back_ms is None else max(placed, rules.date(taken_back_ms))
             for what, holds in (("window", True), ("window_after", first is not None and order.at_ms > first)):

@@ -150,7 +150,7 @@ class Customers(Mapping[str, Customer]):
             found += self._cold.silent_before(before_ms)
         return [_long(short) for short in found]
 
-    def settle(self) -> None:
+    def pack(self) -> None:
         """Pack those that were changed."""
         packed, cold = self._packed, self._cold
         for key, customer in self._live.items():

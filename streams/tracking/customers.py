@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from streams.tracking.customer_facts import Cancellation, Contact, Customer, Order, contact_name, customer_partition
 from streams.tracking.customer_families import Families, Family
 from streams.tracking.customer_links import over_before_ms
-from streams.tracking.customer_spans import COHORT_SUMS, NOTHING, CustomerRules, contribution, contribution_of_one
+from streams.tracking.customer_spans import CONTACT_DAY_SUMS, NOTHING, CustomerRules, contribution, contribution_of_one
 from streams.tracking.customer_store import Customers
 from streams.tracking.running import Running
 from streams.tracking.spaces import MARK
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from streams.configuration import Configuration
-    from streams.tracking.customer_spans import Cohort, Contribution
+    from streams.tracking.customer_spans import ContactDay, Contribution
     from streams.tracking.parts import Parts
 
 __all__ = ["CustomerTracker"]
@@ -46,8 +46,8 @@ class CustomerTracker:
         #: contacts that are gone, by key and name, while customers of the last release are still to come
         self.gone: set[tuple[str, str]] = set()
         self.days, self.months = Running(), Running()
-        self.cohorts: dict[Cohort, Counter[str]] = {}
-        self.changed_cohorts: set[Cohort] = set()
+        self.contact_days: dict[ContactDay, Counter[str]] = {}
+        self.changed_contact_days: set[ContactDay] = set()
         #: whether a figure of days or months may have changed since this was last set back
         self.figures_changed = False
         #: key, or root of a family → what it counted before this flush
@@ -57,11 +57,11 @@ class CustomerTracker:
         self._changed: set[str] = set()
         self._changed_copies: set[str] = set()
         self._to_copy: set[str] = set()
-        self._told: list[tuple[int, dict[str, Any]]] = []
+        self._outgoing: list[tuple[int, dict[str, Any]]] = []
         #: contacts of days that began before are told no more
         self.floor_ms: int | None = None
         #: an operator has set a part back
-        self._went_back = False
+        self._is_set_back = False
         self._through: int | None = None
 
     # --- taking in
@@ -72,7 +72,7 @@ class CustomerTracker:
         if kind == "contact":
             self._take_contact(fact)
         elif kind == "progress":
-            self._went_back |= self.parts.take(fact)
+            self._is_set_back |= self.parts.take(fact)
             self._through = self.parts.through_ms()
         elif kind == "family":
             self._take_family(fact)
@@ -167,7 +167,7 @@ class CustomerTracker:
         elif customer is not None:
             if self._is_over(customer):
                 # Whether it has been swept away by now, or is touched in the same flush, must make no difference.
-                self._settle_unit(key, self._touched.pop(key, None))
+                self._book_unit(key, self._touched.pop(key, None))
                 self._drop(key)
                 customer = None
             elif key not in self._touched:
@@ -196,7 +196,7 @@ class CustomerTracker:
         for key in own:
             customer = self.customers.get(key)
             if key not in self.families and customer is not None and self._is_over(customer):
-                self._settle_unit(key, self._touched.pop(key, None))
+                self._book_unit(key, self._touched.pop(key, None))
                 self._drop(key)
         before = {key: self._counted_at(key) for key in own}
         for key in family.keys:
@@ -207,10 +207,10 @@ class CustomerTracker:
         self.families.replace(family, gone=fact.get("gone", False))
         for key in own:
             if fact.get("gone") and key in self.customers:
-                self._forget_up_to(key, family.heard_ms)
+                self._forget_up_to(key, family.last_seen_ms)
             self._to_copy.add(key)
             if before[key] not in (self._counted_at(key), self._partition):
-                self._told.append((before[key], {"kind": "copy", "customer_key": key, "row": None}))
+                self._outgoing.append((before[key], {"kind": "copy", "customer_key": key, "row": None}))
 
     def _forget_up_to(self, key: str, through_ms: int) -> None:
         customer = self.customers.own(key)
@@ -230,9 +230,9 @@ class CustomerTracker:
             del self.copies[key]
         self._changed_copies.add(key)
 
-    def told(self) -> Iterator[tuple[int, dict[str, Any]]]:
+    def outgoing(self) -> Iterator[tuple[int, dict[str, Any]]]:
         """Yield partition and content of what other partitions are to know of the customers changed since the last call."""
-        told, self._told = self._told, []
+        told, self._outgoing = self._outgoing, []
         copied, self._to_copy = self._to_copy, set()
         yield from told
         for key in sorted(copied):
@@ -268,9 +268,9 @@ class CustomerTracker:
             customer = (self.customers if self._home(key) == self._partition else self.copies).get(key)
             if customer is not None:
                 group[key] = customer
-        return contribution(group, family.links, family.heard_ms, self._rules) if group else NOTHING
+        return contribution(group, family.links, family.last_seen_ms, self._rules) if group else NOTHING
 
-    def _settle_unit(self, root: str, before: Contribution | None) -> None:
+    def _book_unit(self, root: str, before: Contribution | None) -> None:
         """Book what is counted in place of what was counted before this flush."""
         if before is None:
             return
@@ -296,12 +296,12 @@ class CustomerTracker:
         for place, amounts in self._contacts.items():
             if not any(amounts):
                 continue
-            for cohort in self._rules.cohorts[place]:
-                if self.floor_ms is None or cohort[2] >= self.floor_ms:
-                    into = self.cohorts.setdefault(cohort, Counter())
-                    for what, amount in zip(COHORT_SUMS, amounts, strict=True):
+            for contact_day in self._rules.contact_days[place]:
+                if self.floor_ms is None or contact_day[2] >= self.floor_ms:
+                    into = self.contact_days.setdefault(contact_day, Counter())
+                    for what, amount in zip(CONTACT_DAY_SUMS, amounts, strict=True):
                         into[what] += amount
-                    self.changed_cohorts.add(cohort)
+                    self.changed_contact_days.add(contact_day)
         self._contacts = {}
         self._rules.forget_places()
 
@@ -321,7 +321,7 @@ class CustomerTracker:
         as_of = self.parts.as_of_ms()
         return None if as_of is None else self._rules.month(as_of)
 
-    def settle(self) -> None:
+    def flush(self) -> None:
         """Book what was touched, and give up what is too old."""
         through = self._through
         for key in self._changed:
@@ -332,25 +332,25 @@ class CustomerTracker:
                     self._empty(key, customer)
         touched, self._touched = self._touched, {}
         for root, before in touched.items():
-            self._settle_unit(root, before)
+            self._book_unit(root, before)
         self._spread()
-        if self._went_back:
-            self._add_up_anew()
+        if self._is_set_back:
+            self._recompute()
         if through is not None:
-            self._give_up(through)
+            self._evict(through)
             self._forget(over_before_ms(self._configuration, through))
         if not self.parts.awaits_moved():
             self.gone.clear()
 
-    def _give_up(self, through: int) -> None:
+    def _evict(self, through: int) -> None:
         self.days.advance(self._rules.date(through) - self._kept_days)
         self.months.advance(self._rules.month(through) - 1)
         floor = through - self._kept_days * DAY_MS
         if self.floor_ms is None or floor > self.floor_ms:
             self.floor_ms = floor
-            for cohort in [cohort for cohort in self.cohorts if cohort[2] < floor]:
-                del self.cohorts[cohort]
-                self.changed_cohorts.add(cohort)
+            for contact_day in [contact_day for contact_day in self.contact_days if contact_day[2] < floor]:
+                del self.contact_days[contact_day]
+                self.changed_contact_days.add(contact_day)
 
     def _forget(self, before_ms: int) -> None:
         """Look at some customers, each flush at others, and forget those who count nowhere any more; families are dissolved first."""
@@ -376,7 +376,7 @@ class CustomerTracker:
         """Take note that no row of what changed is to be written."""
         self._changed.clear()
         self._changed_copies.clear()
-        self.customers.settle()
+        self.customers.pack()
         for _ in self.families.changed_rows():
             pass
 
@@ -385,7 +385,7 @@ class CustomerTracker:
         changed, self._changed = self._changed, set()
         for key in changed:
             yield key, self.customers.get(key)
-        self.customers.settle()
+        self.customers.pack()
 
     def changed_copies(self) -> Iterator[tuple[str, Customer | None]]:
         """Yield the copies changed since the last call, None for those that are counted here no more."""
@@ -406,16 +406,16 @@ class CustomerTracker:
         """Say that everything kept has been taken back in, the parts too."""
         self._through = through = self.parts.through_ms()
         if through is not None:
-            self._give_up(through)
+            self._evict(through)
         self._book_all()
 
-    def _add_up_anew(self) -> None:
+    def _recompute(self) -> None:
         """Count every customer there is by where progress stands, for it was set back."""
-        self._went_back = False
-        self.changed_cohorts |= self.cohorts.keys()
-        self.days, self.months, self.cohorts, self.floor_ms = Running(), Running(), {}, None
+        self._is_set_back = False
+        self.changed_contact_days |= self.contact_days.keys()
+        self.days, self.months, self.contact_days, self.floor_ms = Running(), Running(), {}, None
         if self._through is not None:
-            self._give_up(self._through)
+            self._evict(self._through)
         self._book_all()
 
     def _book_all(self) -> None:

@@ -47,9 +47,9 @@ class Expiry:
         self._changed.add(scope)
         if last is None:
             self._begun.add(scope)
-            self._look_at(scope, self._last[scope])
+            self._schedule(scope, self._last[scope])
 
-    def _look_at(self, scope: Scope, last_ms: int) -> None:
+    def _schedule(self, scope: Scope, last_ms: int) -> None:
         if scope not in self._lasting:
             heappush(self._due, (last_ms + _HOUR_MS + self._idle_ms, scope.scope, scope.channel or ""))
 
@@ -66,7 +66,7 @@ class Expiry:
             scope = Scope(name, channel or None)
             last = self._last[scope]
             if last + _HOUR_MS + self._idle_ms > through_ms:
-                self._look_at(scope, last)
+                self._schedule(scope, last)
             elif self._is_open(scope):
                 missed = (through_ms - due) // _HOUR_MS + 1
                 heappush(self._due, (due + missed * _HOUR_MS, name, channel))
@@ -84,7 +84,7 @@ class Expiry:
                 self._changed.add(scope)
         self._due = []
         for scope, last in self._last.items():
-            self._look_at(scope, last)
+            self._schedule(scope, last)
 
     def changed_rows(self) -> Iterator[tuple[str, int | None]]:
         """Yield ``channel or -|scope`` and the hour in which something was last booked in it, None for those given up."""
@@ -97,7 +97,7 @@ class Expiry:
         channel, name = key.split("|", 1)
         scope = Scope(name, None if channel == "-" else channel)
         self._last[scope] = last_ms
-        self._look_at(scope, last_ms)
+        self._schedule(scope, last_ms)
 
     def __len__(self) -> int:
         return len(self._last)

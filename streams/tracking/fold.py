@@ -19,9 +19,9 @@ from streams.tracking.facts import (
     order_of,
     precedes,
 )
-from streams.tracking.ledger import Ledger
 from streams.tracking.losses import lose, lost_from
-from streams.tracking.outbound import is_outbound, tell_outbound
+from streams.tracking.outbound import count_outbound, is_outbound
+from streams.tracking.postings import Postings
 from streams.tracking.state import Disorder, Outbound, State, copy_of
 from streams.tracking.steps import STEPS
 from streams.tracking.topic import book_excluded
@@ -106,10 +106,10 @@ def charge(c: Conversation, fact: AnyFact) -> None:
     disorder = c.disorder
     if disorder is None:
         disorder = c.disorder = Disorder()
-    spent = disorder.counted_anew + _facts_after(c, fact)
+    spent = disorder.recounted + _facts_after(c, fact)
     if spent > MAX_RECOUNTED:
         raise TooManyFactsError("conversation_id", MAX_RECOUNTED, TOO_MANY_OUT_OF_ORDER)
-    disorder.counted_anew = spent
+    disorder.recounted = spent
 
 
 def _facts_after(c: Conversation, fact: AnyFact) -> int:
@@ -142,14 +142,14 @@ def _first_exclusion(facts: Iterable[AnyFact]) -> AnyFact | None:
 # --- folding
 
 
-def fold(c: Conversation, rules: Rules, ledger: Ledger, lost_to: int | None) -> None:
+def fold(c: Conversation, rules: Rules, postings: Postings, lost_to: int | None) -> None:
     """Count the facts that came since the last fold and book what they change; ``lost_to``: what was open too long before is lost."""
     fresh, state = c.fresh, c.state
     if fresh is None:
         return
     c.fresh = None
     if c.revised is not None and c.revised.counted is not None:
-        _fold_replaced(c, c.revised.counted, fresh, rules, ledger, lost_to)
+        _fold_replaced(c, c.revised.counted, fresh, rules, postings, lost_to)
         c.revised.counted = None
         return
     facts, first = state.facts, fresh[0]
@@ -164,13 +164,13 @@ def fold(c: Conversation, rules: Rules, ledger: Ledger, lost_to: int | None) -> 
         else:
             state.facts = [*fresh]  # with room for no more: most of what waits, and is many, has no further fact yet
         for fact in fresh:
-            _STEPS[type(fact)](state, fact, rules, ledger)
+            _STEPS[type(fact)](state, fact, rules, postings)
     else:
         c.written = min(c.written, bisect_left(facts, order_of(first), key=order_of))
-        _fold_among(c, fresh, rules, ledger, lost_to)
+        _fold_among(c, fresh, rules, postings, lost_to)
 
 
-def _fold_among(c: Conversation, fresh: list[AnyFact], rules: Rules, ledger: Ledger, lost_to: int | None) -> None:
+def _fold_among(c: Conversation, fresh: list[AnyFact], rules: Rules, postings: Postings, lost_to: int | None) -> None:
     """Count facts that come before others, or make them count nothing, and book the difference."""
     state = c.state
     facts = sorted([*state.facts, *fresh], key=order_of)
@@ -181,32 +181,32 @@ def _fold_among(c: Conversation, fresh: list[AnyFact], rules: Rules, ledger: Led
             # Nothing counts after an exclusion, nor in a contact that the business began.
             state.facts, state.last_ms = facts, facts[-1].at
             return
-    _recount(c, state.facts, facts, rules, ledger, lost_to, anew=bool(state.void) or voiding)
+    _recount(c, state.facts, facts, rules, postings, lost_to, anew=bool(state.void) or voiding)
 
 
 def _fold_replaced(
-    c: Conversation, counted: list[AnyFact], fresh: list[AnyFact], rules: Rules, ledger: Ledger, lost_to: int | None
+    c: Conversation, counted: list[AnyFact], fresh: list[AnyFact], rules: Rules, postings: Postings, lost_to: int | None
 ) -> None:
     """Count facts of which some stand in place of others, and book the difference."""
     kept = c.state.facts
     if fresh:
         c.written = min(c.written, bisect_left(kept, order_of(fresh[0]), key=order_of))
     anew = any(map(is_voiding, counted)) or any(map(is_voiding, fresh))
-    _recount(c, counted, sorted([*kept, *fresh], key=order_of), rules, ledger, lost_to, anew=anew)
+    _recount(c, counted, sorted([*kept, *fresh], key=order_of), rules, postings, lost_to, anew=anew)
 
 
 def _recount(
-    c: Conversation, counted: list[AnyFact], facts: list[AnyFact], rules: Rules, ledger: Ledger, lost_to: int | None, *, anew: bool
+    c: Conversation, counted: list[AnyFact], facts: list[AnyFact], rules: Rules, postings: Postings, lost_to: int | None, *, anew: bool
 ) -> None:
     """Book what other facts change; ``anew``: from the first one on."""
-    state, disorder, before = c.state, c.disorder, Ledger()
+    state, disorder, before = c.state, c.disorder, Postings()
     lost_before = lost_to if ended_by_silence(state) else None
     if anew or disorder is None:
         if disorder is not None:
             disorder.marks = []
         if counted:
             folded(c.name, counted, rules, before, lost_before)
-        c.state = folded(c.name, facts, rules, ledger, lost_to)
+        c.state = folded(c.name, facts, rules, postings, lost_to)
     else:
         shorter = min(len(counted), len(facts))
         place = next((index for index in range(shorter) if counted[index] is not facts[index]), shorter)
@@ -214,22 +214,22 @@ def _recount(
         start = marks[-1][0] if marks else 0
         _fold_from(_state_at(marks, c.name), counted, start, rules, before, lost_before)
         c.state = _state_at(marks, c.name)
-        _fold_from(c.state, facts, start, rules, ledger, lost_to, marks if len(facts) >= 2 * _STEP else None)
+        _fold_from(c.state, facts, start, rules, postings, lost_to, marks if len(facts) >= 2 * _STEP else None)
         disorder.marks = marks
-    ledger.add(before, -1)
+    postings.add(before, -1)
 
 
-def folded(name: str, facts: list[AnyFact], rules: Rules, ledger: Ledger, lost_to: int | None = None) -> State:
+def folded(name: str, facts: list[AnyFact], rules: Rules, postings: Postings, lost_to: int | None = None) -> State:
     """Return what these ordered facts lead to if they are all there are, and book everything they contribute."""
     state = unfolded(name, facts)
     for fact in facts:
-        _STEPS[type(fact)](state, fact, rules, ledger)
+        _STEPS[type(fact)](state, fact, rules, postings)
     excluded = next((fact for fact in facts if isinstance(fact, Excluded)), None) if state.void is True else None
     if excluded is not None and not is_ours(facts):
-        before = folded(name, facts[: facts.index(excluded)], rules, Ledger())
-        book_excluded(before, excluded, rules, ledger)
+        before = folded(name, facts[: facts.index(excluded)], rules, Postings())
+        book_excluded(before, excluded, rules, postings)
     if lost_to is not None:
-        lose_by(state, lost_to, rules, ledger)
+        lose_by(state, lost_to, rules, postings)
     return state
 
 
@@ -246,23 +246,23 @@ def is_ours(facts: list[AnyFact]) -> bool:
     return any(isinstance(fact, Arrived) and fact.direction in NOT_INBOUND for fact in facts)
 
 
-def step(state: State, fact: AnyFact, rules: Rules, ledger: Ledger) -> None:
+def step(state: State, fact: AnyFact, rules: Rules, postings: Postings) -> None:
     """Count a fact that is among the state's facts already, after those before it."""
-    _STEPS[type(fact)](state, fact, rules, ledger)
+    _STEPS[type(fact)](state, fact, rules, postings)
 
 
-def _stepper(count: Callable[[State, Any, Rules, Ledger], None]) -> Callable[[State, AnyFact, Rules, Ledger], None]:
+def _stepper(count: Callable[[State, Any, Rules, Postings], None]) -> Callable[[State, AnyFact, Rules, Postings], None]:
     """Return ``step`` for facts of one type, given what it does to a conversation."""
 
-    def step(state: State, fact: AnyFact, rules: Rules, ledger: Ledger) -> None:
+    def step(state: State, fact: AnyFact, rules: Rules, postings: Postings) -> None:
         at, last = fact.at, state.last_ms
         if last and at - last > rules.shortest_ms:  # before the first fact nothing is open
-            lose_by(state, at, rules, ledger)
+            lose_by(state, at, rules, postings)
         state.last_ms = at
         if not state.void and (state.consults is None or not is_consult(state.consults.contacts, fact)):
-            count(state, fact, rules, ledger)
+            count(state, fact, rules, postings)
         elif isinstance(state.void, Outbound):
-            tell_outbound(state, state.void, fact, rules, ledger)
+            count_outbound(state, state.void, fact, rules, postings)
 
     return own_code(step)
 
@@ -282,7 +282,7 @@ def is_consult(consults: set[str], fact: AnyFact) -> bool:
 
 
 def _fold_from(
-    state: State, facts: list[AnyFact], start: int, rules: Rules, ledger: Ledger, lost_to: int | None, marks: Marks | None = None
+    state: State, facts: list[AnyFact], start: int, rules: Rules, postings: Postings, lost_to: int | None, marks: Marks | None = None
 ) -> None:
     """Count the facts from a place on; note in ``marks`` from where it can be done again."""
     state.facts = facts
@@ -290,9 +290,9 @@ def _fold_from(
         if marks is not None and number % _STEP == 0 and number > start:
             marks.append((number, copy_of(state)))
             _thin_out(marks)
-        _STEPS[type(facts[number])](state, facts[number], rules, ledger)
+        _STEPS[type(facts[number])](state, facts[number], rules, postings)
     if lost_to is not None:
-        lose_by(state, lost_to, rules, ledger)
+        lose_by(state, lost_to, rules, postings)
 
 
 def _thin_out(marks: Marks) -> None:
@@ -316,10 +316,10 @@ def ended_by_silence(state: State) -> bool:
     return state.lost_at > 0 and state.lost_at == state.last_ms
 
 
-def lose_by(state: State, now_ms: int, rules: Rules, ledger: Ledger) -> bool:
+def lose_by(state: State, now_ms: int, rules: Rules, postings: Postings) -> bool:
     """Count it as lost if it is open and too long nothing is known of it before an instant; say whether it was."""
     due = lost_from(state, rules)
     if due is None or due >= now_ms:
         return False
-    lose(state, due, rules, ledger)
+    lose(state, due, rules, postings)
     return True

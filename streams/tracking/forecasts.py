@@ -11,12 +11,12 @@ from streams.tracking.contacts import keep_ms
 from streams.tracking.customer_facts import fact_of_customer_event
 from streams.tracking.facts import TooManyFactsError
 from streams.tracking.grid import grid_of
-from streams.tracking.ledger import Ledger
-from streams.tracking.progress import progress_of
+from streams.tracking.postings import Postings
 from streams.tracking.scopes import Targets
-from streams.tracking.slices import COHORT, Slices
+from streams.tracking.slices import OFFER_CELL, Slices
 from streams.tracking.snapshots import Snapshots
 from streams.tracking.spaces import Spaces, space_of
+from streams.tracking.watermark import watermark_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,9 +50,9 @@ class CustomerEventTracker:
         self._keep_ms = None if keep_everything else keep_ms(configuration)[1]
         self.slices = Slices(self._targets, None, self._keep_ms, grid_of(configuration))
         self.cell_ms = self.slices.grid.cell_ms
-        self.progress = progress_of(configuration)
+        self.watermark = watermark_of(configuration)
         self.snapshots = Snapshots("customers", 0)
-        self._ledger = Ledger()
+        self._postings = Postings()
         self._spaces = Spaces(configuration)
         #: (queue, channel) → forecasts by interval
         self.forecasts: dict[tuple[str, str], dict[tuple[int, int], Forecast]] = {}
@@ -68,7 +68,7 @@ class CustomerEventTracker:
         Raises:
             TooManyFactsError: of its queue and channel as many forecasts are known as may be.
         """
-        self.progress.received(event.source, event.received_ms)
+        self.watermark.received(event.source, event.received_ms)
         if event.type == "forecast.set":
             self._take_forecast(event)
         else:
@@ -78,7 +78,7 @@ class CustomerEventTracker:
 
     def snapshot(self, event: Any) -> bool:
         """Take a source's word of what is open, which is nothing here and costs nothing."""
-        self.progress.received(event.source, event.received_ms)
+        self.watermark.received(event.source, event.received_ms)
         return True
 
     def _take_forecast(self, event: Any) -> None:
@@ -108,17 +108,17 @@ class CustomerEventTracker:
         target = self._targets.of_queue(*place).everything
         near = [each for each in self.forecasts[place].values() if each.end_ms > cells.start and each.start_ms < cells.stop]
         for cell in cells:
-            into = self._ledger.by_offer.setdefault((target, cell), {})
+            into = self._postings.by_offer.setdefault((target, cell), {})
             touching = [each for each in near if each.end_ms > cell and each.start_ms < cell + self.cell_ms]
             for what, amount in _amounts(touching, cell, cell + self.cell_ms):
                 into[what] = into.get(what, 0) + sign * amount
 
-    def settle(self) -> None:
+    def flush(self) -> None:
         """Write what was booked into the cells, and give up what is too old."""
-        self.progress.advance()
-        self.slices.book(self._ledger)
-        self._ledger.clear()
-        through = self.progress.through
+        self.watermark.advance()
+        self.slices.book(self._postings)
+        self._postings.clear()
+        through = self.watermark.ms
         if through is not None and self._keep_ms is not None:
             self.slices.evict(through)
             floor = through - self._keep_ms
@@ -129,7 +129,7 @@ class CustomerEventTracker:
 
     def set_back(self, to_ms: int, now_ms: int) -> None:  # noqa: ARG002 - as the other trackers have it
         """Set progress back to an instant if it lies beyond; forecasts given up meanwhile have to be sent again."""
-        self.progress.set_back(to_ms)
+        self.watermark.set_back(to_ms)
         self.slices.set_back(to_ms)
 
     def facts(self) -> list[dict[str, Any]]:
@@ -151,7 +151,7 @@ class CustomerEventTracker:
 
     def rebook(self) -> None:
         """Book every forecast again, for cells have another length than those that were kept."""
-        self.slices.empty(COHORT)
+        self.slices.empty(OFFER_CELL)
         for place, told in self.forecasts.items():
             for cell in sorted({cell for each in told.values() for cell in self._cells(each.start_ms, each.end_ms)}):
                 self._book(place, range(cell, cell + self.cell_ms, self.cell_ms), 1)

@@ -51,7 +51,7 @@ def frozen_rows(c: Conversation, rules: Rules, number: int, kept_until: Callable
     if c.fresh is not None or c.timer is None or c.source is None:
         return None
     # Who reads its rows takes it that customers were told of it as it is.
-    if (c.told is not None or c.state.customer is not None) and c.told != contact_fact(c.state):
+    if (c.published_fact is not None or c.state.customer is not None) and c.published_fact != contact_fact(c.state):
         return None
     head = head_of(c, rules, number)
     rows = None if head is None else rows_of(c, head)

@@ -70,7 +70,7 @@ class Held:
         self.drop(name, events)
         self.add([(other, events)])
 
-    def count_anew(self, kept: Iterable[tuple[str, int]]) -> None:
+    def recount(self, kept: Iterable[tuple[str, int]]) -> None:
         """Count everything there is: names, each with its events."""
         self.counts.clear()
         self.add(kept)

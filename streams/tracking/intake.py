@@ -87,11 +87,11 @@ def _contact_kinds() -> dict[type, tuple[Any, Callable[[Any], Any] | None, Any, 
 
 def _common(tracker: ContactTracker | AgentTracker, quarantine: Quarantine, names: Names) -> dict[str, Any]:
     return {
-        "sources": tracker.progress.sources,
+        "sources": tracker.watermark.sources,
         "suffixes": tracker.spaces,
         "quarantined": quarantine.quarantined,
         "watched": quarantine.watched,
-        "progress": tracker.progress,
+        "watermark": tracker.watermark,
         "admit": names.admit,
         "admitted": {kind: configured for kind, configured in names.configured.items() if kind != "queue"},
         "late_ms": tracker.late_ms,

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from schemas.base import REPLY_CHANNELS
 from schemas.limits import MAX_OPEN
-from streams.tracking.state import APART, Consults, changed_leg
+from streams.tracking.state import SEPARATE, Consults, changed_leg
 
 if TYPE_CHECKING:
     from collections.abc import Sized
 
-    from streams.tracking.ledger import Ledger
+    from streams.tracking.postings import Postings
     from streams.tracking.rules import Rules
     from streams.tracking.scopes import QueueTargets
     from streams.tracking.state import Leg, State
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 __all__ = [
     "active_legs",
     "begin_wrap_up",
-    "book_apart",
     "book_consult",
     "book_leg",
+    "book_separately",
     "consults_of",
     "counted_of",
     "end_leg",
@@ -65,7 +65,7 @@ def _last_of(legs: list[Leg], contact: str | None, agent: str | None, queue: str
     return None
 
 
-def end_leg(s: State, leg: Leg, at: int, ledger: Ledger, *, lost: bool = False, moved_on: bool = False) -> None:
+def end_leg(s: State, leg: Leg, at: int, postings: Postings, *, lost: bool = False, moved_on: bool = False) -> None:
     """End an active leg, and book what of it is known; of a lost one no more than the touch time."""
     if leg is s.leg:
         s.leg = None if s.more_legs is None else s.more_legs.pop()
@@ -106,10 +106,10 @@ def end_leg(s: State, leg: Leg, at: int, ledger: Ledger, *, lost: bool = False, 
         sums.append(("hold_ms", leg.hold_ms))
         if leg.hold_ms > 0:
             counts.append("held_count")
-    book_leg(s, leg, at, counts, sums, ledger)
+    book_leg(s, leg, at, counts, sums, postings)
     if s.consults is not None:
-        book_consult(s, leg, at, ledger, lost=lost)
-    ledger.count(leg.people, at, "handled")
+        book_consult(s, leg, at, postings, lost=lost)
+    postings.count(leg.people, at, "handled")
 
 
 def consults_of(s: State) -> Consults:
@@ -119,11 +119,11 @@ def consults_of(s: State) -> Consults:
     return s.consults
 
 
-def book_consult(s: State, leg: Leg, at: int, ledger: Ledger, *, lost: bool = False) -> bool:
+def book_consult(s: State, leg: Leg, at: int, postings: Postings, *, lost: bool = False) -> bool:
     """End the consultation that is open on a leg, and book it unless it is lost; say whether there was one."""
     since = None if s.consults is None else s.consults.since.pop(leg.number, None)
     if since is not None and not lost:
-        book_apart(s, leg.targets, leg.offered, at, (("consult_ms", at - since), ("consult_count", 1)), ledger)
+        book_separately(s, leg.targets, leg.offered, at, (("consult_ms", at - since), ("consult_count", 1)), postings)
     return since is not None
 
 
@@ -167,28 +167,30 @@ def counted_of(s: State) -> set[str | tuple[int, str]]:
     return s.counted
 
 
-def book_leg(s: State, leg: Leg, at: int, counts: list[str], sums: list[tuple[str, int]], ledger: Ledger) -> None:
+def book_leg(s: State, leg: Leg, at: int, counts: list[str], sums: list[tuple[str, int]], postings: Postings) -> None:
     """Book a leg in its queue, and in the larger scopes with the counts only where none was booked before."""
     every = (*((name, 1) for name in counts), *sums)
     targets, offered, counted = leg.targets, leg.offered, counted_of(s)
-    if offered is not None and APART not in counted and _is_single(s, targets, offered) and counted.isdisjoint(counts):
-        ledger.book(targets.everything, at, offered, every)
+    if offered is not None and SEPARATE not in counted and _is_single(s, targets, offered) and counted.isdisjoint(counts):
+        postings.book(targets.everything, at, offered, every)
         counted.update(counts)
         return
-    counted.add(APART)
-    ledger.book(targets.queue, at, at if offered is None else offered, every)
+    counted.add(SEPARATE)
+    postings.book(targets.queue, at, at if offered is None else offered, every)
     once = counted.intersection(counts)
     for scope in targets.larger:
         new = [name for name in counts if (scope, name) not in counted and not (name in once and _in_single(s, scope))]
         counted.update((scope, name) for name in new)
-        ledger.book(scope, at, entry_in(s, scope, at), (*((name, 1) for name in new), *sums))
+        postings.book(scope, at, entry_in(s, scope, at), (*((name, 1) for name in new), *sums))
 
 
-def book_apart(s: State, targets: QueueTargets, offered: int | None, at: int, amounts: tuple[tuple[str, int], ...], ledger: Ledger) -> None:
+def book_separately(
+    s: State, targets: QueueTargets, offered: int | None, at: int, amounts: tuple[tuple[str, int], ...], postings: Postings
+) -> None:
     """Book in a queue and its larger scopes, by offer under each one's own entry."""
-    ledger.book(targets.queue, at, at if offered is None else offered, amounts)
+    postings.book(targets.queue, at, at if offered is None else offered, amounts)
     for scope in targets.larger:
-        ledger.book(scope, at, entry_in(s, scope, at), amounts)
+        postings.book(scope, at, entry_in(s, scope, at), amounts)
 
 
 def _is_single(s: State, targets: QueueTargets, offered: int) -> bool:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from streams.tracking.backlog import backlog_of, reply_due, standing_place
+from streams.tracking.backlog import backlog_of, place_or_unassigned, reply_due
 from streams.tracking.bot_sessions import stop_session
 from streams.tracking.legs import active_legs, end_leg
-from streams.tracking.messages import settle_messages
+from streams.tracking.messages import close_messages
 from streams.tracking.visits import leave, open_visits
 
 if TYPE_CHECKING:
-    from streams.tracking.ledger import Ledger
+    from streams.tracking.postings import Postings
     from streams.tracking.rules import Rules
     from streams.tracking.state import State
 
@@ -32,7 +32,7 @@ def lost_from(s: State, rules: Rules) -> int | None:
 
 
 def _contact_lost_from(s: State, rules: Rules) -> int | None:
-    place = standing_place(s)
+    place = place_or_unassigned(s)
     if place is None:
         return None
     ticket = s.ticket
@@ -46,22 +46,22 @@ def _contact_lost_from(s: State, rules: Rules) -> int | None:
     return due
 
 
-def lose(s: State, at: int, rules: Rules, ledger: Ledger) -> None:
+def lose(s: State, at: int, rules: Rules, postings: Postings) -> None:
     """End all that is open, without inventing what was not reported: how long it was talked, and whether it was settled."""
     if s.bot_sessions is not None:
         only_session = _contact_lost_from(s, rules) is None
-        stop_session(s.bot_sessions, at, "left", ledger)
+        stop_session(s.bot_sessions, at, "left", postings)
         if only_session:
             s.last_ms = s.lost_at = at
             return
-    place = standing_place(s)
+    place = place_or_unassigned(s)
     if place is not None:
         # By offer too it counts when it was lost: the interval of its entry may have been given up long ago.
-        ledger.book(rules.targets.of_queue(*place).everything, at, at, (("lost_contacts", 1),))
+        postings.book(rules.targets.of_queue(*place).everything, at, at, (("lost_contacts", 1),))
     for visit in open_visits(s):
-        leave(s, visit, at, "lost", rules, ledger)
+        leave(s, visit, at, "lost", rules, postings)
     for leg in active_legs(s):
-        end_leg(s, leg, at, ledger, lost=True)
+        end_leg(s, leg, at, postings, lost=True)
     s.ended_legs = None
     if s.work is not None:
         s.work.since = {}
@@ -69,5 +69,5 @@ def lose(s: State, at: int, rules: Rules, ledger: Ledger) -> None:
         s.ticket.callback = False
         s.ticket.status = s.ticket.waiting_on = None
     if s.messages is not None:
-        settle_messages(s.messages)
+        close_messages(s.messages)
     s.last_ms = s.lost_at = at

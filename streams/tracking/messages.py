@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from streams.tracking.per_contact import book_per_contact, contact_entries, elapsed_ms, without_bot
 from streams.tracking.state import Messages
-from streams.tracking.whole import book_whole, elapsed_ms, where_of_whole, without_bot
 
 if TYPE_CHECKING:
-    from streams.tracking.ledger import Ledger
+    from streams.tracking.postings import Postings
     from streams.tracking.rules import Rules
     from streams.tracking.state import State
 
-__all__ = ["book_texts", "channel_of", "count_exchanges", "hear", "messages_of", "read", "reply", "settle_messages"]
+__all__ = [
+    "await_reply",
+    "book_texts",
+    "channel_of",
+    "close_messages",
+    "count_exchanges",
+    "messages_of",
+    "record_customer_message",
+    "reply",
+]
 
 #: What the customer's text is found to be, each more than the one before: booked once a conversation.
 _TEXTS = ("texts", "texts_looked", "thanked")
@@ -20,9 +29,9 @@ _TEXTS = ("texts", "texts_looked", "thanked")
 _WHOLE = 2
 
 
-def settle_messages(messages: Messages) -> None:
+def close_messages(messages: Messages) -> None:
     """End the waiting: what the customer says from now on is about something new."""
-    messages.settled = True
+    messages.is_closed = True
     messages.waits = None
 
 
@@ -38,45 +47,45 @@ def channel_of(s: State) -> str | None:
     return s.channel if s.place is None else s.place.place[1]
 
 
-def hear(s: State, at: int) -> None:
+def await_reply(s: State, at: int) -> None:
     """Take note that the customer said something."""
     messages = messages_of(s)
-    if messages.since is None or messages.settled:
-        messages.since, messages.settled = at, False
+    if messages.since is None or messages.is_closed:
+        messages.since, messages.is_closed = at, False
     messages.answered = False
     if messages.waits is None:
         messages.waits = at
 
 
-def read(s: State, at: int, thanks: bool | None, rules: Rules, ledger: Ledger) -> None:
+def record_customer_message(s: State, at: int, thanks: bool | None, rules: Rules, postings: Postings) -> None:
     """Take note of a customer's message, and whether its connector found thanks in it."""
-    hear(s, at)
+    await_reply(s, at)
     messages = messages_of(s)
-    messages.spoken = True
+    messages.has_message = True
     messages.seen = max(messages.seen, 1 if thanks is None else 2 + thanks)
-    book_texts(s, messages, at, rules, ledger)
+    book_texts(s, messages, at, rules, postings)
 
 
-def book_texts(s: State, messages: Messages, at: int, rules: Rules, ledger: Ledger) -> None:
+def book_texts(s: State, messages: Messages, at: int, rules: Rules, postings: Postings) -> None:
     """Book what holds of the customer's text and is not booked yet, once the conversation has a place."""
     booked, seen = messages.booked, messages.seen
-    where = where_of_whole(s, at) if booked < seen else ()
+    where = contact_entries(s, at) if booked < seen else ()
     if not where:
         return
     messages.booked = seen
     amounts = tuple((name, 1) for name in _TEXTS[booked:seen])
-    if seen > _WHOLE and rules.tells_by_category(at):
+    if seen > _WHOLE and rules.counts_by_category(at):
         messages.thanked_where = where, at
         if s.topic is not None and s.topic.counted is not None:
             amounts += ((f"{_TEXTS[_WHOLE]}={s.topic.counted}", 1),)
     for target, offered in where:
-        ledger.book(target, at, offered, amounts)
+        postings.book(target, at, offered, amounts)
 
 
-def reply(s: State, at: int, agent: str | None, rules: Rules, ledger: Ledger) -> None:
+def reply(s: State, at: int, agent: str | None, rules: Rules, postings: Postings) -> None:
     """Book an agent's reply: how long the customer waited for it, or that another agent had replied already."""
     messages = messages_of(s)
-    messages.spoken = messages.replied = True
+    messages.has_message = messages.replied = True
     messages.waits = None
     amounts: list[tuple[str, int]] = []
     if messages.since is not None:
@@ -93,13 +102,13 @@ def reply(s: State, at: int, agent: str | None, rules: Rules, ledger: Ledger) ->
     amounts.append(("replies", 1))
     if agent is not None:
         amounts.append(("replies_named", 1))
-    book_whole(s, at, tuple(amounts), ledger)
+    book_per_contact(s, at, tuple(amounts), postings)
 
 
 def count_exchanges(s: State) -> tuple[tuple[str, int], ...]:
     """Return what a resolution books of the round trips since the last one; nothing where no message is known of."""
     messages = s.messages
-    if messages is None or not messages.spoken:
+    if messages is None or not messages.has_message:
         return ()
     trips, messages.trips = messages.trips, 0
     return (("exchanged", 1), ("exchanges", trips))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, get_args
 
 from schemas import structs
-from streams.tracking.channels import channel_said, has_visit, queues_without_channel
+from streams.tracking.channels import arrival_channel, has_visit, queues_without_channel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -121,7 +121,7 @@ class Names:
         conversation = None
         if channel is None:
             conversation = self.conversation_of(event)
-            channel = (None if conversation is None else channel_said(conversation)) or own or "voice"
+            channel = (None if conversation is None else arrival_channel(conversation)) or own or "voice"
         if channel == own or queue in (OTHER, _UNASSIGNED):
             return
         if event.type != "contact.queued" and conversation is not None and has_visit(conversation, queue):
@@ -138,7 +138,7 @@ class Names:
         for queue in queues_without_channel(conversation):
             own = self._channels.get(queue)
             if event.channel != own and queue not in (OTHER, _UNASSIGNED) and not self._admits_pair(event, queue, event.channel):
-                event.channel = channel_said(conversation) or own or "voice"
+                event.channel = arrival_channel(conversation) or own or "voice"
                 self.note_beyond(event.source, "channel")
                 return
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from schemas.base import REPLY_CHANNELS
-from streams.tracking.backlog import backlog_of, reply_due, standing_place
+from streams.tracking.backlog import backlog_of, place_or_unassigned, reply_due
 from streams.tracking.legs import active_legs
 from streams.tracking.pending import Open
 from streams.tracking.state import Visit
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from streams.tracking.rules import Rules
     from streams.tracking.state import Conversation, State, Waits
 
-__all__ = ["active_in", "actives", "has_moved", "open_of", "standing_group", "waiting_in", "waits"]
+__all__ = ["active_in", "actives", "has_moved", "open_of", "pending_group", "waiting_in", "waits"]
 
 
 def has_moved(c: Conversation) -> bool:
@@ -77,7 +77,7 @@ def open_of(state: State, rules: Rules) -> Open | None:
     ticket = state.ticket
     if ticket is None and state.messages is None and (state.place is None or state.place.place[1] not in REPLY_CHANNELS):
         return None
-    place = standing_place(state)
+    place = place_or_unassigned(state)
     if place is None:
         return None
     backlog, reply = backlog_of(state), reply_due(state, rules)
@@ -87,7 +87,7 @@ def open_of(state: State, rules: Rules) -> Open | None:
     return Open(rules.targets.of_queue(*place).everything, backlog, state.start, callback, due, reply)
 
 
-def standing_group(state: State, rules: Rules) -> int | None:
+def pending_group(state: State, rules: Rules) -> int | None:
     """Return the group in whose scopes it is pending, if it is."""
-    place = standing_place(state)
+    place = place_or_unassigned(state)
     return None if place is None else rules.targets.of_queue(*place).everything

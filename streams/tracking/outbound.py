@@ -10,13 +10,13 @@ from streams.tracking.topic import outside
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from streams.tracking.extra_postings import Amounts
     from streams.tracking.facts import AnyFact
-    from streams.tracking.ledger import Ledger
-    from streams.tracking.needs import Amounts
+    from streams.tracking.postings import Postings
     from streams.tracking.rules import Rules
     from streams.tracking.state import Outbound, State
 
-__all__ = ["is_outbound", "tell_outbound"]
+__all__ = ["count_outbound", "is_outbound"]
 
 
 def is_outbound(facts: Iterable[AnyFact]) -> bool:
@@ -25,20 +25,20 @@ def is_outbound(facts: Iterable[AnyFact]) -> bool:
     return "outbound" in directions and "internal" not in directions
 
 
-def tell_outbound(s: State, outbound: Outbound, fact: AnyFact, rules: Rules, ledger: Ledger) -> None:
+def count_outbound(s: State, outbound: Outbound, fact: AnyFact, rules: Rules, postings: Postings) -> None:
     """Count a fact of it, after those before it."""
     at = fact.at
     if isinstance(fact, Arrived):
         s.channel = fact.channel
         if fact.direction == "outbound" and not outbound.begun:
             outbound.begun = True
-            _book(s, fact, fact.site, (("outbound", 1),), rules, ledger)
+            _book(s, fact, fact.site, (("outbound", 1),), rules, postings)
     elif not outbound.begun or outbound.over:
         return
     elif outbound.answered is None:
         if isinstance(fact, Answered):
             outbound.answered = at
-            _book(s, fact, None, (("outbound_reached", 1),), rules, ledger)
+            _book(s, fact, None, (("outbound_reached", 1),), rules, postings)
     elif isinstance(fact, Held):
         outbound.held_at = at if outbound.held_at is None else outbound.held_at
     elif isinstance(fact, Resumed | Ended):
@@ -48,10 +48,10 @@ def tell_outbound(s: State, outbound: Outbound, fact: AnyFact, rules: Rules, led
         if isinstance(fact, Ended):
             outbound.over = True
             talk = at - outbound.answered - outbound.hold_ms
-            _book(s, fact, None, (("outbound_talk_ms", talk), ("outbound_talk_count", 1)), rules, ledger)
+            _book(s, fact, None, (("outbound_talk_ms", talk), ("outbound_talk_count", 1)), rules, postings)
 
 
-def _book(s: State, fact: AnyFact, site: str | None, amounts: Amounts, rules: Rules, ledger: Ledger) -> None:
+def _book(s: State, fact: AnyFact, site: str | None, amounts: Amounts, rules: Rules, postings: Postings) -> None:
     # A version that did not count events that counted nothing booked nothing of these either.
     if rules.counts_uncounted(fact.at):
-        ledger.book(outside(s, fact, site, rules), fact.at, fact.at, amounts)
+        postings.book(outside(s, fact, site, rules), fact.at, fact.at, amounts)

@@ -12,7 +12,7 @@ __all__ = ["Part", "Parts"]
 #: (topic, partition)
 Part = tuple[str, int]
 #: (complete before, newest received), both in ms
-Told = tuple[int | None, int | None]
+Report = tuple[int | None, int | None]
 
 
 class Parts:
@@ -23,22 +23,22 @@ class Parts:
         self._required = (*required, *(() if moved is None else (moved,)))
         self._homes = frozenset(homes)
         self._moved = moved
-        self.told: dict[Part, Told] = {}
+        self.reported: dict[Part, Report] = {}
 
     def take(self, fact: dict[str, Any]) -> bool:
         """Take a record of progress; say whether the part was set back."""
         part = fact["source_topic"], fact["source_partition"]
-        before = self.told.get(part, (None, None))[0]
-        self.told[part] = (fact["progress_ms"], fact["received_through_ms"])
+        before = self.reported.get(part, (None, None))[0]
+        self.reported[part] = (fact["progress_ms"], fact["received_through_ms"])
         return before is not None and (fact["progress_ms"] or 0) < before
 
     def awaits_moved(self) -> bool:
         """Say whether customers of the last release may still be on their way."""
-        return self._moved is not None and self._moved not in self.told
+        return self._moved is not None and self._moved not in self.reported
 
     def as_of_ms(self) -> int | None:
         """Return the newest instant that has been received."""
-        return max((received for _, received in self.told.values() if received is not None), default=None)
+        return max((received for _, received in self.reported.values() if received is not None), default=None)
 
     def taken_in_ms(self) -> int | None:
         """Return before which nothing is still to come but from homes; None while one of those required has said nothing."""
@@ -49,14 +49,16 @@ class Parts:
         return self._least((*self._required, *self._homes), frozenset())
 
     def _least(self, required: Iterable[Part], without: Collection[Part]) -> int | None:
-        if any(self.told.get(part, (None, None))[0] is None for part in required):
+        if any(self.reported.get(part, (None, None))[0] is None for part in required):
             return None
-        return min((progress for part, (progress, _) in self.told.items() if progress is not None and part not in without), default=None)
+        return min(
+            (watermark for part, (watermark, _) in self.reported.items() if watermark is not None and part not in without), default=None
+        )
 
     def row(self) -> list[list[Any]]:
         """Return what ``restore`` takes."""
-        return [[*part, *told] for part, told in sorted(self.told.items())]
+        return [[*part, *told] for part, told in sorted(self.reported.items())]
 
     def restore(self, row: list[list[Any]]) -> None:
         """Go on from a kept state."""
-        self.told = {(topic, number): (progress, received) for topic, number, progress, received in row}
+        self.reported = {(topic, number): (watermark, received) for topic, number, watermark, received in row}

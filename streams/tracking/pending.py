@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 Key = TypeVar("Key", str, int, "Scope")
 
-__all__ = ["HOUR_MS", "Matter", "Open", "Pending", "Standing"]
+__all__ = ["HOUR_MS", "Open", "OpenItem", "Pending", "ScopeLoad"]
 
 HOUR_MS = 3_600_000
 
 
-class Standing:
+class ScopeLoad:
     """Since when contacts wait in each scope, and how many are in progress there."""
 
     def __init__(self, targets: Targets) -> None:
@@ -94,7 +94,7 @@ class Open(NamedTuple):
 
 
 #: The parts of an ``Open`` but for the group.
-Matter = tuple[str | None, int | None, bool, int | None, int | None]
+OpenItem = tuple[str | None, int | None, bool, int | None, int | None]
 
 
 class _Tally:
@@ -129,7 +129,7 @@ class _Tally:
         if each.reply_due is not None:
             change(self.reply_due, each.reply_due)
 
-    def add(self, matters: list[Matter]) -> None:
+    def add(self, matters: list[OpenItem]) -> None:
         """Add matters, unsorted."""
         self.number += len(matters)
         states, starts, callbacks, dues, replies = zip(*matters, strict=True)
@@ -190,7 +190,7 @@ class Pending:
                 if not tally.number:
                     del self._tallies[scope]
 
-    def add(self, by_group: dict[int, list[Matter]]) -> None:
+    def add(self, by_group: dict[int, list[OpenItem]]) -> None:
         """Add what is pending of conversations of which nothing was known before: at once, for each change costs by what is there."""
         of_scope: defaultdict[Scope, list[_Tally]] = defaultdict(list)
         for group, matters in by_group.items():

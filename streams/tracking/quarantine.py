@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from streams.configuration.dead_letters import DeadLetterLimits, SourceLimits
-    from streams.tracking.progress import Progress
+    from streams.tracking.watermark import Watermark
 
 __all__ = ["BY_OPERATOR", "NO_ROOM", "UNREADABLE", "Quarantine", "Quarantined"]
 
@@ -114,9 +114,9 @@ class Quarantine:
     they are not empty.
     """
 
-    def __init__(self, dead_letters: DeadLetterLimits, sources: SourceLimits, progress: Progress) -> None:
+    def __init__(self, dead_letters: DeadLetterLimits, sources: SourceLimits, watermark: Watermark) -> None:
         """Begin without sources; a quarantined source has no say in the progress of the partition."""
-        self._progress = progress
+        self._watermark = watermark
         self._limits: dict[Kind, _Limit] = {
             "bad_records": _limit(dead_letters.max_run, dead_letters.max_ratio, dead_letters.ratio_window),
             "late_records": _limit(0, sources.max_late_ratio, sources.late_window),
@@ -158,7 +158,7 @@ class Quarantine:
         if source not in _BUCKETS and len(self.quarantined) >= MAX_SOURCES + len(_BUCKETS):
             return
         self.watched.pop(source, None)
-        self._progress.leave_out(source)
+        self._watermark.exclude(source)
         self.quarantined[source] = apart = Quarantined(reason, at_ms, offset, detail)
         self.begun.append((source, apart))
 
@@ -190,7 +190,7 @@ class Quarantine:
         for source, apart in kept.get("quarantined", {}).items():
             self.quarantined[source] = Quarantined(**apart)
 
-    def told(self) -> dict[str, dict[str, Any]]:
+    def summary(self) -> dict[str, dict[str, Any]]:
         """Return the quarantined sources as records of progress tell of them."""
         return {
             source: {"reason": apart.reason, "since_ms": apart.since_ms, "records": apart.records}
@@ -204,7 +204,7 @@ class Quarantine:
     def _blamed(self, source: str | None) -> str:
         if source is None:
             return UNREADABLE
-        if source in self.watched or source in self.quarantined or source in self._progress.sources:
+        if source in self.watched or source in self.quarantined or source in self._watermark.sources:
             return source
         return source if len(self.watched) + len(self.quarantined) < MAX_SOURCES else NO_ROOM
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from streams.catalogue.fields import UNCOUNTED, parse
 from streams.tracking.facts import Excluded, Kind
 from streams.tracking.fold import is_consult, is_ours, step, unfolded
-from streams.tracking.ledger import Ledger
+from streams.tracking.postings import Postings
 
 if TYPE_CHECKING:
     from streams.tracking.facts import AnyFact
@@ -32,9 +32,9 @@ def reasons_of(name: str, facts: list[AnyFact], rules: Rules) -> dict[str, str]:
         reason = whole
         if whole is None:
             reason = CONSULTATION if _is_of_consultation(state, fact) else None
-            ledger = Ledger()
-            step(state, fact, rules, ledger)
-            reason = reason or _booked(ledger)
+            postings = Postings()
+            step(state, fact, rules, postings)
+            reason = reason or _booked(postings)
         elif whole == EXCLUDED and isinstance(fact, Excluded):
             reason = None
         if reason is not None:
@@ -46,9 +46,9 @@ def _is_of_consultation(state: State, fact: AnyFact) -> bool:
     return fact.kind == Kind.CONSULT or (state.consults is not None and is_consult(set(state.consults.contacts), fact))
 
 
-def _booked(ledger: Ledger) -> str | None:
+def _booked(postings: Postings) -> str | None:
     """Return the reason that is booked here, if one is."""
-    for counts in ledger.by_outcome.values():
+    for counts in postings.by_outcome.values():
         for name in counts:
             told = parse(name)
             if told is not None and told.field is UNCOUNTED:

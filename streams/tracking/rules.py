@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from streams.tracking.ledger import Waits
-from streams.tracking.needs import Needs
+from streams.tracking.extra_postings import ExtraPostings
+from streams.tracking.postings import Waits
 from streams.tracking.scopes import Targets
 from streams.windows.hours import OpeningHours
 
@@ -24,14 +24,14 @@ class Rules(NamedTuple):
     """no conversation is lost sooner than this after a fact"""
     business: dict[str, OpeningHours]
     """queue → when it is open, where it has its times measured on the business clock"""
-    needs: Needs = Needs()
+    extra: ExtraPostings = ExtraPostings()
     uncounted_from_ms: int | None = None
     """events that counted nothing are counted after this: state of a version that did not is older; None: all are"""
 
     by_category_from_ms: int | None = None
     """complaints and thanks that are booked after this are told by category, as ``uncounted_from_ms``"""
 
-    def tells_by_category(self, at_ms: int) -> bool:
+    def counts_by_category(self, at_ms: int) -> bool:
         """Say whether complaints and thanks booked at an instant are told by category: versions before did not."""
         return self.by_category_from_ms is None or at_ms > self.by_category_from_ms
 

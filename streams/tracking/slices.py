@@ -14,14 +14,14 @@ from streams.windows.sums import add_counts
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from streams.tracking.ledger import Ledger
+    from streams.tracking.postings import Postings
     from streams.tracking.scopes import Scope, Targets
     from streams.windows.panes import PaneBlock
     from streams.windows.sums import Counts
 
-__all__ = ["CELL", "COHORT", "PANE", "SliceKey", "Slices"]
+__all__ = ["CELL", "OFFER_CELL", "PANE", "SliceKey", "Slices"]
 
-PANE, CELL, COHORT = "pane", "cell", "cohort"
+PANE, CELL, OFFER_CELL = "pane", "cell", "cohort"
 
 #: (kind, scope, start in ms)
 SliceKey = tuple[str, "Scope", int]
@@ -50,38 +50,38 @@ class Slices:
         #: how far the progress has come, if panes are still to be packed up to there
         self._complete_through: int | None = None
         self._panes = PaneBlocks()
-        self._cells: dict[str, SumsByStart[Scope]] = {kind: SumsByStart() for kind in (CELL, COHORT)}
-        self._keeps = True
+        self._cells: dict[str, SumsByStart[Scope]] = {kind: SumsByStart() for kind in (CELL, OFFER_CELL)}
+        self._keeps_slices = True
         self._changed: dict[SliceKey, Counts | PaneBlock | None] = {}
         #: target → end of the hour in which something was last booked under it, and what began such an hour since the last look
         self._hours: dict[int, int] = {}
         self._booked: list[tuple[int, int]] = []
 
-    def book(self, ledger: Ledger) -> None:
-        """Add everything booked in the ledger, spread over the scopes of its targets: once a frame and once a cell."""
-        if self._keeps:
-            self._book_by_outcome(ledger)
+    def book(self, postings: Postings) -> None:
+        """Add postings, spread over the scopes of their targets, once per frame and per cell."""
+        if self._keeps_slices:
+            self._book_by_outcome(postings)
         else:
-            self._tell_by_outcome(ledger)
+            self._add_cells(postings)
         scopes_of, cell_ms = self._targets.scopes, self.grid.cell_ms
-        cohorts: dict[tuple[int, int], Counts] = {}
-        for (target, grain), counts in ledger.by_offer.items():
+        offer_cells: dict[tuple[int, int], Counts] = {}
+        for (target, grain), counts in postings.by_offer.items():
             cell = (target, cell_of(grain, cell_ms))
-            if cell in cohorts:
-                cohorts[cell] = dict(cohorts[cell])
-                add_counts(cohorts[cell], counts)
+            if cell in offer_cells:
+                offer_cells[cell] = dict(offer_cells[cell])
+                add_counts(offer_cells[cell], counts)
             else:
-                cohorts[cell] = counts
-        for (target, cell_start), counts in cohorts.items():
+                offer_cells[cell] = counts
+        for (target, cell_start), counts in offer_cells.items():
             for scope in scopes_of[target]:
                 if scope.channel is not None:
-                    self._add(COHORT, scope, cell_start, counts)
+                    self._add(OFFER_CELL, scope, cell_start, counts)
 
-    def _tell_by_outcome(self, ledger: Ledger) -> None:
+    def _add_cells(self, postings: Postings) -> None:
         """Add to cells alone."""
         scopes_of, cell_ms, both_ways = self._targets.scopes, self.grid.cell_ms, self.grid.both_ways
         cells: dict[tuple[int, int], Counts] = {}
-        for (target, pane), counts in ledger.by_outcome.items():
+        for (target, pane), counts in postings.by_outcome.items():
             if both_ways or scopes_of[target][0].channel is None:
                 cell = (target, pane - pane % cell_ms)
                 into = cells.get(cell)
@@ -94,10 +94,10 @@ class Slices:
             for scope in scopes_of[target]:
                 self._add(CELL, scope, cell_start, counts)
 
-    def _book_by_outcome(self, ledger: Ledger) -> None:
+    def _book_by_outcome(self, postings: Postings) -> None:
         scopes_of, cell_ms, both_ways = self._targets.scopes, self.grid.cell_ms, self.grid.both_ways
         frames: dict[tuple[int, int], list[tuple[int, Counts]]] = {}
-        for (target, pane), counts in ledger.by_outcome.items():
+        for (target, pane), counts in postings.by_outcome.items():
             frame = (target, pane - pane % MIN_CELL_MS)
             rows = frames.get(frame)
             if rows is None:
@@ -143,9 +143,9 @@ class Slices:
             for scope in scopes_of[target]:
                 self._add(CELL, scope, cell_start, counts)
 
-    def tell_differences(self) -> None:
+    def emit_differences(self) -> None:
         """Keep nothing from now on: ``changes`` yields what is to be added to cells, and there are no panes."""
-        self._pane_floor, self._keeps = _NEVER_MS, False
+        self._pane_floor, self._keeps_slices = _NEVER_MS, False
 
     def forget_hours(self) -> None:
         """Have the next booking under each target noted, whatever was booked before: progress was set back."""
@@ -189,13 +189,13 @@ class Slices:
 
     def restore_grid(self, kept: dict[str, Any]) -> None:
         """Go on with the slices taken back in; they may be those of another configuration."""
-        self.grid.restore(kept, [*self._cells[CELL].starts(), *self._cells[COHORT].starts()], self._panes.starts())
+        self.grid.restore(kept, [*self._cells[CELL].starts(), *self._cells[OFFER_CELL].starts()], self._panes.starts())
 
     def _add(self, kind: str, scope: Scope, start: int, counts: Counts) -> None:
         floor = self._cell_floor
         if floor is not None and start < floor:
             return
-        if self._keeps:
+        if self._keeps_slices:
             mine = self._changed[kind, scope, start] = self._cells[kind].own(start, scope)
             add_counts(mine, counts)
             return
@@ -252,7 +252,7 @@ class Slices:
             yield key, slice_ if slice_ is None or isinstance(slice_, dict) else slice_.panes
         through, self._complete_through = self._complete_through, None
         if through is not None:
-            self._panes.settle(through)
+            self._panes.compact(through)
 
     def __len__(self) -> int:
         return len(self._panes) + sum(map(len, self._cells.values()))

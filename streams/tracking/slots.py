@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["Slots", "SlotsSaid", "said_of", "slots_after", "slots_of"]
+__all__ = ["SlotReport", "Slots", "slot_report_of", "slots_after", "slots_of"]
 
 #: Channel (None: all), capacity, contacts in use; None what an event does not say.
-SlotsSaid = tuple[str | None, int | None, int | None]
+SlotReport = tuple[str | None, int | None, int | None]
 #: The same of each channel, as last said.
-Slots = tuple[SlotsSaid, ...]
+Slots = tuple[SlotReport, ...]
 
 #: No agent takes more at a time: a larger number is no number of contacts.
 _MOST = 1_000
 
 
-def said_of(event: Any) -> SlotsSaid | None:
+def slot_report_of(event: Any) -> SlotReport | None:
     """Return what a decoded change of state says of slots, None for nothing."""
     capacity, in_use = (None if number is None or number > _MOST else number for number in (event.capacity, event.in_use))
     return None if capacity is None and in_use is None else (event.channel, capacity, in_use)
 
 
-def slots_after(slots: Slots, said: SlotsSaid) -> Slots:
+def slots_after(slots: Slots, said: SlotReport) -> Slots:
     """Return what is known once an event has said something: of all channels together, or of single ones."""
     channel, capacity, in_use = said
     kept = {each[0]: each for each in slots if (each[0] is None) == (channel is None)}

@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from streams.tracking.customer_facts import ContactFact
+    from streams.tracking.extra_postings import Amounts  # noqa: TC004 - annotations of structs are not looked at
     from streams.tracking.facts import AnyFact
-    from streams.tracking.needs import Amounts  # noqa: TC004 - annotations of structs are not looked at
     from streams.tracking.pending import Open
     from streams.tracking.scopes import QueueTargets  # noqa: TC004 - likewise
     from streams.tracking.timers import Bucket
 
 __all__ = [
-    "APART",
     "PASSED_ON",
+    "SEPARATE",
     "BotSession",
     "BotSessions",
     "Consults",
@@ -57,7 +57,7 @@ def _any_has(facts: list[Any], slot: Any, text: str) -> bool:
 _has_event: Callable[[list[Any], Any, str], bool] = _any_has if compiled is None else compiled.any_has
 
 #: Mark: a leg was booked in larger scopes apart from its queue.
-APART = "\x1fapart"
+SEPARATE = "\x1fseparate"
 #: Mark: it was transferred or escalated.
 PASSED_ON = "\x1fpassed on"
 
@@ -113,7 +113,7 @@ class Ticket:
     """What statuses and callbacks have made of a conversation; a call that is answered and ended has none."""
 
     __slots__ = (
-        "asked", "callback", "due", "reached", "resolved", "resolved_before", "resolved_in_a_day", "settled", "status",
+        "asked", "callback", "due", "reached", "resolution_booked", "resolved", "resolved_before", "resolved_in_a_day", "status",
         "undoable", "waiting_on",
     )  # fmt: skip
 
@@ -125,7 +125,7 @@ class Ticket:
         #: at the end of the day that began with the conversation, as far as is known
         self.resolved_in_a_day = False
         #: counted as resolved for the first time
-        self.settled = False
+        self.resolution_booked = False
         #: counted as resolved at first contact, and not reopened since
         self.undoable = False
         #: pending
@@ -141,14 +141,15 @@ class Messages:
     """Where the correspondence of a conversation stands; a call has none."""
 
     __slots__ = (
-        "answered", "booked", "doubled", "last_agent", "replied", "seen", "settled", "since", "spoken", "thanked_where", "trips", "waits",
+        "answered", "booked", "doubled", "has_message", "is_closed", "last_agent", "replied", "seen", "since", "thanked_where",
+        "trips", "waits",
     )  # fmt: skip
 
     def __init__(self) -> None:
         #: first words of the stretch that no agent has answered
         self.since: int | None = None
         #: ended, resolved or lost since the last words of the customer
-        self.settled = False
+        self.is_closed = False
         #: since when the customer waits for a reply
         self.waits: int | None = None
         #: the customer's last words were, and it is the agents' replies that follow
@@ -157,7 +158,7 @@ class Messages:
         self.doubled = False
         self.replied = False
         #: a message is known of, from either side
-        self.spoken = False
+        self.has_message = False
         #: since the last resolution
         self.trips = 0
         #: how many of the texts hold
@@ -314,11 +315,11 @@ class State:
 class Disorder:
     """What is kept of a conversation some of whose facts came out of order."""
 
-    __slots__ = ("counted_anew", "marks")
+    __slots__ = ("marks", "recounted")
 
-    def __init__(self, counted_anew: int = 0) -> None:
+    def __init__(self, recounted: int = 0) -> None:
         #: how many facts have been counted again for others
-        self.counted_anew = counted_anew
+        self.recounted = recounted
         #: (number of facts, what they lead to): counting can go on there
         self.marks: list[tuple[int, State]] = []
 
@@ -354,8 +355,8 @@ class Conversation:
     """One conversation: its facts, the state that those folded so far lead to, and what of it is noted elsewhere."""
 
     __slots__ = (
-        "contact", "disorder", "fresh", "name", "newest", "noted_active", "noted_open", "noted_waiting", "revised", "row_count", "source",
-        "state", "timer", "told", "written",
+        "contact", "disorder", "fresh", "name", "newest", "noted_active", "noted_open", "noted_waiting", "published_fact",
+        "revised", "row_count", "source", "state", "timer", "written",
     )  # fmt: skip
 
     def __init__(self, name: str = "") -> None:
@@ -378,7 +379,7 @@ class Conversation:
         self.noted_active: int | tuple[int, ...] | None = None
         self.noted_open: Open | None = None
         #: what customers were last told of it
-        self.told: ContactFact | None = None
+        self.published_fact: ContactFact | None = None
         #: when it is looked at again, at the latest
         self.timer: Bucket | None = None
         #: so many of the first facts are in rows as they are, and so many rows there are

@@ -8,16 +8,16 @@ from schemas.base import REPLY_CHANNELS
 from streams.catalogue.fields import CSAT_SCALE
 from streams.tracking.facts import bounds_of
 from streams.tracking.legs import counted_of
-from streams.tracking.messages import channel_of, count_exchanges, hear
+from streams.tracking.messages import await_reply, channel_of, count_exchanges
 from streams.tracking.names import OTHER
+from streams.tracking.per_contact import book_per_contact, elapsed_ms, handed_over_before, without_bot
 from streams.tracking.state import PASSED_ON, Ticket
-from streams.tracking.topic import settle_day
-from streams.tracking.whole import book_whole, elapsed_ms, handed_over_before, without_bot
+from streams.tracking.topic import book_within_day
 from streams.windows.slices import DAY_MS
 
 if TYPE_CHECKING:
     from streams.tracking.facts import Escalated, StatusChanged, SurveyAnswered, SurveyInvited
-    from streams.tracking.ledger import Ledger
+    from streams.tracking.postings import Postings
     from streams.tracking.rules import Rules
     from streams.tracking.scopes import QueueTargets
     from streams.tracking.state import State
@@ -49,14 +49,14 @@ def ticket_of(s: State) -> Ticket:
     return s.ticket
 
 
-def respond(s: State, at: int, rules: Rules, ledger: Ledger) -> None:
+def respond(s: State, at: int, rules: Rules, postings: Postings) -> None:
     """Book the first response, unless the conversation has no place yet; without a start it says nothing, and no later one does."""
     if s.place is None:
         return
     s.responded = True
     if s.start is not None:
         since = response_start(s, at, s.place)
-        book_whole(s, at, (("first_response_ms", elapsed_ms(s, since, at, rules)), ("first_response_count", 1)), ledger)
+        book_per_contact(s, at, (("first_response_ms", elapsed_ms(s, since, at, rules)), ("first_response_count", 1)), postings)
 
 
 def response_start(s: State, at: int, targets: QueueTargets) -> int:
@@ -71,7 +71,7 @@ def response_start(s: State, at: int, targets: QueueTargets) -> int:
     return started
 
 
-def change_status(s: State, fact: StatusChanged, rules: Rules, ledger: Ledger) -> None:
+def change_status(s: State, fact: StatusChanged, rules: Rules, postings: Postings) -> None:
     """Note the status, and book what it resolves or reopens."""
     at, status = fact.at, fact.status
     ticket = ticket_of(s)
@@ -80,21 +80,21 @@ def change_status(s: State, fact: StatusChanged, rules: Rules, ledger: Ledger) -
         s.messages.waits = None
     if not ticket.resolved and status in DONE:
         ticket.resolved = True
-        _resolve(s, ticket, at, rules, ledger)
+        _resolve(s, ticket, at, rules, postings)
     elif ticket.resolved and status in OPEN:
         ticket.resolved = False
         undone = (("first_contact_undone", 1),) if ticket.undoable else ()
         ticket.undoable = False
-        book_whole(s, at, (("reopened", 1), *undone), ledger)
+        book_per_contact(s, at, (("reopened", 1), *undone), postings)
         if fact.waiting_on != "customer" and channel_of(s) in REPLY_CHANNELS:
-            hear(s, at)
+            await_reply(s, at)
     if s.start is None or at - s.start <= DAY_MS:
         ticket.resolved_in_a_day = ticket.resolved
         if s.topic is not None:
-            settle_day(s, s.topic, ledger)
+            book_within_day(s, s.topic, postings)
 
 
-def _resolve(s: State, ticket: Ticket, at: int, rules: Rules, ledger: Ledger) -> None:
+def _resolve(s: State, ticket: Ticket, at: int, rules: Rules, postings: Postings) -> None:
     amounts = [("resolved", 1), *count_exchanges(s)]
     first_contact = False
     if not ticket.resolved_before:
@@ -106,23 +106,23 @@ def _resolve(s: State, ticket: Ticket, at: int, rules: Rules, ledger: Ledger) ->
         first_contact = PASSED_ON not in (s.counted or ()) and s.episodes is None  # episodes are told apart from the second visit on
         if first_contact:
             amounts.append(("first_contact_resolved", 1))
-    booked = book_whole(s, at, tuple(amounts), ledger)
-    ticket.settled |= booked
+    booked = book_per_contact(s, at, tuple(amounts), postings)
+    ticket.resolution_booked |= booked
     ticket.undoable |= booked and first_contact
 
 
-def escalate(s: State, fact: Escalated, ledger: Ledger) -> None:
+def escalate(s: State, fact: Escalated, postings: Postings) -> None:
     """Book an escalation."""
     counted_of(s).add(PASSED_ON)
-    book_whole(s, fact.at, (("escalations", 1),), ledger)
+    book_per_contact(s, fact.at, (("escalations", 1),), postings)
 
 
-def invite(s: State, fact: SurveyInvited, ledger: Ledger) -> None:
+def invite(s: State, fact: SurveyInvited, postings: Postings) -> None:
     """Book that the customer was asked for an opinion."""
-    book_whole(s, fact.at, (("surveys_invited", 1),), ledger)
+    book_per_contact(s, fact.at, (("surveys_invited", 1),), postings)
 
 
-def take_opinion(s: State, fact: SurveyAnswered, rules: Rules, ledger: Ledger) -> None:
+def take_opinion(s: State, fact: SurveyAnswered, rules: Rules, postings: Postings) -> None:
     """Book an opinion, and its score if that is on a scale that counts."""
     kind, score = fact.survey, fact.score
     amounts = [("surveys_answered", 1)]
@@ -133,10 +133,10 @@ def take_opinion(s: State, fact: SurveyAnswered, rules: Rules, ledger: Ledger) -
         label = fact.scale if fact.scale in _SCALES else OTHER
         amounts += (("csat_count", 1), ("csat_good_or_bad", 1) if width == 1 else ("csat_milli", 1000 + round(4000 * above / width)))
         amounts += (("csat_top", int(of_five >= _TOP_SCORE)), (CSAT_SCALE.name(label=label), 1))
-        amounts += rules.needs.tops(of_five)
+        amounts += rules.extra.tops(of_five)
     elif kind == "csat":
         amounts += (("csat_count", 1), ("csat_milli", round(score * 1000)), ("csat_top", int(score >= _TOP_SCORE)))
-        amounts += rules.needs.tops(score)
+        amounts += rules.extra.tops(score)
     elif kind == "nps":
         amounts += (("nps_count", 1), ("nps_promoters", int(score >= _PROMOTER)), ("nps_detractors", int(score <= _DETRACTOR)))
-    book_whole(s, fact.at, tuple(amounts), ledger)
+    book_per_contact(s, fact.at, tuple(amounts), postings)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from streams.windows.slices import MIN_CELL_MS, PANE_MS
 
 if TYPE_CHECKING:
-    from streams.tracking.ledger import Ledger, Rates
+    from streams.tracking.postings import Postings, Rates
 
 __all__ = ["Timed", "Timeline"]
 
@@ -69,7 +69,7 @@ class Timeline:
         self._present.clear()
         self._ahead.clear()
 
-    def book(self, ledger: Ledger, start_ms: int | None, end_ms: int, keep_ms: int | None, panes_from: int | None) -> None:
+    def book(self, postings: Postings, start_ms: int | None, end_ms: int, keep_ms: int | None, panes_from: int | None) -> None:
         """Book the panes from start to end; with no start, from the first change on.
 
         ``keep_ms``: how far behind the end time counts. ``panes_from``: what is before an instant goes into cells alone.
@@ -81,28 +81,28 @@ class Timeline:
         if panes_from is not None and panes_from > low:
             split = min(panes_from, end_ms)
             into_cells = bisect_left(changed, split)
-            self._book_into_cells(ledger, max(low, first), split, changed[:into_cells])
+            self._book_into_cells(postings, max(low, first), split, changed[:into_cells])
             low, changed = split, changed[into_cells:]
         for pane in changed:
-            self._book_alike(ledger, max(low, first), pane)
+            self._book_alike(postings, max(low, first), pane)
             changes = ahead.pop(pane)
             if pane >= first:
                 for timed in self._present:
                     if timed not in changes:
                         for target, rates in timed.bookings:
-                            ledger.book_time(target, pane, pane + PANE_MS, rates, timed.agents)
+                            postings.book_time(target, pane, pane + PANE_MS, rates, timed.agents)
                 for timed, (_, length) in changes.items():
                     total = timed.agents * PANE_MS + length
                     if total:
                         for target, rates in timed.bookings:
-                            ledger.book_length(target, pane, total, rates)
+                            postings.book_length(target, pane, total, rates)
             for timed, (agents, _) in changes.items():
                 if agents:
                     self.add(timed, agents)
             low = pane + PANE_MS
-        self._book_alike(ledger, max(low, first), end_ms)
+        self._book_alike(postings, max(low, first), end_ms)
 
-    def _book_into_cells(self, ledger: Ledger, low_ms: int, end_ms: int, changed: list[int]) -> None:
+    def _book_into_cells(self, postings: Postings, low_ms: int, end_ms: int, changed: list[int]) -> None:
         """Book time of which there are to be no panes, of each state from one change of it to the next; before ``low_ms`` none counts."""
         booked_to: dict[Timed, int] = {}
         for pane in changed:
@@ -110,19 +110,19 @@ class Timeline:
                 begin, total = booked_to.get(timed, low_ms), timed.agents * PANE_MS + length
                 for target, rates in timed.bookings:
                     if timed.agents and begin < pane:
-                        ledger.book_time(target, begin, pane, rates, timed.agents, MIN_CELL_MS)
+                        postings.book_time(target, begin, pane, rates, timed.agents, MIN_CELL_MS)
                     if total and pane >= low_ms:
-                        ledger.book_length(target, pane, total, rates)
+                        postings.book_length(target, pane, total, rates)
                 if agents:
                     self.add(timed, agents)
                 booked_to[timed] = max(low_ms, pane + PANE_MS)
         for timed in self._present:
             for target, rates in timed.bookings:
-                ledger.book_time(target, booked_to.get(timed, low_ms), end_ms, rates, timed.agents, MIN_CELL_MS)
+                postings.book_time(target, booked_to.get(timed, low_ms), end_ms, rates, timed.agents, MIN_CELL_MS)
 
-    def _book_alike(self, ledger: Ledger, low_ms: int, high_ms: int) -> None:
+    def _book_alike(self, postings: Postings, low_ms: int, high_ms: int) -> None:
         """Book time in which nothing changes."""
         if low_ms < high_ms:
             for timed in self._present:
                 for target, rates in timed.bookings:
-                    ledger.book_time(target, low_ms, high_ms, rates, timed.agents)
+                    postings.book_time(target, low_ms, high_ms, rates, timed.agents)

@@ -5,24 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from streams.tracking.facts import Arrived, precedes
+from streams.tracking.per_contact import contact_entries, once
 from streams.tracking.state import Topic
-from streams.tracking.whole import once, where_of_whole
 
 if TYPE_CHECKING:
     from streams.tracking.facts import AnyFact, Categorized, Excluded, NotOffered
-    from streams.tracking.ledger import Ledger
+    from streams.tracking.postings import Postings
     from streams.tracking.rules import Rules
     from streams.tracking.state import State, Where
 
 __all__ = [
     "book_excluded",
+    "book_within_day",
     "categorize",
     "category_of",
     "find_place",
     "name_category",
     "not_offer",
     "outside",
-    "settle_day",
 ]
 
 #: Who names a category, the one that goes before the others first.
@@ -56,38 +56,38 @@ def outside(s: State, fact: AnyFact, site: str | None, rules: Rules, channel: st
     return rules.targets.outside(site, channel or own)
 
 
-def not_offer(s: State, fact: NotOffered, rules: Rules, ledger: Ledger) -> None:
+def not_offer(s: State, fact: NotOffered, rules: Rules, postings: Postings) -> None:
     """Book that a contact was kept out, once a reason."""
     at, name = fact.at, f"not_offered={fact.reason}"
     if once(s, name):
-        ledger.book(outside(s, fact, fact.site, rules), at, at, ((name, 1),))
+        postings.book(outside(s, fact, fact.site, rules), at, at, ((name, 1),))
 
 
-def book_excluded(before: State, fact: Excluded, rules: Rules, ledger: Ledger) -> None:
+def book_excluded(before: State, fact: Excluded, rules: Rules, postings: Postings) -> None:
     """Book an exclusion where the facts before it have led to."""
     at, reason, site = fact.at, fact.reason or "unknown", fact.site
     group = outside(before, fact, site, rules) if before.place is None else before.place.everything
-    ledger.book(group, at, at, ((f"excluded={reason}", 1),))
+    postings.book(group, at, at, ((f"excluded={reason}", 1),))
 
 
-def categorize(s: State, fact: Categorized, rules: Rules, ledger: Ledger) -> None:
+def categorize(s: State, fact: Categorized, rules: Rules, postings: Postings) -> None:
     """Take an agent's or a program's word of what it is about."""
     at, category, complaint = fact.at, fact.category, fact.complaint
     topic = _topic_of(s)
     topic.complaint |= complaint
     if category is not None:
         topic.named[_SPOKEN] = category
-    find_place(s, topic, at, rules, ledger)
+    find_place(s, topic, at, rules, postings)
 
 
-def name_category(s: State, at: int, category: str, rules: Rules, ledger: Ledger, *, served: bool = False) -> None:
+def name_category(s: State, at: int, category: str, rules: Rules, postings: Postings, *, served: bool = False) -> None:
     """Take the word of a queue, or of a self-sessions session, for what it is about."""
     topic = _topic_of(s)
     topic.named[_SERVED if served else _QUEUED] = category
-    find_place(s, topic, at, rules, ledger)
+    find_place(s, topic, at, rules, postings)
 
 
-def find_place(s: State, topic: Topic, at: int, rules: Rules, ledger: Ledger) -> None:
+def find_place(s: State, topic: Topic, at: int, rules: Rules, postings: Postings) -> None:
     """Count category and complaint once there is a place for them, and move what counts by category where it is another one now."""
     if s.place is None:
         return
@@ -95,40 +95,40 @@ def find_place(s: State, topic: Topic, at: int, rules: Rules, ledger: Ledger) ->
     if category != topic.counted and category is not None:
         before = topic.counted
         if topic.where is None:
-            topic.where = where_of_whole(s, at), at
+            topic.where = contact_entries(s, at), at
         topic.counted = category
-        _move(topic.where, "category", before, category, ledger)
-        if topic.complaint_where is not None and rules.tells_by_category(topic.complaint_where[1]):
-            _move(topic.complaint_where, "complaints", before, category, ledger)
+        _move(topic.where, "category", before, category, postings)
+        if topic.complaint_where is not None and rules.counts_by_category(topic.complaint_where[1]):
+            _move(topic.complaint_where, "complaints", before, category, postings)
         if s.messages is not None and s.messages.thanked_where is not None:
-            _move(s.messages.thanked_where, "thanked", before, category, ledger)
+            _move(s.messages.thanked_where, "thanked", before, category, postings)
     if topic.complaint and topic.complaint_where is None:
-        topic.complaint_where = where_of_whole(s, at), at
+        topic.complaint_where = contact_entries(s, at), at
         topic.dated = s.start is not None
         amounts: list[tuple[str, int]] = [("complaints", 1)]
         if topic.dated:
             amounts.append(("complaints_dated", 1))
-        if topic.counted is not None and rules.tells_by_category(at):
+        if topic.counted is not None and rules.counts_by_category(at):
             amounts.append((f"complaints={topic.counted}", 1))
-        _book(topic.complaint_where, tuple(amounts), ledger)
-        settle_day(s, topic, ledger)
+        _book(topic.complaint_where, tuple(amounts), postings)
+        book_within_day(s, topic, postings)
 
 
-def settle_day(s: State, topic: Topic, ledger: Ledger) -> None:
+def book_within_day(s: State, topic: Topic, postings: Postings) -> None:
     """Book whether a complaint was resolved within its day, as far as is known."""
     within = s.ticket is not None and s.ticket.resolved_in_a_day
     if topic.complaint_where is not None and topic.dated and within != topic.within_day:
         topic.within_day = within
-        _book(topic.complaint_where, (("complaints_within_day", 1 if within else -1),), ledger)
+        _book(topic.complaint_where, (("complaints_within_day", 1 if within else -1),), postings)
 
 
-def _move(where: Where, name: str, before: str | None, category: str, ledger: Ledger) -> None:
+def _move(where: Where, name: str, before: str | None, category: str, postings: Postings) -> None:
     """Count under a category what counted under another one, or under none."""
     taken = () if before is None else ((f"{name}={before}", -1),)
-    _book(where, ((f"{name}={category}", 1), *taken), ledger)
+    _book(where, ((f"{name}={category}", 1), *taken), postings)
 
 
-def _book(where: Where, amounts: tuple[tuple[str, int], ...], ledger: Ledger) -> None:
+def _book(where: Where, amounts: tuple[tuple[str, int], ...], postings: Postings) -> None:
     entries, at = where
     for target, offered in entries:
-        ledger.book(target, at, offered, amounts)
+        postings.book(target, at, offered, amounts)

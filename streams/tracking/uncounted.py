@@ -8,7 +8,7 @@ from streams.tracking.topic import outside
 
 if TYPE_CHECKING:
     from streams.tracking.facts import AnyFact
-    from streams.tracking.ledger import Ledger
+    from streams.tracking.postings import Postings
     from streams.tracking.rules import Rules
     from streams.tracking.state import State
 
@@ -26,15 +26,15 @@ NO_QUEUE = "no_queue"
 TOO_MANY = "too_many_open"
 
 
-def count_uncounted(s: State, fact: AnyFact, reason: str, rules: Rules, ledger: Ledger) -> None:
+def count_uncounted(s: State, fact: AnyFact, reason: str, rules: Rules, postings: Postings) -> None:
     """Book that an event counted nothing: where the conversation is, else in its site and the total."""
     if not rules.counts_uncounted(fact.at):
         return
     group = outside(s, fact, None, rules) if s.place is None else s.place.everything
-    ledger.book(group, fact.at, fact.at, ((f"uncounted={reason}", 1),))
+    postings.book(group, fact.at, fact.at, ((f"uncounted={reason}", 1),))
 
 
-def count_without_place(s: State, fact: AnyFact, rules: Rules, ledger: Ledger) -> None:
+def count_without_place(s: State, fact: AnyFact, rules: Rules, postings: Postings) -> None:
     """Book an event that belongs to a conversation as a whole and counted nothing, for that has no place yet, or never began."""
     if s.place is None:
-        count_uncounted(s, fact, NO_BEGIN if s.channel is None else NO_QUEUE, rules, ledger)
+        count_uncounted(s, fact, NO_BEGIN if s.channel is None else NO_QUEUE, rules, postings)

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Final, Protocol
 import msgspec
 
 from streams.configuration.file import configuration_hash
-from streams.tracking.backlog import standing_place
+from streams.tracking.backlog import place_or_unassigned
 from streams.tracking.facts import Missing
 from streams.tracking.losses import lost_from
-from streams.tracking.pending import Matter, Open
+from streams.tracking.pending import Open, OpenItem
 from streams.tracking.state import Visit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from streams.configuration import Configuration
-    from streams.tracking.pending import Pending, Standing
+    from streams.tracking.pending import Pending, ScopeLoad
     from streams.tracking.rules import Rules
     from streams.tracking.scopes import Targets
     from streams.tracking.state import Conversation, State, Waits
@@ -48,7 +48,7 @@ class Head(msgspec.Struct, array_like=True, gc=False):
     place: tuple[str, str] | None = None
     waiting_since_ms: int | None = None
     is_active: bool = False
-    pending: Matter | None = None
+    pending: OpenItem | None = None
 
 
 class Unread(msgspec.Struct, array_like=True, gc=False):
@@ -167,7 +167,7 @@ def head_of(c: Conversation, rules: Rules, number: int) -> Head | None:
 
 
 def _unassigned(state: State, rules: Rules) -> tuple[tuple[str, str] | None, int | None]:
-    place = standing_place(state)
+    place = place_or_unassigned(state)
     return place, None if place is None else rules.targets.of_queue(*place).everything
 
 
@@ -179,7 +179,7 @@ class Notes:
         self._groups: dict[tuple[str, str], int] = {}
         self._waits: defaultdict[int, list[int]] = defaultdict(list)
         self._active: defaultdict[int, int] = defaultdict(int)
-        self._open: defaultdict[int, list[Matter]] = defaultdict(list)
+        self._open: defaultdict[int, list[OpenItem]] = defaultdict(list)
 
     def add(self, head: Head, place: tuple[str, str]) -> None:
         """Add what goes on with a conversation, which is at a place."""
@@ -208,7 +208,7 @@ class Notes:
         waits = () if head.waiting_since_ms is None else ((group, head.waiting_since_ms),)
         return waits, group if head.is_active else None, None if head.pending is None else Open(group, *head.pending)
 
-    def put_into(self, standing: Standing, pending: Pending) -> set[int]:
+    def put_into(self, standing: ScopeLoad, pending: Pending) -> set[int]:
         """Add all that was gathered to what goes on; return the groups in which something does."""
         groups = {*self._waits, *self._active, *self._open}
         standing.begin_waits(self._waits)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from streams.tracking.bot_sessions import turn_to_people
+from streams.tracking.extra_postings import judged
 from streams.tracking.legs import active_legs, end_leg, fits, is_full
 from streams.tracking.messages import book_texts
-from streams.tracking.needs import judged
 from streams.tracking.state import Episode, Visit
 from streams.tracking.ticket import response_start
 from streams.tracking.topic import find_place
 
 if TYPE_CHECKING:
-    from streams.tracking.ledger import Ledger
-    from streams.tracking.needs import Amounts
+    from streams.tracking.extra_postings import Amounts
+    from streams.tracking.postings import Postings
     from streams.tracking.rules import Rules
     from streams.tracking.scopes import QueueTargets
     from streams.tracking.state import State
@@ -57,7 +57,7 @@ def _close(s: State, visit: Visit) -> None:
         s.more_visits = None
 
 
-def enter(s: State, entered: int, queue: str, channel: str | None, contact: str | None, at: int, rules: Rules, ledger: Ledger) -> bool:
+def enter(s: State, entered: int, queue: str, channel: str | None, contact: str | None, at: int, rules: Rules, postings: Postings) -> bool:
     """Begin a visit; ``at`` is the instant its offer is booked at. What else is open of the contact ends.
 
     Return False if none begins, for as many others are open as may be.
@@ -67,11 +67,11 @@ def enter(s: State, entered: int, queue: str, channel: str | None, contact: str 
             return True
         for visit in open_visits(s):
             if fits(contact, visit.contact):
-                leave(s, visit, at, "overflow", rules, ledger)
+                leave(s, visit, at, "overflow", rules, postings)
     if s.leg is not None:
         for leg in active_legs(s):
             if fits(contact, leg.contact):
-                end_leg(s, leg, at, ledger, moved_on=True)
+                end_leg(s, leg, at, postings, moved_on=True)
     if s.visit is not None and is_full(open_visits(s), at, rules):
         return False
     channel = channel or s.channel or rules.targets.channel_of(queue) or "voice"
@@ -79,13 +79,13 @@ def enter(s: State, entered: int, queue: str, channel: str | None, contact: str 
     entry = Visit(entered, contact, targets)
     if s.single is None and s.episodes is None:
         s.single, s.first_targets = entry, targets
-        ledger.book(targets.everything, at, entered, (("offered", 1),))
+        postings.book(targets.everything, at, entered, (("offered", 1),))
     else:
-        _tell_apart(s)
-        ledger.book(targets.queue, at, entered, (("offered", 1),))
-        _enter_larger(s, targets, entered, at, rules, ledger)
+        _split_episodes(s)
+        postings.book(targets.queue, at, entered, (("offered", 1),))
+        _enter_larger(s, targets, entered, at, rules, postings)
     if s.legs_begun:
-        ledger.book(targets.queue, at, entered, (("transfers_in", 1),))
+        postings.book(targets.queue, at, entered, (("transfers_in", 1),))
     if s.visit is not None:
         s.more_visits = open_visits(s)
     s.visit = s.last_visit = entry
@@ -93,15 +93,15 @@ def enter(s: State, entered: int, queue: str, channel: str | None, contact: str 
     if s.start is None:
         s.start = entered
     if s.messages is not None:
-        book_texts(s, s.messages, at, rules, ledger)
+        book_texts(s, s.messages, at, rules, postings)
     if s.bot_sessions is not None:
-        turn_to_people(s.bot_sessions, at, ledger)
+        turn_to_people(s.bot_sessions, at, postings)
     if s.topic is not None:
-        find_place(s, s.topic, at, rules, ledger)
+        find_place(s, s.topic, at, rules, postings)
     return True
 
 
-def _tell_apart(s: State) -> None:
+def _split_episodes(s: State) -> None:
     """Give every larger scope an episode of its own: the second visit may enter other ones than the first."""
     single = s.single
     if single is not None and s.first_targets is not None:
@@ -110,21 +110,21 @@ def _tell_apart(s: State) -> None:
         s.single = None
 
 
-def _enter_larger(s: State, targets: QueueTargets, entered: int, at: int, rules: Rules, ledger: Ledger) -> None:
+def _enter_larger(s: State, targets: QueueTargets, entered: int, at: int, rules: Rules, postings: Postings) -> None:
     episodes = s.episodes if s.episodes is not None else {}
     for scope in targets.larger:
         episode = episodes.get(scope)
         if episode is not None and episode.state == ANSWERED:
-            ledger.book(scope, at, episode.entered, (("transfers_in", 1),))
+            postings.book(scope, at, episode.entered, (("transfers_in", 1),))
         elif episode is not None and episode.state == "left" and entered - episode.left_at <= rules.rejoin_ms:
-            ledger.book(scope, episode.left_at, episode.entered, tuple((field, -amount) for field, amount in episode.left))
+            postings.book(scope, episode.left_at, episode.entered, tuple((field, -amount) for field, amount in episode.left))
             episode.state = "waiting"
         elif episode is None or episode.state != "waiting":
             episodes[scope] = Episode(entered)
-            ledger.book(scope, at, entered, (("offered", 1),))
+            postings.book(scope, at, entered, (("offered", 1),))
 
 
-def answer_visit(s: State, visit: Visit, at: int, rules: Rules, ledger: Ledger) -> None:
+def answer_visit(s: State, visit: Visit, at: int, rules: Rules, postings: Postings) -> None:
     """Close an open visit and book it as answered."""
     _close(s, visit)
     targets, entered = visit.targets, visit.entered
@@ -132,7 +132,7 @@ def answer_visit(s: State, visit: Visit, at: int, rules: Rules, ledger: Ledger) 
     amounts: Amounts = ((ANSWERED, 1), ("answered_wait_ms", wait), (rules.waits.answered(wait), 1))
     if s.single is not None:
         if targets.judged is not None:
-            ledger.book(targets.beyond, at, entered, judged(targets.judged, amounts))
+            postings.book(targets.beyond, at, entered, judged(targets.judged, amounts))
         if not s.responded and s.start is not None and (s.messages is None or not s.messages.seen):
             # Mostly it is the first response as well, with the same place and entry: booked together at half the cost.
             s.responded = True
@@ -140,16 +140,16 @@ def answer_visit(s: State, visit: Visit, at: int, rules: Rules, ledger: Ledger) 
             hours = rules.business.get(targets.place[0])
             took = max(0, at - since) if hours is None else hours.open_ms(since, at)
             amounts = (*amounts, ("first_response_ms", took), ("first_response_count", 1))
-        ledger.book(targets.everything, at, entered, amounts)
+        postings.book(targets.everything, at, entered, amounts)
         s.single = Episode(entered, ANSWERED)
         return
-    ledger.book(targets.queue, at, entered, amounts)
+    postings.book(targets.queue, at, entered, amounts)
     for scope in targets.larger:
         episode = (s.episodes or {})[scope]
         if episode.state == "waiting":
             wait = at - episode.entered
             amounts = ((ANSWERED, 1), ("answered_wait_ms", wait), (rules.waits.answered(wait), 1))
-            ledger.book(scope, at, episode.entered, _with_judged(targets, amounts))
+            postings.book(scope, at, episode.entered, _with_judged(targets, amounts))
             episode.state = ANSWERED
 
 
@@ -162,11 +162,11 @@ def _exit(s: State, reason: str, since: int, at: int, rules: Rules) -> Amounts:
     """Return what leaving books of a wait that began then."""
     if reason == "abandoned":
         came = since if s.start is None else min(since, s.start)
-        return rules.needs.abandoned(at - since, at - came, rules.waits)
-    return rules.needs.left(reason, at - since, rules.waits)
+        return rules.extra.abandoned(at - since, at - came, rules.waits)
+    return rules.extra.left(reason, at - since, rules.waits)
 
 
-def leave(s: State, visit: Visit, at: int, reason: str, rules: Rules, ledger: Ledger) -> None:
+def leave(s: State, visit: Visit, at: int, reason: str, rules: Rules, postings: Postings) -> None:
     """Close an open visit and book it as abandoned or as a flow-out of a reason; a larger scope waits on with another one there."""
     _close(s, visit)
     targets, entered = visit.targets, visit.entered
@@ -174,19 +174,19 @@ def leave(s: State, visit: Visit, at: int, reason: str, rules: Rules, ledger: Le
     state = "abandoned" if abandoned else "left"
     booked = _exit(s, reason, entered, at, rules)
     if s.single is not None:
-        ledger.book(targets.everything, at, entered, booked)
+        postings.book(targets.everything, at, entered, booked)
         if targets.judged is not None:
-            ledger.book(targets.beyond, at, entered, judged(targets.judged, booked))
+            postings.book(targets.beyond, at, entered, judged(targets.judged, booked))
         s.single = Episode(entered, state, at, _with_judged(targets, booked))
         return
-    ledger.book(targets.queue, at, entered, booked)
+    postings.book(targets.queue, at, entered, booked)
     for scope in targets.larger:
         episode = (s.episodes or {})[scope]
         if episode.state == "waiting":
             if s.visit is not None and any(scope in other.targets.larger for other in open_visits(s)):
                 continue
             booked = _with_judged(targets, _exit(s, reason, episode.entered, at, rules))
-            ledger.book(scope, at, episode.entered, booked)
+            postings.book(scope, at, episode.entered, booked)
             episode.state, episode.left_at, episode.left = state, at, booked
         elif abandoned:
-            ledger.book(scope, at, episode.entered, (("abandoned_after_answer", 1),))
+            postings.book(scope, at, episode.entered, (("abandoned_after_answer", 1),))

@@ -183,7 +183,7 @@ def test_of_one_key_to_another_the_earliest_holds() -> None:
     family = customers.stage.tracker.families.get("ann")
 
     assert family is not None
-    assert (family.links, family.heard_ms) == ([(at(-9), "ann", "bo")], at(-1))
+    assert (family.links, family.last_seen_ms) == ([(at(-9), "ann", "bo")], at(-1))
 
 
 def test_of_kept_links_the_earliest_hold() -> None:

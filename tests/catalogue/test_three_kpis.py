@@ -51,15 +51,15 @@ PATCHES = (
             ),
             "streams/tracking/steps.py": (
                 (
-                    '        book_apart(s, leg.targets, leg.offered, at, (("transfers_out", 1),), ledger)\n',
+                    '        book_separately(s, leg.targets, leg.offered, at, (("transfers_out", 1),), postings)\n',
                     """        if once(s, "first_transfers"):
             timed = () if s.start is None else (("first_transfer_ms", at - s.start), ("first_transfer_count", 1))
-            book_apart(s, leg.targets, leg.offered, at, (("first_transfers", 1), *timed), ledger)
+            book_separately(s, leg.targets, leg.offered, at, (("first_transfers", 1), *timed), postings)
 """,
                 ),
                 (
-                    "from streams.tracking.visits import answer_visit, channel_in, enter, find_visit, leave, open_visits\n",
-                    "from streams.tracking.whole import once\n",
+                    "close_messages, messages_of, record_customer_message, reply\n",
+                    "from streams.tracking.per_contact import once\n",
                 ),
             ),
             _COUNTING: (
@@ -134,7 +134,7 @@ with a start **first_transfer_ms** += t − start, **first_transfer_count** +1.
                 ),
             ),
             "streams/tracking/topic.py": (
-                ("        topic.counted = category\n", "        settle_day(s, topic, ledger)\n"),
+                ("        topic.counted = category\n", "        book_within_day(s, topic, postings)\n"),
                 (
                     "    within = s.ticket is not None and s.ticket.resolved_in_a_day\n",
                     """    booked, category = topic.named.pop("resolved", None), topic.counted if within and s.start is not None else None
@@ -142,7 +142,7 @@ with a start **first_transfer_ms** += t − start, **first_transfer_count** +1.
         topic.named["resolved"] = category
     for name, change in ((booked, -1), (category, 1)):
         if topic.where is not None and booked != category and name is not None:
-            _book(topic.where, ((f"resolved_within_day={name}", change),), ledger)
+            _book(topic.where, ((f"resolved_within_day={name}", change),), postings)
 """,
                 ),
             ),

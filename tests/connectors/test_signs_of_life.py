@@ -9,7 +9,7 @@ from streams.connectors.connection.runner import Keeping
 from streams.connectors.feed import FollowSettings
 from streams.connectors.intake import GatewaySettings
 from streams.connectors.pull.standing import RunSettings
-from streams.tracking.progress import progress_of
+from streams.tracking.watermark import watermark_of
 
 DEFAULT_SECONDS = Configuration().counting.source_timeout_seconds
 START_MS = 1_795_305_600_000
@@ -23,14 +23,14 @@ def test_three_signs_may_be_missed(settings: RunSettings | FollowSettings | Gate
 
 def test_a_dead_feed_is_seen_within_45_seconds() -> None:
     """Two sources beat every second, and one dies: by default it is named when the other has told 41 s, and not before."""
-    progress = progress_of(Configuration())
+    watermark = watermark_of(Configuration())
     named = []
     for second in range(60):
         for source in ("pbx", "crm") if second <= 10 else ("pbx",):
             at_ms = START_MS + 1000 * second
-            progress.heartbeat(source, at_ms, at_ms)
-        if progress.stale():
-            named.append((second - 10, progress.stale()))
+            watermark.heartbeat(source, at_ms, at_ms)
+        if watermark.stale():
+            named.append((second - 10, watermark.stale()))
 
     assert named[0] == (41, ["crm"])
     assert all(each == ["crm"] for _, each in named)

@@ -128,7 +128,7 @@ class Worker:
             "customers": len(customers.customers),
             "contacts of customers": sum(len(customer.contacts) for customer in customers.customers.values()),
             "linked": len(self.links.tracker.families) + len(customers.families._of),
-            "cohorts": len(customers.cohorts),
+            "cohorts": len(customers.contact_days),
             "dates": len(customers.days._changes) + len(customers.months._changes),
             "sums": len(self.customers.sums._keys) + sum(map(len, merge._sums.values())),
             "windows": sum(len(each) for each in vars(merge.windows).values() if isinstance(each, dict)),

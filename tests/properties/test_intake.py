@@ -94,7 +94,7 @@ def compare(both: Sequence[Stage], events: Sequence[Event], rng: Random) -> None
     compiled, interpreted = both
     assert asdict(compiled.counters) == asdict(interpreted.counters)
     assert compiled.tracker.held.counts == interpreted.tracker.held.counts
-    assert compiled.tracker.progress.state() == interpreted.tracker.progress.state()
+    assert compiled.tracker.watermark.state() == interpreted.tracker.watermark.state()
 
 
 @pytest.mark.parametrize("limits", [{}, {"max_contacts": 9}, {"max_contact_events": 40}, {"max_new_queues": 1, "max_new_categories": 1}])

@@ -70,7 +70,7 @@ def goes_on(stage: ContactStage) -> dict[Any, Any]:
     tracker = stage.tracker
     found = {}
     for scope in sorted({scope for group in tracker._targets.scopes for scope in group}, key=str):
-        now = tracker._standing.waiting(scope), tracker._standing.active(scope), tracker.pending(scope)
+        now = tracker._load.waiting(scope), tracker._load.active(scope), tracker.pending(scope)
         if now != ([], 0, {}):
             found[scope] = now
     return found

@@ -113,7 +113,7 @@ class TestReset:
         """Progress 9 h ahead lost a call that waits; set back, it waits, is answered and counts, and nothing is left where it was lost."""
         stage = ContactStage(0, CONFIGURATION, TOPICS)
         stage.process([at(0, event("contact.queued", 0, queue="A"))])
-        stage.tracker.progress.heartbeat("test", ms(0), ms(9 * HOUR))
+        stage.tracker.watermark.heartbeat("test", ms(0), ms(9 * HOUR))
         rows = rows_of(stage.collect(), {})
         lost = orjson.loads(rows[b"m"])
         assert lost["lost_to"] == ms(9 * HOUR)
@@ -138,7 +138,7 @@ class TestReset:
         rows: dict[bytes, bytes] = {}
         stage = AgentStage(0, CONFIGURATION, TOPICS)
         stage.process([at(0, event("agent.state_changed", 0, axis="routing", state="idle"))])
-        stage.tracker.progress.heartbeat("test", ms(0), ms(9 * HOUR))
+        stage.tracker.watermark.heartbeat("test", ms(0), ms(9 * HOUR))
         rows_of(stage.collect(), rows)
 
         after = AgentStage(0, CONFIGURATION, TOPICS)
@@ -156,7 +156,7 @@ class TestReset:
         rows: dict[bytes, bytes] = {}
         stage = AgentStage(0, CONFIGURATION, TOPICS)
         stage.process([at(0, event("agent.state_changed", 0, axis="routing", state="idle"))])
-        stage.tracker.progress.heartbeat("test", ms(0), ms(9 * HOUR))
+        stage.tracker.watermark.heartbeat("test", ms(0), ms(9 * HOUR))
         rows_of(stage.collect(), rows)
 
         after = AgentStage(0, CONFIGURATION, TOPICS)
@@ -179,8 +179,8 @@ class TestWindows:
         center = Center()
         center.tell(at(0, event("contact.queued", 0, queue="A")), beat(1))
         assert center.day("queue:A")["counts"]["offered"] == 1
-        center.track.tracker.progress.heartbeat("test", ms(1), ms(ahead))
-        center.track.tracker.progress.received("test", ms(ahead))
+        center.track.tracker.watermark.heartbeat("test", ms(1), ms(ahead))
+        center.track.tracker.watermark.received("test", ms(ahead))
         center.tell()
         assert center.latest["progress|0"]["complete_through"] == format_ms(ms(ahead))
         if restart:
@@ -205,7 +205,7 @@ class TestWindows:
         after = [at(30, event("contact.answered", 30, agent="ann", event_id="a1")), beat(400)]
         for center in (ahead, straight):
             center.tell(*before)
-        ahead.track.tracker.progress.heartbeat("test", ms(1), ms(1_500))
+        ahead.track.tracker.watermark.heartbeat("test", ms(1), ms(1_500))
         ahead.tell()
         for center in (ahead, straight):
             center.tell(reset(20))

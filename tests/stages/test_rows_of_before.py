@@ -15,7 +15,7 @@ import pytest
 from schemas.times import format_ms
 from streams.configuration import Configuration
 from streams.stages.track import ContactStage, TrackTopics
-from streams.tracking.ledger import Ledger
+from streams.tracking.postings import Postings
 from streams.tracking.spaces import id_of
 from tests.support.slices import changed_slices
 
@@ -52,9 +52,9 @@ def _sums_of_facts(stage: ContactStage) -> Counter[tuple[Any, ...]]:
     fresh = ContactStage(0, Configuration.model_validate(_KEPT["configuration"]), _TOPICS, keep_everything=True).tracker
     fresh.lost_to, fresh.uncounted_from_ms = stage.tracker.lost_to, stage.tracker.uncounted_from_ms
     fresh.by_category_from_ms = stage.tracker.by_category_from_ms
-    booked = Ledger()
+    booked = Postings()
     for name, conversation in stage.tracker.conversations.items():
-        booked.add(fresh.contribution(name, conversation.facts))
+        booked.add(fresh.postings_of(name, conversation.facts))
     fresh.slices.book(booked)
     return Counter(
         {

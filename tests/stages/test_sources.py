@@ -178,7 +178,7 @@ def test_an_operator_quarantines_and_releases(kind: type[ContactStage | AgentSta
     assert progress(flush)["quarantined_sources"] == {"b": {"reason": "operator", "since_ms": ms(100_002), "records": 1}}
     assert letters(later) == [(4, "missing_field"), *((offset, "missing_field") for offset in (8, 9, 10))]
     assert progress(later).get("quarantined_sources", {}) == {}
-    assert stage.tracker.progress.sources == {"a": ms(2), "b": ms(4)}
+    assert stage.tracker.watermark.sources == {"a": ms(2), "b": ms(4)}
 
 
 def run(values: Sequence[bytes | None], chance: Random | None) -> tuple[list[tuple[int, str]], dict[bytes, Any], Any, TrackStage]:

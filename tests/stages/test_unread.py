@@ -159,7 +159,7 @@ def test_heads_of_the_last_form() -> None:
         if head is None or not key.startswith("s|") or head.facts >= 16:
             continue
         name = key[2:]
-        conversation = tracker._made_of(name, read_rows((value,)), 1)
+        conversation = tracker._built_from(name, read_rows((value,)), 1)
         if told["lost_to"] is not None and head.lost_from_ms is not None and head.lost_from_ms < told["lost_to"]:
             continue
         tracker._note_now(name, conversation)

@@ -95,7 +95,7 @@ class Desk:
         return other
 
     def _settle(self) -> None:
-        self.tracker.settle()
+        self.tracker.flush()
         for key, counts in changed_slices(self.tracker.slices):
             self._sums[key] = dict(counts or {})
 

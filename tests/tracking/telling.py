@@ -120,7 +120,7 @@ class Contacts(Booked):
         """Apply events and take note of what was booked."""
         for value in events:
             self.tracker.apply(decode_contact_event(value))
-        self.tracker.settle()
+        self.tracker.flush()
         self.take(self.tracker.slices)
 
     def now(self) -> dict[str, tuple[list[float], int]]:
@@ -141,8 +141,8 @@ class People(Booked):
         """Apply events, say that all is reported up to an instant, and take note of what was booked."""
         for value in events:
             self.tracker.apply(decode_agent_event(value))
-        self.tracker.progress.heartbeat("test", ms(through), ms(through))
-        self.tracker.settle()
+        self.tracker.watermark.heartbeat("test", ms(through), ms(through))
+        self.tracker.flush()
         self.take(self.tracker.slices)
 
     def now(self) -> dict[str, dict[str, int]]:

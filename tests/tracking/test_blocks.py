@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.configuration import Configuration
-from streams.tracking.ledger import Ledger
+from streams.tracking.postings import Postings
 from streams.tracking.scopes import Scope, Targets
 from streams.tracking.slices import Slices
 from streams.windows.panes import Panes
@@ -35,10 +35,10 @@ class Written:
 
     def book(self, booked: list[tuple[str, int, str, int]]) -> None:
         """Book at once, and write what changed."""
-        ledger = Ledger()
+        postings = Postings()
         for queue, pane, field, amount in booked:
-            ledger.book(self.targets.of_queue(queue, "voice").everything, pane * PANE_MS, pane * PANE_MS, ((field, amount),))
-        self.slices.book(ledger)
+            postings.book(self.targets.of_queue(queue, "voice").everything, pane * PANE_MS, pane * PANE_MS, ((field, amount),))
+        self.slices.book(postings)
         self.write()
 
     def write(self) -> None:
@@ -87,7 +87,7 @@ def test_as_a_plain_recount(flushes: list[tuple[bool, int, list[Any]]]) -> None:
         booked += each
         if restarts:
             written.restart()
-        written.slices._panes.settle(packed_to * PANE_MS)
+        written.slices._panes.compact(packed_to * PANE_MS)
         assert written.panes() == plain(booked)
 
 

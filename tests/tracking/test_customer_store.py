@@ -98,10 +98,10 @@ def test_changed_in_place() -> None:
     customers = Customers()
     customers.own("ann").statuses["s1"] = (1_000, 0, True)
     before = (customers["ann"].statuses, customers["ann"].last_ms())
-    customers.settle()
+    customers.pack()
     customers["ann"].statuses.clear()
     customers.own("ann").statuses["s2"] = (2_000, 0, False)
-    customers.settle()
+    customers.pack()
 
     assert before == ({"s1": (1_000, 0, True)}, 1_000)
     assert customers["ann"].row() == {"base": (None, 0), "statuses": {"s1": (1_000, 0, True), "s2": (2_000, 0, False)}}
@@ -113,7 +113,7 @@ def test_forgotten() -> None:
     for key in ("ann", "bo"):
         customers.own(key).statuses["s"] = (1_000, 0, True)
     del customers["ann"]
-    customers.settle()
+    customers.pack()
     del customers["bo"]
 
     assert dict(customers) == {}
@@ -141,7 +141,7 @@ def test_kept_packed() -> None:
     told.tracker.apply(
         {"kind": "progress", "source_topic": "contacts", "source_partition": 0, "progress_ms": 2**40, "received_through_ms": 2**40}
     )
-    told.tracker.settle()
+    told.tracker.flush()
     written = dict(told.tracker.changed_customers())
 
     assert written["ann"] is not None

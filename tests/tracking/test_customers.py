@@ -82,7 +82,7 @@ class Told:
             self.tracker.apply(fact)
 
     def _join(self) -> None:
-        for family in self.links.told():
+        for family in self.links.outgoing():
             self.tracker.apply(family)
 
     def through(self, days: float) -> None:
@@ -92,13 +92,13 @@ class Told:
 
     def flush(self) -> None:
         """Flush, with what is reported of linked keys and comes back."""
-        self.tracker.settle()
+        self.tracker.flush()
         for report in self.tracker.reports():
             self.links.apply(report)
-        assert list(self.tracker.told()) == []
-        self.links.settle()
+        assert list(self.tracker.outgoing()) == []
+        self.links.flush()
         self._join()
-        self.tracker.settle()
+        self.tracker.flush()
 
     def progress(self, days: float) -> None:
         """Say that all is known up to an instant."""
@@ -108,8 +108,10 @@ class Told:
     def cohort(self, days: int, kpi: str = "repeat_contact_rate") -> tuple[Any, Any]:
         """Return the parts of a figure of the contacts of a date."""
         start = at(days) - DAY_MS // 2
-        figure = contact_day_kpis(self.tracker.cohorts.get(("queue:A", "voice", start), {}))[kpi]
-        assert self.tracker.cohorts.get(("department:help", "voice", start)) == self.tracker.cohorts.get(("queue:A", "voice", start))
+        figure = contact_day_kpis(self.tracker.contact_days.get(("queue:A", "voice", start), {}))[kpi]
+        assert self.tracker.contact_days.get(("department:help", "voice", start)) == self.tracker.contact_days.get(
+            ("queue:A", "voice", start)
+        )
         return figure["numerator"], figure["denominator"]
 
     def day(self, days: int, kpi: str) -> tuple[Any, Any]:
@@ -368,7 +370,7 @@ def test_progress_that_went_73_years_ahead_and_came_back(flushed: bool) -> None:
         each.through(1)
     told.progress(73 * 365)
     if flushed:
-        told.tracker._give_up(at(73 * 365))
+        told.tracker._evict(at(73 * 365))
     for each in (told, straight):
         each.through(1.5)
         each.order("k", 1.6, "p")
@@ -377,4 +379,4 @@ def test_progress_that_went_73_years_ahead_and_came_back(flushed: bool) -> None:
     ours, theirs = (dict(each.tracker.days.through(each.tracker.today() or 0)) for each in (told, straight))
     assert ours == theirs
     assert max(ours.values(), key=lambda figures: figures.get("supported_orders", 0))["supported_orders"] == 2
-    assert told.tracker.cohorts == straight.tracker.cohorts
+    assert told.tracker.contact_days == straight.tracker.contact_days

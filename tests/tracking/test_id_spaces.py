@@ -28,7 +28,7 @@ def tell(people: People, *events: bytes, through: float) -> None:
     for value in events:
         decoded = decode_agent_event(value)
         people.tracker.apply(decoded)
-        people.tracker.progress.heartbeat(decoded.source, ms(through), ms(through))
+        people.tracker.watermark.heartbeat(decoded.source, ms(through), ms(through))
     people.tell(through=through)
 
 
@@ -98,8 +98,8 @@ class TestContacts:
             listed = ["open"] if source == "phone" else []
             said = event("source.snapshot", 20, event_id="s", kind="contacts", open_ids=listed, source=source)
             contacts.tracker.snapshot(decode_contact_event(said))
-            contacts.tracker.progress.heartbeat(source, ms(90), ms(90))
-            contacts.tracker.settle()
+            contacts.tracker.watermark.heartbeat(source, ms(90), ms(90))
+            contacts.tracker.flush()
             contacts.tell([])
             assert ("lost_contacts" in contacts.sums("queue:A")) == (source == "phone")
 

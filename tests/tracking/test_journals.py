@@ -10,7 +10,7 @@ import pytest
 from schemas.times import format_ms
 from streams.configuration import Configuration
 from streams.stages.track import ContactStage
-from streams.tracking.progress import progress_of
+from streams.tracking.watermark import watermark_of
 from tests.stages.test_track import TOPICS, rows_of
 from tests.tracking.telling import CONFIGURATION, Contacts, event, ms, record
 
@@ -36,22 +36,22 @@ def beat(seconds: float, source: str = "test", complete: float | None = None) ->
 
 def test_nothing_waits_for_a_journal() -> None:
     """The export is complete up to 20 s, the live source up to 500 s: that is the progress, and the export is not called stale for it."""
-    progress = progress_of(JOURNAL)
-    progress.heartbeat("live", 500_000, 500_000)
-    progress.heartbeat("export", 500_000, 20_000)
-    progress.advance()
+    watermark = watermark_of(JOURNAL)
+    watermark.heartbeat("live", 500_000, 500_000)
+    watermark.heartbeat("export", 500_000, 20_000)
+    watermark.advance()
 
-    assert (progress.through, progress.stale(), progress.journals()) == (500_000, [], {"export": 20_000})
+    assert (watermark.ms, watermark.stale(), watermark.journals()) == (500_000, [], {"export": 20_000})
 
 
 def test_journals_alone_are_waited_for() -> None:
     """Where nothing else tells of anything, figures are complete as far as the slower one is."""
-    progress = progress_of(JOURNAL)
-    progress.heartbeat("export", 500_000, 480_000)
-    progress.heartbeat("archive", 500_000, 470_000)
-    progress.advance()
+    watermark = watermark_of(JOURNAL)
+    watermark.heartbeat("export", 500_000, 480_000)
+    watermark.heartbeat("archive", 500_000, 470_000)
+    watermark.advance()
 
-    assert progress.through == 470_000
+    assert watermark.ms == 470_000
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))

@@ -55,8 +55,8 @@ def compare(found: tuple[float, int], least: tuple[float, int]) -> None:
 
 def heartbeat(tracker: Any, seconds: int) -> None:
     """Have the source be complete so far, and settle."""
-    tracker.progress.heartbeat("test", ms(0), ms(seconds))
-    tracker.settle()
+    tracker.watermark.heartbeat("test", ms(0), ms(seconds))
+    tracker.flush()
 
 
 def planned_forever() -> AgentTracker:

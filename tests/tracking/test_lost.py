@@ -31,7 +31,7 @@ def told(*events: bytes, through: float, configuration: Configuration = CONFIGUR
 
 def pass_on(contacts: Contacts, through: float) -> None:
     """Say that everything is reported up to an instant."""
-    contacts.tracker.progress.heartbeat("test", ms(through), ms(through))
+    contacts.tracker.watermark.heartbeat("test", ms(through), ms(through))
     contacts.tell([])
 
 

@@ -75,7 +75,7 @@ def figures(told: Told) -> Any:
     today, month = tracker.today(), tracker.this_month()
     assert today is not None
     assert month is not None
-    cohorts = {cohort: +counts for cohort, counts in tracker.cohorts.items() if +counts}
+    cohorts = {cohort: +counts for cohort, counts in tracker.contact_days.items() if +counts}
     return dict(tracker.days.through(today)), dict(tracker.months.through(month)), cohorts, tracker.overfull
 
 

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from streams.configuration import Configuration
-from streams.tracking.pending import HOUR_MS, Open, Pending, Standing
+from streams.tracking.pending import HOUR_MS, Open, Pending, ScopeLoad
 from streams.tracking.scopes import Scope, Targets
 
 CONFIGURATION = Configuration.model_validate(
@@ -36,7 +36,7 @@ JUDGED = {"care": "strict"}
 def test_who_waits_in_a_scope(seed: int) -> None:
     """After any changes a scope has the entries of all who wait in it, ascending; larger ones those of care by its definition too."""
     random, targets = Random(seed), Targets(CONFIGURATION)
-    standing = Standing(targets)
+    standing = ScopeLoad(targets)
     waiting: list[tuple[str, int]] = []
     active: list[str] = []
     for _ in range(300):

@@ -10,8 +10,8 @@ import pytest
 
 from schemas.limits import MAX_SOURCES
 from streams.configuration.dead_letters import DeadLetterLimits, SourceLimits
-from streams.tracking.progress import Progress
 from streams.tracking.quarantine import BY_OPERATOR, NO_ROOM, UNREADABLE, Quarantine
+from streams.tracking.watermark import Watermark
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,10 +27,10 @@ REASONS = {"j": "invalid_json", "m": "missing_field"}
 
 def of(limits: DeadLetterLimits, sources: SourceLimits | None = None) -> Quarantine:
     """Return one that knows the sources ``a`` and ``b``."""
-    progress = Progress(30_000, 1_000, 60_000)
+    watermark = Watermark(30_000, 1_000, 60_000)
     for name in ("a", "b"):
-        progress.received(name, 1)
-    return Quarantine(limits, sources or SourceLimits(), progress)
+        watermark.received(name, 1)
+    return Quarantine(limits, sources or SourceLimits(), watermark)
 
 
 def again(before: Quarantine, limits: DeadLetterLimits, sources: SourceLimits | None = None) -> Quarantine:
@@ -97,19 +97,19 @@ class TestRun:
 
         assert (apart.reason, apart.since_ms, apart.offset, apart.records) == ("bad_records", 44_000, 44, 3)
         assert apart.detail == "4 records in a row (invalid_json 3, missing_field 1); max_run permits 3"
-        assert quarantine.told() == {"a": {"reason": "bad_records", "since_ms": 44_000, "records": 3}}
+        assert quarantine.summary() == {"a": {"reason": "bad_records", "since_ms": 44_000, "records": 3}}
 
     def test_it_has_no_say_in_progress(self) -> None:
         """From then on neither its silence nor its word counts; the other's does."""
-        progress = Progress(30_000, 1_000, 60_000)
-        progress.heartbeat("a", 1_000, 500)
-        progress.heartbeat("b", 50_000, 50_000)
-        quarantine = Quarantine(RUN_ONLY, SourceLimits(), progress)
-        assert progress.stale() == ["a"]
+        watermark = Watermark(30_000, 1_000, 60_000)
+        watermark.heartbeat("a", 1_000, 500)
+        watermark.heartbeat("b", 50_000, 50_000)
+        quarantine = Quarantine(RUN_ONLY, SourceLimits(), watermark)
+        assert watermark.stale() == ["a"]
         feed(quarantine, told("a", "jjjj"))
-        progress.advance()
+        watermark.advance()
 
-        assert (progress.stale(), list(progress.sources), progress.through) == ([], ["b"], 50_000)
+        assert (watermark.stale(), list(watermark.sources), watermark.ms) == ([], ["b"], 50_000)
 
 
 class TestShare:
@@ -207,8 +207,8 @@ class TestOperator:
         quarantine.begin("a", BY_OPERATOR, "tests a new switch", 5, 5_000)
         quarantine.begin("a", BY_OPERATOR, "again", 6, 6_000)
         feed(quarantine, told("a", "." * 20_000), 6)
-        assert quarantine.told() == {"a": {"reason": "operator", "since_ms": 5_000, "records": 20_000}}
-        assert again(quarantine, RUN_ONLY).told() == quarantine.told()
+        assert quarantine.summary() == {"a": {"reason": "operator", "since_ms": 5_000, "records": 20_000}}
+        assert again(quarantine, RUN_ONLY).summary() == quarantine.summary()
 
         quarantine.release("a")
         quarantine.release("never heard of")

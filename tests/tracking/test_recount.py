@@ -21,7 +21,7 @@ from tests.support.slices import changed_slices
 from tests.tracking.desk import CONFIGURATION, START_MS
 
 if TYPE_CHECKING:
-    from streams.tracking.ledger import Ledger
+    from streams.tracking.postings import Postings
 
 _KINDS: list[tuple[str, dict[str, Any]]] = [
     ("contact.queued", {"queue": "mails"}),
@@ -99,7 +99,7 @@ class _Sums:
         self._settle()
 
     def _settle(self) -> None:
-        self.tracker.settle()
+        self.tracker.flush()
         for key, counts in changed_slices(self.tracker.slices):
             self.slices[key] = {field: amount for field, amount in (counts or {}).items() if amount}
 
@@ -113,8 +113,8 @@ class _Sums:
     def counted_from_the_beginning(self) -> dict[Any, dict[str, int]]:
         """Return what all facts, counted at once by another tracker, come to; what was late stays out."""
         other = ContactTracker(CONFIGURATION, keep_everything=True)
-        ledger: Ledger = other.contribution("c\x1fs", self.facts)
-        other.slices.book(ledger)
+        postings: Postings = other.postings_of("c\x1fs", self.facts)
+        other.slices.book(postings)
         found = {key: {field: amount for field, amount in (counts or {}).items() if amount} for key, counts in changed_slices(other.slices)}
         return {key: counts for key, counts in found.items() if counts}
 
@@ -152,7 +152,7 @@ def test_neither_flushes_nor_restarts_decide_what_is_refused(seed: int) -> None:
     kept = again.conversations["c\x1fs"].disorder
     assert spent is not None
     assert kept is not None
-    assert kept.counted_anew == spent.counted_anew <= MAX_RECOUNTED
+    assert kept.recounted == spent.recounted <= MAX_RECOUNTED
 
 
 def test_a_row_of_before_has_its_whole_allowance() -> None:
@@ -198,11 +198,11 @@ def _time_of(events: list[Any], chunk: int) -> tuple[dict[Any, dict[str, int]], 
     tracker, slices, refused = AgentTracker(CONFIGURATION, keep_everything=True), {}, 0
 
     def settle() -> None:
-        tracker.settle()
+        tracker.flush()
         for key, counts in changed_slices(tracker.slices):
             slices[key] = {field: amount for field, amount in (counts or {}).items() if amount}
 
-    tracker.progress.heartbeat("s", START_MS, START_MS + 40_000)
+    tracker.watermark.heartbeat("s", START_MS, START_MS + 40_000)
     settle()
     for number, event in enumerate(events, 1):
         try:
@@ -213,7 +213,7 @@ def _time_of(events: list[Any], chunk: int) -> tuple[dict[Any, dict[str, int]], 
             settle()
     settle()
     row = dict(tracker.changed_agents())["ann\x1fs"]
-    tracker.progress.heartbeat("s", START_MS + 60_000, START_MS + 120_000)
+    tracker.watermark.heartbeat("s", START_MS + 60_000, START_MS + 120_000)
     settle()
     return {key: counts for key, counts in slices.items() if counts}, refused, row
 

@@ -115,7 +115,7 @@ class TestSilence:
     def silent(self, *events: bytes, until: float) -> Contacts:
         """Return what is counted once nothing is still to come before an instant."""
         told = Contacts(*events, configuration=QUICK)
-        told.tracker.progress.heartbeat("test", ms(until), ms(until))
+        told.tracker.watermark.heartbeat("test", ms(until), ms(until))
         told.tell([])
         return told
 

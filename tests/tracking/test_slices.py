@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streams.configuration import Configuration
-from streams.tracking.ledger import Ledger
+from streams.tracking.postings import Postings
 from streams.tracking.scopes import Scope, Targets
 from streams.tracking.slices import Slices
 from streams.windows.panes import Panes
@@ -13,7 +13,7 @@ SCOPE = Scope("total:all", "voice")
 
 
 class _Booking:
-    """Slices that keep panes for 60 s and cells for an hour if not longer, booked straight from a ledger."""
+    """Slices that keep panes for 60 s and cells for an hour if not longer, booked straight from postings."""
 
     def __init__(self, cell_keep_ms: int = 3_600_000) -> None:
         self.targets = Targets(Configuration())
@@ -21,9 +21,9 @@ class _Booking:
 
     def book(self, at_ms: int, offered_ms: int, *, amount: int = 1) -> None:
         """Book an amount of offered contacts."""
-        ledger = Ledger()
-        ledger.book(self.targets.number(SCOPE), at_ms, offered_ms, (("offered", amount),))
-        self.slices.book(ledger)
+        postings = Postings()
+        postings.book(self.targets.number(SCOPE), at_ms, offered_ms, (("offered", amount),))
+        self.slices.book(postings)
 
     def changes(self) -> dict[tuple[str, int], dict[str, int] | None]:
         """Return the panes and cohorts that changed, copied: they go on changing; of what was given up, blocks by their first pane."""

@@ -34,7 +34,7 @@ def cells(*told: bytes) -> dict[tuple[str, str | None], dict[int, dict[str, int]
     tracker = CustomerEventTracker(CENTER, keep_everything=True)
     for value in told:
         tracker.apply(decode_customer_event(value))
-    tracker.settle()
+    tracker.flush()
     found: dict[tuple[str, str | None], dict[int, dict[str, int]]] = {}
     for (_, scope, start), counts in changed_slices(tracker.slices):
         if counts:

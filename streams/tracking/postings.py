@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from streams.windows.sums import Counts
 
-__all__ = ["STANDARD_EDGES_MS", "Ledger", "OfferLedger", "Rates", "Waits"]
+__all__ = ["STANDARD_EDGES_MS", "OfferPostings", "Postings", "Rates", "Waits"]
 
 #: What a millisecond adds: (field, amount).
 Rates = tuple[tuple[str, int], ...]
@@ -45,7 +45,7 @@ class Waits:
         return self._edges[bisect_left(self.edges_ms, wait_ms)]
 
 
-class Ledger:
+class Postings:
     """Contributions since it was last emptied: differences, not absolute values."""
 
     __slots__ = ("by_offer", "by_outcome")
@@ -104,8 +104,8 @@ class Ledger:
         for field, rate in rates:
             counts[field] = counts.get(field, 0) + rate * length_ms
 
-    def add(self, other: Ledger, sign: int = 1) -> None:
-        """Add (or, with sign −1, take out) everything booked in another ledger."""
+    def add(self, other: Postings, sign: int = 1) -> None:
+        """Add (or, with sign −1, take out) everything booked in others."""
         for mine, theirs in ((self.by_outcome, other.by_outcome), (self.by_offer, other.by_offer)):
             for key, counts in theirs.items():
                 into = mine.setdefault(key, {})
@@ -125,7 +125,7 @@ class Ledger:
         return bool(self.by_outcome or self.by_offer)
 
 
-class OfferLedger(Ledger):
+class OfferPostings(Postings):
     """Leaves out by outcome what is booked both ways: of a whole input only the cells of people are by outcome."""
 
     __slots__ = ()

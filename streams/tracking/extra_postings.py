@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from streams.configuration import Configuration
-    from streams.tracking.ledger import Waits
+    from streams.tracking.postings import Waits
 
-__all__ = ["Amounts", "Needs", "judged", "needs_of", "thresholds_ms"]
+__all__ = ["Amounts", "ExtraPostings", "extra_postings_of", "judged", "thresholds_ms"]
 
 Amounts = tuple[tuple[str, int], ...]
 
@@ -42,7 +42,7 @@ def thresholds_ms(configuration: Configuration) -> set[int]:
     return edges
 
 
-class Needs(NamedTuple):
+class ExtraPostings(NamedTuple):
     """Sums that some definition asks for; nothing by default."""
 
     positive: frozenset[str] = frozenset()
@@ -78,12 +78,12 @@ class Needs(NamedTuple):
             yield CSAT_TOPS.name(top=top), int(score >= top)
 
 
-def needs_of(configuration: Configuration) -> Needs:
+def extra_postings_of(configuration: Configuration) -> ExtraPostings:
     """Return what the definitions of a configuration need."""
     every = list(every_version(configuration))
     positive = {reason for each in every for reason, said in each.flow_out.items() if said == "positive"}
     short = {each.short_ms for each in every if each.short_ms is not None and each.short_abandon_clock == "system_enter"}
-    return Needs(
+    return ExtraPostings(
         frozenset(positive),
         tuple(sorted(short)),
         any(each.asa_denominator == "decided" for each in every),

@@ -10,14 +10,14 @@ from schemas.limits import MAX_INSTANCES, MAX_SOURCES
 if TYPE_CHECKING:
     from streams.configuration import Configuration
 
-__all__ = ["Progress", "journals_of", "progress_of"]
+__all__ = ["Watermark", "journals_of", "watermark_of"]
 
 
-def progress_of(configuration: Configuration) -> Progress:
+def watermark_of(configuration: Configuration) -> Watermark:
     """Return the progress of a partition of which nothing is known yet."""
     counting = configuration.counting
     declared = {name: source.silence_seconds for name, source in configuration.sources.items() if source.silence_seconds is not None}
-    return Progress(
+    return Watermark(
         1000 * counting.source_timeout_seconds,
         1000 * counting.disorder_seconds,
         1000 * counting.source_forget_seconds,
@@ -41,7 +41,7 @@ class Silence(NamedTuple):
     declared_ms: Mapping[str, int]
 
 
-class Progress:
+class Watermark:
     """Signs of life of the sources seen on one partition; all instants in ms."""
 
     def __init__(
@@ -64,12 +64,12 @@ class Progress:
         self.sources: dict[str, int] = {}
         #: source → what it said of itself, and when it last did
         self._complete: dict[str, int] = {}
-        self._spoke: dict[str, int] = {}
+        self._reported_ms: dict[str, int] = {}
         #: source → instance → last received_at and what it said: one way of several that the source's events take
         self._instances: dict[str, dict[str, tuple[int, int]]] = {}
         self.received_through: int | None = None
         #: nothing earlier is still to come; goes back only when an operator sets it back
-        self.through: int | None = None
+        self.ms: int | None = None
 
     def has_room(self, source: str) -> bool:
         """Say whether something of a source may be taken: it is known, or not too many others are."""
@@ -103,7 +103,7 @@ class Progress:
         self.received(source, received_ms)
         if not ended:
             self._complete[source] = max(complete_ms, self._complete.get(source, complete_ms))
-            self._spoke[source] = max(received_ms, self._spoke.get(source, received_ms))
+            self._reported_ms[source] = max(received_ms, self._reported_ms.get(source, received_ms))
         elif received_ms >= self.sources[source]:
             self._forget(source)
 
@@ -116,7 +116,7 @@ class Progress:
         elif received_ms >= received_before:
             words.pop(instance, None)
 
-    def leave_out(self, source: str) -> None:
+    def exclude(self, source: str) -> None:
         """Neither wait for a source any more nor ask whether it is silent."""
         self._instances.pop(source, None)
         if source in self.sources:
@@ -159,9 +159,9 @@ class Progress:
         self._forget_instances(newest - self._timeout_ms)
         # Where the source heard last has ended, there may be none.
         through = min(self._kept_up(self._complete_sources(newest), newest).values(), default=newest)
-        if self.through is not None and through <= self.through:
+        if self.ms is not None and through <= self.ms:
             return False
-        self.through = through
+        self.ms = through
         return True
 
     def _complete_sources(self, newest_ms: int) -> dict[str, int]:
@@ -184,7 +184,7 @@ class Progress:
         """Return its own word, if it gave one since the limit; else the least of its instances', else the best guess there is."""
         own = self._complete.get(source)
         words = self._instances.get(source)
-        if words and (own is None or self._spoke.get(source, limit_ms - 1) < limit_ms):
+        if words and (own is None or self._reported_ms.get(source, limit_ms - 1) < limit_ms):
             return min(complete for _, complete in words.values())
         return self.sources[source] - self._disorder_ms if own is None else own
 
@@ -200,15 +200,15 @@ class Progress:
         """Let nothing lie beyond an instant: neither the progress nor what is known of any source."""
         self.sources = {source: min(last, to_ms) for source, last in self.sources.items()}
         self._complete = {source: min(complete, to_ms) for source, complete in self._complete.items()}
-        self._spoke = {source: min(last, to_ms) for source, last in self._spoke.items()}
+        self._reported_ms = {source: min(last, to_ms) for source, last in self._reported_ms.items()}
         self._instances = {
             source: {name: (min(last, to_ms), min(complete, to_ms)) for name, (last, complete) in words.items()}
             for source, words in self._instances.items()
         }
         if self.received_through is not None:
             self.received_through = min(self.received_through, to_ms)
-        if self.through is not None:
-            self.through = min(self.through, to_ms)
+        if self.ms is not None:
+            self.ms = min(self.ms, to_ms)
 
     def _forget_silent(self, before_ms: int) -> None:
         """Give up sources silent since before an instant; those that the configuration expects to hear stay, to be named as silent."""
@@ -217,7 +217,7 @@ class Progress:
 
     def _forget(self, source: str) -> None:
         del self.sources[source]
-        for kept in (self._complete, self._spoke):
+        for kept in (self._complete, self._reported_ms):
             kept.pop(source, None)
 
     def state(self) -> dict[str, Any]:
@@ -225,18 +225,18 @@ class Progress:
         return {
             "sources": self.sources,
             "complete": self._complete,
-            "spoke": self._spoke,
+            "spoke": self._reported_ms,
             "instances": self._instances,
-            "through": self.through,
+            "through": self.ms,
             "received_through": self.received_through,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a kept state; an older one does not tell a source's own word from that of its instances."""
         self.sources, self._complete = dict(state["sources"]), dict(state["complete"])
-        self._spoke = dict(state.get("spoke", {}))
+        self._reported_ms = dict(state.get("spoke", {}))
         self._instances = {
             source: {name: (last, complete) for name, (last, complete) in words.items()}
             for source, words in state.get("instances", {}).items()
         }
-        self.through, self.received_through = state["through"], state["received_through"]
+        self.ms, self.received_through = state["through"], state["received_through"]

@@ -9,91 +9,91 @@ import orjson
 
 from schemas.limits import MAX_INSTANCES
 from streams.configuration import Configuration
-from streams.tracking.progress import Progress, Silence, progress_of
+from streams.tracking.watermark import Silence, Watermark, watermark_of
 
 
-def progress() -> Progress:
+def watermark() -> Watermark:
     """Return the progress of a partition with a timeout of 60 s, a disorder of 5 s and sources forgotten after an hour."""
-    return Progress(60_000, 5_000, 3_600_000)
+    return Watermark(60_000, 5_000, 3_600_000)
 
 
 def test_nobody_has_said_anything() -> None:
     """Without a source there is no progress."""
-    told = progress()
+    told = watermark()
 
     assert not told.advance()
-    assert (told.through, told.received_through, told.stale()) == (None, None, [])
+    assert (told.ms, told.received_through, told.stale()) == (None, None, [])
 
 
 def test_a_source_that_sends_heartbeats() -> None:
     """It is complete through what it says, and not through what has come in."""
-    told = progress()
+    told = watermark()
     told.heartbeat("a", 10_000, 8_000)
     told.received("a", 14_000)
 
     assert told.advance()
-    assert (told.through, told.received_through) == (8_000, 14_000)
+    assert (told.ms, told.received_through) == (8_000, 14_000)
 
 
 def test_a_source_without_heartbeats() -> None:
     """It is taken as complete up to 5 s before the last that came in."""
-    told = progress()
+    told = watermark()
     told.received("a", 20_000)
     told.received("a", 18_000)
 
     assert told.advance()
-    assert told.through == 15_000
+    assert told.ms == 15_000
 
 
 def test_the_slowest_source_decides() -> None:
     """Progress is the smallest over all sources."""
-    told = progress()
+    told = watermark()
     told.heartbeat("a", 30_000, 29_000)
     told.received("b", 26_000)
     told.advance()
 
-    assert told.through == 21_000
+    assert told.ms == 21_000
 
 
 def test_a_source_that_has_ended() -> None:
     """Nobody waits for it or misses it, and an older last word ends nothing; alone, all that came in is complete."""
-    told = progress()
+    told = watermark()
     told.heartbeat("alive", 100_000, 90_000)
     told.received("file", 20_000)
     told.heartbeat("file", 20_000, 20_000, ended=True)
     told.advance()
 
-    assert (told.through, told.stale()) == (90_000, [])
+    assert (told.ms, told.stale()) == (90_000, [])
 
     told.heartbeat("alive", 50_000, 50_000, ended=True)
     assert list(told.sources) == ["alive"]
 
     told.heartbeat("alive", 100_000, 100_000, ended=True)
     assert told.advance()
-    assert (told.through, told.received_through, told.stale()) == (100_000, 100_000, [])
+    assert (told.ms, told.received_through, told.stale()) == (100_000, 100_000, [])
 
     told.received("file", 200_000)
     told.advance()
-    assert (told.through, list(told.sources)) == (195_000, ["file"])
+    assert (told.ms, list(told.sources)) == (195_000, ["file"])
 
 
 def test_a_source_that_falls_silent() -> None:
     """At exactly 60 s of silence it still holds progress back, a millisecond later no more."""
-    told = progress()
+    told = watermark()
     told.received("silent", 10_000)
     told.heartbeat("alive", 70_000, 70_000)
     told.advance()
-    still = (told.through, told.stale())
+    still = (told.ms, told.stale())
     told.heartbeat("alive", 70_001, 70_001)
     told.advance()
 
     assert still == (5_000, [])
-    assert (told.through, told.stale()) == (70_001, ["silent"])
+    assert (told.ms, told.stale()) == (70_001, ["silent"])
 
 
 def test_a_source_that_never_comes_back() -> None:
     """At exactly an hour of silence it is stale still, a millisecond later it is forgotten, with what it said of itself."""
-    told = progress()
+    told = watermark()
     told.heartbeat("gone", 10_000, 10_000)
     told.heartbeat("alive", 3_610_000, 3_610_000)
     told.advance()
@@ -117,45 +117,45 @@ def test_a_source_that_never_comes_back() -> None:
             "received_through": 3_610_001,
         },
     )
-    assert told.through == 3_615_000
+    assert told.ms == 3_615_000
 
 
 def test_the_only_source_is_not_forgotten() -> None:
     """Nothing tells how long it has been silent: it is where it was."""
-    told = progress()
+    told = watermark()
     told.heartbeat("only", 10_000, 10_000)
     told.advance()
     told.heartbeat("only", 90_000_000, 90_000_000)
     told.advance()
 
-    assert (told.through, told.stale()) == (90_000_000, [])
+    assert (told.ms, told.stale()) == (90_000_000, [])
 
 
 def test_it_never_goes_back() -> None:
     """A stale source that comes back far behind does not take progress back."""
-    told = progress()
+    told = watermark()
     told.received("silent", 10_000)
     told.heartbeat("alive", 100_000, 100_000)
     told.advance()
     told.received("silent", 99_000)
 
     assert not told.advance()
-    assert told.through == 100_000
+    assert told.ms == 100_000
 
 
 def test_an_older_heartbeat_changes_nothing() -> None:
     """Of two heartbeats the further one counts, in whatever order they come."""
-    told = progress()
+    told = watermark()
     told.heartbeat("a", 20_000, 19_000)
     told.heartbeat("a", 10_000, 9_000)
     told.advance()
 
-    assert (told.through, told.received_through) == (19_000, 20_000)
+    assert (told.ms, told.received_through) == (19_000, 20_000)
 
 
 def test_restored() -> None:
     """A restored progress goes on as the one before would have."""
-    told, after = progress(), progress()
+    told, after = watermark(), watermark()
     told.heartbeat("a", 20_000, 19_000)
     told.received("b", 21_000)
     told.heartbeat("c", 21_000, 20_500, instance="one")
@@ -167,93 +167,93 @@ def test_restored() -> None:
     assert after.state() == told.state()
     after.received("b", 40_000)
     after.advance()
-    assert after.through == 19_000
+    assert after.ms == 19_000
 
 
 def test_the_slowest_instance_decides() -> None:
     """A source whose events come by two gateways is complete through the least that they say, whichever was heard last."""
-    told = progress()
+    told = watermark()
     told.heartbeat("crm", 20_000, 11_000, instance="one")
     told.heartbeat("crm", 20_500, 18_500, instance="two")
     told.heartbeat("crm", 21_000, 12_000, instance="one")
     told.advance()
 
-    assert told.through == 12_000
+    assert told.ms == 12_000
 
 
 def test_an_instance_that_ends() -> None:
     """It is not waited for any more; an older last word ends nothing; with the last one gone the source is as one without heartbeats."""
-    told = progress()
+    told = watermark()
     told.heartbeat("crm", 20_000, 11_000, instance="one")
     told.heartbeat("crm", 20_000, 18_000, instance="two")
     told.heartbeat("crm", 19_000, 19_000, instance="one", ended=True)
     told.advance()
-    still = told.through
+    still = told.ms
     told.heartbeat("crm", 21_000, 11_000, instance="one", ended=True)
     told.advance()
-    then = told.through
+    then = told.ms
     told.received("crm", 30_000)
     told.heartbeat("crm", 30_000, 18_000, instance="two", ended=True)
     told.advance()
 
-    assert (still, then, told.through) == (11_000, 18_000, 25_000)
+    assert (still, then, told.ms) == (11_000, 18_000, 25_000)
     assert told.sources == {"crm": 30_000}
 
 
 def test_an_instance_that_falls_silent() -> None:
     """At exactly 60 s of silence it still holds its source back, a millisecond later no more."""
-    told = progress()
+    told = watermark()
     told.heartbeat("crm", 10_000, 9_000, instance="killed")
     told.heartbeat("crm", 70_000, 69_000, instance="alive")
     told.advance()
-    still = told.through
+    still = told.ms
     told.heartbeat("crm", 70_001, 69_001, instance="alive")
     told.advance()
 
-    assert (still, told.through) == (9_000, 69_001)
+    assert (still, told.ms) == (9_000, 69_001)
 
 
 def test_a_source_that_speaks_for_itself() -> None:
     """What its gateways say does not count, one of which may not have heard of it; until it has been silent for 60 s."""
-    told = progress()
+    told = watermark()
     told.heartbeat("crm", 10_000, 10_000)
     told.heartbeat("crm", 70_000, 68_000, instance="one")
     told.advance()
-    still = told.through
+    still = told.ms
     told.heartbeat("crm", 70_001, 68_001, instance="one")
     told.advance()
 
-    assert (still, told.through) == (10_000, 68_001)
+    assert (still, told.ms) == (10_000, 68_001)
 
 
 def test_instances_are_bounded() -> None:
     """Of more than 16 the one that was heard of last is kept, and the one silent for longest is not."""
-    told = progress()
+    told = watermark()
     for number in range(MAX_INSTANCES + 1):
         told.heartbeat("crm", 20_000 + number, 10_000 + number, instance=f"gateway-{number}")
     told.advance()
 
     assert MAX_INSTANCES == 16
     assert len(told.state()["instances"]["crm"]) == 16
-    assert told.through == 10_001
+    assert told.ms == 10_001
 
 
 def test_state_kept_before_there_were_instances() -> None:
     """What a gateway of before had said does not hold its source back once that gateway names itself."""
-    told = progress()
+    told = watermark()
     told.restore({"sources": {"crm": 20_000}, "complete": {"crm": 18_000}, "through": 18_000, "received_through": 20_000})
     told.received("crm", 20_500)
     told.advance()
-    still = told.through
+    still = told.ms
     told.heartbeat("crm", 21_000, 19_000, instance="one")
     told.advance()
 
-    assert (still, told.through) == (18_000, 19_000)
+    assert (still, told.ms) == (18_000, 19_000)
 
 
-def quiet(declared_ms: dict[str, int] | None = None) -> Progress:
+def quiet(declared_ms: dict[str, int] | None = None) -> Watermark:
     """Return a progress where sources behind a gateway may be silent for 15 minutes, unless declared otherwise."""
-    return Progress(60_000, 5_000, 3_600_000, silence=Silence(900_000, declared_ms or {}))
+    return Watermark(60_000, 5_000, 3_600_000, silence=Silence(900_000, declared_ms or {}))
 
 
 def test_what_a_gateway_says_is_no_sign_of_life() -> None:
@@ -262,12 +262,12 @@ def test_what_a_gateway_says_is_no_sign_of_life() -> None:
     told.received("chat", 10_000)
     told.heartbeat("chat", 910_000, 908_000, instance="one")
     told.advance()
-    still = (told.through, told.stale())
+    still = (told.ms, told.stale())
     told.heartbeat("chat", 910_001, 908_001, instance="one")
     told.advance()
 
     assert still == (908_000, [])
-    assert (told.through, told.received_through, told.stale()) == (908_001, 910_001, ["chat"])
+    assert (told.ms, told.received_through, told.stale()) == (908_001, 910_001, ["chat"])
     assert told.sources == {"chat": 10_000}
     told.received("chat", 911_000)
     assert told.stale() == []
@@ -280,7 +280,7 @@ def test_a_source_that_never_sent_is_not_shown() -> None:
     told.heartbeat("crm", 20_000, 12_000, instance="one")
     told.advance()
 
-    assert (told.through, told.sources, told.stale()) == (12_000, {"pbx": 20_000}, [])
+    assert (told.ms, told.sources, told.stale()) == (12_000, {"pbx": 20_000}, [])
 
 
 def test_without_its_gateway_a_source_is_silent_after_the_timeout() -> None:
@@ -309,7 +309,7 @@ def test_declared_silence() -> None:
     told.advance()
 
     assert (early, still, told.stale()) == (["pbx"], [], ["desk"])
-    assert told.through == 7_205_001
+    assert told.ms == 7_205_001
 
 
 def test_silence_is_kept_through_a_restart_and_read_from_older_state() -> None:
@@ -332,7 +332,7 @@ def test_silence_is_kept_through_a_restart_and_read_from_older_state() -> None:
 
 def test_of_the_configuration() -> None:
     """Seconds of the file become what is judged by."""
-    told = progress_of(Configuration.model_validate({"sources": {"desk": {"silence_seconds": 7_200}}}))
+    told = watermark_of(Configuration.model_validate({"sources": {"desk": {"silence_seconds": 7_200}}}))
     told.received("desk", 0)
     told.received("chat", 0)
     told.heartbeat("chat", 900_001, 900_001, instance="one")
@@ -342,32 +342,32 @@ def test_of_the_configuration() -> None:
 
 def test_a_source_that_lags_holds_nobody_back_for_ever() -> None:
     """Ten minutes behind it is waited for; from then on it is stale, and the others go on. Within the limit again, it counts again."""
-    told = progress()
+    told = watermark()
     told.heartbeat("a", 700_000, 690_000)
     told.heartbeat("liar", 700_000, 100_000)
-    assert (told.advance(), told.through, told.stale()) == (True, 100_000, [])
+    assert (told.advance(), told.ms, told.stale()) == (True, 100_000, [])
 
     told.heartbeat("a", 701_000, 691_000)
     told.heartbeat("liar", 701_000, 100_000)
-    assert (told.advance(), told.through, told.stale()) == (True, 691_000, ["liar"])
+    assert (told.advance(), told.ms, told.stale()) == (True, 691_000, ["liar"])
 
     told.heartbeat("a", 702_000, 695_000)
     told.heartbeat("liar", 702_000, 693_000)
-    assert (told.advance(), told.through, told.stale()) == (True, 693_000, [])
+    assert (told.advance(), told.ms, told.stale()) == (True, 693_000, [])
 
 
 def test_sources_that_all_lag_are_waited_for() -> None:
     """An honest source that is hours behind, alone, says how far its figures are complete."""
-    told = progress()
+    told = watermark()
     told.heartbeat("nightly", 10_000_000, 100_000)
 
-    assert (told.advance(), told.through, told.stale()) == (True, 100_000, [])
+    assert (told.advance(), told.ms, told.stale()) == (True, 100_000, [])
 
 
 def test_a_gateway_that_lags_holds_back_its_own_senders_alone() -> None:
     """What an instance says is bounded likewise."""
-    told = progress()
+    told = watermark()
     told.heartbeat("a", 1_000_000, 999_000)
     told.heartbeat("b", 1_000_000, 100_000, instance="gateway-1")
 
-    assert (told.advance(), told.through, told.stale()) == (True, 999_000, ["b"])
+    assert (told.advance(), told.ms, told.stale()) == (True, 999_000, ["b"])

@@ -8,18 +8,18 @@ from streams.tracking.facts import HandedOver
 from streams.tracking.legs import entry_in
 
 if TYPE_CHECKING:
-    from streams.tracking.ledger import Ledger
+    from streams.tracking.postings import Postings
     from streams.tracking.rules import Rules
     from streams.tracking.state import State
 
-__all__ = ["book_whole", "elapsed_ms", "handed_over_before", "once", "where_of_whole", "without_bot"]
+__all__ = ["book_per_contact", "contact_entries", "elapsed_ms", "handed_over_before", "once", "without_bot"]
 
 
-def book_whole(s: State, at: int, amounts: tuple[tuple[str, int], ...], ledger: Ledger) -> bool:
+def book_per_contact(s: State, at: int, amounts: tuple[tuple[str, int], ...], postings: Postings) -> bool:
     """Book in the place of the conversation, by offer under its last visit there; say whether it has a place."""
-    where = where_of_whole(s, at)
+    where = contact_entries(s, at)
     for target, offered in where:
-        ledger.book(target, at, offered, amounts)
+        postings.book(target, at, offered, amounts)
     return bool(where)
 
 
@@ -33,7 +33,7 @@ def once(s: State, name: str) -> bool:
     return True
 
 
-def where_of_whole(s: State, at: int) -> tuple[tuple[int, int], ...]:
+def contact_entries(s: State, at: int) -> tuple[tuple[int, int], ...]:
     """Return the targets of the place, each with the entry that it is booked under by offer; nothing without a place."""
     targets = s.place
     if targets is None:
