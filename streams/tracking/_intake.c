@@ -247,7 +247,7 @@ static int admit(Intake *self, PyObject *event, PyObject *fields, int begins)
 
 static int contacts_init(Intake *self, PyObject *args, PyObject *options)
 {
-    static char *names[] = {"kinds", "conversations", "sources", "suffixes", "journals", "quarantined", "watched", "watermark", "admit", "admitted",
+    static char *names[] = {"kinds", "conversations", "sources", "suffixes", "journals", "quarantined", "watched", "progress", "admit", "admitted",
                             "put", "held", "unread", "packed", "unclaimed", "types", "late_ms", "pane_ms", "max_facts", "max_recounted", "max_subjects",
                             "max_events", NULL};
     PyObject *part[PARTS] = {NULL}, *type[TYPES] = {NULL};
@@ -263,7 +263,7 @@ static int contacts_init(Intake *self, PyObject *args, PyObject *options)
         {SUBJECT, "name", &self->name},           {SUBJECT, "state", &self->state},         {SUBJECT, "fresh", &self->fresh},
         {SUBJECT, "newest", &self->newest},       {SUBJECT, "revised", &self->revised},     {SUBJECT, "disorder", &self->disorder},
         {SUBJECT, "source", &self->last_source},  {SUBJECT, "contact", &self->last_contact}, {STATE, "facts", &self->facts},
-        {DISORDER, "recounted", &self->recounted}, {FACT, "at", &self->at},           {FACT, "sequence", &self->sequence},
+        {DISORDER, "counted_anew", &self->recounted}, {FACT, "at", &self->at},           {FACT, "sequence", &self->sequence},
         {FACT, "event_id", &self->id},            {FACT, "contact", &self->contact},
     };
     return set_up(self, part, type, slots, Py_ARRAY_LENGTH(slots));
@@ -447,7 +447,7 @@ static int take_contact_event(Intake *self, PyObject *event, PyObject *changed, 
 
 static int agents_init(Intake *self, PyObject *args, PyObject *options)
 {
-    static char *names[] = {"kinds", "agents", "sources", "suffixes", "journals", "quarantined", "watched", "watermark", "admit", "admitted", "take",
+    static char *names[] = {"kinds", "agents", "sources", "suffixes", "journals", "quarantined", "watched", "progress", "admit", "admitted", "take",
                             "own", "types", "late_ms", "pane_ms", "max_facts", "max_events", NULL};
     PyObject *part[PARTS] = {NULL}, *type[TYPES] = {NULL};
     if (!PyArg_ParseTupleAndKeywords(args, options, "$O!O!O!O!O!O!O!OOO!OO!(O!O!)LLLL", names, &PyDict_Type, &part[KINDS], &PyDict_Type,

@@ -106,10 +106,10 @@ def charge(c: Conversation, fact: AnyFact) -> None:
     disorder = c.disorder
     if disorder is None:
         disorder = c.disorder = Disorder()
-    spent = disorder.recounted + _facts_after(c, fact)
+    spent = disorder.counted_anew + _facts_after(c, fact)
     if spent > MAX_RECOUNTED:
         raise TooManyFactsError("conversation_id", MAX_RECOUNTED, TOO_MANY_OUT_OF_ORDER)
-    disorder.recounted = spent
+    disorder.counted_anew = spent
 
 
 def _facts_after(c: Conversation, fact: AnyFact) -> int:

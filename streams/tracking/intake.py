@@ -91,7 +91,7 @@ def _common(tracker: ContactTracker | AgentTracker, quarantine: Quarantine, name
         "suffixes": tracker.spaces,
         "quarantined": quarantine.quarantined,
         "watched": quarantine.watched,
-        "watermark": tracker.watermark,
+        "progress": tracker.watermark,
         "admit": names.admit,
         "admitted": {kind: configured for kind, configured in names.configured.items() if kind != "queue"},
         "late_ms": tracker.late_ms,

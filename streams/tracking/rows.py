@@ -127,7 +127,7 @@ def row_of_parts(parts: Mapping[int, ConversationRow]) -> ConversationRow:
 
 def _row(conversation: Conversation, facts: list[AnyFact], head: Head | None) -> ConversationRow:
     disorder = conversation.disorder
-    counted_anew = None if disorder is None else disorder.recounted
+    counted_anew = None if disorder is None else disorder.counted_anew
     if conversation.revised is None:
         return ConversationRow(facts, conversation.source, conversation.contact, counted_anew, None, None, head)
     known, withdrawn = conversation.revised.facts, conversation.revised.withdrawn

@@ -315,11 +315,11 @@ class State:
 class Disorder:
     """What is kept of a conversation some of whose facts came out of order."""
 
-    __slots__ = ("marks", "recounted")
+    __slots__ = ("counted_anew", "marks")
 
-    def __init__(self, recounted: int = 0) -> None:
+    def __init__(self, counted_anew: int = 0) -> None:
         #: how many facts have been counted again for others
-        self.recounted = recounted
+        self.counted_anew = counted_anew
         #: (number of facts, what they lead to): counting can go on there
         self.marks: list[tuple[int, State]] = []
 

@@ -108,10 +108,9 @@ class Told:
     def cohort(self, days: int, kpi: str = "repeat_contact_rate") -> tuple[Any, Any]:
         """Return the parts of a figure of the contacts of a date."""
         start = at(days) - DAY_MS // 2
-        figure = contact_day_kpis(self.tracker.contact_days.get(("queue:A", "voice", start), {}))[kpi]
-        assert self.tracker.contact_days.get(("department:help", "voice", start)) == self.tracker.contact_days.get(
-            ("queue:A", "voice", start)
-        )
+        contact_days = self.tracker.contact_days
+        figure = contact_day_kpis(contact_days.get(("queue:A", "voice", start), {}))[kpi]
+        assert contact_days.get(("department:help", "voice", start)) == contact_days.get(("queue:A", "voice", start))
         return figure["numerator"], figure["denominator"]
 
     def day(self, days: int, kpi: str) -> tuple[Any, Any]:

@@ -152,7 +152,7 @@ def test_neither_flushes_nor_restarts_decide_what_is_refused(seed: int) -> None:
     kept = again.conversations["c\x1fs"].disorder
     assert spent is not None
     assert kept is not None
-    assert kept.recounted == spent.recounted <= MAX_RECOUNTED
+    assert kept.counted_anew == spent.counted_anew <= MAX_RECOUNTED
 
 
 def test_a_row_of_before_has_its_whole_allowance() -> None:
