@@ -16,7 +16,7 @@ from streams.commands.common import add_kafka_options, add_log_option, fail, ins
 from streams.commands.kafka_security import kafka_client_options
 from streams.commands.kafka_work import guarded
 from streams.serving.audit.log import AuditLog, Wanted
-from streams.serving.audit.words import ACTION_WORDS, HEADINGS, OUTCOME_WORDS, object_text
+from streams.serving.audit.texts import ACTION_TEXTS, HEADINGS, OUTCOME_TEXTS, object_text
 from streams.serving.broker import TopicError
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ async def _print(args: argparse.Namespace) -> int:
 
     try:
         # Without Kafka or the topic that is all there is to say.
-        await log.place()
+        await log.partition()
         await noted(args, "audit_read", options)
         if not args.json:
             _say(padded(HEADINGS[lang], _WIDTHS))
@@ -99,8 +99,8 @@ def _row(record: AuditRecord, lang: str) -> str:
             format_ms(to_ms(record.at)),
             actor.kind if actor.name is None else f"{actor.kind}:{actor.name}",
             record.client_address or "-",
-            ACTION_WORDS[record.action][which],
-            OUTCOME_WORDS[record.outcome][which],
+            ACTION_TEXTS[record.action][which],
+            OUTCOME_TEXTS[record.outcome][which],
             object_text(record.about, record.reason, record.times, lang),
         ),
         _WIDTHS,

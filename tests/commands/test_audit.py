@@ -80,7 +80,7 @@ def test_what_is_printed(bootstrap: str) -> None:
     assert [" ".join(line[24:].split()) for line in lines[1:5]] == [
         "user:anna 192.0.2.7 login done",
         "token:ben⟨U+001B⟩[31m 2001:db8::1 login refused refused (name or password is wrong)",
-        "user:anna 192.0.2.7 looked at contacts done queue:請求, GET /api/v1/explain, aht, window=day",
+        "user:anna 192.0.2.7 contacts viewed done queue:請求, GET /api/v1/explain, aht, window=day",
         "process:serve - configuration changed done center.yaml, aa → bb",
     ]
     # It reads what was recorded of itself.

@@ -241,7 +241,7 @@ def test_alerts_are_acknowledged_and_silenced(language: Language, width: int, pi
             await page.ask(f"{BUTTON}({ROWS}[0], {words['acknowledge']!r}).click()")
             await page.until("document.querySelector('dialog[open] form')")
             await page.ask("document.querySelector('dialog[open] form').requestSubmit()")
-            await page.until("document.querySelector('.said').innerText.includes('cannot be kept in Kafka now')")
+            await page.until("document.querySelector('.said').innerText.includes('cannot be written to Kafka now')")
             assert [each for each in page.complaints if "503" not in each] == []
             assert await page.ask("document.documentElement.scrollWidth") <= width
 

@@ -14,7 +14,7 @@ from streams.access.views import EVERYTHING
 from streams.configuration import Configuration
 from streams.configuration.access import AccessFile
 from streams.listening.tokens import TOKEN_FORM, hash_of
-from streams.serving.api.stream import tell
+from streams.serving.api.stream import send_events
 from streams.serving.door import DOOR, PRINCIPAL, Door
 from streams.serving.events import Feed
 from tests.serving.records import Stand, figure, now_record, people_now, progress, window
@@ -96,7 +96,7 @@ async def cpu_of(boards: Sequence[str | None]) -> tuple[float, int]:
             principal = await app[DOOR].identify(request)
             assert principal is not None
             request[PRINCIPAL] = principal
-        running.append(asyncio.create_task(tell(request, screen, feed, None, serving)))
+        running.append(asyncio.create_task(send_events(request, screen, feed, None, serving)))
     try:
         await asyncio.sleep(0.05)
         spent = 0.0

@@ -93,7 +93,7 @@ def test_every_endpoint_tells_what_is_not_read_from_what_is_not_there() -> None:
                 assert answer.headers.get("Retry-After") == ("2" if each.name in ASKED else None)
 
             said = (await (await asked(client, ASKED["queue"])).json())["detail"]
-            assert said == f"serve is still reading {TOPIC}, 43 % by now: what there is is not known yet"
+            assert said == f"serve is still reading {TOPIC}, 43 % so far: figures are not known yet"
             # Now it is read, and there is none.
             stand.ready = stand.connected = True
             for name in ("queue", "intervals"):
@@ -107,8 +107,8 @@ def test_every_endpoint_tells_what_is_not_read_from_what_is_not_there() -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"missing": True}, "no worker has made the topics of figures yet: what there is is not known"),
-        ({"reached": False}, "figures have not been read from Kafka yet: what there is is not known"),
+        ({"missing": True}, "no worker has created the topics of figures yet: figures are not known"),
+        ({"reached": False}, "figures have not been read from Kafka yet"),
     ],
     ids=["no topic", "no Kafka"],
 )

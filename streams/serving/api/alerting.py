@@ -1,4 +1,4 @@
-"""What people do about alerts: acknowledge one, silence some."""
+"""Acknowledge and silence alerts, and list their history."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["acknowledge", "alert_history", "end_silence", "make_silence", "silences"]
 
-_NO_ALERT: Final = "no alert that fires has this id"
+_NO_ALERT: Final = "no firing alert has this id"
 _NO_SILENCE: Final = "there is no such silence"
 _RETRY_SECONDS: Final = 5
 #: Alerts of one page of the history.
@@ -40,28 +40,28 @@ _MOST_LISTED: Final = 1000
 
 
 async def acknowledge(request: web.Request) -> web.Response:
-    """Acknowledge an alert that fires."""
+    """Acknowledge a firing alert."""
     body = await body_of(request, AcknowledgeBody, may_lack=True)
     serving, view = request.app[SERVING], view_of(request, "alerts")
     alert_id = request.match_info["alert"]
-    # An alert that is not shown is passed over like all others: it takes as long as one that there is not.
+    # A hidden alert takes as long as one that does not exist.
     shown = (each for each in _firing(request) if view.shows(each.scope_kind, each.scope, each.channel))
     alert = next((each for each in shown if each.alert_id == alert_id), None)
     if alert is None:
         expect_table(serving.figures.alerts, "alerts")
         raise ProblemError(404, _NO_ALERT)
     actions = serving.figures.actions
-    found = actions.acknowledgement(alert_id)
-    if found is None:
-        told = acknowledgement_of(alert, actor_of(principal_of(request)), _now_ms(request), body.note)
-        await _write(request, told)
+    known = actions.acknowledgement(alert_id)
+    if known is None:
+        acknowledgement = acknowledgement_of(alert, actor_of(principal_of(request)), _now_ms(request), body.note)
+        await _write(request, acknowledgement)
         _record(request, "alert_acknowledged", about_alert(alert), body.note)
-        found = actions.acknowledgement(alert_id) or told
-    return _told(found)
+        known = actions.acknowledgement(alert_id) or acknowledgement
+    return _record_answer(known)
 
 
 async def alert_history(request: web.Request) -> web.Response:
-    """Answer with what became of alerts."""
+    """Answer with the history of alerts."""
     figures, view, query = request.app[SERVING].figures, view_of(request, "figures"), request.query
     since_ms = instant_ms("since", query["since"]) if "since" in query else None
     rules, scopes = frozenset(query.getall("rule", [])), asked_scopes(request, get_args(ScopeKind))
@@ -71,7 +71,7 @@ async def alert_history(request: web.Request) -> web.Response:
     paging = asked_paging(request)
     if not figures.past.known:
         return await answer(request, {**figures.header(view), "history": None})
-    found = [
+    matching = [
         each
         for each in figures.past.seen(past_of(figures.past, figures.actions), view)
         if (not rules or each.record.rule in rules)
@@ -79,15 +79,15 @@ async def alert_history(request: web.Request) -> web.Response:
         and (since_ms is None or parse_time_ms(each.fired_at) >= since_ms)
         and (paging.after is None or each.sort_key < paging.after)
     ]
-    page = found[:limit]
-    cursor = cursor_of(page[-1].sort_key) if len(found) > limit else None
+    page = matching[:limit]
+    cursor = cursor_of(page[-1].sort_key) if len(matching) > limit else None
     return await answer(
         request, {**figures.header(view), "history": [past_document(each, figures.actions) for each in page]}, cursor=cursor
     )
 
 
 async def silences(request: web.Request) -> web.Response:
-    """Answer with the silences that hold."""
+    """Answer with the silences in force."""
     view, actions = view_of(request, "figures"), request.app[SERVING].figures.actions
     if not actions.known:
         return json_answer({"silences": None})
@@ -101,16 +101,16 @@ async def make_silence(request: web.Request) -> web.Response:
     serving, now_ms = request.app[SERVING], _now_ms(request)
     until_ms = instant_ms("until", body.until)
     try:
-        told = silence_of(body.rule, body.scope, until_ms, body.reason, actor_of(principal_of(request)), now_ms)
+        silence = silence_of(body.rule, body.scope, until_ms, body.reason, actor_of(principal_of(request)), now_ms)
     except ValueError as error:
         raise ProblemError(400, str(error)) from error
-    if not _is_shown(told, view_of(request, "alerts")):
-        raise ProblemError(404, "no figures are known of this" if body.scope else "your role does not reach everywhere: name a scope")
-    if (refused := too_many_silences(serving.figures.actions.silences(now_ms), told.by)) is not None:
+    if not _is_shown(silence, view_of(request, "alerts")):
+        raise ProblemError(404, "no figures of this scope are known" if body.scope else "your role has some scopes only: name one")
+    if (refused := too_many_silences(serving.figures.actions.silences(now_ms), silence.by)) is not None:
         raise ProblemError(409, refused)
-    await _write(request, told)
-    _record(request, "silence_made", about_silence(told), body.reason)
-    return _told(told)
+    await _write(request, silence)
+    _record(request, "silence_made", about_silence(silence), body.reason)
+    return _record_answer(silence)
 
 
 async def end_silence(request: web.Request) -> web.Response:
@@ -133,7 +133,7 @@ def _firing(request: web.Request) -> Iterable[AlertRecord]:
 
 
 def _is_shown(silence: Silence, view: View) -> bool:
-    """Say whether who sees ``view`` may see and set a silence: one about no scope reaches everywhere."""
+    """Return whether a view may see and set a silence; one without a scope applies everywhere."""
     if silence.scope is None:
         return view.scopes is None
     kind, _, name = silence.scope.partition(":")
@@ -141,27 +141,27 @@ def _is_shown(silence: Silence, view: View) -> bool:
 
 
 async def _write(request: web.Request, record: ActionRecord | None = None, *, without: Iterable[str] = ()) -> None:
-    """Write, and with it delete what is over."""
+    """Write a record and delete expired ones."""
     serving = request.app[SERVING]
     figures = serving.figures
-    over = figures.actions.expired((each.alert_id for each in _firing(request)), _now_ms(request)) if figures.alerts.known else []
+    expired = figures.actions.expired((each.alert_id for each in _firing(request)), _now_ms(request)) if figures.alerts.known else []
     if serving.action_log is None:
         raise _not_ready()
     try:
-        await serving.action_log.write(record, without={*without, *over})
+        await serving.action_log.write(record, without={*without, *expired})
     except NotWrittenError as error:
         raise _not_ready() from error
 
 
 def _not_ready() -> ProblemError:
-    return ProblemError(503, "what is done about alerts cannot be kept in Kafka now: try again", retry_after_seconds=_RETRY_SECONDS)
+    return ProblemError(503, "actions on alerts cannot be written to Kafka now: try again", retry_after_seconds=_RETRY_SECONDS)
 
 
 def _record(request: web.Request, action: Action, about: AuditObject, reason: str | None) -> None:
     request.app[SERVING].audit.record(action, principal=principal_of(request), request=request, about=about, reason=reason)
 
 
-def _told(record: ActionRecord) -> web.Response:
+def _record_answer(record: ActionRecord) -> web.Response:
     return json_answer(orjson.loads(record.model_dump_json()))
 
 

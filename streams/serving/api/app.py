@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HANDLERS", "create_app"]
 
-#: Who answers, by the name of the endpoint.
+#: The handlers, by the name of the endpoint.
 HANDLERS: Mapping[str, Callable[[web.Request], Awaitable[web.StreamResponse]]] = {
     "metrics": metrics,
     "figures": figures,
@@ -101,7 +101,7 @@ HANDLERS: Mapping[str, Callable[[web.Request], Awaitable[web.StreamResponse]]] =
 
 
 def create_app(serving: Serving) -> web.Application:
-    """Return the application; it feeds event streams from its start to its cleanup, and reads no topic by itself."""
+    """Return the application. It feeds event streams from its start to its cleanup, and reads no topic."""
     app = web.Application(middlewares=[secured, guard, spelled])
     app[SERVING] = serving
     if serving.door is not None:
@@ -142,8 +142,8 @@ async def _feeding(app: web.Application) -> AsyncIterator[None]:
     yield
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    for asked in (serving.people, serving.call_backs):
-        for reading in () if asked is None else asked.readings:
+    for reader in (serving.people, serving.call_backs):
+        for reading in () if reader is None else reader.readings:
             await reading.close()
 
 

@@ -1,4 +1,4 @@
-"""What the audit is told of requests, and what it tells."""
+"""Record requests in the audit, and answer with its records."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ __all__ = ["audit", "recorded"]
 log = logging.getLogger(__name__)
 
 _LIMIT, _MAX_LIMIT = 100, 1000
-#: One page looks through so many records, some megabytes, whatever is wanted of them.
-_LOOKED_THROUGH: Final = 20_000
+#: The most records read for one page, some megabytes.
+_MOST_READ: Final = 20_000
 _SECONDS: Final = 20.0
-#: Who is turned away comes back after so long.
+#: When a rejected client retries.
 _RETRY_SECONDS: Final = 5
 
 
 async def recorded(request: web.Request, action: Action, about: AuditObject = NOTHING) -> None:
-    """Have it on record that what the request asks for is shown; raise ProblemError where it is not: nothing may be shown then."""
+    """Record that the answer of a request is shown; raise ProblemError where it is not recorded: nothing may be shown then."""
     try:
         await request.app[SERVING].audit.recorded(action, principal=principal_of(request), request=request, about=about)
     except NotRecordedError as error:
-        detail = "this is shown only if it is on record, and the audit cannot be written to Kafka now"
+        detail = "this is shown only once it is recorded, and the audit cannot be written to Kafka now"
         raise ProblemError(503, detail, retry_after_seconds=_RETRY_SECONDS) from error
 
 
@@ -60,18 +60,18 @@ async def audit(request: web.Request) -> web.Response:
     limit = _number(request.query, "limit", 1, _MAX_LIMIT, f"1 to {_MAX_LIMIT}")
     try:
         async with asyncio.timeout(_SECONDS), serving.audit_turns.turn(asker_of(request)):
-            page = await serving.audit_log().page(wanted, offset=offset, limit=limit or _LIMIT, most=_LOOKED_THROUGH)
+            page = await serving.audit_log().page(wanted, offset=offset, limit=limit or _LIMIT, most=_MOST_READ)
     except NoTurnError as error:
-        return problem(429, "too many read the audit", retry_after_seconds=_RETRY_SECONDS, waiting=error.ahead)
+        return problem(429, "too many requests read the audit", retry_after_seconds=_RETRY_SECONDS, waiting=error.ahead)
     except (KafkaError, TopicError, OSError, TimeoutError) as error:
         log.warning("The audit could not be read: %r.", error)
         return problem(503, "the audit cannot be read from Kafka now", retry_after_seconds=_RETRY_SECONDS)
     await recorded(request, "audit_read")
-    # Where else an account sees figures is not for who audits a part.
+    # An auditor of a part does not see an account's other places.
     hidden = None if wanted.sees is None else {"places"}
-    told = [orjson.Fragment(record.model_dump_json(exclude_none=True, exclude=hidden)) for record in page.records]
+    records = [orjson.Fragment(record.model_dump_json(exclude_none=True, exclude=hidden)) for record in page.records]
     cursor = None if page.next_offset is None else str(page.next_offset)
-    return await answer(request, {"records": told, "unreadable": page.unreadable}, cursor=cursor)
+    return await answer(request, {"records": records, "unreadable": page.unreadable}, cursor=cursor)
 
 
 def _wanted(request: web.Request) -> Wanted:
@@ -82,7 +82,7 @@ def _wanted(request: web.Request) -> Wanted:
     view, door = view_of(request, "audit"), request.app.get(DOOR)
     sees = None
     if view.scopes is not None and door is not None:
-        sees = _Seen(view, door.places, frozenset(request.app[SERVING].figures.header(view)["sources"])).sees
+        sees = _ViewFilter(view, door.places, frozenset(request.app[SERVING].figures.header(view)["sources"])).sees
     return Wanted(
         sees=sees,
         since_ms=_instant(query, "since"),
@@ -92,32 +92,32 @@ def _wanted(request: web.Request) -> Wanted:
     )
 
 
-class _Seen:
-    """Which records are of a part of the center: those about what is seen there, and those of accounts that see something of it."""
+class _ViewFilter:
+    """Filters the records of a part of the center: those about its scopes, and those of accounts that see any of these."""
 
     def __init__(self, view: View, places: Places, sources: frozenset[str]) -> None:
         self._view, self._places, self._sources = view, places, sources
         self._of: dict[tuple[str, ...] | None, bool] = {None: False, (TOTAL,): True}
 
     def sees(self, record: AuditRecord) -> bool:
-        """Say whether a record is one of them."""
+        """Return whether a record belongs to the part."""
         about = record.about
         if about.scope_kind is not None:
             return self._view.sees(about.scope_kind, about.scope or "")
         if about.source is not None:
             return about.source in self._sources
-        if about.silence_id is not None:  # of every alert of a rule, wherever
+        if about.silence_id is not None:  # a silence without a scope applies everywhere
             return False
-        # A changed file is of all places.
+        # A changed file concerns all places.
         return about.file is not None or self._are_seen(record.places)
 
     def _are_seen(self, named: tuple[str, ...] | None) -> bool:
-        found = self._of.get(named)
-        if found is None:
+        is_seen = self._of.get(named)
+        if is_seen is None:
             area = area_of(named or ())
             scopes = frozenset[str]() if area.everywhere else scopes_of((area,), self._places)
-            found = self._of[named] = scopes is not None and not scopes.isdisjoint(self._view.scopes or ())
-        return found
+            is_seen = self._of[named] = scopes is not None and not scopes.isdisjoint(self._view.scopes or ())
+        return is_seen
 
 
 def _instant(query: Mapping[str, str], name: str) -> int | None:

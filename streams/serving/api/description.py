@@ -1,4 +1,4 @@
-"""What the API says of itself."""
+"""The description of the API."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["docs", "openapi_json"]
 
 
 async def openapi_json(request: web.Request) -> web.Response:
-    """Answer with the document of OpenAPI."""
+    """Answer with the OpenAPI document."""
     return await answer(request, openapi())
 
 

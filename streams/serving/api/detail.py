@@ -1,4 +1,4 @@
-"""One queue by interval, all queues in one of them, the day so far of everything, and how sources stand."""
+"""Intervals of one queue, all queues in one interval, the day so far, customers, and the state of sources."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ async def intervals(request: web.Request) -> web.Response:
     serving, view = request.app[SERVING], view_of(request, "figures")
     figures, configuration = serving.figures, serving.configuration
     expect_figures(figures, view)
-    place = configuration.queues.get(queue)
+    settings = configuration.queues.get(queue)
     if not view.sees("queue", queue):
         raise ProblemError(404, NO_QUEUE)
     header, store, target = figures.header(view), figures.store.copy(), figures.targets.get(queue)
 
-    def told() -> dict[str, Any] | None:
-        held = held_of(store, queue, None if place is None else place.site, view)
+    def document() -> dict[str, Any] | None:
+        held = held_of(store, queue, None if settings is None else settings.site, view)
         return None if held is None else intervals_of(held, configuration, target)
 
-    # All records to look through, and some hundreds to unpack: too long for the loop.
-    found = await asyncio.to_thread(told)
+    # Scanning all records and decoding some hundreds takes too long for the loop.
+    found = await asyncio.to_thread(document)
     if found is None:
         raise ProblemError(404, NO_QUEUE)
     return await answer(request, {**header, **found})
@@ -57,12 +57,12 @@ async def today(request: web.Request) -> web.Response:
 
 
 async def customers(request: web.Request) -> web.Response:
-    """Answer with what customers say, and whether they come back."""
+    """Answer with the ratings and repeat contacts of customers."""
     return await answer(request, await request.app[CUSTOMERS].answer(view_of(request, "figures")))
 
 
 async def sources(request: web.Request) -> web.Response:
-    """Answer with how sources stand; who sees a part of the figures is not told how much else fails."""
+    """Answer with the state of sources; counts of dead letters only for an unrestricted view."""
     serving, view = request.app[SERVING], view_of(request, "figures")
     figures = serving.figures
     header, now_ms = figures.header(view), int(figures.clock() * 1000)

@@ -1,4 +1,4 @@
-"""Every answer is locked down, and every error told as problem details."""
+"""Set security headers on every answer, and send every error as problem details."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-#: What the router itself says, in sentences.
-_DETAILS: Mapping[int, str] = {404: "nothing is at this address", 405: "this address does not take this method"}
+#: Details of the router's own errors.
+_DETAILS: Mapping[int, str] = {404: "nothing is at this address", 405: "this address does not accept this method"}
 #: Headers of errors that clients need.
 _PASSED_ON = frozenset({"Allow", "Retry-After", "WWW-Authenticate"})
 
 
 @web.middleware
 async def secured(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
-    """Tell errors, and put on every answer what a browser may do with it."""
+    """Turn errors into problem details, and set the security headers of every answer."""
     response: web.StreamResponse
     try:
         response = await handler(request)
@@ -42,8 +42,8 @@ async def secured(request: web.Request, handler: Callable[[web.Request], Awaitab
         if error.status < HTTPStatus.BAD_REQUEST:
             _lock(error)
             raise
-        said = _DETAILS.get(status, error.reason) if error.reason == status.phrase else error.reason
-        response = problem(status, said, headers={name: value for name, value in error.headers.items() if name in _PASSED_ON})
+        detail = _DETAILS.get(status, error.reason) if error.reason == status.phrase else error.reason
+        response = problem(status, detail, headers={name: value for name, value in error.headers.items() if name in _PASSED_ON})
     except ProblemError as error:
         response = problem(error.status, str(error), retry_after_seconds=error.retry_after_seconds, **error.more)
     except Exception:

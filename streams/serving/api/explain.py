@@ -1,4 +1,4 @@
-"""Which contacts are behind a figure."""
+"""Explain a figure by its contacts."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ __all__ = ["explain"]
 
 log = logging.getLogger(__name__)
 
-#: How often it is looked whether who asked is still there.
-_LOOK_SECONDS = 0.5
-#: Who is turned away with a question comes back after so long, and again as long for each that waits.
+#: How often the client's connection is checked.
+_CHECK_SECONDS = 0.5
+#: When a rejected client retries, multiplied by the questions that wait.
 _EXPLAIN_RETRY_SECONDS = 2
-#: Kafka that does not answer is asked again after so long.
+#: When a client retries while Kafka does not answer.
 _KAFKA_RETRY_SECONDS = 5
 
 _T = TypeVar("_T")
 
 
 async def explain(request: web.Request) -> web.Response:
-    """Answer a question when its turn has come."""
+    """Answer a question when its turn comes."""
     serving = request.app[SERVING]
     if serving.explainer is None:
         return problem(404, "explain is off here: start serve with --explain")
@@ -55,9 +55,9 @@ async def explain(request: web.Request) -> web.Response:
             serving.explainer.document(serving.figures.window_records, asker=asker_of(request), lang=lang, limit=limit, asked=asked),
         )
     except QuestionError as error:
-        # What is wrong with definitions names those of others.
-        said = str(error) if error.__cause__ is None or view.scopes is None else "this is not the configuration that the worker has"
-        return problem(400, said)
+        # The cause names definitions of scopes outside the view.
+        detail = str(error) if error.__cause__ is None or view.scopes is None else "this is not the configuration that the worker has"
+        return problem(400, detail)
     except NoTurnError as error:
         whose = "of yours" if error.own else "of all"
         return problem(
@@ -75,12 +75,12 @@ async def explain(request: web.Request) -> web.Response:
             scope_kind="queue", scope=asked["queue"], kpi=asked["kpi"], window=asked.get("window"), channel=asked.get("channel")
         )
         await recorded(request, "looked_at_contacts", scope)
-    return await answer(request, _seen(document, rest=view.scopes is None, contacts=named))
+    return await answer(request, _restricted(document, unrestricted=view.scopes is None, contacts=named))
 
 
-def _seen(document: dict[str, Any], *, rest: bool, contacts: bool) -> dict[str, Any]:
-    """Return an answer without how much else there is, and without ids of contacts, unless those may be seen."""
-    if not rest:
+def _restricted(document: dict[str, Any], *, unrestricted: bool, contacts: bool) -> dict[str, Any]:
+    """Return an answer without totals of the center, and without ids of contacts, unless the view may see them."""
+    if not unrestricted:
         document = {**document, "records": [], "read": {**document["read"], "records": None, "bytes": None}}
     if not contacts:
         waiting = document["waiting_past_threshold"]
@@ -97,10 +97,10 @@ def _unnamed(part: dict[str, Any]) -> dict[str, Any]:
 
 
 async def _while_connected(request: web.Request, answer: Coroutine[Any, Any, _T]) -> _T:
-    """Return the answer; give it up, and raise ConnectionResetError, when the client has gone."""
+    """Return the answer; cancel it and raise ConnectionResetError when the client disconnects."""
     answering = asyncio.ensure_future(answer)
     try:
-        while not (await asyncio.wait({answering}, timeout=_LOOK_SECONDS))[0]:
+        while not (await asyncio.wait({answering}, timeout=_CHECK_SECONDS))[0]:
             if request.transport is None or request.transport.is_closing():
                 raise ConnectionResetError
         return answering.result()

@@ -1,4 +1,4 @@
-"""Chosen figures as a file."""
+"""Export chosen figures as a file."""
 
 from __future__ import annotations
 
@@ -45,43 +45,43 @@ _MEDIA: Final = {
 }
 _KINDS: Final = (*get_args(ScopeKind), "agent")
 _CHUNK_BYTES: Final = 256 * 1024
-#: How long a workbook may take; a hundred thousand rows take some ten seconds.
+#: The time limit of a workbook; a hundred thousand rows take some ten seconds.
 _WORKBOOK_SECONDS: Final = 60.0
-#: Who is turned away comes back after so long.
+#: When a rejected client retries.
 _RETRY_SECONDS: Final = 10
 
 
 async def export(request: web.Request) -> web.StreamResponse:
-    """Answer with a file of the chosen figures, as far as one sees them; one is made and sent at a time."""
+    """Answer with a file of the chosen figures that the view shows; one is written and sent at a time."""
     serving = request.app[SERVING]
     choice, form, mark = _choice(request), _one_of(request.query, "format", tuple(_MEDIA)), _one_of(request.query, "bom", ("false", "true"))
     if form == "xlsx" and find_spec("openpyxl") is None:
         raise ProblemError(404, "workbooks are off here: install contact-streams[xlsx]")
-    sight = LiveView(request, "export")
-    async with AsyncExitStack() as held:
+    live = LiveView(request, "export")
+    async with AsyncExitStack() as stack:
         try:
-            await held.enter_async_context(serving.export_turns.turn(asker_of(request)))
+            await stack.enter_async_context(serving.export_turns.turn(asker_of(request)))
         except NoTurnError as error:
-            said = "other exports take long" if error.late else "too many exports wait"
-            return problem(429, said, retry_after_seconds=_RETRY_SECONDS, waiting=error.ahead)
-        # While one waited one may have gone, or the right may have ended.
+            detail = "other exports take long" if error.late else "too many exports wait"
+            return problem(429, detail, retry_after_seconds=_RETRY_SECONDS, waiting=error.ahead)
+        # During the wait the client may have disconnected, or its right ended.
         if request.transport is None or request.transport.is_closing():
             return web.Response()
-        await sight.look()
-        if sight.view is None:
+        await live.look()
+        if live.view is None:
             raise ProblemError(403, "the right 'export' has ended")
-        # A file of nothing says that there is nothing.
-        expect_figures(serving.figures, sight.view)
+        # Without figures an empty file would be wrong.
+        expect_figures(serving.figures, live.view)
         if choice.wants_agents and serving.agents is not None:
-            expect_table(serving.agents, "figures of single people")
-        file = _temporary(held)
-        found = _rows(request, choice, sight.view)
+            expect_table(serving.agents, "figures of single agents")
+        file = _temporary(stack)
+        chosen = _rows(request, choice, live.view)
         if form == "csv":
-            number = await in_thread(partial(write_csv, mark=mark == "true"), found, file)
+            number = await in_thread(partial(write_csv, mark=mark == "true"), chosen, file)
         else:
-            lines = _temporary(held)
+            lines = _temporary(stack)
             try:
-                number = await in_thread(write_lines, found, lines)
+                number = await in_thread(write_lines, chosen, lines)
                 await write_workbook(lines, file, _WORKBOOK_SECONDS)
             except TooManyRowsError as error:
                 raise ProblemError(400, str(error)) from error
@@ -93,14 +93,14 @@ async def export(request: web.Request) -> web.StreamResponse:
         return await _sent(request, file, form)
 
 
-def _temporary(held: AsyncExitStack) -> IO[bytes]:
+def _temporary(stack: AsyncExitStack) -> IO[bytes]:
     file = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the stack
-    held.callback(file.close)
+    stack.callback(file.close)
     return file
 
 
 def _rows(request: web.Request, choice: Choice, view: View) -> Iterable[Row]:
-    """Return the rows; what they are made of is taken now, and changes no more."""
+    """Return the rows of a snapshot of the figures."""
     serving = request.app[SERVING]
     found: Iterable[Row] = rows(serving.figures.store.copy(), choice, view)
     if choice.wants_agents and serving.agents is not None:
@@ -126,7 +126,7 @@ async def _sent(request: web.Request, file: IO[bytes], form: str) -> web.StreamR
     except ConnectionError:  # the client has gone
         pass
     except Exception:
-        # Nothing can be said any more where a file has begun: that it is cut off is seen by its length.
+        # A file that has begun carries no error: its length shows that it is cut off.
         log.exception("An export ended: internal error.")
         if request.transport is not None:
             request.transport.abort()

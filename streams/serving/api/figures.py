@@ -58,7 +58,7 @@ async def trends(request: web.Request) -> web.Response:
 
 
 async def outlook(request: web.Request) -> web.Response:
-    """Answer with what is to be expected."""
+    """Answer with the outlook."""
     return await answer(request, await request.app[OUTLOOK].answer(view_of(request, "figures")))
 
 
@@ -78,21 +78,21 @@ async def catalogue(request: web.Request) -> web.Response:
 
 
 async def agents(request: web.Request) -> web.Response:
-    """Answer with the figures of single people."""
+    """Answer with the figures of single agents."""
     serving = request.app[SERVING]
     if serving.agents is None:
-        raise ProblemError(404, "figures of single people are off here: start serve with --agents")
+        raise ProblemError(404, "figures of single agents are off here: start serve with --agents")
     people = frozenset(request.query.getall("agent", [])) or None
     view = view_of(request, "people")
     entries, cursor = asked_paging(request).of(serving.agents.chosen(asked_windows(request), people, view))
-    # Of an answer that is shown in pages too: what is looked at is the list.
+    # Recorded for each page too: the list is what is viewed.
     await recorded(request, "looked_at_agents", AuditObject(people=None if people is None else len(people)))
-    told = [orjson.Fragment(entry.raw) for entry in entries] if serving.agents.known else None
-    return await answer(request, {**serving.figures.header(view), "agents": told}, cursor=cursor)
+    records = [orjson.Fragment(entry.raw) for entry in entries] if serving.agents.known else None
+    return await answer(request, {**serving.figures.header(view), "agents": records}, cursor=cursor)
 
 
 def catalogue_document(zone: str) -> dict[str, Any]:
-    """Return every KPI, the states of agents, the words of pages, and the zone in which they show times."""
+    """Return every KPI, the states of agents, the texts of pages, and the zone of their times."""
     return {
         "kpis": [described(kpi) for kpi in KPIS],
         "agent_states": AGENT_STATES,

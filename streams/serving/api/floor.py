@@ -1,4 +1,4 @@
-"""What supervisors look at beside the figures: people now, the contacts behind a figure, and whom to call back."""
+"""Views of supervisors: agents now, the contacts behind a figure, and callers to call back."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _NO_CONTACTS: Final = "contacts are not served here: start serve with --explain"
 
 _RETRY_SECONDS: Final = 3
 _KAFKA_RETRY_SECONDS: Final = 5
-#: Contacts listed, and hours looked back for those to call, unless asked otherwise.
+#: Default number of contacts, and default hours of call-backs.
 _LISTED, _HOURS = 200, 8
 _STATES: Final = get_args(PersonState)
 _YES_OR_NO: Final = {"true": True, "false": False}
@@ -47,10 +47,10 @@ _ORDERS: Final[dict[str, CallOrder]] = {each: each for each in get_args(CallOrde
 
 
 async def people(request: web.Request) -> web.Response:
-    """Answer with what single people are doing."""
+    """Answer with the state of single agents."""
     serving = request.app[SERVING]
     if serving.people is None:
-        raise ProblemError(404, "single people are not served here: start serve with --agents")
+        raise ProblemError(404, "single agents are not served here: start serve with --agents")
     query, view = request.query, view_of(request, "people")
     teams, queues, states = (frozenset(query.getall(name, [])) for name in ("team", "queue", "state"))
     if unknown := states.difference(_STATES):
@@ -59,11 +59,11 @@ async def people(request: web.Request) -> web.Response:
     if strip is None:
         raise ProblemError(400, f"strip {query['strip'][:20]!r}; permitted: true, false")
 
-    def wanted(told: dict[str, Any]) -> bool:
+    def wanted(entry: dict[str, Any]) -> bool:
         return (
-            (not teams or told["team"] in teams)
-            and (not states or told["state"] in states)
-            and (not queues or not queues.isdisjoint((*(told["queues"] or ()), *(work["queue"] for work in told["at_work"] or ()))))
+            (not teams or entry["team"] in teams)
+            and (not states or entry["state"] in states)
+            and (not queues or not queues.isdisjoint((*(entry["queues"] or ()), *(work["queue"] for work in entry["at_work"] or ()))))
         )
 
     figures = serving.figures
@@ -86,9 +86,9 @@ async def contacts(request: web.Request) -> web.Response:
         )
         document = await _read(found, "contact events")
     except QuestionError as error:
-        # What is wrong with definitions names those of others.
-        said = str(error) if error.__cause__ is None or view.scopes is None else "this is not the configuration that the worker has"
-        raise ProblemError(400, said) from error
+        # The cause names definitions of scopes outside the view.
+        detail = str(error) if error.__cause__ is None or view.scopes is None else "this is not the configuration that the worker has"
+        raise ProblemError(400, detail) from error
     kind, name = document["scope"].split(":", 1)
     about = AuditObject(scope_kind=kind, scope=name, kpi=asked["kpi"], window=document["window"], channel=document["channel"])
     await recorded(request, "looked_at_contacts", about)
@@ -96,7 +96,7 @@ async def contacts(request: web.Request) -> web.Response:
 
 
 async def contacts_reading(request: web.Request) -> web.Response:
-    """Answer with how far the events have been read for a question about contacts that who asks waits for."""
+    """Answer with the progress of reading events for the client's open question about contacts."""
     explainer = _explaining(request)
     view = view_of(request, "contacts")
     try:
@@ -107,7 +107,7 @@ async def contacts_reading(request: web.Request) -> web.Response:
 
 
 def _explaining(request: web.Request) -> Explainer:
-    """Return what answers about contacts; raise ProblemError where nothing does."""
+    """Return the explainer; raise ProblemError where there is none."""
     explainer = request.app[SERVING].explainer
     if explainer is None:
         raise ProblemError(404, _NO_CONTACTS)
@@ -115,7 +115,7 @@ def _explaining(request: web.Request) -> Explainer:
 
 
 def _asked_contacts(request: web.Request, view: View) -> dict[str, Any]:
-    """Return what is asked of contacts; raise QuestionError, or ProblemError for a queue or wider scope that a view does not show."""
+    """Return the question about contacts; raise QuestionError, or ProblemError for a queue or wider scope outside the view."""
     asked_windows(request)
     _, _, asked = asked_of({name: value for name, value in request.query.items() if name not in {"lang", "limit", "label"}}, wider=True)
     expect_figures(request.app[SERVING].figures, view)
@@ -126,7 +126,7 @@ def _asked_contacts(request: web.Request, view: View) -> dict[str, Any]:
 
 
 async def abandoned(request: web.Request) -> web.Response:
-    """Answer with whom to call back."""
+    """Answer with the callers to call back."""
     serving = request.app[SERVING]
     if serving.call_backs is None:
         raise ProblemError(404, _NO_CONTACTS)
@@ -144,7 +144,7 @@ async def abandoned(request: web.Request) -> web.Response:
         asker_of(request), hours, wanted, limit, order=order, unrestricted=view.scopes is None, as_of_ms=serving.figures.store.as_of_ms
     )
     document = await _read(found, "contact events")
-    # What was typed and is no queue that is shown is not on record.
+    # Only queues of the view are recorded, not arbitrary input.
     shown = [queue for queue in queues if view.sees("queue", queue) and serving.figures.names(queue)]
     about = AuditObject(scope_kind="queue", scope=shown[0]) if len(queues) == len(shown) == 1 else NOTHING
     await recorded(request, "looked_at_contacts", about)
@@ -162,11 +162,11 @@ def _asked_number(request: web.Request, name: str, otherwise: int, least: int, m
 
 
 async def _read(document: Awaitable[dict[str, Any]], what: str) -> dict[str, Any]:
-    """Return what is read from Kafka for an answer; raise ProblemError where that cannot be."""
+    """Return a document read from Kafka; raise ProblemError where it cannot be read."""
     try:
         return await document
     except NoTurnError as error:
-        raise ProblemError(429, "too many ask at once", retry_after_seconds=_RETRY_SECONDS) from error
+        raise ProblemError(429, "too many requests at once", retry_after_seconds=_RETRY_SECONDS) from error
     except (KafkaError, TopicError, OSError, TimeoutError) as error:
         log.warning("%s could not be read: %r.", what.capitalize(), error)
         raise ProblemError(503, f"{what} cannot be read from Kafka now", retry_after_seconds=_KAFKA_RETRY_SECONDS) from error

@@ -1,4 +1,4 @@
-"""Whether the process runs, and whether it has figures."""
+"""Health of the process, and whether it has figures."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ __all__ = ["alive", "ready", "standing"]
 
 
 async def alive(request: web.Request) -> web.Response:
-    """Say that the process runs."""
+    """Answer that the process runs."""
     return json_answer({"status": "ok", **request.app[SERVING].configured})
 
 
 async def ready(request: web.Request) -> web.Response:
-    """Say whether figures have been read."""
+    """Answer whether figures have been read."""
     serving = request.app[SERVING]
     figures = serving.figures
     is_ready = figures.readers.ready
-    # To who asks without a right: no names of sources and scopes.
-    told = status_document(figures.seen(NOTHING, serving.refused_since_ms), ZoneInfo(figures.zone), None)
+    # Without names of sources and scopes: this needs no right.
+    status = status_document(figures.seen(NOTHING, serving.refused_since_ms), ZoneInfo(figures.zone), None)
     state = {
         "status": "ready" if is_ready else "reading",
         "connected": figures.readers.connected,
         "stale": figures.stale,
-        "code": told["code"],
-        "since": told["since"],
+        "code": status["code"],
+        "since": status["since"],
         **serving.configured,
     }
     return json_answer(state, status=200 if is_ready else 503)
 
 
 async def standing(request: web.Request) -> web.Response:
-    """Say what is broken, if anything is, in one sentence."""
+    """Answer with the most important problem, if any, in one sentence."""
     serving = request.app[SERVING]
     figures = serving.figures
     seen = figures.seen(view_of(request, "figures"), serving.refused_since_ms)

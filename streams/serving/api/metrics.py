@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["metrics"]
 
 _GZIP = b"\x1f\x8b"
-#: Who is turned away comes back after so long.
+#: When a rejected client retries.
 _RETRY_SECONDS = 5
 
 
@@ -29,7 +29,7 @@ async def metrics(request: web.Request) -> web.Response:
     """Answer a scrape."""
     serving = request.app[SERVING]
     try:
-        # A thousand queues are some hundred thousand samples: too long for the loop, and tens of megabytes, which are there once at a time.
+        # A thousand queues are some hundred thousand samples: too slow for the loop, and tens of megabytes, held once at a time.
         async with serving.scrape_turns.turn(asker_of(request)):
             collector = serving.collector(view_of(request, "figures"))
             body, content_type = await asyncio.to_thread(_scraped, collector, request.headers.get("Accept", ""), packed=takes_gzip(request))
@@ -44,5 +44,5 @@ def _scraped(collector: FigureCollector, accept: str, *, packed: bool) -> tuple[
     if not packed:
         return b"".join(pieces), content_type
     deflate = zlib.compressobj(1, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
-    # Family by family: the text as a whole is never there.
+    # Family by family: the complete text is never in memory.
     return b"".join([*map(deflate.compress, pieces), deflate.flush()]), content_type

@@ -1,4 +1,4 @@
-"""What the application serves, and where its handlers find it."""
+"""The state that handlers of the application share."""
 
 from __future__ import annotations
 
@@ -39,70 +39,70 @@ __all__ = ["CUSTOMERS", "EARLIER", "FEED", "OUTLOOK", "SERVING", "TARGETS", "TOD
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """What the application serves, and its limits."""
+    """The tables and services of the application, and its limits."""
 
     figures: Figures
     #: The windows that ``/metrics`` exports, named as in metric records.
     windows: tuple[str, ...] = DEFAULT_WINDOWS
-    #: An event of no content after this long without news: proxies close what is silent, and the page takes silence for a cut.
+    #: An empty event is sent after this long without changes: proxies close silent connections, and the page takes silence for a cut.
     heartbeat_seconds: float = 2.0
     #: The connections of open event streams, and how many there may be.
     clients: Clients = field(default_factory=Clients)
-    #: Whose a request is that no account has sent: by default the address that it comes from.
+    #: The owner of a request without an account: by default its address.
     whose: Callable[[web.Request], str] = field(default=lambda request: client_of(request.remote or ""))
-    #: What became of the alerts that this process delivers; None where it delivers none.
+    #: Deliveries of alerts by this process; None where it delivers none.
     deliveries: Deliveries | None = None
     #: The configuration file, where there is one.
     file: ConfigurationFile | None = None
-    #: Says which contacts are behind a figure; None where that is off.
+    #: Finds the contacts behind a figure; None where that is off.
     explainer: Explainer | None = None
-    #: Says whom to call back; None where that is off.
+    #: Finds the callers to call back; None where that is off.
     call_backs: CallBacks | None = None
-    #: Figures of single people; None where they are not served.
+    #: Figures of single agents; None where they are not served.
     agents: Agents | None = None
-    #: What single people are doing; None where that is not served.
+    #: States of single agents; None where they are not served.
     people: People | None = None
     #: The connections of the server, where it counts them.
     connections: Connections | None = None
-    #: Who may see what; None: everybody everything.
+    #: Grants views to accounts; None: every client sees everything.
     door: Door | None = None
-    #: Takes note of what is done here.
+    #: Records actions.
     audit: Audit = field(default_factory=NoAudit)
-    #: Reads what was noted, anew each time; None where nothing is.
+    #: Returns a new reader of the audit; None where nothing is recorded.
     audit_log: Callable[[], AuditLog] | None = None
-    #: Takes what is done about alerts; None where that cannot be kept.
+    #: Writes actions on alerts; None where there is no Kafka.
     action_log: ActionLog | None = None
-    #: How many dead letters there are; None where nobody counts them.
+    #: Counts of dead letters; None where they are not counted.
     dead_letters: DeadLetterCounts | None = None
-    #: One reads the audit at a time.
+    #: One request reads the audit at a time.
     audit_turns: Turns = field(default_factory=Turns)
-    #: One scrape is made at a time.
+    #: One scrape is written at a time.
     scrape_turns: Turns = field(default_factory=lambda: Turns(waiting_each=SCRAPES_WAITING))
-    #: One export is made and sent at a time.
+    #: One export is written and sent at a time.
     export_turns: Turns = field(default_factory=Turns)
-    #: Logs people and screens in; None where there is no door.
+    #: Logs users and screens in; None where there is no door.
     login: Login | None = None
     #: Logins at the provider of the access file; None where there is no access file.
     provider_logins: ProviderLogins | None = None
 
     @property
     def configuration(self) -> Configuration:
-        """The configuration as it is now."""
+        """The current configuration."""
         return Configuration() if self.file is None else self.file.running
 
     @property
     def configured(self) -> dict[str, str]:
-        """What health pages say of the configuration and of TLS."""
+        """The state of the configuration and of TLS for health pages."""
         listening = {} if self.connections is None else self.connections.standing
         return {**({} if self.file is None else {"configuration": self.file.standing}), **listening}
 
     @property
     def refused_since_ms(self) -> int | None:
-        """Since when a changed configuration is refused; None where none is."""
+        """Since when a changed configuration is refused, in ms; None where none is."""
         return None if self.file is None or self.file.valid else self.file.changed_ms
 
     def collector(self, view: View = EVERYTHING) -> FigureCollector:
-        """Return the metrics at this moment as far as a view shows them, safe to read in another thread."""
+        """Return the current metrics that a view shows, safe to read in another thread."""
         figures = self.figures
         header = figures.header(view)
         return FigureCollector(
@@ -121,7 +121,7 @@ class Serving:
         )
 
     def _process(self, view: View) -> Process | None:
-        """Return what is said of the process; who sees a part of the figures is not told how busy the whole is."""
+        """Return the metrics of the process; None for a restricted view, which must not show the load of the center."""
         if view.scopes is not None:
             return None
         return Process(
@@ -146,10 +146,7 @@ EARLIER = web.AppKey("earlier", Earlier)
 
 
 def asker_of(request: web.Request) -> str:
-    """Return whose a request is, where clients share something out among them: the account's, however many addresses it comes from.
-
-    Where no account is known, it is the address's.
-    """
+    """Return the owner of a request for limits per client: its account, or its address where no account is known."""
     principal = request.get(PRINCIPAL)
     return request.app[SERVING].whose(request) if principal is None else principal.account
 

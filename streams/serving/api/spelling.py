@@ -1,4 +1,4 @@
-"""Parameters that would be passed over are refused: who asks for a window by a wrong name must not be answered with all of them."""
+"""Reject misspelled parameters: a misspelled ``window`` must not return all windows."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 __all__ = ["spelled"]
 
-#: So many unknown names are looked at, so much of each, and so alike is a misspelled one.
-_LOOKED_AT, _LENGTH, _ALIKE = 20, 40, 0.75
+#: Unknown names checked, characters of each, and the similarity of a misspelled one.
+_MOST_CHECKED, _LENGTH, _SIMILARITY = 20, 40, 0.75
 
 
 @web.middleware
 async def spelled(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
-    """Refuse a parameter whose name is nearly one of the endpoint's, and one too many of a name; any other unknown one is ignored."""
+    """Reject a parameter whose name is nearly one of the endpoint's, and a repeated one; ignore other unknown ones."""
     endpoint = ENDPOINT_BY_NAME.get(request.match_info.route.name or "")
     if endpoint is not None and endpoint.parameters and request.query_string:
         known = {parameter.name for parameter in endpoint.parameters}
-        for name in islice((name for name in request.query if name not in known), _LOOKED_AT):
-            if near := get_close_matches(name[:_LENGTH].casefold(), known, n=1, cutoff=_ALIKE):
+        for name in islice((name for name in request.query if name not in known), _MOST_CHECKED):
+            if near := get_close_matches(name[:_LENGTH].casefold(), known, n=1, cutoff=_SIMILARITY):
                 raise ProblemError(400, f"unknown parameter {name[:_LENGTH]!r}: did you mean {near[0]!r}?")
         for parameter in endpoint.parameters:
             if not parameter.many and endpoint.documented and len(request.query.getall(parameter.name, ())) > 1:

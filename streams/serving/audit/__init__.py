@@ -1,4 +1,4 @@
-"""What serving says to the audit: an interface, and what stands in where nothing is recorded."""
+"""The interface of the audit, and its implementation where nothing is recorded."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["ANYONE", "PROCESS", "Audit", "Known", "NoAudit", "NotRecordedError", "client_address", "endpoint_of"]
 
 
-#: Serve itself, where no one has asked it to.
+#: Serve itself, for actions without a request.
 PROCESS = Actor(kind="process", name="serve")
 
 
@@ -27,7 +27,7 @@ class NotRecordedError(Exception):
 
 
 class Known(Protocol):  # a principal is one
-    """Who asks, as far as the audit is told."""
+    """The requesting account, as recorded in the audit."""
 
     @property
     def name(self) -> str | None:
@@ -35,11 +35,11 @@ class Known(Protocol):  # a principal is one
 
     @property
     def kind(self) -> ActorKind:
-        """How it was identified."""
+        """How the account was identified."""
 
 
 class Audit(Protocol):
-    """Takes note of what is done or tried. Nothing given to it may hold a secret, or the id of a customer, conversation or agent."""
+    """Records actions and attempts. No argument may hold a secret, or the id of a customer, conversation or agent."""
 
     def record(
         self,
@@ -52,10 +52,10 @@ class Audit(Protocol):
         reason: str | None = None,
         of: Principal | None = None,
     ) -> None:
-        """Take note, and have it written soon. Never waits, never raises.
+        """Record an action, to be written soon. Never waits, never raises.
 
-        ``principal`` is None for who is not identified; ``request`` says from where, and which endpoint; ``reason`` is a word of ours;
-        ``of`` is the account that it was done to, where that is another's: the record is of its places then.
+        ``principal`` is None without an identified account; ``request`` gives address and endpoint; ``reason`` is a text of this program;
+        ``of`` is the account acted on, where it is another one: the record then has its places.
         """
 
     async def recorded(
@@ -71,7 +71,7 @@ class Audit(Protocol):
         """Return once Kafka has acknowledged the record.
 
         Raises:
-            NotRecordedError: it did not, within seconds; answer 503 and show nothing.
+            NotRecordedError: it did not within seconds; answer 503 and show nothing.
         """
 
     def collect(self) -> Iterable[Metric]:
@@ -79,10 +79,10 @@ class Audit(Protocol):
 
 
 class NoAudit:
-    """Stands in where nothing is recorded: serve without an access file."""
+    """The audit of serve without an access file: records nothing."""
 
     def record(self, *_: Any, **__: Any) -> None:
-        """Take no note."""
+        """Do nothing."""
 
     async def recorded(self, *_: Any, **__: Any) -> None:
         """Return at once."""
@@ -93,11 +93,11 @@ class NoAudit:
 
 
 def endpoint_of(request: web.Request) -> str:
-    """Return method and path of a request as routed, parameters left out: what a client typed there is not ours to keep."""
+    """Return method and path of a request as routed, without parameters: values from clients must not be stored."""
     resource = request.match_info.route.resource
     return f"{request.method} {'(unknown)' if resource is None else resource.canonical}"
 
 
 def client_address(request: web.Request | None) -> str | None:
-    """Return where a request comes from."""
+    """Return the address that a request comes from."""
     return None if request is None else request.remote

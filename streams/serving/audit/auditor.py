@@ -1,4 +1,4 @@
-"""The audit of serve: what is recorded, how often, and what waits until Kafka has it."""
+"""The audit of serve: which actions are recorded, how often, and which wait for Kafka's acknowledgement."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ if TYPE_CHECKING:
 
 __all__ = ["Auditor", "actor_of", "audit_record", "changed_file", "instance_of"]
 
-#: What is to be shown waits so long for Kafka; then it is not shown.
+#: How long an answer waits for Kafka's acknowledgement; then it is not shown.
 _ACKNOWLEDGED_WITHIN_SECONDS: Final = 3.0
-#: A page asks every few seconds: one look at the same by the same client is recorded in this time.
-_LOOKS_SECONDS: Final = 600.0
-#: Whoever is refused may try on and on: the first is recorded at once, how many more there were after this time.
+#: A page polls every few seconds: repeated views by one client are recorded once in this time.
+_VIEWS_SECONDS: Final = 600.0
+#: The first refusal of a client is recorded at once, the number of repeats after this time.
 _REFUSED_SECONDS: Final = 60.0
 #: How long writing may take when the process ends.
 _FINISH_SECONDS: Final = 3.0
 
-_LOOKS: Final = frozenset({"looked_at_agents", "looked_at_contacts", "audit_read"})
+_VIEWS: Final = frozenset({"looked_at_agents", "looked_at_contacts", "audit_read"})
 _REFUSED: Final = frozenset({"denied", "login_refused"})
 
 
 def instance_of(what: str) -> str:
-    """Name this process: what it is, where it runs, and its number there."""
+    """Return the name of this process: its kind, host and process id."""
     return f"{what}@{socket.gethostname()}/{os.getpid()}"
 
 
@@ -77,20 +77,20 @@ def audit_record(
 
 
 def actor_of(principal: Known | None) -> Actor:
-    """Return who it was, as a record has it."""
+    """Return the actor of a record."""
     if principal is None or principal.kind == "anyone":
         return ANYONE
     return Actor(kind=principal.kind, name=principal.name or None)
 
 
 def changed_file(file: WatchedFile[Any]) -> AuditObject:
-    """Return which file is another now, and what it was."""
+    """Return a changed file as an object of the audit, with its hashes before and after."""
     return AuditObject(file=file.path.name, hash_before=file.text_hash_before, hash_after=file.text_hash)
 
 
 @dataclass(slots=True)
 class _Flight:
-    """A record that several wait for."""
+    """A record in flight, and the number of requests that wait for it."""
 
     entry: Entry
     waiting: int = 0
@@ -98,14 +98,14 @@ class _Flight:
 
 @dataclass(slots=True)
 class Auditor:
-    """Records through ``writer``. ``clock`` returns seconds since the epoch, ``monotonic`` those of a clock that is not set back."""
+    """Records through ``writer``. ``clock`` returns seconds since the epoch, ``monotonic`` seconds of a monotonic clock."""
 
     writer: AuditWriter
     instance: str
     clock: Callable[[], float] = time.time
     monotonic: Callable[[], float] = time.monotonic
     acknowledged_within_seconds: float = _ACKNOWLEDGED_WITHIN_SECONDS
-    _looks: Repeats = field(default_factory=lambda: Repeats(_LOOKS_SECONDS))
+    _views: Repeats = field(default_factory=lambda: Repeats(_VIEWS_SECONDS))
     _refused: Repeats = field(default_factory=lambda: Repeats(_REFUSED_SECONDS))
     _flights: dict[Hashable, _Flight] = field(default_factory=dict)
 
@@ -137,21 +137,21 @@ class Auditor:
     ) -> None:
         """As ``Audit.recorded``."""
         record = self._of(action, outcome, principal, request, about, reason)
-        is_look = action in _LOOKS
-        if is_look and self._looks.holds(record, self.monotonic()):
+        is_view = action in _VIEWS
+        if is_view and self._views.holds(record, self.monotonic()):
             return
-        key: Hashable = alike(record) if is_look else record.audit_id
+        key: Hashable = alike(record) if is_view else record.audit_id
         flight = self._flights.get(key)
         if flight is None:
             entry = self.writer.put(record)
             if entry is None:
                 raise NotRecordedError
             flight = self._flights[key] = _Flight(entry)
-        await self._landed(key, flight)
-        if is_look:
-            self._looks.remember(record, self.monotonic())
+        await self._wait_acknowledged(key, flight)
+        if is_view:
+            self._views.remember(record, self.monotonic())
 
-    async def _landed(self, key: Hashable, flight: _Flight) -> None:
+    async def _wait_acknowledged(self, key: Hashable, flight: _Flight) -> None:
         flight.waiting += 1
         try:
             done, _ = await asyncio.wait({flight.entry.acknowledged}, timeout=self.acknowledged_within_seconds)
@@ -165,26 +165,26 @@ class Auditor:
             raise NotRecordedError
 
     async def run(self) -> NoReturn:
-        """Write, and tell how often refusals were repeated, until cancelled."""
+        """Write, and record how often refusals were repeated, until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.writer.run())
             while True:
                 await asyncio.sleep(1)
-                self._tell_repeats(self.monotonic())
+                self._record_repeats(self.monotonic())
 
     async def finish(self) -> None:
-        """Write what is left, within seconds, while ``run`` still runs."""
-        self._tell_repeats(None)
+        """Write the remaining records, within seconds, while ``run`` still runs."""
+        self._record_repeats(None)
         await self.writer.finish(_FINISH_SECONDS)
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics, for a registry."""
         return self.writer.collect()
 
-    def _tell_repeats(self, now: float | None) -> None:
+    def _record_repeats(self, now: float | None) -> None:
         for record in self._refused.ended(now):
             self.writer.put(record)
-        for _ in self._looks.ended(now):
+        for _ in self._views.ended(now):
             pass
 
     def _of(

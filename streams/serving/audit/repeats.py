@@ -1,4 +1,4 @@
-"""What is done again and again by the same client is recorded once a while, and counted meanwhile: pure, but for who asks."""
+"""Record repeated actions of a client once per interval, and count the repeats; no clock, no network."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 __all__ = ["MANY_CLIENTS", "Repeats", "alike"]
 
-#: Clients may be as many as there are addresses: beyond so many at a time they are counted together.
+#: Beyond this many clients at a time they are counted together: there may be as many as there are addresses.
 _MOST: Final = 10_000
 
-#: Why a record stands for many.
+#: The reason of a record of many clients.
 MANY_CLIENTS: Final = "many_clients"
 
 
 def alike(record: AuditRecord) -> Hashable:
-    """Return what records of the same thing have in common; of IPv6 a client has a whole network of addresses."""
+    """Return what equal records have in common; an IPv6 client has an entire network of addresses."""
     address = None if record.client_address is None else client_of(record.client_address)
     return record.action, record.outcome, record.actor, address, record.about, record.reason
 
@@ -35,19 +35,19 @@ class _Seen:
 
 
 class Repeats:
-    """Records that were seen within ``seconds``; times are those of any clock that is not set back."""
+    """Records that were seen within ``seconds``; times are those of any monotonic clock."""
 
     def __init__(self, seconds: float, most: int = _MOST) -> None:
         self._seconds = seconds
         self._most = most
-        #: In the order in which they began, and so in that in which they end.
+        #: In the order of begin, and so of end.
         self._seen: dict[Hashable, _Seen] = {}
 
     def __len__(self) -> int:
         return len(self._seen)
 
     def holds(self, record: AuditRecord, now: float) -> bool:
-        """Say whether one like it was seen lately, and count it if so."""
+        """Return whether one like it was seen recently, and count it if so."""
         seen = self._seen.get(alike(record))
         if seen is None or now >= seen.until:
             return False
@@ -56,7 +56,7 @@ class Repeats:
         return True
 
     def remember(self, record: AuditRecord, now: float) -> None:
-        """Take note of the first of its kind; where there are too many, the oldest is forgotten."""
+        """Remember the first of its kind; where there are too many, forget the oldest."""
         if len(self._seen) > self._most:
             del self._seen[next(iter(self._seen))]
         key = alike(record)
@@ -64,7 +64,7 @@ class Repeats:
         self._seen[key] = _Seen(now + self._seconds)
 
     def is_first(self, record: AuditRecord, now: float) -> bool:
-        """Say whether none like it was seen lately, and remember or count it; where there are too many, all others count as one."""
+        """Return whether none like it was seen recently, and remember or count it; beyond the limit all others count as one."""
         if len(self._seen) >= self._most and alike(record) not in self._seen:
             record = record.model_copy(update={"actor": ANYONE, "client_address": None, "about": NOTHING, "reason": MANY_CLIENTS})
         if self.holds(record, now):
@@ -73,7 +73,7 @@ class Repeats:
         return True
 
     def ended(self, now: float | None = None) -> Iterator[AuditRecord]:
-        """Forget what has ended by ``now``, by default all, and yield for each that was repeated its last record with the number."""
+        """Forget what has ended by ``now``, by default all, and yield the last record of each repeated one with the number of repeats."""
         while self._seen:
             key, seen = next(iter(self._seen.items()))
             if now is not None and now < seen.until:

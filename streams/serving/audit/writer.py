@@ -1,4 +1,4 @@
-"""Writes records into the audit topic: in order, from a bounded buffer, and says what Kafka has acknowledged."""
+"""Write records to the audit topic, in order and from a bounded buffer, and report Kafka's acknowledgements."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ log = logging.getLogger(__name__)
 _CAPACITY: Final = 10_000
 #: Records handed to Kafka at a time.
 _BATCH: Final = 500
-#: A batch that is not acknowledged after so long is handed over anew, by another producer.
-_GIVE_UP_SECONDS: Final = 30.0
-#: Between two lines in the log about records that were dropped.
-_SAY_EVERY_SECONDS: Final = 60.0
+#: A batch that is not acknowledged after this time is sent again by another producer.
+_SEND_SECONDS: Final = 30.0
+#: Between two log lines about dropped records.
+_LOG_EVERY_SECONDS: Final = 60.0
 _RECORDS, _WAITING = "contact_center_audit_records_total", "contact_center_audit_records_waiting"
 _HELP: Final = {metric.name: metric.help for metric in SERVING_METRICS}
 
@@ -46,16 +46,16 @@ def audit_topic(topic_prefix: str) -> str:
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """A record on its way; ``acknowledged`` is set once Kafka has it, and cancelled if it never will."""
+    """A record in the buffer; ``acknowledged`` is set once Kafka has it, and cancelled if it never will."""
 
     record: AuditRecord
     acknowledged: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
-    #: Given to Kafka, which may have it whether or not it says so.
+    #: Sent to Kafka, which may have it even without an acknowledgement.
     handed: bool = False
 
 
 class AuditWriter:
-    """One buffer and one producer. ``results`` counts what became of records: written, dropped or withdrawn."""
+    """One buffer and one producer. ``results`` counts records: written, dropped or withdrawn."""
 
     def __init__(
         self, bootstrap: str, topic_prefix: str, client_options: Mapping[str, Any] | None = None, *, capacity: int = _CAPACITY
@@ -68,10 +68,10 @@ class AuditWriter:
         self._filled = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
-        self._said = -_SAY_EVERY_SECONDS
+        self._logged_at = -_LOG_EVERY_SECONDS
 
     def put(self, record: AuditRecord) -> Entry | None:
-        """Take a record; None where there is no room: it is dropped, which is counted and said."""
+        """Add a record; None where there is no room: it is dropped, which is counted and logged."""
         if len(self._buffer) >= self._capacity:
             self._drop(1)
             return None
@@ -82,12 +82,12 @@ class AuditWriter:
         return entry
 
     def withdraw(self, entry: Entry) -> None:
-        """Have a record not written, if it was not handed to Kafka yet: what it tells of did not come about."""
+        """Remove a record that was not handed to Kafka yet: its action did not take place."""
         if not entry.handed and not entry.acknowledged.done():
             self._buffer.remove(entry)
             entry.acknowledged.cancel()
             self.results["withdrawn"] += 1
-            self._note_room()
+            self._signal_if_empty()
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics, for a registry."""
@@ -98,11 +98,11 @@ class AuditWriter:
         yield GaugeMetricFamily(_WAITING, _HELP[_WAITING], value=len(self._buffer))
 
     async def run(self) -> NoReturn:
-        """Write until cancelled; failures of Kafka are logged and tried again."""
+        """Write until cancelled; failures of Kafka are logged and retried."""
         await keep_trying(self.topic, self._write, "written")
 
     async def finish(self, seconds: float) -> None:
-        """Wait until all is written, so long at most, while ``run`` still runs; what is left is dropped."""
+        """Wait at most ``seconds`` until all is written, while ``run`` still runs; drop the remaining records."""
         try:
             await asyncio.wait_for(self._empty.wait(), seconds)
         except TimeoutError:
@@ -112,7 +112,7 @@ class AuditWriter:
             self._buffer.clear()
 
     async def _write(self) -> NoReturn:
-        # A producer would have the broker make a topic that is missing, with settings of its own.
+        # A producer would have the broker create a missing topic with default settings.
         await partitions_of(self.topic, self._client)
         producer = AIOKafkaProducer(**self._client, acks="all", enable_idempotence=True, retry_backoff_ms=20)
         try:
@@ -122,22 +122,22 @@ class AuditWriter:
                 batch = list(islice(self._buffer, _BATCH))
                 for entry in batch:
                     entry.handed = True
-                async with asyncio.timeout(_GIVE_UP_SECONDS):
+                async with asyncio.timeout(_SEND_SECONDS):
                     await _send(producer, self.topic, [entry.record for entry in batch])
-                self._settle(batch)
+                self._acknowledge(batch)
         finally:
             await stop(producer)
 
-    def _settle(self, batch: list[Entry]) -> None:
+    def _acknowledge(self, batch: list[Entry]) -> None:
         for entry in batch:
-            if entry.acknowledged.done():  # `finish` has given up
+            if entry.acknowledged.done():  # `finish` has dropped it
                 continue
             self._buffer.popleft()
             entry.acknowledged.set_result(None)
             self.results["written"] += 1
-        self._note_room()
+        self._signal_if_empty()
 
-    def _note_room(self) -> None:
+    def _signal_if_empty(self) -> None:
         if not self._buffer:
             self._filled.clear()
             self._empty.set()
@@ -145,8 +145,8 @@ class AuditWriter:
     def _drop(self, number: int) -> None:
         self.results["dropped"] += number
         now = asyncio.get_running_loop().time()
-        if number and now - self._said >= _SAY_EVERY_SECONDS:
-            self._said = now
+        if number and now - self._logged_at >= _LOG_EVERY_SECONDS:
+            self._logged_at = now
             log.error(
                 "%d audit records could not be written to %s and are dropped; %d since the start.",
                 number,

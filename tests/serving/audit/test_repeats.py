@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from schemas.audit import ACTIONS, Actor, AuditObject, AuditRecord, Outcome, encode_audit
 from streams.serving.audit.auditor import audit_record
 from streams.serving.audit.repeats import MANY_CLIENTS, Repeats
-from streams.serving.audit.words import ACTION_WORDS, OUTCOME_WORDS, REASON_WORDS, object_text
+from streams.serving.audit.texts import ACTION_TEXTS, OUTCOME_TEXTS, REASON_TEXTS, object_text
 
 ANNA = Actor(kind="user", name="anna")
 
@@ -92,14 +92,14 @@ def test_only_what_is_known_is_an_action() -> None:
 
 def test_every_action_and_outcome_has_words() -> None:
     """In both languages, each its own."""
-    assert sorted(ACTION_WORDS) == sorted(ACTIONS)
-    assert sorted(OUTCOME_WORDS) == sorted(get_args(Outcome))
-    for words in (ACTION_WORDS, OUTCOME_WORDS):
+    assert sorted(ACTION_TEXTS) == sorted(ACTIONS)
+    assert sorted(OUTCOME_TEXTS) == sorted(get_args(Outcome))
+    for words in (ACTION_TEXTS, OUTCOME_TEXTS):
         for which in (0, 1):
             said = [pair[which] for pair in words.values()]
             assert all(said)
             assert len(set(said)) == len(said)
-    assert all(not japanese.isascii() for _, japanese in (*ACTION_WORDS.values(), *OUTCOME_WORDS.values(), *REASON_WORDS.values()))
+    assert all(not japanese.isascii() for _, japanese in (*ACTION_TEXTS.values(), *OUTCOME_TEXTS.values(), *REASON_TEXTS.values()))
 
 
 def test_an_object_in_one_line() -> None:
