@@ -1,4 +1,4 @@
-"""3CX's call data records (CDR): lines of fields in the order in which 3CX was told to write them, one for each call when it is over."""
+"""3CX's call data records (CDR): lines of fields in the order configured in 3CX, one for each call when it is over."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FIELDS: Final = (
 _MAX_LINES: Final = 1_000_000
 _LEAST_FIELDS: Final = 6
 _TIME: Final = re.compile(r"[0-9]{4}/[0-9]{2}/[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
-#: Who ended the call.
+#: Party that ended the call.
 _BY: Final = {"terminatedbysrc": "customer", "terminatedbydst": "agent"}
 
 
@@ -42,7 +42,7 @@ def _read(body: bytes, origin: str) -> Iterator[Record]:
             values = next(csv.reader(io.StringIO(text.removeprefix("Call ")), strict=False), [])
         except csv.Error as error:
             raise UnusableError("not_a_table", f"line {number + 1}: no fields separated by commas") from error
-        yield Record({str(place): value.strip() for place, value in enumerate(values)}, line, origin, number)
+        yield Record({str(column): value.strip() for column, value in enumerate(values)}, line, origin, number)
 
 
 def _named(record: Record, context: Context | None) -> Fields:
@@ -50,7 +50,7 @@ def _named(record: Record, context: Context | None) -> Fields:
     names = (context.settings.get("fields") if context is not None else None) or FIELDS
     if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
         raise UnusableError("bad_setting", "fields: a list of names")
-    content = {name: record.content.get(str(place)) for place, name in enumerate(names)}
+    content = {name: record.content.get(str(column)) for column, name in enumerate(names)}
     return Fields(content if len(record.content) >= _LEAST_FIELDS else {})
 
 
@@ -85,7 +85,7 @@ def _translate(record: Record, context: Context) -> Iterator[Draft]:
     agent = fields.text("final-dispname") or _number(fields, "final-dn") or None
     is_answered = (fields.text("final-type") or "").lower() == "extension" and answered is not None
     if is_answered and answered == started:
-        # 3CX took the call itself, and nothing says when the agent did: an answer then would be a wait of nothing.
+        # 3CX took the call itself and does not report when the agent did: the wait is unknown.
         raise UnusableError("missing_field", "time-answered: that of the agent; 3CX answered this call before its queue")
     common = {"conversation_id": f"{context.source}:{call}", "contact_id": f"{context.source}:{call}"}
     customer = context.caller(fields.text("from-no"))
@@ -93,9 +93,9 @@ def _translate(record: Record, context: Context) -> Iterator[Draft]:
     yield draft("contact.queued", f"{call}-queued", started, **common, queue=queue, channel="voice")
     waited_to = answered if is_answered and answered is not None else ended
     missed = dict.fromkeys(filter(None, (each.strip().rpartition(".")[2] for each in (fields.text("missed-queue-calls") or "").split(";"))))
-    for place, extension in enumerate(list(missed)[:100]):
-        offer: dict[str, Any] = {"agent": extension, "queue": queue, "outcome": "no_answer", "sequence": place}
-        yield draft("contact.offer_ended", f"{call}-missed-{place}", waited_to, **common, **offer)
+    for position, extension in enumerate(list(missed)[:100]):
+        offer: dict[str, Any] = {"agent": extension, "queue": queue, "outcome": "no_answer", "sequence": position}
+        yield draft("contact.offer_ended", f"{call}-missed-{position}", waited_to, **common, **offer)
     by = _BY.get((fields.text("reason-terminated") or "").lower())
     if is_answered and answered is not None:
         yield draft("contact.answered", f"{call}-answered", answered, **common, queue=queue, agent=agent, sequence=100)
@@ -120,8 +120,8 @@ CONNECTOR: Final = Connector(
     delivery="journal",
     ways=("connection", "file"),
     kinds={
-        "call": "of a call from outside to a queue contact.arrived, contact.queued, contact.offer_ended (no_answer) of each agent who "
-        "missed it, and contact.answered and contact.ended, or contact.left_queue (abandoned, overflow); of others nothing"
+        "call": "for a call from outside to a queue contact.arrived, contact.queued, contact.offer_ended (no_answer) of each agent who "
+        "missed it, and contact.answered and contact.ended, or contact.left_queue (abandoned, overflow); for other calls nothing"
     },
     ignored={"other": "has fewer fields than any record"},
     read=_read,
@@ -147,7 +147,7 @@ CONNECTOR: Final = Connector(
         Setting(name="tls_ca", meaning="File of the authority that signed the certificate, if it is your own.", default=""),
     ),
     guessed=(
-        "what stands in to-type and final-type: Queue and Extension",
+        "the values of to-type and final-type: Queue and Extension",
         "a call that the caller did not end and no agent answered went elsewhere (overflow)",
         "times are those of the zone of 3CX",
     ),

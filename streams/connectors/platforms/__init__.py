@@ -1,4 +1,4 @@
-"""The platforms: one file each, whose ``CONNECTOR`` says all of it; what is in this folder is all that there is."""
+"""The platforms: one file each, which its ``CONNECTOR`` describes in full; this folder is the list of all."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ __all__ = ["connector", "names"]
 
 @cache
 def names() -> tuple[str, ...]:
-    """Return the names of all connectors, in order; nothing of them is imported."""
+    """Return the names of all connectors, in order, without importing any."""
     return tuple(sorted(each.name.replace("_", "-") for each in iter_modules(__path__)))
 
 
 def connector(name: str) -> Connector:
-    """Return a connector by its name; raise KeyError for one that is not there."""
+    """Return a connector by its name; raise KeyError for an unknown one."""
     if name not in names():
         raise KeyError(name)
-    found: Connector = import_module(f"{__name__}.{name.replace('-', '_')}").CONNECTOR
-    return found
+    imported: Connector = import_module(f"{__name__}.{name.replace('-', '_')}").CONNECTOR
+    return imported

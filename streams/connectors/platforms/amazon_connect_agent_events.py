@@ -1,7 +1,7 @@
 """Amazon Connect's agent events, as Kinesis delivers them: what an agent's desktop shows before and after each change, and each 120 s.
 
-Both snapshots are in the event, so that each is understood by itself. Contacts are known from the moment they ring at an agent: who gives
-up in a queue is not seen, nor what waits. Beside contact events (setting `contact_events`) only what those leave out is told.
+Both snapshots are in the event, so that each is understood by itself. Contacts are known from the moment they ring at an agent: waiting and
+abandoned contacts are not seen. Beside contact events (setting `contact_events`) only what those leave out is reported.
 """
 
 from __future__ import annotations
@@ -37,20 +37,20 @@ def _translate(record: Record, context: Context) -> Iterator[Draft]:
     at, event = fields.need_time("EventTimestamp"), fields.need("EventId")
     after, before = _snapshot(fields, "CurrentAgentSnapshot"), _snapshot(fields, "PreviousAgentSnapshot")
     username = next((name for each in (after, before) if each and (name := each.text("Configuration.Username"))), None)
-    # Beside contact events the agent goes by the name that those give, which know no user names.
-    who = agent(context, fields.text("AgentARN"), None if context.settings.get("contact_events") else username)
-    if who is None:
+    # Beside contact events the agent has the name that those give: they have no user names.
+    person = agent(context, fields.text("AgentARN"), None if context.settings.get("contact_events") else username)
+    if person is None:
         raise UnusableError("missing_field", "AgentARN: required")
     if fields.need("EventType") == "HEART_BEAT":
-        yield draft("agent.heartbeat", event, at, person_id=who)
+        yield draft("agent.heartbeat", event, at, person_id=person)
         return
-    yield from _states(fields, before, after, at, who)
-    told = {contact: _Contact(each, contact, who, at, context) for contact, each in _contacts(after).items()}
-    known = {contact: _Contact(each, contact, who, at, context) for contact, each in _contacts(before).items()}
-    for contact, shown in sorted({**known, **told}.items()):
-        now, then = told.get(contact), known.get(contact)
-        if then is None or now is None or now.state != then.state:
-            yield from shown.changed(then, now)
+    yield from _states(fields, before, after, at, person)
+    current = {contact: _Contact(each, contact, person, at, context) for contact, each in _contacts(after).items()}
+    previous = {contact: _Contact(each, contact, person, at, context) for contact, each in _contacts(before).items()}
+    for contact, shown in sorted({**previous, **current}.items()):
+        new, old = current.get(contact), previous.get(contact)
+        if old is None or new is None or new.state != old.state:
+            yield from shown.changed(old, new)
 
 
 def _snapshot(fields: Fields, name: str) -> Fields | None:
@@ -63,27 +63,27 @@ def _contacts(snapshot: Fields | None) -> dict[str, Fields]:
     return {each.need("ContactId"): each for each in entries}
 
 
-def _states(fields: Fields, before: Fields | None, after: Fields | None, at: datetime, who: str) -> Iterator[Draft]:
+def _states(fields: Fields, before: Fields | None, after: Fields | None, at: datetime, person: str) -> Iterator[Draft]:
     """Yield presence and activity where they changed."""
     event = fields.need("EventId")
     if fields.need("EventType") == "LOGOUT":
-        yield draft("agent.state_changed", f"{event}-presence", at, person_id=who, axis="presence", state="offline")
+        yield draft("agent.state_changed", f"{event}-presence", at, person_id=person, axis="presence", state="offline")
         return
     if after is None:
         return
-    places = ("AgentStatus.ARN", "AgentStatus.Name", "AgentStatus.StartTimestamp")
-    if before is None or any(before.get(place) != after.get(place) for place in places):
+    paths = ("AgentStatus.ARN", "AgentStatus.Name", "AgentStatus.StartTimestamp")
+    if before is None or any(before.get(path) != after.get(path) for path in paths):
         name = after.need("AgentStatus.Name")
         presence = _PRESENCE.get((after.text("AgentStatus.Type") or name).upper(), name.lower())
         since = after.time("AgentStatus.StartTimestamp") or at
-        yield draft("agent.state_changed", f"{event}-presence", since, person_id=who, axis="presence", state=presence, reason=name)
+        yield draft("agent.state_changed", f"{event}-presence", since, person_id=person, axis="presence", state=presence, reason=name)
     activity = _activity(after)
     if before is None or activity != _activity(before):
-        yield draft("agent.state_changed", f"{event}-activity", at, person_id=who, axis="activity", state=activity)
+        yield draft("agent.state_changed", f"{event}-activity", at, person_id=person, axis="activity", state=activity)
 
 
 def _activity(snapshot: Fields) -> str:
-    """Return what an agent does by the contacts that are shown."""
+    """Return an agent's activity by the contacts of a snapshot."""
     states = {each.text("State") for each in snapshot.entries("Contacts")}
     talked = any(each.get("ConnectedToAgentTimestamp") is not None for each in snapshot.entries("Contacts"))
     if states & _TALKING:
@@ -96,9 +96,9 @@ def _activity(snapshot: Fields) -> str:
 class _Contact:
     """A contact as a snapshot shows it."""
 
-    def __init__(self, fields: Fields, contact: str, who: str, at: datetime, context: Context) -> None:
+    def __init__(self, fields: Fields, contact: str, person: str, at: datetime, context: Context) -> None:
         self._fields = fields
-        self._contact, self._who, self._at = contact, who, at
+        self._contact, self._person, self._at = contact, person, at
         self._beside = bool(context.settings.get("contact_events"))
         self.state = fields.need("State")
         self.queue = queue(context, fields.text("Queue.ARN"), fields.text("Queue.Name"))
@@ -106,13 +106,13 @@ class _Contact:
         self.answered = fields.time("ConnectedToAgentTimestamp")
         self._common: dict[str, Any] = {"conversation_id": conversation(fields, "InitialContactId", "ContactId"), "contact_id": contact}
 
-    def changed(self, then: _Contact | None, now: _Contact | None) -> Iterator[Draft]:
-        """Yield what the way from one state to another tells."""
-        before, after = then.state if then is not None else "", now.state if now is not None else ""
+    def changed(self, old: _Contact | None, new: _Contact | None) -> Iterator[Draft]:
+        """Yield the events of a change from one state to another."""
+        before, after = old.state if old is not None else "", new.state if new is not None else ""
         if after == "CONNECTING":
             yield self._draft("contact.agent_offered", self.since, queue=self.queue)
         if before == "CONNECTING" or (before not in _TALKING and after in _NOT_ANSWERED):
-            yield from self._offer_ended(then, after)
+            yield from self._offer_ended(old, after)
         if after in _TALKING and before not in _TALKING:
             yield from self._begun()
         if before in _TALKING or after in _TALKING:
@@ -125,11 +125,11 @@ class _Contact:
             yield self._draft("contact.wrapped_up", self._at)
 
     def _draft(self, kind: str, at: datetime, **fields: Any) -> Draft:
-        event = f"{self._contact}-{self._who}-{kind.partition('.')[2]}-{at.timestamp():.3f}"
-        return draft(kind, event, at, **self._common, agent=self._who, **fields)
+        event = f"{self._contact}-{self._person}-{kind.partition('.')[2]}-{at.timestamp():.3f}"
+        return draft(kind, event, at, **self._common, agent=self._person, **fields)
 
-    def _offer_ended(self, then: _Contact | None, after: str) -> Iterator[Draft]:
-        began = then.since if then is not None and then.state == "CONNECTING" else None
+    def _offer_ended(self, old: _Contact | None, after: str) -> Iterator[Draft]:
+        began = old.since if old is not None and old.state == "CONNECTING" else None
         at = self.since if after else self._at
         seconds = (at - began).total_seconds() if began is not None else None
         outcome = "accepted" if after in _TALKING else _NOT_ANSWERED.get(after, "withdrawn")
@@ -179,12 +179,12 @@ CONNECTOR: Final = Connector(
     translate=_translate,
     reports={
         "arrival": "a contact is known from the moment it rings at an agent",
-        "queue": "who leaves a queue without an answer is not seen: offered counts those that were answered, abandoned nothing",
+        "queue": "contacts that leave a queue without an answer are not seen: offered counts answered ones alone, abandoned none",
         "ring": "",
         "hold": "",
         "wrap_up": "",
-        "ended_by": "agent events do not say who hung up",
-        "transfer": "an agent's desktop does not say to whom a contact goes on",
+        "ended_by": "agent events do not report the party that hung up",
+        "transfer": "an agent's desktop does not report where a contact is transferred to",
         "agent_state": "",
     },
     nothing_for=("offered", "abandoned", "answer_rate", "abandon_rate", "service_level", "service_level_live", "time_to_abandon"),
@@ -207,11 +207,11 @@ CONNECTOR: Final = Connector(
         *ASKED,
         Setting(
             name="contact_events",
-            meaning="Contact events of the same Connect come too, as a source joined with this one: they tell answers and ends.",
+            meaning="Contact events of the same Connect arrive too, as a source joined with this one: they report answers and ends.",
             default=False,
         ),
     ),
     credentials=CREDENTIALS,
     extra="amazon",
-    guessed=("`PAUSED` is a task put aside: its time goes on",),
+    guessed=("`PAUSED` is a task that the agent paused: its time continues",),
 )

@@ -1,7 +1,7 @@
 """Amazon Connect's contact events, as EventBridge delivers them to a queue of SQS or an API destination; with the envelope or without.
 
-They are delivered at best effort and in no order, and each has all that is known of its contact by then: each tells everything that its
-fields say, under ids of contact and transition, so that one that is lost is told by the next.
+They are delivered at best effort and in no order. Each has all that is known of its contact by then: its fields become events with ids of
+contact and transition, so that the next one makes up for one that is lost.
 """
 
 from __future__ import annotations
@@ -58,15 +58,15 @@ def _kind(record: Record) -> str:
 
 
 def _translate(record: Record, context: Context) -> Iterator[Draft]:
-    """Yield all that an event says of its contact so far."""
+    """Yield the events of a contact up to this one."""
     detail = _detail(record)
     contact = detail.need("contactId")
     method, channel = detail.text("initiationMethod"), CHANNELS.get((detail.text("channel") or "").upper())
     begun = detail.need_time("initiationTimestamp")
-    queued, over = detail.time("queueInfo.enqueueTimestamp"), detail.time("disconnectTimestamp")
+    queued, ended = detail.time("queueInfo.enqueueTimestamp"), detail.time("disconnectTimestamp")
     answered = detail.time("agentInfo.connectedToAgentTimestamp")
     name = queue(context, detail.text("queueInfo.queueArn"))
-    who = agent(context, detail.text("agentInfo.agentArn"))
+    agent_name = agent(context, detail.text("agentInfo.agentArn"))
     common = {"conversation_id": conversation(detail, "initialContactId", "contactId"), "contact_id": contact}
     if method not in CONTINUES and channel is not None:
         yield draft("contact.arrived", f"{contact}-arrived", begun, **common, channel=channel, direction=direction(method, channel))
@@ -78,36 +78,36 @@ def _translate(record: Record, context: Context) -> Iterator[Draft]:
         yield draft("contact.queued", at, queued, **common, queue=name, channel=channel, related_contact_id=before)
     if answered is not None:
         reports = ["hold", "wrap_up", "ring"] if context.settings.get("agent_events") else ["wrap_up"]
-        yield draft("contact.answered", f"{contact}-answered", answered, **common, queue=name, agent=who, reports=reports)
-    if over is None:
+        yield draft("contact.answered", f"{contact}-answered", answered, **common, queue=name, agent=agent_name, reports=reports)
+    if ended is None:
         return
     if answered is not None:
-        yield draft("contact.ended", f"{contact}-ended", over, **common)
+        yield draft("contact.ended", f"{contact}-ended", ended, **common)
         if detail.text("eventType") == "COMPLETED":
-            yield from _wrapped_up(detail, contact, who, common)
+            yield from _wrapped_up(detail, contact, agent_name, common)
     elif queued is not None and name is not None:
-        yield draft("contact.left_queue", f"{contact}-left", over, **common, queue=name, reason="abandoned")
+        yield draft("contact.left_queue", f"{contact}-left", ended, **common, queue=name, reason="abandoned")
     elif method == "INBOUND":
-        yield draft("contact.not_offered", f"{contact}-left", over, **common, reason="menu_ended")
+        yield draft("contact.not_offered", f"{contact}-left", ended, **common, reason="menu_ended")
 
 
 def _of_before(before: str, method: str | None, begun: datetime, conversation_id: str) -> Iterator[Draft]:
-    """Yield what a contact says of the one that it goes on from, whose own events know of no other."""
+    """Yield how the contact before ended in this one: its own events do not report that."""
     common = {"conversation_id": conversation_id, "contact_id": before}
     if method == "TRANSFER":
-        # The agent may stay until another has joined; the contact's own end says when not any more. Of several the last word holds.
+        # The agent may stay until another has joined: the contact's own end reports when. Of several transfers the last counts.
         yield draft("contact.transferred", f"{before}-transferred", begun, **common, agent_stays=True, revision=to_ms(begun))
     elif method == "QUEUE_TRANSFER":
         yield draft("contact.left_queue", f"{before}-left", begun, **common, reason="transfer", revision=1)
 
 
-def _wrapped_up(detail: Fields, contact: str, who: str | None, common: dict[str, str]) -> Iterator[Draft]:
-    """Yield the work after the contact; where the event names none there was none."""
+def _wrapped_up(detail: Fields, contact: str, agent_name: str | None, common: dict[str, str]) -> Iterator[Draft]:
+    """Yield the work after the contact; an event without its times means none."""
     began = detail.time("agentInfo.afterContactWorkStartTimestamp") or detail.need_time("disconnectTimestamp")
     ended = detail.time("agentInfo.afterContactWorkEndTimestamp") or began
-    yield draft("contact.wrap_up_started", f"{contact}-wrap-up-started", began, **common, agent=who)
+    yield draft("contact.wrap_up_started", f"{contact}-wrap-up-started", began, **common, agent=agent_name)
     seconds = detail.seconds("agentInfo.afterContactWorkDuration")
-    yield draft("contact.wrapped_up", f"{contact}-wrapped-up", ended, **common, agent=who, wrap_up_seconds=seconds)
+    yield draft("contact.wrapped_up", f"{contact}-wrapped-up", ended, **common, agent=agent_name, wrap_up_seconds=seconds)
 
 
 CONNECTOR: Final = Connector(
@@ -118,18 +118,18 @@ CONNECTOR: Final = Connector(
     ways=("webhook", "pull", "file"),
     kinds={
         "INITIATED": "contact.arrived; of a transfer contact.transferred or left_queue of the contact before",
-        "CONNECTED_TO_SYSTEM": "what it says of the contact so far",
+        "CONNECTED_TO_SYSTEM": "the events of the contact so far",
         "QUEUED": "contact.queued",
         "CONNECTED_TO_AGENT": "contact.answered",
         "DISCONNECTED": "contact.ended; in a queue contact.left_queue: abandoned; before any contact.not_offered",
         "COMPLETED": "contact.wrap_up_started and contact.wrapped_up",
     },
     ignored={
-        "AMD_DISABLED": "says that answering machines are not looked for",
+        "AMD_DISABLED": "reports that answering machines are not detected",
         "CONTACT_DATA_UPDATED": "attributes, tags and routing criteria, which no figure needs",
-        "PAUSED": "an agent put a task aside; its time goes on",
-        "RESUMED": "an agent took a task up again",
-        "CASE": "a case is no contact; the contacts of it are told by themselves",
+        "PAUSED": "an agent paused a task; its time continues",
+        "RESUMED": "an agent resumed a task",
+        "CASE": "a case is no contact; its contacts have their own events",
         **NOT_OF_A_CUSTOMER,
     },
     read=json_records,
@@ -138,12 +138,12 @@ CONNECTOR: Final = Connector(
     reports={
         "arrival": "",
         "queue": "",
-        "ring": "contact events do not say whom a contact rings; agent events do",
-        "hold": "contact events do not tell hold; agent events and contact records do",
+        "ring": "contact events do not report the agent that a contact rings; agent events do",
+        "hold": "contact events do not report hold; agent events and contact records do",
         "wrap_up": "",
-        "ended_by": "contact events do not say who hung up",
+        "ended_by": "contact events do not report the party that hung up",
         "transfer": "",
-        "agent_state": "agent events tell it",
+        "agent_state": "agent events report it",
     },
     personal=(
         *(
@@ -155,11 +155,11 @@ CONNECTOR: Final = Connector(
     settings=(
         QUEUES,
         AGENTS,
-        Setting(name="queue_url", meaning="Of the queue of SQS that the rule of EventBridge fills; needed to ask it"),
+        Setting(name="queue_url", meaning="Of the queue of SQS that the rule of EventBridge fills; needed to poll it"),
         *ASKED,
         Setting(
             name="agent_events",
-            meaning="Agent events of the same Connect come too, as a source joined with this one: hold and rings are known.",
+            meaning="Agent events of the same Connect arrive too, as a source joined with this one: hold and rings are known.",
             default=False,
         ),
     ),
@@ -167,7 +167,7 @@ CONNECTOR: Final = Connector(
     credentials=CREDENTIALS,
     extra="amazon",
     guessed=(
-        "who is disconnected in a queue gave up, also where a flow ended the contact",
+        "a customer who is disconnected in a queue abandoned it, also where a flow ended the contact",
         "the events of a transfer name the contact before as `previousContactId`",
     ),
 )

@@ -1,7 +1,7 @@
 """Amazon Connect's contact records (CTR), as Kinesis or Firehose deliver them once a contact is over; a transfer begins a new contact.
 
-A record is delivered at least once, and again with a later ``LastUpdateTimestamp`` when something in it changed: the last word holds.
-What excludes each other shares an id, so that a later word replaces an earlier one of another kind.
+A record is delivered at least once, and again with a later ``LastUpdateTimestamp`` when something in it changed: the latest version counts.
+Events that exclude each other share an id, so that a later version replaces an earlier one of another kind.
 """
 
 from __future__ import annotations
@@ -68,43 +68,44 @@ def _translate(record: Record, context: Context) -> Iterator[Draft]:
     elif queued is not None and name is not None:
         yield from _left(fields, contact, name, common)
     elif method == "INBOUND" and fields.get("NextContactId") is None and fields.get("DisconnectTimestamp") is not None:
-        over = fields.need_time("DisconnectTimestamp")
-        yield draft("contact.not_offered", f"{contact}-over", over, **common, reason="menu_ended")
+        ended = fields.need_time("DisconnectTimestamp")
+        yield draft("contact.not_offered", f"{contact}-over", ended, **common, reason="menu_ended")
 
 
 def _answered(fields: Fields, contact: str, name: str | None, context: Context, common: dict[str, Any]) -> Iterator[Draft]:
-    who = agent(context, fields.text("Agent.ARN"), fields.text("Agent.Username"))
+    agent_name = agent(context, fields.text("Agent.ARN"), fields.text("Agent.Username"))
     at, hold = fields.need_time("Agent.ConnectedToAgentTimestamp"), fields.seconds("Agent.CustomerHoldDuration")
     reports = ["wrap_up"] if hold is None else ["hold", "wrap_up"]
-    yield draft("contact.answered", f"{contact}-out-of-queue", at, **common, agent=who, queue=name, reports=reports)
+    yield draft("contact.answered", f"{contact}-out-of-queue", at, **common, agent=agent_name, queue=name, reports=reports)
     if hold is not None:
-        # How long the customer was on hold is told, not when: it stands right after the answer.
-        yield draft("contact.resumed", f"{contact}-resumed", at + timedelta(seconds=hold), **common, agent=who, hold_seconds=hold)
-    over = fields.time("DisconnectTimestamp")
-    if over is not None:
+        # The record has the length of the hold, not its time: it is placed right after the answer.
+        yield draft("contact.resumed", f"{contact}-resumed", at + timedelta(seconds=hold), **common, agent=agent_name, hold_seconds=hold)
+    disconnected = fields.time("DisconnectTimestamp")
+    if disconnected is not None:
         passed_on = fields.time("TransferCompletedTimestamp")
         if passed_on is not None or fields.get("NextContactId") is not None:
-            yield draft("contact.transferred", f"{contact}-over", passed_on or over, **common, from_queue=name, agent=who)
+            yield draft("contact.transferred", f"{contact}-over", passed_on or disconnected, **common, from_queue=name, agent=agent_name)
         else:
             reason = fields.text("DisconnectReason")
-            yield draft("contact.ended", f"{contact}-over", over, **common, by=_BY.get(reason or ""), reason=reason)
+            yield draft("contact.ended", f"{contact}-over", disconnected, **common, by=_BY.get(reason or ""), reason=reason)
     began, ended = fields.time("Agent.AfterContactWorkStartTimestamp"), fields.time("Agent.AfterContactWorkEndTimestamp")
     seconds = fields.seconds("Agent.AfterContactWorkDuration")
     if began is not None:
-        yield draft("contact.wrap_up_started", f"{contact}-wrap-up-started", began, **common, agent=who)
-    if ended is not None or (seconds == 0 and over is not None):
-        yield draft("contact.wrapped_up", f"{contact}-wrapped-up", ended or over or at, **common, agent=who, wrap_up_seconds=seconds)
+        yield draft("contact.wrap_up_started", f"{contact}-wrap-up-started", began, **common, agent=agent_name)
+    if ended is not None or (seconds == 0 and disconnected is not None):
+        wrapped_up = ended or disconnected or at
+        yield draft("contact.wrapped_up", f"{contact}-wrapped-up", wrapped_up, **common, agent=agent_name, wrap_up_seconds=seconds)
 
 
 def _left(fields: Fields, contact: str, name: str | None, common: dict[str, Any]) -> Iterator[Draft]:
-    """Yield that a contact left its queue without an answer: to another queue or flow, or for good."""
+    """Yield how a contact left its queue without an answer: to another queue or flow, or for good."""
     left = fields.time("Queue.DequeueTimestamp") or fields.time("DisconnectTimestamp")
     if left is None:
         return
     if fields.get("NextContactId") is not None:
         reason = "transfer"
     else:
-        # A flow that takes a customer out of a queue does not say why.
+        # A flow that takes a customer out of a queue reports no reason.
         reason = "abandoned" if fields.text("DisconnectReason") == "CUSTOMER_DISCONNECT" else "withdrawn"
     yield draft("contact.left_queue", f"{contact}-out-of-queue", left, **common, queue=name, reason=reason)
 
@@ -125,12 +126,12 @@ CONNECTOR: Final = Connector(
     reports={
         "arrival": "",
         "queue": "",
-        "ring": "a record says only how many agents were tried",
+        "ring": "a record has only the number of agents that were tried",
         "hold": "",
         "wrap_up": "",
         "ended_by": "",
         "transfer": "",
-        "agent_state": "agent events tell it",
+        "agent_state": "agent events report it",
     },
     personal=(
         "CustomerEndpoint",
@@ -151,7 +152,7 @@ CONNECTOR: Final = Connector(
     credentials=CREDENTIALS,
     extra="amazon",
     guessed=(
-        "when the customer was on hold is not told, only how long: the hold stands right after the answer",
-        "why a flow took a customer out of a queue is not told: `withdrawn`",
+        "the time of the hold is not reported, only its length: it is placed right after the answer",
+        "the reason why a flow took a customer out of a queue is not reported: `withdrawn`",
     ),
 )

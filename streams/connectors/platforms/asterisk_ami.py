@@ -1,7 +1,7 @@
-"""Asterisk's manager interface (AMI), Asterisk 12 and later: blocks of headers, of which those about queues, hold and members are counted.
+"""Asterisk's manager interface (AMI), Asterisk 12 and later: blocks of headers; those about queues, hold and members are counted.
 
-A call is ``source:Uniqueid`` of the caller's channel, as in the queue_log. The events of a call are joined by ``Linkedid``: hold is told of
-the agent's channel, which is the ``DestUniqueid`` of the answer.
+A call is ``source:Uniqueid`` of the caller's channel, as in the queue_log. The events of a call are joined by ``Linkedid``: hold has the
+agent's channel, which is the ``DestUniqueid`` of the answer.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["CONNECTOR"]
 _RENAMED: Final = {"QueueMemberPaused": "QueueMemberPause"}
 
 _MEMBER: Final = {
-    "QueueMember": "what QueueStatus says of a member: as QueueMemberStatus",
+    "QueueMember": "a member in the answer to QueueStatus: as QueueMemberStatus",
     "QueueMemberAdded": "agent.state_changed, axis presence",
     "QueueMemberRemoved": "agent.state_changed, axis presence: offline once removed from the last queue",
     "QueueMemberPause": "agent.state_changed, axis presence: the reason while no queue may ring the member",
@@ -36,8 +36,8 @@ _MEMBER: Final = {
 _CALL: Final = {
     "Newchannel": "contact.arrived, if its context is one of `arrival_contexts`",
     "QueueCallerJoin": "contact.queued; with a key for customers contact.arrived before it",
-    "QueueEntry": "what QueueStatus says of a caller who waits: contact.queued",
-    "QueueCallerAbandon": "contact.left_queue: abandoned, unless QUEUESTATUS says that the caller left otherwise",
+    "QueueEntry": "a waiting caller in the answer to QueueStatus: contact.queued",
+    "QueueCallerAbandon": "contact.left_queue: abandoned, unless QUEUESTATUS reports another reason",
     "AgentCalled": "contact.agent_offered",
     "AgentRingNoAnswer": "contact.offer_ended: no_answer",
     "AgentDump": "contact.offer_ended: declined",
@@ -49,7 +49,7 @@ _CALL: Final = {
     "Hangup": "contact.ended, of a caller who is still in a queue or with an agent",
 }
 
-#: QUEUESTATUS → type of the event and its reason; what is not here says nothing that other events do not.
+#: QUEUESTATUS → type of the event and its reason; other values report nothing beyond other events.
 _LEFT: Final[dict[str, tuple[str, str | None]]] = {
     "TIMEOUT": ("contact.left_queue", "timeout"),
     "LEAVEEMPTY": ("contact.left_queue", "empty"),
@@ -61,7 +61,7 @@ _LEFT: Final[dict[str, tuple[str, str | None]]] = {
 }
 _BY: Final = {"agent": "agent", "caller": "customer"}
 
-#: What is kept of one ``Linkedid`` at most.
+#: The most entries that are stored for one ``Linkedid``.
 _MAX_LEGS, _MAX_HOLDS = 50, 20
 
 
@@ -85,7 +85,7 @@ def _key(record: Record) -> str:
 
 
 def _long(name: str, fields: Fields) -> timedelta:
-    """Return how long something took; no call is older than a year."""
+    """Return a duration, at most a year."""
     return timedelta(seconds=min(fields.seconds(name) or 0, 365 * 86_400))
 
 
@@ -100,13 +100,13 @@ def _compare(record: Record, seen: Seen | None, context: Context) -> Compared:
     }
     events = list(_of_call(fields, kind, state, context))
     if context.settings.get("beside_queue_log"):
-        events = [each for each in events if each["type"] in _BESIDE]
+        events = [each for each in events if each["type"] in _NOT_IN_QUEUE_LOG]
     is_over = kind == "Hangup" and not state["callers"] and fields.text("Uniqueid") == (fields.text("Linkedid") or fields.text("Uniqueid"))
     return Compared(events, None if is_over else state)
 
 
-#: What the queue_log of the same Asterisk does not tell.
-_BESIDE: Final = frozenset({"contact.arrived", "contact.agent_offered", "contact.held", "contact.resumed"})
+#: Events that the queue_log of the same Asterisk does not have.
+_NOT_IN_QUEUE_LOG: Final = frozenset({"contact.arrived", "contact.agent_offered", "contact.held", "contact.resumed"})
 
 
 def _of_call(fields: Fields, kind: str, state: dict[str, Any], context: Context) -> Iterator[Draft]:
@@ -127,7 +127,7 @@ def _of_call(fields: Fields, kind: str, state: dict[str, Any], context: Context)
             yield draft("contact.ended", hashed_id(uid, "hung up", at.isoformat()), at, **call)
         return
     if kind == "VarSet":
-        yield from _said_why(fields, at, caller, state, context)
+        yield from _queue_status(fields, at, caller, state, context)
         return
     queue = fields.need("Queue")
     if kind in {"QueueCallerJoin", "QueueEntry"}:
@@ -135,19 +135,19 @@ def _of_call(fields: Fields, kind: str, state: dict[str, Any], context: Context)
         return
     if kind == "QueueCallerAbandon":
         if caller is None or caller[1] != "gone":
-            # Of a caller whose entry is known the wait follows; said, it would count one who is told to have left for another reason.
+            # For a known entry the wait is computed; reported, it would count a caller who left for another reason.
             wait = fields.seconds("HoldTime") if caller is None else None
             left = {"reason": "abandoned", "wait_seconds": wait, "sequence": 1}
             yield draft("contact.left_queue", hashed_id(uid, queue, "abandoned", at.isoformat()), at, **call, queue=queue, **left)
-            _note(state, uid, queue, "abandoned", at.isoformat())
+            _record_caller(state, uid, queue, "abandoned", at.isoformat())
         return
     yield from _of_agent(fields, kind, at, state, context)
 
 
-def _said_why(fields: Fields, at: datetime, caller: list[Any] | None, state: dict[str, Any], context: Context) -> Iterator[Draft]:
-    """Yield how a caller left by what Queue() says at its end.
+def _queue_status(fields: Fields, at: datetime, caller: list[Any] | None, state: dict[str, Any], context: Context) -> Iterator[Draft]:
+    """Yield how a caller left by the status of Queue() at its end.
 
-    Time-outs and queues without members are told by QueueCallerAbandon first, as if the caller had given up: this goes before it.
+    QueueCallerAbandon reports time-outs and queues without members too, and first: the status overrides it.
     """
     uid, left = fields.need("Uniqueid"), _LEFT.get(fields.text("Value") or "")
     if left is None:
@@ -156,7 +156,7 @@ def _said_why(fields: Fields, at: datetime, caller: list[Any] | None, state: dic
     if caller is not None and caller[1] == "abandoned":
         at = Fields({"at": caller[2]}).need_time("at")
     yield draft(left[0], hashed_id(uid, "left", at.isoformat()), at, **_common(context, uid), queue=queue, reason=left[1])
-    _note(state, uid, queue, "gone")
+    _record_caller(state, uid, queue, "gone")
 
 
 def _joined(fields: Fields, kind: str, queue: str, at: datetime, state: dict[str, Any], context: Context) -> Iterator[Draft]:
@@ -171,11 +171,11 @@ def _joined(fields: Fields, kind: str, queue: str, at: datetime, state: dict[str
     if customer is not None and not context.settings.get("arrival_contexts"):
         yield draft("contact.arrived", hashed_id(uid, "arrived"), at, **call, channel="voice", customer_key=customer)
     yield draft("contact.queued", hashed_id(uid, queue, "queued", at.isoformat()), at, **call, queue=queue, channel="voice")
-    _note(state, uid, queue, "waiting")
+    _record_caller(state, uid, queue, "waiting")
 
 
 def _of_agent(fields: Fields, kind: str, at: datetime, state: dict[str, Any], context: Context) -> Iterator[Draft]:
-    """Yield what is told of an agent and a caller."""
+    """Yield the events of an agent and a caller."""
     uid, queue, agent = fields.need("Uniqueid"), fields.need("Queue"), member(fields)
     call, leg = _common(context, uid) | {"agent": agent, "queue": queue}, fields.text("DestUniqueid")
     ring = fields.seconds("RingTime")
@@ -189,17 +189,17 @@ def _of_agent(fields: Fields, kind: str, at: datetime, state: dict[str, Any], co
     else:
         caller = state["callers"].get(uid, ["", "", ""])
         if kind == "AgentConnect" or caller[:2] == [queue, "waiting"]:
-            # The same id whichever of both tells it.
+            # The same id from both kinds of event.
             answered = at if kind == "AgentConnect" else at - _long("TalkTime", fields)
-            said = {"wait_seconds": fields.seconds("HoldTime"), "reports": ["hold"] if context.settings.get("hold", True) else None}
-            yield draft("contact.answered", hashed_id(uid, leg or queue, agent, "answered"), answered, **call, **said)
+            answer = {"wait_seconds": fields.seconds("HoldTime"), "reports": ["hold"] if context.settings.get("hold", True) else None}
+            yield draft("contact.answered", hashed_id(uid, leg or queue, agent, "answered"), answered, **call, **answer)
         if kind == "AgentConnect":
-            _note(state, uid, queue, "talking")
+            _record_caller(state, uid, queue, "talking")
         else:
             yield from _completed(fields, at, hashed_id(uid, leg or queue, agent, "completed"), _common(context, uid), agent)
-            # Who is passed on waits in the next queue before the end here is told.
+            # A transferred caller waits in the next queue before the end here is reported.
             if caller[0] == queue:
-                _note(state, uid, queue, "gone")
+                _record_caller(state, uid, queue, "gone")
 
 
 def _completed(fields: Fields, at: datetime, event_id: str, call: dict[str, str], agent: str) -> Iterator[Draft]:
@@ -210,16 +210,16 @@ def _completed(fields: Fields, at: datetime, event_id: str, call: dict[str, str]
 
 
 def _known_leg(leg: str, uid: str, agent: str, fields: Fields, state: dict[str, Any], context: Context) -> Iterator[Draft]:
-    """Keep whose channel it is; yield what was told of the channel before that was known."""
-    # What the agent's phone says reaches a Local channel under the id of another one.
+    """Record the agent of a channel; yield the events of the channel that arrived before."""
+    # Hold by the agent's phone is reported under another id than that of the Local channel.
     is_local = (fields.text("DestChannel") or "").startswith("Local/")
     state["legs"].pop(leg, None)
     state["legs"][leg] = [uid, agent, is_local]
     while len(state["legs"]) > _MAX_LEGS:
         del state["legs"][next(iter(state["legs"]))]
     holds, state["holds"] = state["holds"], []
-    for channel, kind, at in holds:
-        yield from _hold(channel, kind, at, state, context)
+    for channel, kind, held_at in holds:
+        yield from _hold(channel, kind, held_at, state, context)
 
 
 def _hold(channel: str, kind: str, at: str, state: dict[str, Any], context: Context) -> Iterator[Draft]:
@@ -230,13 +230,13 @@ def _hold(channel: str, kind: str, at: str, state: dict[str, Any], context: Cont
         if leg is None:
             state["holds"] = [*state["holds"], [channel, kind, at]][-_MAX_HOLDS:]
     if leg is not None:
-        became = "contact.held" if kind == "Hold" else "contact.resumed"
-        yield draft(became, hashed_id(channel, kind, at), Fields({"at": at}).need_time("at"), **_common(context, leg[0]), agent=leg[1])
+        event = "contact.held" if kind == "Hold" else "contact.resumed"
+        yield draft(event, hashed_id(channel, kind, at), Fields({"at": at}).need_time("at"), **_common(context, leg[0]), agent=leg[1])
 
 
-def _note(state: dict[str, Any], uid: str, queue: str | None, what: str, at: str = "") -> None:
+def _record_caller(state: dict[str, Any], uid: str, queue: str | None, status: str, at: str = "") -> None:
     state["callers"].pop(uid, None)
-    state["callers"][uid] = [queue, what, at]
+    state["callers"][uid] = [queue, status, at]
     while len(state["callers"]) > _MAX_LEGS:
         del state["callers"][next(iter(state["callers"]))]
 
@@ -254,9 +254,9 @@ CONNECTOR: Final = Connector(
     ways=("connection", "file"),
     kinds=_CALL | _MEMBER,
     ignored={
-        "QueueCallerLeave": "comes with every way out of a queue and does not say which; other events do",
+        "QueueCallerLeave": "a caller left a queue, without the reason, which other events have",
         "Response": "an answer to an action",
-        "other": "says nothing about queues, hold or members",
+        "other": "not about queues, hold or members",
     },
     read=block_records,
     kind=_kind,
@@ -264,11 +264,11 @@ CONNECTOR: Final = Connector(
     key=_key,
     remembered_days=2,
     reports={
-        "arrival": "a channel is known to be a customer's only by its context: with the setting `arrival_contexts` it is told",
+        "arrival": "a channel is known to be a customer's only by its context: with the setting `arrival_contexts` it is reported",
         "queue": "",
         "ring": "",
         "hold": "",
-        "wrap_up": "Asterisk does not call a member who wraps up, and says so to no listener",
+        "wrap_up": "Asterisk does not call a member who wraps up, but sends no event",
         "ended_by": "",
         "transfer": "",
         "agent_state": "",
@@ -288,10 +288,10 @@ CONNECTOR: Final = Connector(
         Setting(
             name="arrival_contexts", meaning="Contexts of the dialplan in which customers' calls begin: their channels arrive.", default=[]
         ),
-        Setting(name="hold", meaning="Agents' phones tell Asterisk of hold; false where they do it by themselves.", default=True),
+        Setting(name="hold", meaning="Agents' phones report hold to Asterisk; false where they hold calls on their own.", default=True),
         Setting(
             name="beside_queue_log",
-            meaning="The queue_log of this Asterisk is read too, under the same source: only what it does not tell is told.",
+            meaning="The queue_log of this Asterisk is read too, under the same source: only what it lacks is reported.",
             default=False,
         ),
     ),
@@ -299,5 +299,5 @@ CONNECTOR: Final = Connector(
         Setting(name="user", meaning="The section of `manager.conf`.", required=True),
         Setting(name="secret", meaning="Its `secret`.", required=True),
     ),
-    guessed=("an agent behind a Local channel is the one on hold when a channel of the call that is not known holds",),
+    guessed=("hold by an unknown channel of a call is that of its agent behind a Local channel",),
 )

@@ -1,4 +1,4 @@
-"""Any chat bot that can send JSON: sessions that begin, are solved, end or go to people; names of fields are settings."""
+"""Any chat bot that can send JSON: sessions that begin, are solved, end or go to agents; names of fields are settings."""
 
 from __future__ import annotations
 
@@ -22,37 +22,37 @@ _FIELDS: Final = {
     "queue": "queue",
     "bot": "bot",
 }
-_WORDS: Final = ("started", "categorized", "confirmed_solved", "left", "handed_over", "nothing")
+_MEANINGS: Final = ("started", "categorized", "confirmed_solved", "left", "handed_over", "nothing")
 
 
 def _table(context: Context, setting: str, permitted: Iterable[str] | None) -> dict[str, str]:
-    found = context.settings.get(setting) or {}
-    if not isinstance(found, dict) or (permitted is not None and not set(map(str, found.values())) <= set(permitted)):
+    table = context.settings.get(setting) or {}
+    if not isinstance(table, dict) or (permitted is not None and not set(map(str, table.values())) <= set(permitted)):
         raise UnusableError("bad_setting", f"{setting}: a name a line" + (f", with one of {', '.join(permitted)}" if permitted else ""))
-    return {str(name): str(meaning) for name, meaning in found.items()}
+    return {str(name): str(meaning) for name, meaning in table.items()}
 
 
 def _translate(record: Record, context: Context) -> Iterable[Draft]:
     fields = Fields(record.content, context.zone)
     paths = {**_FIELDS, **_table(context, "fields", None)}
-    told = fields.need(paths["event"])
-    word = _table(context, "events", _WORDS).get(told, told)
-    if word not in _WORDS:
-        raise UnusableError("unknown_kind", f"{paths['event']}: one of {', '.join(_WORDS)}, or a word under events")
+    event = fields.need(paths["event"])
+    meaning = _table(context, "events", _MEANINGS).get(event, event)
+    if meaning not in _MEANINGS:
+        raise UnusableError("unknown_kind", f"{paths['event']}: one of {', '.join(_MEANINGS)}, or a text under events")
     at, category = fields.time(paths["time"]), fields.text(paths["category"])
     session = Session(context, connector="bot", identity=fields.need(paths["session"]))
-    which = fields.text(paths["id"]) or f"{word}\0{'' if at is None else at.isoformat()}\0{category if word == 'categorized' else ''}"
-    common: dict[str, Any] = {"started": {"kind": "bot", "category": category}, "categorized": {"category": category}}.get(word, {})
-    if word == "nothing":
+    which = fields.text(paths["id"]) or f"{meaning}\0{'' if at is None else at.isoformat()}\0{category if meaning == 'categorized' else ''}"
+    common: dict[str, Any] = {"started": {"kind": "bot", "category": category}, "categorized": {"category": category}}.get(meaning, {})
+    if meaning == "nothing":
         return []
-    if word == "categorized":
+    if meaning == "categorized":
         fields.need(paths["category"])
         return [session.event("contact.categorized", at, which, **common)]
-    if word == "started":
+    if meaning == "started":
         return [session.event("self_service.started", at, which, **common)]
-    if word == "handed_over":
+    if meaning == "handed_over":
         return [session.event("contact.handed_over", at, which, queue=fields.text(paths["queue"]), bot=fields.text(paths["bot"]))]
-    return [session.event("self_service.ended", at, which, kind="bot", outcome=word)]
+    return [session.event("self_service.ended", at, which, kind="bot", outcome=meaning)]
 
 
 CONNECTOR = Connector(
@@ -61,18 +61,18 @@ CONNECTOR = Connector(
     family="self_service",
     delivery="live",
     ways=("webhook", "file"),
-    kinds={"event": "self_service.started, self_service.ended, contact.handed_over or contact.categorized, by its word"},
+    kinds={"event": "self_service.started, self_service.ended, contact.handed_over or contact.categorized, by its meaning"},
     ignored={},
     read=json_records,
     kind=lambda _record: "event",
     translate=_translate,
     reports={"transfer": ""},
-    # What a bot sends beside the fields that are read is not known: everything may be personal.
+    # The fields that a bot sends beside these are unknown: any may be personal.
     personal=("*",),
     verification=Verification(kind="token", header="Authorization", prefix="Bearer "),
     settings=(
-        Setting(name="fields", meaning="Where event, session, id, time, category, queue and bot stand, as dotted paths", default=_FIELDS),
-        Setting(name="events", meaning=f"The bot's own word → one of {', '.join(_WORDS)}", default={}),
+        Setting(name="fields", meaning="Dotted paths of event, session, id, time, category, queue and bot", default=_FIELDS),
+        Setting(name="events", meaning=f"The bot's own name of an event → one of {', '.join(_MEANINGS)}", default={}),
         SESSION_IDS,
     ),
 )

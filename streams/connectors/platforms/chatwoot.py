@@ -1,4 +1,4 @@
-"""Chatwoot: conversations, messages and satisfaction by the webhooks of account and inbox; what both bring counts once."""
+"""Chatwoot: conversations, messages and satisfaction by the webhooks of account and inbox; an event sent by both counts once."""
 
 from __future__ import annotations
 
@@ -67,9 +67,10 @@ def _translate(record: Record, context: Context) -> Iterable[Draft]:
 def _created(fields: Fields, context: Context) -> Iterator[Draft]:
     conversation, at = fields.need("id"), fields.need_time("created_at")
     channel = channel_of(context, fields.text("channel"), _CHANNELS)
-    who = fields.text("meta.sender.email") or fields.text("meta.sender.phone_number") or fields.text("meta.sender.id")
-    yield about(conversation, "contact.arrived", "arrived", at, channel=channel, customer_key=context.customer(who and who.strip().lower()))
-    # Where a bot comes first, people are asked when it opens the conversation.
+    sender = fields.text("meta.sender.email") or fields.text("meta.sender.phone_number") or fields.text("meta.sender.id")
+    key = context.customer(sender and sender.strip().lower())
+    yield about(conversation, "contact.arrived", "arrived", at, channel=channel, customer_key=key)
+    # Where a bot answers first, the conversation is queued once the bot opens it.
     if not _with_bot(fields, context):
         yield about(conversation, "contact.queued", "queued", at, channel=channel, queue=queue_of(context, fields.text("inbox_id")))
 
@@ -82,7 +83,7 @@ def _with_bot(fields: Fields, context: Context) -> bool:
 
 
 def _changed(fields: Fields, context: Context) -> Iterator[Draft]:
-    """Yield what the changes mean; a change of status is told twice, by an event of its own and as an update."""
+    """Yield the events of the changes; a change of status arrives twice, as an event of its own and as an update."""
     conversation, at = fields.need("id"), second(fields.need_time("updated_at"))
     for changes in fields.entries("changed_attributes"):
         for name in changes.content:
@@ -113,7 +114,7 @@ def _status(conversation: str, at: datetime, change: Fields, fields: Fields, con
 
 
 def _answered(conversation: str, at: datetime, fields: Fields, context: Context) -> Iterator[Draft]:
-    """Yield the answer of a live chat, in which a reply alone is none."""
+    """Yield the answer of a live chat, where a reply is not counted as one."""
     if channel_of(context, fields.text("channel"), _CHANNELS) not in REPLY_CHANNELS:
         agent = fields.text("meta.assignee.id")
         yield about(conversation, "contact.answered", "answered", second(at), agent=agent)
@@ -149,8 +150,8 @@ def _asked(fields: Fields) -> Iterator[Draft]:
 
 
 def _rated(fields: Fields) -> Draft:
-    """Return the answer. Chatwoot tells when it asked, not when it was answered; what it said last holds."""
-    heard = fields.time("conversation.updated_at")
+    """Return the answer. Chatwoot reports when it asked, not when the customer answered; the latest report counts."""
+    updated = fields.time("conversation.updated_at")
     return about(
         fields.need("conversation.id"),
         "survey.answered",
@@ -159,7 +160,7 @@ def _rated(fields: Fields) -> Draft:
         kind="csat",
         score=fields.number(_RATING),
         scale="1-5",
-        revision=None if heard is None else in_ms(heard),
+        revision=None if updated is None else in_ms(updated),
     )
 
 
@@ -171,18 +172,18 @@ CONNECTOR = Connector(
     ways=("webhook", "file"),
     kinds={
         "conversation_created": "contact.arrived, contact.queued",
-        "conversation_status_changed": "contact.status_changed; contact.handed_over, contact.queued where a bot had it",
+        "conversation_status_changed": "contact.status_changed; contact.handed_over, contact.queued after a bot",
         "conversation_updated": "contact.assigned, contact.status_changed, in a live chat contact.answered",
         "message_created": "contact.message, survey.invited",
         "message_updated": "survey.answered",
     },
     ignored={
-        "other updates of messages": "an edit or a receipt: what was written is not kept anyway",
-        "activities": "Chatwoot's own notes on what other events tell",
-        "automation_event.*": "a rule of automation tells what the webhooks tell too",
+        "other updates of messages": "an edit or a receipt: texts are not stored anyway",
+        "activities": "Chatwoot's own notes on other events",
+        "automation_event.*": "a rule of automation, whose effects have webhooks too",
         "conversation_typing_on": "no figure depends on it",
         "conversation_typing_off": "no figure depends on it",
-        "webwidget_triggered": "a look at the page is no contact",
+        "webwidget_triggered": "a view of the page is no contact",
         "contact_created": "it is about no conversation",
         "contact_updated": "it is about no conversation",
         "inbox_created": "it is about no conversation",
@@ -194,8 +195,8 @@ CONNECTOR = Connector(
     reports={
         "arrival": "",
         "queue": "",
-        "transfer": "an inbox does not change; that another team has it counts in no queue",
-        "agent_state": "no webhook tells it",
+        "transfer": "a conversation does not change its inbox; another team is no other queue",
+        "agent_state": "no webhook reports it",
         "first_response": "",
         "resolution": "",
         "csat": "",
@@ -240,9 +241,9 @@ CONNECTOR = Connector(
         channels_setting(_CHANNELS),
         Setting(
             name="bot_inboxes",
-            meaning="Ids of the inboxes in which a bot comes first: people are asked when it opens the conversation",
+            meaning="Ids of the inboxes in which a bot answers first: conversations are queued once the bot opens them",
             default=[],
         ),
     ),
-    guessed=("That a message's webhook has `conversation.updated_at`, by which the last of several answers is told.",),
+    guessed=("That a message's webhook has `conversation.updated_at`, which identifies the last of several answers.",),
 )

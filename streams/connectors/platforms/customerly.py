@@ -1,4 +1,4 @@
-"""Customerly: what its API gives of users: their vote (NPS) and rating. It has no conversations, and its webhooks no documented fields."""
+"""Customerly: votes (NPS) and ratings of users by its API. The API has no conversations, and webhooks have no documented fields."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _USER, _ARTICLE = "crmhero_user_id", "knowledge_base_article_id"
 
 
 def _read(body: bytes, origin: str) -> Iterator[Record]:
-    """Yield users or articles of an answer of the API, and what a webhook sends as it is."""
+    """Yield users or articles of an answer of the API, and the body of a webhook unchanged."""
     for record in json_records(body, origin):
         data = record.content.get("data")
         listed: Any = data if isinstance(data, list) else None
@@ -48,7 +48,7 @@ def _kind(record: Record) -> str:
 
 
 def _key(record: Record) -> str:
-    # Of what is ignored nothing is kept.
+    # Ignored kinds have no state.
     return Fields(record.content).need(_USER)
 
 
@@ -57,20 +57,20 @@ def _compare(record: Record, seen: Seen | None, context: Context) -> Compared:
     user = fields.need(_USER)
     at = fields.time("last_update") or fields.need_time("last_activity")
     scales = {"nps_vote": ("nps", "0-10"), "rating": ("csat", str(context.settings.get("rating_scale") or ""))}
-    before: Seen = {**(seen or {"updated": 0})}
+    state: Seen = {**(seen or {"updated": 0})}
     events: list[Draft] = []
     for name, (kind, scale) in scales.items():
         score = fields.number(name)
-        # When it was given is not told, but not after the last update; an older state says nothing new, one of its second a first vote.
-        known = before["updated"] if name in before else before["updated"] - 1
-        if score is None or not scale or score == before.get(name) or in_ms(at) <= known:
+        # The vote has no time, but is not after the last update. An older state has nothing new, one of the same second a first vote only.
+        known = state["updated"] if name in state else state["updated"] - 1
+        if score is None or not scale or score == state.get(name) or in_ms(at) <= known:
             continue
         conversation = f"customerly:user-{user}"
-        said = {"conversation_id": conversation, "score": score, "scale": scale, "revision": in_ms(at), "kind": kind}
-        events.append(draft("survey.answered", f"{conversation}-{name}", at, **said))
-        before[name] = score
-    before["updated"] = max(before["updated"], in_ms(at))
-    return Compared(events, before)
+        answer = {"conversation_id": conversation, "score": score, "scale": scale, "revision": in_ms(at), "kind": kind}
+        events.append(draft("survey.answered", f"{conversation}-{name}", at, **answer))
+        state[name] = score
+    state["updated"] = max(state["updated"], in_ms(at))
+    return Compared(events, state)
 
 
 CONNECTOR = Connector(
@@ -81,8 +81,8 @@ CONNECTOR = Connector(
     ways=("pull", "file"),
     kinds={"user": "survey.answered: nps of `nps_vote`; csat of `rating` where `rating_scale` is set"},
     ignored={
-        "article": "its visits and reactions are totals since it was written, without times: no day can be told from them",
-        "webhook": "only the user's address is known of what it holds: neither what happened nor when",
+        "article": "its visits and reactions are totals since it was written, without times: they belong to no day",
+        "webhook": "it has only the user's address: neither what happened nor when",
     },
     read=_read,
     kind=_kind,
@@ -94,7 +94,7 @@ CONNECTOR = Connector(
         "queue": "the API has no conversations",
         "first_response": "the API has no conversations",
         "resolution": "the API has no conversations",
-        "agent_state": "the API does not tell it",
+        "agent_state": "the API does not report it",
         "csat": "only as the last vote of a user, of no conversation",
     },
     personal=(

@@ -1,4 +1,4 @@
-"""Delighted: answers by webhook, or by its API as a file; an answer may be changed, and the last one holds."""
+"""Delighted: answers by webhook, or by its API as a file; an answer may be changed, and the last one counts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from streams.connectors.kit.verification import Verification
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: Type of survey → kind and scale, as the vendor describes them. An old response that names none is of the first type there was.
+#: Type of survey → kind and scale, as the vendor describes them. An old response without a type is of the first type.
 _QUESTIONS: Final = {
     "nps": "nps 0-10",
     "csat": "csat 1-5",
@@ -61,17 +61,17 @@ CONNECTOR = Connector(
     name="delighted",
     title="Delighted",
     family="survey",
-    # A delivery may come hours late, and an answer is no less for it.
+    # A delivery may be hours late, and the answer counts all the same.
     delivery="journal",
     ways=("webhook", "file"),
     kinds={
         "survey_response.created": "survey.answered",
-        "survey_response.updated": "survey.answered, in place of what the response said before",
+        "survey_response.updated": "survey.answered, in place of the response before",
         "response": "the same, of an entry of the API",
     },
     ignored={
         "other surveys": "asks employees (eNPS) or about the product (PMF), no customer about a contact",
-        "survey_response.deleted": "a response that was taken away: what was answered stays counted",
+        "survey_response.deleted": "a deleted response: its answers stay counted",
         "unsubscribe.created": "a customer wants no more surveys",
         "bounce.created": "a mail that did not arrive",
     },
@@ -85,5 +85,5 @@ CONNECTOR = Connector(
     ),
     verification=Verification(header="X-Delighted-Webhook-Signature", prefix="sha256="),
     settings=survey_settings(_QUESTIONS),
-    guessed=("The scales of CES (1-5) and of thumbs (0-1).", "Which events there are beside `survey_response.created` and `.updated`."),
+    guessed=("The scales of CES (1-5) and of thumbs (0-1).", "The events beside `survey_response.created` and `.updated`."),
 )

@@ -1,4 +1,4 @@
-"""Dialogflow CX: fulfillment requests by webhook, each told apart by its tag."""
+"""Dialogflow CX: fulfillment requests by webhook, distinguished by their tags."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from streams.connectors.kit.verification import Verification
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: Tag → what it says.
+#: Tag → its meaning.
 _TAGS: Final = {"start": "started", "handoff": "handed_over", "solved": "confirmed_solved", "end": "left"}
-_WORDS: Final = frozenset({"started", "handed_over", "confirmed_solved", "left", "nothing"})
+_MEANINGS: Final = frozenset({"started", "handed_over", "confirmed_solved", "left", "nothing"})
 
 
 def _kind(record: Record) -> str:
@@ -29,21 +29,21 @@ def _kind(record: Record) -> str:
 def _translate(record: Record, context: Context) -> Iterable[Draft]:
     fields = Fields(record.content)
     tags = context.settings.get("tags") or _TAGS
-    if not isinstance(tags, dict) or not all(isinstance(word, str) and word in _WORDS for word in tags.values()):
-        raise UnusableError("bad_setting", f"tags: a tag and one of {', '.join(sorted(_WORDS))} a line")
+    if not isinstance(tags, dict) or not all(isinstance(meaning, str) and meaning in _MEANINGS for meaning in tags.values()):
+        raise UnusableError("bad_setting", f"tags: a tag and one of {', '.join(sorted(_MEANINGS))} a line")
     tag = fields.text("fulfillmentInfo.tag") or ""
     contact = fields.text(f"sessionInfo.parameters.{context.settings.get('contact') or 'contact_id'}")
     session = Session(context, connector="dialogflow-cx", identity=contact or fields.need("sessionInfo.session").rpartition("/")[2])
-    # A request says no time: it occurs when it comes. Whichever of a session's is first begins it.
+    # A request has no time: it occurs when it arrives. The first of a session begins it.
     events = [session.event("self_service.started", None, "started", kind="bot")]
     category = categories_of(context).get(fields.text("intentInfo.displayName") or "")
     if category is not None:
         events.append(session.event("contact.categorized", None, f"categorized\0{category}", category=category))
-    word = tags.get(tag, "nothing")
-    if word == "handed_over":
-        events.append(session.event("contact.handed_over", None, word))
-    elif word in {"confirmed_solved", "left"}:
-        events.append(session.event("self_service.ended", None, "ended", kind="bot", outcome=word))
+    meaning = tags.get(tag, "nothing")
+    if meaning == "handed_over":
+        events.append(session.event("contact.handed_over", None, meaning))
+    elif meaning in {"confirmed_solved", "left"}:
+        events.append(session.event("self_service.ended", None, "ended", kind="bot", outcome=meaning))
     return events
 
 
@@ -85,5 +85,5 @@ CONNECTOR = Connector(
         Setting(name="categories", meaning="Display name of an intent → category, for what customers ask about", default={}),
         SESSION_IDS,
     ),
-    guessed=("The shape of the request is from memory of the vendor's reference.",),
+    guessed=("The structure of the request is from memory of the vendor's reference.",),
 )

@@ -36,7 +36,7 @@ _OTHERS: Final = (
 
 
 def _read(body: bytes, origin: str) -> Iterator[Record]:
-    """Yield the events of a delivery, which has several entries with several events each."""
+    """Yield the events of a delivery, which has several events in each of several entries."""
     for record in json_records(body, origin):
         number = 0
         for entry in Fields(record.content).entries("entry"):
@@ -95,9 +95,9 @@ CONNECTOR = Connector(
     ignored={
         **dict.fromkeys(_OTHERS, _NO_MESSAGE),
         "postback": "a tap on a button or menu, answered by a program",
-        "deleted messages": "what is taken back was asked all the same",
+        "deleted messages": "a message that the customer deletes was sent all the same",
         "other events": _NO_MESSAGE,
-        "standby": "another app has the conversation, and tells it",
+        "standby": "another app has the conversation, and reports it",
         "changes": "posts and comments on the page are not followed",
     },
     read=_read,
@@ -106,7 +106,7 @@ CONNECTOR = Connector(
     reports={
         "arrival": "",
         "queue": "a page has no queues; the setting `queue` names one",
-        "agent_state": "Facebook knows the page, not who writes for it",
+        "agent_state": "Facebook reports the page, not the agent",
         "first_response": "",
         "resolution": "a page has no conversations that are closed",
         "csat": "the page asks none",
@@ -115,5 +115,5 @@ CONNECTOR = Connector(
     verification=Verification(header="X-Hub-Signature-256", prefix="sha256="),
     answers=Answers(accepted=200, within_seconds=10.0, challenge="hub"),
     settings=(*MESSENGER_SETTINGS, Setting(name="bot_apps", meaning="Ids of the apps whose messages a bot writes", default=[])),
-    guessed=("The shapes of events, the signature and the challenge (from memory).",),
+    guessed=("The structure of events, the signature and the challenge (from memory).",),
 )

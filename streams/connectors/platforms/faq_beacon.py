@@ -1,4 +1,4 @@
-"""FAQ beacon: a script of less than 1 kB, or an image, on the pages of a FAQ; the gateway serves both and takes what they tell."""
+"""FAQ beacon: a script of less than 1 kB, or an image, on the pages of a FAQ; the gateway serves both and receives their events."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from streams.connectors.kit.reading import json_records
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: What a page tells → how the session ended, None where it begins.
+#: Event of a page → outcome of the session, None where it begins.
 _OUTCOMES: Final = {"started": None, "solved": "confirmed_solved", "left": "left", "contact": "handed_over"}
 
 
 def _fits(text: str, pattern: str) -> bool:
-    """Say whether a text is that of a pattern, in which ``*`` stands for any."""
+    """Return whether a text matches a pattern, in which ``*`` matches any text."""
     return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), text) is not None
 
 
 def _translate(record: Record, context: Context) -> Iterable[Draft]:
     fields = Fields(record.content)
-    told, session, category = fields.need("event"), fields.need("session"), fields.text("category")
+    event, session, category = fields.need("event"), fields.need("session"), fields.text("category")
     patterns = context.settings.get("categories") or []
-    # Pages are open to all: what is not expected of them becomes no label of a figure.
+    # Pages are public: an unexpected text must not become the label of a figure.
     if category is not None and not any(_fits(category, str(pattern)) for pattern in patterns):
         category = None
-    outcome = _OUTCOMES[told]
+    outcome = _OUTCOMES[event]
     draft: Draft = {
         "type": "self_service.started" if outcome is None else "self_service.ended",
         "event_id": f"faq-beacon:{session}-{'started' if outcome is None else 'ended'}",
@@ -60,8 +60,8 @@ CONNECTOR = Connector(
     translate=_translate,
     reports={},
     settings=(
-        Setting(name="origins", meaning="The sites whose pages may tell, such as [https://www.example.com]", required=True),
+        Setting(name="origins", meaning="The sites whose pages may send events, such as [https://www.example.com]", required=True),
         Setting(name="categories", meaning="Categories that pages may name, with * for any text; others are left out", default=[]),
-        Setting(name="events_per_second", meaning="How many events a second are taken for long; ten times as many at once", default=50.0),
+        Setting(name="events_per_second", meaning="How many events a second are accepted; ten times as many at once", default=50.0),
     ),
 )

@@ -1,7 +1,7 @@
 """FreeSWITCH's mod_callcenter: events ``callcenter::info`` of the event socket, as plain blocks or JSON.
 
 A conversation is the caller's session, a contact one stay in a queue (``CC-Member-UUID``). Events have no ids of their own:
-the sequence of the socket begins anew with FreeSWITCH.
+the sequence of the socket restarts with FreeSWITCH.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ if TYPE_CHECKING:
 __all__ = ["CONNECTOR"]
 
 _SUBCLASS: Final = "callcenter::info"
-#: The headers that are read; of a channel's others, many of which are personal, nothing is kept.
-_KEPT: Final = frozenset(
+#: The headers that are read; others of a channel, often personal, are dropped.
+_HEADERS: Final = frozenset(
     {"Event-Name", "Event-Subclass", "Event-Date-Timestamp", "Event-Sequence", "Channel-State", "Answer-State", "Hangup-Cause"},
 )
 
 _KINDS: Final = {
     "member-queue-start": "contact.queued; with a key for customers contact.arrived before it",
-    "member-queue-resume": "as member-queue-start: the caller called again, and has the place in the queue from before",
+    "member-queue-resume": "as member-queue-start: the caller called again, and returns to the same position in the queue",
     "agent-offering": "contact.agent_offered",
     "bridge-agent-start": "contact.answered",
     "bridge-agent-fail": "contact.offer_ended: withdrawn, declined or no_answer",
-    "bridge-agent-end": "contact.ended; contact.transferred too, once the caller is seen to enter another queue",
-    "member-queue-end": "contact.left_queue of who was not answered: abandoned, timeout, empty, keypress or transfer",
+    "bridge-agent-end": "contact.ended; contact.transferred too, once the caller enters another queue",
+    "member-queue-end": "contact.left_queue of a caller without an answer: abandoned, timeout, empty, keypress or transfer",
     "agent-status-change": "agent.state_changed, axis presence",
     "agent-state-change": "agent.state_changed, axes activity and routing",
 }
 _OF_AGENT: Final = frozenset({"agent-status-change", "agent-state-change"})
 _IGNORED: Final = {
-    "members-count": "how many wait is counted",
-    "agent-add": "who is configured says nothing of who is there",
-    "agent-del": "who is configured says nothing of who is there",
-    "agent-max-no-answer": "the status that an agent gets by it is told",
-    "agent-contact": "where an agent is called",
-    "other": "says nothing of queues, members or agents",
+    "members-count": "waiting callers are counted by their own events",
+    "agent-add": "a change of configuration, not of presence",
+    "agent-del": "a change of configuration, not of presence",
+    "agent-max-no-answer": "the status that an agent gets by it has its own event",
+    "agent-contact": "the address at which an agent is called",
+    "other": "not about queues, members or agents",
 }
 
 _LEFT: Final = {"TIMEOUT": "timeout", "NO_AGENT_TIMEOUT": "empty", "EXIT_WITH_KEY": "keypress", "NONE": "withdrawn"}
@@ -54,7 +54,7 @@ _OUTCOMES: Final = {"ORIGINATOR_CANCEL": "withdrawn", "LOSE_RACE": "withdrawn", 
 _PRESENCE: Final = {"Available": "available", "Available (On Demand)": "available", "On Break": "on_break", "Logged Out": "offline"}
 _ACTIVITY: Final = {"Waiting": "idle", "Receiving": "ringing", "In a queue call": "handling"}
 
-#: Who enters another queue so soon after an agent's end was passed on.
+#: A caller who enters another queue this soon after an agent's end was transferred.
 _PASSED_ON_SECONDS: Final = 5.0
 _MAX_STAYS: Final = 50
 
@@ -65,7 +65,7 @@ def _read(body: bytes, origin: str) -> Iterator[Record]:
         content = {
             name: unquote(value) if isinstance(value, str) and not is_json else value
             for name, value in record.content.items()
-            if name in _KEPT or name.startswith("CC-")
+            if name in _HEADERS or name.startswith("CC-")
         }
         yield Record(content, record.raw, record.origin, record.number)
 
@@ -115,15 +115,15 @@ def _of_member(fields: Fields, kind: str, at: datetime, stay: dict[str, Any], co
         yield from _left(fields, at, stay, common, queue)
         return
     agent = fields.need("CC-Agent")
-    told = common | {"queue": queue, "agent": agent}
+    details = common | {"queue": queue, "agent": agent}
     if kind == "agent-offering":
-        yield draft("contact.agent_offered", hashed_id(*ids, agent, "offered", at.isoformat()), at, **told)
+        yield draft("contact.agent_offered", hashed_id(*ids, agent, "offered", at.isoformat()), at, **details)
     elif kind == "bridge-agent-fail":
         outcome = _OUTCOMES.get(fields.text("CC-Hangup-Cause") or "", "no_answer")
-        yield draft("contact.offer_ended", hashed_id(*ids, agent, "offer ended", at.isoformat()), at, **told, outcome=outcome)
+        yield draft("contact.offer_ended", hashed_id(*ids, agent, "offer ended", at.isoformat()), at, **details, outcome=outcome)
     elif kind == "bridge-agent-start":
         stay["answered"] = at.timestamp()
-        yield draft("contact.answered", hashed_id(*ids, agent, "answered", at.isoformat()), at, **told, wait_seconds=_wait(fields))
+        yield draft("contact.answered", hashed_id(*ids, agent, "answered", at.isoformat()), at, **details, wait_seconds=_wait(fields))
     else:
         stay["ended"], stay["agent"], stay["queue"] = at.timestamp(), agent, queue
         yield draft("contact.ended", hashed_id(*ids, "ended"), at, **common)
@@ -132,7 +132,7 @@ def _of_member(fields: Fields, kind: str, at: datetime, stay: dict[str, Any], co
 def _left(fields: Fields, at: datetime, stay: dict[str, Any], common: dict[str, Any], queue: str) -> Iterator[Draft]:
     ids = (common["conversation_id"], common["contact_id"])
     if fields.text("CC-Cause") != "Cancel":
-        # Comes after the talk; says something new where the agent's end was missed alone.
+        # Arrives after the talk; new only where the agent's end was missed.
         if "answered" in stay and "ended" not in stay:
             stay["ended"] = at.timestamp()
             yield draft("contact.ended", hashed_id(*ids, "ended"), at, **common)
@@ -155,7 +155,7 @@ def _wait(fields: Fields) -> float | None:
 
 
 def _passed_on(state: dict[str, Any], common: dict[str, Any], session: str) -> Iterator[Draft]:
-    """Yield that an agent passed the caller on: another stay began about when the agent's part ended."""
+    """Yield the transfer by an agent: another stay began about when the agent's part ended."""
     entered = [each["entered"] for each in state.values() if "entered" in each]
     for member, stay in state.items():
         if "agent" not in stay or stay.get("told"):
@@ -176,7 +176,7 @@ def _of_agent(fields: Fields, kind: str, at: datetime) -> Iterator[Draft]:
         states = {"presence": _PRESENCE.get(status, status)}
     else:
         state = fields.need("CC-Agent-State")
-        # One who is idle is given no calls, whatever the status says.
+        # An idle agent is given no calls, whatever the status is.
         states = {"routing": "not_receiving" if state == "Idle" else "idle"}
         if state in _ACTIVITY:
             states["activity"] = _ACTIVITY[state]
@@ -198,18 +198,18 @@ CONNECTOR: Final = Connector(
     key=_key,
     remembered_days=2,
     reports={
-        "arrival": "the queue is the first that the module knows of a caller",
+        "arrival": "a caller is first seen in the queue",
         "queue": "",
         "ring": "",
-        "hold": "hold is told by another event (CHANNEL_HOLD), not by the module",
-        "wrap_up": "an agent is shown as waiting at once; wrap_up_time is only heeded when the next call is given",
+        "hold": "another event (CHANNEL_HOLD) reports hold, not the module",
+        "wrap_up": "an agent is shown as waiting at once; wrap_up_time only delays the next call",
         "ended_by": "the hang-up cause in the events is that of the call to the agent",
         "transfer": "",
         "agent_state": "",
     },
     personal=("CC-Member-CID-Name", "CC-Member-CID-Number"),
     settings=(
-        Setting(name="queues", meaning="Queue as the module names it → as it is to be called.", default={}),
+        Setting(name="queues", meaning="Queue as the module names it → its name here.", default={}),
         Setting(name="host", meaning="Where FreeSWITCH is.", default="127.0.0.1"),
         Setting(name="port", meaning="Its port; 0 for 8021.", default=0),
         Setting(name="tls", meaning="Connect by TLS, as through a tunnel: the event socket has none.", default=False),
@@ -217,7 +217,7 @@ CONNECTOR: Final = Connector(
     ),
     credentials=(Setting(name="secret", meaning="The `password` of `event_socket.conf.xml`.", required=True),),
     guessed=(
-        "a caller who enters another queue within 5 s of the agent's end was passed on by that agent; to other places it is not told",
-        "BREAK_OUT without any state of the channel is a caller who gave up",
+        "a caller who enters another queue within 5 s of the agent's end was transferred by that agent; other transfers are not reported",
+        "BREAK_OUT without any state of the channel is a caller who abandoned the queue",
     ),
 )

@@ -1,4 +1,4 @@
-"""Freshdesk: tickets with their stats and satisfaction ratings by the REST API. It knows the state now and the last time of each step."""
+"""Freshdesk: tickets with their stats and satisfaction ratings by the REST API, which has the current state and each step's last time."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = ["CONNECTOR"]
 #: ``source`` of a ticket → channel.
 _CHANNELS: Final = {"1": "mail", "2": "web_form", "5": "social", "6": "social", "9": "web_form", "10": "mail", "13": "social"}
 _OUTBOUND_MAIL: Final = "10"
-#: ``status`` → what it means; others are the customer's own.
+#: ``status`` → its meaning; others are the account's own.
 _STATUSES: Final = {"2": "open", "3": "waiting_on_customer", "4": "resolved", "5": "closed", "6": "waiting_on_customer", "7": "on_hold"}
 #: From the worst to the best, without a step at 0: a scale of seven.
 _SCORES: Final = {-103: 1, -102: 2, -101: 3, 100: 4, 101: 5, 102: 6, 103: 7}
@@ -55,29 +55,29 @@ def _compare(record: Record, seen: Seen | None, context: Context) -> Compared:
         return Compared([_rating(fields)], seen)
     ticket, updated = fields.need("id"), fields.need_time("updated_at")
     group, agent = fields.text("group_id"), fields.text("responder_id")
-    before: Seen = seen or {"first_group": group, "group": group, "agent": None, "updated": 0}
-    # An older state than one that was seen tells only of times.
-    newer = in_ms(updated) > before["updated"]
-    events = [*_times(ticket, fields, context, before["first_group"])]
+    state: Seen = seen or {"first_group": group, "group": group, "agent": None, "updated": 0}
+    # An older state than one that was seen is read for its times alone.
+    newer = in_ms(updated) > state["updated"]
+    events = [*_times(ticket, fields, context, state["first_group"])]
     if newer:
         channel = channel_of(context, fields.text("source"), _CHANNELS)
-        if group != before["group"]:
-            events += moved(ticket, updated, context, group=group, previous=before["group"], channel=channel)
-        if agent != before["agent"]:
+        if group != state["group"]:
+            events += moved(ticket, updated, context, group=group, previous=state["group"], channel=channel)
+        if agent != state["agent"]:
             events.append(assigned(ticket, updated, agent))
-        before = {**before, "group": group, "agent": agent, "updated": in_ms(updated)}
-    return Compared(events, before)
+        state = {**state, "group": group, "agent": agent, "updated": in_ms(updated)}
+    return Compared(events, state)
 
 
 def _times(ticket: str, fields: Fields, context: Context, first_group: str | None) -> Iterator[Draft]:
-    """Yield a step for each time that the ticket has; the same time is the same event, whenever it is asked for."""
-    made = fields.need_time("created_at")
+    """Yield a step for each time of the ticket; the same time gives the same event at every poll."""
+    created = fields.need_time("created_at")
     channel = channel_of(context, fields.text("source"), _CHANNELS)
     if fields.text("source") == _OUTBOUND_MAIL:
-        yield about(ticket, "contact.arrived", "arrived", made, channel=channel, direction="outbound")
+        yield about(ticket, "contact.arrived", "arrived", created, channel=channel, direction="outbound")
     else:
         queue, key = queue_of(context, first_group), context.customer(fields.text("requester_id"))
-        yield from arrival(ticket, made, channel=channel, queue=queue, customer_key=key)
+        yield from arrival(ticket, created, channel=channel, queue=queue, customer_key=key)
     yield from _replies(ticket, fields)
     yield from _statuses(ticket, fields, context)
     if fields.true("spam") or fields.true("deleted"):
@@ -88,7 +88,7 @@ def _times(ticket: str, fields: Fields, context: Context, first_group: str | Non
 def _replies(ticket: str, fields: Fields) -> Iterator[Draft]:
     asked, first, last = (fields.time(f"stats.{name}_responded_at") for name in ("requester", "first", "agent"))
     for at in sorted({each for each in (first, last) if each is not None}):
-        # Who has the ticket now wrote last; who wrote first is not told.
+        # The current agent wrote the last reply; the author of the first is not reported.
         agent = fields.text("responder_id") if at == last else None
         yield about(ticket, "contact.message", f"reply-{stamp(at)}", at, author_kind="agent", agent=agent, public=True)
     if asked is not None:
@@ -139,7 +139,7 @@ CONNECTOR = Connector(
         "ticket": "contact.arrived, contact.queued, contact.message, contact.status_changed, contact.assigned, contact.transferred",
         "satisfaction_rating": "survey.answered",
     },
-    ignored={"automation_webhook": "its fields are texts for people, without the time of what happened: the tickets are asked for"},
+    ignored={"automation_webhook": "its fields are texts without times: the tickets are polled instead"},
     read=list_records("results", "tickets", "satisfaction_ratings"),
     kind=_kind,
     compare=_compare,
@@ -150,7 +150,7 @@ CONNECTOR = Connector(
         "arrival": "",
         "queue": "",
         "transfer": "",
-        "agent_state": "the API does not tell when it changed",
+        "agent_state": "the API does not report when it changed",
         "first_response": "",
         "resolution": "",
         "csat": "",
@@ -177,7 +177,7 @@ CONNECTOR = Connector(
         "freshdesk_webhook",
     ),
     settings=(
-        Setting(name="subdomain", meaning="Of the account: the first part of SUBDOMAIN.freshdesk.com; needed to ask it"),
+        Setting(name="subdomain", meaning="Of the account: the first part of SUBDOMAIN.freshdesk.com; needed to poll it"),
         URL,
         queues_setting("a group"),
         channels_setting(_CHANNELS),

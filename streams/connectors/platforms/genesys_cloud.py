@@ -1,7 +1,7 @@
-"""Genesys Cloud: detail events of conversations, and what users do, by EventBridge or by the notification service's WebSocket.
+"""Genesys Cloud: detail events of conversations, and states of users, by EventBridge or by the notification service's WebSocket.
 
-Both ways tell the same events; ids are of conversation, session and time, so that an event that comes by both counts once. The order is not
-guaranteed. A queue's session and an agent's session have other ids: the leg is known by its queue and agent.
+Both ways deliver the same events; ids are of conversation, session and time, so that an event that arrives by both counts once. The order
+is not guaranteed. A queue's session and an agent's session have different ids: queue and agent identify the leg.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _USER: Final = re.compile(r"v2\.users\.[^.]{1,64}\.(activity|presence|routingSta
 _AUDIT: Final = re.compile(r"v2\.audits\.entitytype\.[^.]{1,64}\.entityid\.[^.]{1,64}")
 
 _CHANNELS: Final = {"VOICE": "voice", "CHAT": "chat", "EMAIL": "mail", "CALLBACK": "callback", "VIDEO": "video"}
-#: Of messages by what they are written in; others are social.
+#: Type of message → channel; others are social.
 _MESSAGES: Final = {"SMS": "sms", "WEBMESSAGING": "chat", "OPEN": "chat"}
 _DIRECTIONS: Final = {"INBOUND": "inbound", "OUTBOUND": "outbound"}
 _BY: Final = {"ENDPOINT": "customer", "CLIENT": "customer", "PEER": "agent", "SYSTEM": "system", "TIMEOUT": "system"}
@@ -77,10 +77,10 @@ def _translate(record: Record, context: Context) -> Iterator[Draft]:
     if kind in OF_USERS:
         yield from OF_USERS[kind](body, context)
     else:
-        yield from _Told(kind, body, context).events()
+        yield from _DetailEvent(kind, body, context).events()
 
 
-class _Told:
+class _DetailEvent:
     """A detail event of a conversation."""
 
     def __init__(self, kind: str, body: Fields, context: Context) -> None:
@@ -93,7 +93,7 @@ class _Told:
         self._agent = renamed(context.settings.get("agents"), body.text("userId"))
 
     def events(self) -> Iterator[Draft]:
-        """Yield what it becomes."""
+        """Yield its canonical events."""
         yield from _OF_CONVERSATIONS[self._kind](self)
 
     def _draft(self, kind: str, /, **fields: Any) -> Draft:
@@ -154,7 +154,7 @@ class _Told:
             if ring is not None:
                 yield self._draft("contact.offer_ended", agent=agent, queue=self._queue, outcome=outcome, ring_seconds=ring)
             return
-        # How long the customer was on hold is told at the end, not when.
+        # The end has the length of the hold, not its time.
         yield self._draft("contact.resumed", agent=agent, hold_seconds=hold)
         # After the hold, whatever the rank of their kinds.
         if reason in _TRANSFERS:
@@ -163,7 +163,7 @@ class _Told:
             yield self._draft("contact.ended", agent=agent, sequence=1)
 
     def acw(self) -> Iterator[Draft]:
-        """Yield the work after the contact, told when it is over."""
+        """Yield the work after the contact, reported when it is over."""
         if self._agent is not None and self._queue is not None:
             yield self._draft(
                 "contact.wrapped_up", agent=self._agent, wrap_up_seconds=self._body.seconds("wrapupDurationMs", per_second=1_000)
@@ -180,14 +180,14 @@ class _Told:
         return self._agent
 
 
-_OF_CONVERSATIONS: Final[dict[str, Callable[[_Told], Iterator[Draft]]]] = {
-    "customer.start": _Told.customer_start,
-    "customer.end": _Told.customer_end,
-    "acd.start": _Told.acd_start,
-    "acd.end": _Told.acd_end,
-    "user.start": _Told.user_start,
-    "user.end": _Told.user_end,
-    "acw": _Told.acw,
+_OF_CONVERSATIONS: Final[dict[str, Callable[[_DetailEvent], Iterator[Draft]]]] = {
+    "customer.start": _DetailEvent.customer_start,
+    "customer.end": _DetailEvent.customer_end,
+    "acd.start": _DetailEvent.acd_start,
+    "acd.end": _DetailEvent.acd_end,
+    "user.start": _DetailEvent.user_start,
+    "user.end": _DetailEvent.user_end,
+    "acw": _DetailEvent.acw,
 }
 
 
@@ -229,16 +229,16 @@ CONNECTOR: Final = Connector(
         "users.routingStatus": "agent.state_changed: routing",
     },
     ignored={
-        "flow.start": "a menu or flow; the wait is told by acd.start and acd.end",
-        "flow.end": "a menu or flow; the wait is told by acd.start and acd.end",
+        "flow.start": "a menu or flow; acd.start and acd.end report the wait",
+        "flow.end": "a menu or flow; acd.start and acd.end report the wait",
         "flow.outcome": "an outcome of a flow, which no figure needs",
         "wrapup": "a code without time or user; acw has the time",
         "attributes": "attributes of a participant, which may be personal",
         "contact": "the customer's record, which is personal",
-        "outbound": "the dialer's view of a contact, told by customer.start",
-        "voicemail.start": "a voicemail is recorded; acd.end tells that the customer left the queue",
-        "voicemail.end": "a voicemail was recorded; acd.end tells that the customer left the queue",
-        "channel.metadata": "a sign of life of the notification channel",
+        "outbound": "the dialer's view of a contact, which customer.start reports",
+        "voicemail.start": "a voicemail is recorded; acd.end reports that the customer left the queue",
+        "voicemail.end": "a voicemail was recorded; acd.end reports that the customer left the queue",
+        "channel.metadata": "a heartbeat of the notification channel",
         "v2.system.socket_closing": "the notification channel closes and is opened again",
         "audit of None": "an audit of no entity",
     },
@@ -263,8 +263,8 @@ CONNECTOR: Final = Connector(
         ),
         Setting(name="users", meaning="Ids of the users whose presence and routing are followed by notifications", default=[]),
         Setting(name="topics", meaning="Further topics of notifications, by their full names", default=[]),
-        Setting(name="queue_url", meaning="Of the queue of SQS that EventBridge fills: it is read in place of notifications"),
-        Setting(name="endpoint_url", meaning="Where SQS is asked, if not at the region's public address"),
+        Setting(name="queue_url", meaning="Of the queue of SQS that EventBridge fills: it is read instead of notifications"),
+        Setting(name="endpoint_url", meaning="Address of SQS, if not the region's public one"),
         Setting(name="url", meaning="Where the API is, if not at https://api.REGION"),
         Setting(name="login_url", meaning="Where tokens are given, if not at https://login.REGION"),
         Setting(name="queues", meaning="Names of queues by their ids: events have ids alone.", default={}),
@@ -278,6 +278,6 @@ CONNECTOR: Final = Connector(
     extra="amazon",
     guessed=(
         "a ring that is not answered is a user.end without interacting time; TIMEOUT is no answer, CLIENT and ENDPOINT are a refusal",
-        "which disconnectType stands for what; of a customer ENDPOINT and CLIENT are the customer, PEER is the agent",
+        "the meaning of each disconnectType; of a customer ENDPOINT and CLIENT are the customer, PEER is the agent",
     ),
 )

@@ -24,7 +24,7 @@ def _translate(record: Record, context: Context) -> Iterable[Draft]:
     name, written = next(iter(record.content.items()))
     at = local_time(written, context.zone, date_order(context), name)
     contact = record.content.get(contact_of(context)) or None
-    # A row has no id. Who answers about one conversation again, or edits the answer, replaces it.
+    # A row has no id. Another answer about one conversation, or an edited one, replaces it.
     response = digest(contact) if contact else digest(*record.content.values())
     return answers(context, connector="google-forms", response=response, at=at, contact=contact, given=given(record, context))
 
@@ -41,8 +41,8 @@ CONNECTOR = Connector(
     kind=_kind,
     translate=_translate,
     reports={"csat": ""},
-    # A form asks what it likes: everything may be personal.
+    # A form may ask anything: everything may be personal.
     personal=("*",),
     settings=(*survey_settings({}), DATE_ORDER),
-    guessed=("The forms of times other than `2026/03/02 8:00:00 PM GMT+9` and its Japanese one.",),
+    guessed=("The formats of times other than `2026/03/02 8:00:00 PM GMT+9` and its Japanese one.",),
 )

@@ -1,4 +1,4 @@
-"""A mailbox as a desk: mails that appear in folders, as the live way in `streams/connectors/live/imap.py` sees them by IMAP."""
+"""A mailbox as a desk: mails that appear in folders, as `streams/connectors/live/imap.py` reads them by IMAP."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _automatic(fields: Fields) -> bool:
 
 
 def _thread(fields: Fields) -> str:
-    """Return what names the conversation: the mail that a thread begins with. Ids of mails name hosts and may name people."""
+    """Return the id of the conversation, a hash of the first mail of its thread: ids of mails name hosts and may name persons."""
     references = fields.get("references")
     first = references[0] if isinstance(references, list) and references and isinstance(references[0], str) else None
     return f"mail-{digest((first or fields.text('in_reply_to') or fields.need('message_id')).strip())}"
@@ -46,30 +46,30 @@ def _thread(fields: Fields) -> str:
 def _translate(record: Record, context: Context) -> Iterator[Draft]:
     fields = Fields(record.content)
     role, thread, at = fields.need("role"), _thread(fields), fields.need_time("at")
-    # A server keeps when a mail was delivered, not when it was moved.
+    # A server stores when a mail was delivered, not when it was moved.
     seen_at = fields.time("seen_at") or at
-    mail, place = digest(fields.need("message_id").strip()), f"{fields.need('uidvalidity')}-{fields.need('uid')}"
+    mail, uid = digest(fields.need("message_id").strip()), f"{fields.need('uidvalidity')}-{fields.need('uid')}"
     begins = fields.get("references") in (None, []) and fields.text("in_reply_to") is None
     if role == "junk":
         yield about(thread, "contact.excluded", "spam", seen_at, reason="spam")
     elif role == "done":
-        yield about(thread, "contact.status_changed", f"done-{place}", seen_at, status="resolved")
+        yield about(thread, "contact.status_changed", f"done-{uid}", seen_at, status="resolved")
     elif role == "sent":
         yield from _sent(thread, mail, at, fields, context, begins=begins)
     else:
-        yield from _came(thread, mail, at, fields, context)
+        yield from _received(thread, mail, at, fields, context)
         if fields.true("back"):
-            yield about(thread, "contact.status_changed", f"back-{place}", seen_at, status="reopened")
+            yield about(thread, "contact.status_changed", f"back-{uid}", seen_at, status="reopened")
         elif not begins:
             yield about(thread, "contact.status_changed", f"words-{mail}", at, status="open")
 
 
-def _came(thread: str, mail: str, at: datetime, fields: Fields, context: Context) -> Iterator[Draft]:
-    who = fields.text("from")
+def _received(thread: str, mail: str, at: datetime, fields: Fields, context: Context) -> Iterator[Draft]:
+    sender = fields.text("from")
     # Of the mails of a thread the first one is its arrival, in whatever order they are read.
     revision = FAR_FUTURE_MS - in_ms(at)
     queue = fields.text("queue") or str(context.settings.get("queue") or "") or UNASSIGNED
-    key = context.customer(who and who.lower())
+    key = context.customer(sender and sender.lower())
     yield about(thread, "contact.arrived", "arrived", at, channel="mail", customer_key=key, revision=revision)
     yield about(thread, "contact.queued", "queued", at, channel="mail", queue=queue, revision=revision)
     yield about(thread, "contact.message", f"message-{mail}", at, author_kind="customer", public=True)
@@ -77,23 +77,23 @@ def _came(thread: str, mail: str, at: datetime, fields: Fields, context: Context
 
 def _sent(thread: str, mail: str, at: datetime, fields: Fields, context: Context, *, begins: bool) -> Iterator[Draft]:
     if begins:
-        # What the business begins, and what is answered to it, is no contact of a customer's.
+        # A thread that the business begins is no contact of a customer.
         revision = FAR_FUTURE_MS - in_ms(at)
         yield about(thread, "contact.arrived", "arrived", at, channel="mail", direction="outbound", revision=revision)
         return
     agents = context.settings.get("agents") or {}
-    by = fields.text("from")
-    agent = agents.get(by.lower()) if by and isinstance(agents, dict) else None
-    machine = _automatic(fields)
+    sender = fields.text("from")
+    agent = agents.get(sender.lower()) if sender and isinstance(agents, dict) else None
+    is_automatic = _automatic(fields)
     yield about(
         thread,
         "contact.message",
         f"message-{mail}",
         at,
-        author_kind="system" if machine else "agent",
-        agent=None if machine or agent is None else str(agent),
+        author_kind="system" if is_automatic else "agent",
+        agent=None if is_automatic or agent is None else str(agent),
         public=True,
-        automatic=machine,
+        automatic=is_automatic,
     )
 
 
@@ -116,8 +116,8 @@ CONNECTOR = Connector(
     reports={
         "arrival": "",
         "queue": "",
-        "transfer": "a mail that goes to another folder stays counted where it came",
-        "agent_state": "a mailbox does not tell it",
+        "transfer": "a mail that goes to another folder stays counted where it arrived",
+        "agent_state": "a mailbox does not report it",
         "first_response": "",
         "resolution": "",
         "csat": "a mailbox asks none",
@@ -136,7 +136,7 @@ CONNECTOR = Connector(
         Setting(name="agents", meaning="Address that an agent sends from → the agent; without it replies name no agent", default={}),
     ),
     credentials=(
-        Setting(name="user", meaning="Who logs in; reading is enough", required=True),
+        Setting(name="user", meaning="Login name; permission to read is enough", required=True),
         Setting(name="password", meaning="The password, or one for this program alone", required=True),
     ),
     extra="imap",

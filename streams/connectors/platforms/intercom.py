@@ -28,9 +28,9 @@ _CHANNELS: Final = {
     "twitter": "social",
 }
 _CUSTOMERS: Final = {"user", "lead", "contact"}
-#: What a part makes of its conversation.
+#: Type of a part → status of its conversation.
 _STATUSES: Final = {"close": "resolved", "open": "reopened", "snoozed": "on_hold", "unsnoozed": "open"}
-#: What a topic says where no part does.
+#: Topic → type of a part, for deliveries without parts.
 _BY_TOPIC: Final = {"closed": "close", "opened": "open", "snoozed": "snoozed", "unsnoozed": "unsnoozed"}
 _ITEM: Final = "data.item"
 _OTHERS: Final = ("company", "contact", "content_stat", "event", "job", "ticket", "user", "visitor", "call", "article")
@@ -64,14 +64,14 @@ def _object(fields: Fields, path: str) -> Fields:
 
 
 def _channel(item: Fields, context: Context) -> str:
-    # Before version 2.0 of the API a conversation says only that it is one.
+    # Before version 2.0 of the API a conversation has no other type.
     return channel_of(context, item.text("source.type") or "conversation", _CHANNELS)
 
 
 def _created(conversation: str, item: Fields, context: Context, *, outbound: bool) -> Iterator[Draft]:
     at = item.need_time("created_at")
-    who = item.text("source.author.email") or item.text("user.email") or item.text("source.author.id") or item.text("user.id")
-    key = None if outbound else context.customer(who and who.lower())
+    customer = item.text("source.author.email") or item.text("user.email") or item.text("source.author.id") or item.text("user.id")
+    key = None if outbound else context.customer(customer and customer.lower())
     channel = _channel(item, context)
     if outbound:
         yield about(conversation, "contact.arrived", "arrived", at, channel=channel, direction="outbound")
@@ -80,7 +80,7 @@ def _created(conversation: str, item: Fields, context: Context, *, outbound: boo
 
 
 def _rated(conversation: str, item: Fields) -> list[Draft]:
-    # created_at is when it was asked for.
+    # created_at is the time of the invitation.
     at = item.time("conversation_rating.updated_at") or item.need_time("updated_at")
     score = item.number("conversation_rating.rating")
     if score is None:
@@ -112,7 +112,7 @@ def _part(conversation: str, what: str, part: Fields, item: Fields, context: Con
             conversation, "contact.message", f"part-{number}", at, author_kind=by, agent=agent, public=public, automatic=by == "bot"
         )
         channel = _channel(item, context)
-        # In a live chat a reply alone is no answer; Intercom says when the first one was.
+        # In a live chat a reply alone is no answer; Intercom reports the time of the first answer.
         if public and agent and channel not in REPLY_CHANNELS and item.time("statistics.first_admin_reply_at") == at:
             yield about(conversation, "contact.answered", "answered", at, agent=agent)
         yield message
@@ -123,9 +123,9 @@ def _part(conversation: str, what: str, part: Fields, item: Fields, context: Con
 
 
 def _assigned(conversation: str, part: Fields, item: Fields, context: Context) -> Iterator[Draft]:
-    at, to, whom = part.need_time("created_at"), part.text("assigned_to.id"), part.text("assigned_to.type")
-    team = to if whom == "team" else None
-    agent = to if whom == "admin" and to != "0" else None
+    at, to, kind = part.need_time("created_at"), part.text("assigned_to.id"), part.text("assigned_to.type")
+    team = to if kind == "team" else None
+    agent = to if kind == "admin" and to != "0" else None
     yield about(conversation, "contact.assigned", f"part-{part.need('id')}-assigned", at, agent=agent, team=team)
     if team is not None:
         yield from moved(conversation, at, context, group=team, previous=None, channel=_channel(item, context))
@@ -140,8 +140,8 @@ def _admin_state(topic: str, fields: Fields) -> list[Draft]:
         state = "away" if away else "available"
     else:
         state = "available" if topic == "admin.logged_in" else "offline"
-    told, at = f"admin-{fields.need('id')}", fields.need_time("created_at")
-    return [draft("agent.state_changed", told, at, person_id=admin.need("id"), axis="presence", state=state)]
+    event_id, at = f"admin-{fields.need('id')}", fields.need_time("created_at")
+    return [draft("agent.state_changed", event_id, at, person_id=admin.need("id"), axis="presence", state=state)]
 
 
 CONNECTOR = Connector(
@@ -153,7 +153,7 @@ CONNECTOR = Connector(
     kinds={
         "conversation.user.created": "contact.arrived, contact.queued",
         "conversation.admin.single.created": "contact.arrived, outbound",
-        "conversation.user.replied": "contact.message; contact.status_changed where it opens the conversation again",
+        "conversation.user.replied": "contact.message; contact.status_changed where it reopens the conversation",
         "conversation.admin.replied": "contact.message, in a live chat contact.answered",
         "conversation.operator.replied": "contact.message of a bot",
         "conversation.admin.noted": "contact.message that the customer does not see",
@@ -170,13 +170,13 @@ CONNECTOR = Connector(
         "admin.logged_out": "agent.state_changed",
     },
     ignored={
-        "ping": "Intercom asks whether the address is there",
+        "ping": "Intercom tests the address",
         "conversation.read": "no figure depends on it",
         "conversation.priority.updated": "no figure depends on it",
         "conversation.contact.attached": "no figure depends on it",
         "conversation.contact.detached": "no figure depends on it",
-        "conversation.deleted": "what was counted of it stays counted",
-        "conversation_part.redacted": "what was written is not kept anyway",
+        "conversation.deleted": "events counted before stay counted",
+        "conversation_part.redacted": "texts are not stored anyway",
         "conversation_part.tag.created": "no figure depends on it",
         **{f"{family}.*": "it is about no conversation" for family in _OTHERS},
     },
@@ -186,7 +186,7 @@ CONNECTOR = Connector(
     reports={
         "arrival": "",
         "queue": "",
-        "transfer": "only that another team has it, not which had it before",
+        "transfer": "only the new team is reported, not the one before",
         "agent_state": "",
         "first_response": "",
         "resolution": "",

@@ -1,4 +1,4 @@
-"""LINE Official Account: what customers write, by webhook. What is answered there LINE tells nobody."""
+"""LINE Official Account: messages of customers, by webhook. LINE does not report replies."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ def _translate(record: Record, context: Context) -> Iterator[Draft]:
 
 
 def _conversation(customer: str, at: datetime, context: Context) -> str:
-    """Return what names a customer's conversation of a day: LINE has no conversations, and a customer's id must not pass."""
+    """Return the id of a customer's conversation of a day: LINE has no conversations, and a customer's id must not pass."""
     day = at.astimezone(context.zone).date().isoformat()
     return f"line-{digest(customer, day)}"
 
 
 _NO_MESSAGE: Final = "a customer asks nothing by it"
-_ELSEWHERE: Final = "LINE reports what customers send, and nothing of what is answered"
+_ELSEWHERE: Final = "LINE reports messages of customers, not replies"
 
 CONNECTOR = Connector(
     name="line",
@@ -62,8 +62,8 @@ CONNECTOR = Connector(
     ways=("webhook", "file"),
     kinds={"message": "contact.arrived, contact.queued where a queue is set, and contact.message by the customer"},
     ignored={
-        "message in a group": "a group or room is no customer's matter",
-        "message in standby": "another module of the account takes it",
+        "message in a group": "a group or room is no contact of a customer",
+        "message in standby": "another module of the account handles it",
         "accountLink": _NO_MESSAGE,
         "activated": _NO_MESSAGE,
         "beacon": _NO_MESSAGE,
@@ -81,7 +81,7 @@ CONNECTOR = Connector(
         "postback": "a tap on a button or menu, answered by a program",
         "things": _NO_MESSAGE,
         "unfollow": _NO_MESSAGE,
-        "unsend": "what is taken back was asked all the same",
+        "unsend": "a message that the customer deletes was sent all the same",
         "videoPlayComplete": _NO_MESSAGE,
     },
     read=list_records("events"),

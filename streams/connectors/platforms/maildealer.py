@@ -1,4 +1,4 @@
-"""MailDealer: mails by its API, whose field names are settings: the vendor gives its specification to customers alone."""
+"""MailDealer: mails by its API, whose field names are settings: its specification is for the vendor's customers alone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CONNECTOR"]
 
-#: Our names of what a mail may tell; the first three have to be set.
+#: Our names of a mail's fields; the first three have to be set.
 _FIELDS: Final = ("id", "received_at", "status", "updated_at", "replied_at", "completed_at", "folder", "agent", "customer")
 _REQUIRED: Final = _FIELDS[:3]
 #: As the manual calls the states of a mail, from memory.
@@ -41,9 +41,7 @@ def _kind(record: Record) -> str:
 def _names(context: Context) -> dict[str, str]:
     own = context.settings.get("fields")
     if not isinstance(own, dict) or not own.keys() <= {*_FIELDS} or not all(own.get(name) for name in _REQUIRED):
-        raise UnusableError(
-            "bad_setting", f"fields: the API's names of {', '.join(_REQUIRED)}, and of what there is of {', '.join(_FIELDS[3:])}"
-        )
+        raise UnusableError("bad_setting", f"fields: the API's names of {', '.join(_REQUIRED)}, and optionally of {', '.join(_FIELDS[3:])}")
     return {str(ours): str(theirs) for ours, theirs in own.items() if theirs}
 
 
@@ -51,7 +49,7 @@ class _Mail:
     """A mail's fields by our names."""
 
     def __init__(self, record: Record, context: Context) -> None:
-        """Take the names from the settings; raise UnusableError."""
+        """Read the names from the settings; raise UnusableError."""
         self._names = _names(context)
         self._fields = Fields(record.content, context.zone)
 
@@ -64,12 +62,12 @@ class _Mail:
         return self._fields.time(self._names[name]) if name in self._names else None
 
     def need(self, name: str) -> str:
-        """Return a text that has to be there."""
+        """Return a required text."""
         return self._fields.need(self._names[name])
 
 
 def _translate(record: Record, context: Context) -> Iterator[Draft]:
-    """Yield a step for each time that the mail has: the same time is the same event, whenever it is asked for."""
+    """Yield a step for each time of the mail: the same time gives the same event at every poll."""
     mail = _Mail(record, context)
     number = mail.need("id")
     received = mail.time("received_at")
@@ -85,7 +83,7 @@ def _translate(record: Record, context: Context) -> Iterator[Draft]:
     status = {**_STATUSES, **(own if isinstance(own, dict) else {})}.get(mail.need("status"))
     if status not in _PERMITTED:
         raise UnusableError("bad_setting", "statuses: the status of a mail is not among them")
-    # The time of completion is its own; of another change only that it is not after the last update.
+    # Only completion has a time of its own; another change is not after the last update.
     done = completed if status in {"resolved", "closed"} else None
     at = done or mail.time("updated_at") or replied or received
     if status != "new" or at > received:
@@ -99,22 +97,22 @@ CONNECTOR = Connector(
     delivery="journal",
     ways=("pull", "file"),
     kinds={"mail": "contact.arrived, contact.queued, contact.message, contact.status_changed"},
-    ignored={"request": "what is asked of the API, no answer of it"},
+    ignored={"request": "a request to the API, no answer of it"},
     read=list_records("mails", "mail", "items", "results", "data", "records"),
     kind=_kind,
     translate=_translate,
     reports={
         "arrival": "",
         "queue": "",
-        "transfer": "a mail that goes to another folder stays counted where it came",
-        "agent_state": "the API does not tell it",
+        "transfer": "a mail that goes to another folder stays counted where it arrived",
+        "agent_state": "the API does not report it",
         "first_response": "",
         "resolution": "",
         "csat": "MailDealer asks none",
     },
     personal=("*",),
     settings=(
-        Setting(name="url", meaning="What the addresses of its API begin with, https://…; needed to ask it"),
+        Setting(name="url", meaning="What the addresses of its API begin with, https://…; needed to poll it"),
         Setting(name="path", meaning="Of the API that lists mails, after `url`"),
         Setting(
             name="request",

@@ -31,7 +31,7 @@ def _translate(record: Record, context: Context) -> Iterable[Draft]:
     return answers(
         context,
         connector="microsoft-forms",
-        # An id counts the answers of one form; when an answer was begun tells those of several forms apart.
+        # An id counts the answers of one form; the time of starting distinguishes those of several forms.
         response=digest(column(record, *_ID), column(record, *_STARTED)),
         at=local_time(record.content[name], context.zone, date_order(context), name),
         contact=record.content.get(contact_of(context)) or None,
@@ -51,7 +51,7 @@ CONNECTOR = Connector(
     kind=_kind,
     translate=_translate,
     reports={"csat": ""},
-    # A form asks what it likes: everything may be personal.
+    # A form may ask anything: everything may be personal.
     personal=("*",),
     settings=(
         *survey_settings({}),

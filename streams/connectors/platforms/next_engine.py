@@ -18,7 +18,7 @@ __all__ = ["CONNECTOR", "FIELDS"]
 _ZONE: Final = ZoneInfo("Asia/Tokyo")
 _CURRENCY: Final = "JPY"
 
-#: What of a slip is needed: less is answered faster.
+#: The fields of a slip that are needed: fewer are answered faster.
 FIELDS: Final = (
     "receive_order_id",
     "receive_order_date",
@@ -33,9 +33,9 @@ FIELDS: Final = (
     "receive_order_last_modified_null_safe_date",
 )
 
-#: Types of cancellation that cancel no order: it stands; it went into another slip; it is looked through before it stands.
-_STANDS, _MERGED, _ON_HOLD = "0", "3", "12"
-_NOT_CANCELLED: Final = {_STANDS, _MERGED, _ON_HOLD}
+#: Types of cancellation that cancel no order: it is valid; it was merged into another slip; it is under review.
+_VALID, _MERGED, _ON_HOLD = "0", "3", "12"
+_NOT_CANCELLED: Final = {_VALID, _MERGED, _ON_HOLD}
 
 
 def _kind(record: Record) -> str:
@@ -46,28 +46,28 @@ def _kind(record: Record) -> str:
 
 
 def _compare(record: Record, seen: Seen | None, context: Context) -> Compared:
-    """Say that an order was placed, once, and that it was cancelled, once."""
+    """Report once that an order was placed, and once that it was cancelled."""
     fields = Fields(record.content, _ZONE)
     order = fields.need("receive_order_id")
-    told = set(seen["told"]) if seen else set()
-    events = list(_events(order, fields, context, told))
-    return Compared(events, {"told": sorted(told)})
+    reported = set(seen["told"]) if seen else set()
+    events = list(_events(order, fields, context, reported))
+    return Compared(events, {"told": sorted(reported)})
 
 
-def _events(order: str, fields: Fields, context: Context, told: set[str]) -> Iterator[Draft]:
-    kind = fields.text("receive_order_cancel_type_id") or _STANDS
-    gone = kind not in _NOT_CANCELLED or fields.text("receive_order_deleted_flag") == "1"
+def _events(order: str, fields: Fields, context: Context, reported: set[str]) -> Iterator[Draft]:
+    kind = fields.text("receive_order_cancel_type_id") or _VALID
+    is_cancelled = kind not in _NOT_CANCELLED or fields.text("receive_order_deleted_flag") == "1"
     value = fields.number("receive_order_total_amount")
     buyer = Buyer(context, mail=fields.text("receive_order_purchaser_mail_address"), telephone=fields.text("receive_order_purchaser_tel"))
-    if "placed" not in told:
+    if "placed" not in reported:
         at = fields.time("receive_order_date") or fields.need_time("receive_order_import_date")
         yield placed(order, at, buyer, value=value, currency=_CURRENCY)
         yield from linked(order, at, buyer)
-        told.add("placed")
-    if gone and "cancelled" not in told:
+        reported.add("placed")
+    if is_cancelled and "cancelled" not in reported:
         at = fields.time("receive_order_cancel_date") or fields.need_time("receive_order_last_modified_null_safe_date")
         yield cancelled(order, at, buyer, value=value, currency=_CURRENCY)
-        told.add("cancelled")
+        reported.add("cancelled")
 
 
 CONNECTOR = Connector(
@@ -77,7 +77,7 @@ CONNECTOR = Connector(
     delivery="journal",
     ways=("pull", "file"),
     kinds={"order": "order.placed; order.cancelled once it is cancelled or deleted; customer.linked with `link`"},
-    ignored={"divided": "a part of an order that was divided: the order itself is counted"},
+    ignored={"divided": "a part of a divided order: the order itself is counted"},
     read=list_records("data"),
     kind=_kind,
     compare=_compare,
@@ -105,13 +105,13 @@ CONNECTOR = Connector(
         "refresh_token",
     ),
     settings=(
-        Setting(name="tokens_file", meaning="File in which the tokens are kept, which NEXT ENGINE replaces; needed to ask it"),
+        Setting(name="tokens_file", meaning="File that stores the tokens, which NEXT ENGINE replaces; needed to poll it"),
         Setting(name="url", meaning="Where its API is", default="https://api.next-engine.org"),
         CUSTOMER,
         LINK,
     ),
     credentials=(
-        Setting(name="access_token", meaning="As it was first given; once `tokens_file` is there, that one holds", required=True),
+        Setting(name="access_token", meaning="As it was first given; once `tokens_file` exists, that one counts", required=True),
         Setting(name="refresh_token", meaning="The same", required=True),
     ),
     guessed=(

@@ -30,15 +30,15 @@ __all__ = ["CONNECTOR"]
 
 #: Type of status: whatever statuses a site has, each is of one of these.
 _UNRESOLVED, _SOLVED, _WAITING = "1", "2", "3"
-#: How many states of an incident are remembered: what is told later than that many counts for its times alone.
+#: The most states of an incident that are stored: one that is reported later than those counts for its times alone.
 _MOST_STATES: Final = 50
 _MEANINGS: Final = {_UNRESOLVED: "open", _WAITING: "waiting_on_customer"}
-#: Type of entry in a thread → who wrote; others are machines.
+#: Type of entry in a thread → its author; others are machines.
 _ENTRIES: Final = {"1": "note", "2": "agent", "3": "customer", "4": "customer"}
 
 
 def _read(body: bytes, origin: str) -> Iterator[Record]:
-    """Yield incidents: those of a table that ROQL answers with, of a list, or one."""
+    """Yield incidents: the rows of a table by ROQL, the entries of a list, or one."""
     for record in json_records(body, origin):
         items = record.content.get("items")
         if not isinstance(items, list):
@@ -83,7 +83,7 @@ def _key(record: Record) -> str:
 
 
 def _id(fields: Fields, path: str) -> str | None:
-    """Return the id of what REST tells with its name, and ROQL alone."""
+    """Return an id, which REST sends with a name and ROQL without."""
     return fields.text(f"{path}.id" if isinstance(fields.get(path), dict) else path)
 
 
@@ -99,35 +99,35 @@ def _compare(record: Record, seen: Seen | None, context: Context) -> Compared:
         "score": _score(fields),
     }
     states = _states(seen)
-    place = bisect_left([each["updated"] for each in states], updated)
-    after = states[place] if place < len(states) else None
-    is_new = (after is None or after["updated"] != updated) and (place > 0 or len(states) < _MOST_STATES)
+    index = bisect_left([each["updated"] for each in states], updated)
+    after = states[index] if index < len(states) else None
+    is_new = (after is None or after["updated"] != updated) and (index > 0 or len(states) < _MOST_STATES)
     if not is_new and seen is not None:
         return Compared([*_times(incident, fields, context, seen["first_queue"])], seen)
-    before = states[place - 1] if place > 0 else None
-    states.insert(place, state)
+    before = states[index - 1] if index > 0 else None
+    states.insert(index, state)
     first_queue = state["queue"] if seen is None or before is None else seen["first_queue"]
-    # States told out of order correct what was said of those around them; each time with a higher word.
+    # A state that arrives out of order corrects the events of its neighbours, each time with a higher revision.
     corrected = (seen or {}).get("corrected", 0) + (after is not None)
     events = [*_times(incident, fields, context, first_queue, corrected if before is None and corrected else None)]
     channel = channel_of(context, _id(fields, "channel"), {})
-    now = [*_differences(incident, before, state, channel, context)]
+    changes = [*_differences(incident, before, state, channel, context)]
     if after is not None:
-        said = [*_differences(incident, before, after, channel, context)]
-        now += _differences(incident, state, after, channel, context)
-        ids, ids_said = {each["event_id"] for each in now}, {each["event_id"] for each in said}
-        now = [{**each, "revision": each.get("revision", corrected)} for each in now if each["event_id"] not in ids_said]
+        replaced = [*_differences(incident, before, after, channel, context)]
+        changes += _differences(incident, state, after, channel, context)
+        ids, replaced_ids = {each["event_id"] for each in changes}, {each["event_id"] for each in replaced}
+        changes = [{**each, "revision": each.get("revision", corrected)} for each in changes if each["event_id"] not in replaced_ids]
         prefix = len(f"{incident}-")
-        now += [
+        changes += [
             about(incident, "contact.withdrawn", each["event_id"][prefix:], each["occurred_at"], revision=corrected)
-            for each in said
+            for each in replaced
             if each["event_id"] not in ids
         ]
-    return Compared([*events, *now], {"first_queue": first_queue, "states": states[-_MOST_STATES:], "corrected": corrected})
+    return Compared([*events, *changes], {"first_queue": first_queue, "states": states[-_MOST_STATES:], "corrected": corrected})
 
 
 def _states(seen: Seen | None) -> list[dict[str, Any]]:
-    """Return the states that were seen, the oldest first; an older version of this program kept the last one alone."""
+    """Return the states that were seen, the oldest first; an older version of this program stored the last one alone."""
     if seen is None:
         return []
     if "states" in seen:
@@ -135,16 +135,16 @@ def _states(seen: Seen | None) -> list[dict[str, Any]]:
     return [{name: seen[name] for name in ("updated", "queue", "status", "agent", "score")}]
 
 
-def _times(incident: str, fields: Fields, context: Context, first_queue: str | None, word: int | None = None) -> Iterator[Draft]:
+def _times(incident: str, fields: Fields, context: Context, first_queue: str | None, revision: int | None = None) -> Iterator[Draft]:
     channel = channel_of(context, _id(fields, "channel"), {})
     key = context.customer(_id(fields, "primaryContact"))
-    made = fields.need_time("createdTime")
-    for event in arrival(incident, made, channel=channel, queue=queue_of(context, first_queue), customer_key=key):
-        yield event if word is None else {**event, "revision": word}
+    created = fields.need_time("createdTime")
+    for event in arrival(incident, created, channel=channel, queue=queue_of(context, first_queue), customer_key=key):
+        yield event if revision is None else {**event, "revision": revision}
     solved, closed = fields.time("initialSolutionTime"), fields.time("closedTime")
     if solved is not None:
         yield about(incident, "contact.status_changed", f"resolved-{stamp(solved)}", solved, status="resolved")
-    # Solved again after a reopening; where that was not seen, it counts nothing.
+    # Solved again after a reopening; without that it counts nothing.
     if closed is not None and closed != solved:
         yield about(incident, "contact.status_changed", f"resolved-{stamp(closed)}", closed, status="resolved")
     for entry in fields.entries("threads.items"):
@@ -172,7 +172,7 @@ def _score(fields: Fields) -> float | None:
 def _differences(
     incident: str, before: Mapping[str, Any] | None, state: Mapping[str, Any], channel: str, context: Context
 ) -> Iterator[Draft]:
-    """Yield what changed between two states; when it did is not told, but not after the update of the second."""
+    """Yield the changes between two states; their times are not reported, but are not after the update of the second."""
     at = datetime.fromtimestamp(state["updated"] / 1000, UTC)
     queue, status, agent, score = (state[name] for name in ("queue", "status", "agent", "score"))
     if before is not None and queue != before["queue"]:
@@ -204,8 +204,8 @@ CONNECTOR = Connector(
         "arrival": "",
         "queue": "",
         "transfer": "",
-        "agent_state": "the API does not tell it",
-        "first_response": "an incident has no time of the first reply; only with its threads is it known",
+        "agent_state": "the API does not report it",
+        "first_response": "an incident has no time of the first reply; only its threads have it",
         "resolution": "",
         "csat": "",
     },
@@ -225,9 +225,9 @@ CONNECTOR = Connector(
         "threads.items.*.account.lookupName",
     ),
     settings=(
-        Setting(name="site", meaning="The site's, of SITE.custhelp.com; needed to ask it"),
+        Setting(name="site", meaning="The site's, of SITE.custhelp.com; needed to poll it"),
         URL,
-        Setting(name="threads", meaning="Whether each incident is asked for with its threads, which have the replies", default=False),
+        Setting(name="threads", meaning="Whether each incident is polled with its threads, which have the replies", default=False),
         queues_setting("a queue"),
         channels_setting({}),
         Setting(name="survey_scale", meaning="Lowest and highest score of the survey that sets `lastSurveyScore`", default="1-5"),
@@ -238,7 +238,7 @@ CONNECTOR = Connector(
     ),
     guessed=(
         "The types of status: 1 unresolved, 2 solved, 3 waiting.",
-        "The types of entry of a thread: 1 a private note, 2 staff, 3 and 4 the customer; others count as a machine's.",
+        "The types of entry of a thread: 1 a private note, 2 an agent, 3 and 4 the customer; others count as a machine's.",
         "When a survey was answered, a queue changed, an incident was reopened: at its last update.",
     ),
 )

@@ -1,4 +1,4 @@
-"""Qualtrics: a form says that there is a response and no more; the response itself comes as the API's answer or export (JSON)."""
+"""Qualtrics: a form has only the id of a response; the response itself arrives as the API's answer or export (JSON)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _read(body: bytes, origin: str) -> Iterator[Record]:
     for record in _records(body, origin):
         result = record.content.get("result")
         if isinstance(result, dict):
-            # One response lies within the envelope of its answer.
+            # A single response has an envelope.
             yield Record(result, written(result), record.origin, record.number)
         else:
             yield record
@@ -35,8 +35,8 @@ def _kind(record: Record) -> str:
     fields = Fields(record.content)
     topic = fields.text("Topic")
     if topic is not None:
-        found = _TOPIC.fullmatch(topic)
-        return found[1] if found else topic
+        match = _TOPIC.fullmatch(topic)
+        return match[1] if match else topic
     if not isinstance(fields.get("values"), dict):
         raise UnusableError("unknown_kind", "neither Topic nor values")
     if fields.number("values.finished") == 0:
@@ -69,10 +69,10 @@ CONNECTOR = Connector(
     ways=("webhook", "pull", "file"),
     kinds={"response": "survey.answered for each answer to a question under `questions`"},
     ignored={
-        "completedResponse": "names the response alone: its answers are fetched",
+        "completedResponse": "has only the id of the response: its answers are fetched",
         "partialResponse": "a response that is not finished",
-        "activateSurvey": "tells of a survey, of no answer",
-        "deactivateSurvey": "tells of a survey, of no answer",
+        "activateSurvey": "about a survey, no answer",
+        "deactivateSurvey": "about a survey, no answer",
         "response (not finished)": "a response that is not finished",
         "response (preview, test or spam)": "no customer's answer",
     },
@@ -80,19 +80,19 @@ CONNECTOR = Connector(
     kind=_kind,
     translate=_translate,
     reports={"csat": ""},
-    # Questions have ids of the survey's own, so that nothing tells what is personal: all of the values are.
+    # Questions have ids of the survey's own, so that any value may be personal.
     personal=("values.*", "labels.*", "displayedValues.*"),
     verification=Verification(kind="token", query_parameter="token"),
     settings=(
-        Setting(name="surveys", meaning="Ids of the surveys whose responses are asked for", default=[]),
-        Setting(name="data_center", meaning="The account's, of DATACENTER.qualtrics.com; needed to ask it"),
+        Setting(name="surveys", meaning="Ids of the surveys whose responses are polled", default=[]),
+        Setting(name="data_center", meaning="The account's, of DATACENTER.qualtrics.com; needed to poll it"),
         URL,
         *survey_settings({}),
     ),
     credentials=(Setting(name="api_token", meaning="Of a user who may export responses", required=True),),
     guessed=(
-        "How deliveries are signed (`sharedKey`): the secret stands in the URL, and nothing but the id is taken from the form.",
-        "The statuses of responses, and that an export in JSON has the shape of a single response.",
-        "The questions by which an export is ordered and fetched are from memory of the vendor's reference.",
+        "How deliveries are signed (`sharedKey`): the secret is in the URL, and only the id is read from the form.",
+        "The statuses of responses, and that an export in JSON has the structure of a single response.",
+        "The requests by which an export is ordered and fetched are from memory of the vendor's reference.",
     ),
 )

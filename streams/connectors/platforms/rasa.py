@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _HANDOVER_ACTIONS: Final = ("action_handoff", "action_human_handoff", "action_handover")
-_OF_THE_BOT: Final = "what the bot does inside: no figure is made of it"
+_OF_THE_BOT: Final = "internal to the bot: no figure depends on it"
 
 
 def _translate(record: Record, context: Context) -> Iterable[Draft]:
     fields = Fields(record.content)
     kind, at, sender = fields.need("event"), fields.need_time("timestamp"), fields.need("sender_id")
     session = Session(context, connector="rasa", identity=sender)
-    # The bot's own clock and the kind tell the events of a sender apart; a repeated line has both alike.
+    # The bot's own clock and the kind distinguish the events of a sender; a repeated line has the same of both.
     which = f"{kind}\0{fields.number('timestamp')}\0{fields.text('name') or ''}"
     if kind == "session_started":
         return [session.event("self_service.started", at, which, kind="bot")]
@@ -43,7 +43,7 @@ CONNECTOR = Connector(
     name="rasa",
     title="Rasa",
     family="self_service",
-    # The topic keeps what is told while no connector reads it.
+    # The topic retains events while no connector reads it.
     delivery="journal",
     ways=("kafka", "file", "webhook"),
     kinds={
@@ -52,11 +52,11 @@ CONNECTOR = Connector(
         "restart": "self_service.ended: left",
         "pause": "contact.handed_over",
         "action": "contact.handed_over for `handover_actions`, self_service.ended: confirmed_solved for `solved_actions`; others nothing",
-        "user": "contact.categorized where its intent stands under `categories`; its text is not read",
+        "user": "contact.categorized where `categories` has its intent; its text is not read",
     },
     ignored={
-        "bot": "what the bot says: no figure is made of it",
-        "resume": "the bot goes on after a person: the session was handed over",
+        "bot": "a message of the bot: no figure depends on it",
+        "resume": "the bot continues after an agent: the session was handed over",
         **dict.fromkeys(
             (
                 "action_execution_rejected",
@@ -86,7 +86,7 @@ CONNECTOR = Connector(
             ),
             _OF_THE_BOT,
         ),
-        "agent": "what a person says while the bot pauses: the desk tells of it",
+        "agent": "a message of an agent while the bot pauses: the desk reports it",
     },
     read=json_records,
     kind=lambda record: Fields(record.content).need("event"),
@@ -94,11 +94,11 @@ CONNECTOR = Connector(
     reports={"transfer": ""},
     personal=("sender_id", "text", "data", "metadata", "parse_data", "value", "input_channel", "message_id", "entities", "key"),
     settings=(
-        Setting(name="handover_actions", meaning="Actions that hand the customer to people", default=list(_HANDOVER_ACTIONS)),
+        Setting(name="handover_actions", meaning="Actions that hand the customer over to agents", default=list(_HANDOVER_ACTIONS)),
         Setting(name="solved_actions", meaning="Actions that run when the customer confirms that all is solved", default=[]),
         Setting(name="categories", meaning="Intent → category, for what customers ask about", default={}),
         SESSION_IDS,
-        Setting(name="bootstrap", meaning="Where the Kafka of the event broker is, host:port", default=""),
+        Setting(name="bootstrap", meaning="Address of the Kafka of the event broker, host:port", default=""),
         Setting(name="topic", meaning="Its topic", default="rasa_events"),
         Setting(name="security_protocol", meaning="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL", default="PLAINTEXT"),
         Setting(name="sasl_mechanism", meaning="PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512", default=""),

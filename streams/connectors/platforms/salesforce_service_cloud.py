@@ -29,7 +29,7 @@ _STATUSES: Final = {
     "Waiting on Customer": "waiting_on_customer",
 }
 _CLOSED: Final = "Closed"
-#: What an id begins with: whose work it is. A case is answered by a reply, the others by who takes them.
+#: What an id begins with, by type of record. A case is answered by a reply, live work by the agent who accepts it.
 _CASE, _USER, _QUEUE = "500", "005", "00G"
 _LIVE: Final = {"570": "chat", "0Mw": "social", "0LQ": "voice"}
 _DECLINED: Final = {"Declined": "declined", "DeclinedOnPushTimeout": "no_answer"}
@@ -46,12 +46,12 @@ def _read(body: bytes, origin: str) -> Iterator[Record]:
             yield Record(content, written(content), origin, number)
             number += 1
             continue
-        read = {name: payload[name] for name in _READ if name in payload}
+        content_fields = {name: payload[name] for name in _READ if name in payload}
         ids = header.get("recordIds")
-        # A change that many records have alike comes as one event.
+        # A change that many records share arrives as one event.
         for each in ids if isinstance(ids, list) and ids else [None]:
             own = {**{name: header[name] for name in _HEADERS if name in header}, "recordIds": [each]}
-            content = {"payload": {**read, "ChangeEventHeader": own}}
+            content = {"payload": {**content_fields, "ChangeEventHeader": own}}
             yield Record(content, written(content), origin, number)
             number += 1
 
@@ -78,14 +78,14 @@ def _compare(record: Record, seen: Seen | None, context: Context) -> Compared:
     fields = Fields(record.content)
     entity, number = fields.need(f"{_HEADER}.entityName"), fields.need(f"{_HEADER}.recordIds.0")
     committed = in_ms(fields.need_time(f"{_HEADER}.commitTimestamp"))
-    # A change has the fields that changed: of each the latest holds, in whatever order changes come.
+    # A change has the fields that changed: the latest value of each counts, in whatever order changes arrive.
     known: dict[str, list[Any]] = {**((seen or {}).get("fields") or {})}
     payload = fields.need_object("payload")
     for name in _ENTITIES[entity][1]:
         if payload.get(name) is not None and committed >= known.get(name, [None, 0])[1]:
             known[name] = [payload[name], committed]
-    whole = Fields({name: value for name, (value, _) in known.items()})
-    return Compared([*_ENTITIES[entity][0](number, fields, whole, seen, context)], {"fields": known})
+    latest = Fields({name: value for name, (value, _) in known.items()})
+    return Compared([*_ENTITIES[entity][0](number, fields, latest, seen, context)], {"fields": known})
 
 
 def _at(fields: Fields) -> Any:
@@ -99,20 +99,20 @@ def _change_id(fields: Fields) -> str:
 # ---- Cases ------------------------------------------------------------------------------------------------------------------------
 
 
-def _case(case: str, fields: Fields, whole: Fields, seen: Seen | None, context: Context) -> Iterator[Draft]:
+def _case(case: str, fields: Fields, latest: Fields, seen: Seen | None, context: Context) -> Iterator[Draft]:
     at, what = _at(fields), _change_id(fields)
     created = fields.need(f"{_HEADER}.changeType") == "CREATE"
-    channel = channel_of(context, whole.text("Origin"), _CHANNELS)
+    channel = channel_of(context, latest.text("Origin"), _CHANNELS)
     owner = fields.text("payload.OwnerId")
     queue = owner if (owner or "").startswith(_QUEUE) else None
     if created:
-        made = fields.time("payload.CreatedDate") or at
+        created_at = fields.time("payload.CreatedDate") or at
         key = context.customer(fields.text("payload.ContactId") or fields.text("payload.SuppliedEmail"))
-        yield from arrival(case, made, channel=channel, queue=queue_of(context, queue), customer_key=key)
+        yield from arrival(case, created_at, channel=channel, queue=queue_of(context, queue), customer_key=key)
     elif queue is not None:
         before = fields.text("payload.PreviousOwnerId") or ((seen or {}).get("fields") or {}).get("OwnerId", [None])[0]
-        came_from = before if isinstance(before, str) and before.startswith(_QUEUE) else None
-        yield from moved(case, at, context, group=queue, previous=came_from, channel=channel)
+        previous_queue = before if isinstance(before, str) and before.startswith(_QUEUE) else None
+        yield from moved(case, at, context, group=queue, previous=previous_queue, channel=channel)
     if (owner or "").startswith(_USER):
         yield about(case, "contact.assigned", f"{what}-assigned", at, agent=owner)
     status = fields.text("payload.Status")
@@ -124,26 +124,26 @@ def _case(case: str, fields: Fields, whole: Fields, seen: Seen | None, context: 
 
 def _meaning(status: str, fields: Fields, context: Context) -> str:
     own = context.settings.get("statuses") or {}
-    found = own.get(status) if isinstance(own, dict) else None
-    if found is None:
-        found = "resolved" if fields.true("payload.IsClosed") or status == _CLOSED else _STATUSES.get(status)
-    if found is None:
+    meaning = own.get(status) if isinstance(own, dict) else None
+    if meaning is None:
+        meaning = "resolved" if fields.true("payload.IsClosed") or status == _CLOSED else _STATUSES.get(status)
+    if meaning is None:
         raise UnusableError("bad_setting", "statuses: the status of a case is not among them")
-    return str(found)
+    return str(meaning)
 
 
-def _mail(_: str, fields: Fields, whole: Fields, __: Seen | None, context: Context) -> Iterator[Draft]:
-    case = whole.text("ParentId")
+def _mail(_: str, fields: Fields, latest: Fields, __: Seen | None, context: Context) -> Iterator[Draft]:
+    case = latest.text("ParentId")
     if fields.need(f"{_HEADER}.changeType") != "CREATE" or case is None:
         return
-    by, author = "customer" if whole.true("Incoming") else "agent", whole.text("CreatedById")
+    by, author = "customer" if latest.true("Incoming") else "agent", latest.text("CreatedById")
     if by == "agent" and author in {str(each) for each in context.settings.get("automated_users") or ()}:
         by = "system"
     yield about(
         case,
         "contact.message",
         f"mail-{fields.need(f'{_HEADER}.recordIds.0')}",
-        whole.time("MessageDate") or _at(fields),
+        latest.time("MessageDate") or _at(fields),
         author_kind=by,
         agent=author if by == "agent" else None,
         public=True,
@@ -151,34 +151,34 @@ def _mail(_: str, fields: Fields, whole: Fields, __: Seen | None, context: Conte
     )
 
 
-def _comment(_: str, fields: Fields, whole: Fields, __: Seen | None, ___: Context) -> Iterator[Draft]:
-    case = whole.text("ParentId")
+def _comment(_: str, fields: Fields, latest: Fields, __: Seen | None, ___: Context) -> Iterator[Draft]:
+    case = latest.text("ParentId")
     if fields.need(f"{_HEADER}.changeType") != "CREATE" or case is None:
         return
-    what, at = f"comment-{fields.need(f'{_HEADER}.recordIds.0')}", whole.time("CreatedDate") or _at(fields)
-    public, agent = whole.true("IsPublished") is True, whole.text("CreatedById")
+    what, at = f"comment-{fields.need(f'{_HEADER}.recordIds.0')}", latest.time("CreatedDate") or _at(fields)
+    public, agent = latest.true("IsPublished") is True, latest.text("CreatedById")
     yield about(case, "contact.message", what, at, author_kind="agent", agent=agent, public=public)
 
 
 # ---- Omni-Channel ------------------------------------------------------------------------------------------------------------------
 
 
-def _work(work: str, _: Fields, whole: Fields, __: Seen | None, context: Context) -> Iterator[Draft]:
-    """Yield what is known of a piece of work so far: its times say all, and the same time is the same event."""
-    item, agent = whole.text("WorkItemId"), whole.text("UserId")
+def _work(work: str, _: Fields, latest: Fields, __: Seen | None, context: Context) -> Iterator[Draft]:
+    """Yield the events of a piece of work so far, one for each of its times; the same time gives the same event."""
+    item, agent = latest.text("WorkItemId"), latest.text("UserId")
     if item is None or agent is None:
         return
     live = _LIVE.get(item[:3])
-    queue = None if whole.text("OriginalQueueId") is None else queue_of(context, whole.text("OriginalQueueId"))
-    requested, assigned = whole.time("RequestDateTime"), whole.time("AssignedDateTime") or whole.time("CreatedDate")
-    accepted, declined, closed = (whole.time(f"{name}DateTime") for name in ("Accept", "Decline", "Close"))
+    queue = None if latest.text("OriginalQueueId") is None else queue_of(context, latest.text("OriginalQueueId"))
+    requested, assigned = latest.time("RequestDateTime"), latest.time("AssignedDateTime") or latest.time("CreatedDate")
+    accepted, declined, closed = (latest.time(f"{name}DateTime") for name in ("Accept", "Decline", "Close"))
     if live is not None and requested is not None and queue is not None:
         yield about(item, "contact.arrived", "arrived", requested, channel=live)
         yield about(item, "contact.queued", "queued", requested, channel=live, queue=queue)
     if assigned is not None:
         yield about(item, "contact.agent_offered", f"{work}-offered", assigned, agent=agent, queue=queue)
     if declined is not None:
-        outcome = _DECLINED.get(whole.text("Status") or "", "declined")
+        outcome = _DECLINED.get(latest.text("Status") or "", "declined")
         yield about(item, "contact.offer_ended", f"{work}-declined", declined, agent=agent, queue=queue, outcome=outcome)
     if accepted is not None:
         kind = "contact.work_started" if live is None else "contact.answered"
@@ -191,26 +191,26 @@ def _work(work: str, _: Fields, whole: Fields, __: Seen | None, context: Context
             yield about(item, "contact.ended", f"{work}-closed", closed, agent=agent)
 
 
-def _presence(number: str, _: Fields, whole: Fields, __: Seen | None, context: Context) -> Iterator[Draft]:
-    person, status = whole.text("UserId"), whole.text("ServicePresenceStatusId")
-    began, ended = whole.time("StatusStartDate"), whole.time("StatusEndDate")
+def _presence(number: str, _: Fields, latest: Fields, __: Seen | None, context: Context) -> Iterator[Draft]:
+    person, status = latest.text("UserId"), latest.text("ServicePresenceStatusId")
+    began, ended = latest.time("StatusStartDate"), latest.time("StatusEndDate")
     if person is None:
         return
     names = context.settings.get("presence_statuses") or {}
-    said: dict[str, Any] = {"person_id": person, "axis": "presence"}
+    common: dict[str, Any] = {"person_id": person, "axis": "presence"}
     if began is not None and status is not None:
         state = str(names.get(status, status)) if isinstance(names, dict) else status
         # A status that begins in the instant in which another ends comes after it.
-        yield draft("agent.state_changed", f"{number}-began", began, **said, state=state, sequence=1)
+        yield draft("agent.state_changed", f"{number}-began", began, **common, state=state, sequence=1)
     if ended is not None:
-        yield draft("agent.state_changed", f"{number}-ended", ended, **said, state="offline", sequence=0)
+        yield draft("agent.state_changed", f"{number}-ended", ended, **common, state="offline", sequence=0)
 
 
-#: From the record's id, the change, what is known of the record, what was seen of it and the configuration to what it tells.
-Telling = Callable[[str, Fields, Fields, "Seen | None", Context], "Iterator[Draft]"]
+#: (id of the record, its change, its latest fields, its stored state, the context) → its events.
+Translation = Callable[[str, Fields, Fields, "Seen | None", Context], "Iterator[Draft]"]
 
-#: Object → what tells of it, and the fields that are kept of a record.
-_ENTITIES: Final[dict[str, tuple[Telling, tuple[str, ...]]]] = {
+#: Object → its translation, and the fields of a record that are stored.
+_ENTITIES: Final[dict[str, tuple[Translation, tuple[str, ...]]]] = {
     "Case": (_case, ("OwnerId", "Origin")),
     "EmailMessage": (_mail, ("ParentId", "Incoming", "MessageDate", "CreatedById")),
     "CaseComment": (_comment, ("ParentId", "IsPublished", "CreatedDate", "CreatedById")),
@@ -236,7 +236,7 @@ _HEADERS: Final = ("entityName", "changeType", "commitTimestamp", "transactionKe
 _READ: Final = tuple(
     sorted(
         {"Status", "IsClosed", "IsEscalated", "ContactId", "SuppliedEmail", "PreviousOwnerId"}.union(
-            *(kept for _, kept in _ENTITIES.values())
+            *(names for _, names in _ENTITIES.values())
         )
     )
 )
@@ -256,9 +256,9 @@ CONNECTOR = Connector(
     },
     ignored={
         "other objects": "it is about no contact and no agent's state",
-        "platform events": "events of your own: send those that matter as canonical events",
+        "platform events": "events of your own: send relevant ones as canonical events",
         "gaps": "a change whose fields Salesforce did not send: read the record by its API",
-        "deletions": "what was counted of it stays counted",
+        "deletions": "events counted before stay counted",
     },
     read=_read,
     kind=_kind,
@@ -280,9 +280,9 @@ CONNECTOR = Connector(
         queues_setting("a queue (00G…)"),
         channels_setting(_CHANNELS),
         Setting(name="statuses", meaning="Status of a case → new, open, waiting_on_customer, on_hold, resolved or closed", default={}),
-        Setting(name="domain", meaning="The org's, of DOMAIN.my.salesforce.com; needed to ask it"),
+        Setting(name="domain", meaning="The org's, of DOMAIN.my.salesforce.com; needed to poll it"),
         URL,
-        Setting(name="omni_channel", meaning="Whether Agent Work and User Service Presence are asked for", default=True),
+        Setting(name="omni_channel", meaning="Whether Agent Work and User Service Presence are polled", default=True),
         Setting(name="automated_users", meaning="Ids of the users that receipts and other automatic mails are sent by", default=[]),
         Setting(name="presence_statuses", meaning="Id of a presence status → its name, such as `available`", default={}),
     ),

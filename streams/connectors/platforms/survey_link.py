@@ -18,8 +18,8 @@ def _translate(record: Record, _context: Context) -> Iterable[Draft]:
     fields = Fields(record.content)
     conversation, kind, scale, score = fields.need("conversation_id"), fields.need("kind"), fields.need("scale"), fields.number("score")
     if kind not in SCALES or score is None or not within(score, scale):
-        raise UnusableError("not_on_scale", "the answer does not lie on the scale of its link")
-    # Of one conversation one answer to a question counts, whichever of its links it came by.
+        raise UnusableError("not_on_scale", "the answer is not on the scale of its link")
+    # One answer to a question counts per conversation, over all its links.
     return [
         {
             "type": "survey.answered",
@@ -46,7 +46,7 @@ CONNECTOR = Connector(
     translate=_translate,
     reports={"csat": ""},
     settings=(
-        Setting(name="organization", meaning="Whose survey it is, as the page shows it", default=""),
+        Setting(name="organization", meaning="The organization that the page names", default=""),
         Setting(
             name="texts",
             meaning="The question of a kind in place of ours, by language: `{csat: {en: How was it?, ja: いかがでしたか。}}`",

@@ -1,4 +1,4 @@
-"""SurveyMonkey: a webhook says that there is an answer and no more; the answers themselves come as the API's lists of responses."""
+"""SurveyMonkey: a webhook has only the id of a response; the answers themselves arrive as the API's lists of responses."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from streams.connectors.kit.verification import Verification
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_IDS_ONLY: Final = "names the response alone: its answers are fetched"
-_ABOUT_SURVEYS: Final = "tells of a survey, a collector or the app, of no answer"
+_IDS_ONLY: Final = "has only the id of the response: its answers are fetched"
+_ABOUT_SURVEYS: Final = "about a survey, a collector or the app, no answer"
 
 
 def _kind(record: Record) -> str:
@@ -25,7 +25,7 @@ def _kind(record: Record) -> str:
 
 
 def _value(rows: list[Fields]) -> object:
-    """Return what answers a question: a text, or what a choice goes by and is worth."""
+    """Return the answer to a question: a text, or the names and the weight of a choice."""
     if len(rows) == 1 and rows[0].text("choice_id") is None:
         return rows[0].text("text")
     names = [row.text(name) for row in rows for name in ("choice_id", "other_id", "simple_text")]
@@ -68,12 +68,12 @@ CONNECTOR = Connector(
         "response_completed": _IDS_ONLY,
         "response_updated": _IDS_ONLY,
         "response_created": "a response that is not complete",
-        "response_deleted": "a response that was taken away: what was answered stays counted",
-        "response_disqualified": "a respondent that the survey did not want",
+        "response_deleted": "a deleted response: its answers stay counted",
+        "response_disqualified": "a respondent whom the survey screened out",
         "response_overquota": "a respondent beyond the survey's quota",
         "response: partial": "a response that is not complete",
         "response: overquota": "a respondent beyond the survey's quota",
-        "response: disqualified": "a respondent that the survey did not want",
+        "response: disqualified": "a respondent whom the survey screened out",
         **dict.fromkeys(
             (
                 "app_installed",
@@ -107,13 +107,13 @@ CONNECTOR = Connector(
         "analyze_url",
     ),
     verification=Verification(header="Sm-Signature", algorithm="sha1", encoding="base64", key="client_id&secret"),
-    # Without it the webhook cannot be made there.
+    # Without it SurveyMonkey does not create the webhook.
     answers=Answers(head=True),
     settings=(
-        Setting(name="surveys", meaning="Ids of the surveys whose responses are asked for", default=[]),
+        Setting(name="surveys", meaning="Ids of the surveys whose responses are polled", default=[]),
         URL,
         *survey_settings(),
     ),
     credentials=(Setting(name="access_token", meaning="Of an app that may view responses and their details", required=True),),
-    guessed=("`choice_metadata.weight`, what a choice of a rating is worth.",),
+    guessed=("`choice_metadata.weight`, the value of a choice of a rating.",),
 )

@@ -1,4 +1,4 @@
-"""TEMPOSTAR: orders as CSV, a row an article, with the columns that its user chose."""
+"""TEMPOSTAR: orders as CSV, one row per article, with columns that its user chose."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TIME: Final = re.compile(r"([0-9]{4})[/-]([0-9]{1,2})[/-]([0-9]{1,2})(?: ([0-9]
 _FILE_TIME: Final = re.compile(r"(20[0-9]{12})")
 _MAX_ROWS: Final = 1_000
 
-#: What a column means → its name, where the configuration says no other.
+#: Meaning of a column → its name, unless configured.
 _COLUMNS: Final = {
     "order": "システム受注番号",
     "at": "受注日時",
@@ -38,7 +38,7 @@ _rows = table_records("utf-8", "cp932")
 
 
 def _read(body: bytes, origin: str) -> Iterator[Record]:
-    """Yield an order for the rows of its articles that follow one another; raise UnusableError where there is no table."""
+    """Yield an order for consecutive rows of its articles; raise UnusableError where there is no table."""
     rows: list[dict[str, Any]] = []
     number = 0
     for row in _rows(body, origin):
@@ -52,12 +52,12 @@ def _read(body: bytes, origin: str) -> Iterator[Record]:
 
 
 def _numbers(row: dict[str, Any]) -> tuple[Any, ...]:
-    """Return what the rows of an order have alike, whatever its columns are called: TEMPOSTAR's number, and the shop's."""
+    """Return the numbers that the rows of an order share, whatever the columns are called: TEMPOSTAR's, and the shop's."""
     return tuple(value for name, value in row.items() if name.endswith("受注番号"))
 
 
 def _order(rows: list[dict[str, Any]], origin: str, number: int) -> Record:
-    # Its numbers beside the rows, of which a dead letter shows nothing: what stands in a column is the user's choice.
+    # The numbers stay readable in a dead letter, the rows do not: the user chooses what a column holds.
     content = {"file": origin, "numbers": "/".join(map(str, _numbers(rows[0]))), "rows": rows}
     return Record(content, written(content), origin, number)
 
@@ -70,12 +70,12 @@ def _compare(record: Record, seen: Seen | None, context: Context) -> Compared:
     rows, columns = Fields(record.content).entries("rows"), _columns(context)
     if not rows:
         raise UnusableError("missing_field", "rows: an order has one at least")
-    told = set(seen["told"]) if seen else set()
-    events = list(_events(rows, columns, context, told, record.content.get("file")))
-    return Compared(events, {"told": sorted(told)})
+    reported = set(seen["told"]) if seen else set()
+    events = list(_events(rows, columns, context, reported, record.content.get("file")))
+    return Compared(events, {"told": sorted(reported)})
 
 
-def _events(rows: list[Fields], columns: dict[str, str], context: Context, told: set[str], file: object) -> Iterator[Draft]:
+def _events(rows: list[Fields], columns: dict[str, str], context: Context, reported: set[str], file: object) -> Iterator[Draft]:
     first = rows[0]
     order, at = first.need(columns["order"]), _time(first.need(columns["at"]), columns["at"])
     if any(row.text(columns["order"]) != order for row in rows):
@@ -83,19 +83,19 @@ def _events(rows: list[Fields], columns: dict[str, str], context: Context, told:
     buyer = Buyer(context, mail=first.text(columns["mail"]), telephone=first.text(columns["telephone"]))
     value = _value(rows, columns)
     currency = str(context.settings.get("currency") or CURRENCY.default)
-    if "placed" not in told:
+    if "placed" not in reported:
         yield placed(order, at, buyer, value=value, currency=currency)
         yield from linked(order, at, buyer)
-        told.add("placed")
+        reported.add("placed")
     codes = {str(code) for code in context.settings.get("cancelled_codes") or ()}
-    if first.text(columns["progress"]) in codes and "cancelled" not in told:
-        # No column says when: not before the file was written, nor before the order.
+    if first.text(columns["progress"]) in codes and "cancelled" not in reported:
+        # No column has the time: it is not before the file was written, nor before the order.
         yield cancelled(order, max(_file_time(file) or at, at), buyer, value=value, currency=currency)
-        told.add("cancelled")
+        reported.add("cancelled")
 
 
 def _value(rows: Iterable[Fields], columns: dict[str, str]) -> float | None:
-    """Return what the articles cost, and the shipping, which each row repeats, once."""
+    """Return the value of the articles, and of the shipping, which each row repeats, once."""
     amounts = [_number(row, columns["amount"]) for row in rows]
     shipping = [each for row in rows if (each := _number(row, columns["shipping"])) is not None]
     known = [amount for amount in amounts if amount is not None]
@@ -108,10 +108,10 @@ def _number(row: Fields, column: str) -> float | None:
 
 
 def _time(text: str, column: str) -> datetime:
-    found = _TIME.fullmatch(text)
+    match = _TIME.fullmatch(text)
     try:
-        if found is not None:
-            return datetime(*(int(part or 0) for part in found.groups()), tzinfo=_ZONE)  # type: ignore[misc,arg-type]
+        if match is not None:
+            return datetime(*(int(part or 0) for part in match.groups()), tzinfo=_ZONE)  # type: ignore[misc,arg-type]
     except ValueError:
         pass
     raise UnusableError("bad_time", f"{column}: no time such as 2026/03/02 18:00")
@@ -119,9 +119,9 @@ def _time(text: str, column: str) -> datetime:
 
 def _file_time(file: object) -> datetime | None:
     """Return the time in the name of a file, ``ordershipYYYYmmddhhmmssutf8.csv``."""
-    found = _FILE_TIME.search(str(file))
+    match = _FILE_TIME.search(str(file))
     try:
-        return None if found is None else datetime.strptime(found.group(1), "%Y%m%d%H%M%S").replace(tzinfo=_ZONE)
+        return None if match is None else datetime.strptime(match.group(1), "%Y%m%d%H%M%S").replace(tzinfo=_ZONE)
     except ValueError:
         return None
 
@@ -142,11 +142,11 @@ CONNECTOR = Connector(
     reports={},
     personal=("rows.*.*",),
     settings=(
-        Setting(name="folder", meaning="Where TEMPOSTAR's files come to; needed to read them as they come"),
-        Setting(name="host", meaning="The SFTP server that has the folder; without it it is this machine's"),
+        Setting(name="folder", meaning="Folder in which TEMPOSTAR's files arrive; needed to read them as they arrive"),
+        Setting(name="host", meaning="The SFTP server that has the folder; without it the folder is on this machine"),
         Setting(name="port", meaning="Its port", default=22),
         Setting(name="host_key", meaning="Its public key, such as `ssh-ed25519 AAAA…`, which ssh-keyscan shows: another server is refused"),
-        Setting(name="user", meaning="Who reads there"),
+        Setting(name="user", meaning="User name at that server"),
         Setting(name="pattern", meaning="Which files are read", default="*.csv"),
         Setting(
             name="lock",
@@ -154,7 +154,7 @@ CONNECTOR = Connector(
             default="ready",
         ),
         Setting(
-            name="columns", meaning="What a column means (order, at, progress, mail, telephone, amount, shipping) → its header", default={}
+            name="columns", meaning="Meaning of a column (order, at, progress, mail, telephone, amount, shipping) → its header", default={}
         ),
         Setting(
             name="cancelled_codes", meaning="Values of 受注進捗コード that mean a cancelled order, as your TEMPOSTAR is set up", default=[]
@@ -169,8 +169,8 @@ CONNECTOR = Connector(
     ),
     extra="sftp",
     guessed=(
-        "That a .lock beside a file says that it is whole: so what is sent to TEMPOSTAR is marked.",
-        "Which columns there are, and what 受注進捗コード means: both are chosen in TEMPOSTAR; no public list was found.",
+        "That a .lock beside a file marks it as complete, as for files that are sent to TEMPOSTAR.",
+        "The columns, and the meaning of 受注進捗コード: both are chosen in TEMPOSTAR; no public list was found.",
         "That 税込金額 is of the row's articles together, and 配送毎配送料 the same in each row of an order.",
         "That points and coupons are a way to pay: they are not taken off the value.",
     ),

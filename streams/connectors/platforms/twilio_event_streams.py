@@ -1,4 +1,4 @@
-"""Twilio Event Streams with TaskRouter's events: CloudEvents, by webhook or Kinesis. The same events as callbacks, signed otherwise."""
+"""Twilio Event Streams with TaskRouter's events: CloudEvents, by webhook or Kinesis. The events of callbacks, with another signature."""
 
 from __future__ import annotations
 

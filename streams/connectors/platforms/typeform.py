@@ -14,7 +14,7 @@ from streams.connectors.kit.verification import Verification
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: Types of answers whose value stands under the name of the type.
+#: Types of answers whose value has the name of the type.
 _PLAIN: Final = frozenset({"number", "boolean", "text", "date"})
 
 
@@ -22,7 +22,7 @@ def _kind(record: Record) -> str:
     fields = Fields(record.content)
     if fields.get("form_response") is not None or fields.get("event_type") is not None:
         return fields.need("event_type")
-    # An entry of the Responses API has no event; one that was begun and never sent has no time of sending.
+    # An entry of the Responses API has no event; one that was never sent has no time of submission.
     if fields.get("answers") is None and fields.get("landed_at") is None:
         raise UnusableError("unknown_kind", "neither event_type nor answers")
     sent = fields.text("response_type") in {None, "completed"} and not str(fields.get("submitted_at") or "0001").startswith("0001")
@@ -44,7 +44,7 @@ def _translate(record: Record, context: Context) -> Iterable[Draft]:
         for answer in fields.entries("answers")
         if answer.text("field.id") is not None
     ]
-    # What was shown and not answered is known to be asked.
+    # A question that was shown and not answered counts as asked.
     given += [
         Given(tuple(filter(None, (field.text("id"), field.text("ref")))), None)
         for field in fields.entries("definition.fields")
@@ -66,7 +66,7 @@ CONNECTOR = Connector(
     name="typeform",
     title="Typeform",
     family="survey",
-    # A delivery may come hours late, and an answer is no less for it.
+    # A delivery may be hours late, and the answer counts all the same.
     delivery="journal",
     ways=("webhook", "pull", "file"),
     kinds={
@@ -93,10 +93,10 @@ CONNECTOR = Connector(
     ),
     verification=Verification(header="Typeform-Signature", encoding="base64", prefix="sha256="),
     settings=(
-        Setting(name="forms", meaning="Ids of the forms whose responses are asked for", default=[]),
+        Setting(name="forms", meaning="Ids of the forms whose responses are polled", default=[]),
         URL,
         *survey_settings(),
     ),
     credentials=(Setting(name="access_token", meaning="A personal access token that may read responses", required=True),),
-    guessed=("The names of the events that are no full answer (`form_response_partial`).",),
+    guessed=("The names of events of incomplete answers (`form_response_partial`).",),
 )

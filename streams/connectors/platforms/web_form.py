@@ -1,4 +1,4 @@
-"""Web form: what a form on a page of yours posts, signed by your server."""
+"""Web form: submissions of a form on your page, signed by your server."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ def _translate(record: Record, context: Context) -> Iterator[Draft]:
     fields = Fields(record.content, context.zone)
     at = fields.need_time(names["submitted_at"])
     form = fields.text(names["form"])
-    # Without an id a form that is sent again as it was is the same form.
+    # Without an id, an unchanged form that is sent again is the same form.
     contact = f"form-{fields.text(names['id']) or digest(record.raw.hex())}"
-    who = fields.text(names["customer"])
+    customer = fields.text(names["customer"])
     yield from arrival(
         contact,
         at,
         channel="web_form",
         queue=fields.text(names["queue"]) or str(context.settings.get("queue") or "") or UNASSIGNED,
-        customer_key=context.customer(who and who.lower()),
+        customer_key=context.customer(customer and customer.lower()),
         entry_point=form,
         language=fields.text(names["language"]),
     )
@@ -71,10 +71,10 @@ CONNECTOR = Connector(
     reports={
         "arrival": "",
         "queue": "",
-        "first_response": "the form tells what comes in; the system that answers tells the rest",
-        "resolution": "the form tells what comes in; the system that answers tells the rest",
+        "first_response": "the form reports arrivals alone; the system that answers reports replies",
+        "resolution": "the form reports arrivals alone; the system that answers reports replies",
     },
-    # A form asks whatever it likes.
+    # A form may ask anything.
     personal=("*",),
     verification=Verification(
         header="X-Signature", prefix="sha256=", signed="timestamp.body", timestamp_header="X-Timestamp", tolerance_seconds=300

@@ -22,7 +22,7 @@ _TIME: Final = "%a %b %d %H:%M:%S %z %Y"
 
 
 def _read(body: bytes, origin: str) -> Iterator[Record]:
-    """Yield the events of a delivery, which lists them by kind; who else is named in it does not matter."""
+    """Yield the events of a delivery, which lists them by kind; other users named in it are ignored."""
     for record in json_records(body, origin):
         number = 0
         account = record.content.get("for_user_id")
@@ -50,7 +50,7 @@ def _kind(record: Record) -> str:
 
 
 def _parties(record: Record) -> tuple[str, str]:
-    """Return who wrote, and whom it was written to."""
+    """Return the author, and the recipient."""
     fields = Fields(record.content)
     if fields.need("kind") == _DIRECT:
         return fields.need("event.message_create.sender_id"), fields.need("event.message_create.target.recipient_id")
@@ -59,8 +59,8 @@ def _parties(record: Record) -> tuple[str, str]:
 
 
 def _customer(record: Record) -> str:
-    author, other = _parties(record)
-    return other if author == Fields(record.content).need("account") else author
+    author, recipient = _parties(record)
+    return recipient if author == Fields(record.content).need("account") else author
 
 
 def _translate(record: Record, context: Context) -> Iterator[Draft]:
@@ -101,7 +101,7 @@ CONNECTOR = Connector(
     },
     ignored={
         "retweets": _NO_MESSAGE,
-        "own posts": "what the account writes to all is no contact",
+        "own posts": "a public post of the account is no contact",
         "other direct messages": _NO_MESSAGE,
         "direct_message_indicate_typing_events": _NO_MESSAGE,
         "direct_message_mark_read_events": _NO_MESSAGE,
@@ -112,8 +112,8 @@ CONNECTOR = Connector(
         "unblock_events": _NO_MESSAGE,
         "mute_events": _NO_MESSAGE,
         "unmute_events": _NO_MESSAGE,
-        "user_event": "the account took its permission back: ask for it again",
-        "tweet_delete_events": "what is taken back was asked all the same",
+        "user_event": "the account withdrew its permission: ask for it again",
+        "tweet_delete_events": "a post that the customer deletes was sent all the same",
     },
     read=_read,
     kind=_kind,
@@ -121,7 +121,7 @@ CONNECTOR = Connector(
     reports={
         "arrival": "",
         "queue": "X has no queues; the setting `queue` names one",
-        "agent_state": "X knows the account, not who writes for it",
+        "agent_state": "X reports the account, not the agent",
         "first_response": "",
         "resolution": "X has no conversations that are closed",
         "csat": "X asks none",
@@ -130,5 +130,5 @@ CONNECTOR = Connector(
     verification=Verification(header="x-twitter-webhooks-signature", prefix="sha256=", encoding="base64"),
     answers=Answers(accepted=200, within_seconds=8.0, challenge="crc"),
     settings=(*MESSENGER_SETTINGS, Setting(name="bot_apps", meaning="Ids of the apps whose direct messages a bot writes", default=[])),
-    guessed=("The shapes of the Account Activity API (from memory); that X waits ten seconds for an answer.",),
+    guessed=("The structures of the Account Activity API (from memory); that X waits ten seconds for an answer.",),
 )

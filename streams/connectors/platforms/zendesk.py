@@ -1,4 +1,4 @@
-"""Zendesk Support: ticket and agent events by webhook, which may be lost or come twice: `zendesk_export` tells the same events again."""
+"""Zendesk Support: ticket and agent events by webhook, which may be lost or repeated: `zendesk_export` has the same events."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
 
-__all__ = ["CHANNELS", "CONNECTOR", "SYSTEM", "changed", "commented", "created", "deleted", "regrouped", "word"]
+__all__ = ["CHANNELS", "CONNECTOR", "SYSTEM", "changed", "commented", "created", "deleted", "normalized", "regrouped"]
 
-#: The author of what a rule or Zendesk itself does.
+#: The author of changes by a rule or by Zendesk itself.
 SYSTEM: Final = "-1"
 
 #: ``via.channel`` → channel; the export writes the same with capitals and spaces.
@@ -59,7 +59,7 @@ _STATUSES: Final = {
     "closed": "closed",
 }
 _DONE: Final = {"solved", "closed"}
-#: What is only kept elsewhere from here on.
+#: Statuses that only move a ticket to other storage.
 _STORED: Final = {"archived", "scrubbed"}
 
 _PREFIX: Final = "zen:event-type:"
@@ -68,27 +68,27 @@ _OTHERS: Final = ("user", "organization", "article", "community_post", "custom_o
 _AGENT_CHANNELS: Final = {"support": "ticket", "messaging": "social", "chat": "chat", "talk": "voice"}
 
 
-def word(text: str | None) -> str | None:
-    """Return one of Zendesk's words as the other feed writes it too: ``Web form`` and ``WEB_FORM`` are ``web_form``."""
+def normalized(text: str | None) -> str | None:
+    """Return a name of Zendesk as both feeds write it: ``Web form`` and ``WEB_FORM`` are ``web_form``."""
     return None if text is None else text.strip().lower().replace(" ", "_").replace("-", "_")
 
 
-# ---- What webhooks and export tell alike: the same ids, times by the second ---------------------------------------------------------
+# ---- Events of webhooks and export: the same ids, times by the second ---------------------------------------------------------------
 
 
 def created(
     ticket: str, at: datetime, context: Context, *, via: str | None, group: str | None, requester: str | None, status: str | None
 ) -> Iterator[Draft]:
-    """Yield that a ticket was made."""
-    channel = channel_of(context, word(via), CHANNELS)
+    """Yield the events of a new ticket."""
+    channel = channel_of(context, normalized(via), CHANNELS)
     yield from arrival(ticket, at, channel=channel, queue=queue_of(context, group), customer_key=context.customer(requester))
-    if word(status) not in {None, "new", "open"}:
+    if normalized(status) not in {None, "new", "open"}:
         yield from changed(ticket, at, status, None)
 
 
 def changed(ticket: str, at: datetime, status: str | None, previous: str | None) -> Iterator[Draft]:
-    """Yield that a ticket took another status; raise UnusableError for one that Zendesk is not known to have."""
-    current = word(status)
+    """Yield the event of another status of a ticket; raise UnusableError for an unknown status."""
+    current = normalized(status)
     if current in _STORED:
         return
     if current == "deleted":
@@ -97,7 +97,7 @@ def changed(ticket: str, at: datetime, status: str | None, previous: str | None)
     meaning = _STATUSES.get(current or "")
     if meaning is None:
         raise UnusableError("unknown_kind", "a status that is not known here")
-    if word(previous) in _DONE and current in {"new", "open"}:
+    if normalized(previous) in _DONE and current in {"new", "open"}:
         meaning = "reopened"
     yield about(ticket, "contact.status_changed", f"status-{current}-{stamp(at)}", at, status=meaning)
 
@@ -113,7 +113,7 @@ def commented(
     rule: bool,
     revision: int | None = None,
 ) -> Draft:
-    """Return that somebody wrote into a ticket; of two words on who did, the higher revision holds."""
+    """Return the event of a comment in a ticket; of two reports of its author the higher revision counts."""
     machine = rule or author in {None, SYSTEM}
     kind = "system" if machine else "agent" if staff else "customer"
     return about(
@@ -130,12 +130,12 @@ def commented(
 
 
 def regrouped(ticket: str, at: datetime, context: Context, *, group: str | None, previous: str | None, via: str | None) -> Iterator[Draft]:
-    """Yield that a ticket went to another group."""
-    yield from moved(ticket, at, context, group=group, previous=previous, channel=channel_of(context, word(via), CHANNELS))
+    """Yield the events of a ticket that went to another group."""
+    yield from moved(ticket, at, context, group=group, previous=previous, channel=channel_of(context, normalized(via), CHANNELS))
 
 
 def deleted(ticket: str, at: datetime, reason: str = "no_reply_needed") -> Draft:
-    """Return that a ticket counts no more."""
+    """Return the event that excludes a ticket."""
     return about(ticket, "contact.excluded", f"excluded-{reason}", at, reason=reason)
 
 
@@ -156,12 +156,12 @@ def _translate(record: Record, context: Context) -> Iterable[Draft]:
     ticket = fields.need("detail.id")
     at = second(fields.need_time("time"))
     if kind == "ticket.created":
-        made = second(fields.time("detail.created_at") or at)
-        # What was changed since is told by an event of its own.
+        created_at = second(fields.time("detail.created_at") or at)
+        # Later changes have events of their own.
         untouched = fields.time("detail.updated_at") in {None, fields.time("detail.created_at")}
         return created(
             ticket,
-            made,
+            created_at,
             context,
             via=fields.text("detail.via.channel"),
             group=fields.text("detail.group_id"),
@@ -183,7 +183,7 @@ def _translate(record: Record, context: Context) -> Iterable[Draft]:
                 staff=fields.true("event.comment.author.is_staff") is True,
                 public=fields.true("event.comment.is_public"),
                 rule=False,
-                # A webhook says whether the author is staff; the export has to conclude it.
+                # A webhook has the author's role; the export infers it.
                 revision=1,
             )
         ]
@@ -198,7 +198,7 @@ def _translate(record: Record, context: Context) -> Iterable[Draft]:
 
 
 def _messaged(ticket: str, at: datetime, fields: Fields) -> Draft:
-    actor = word(fields.need("event.actor.type"))
+    actor = normalized(fields.need("event.actor.type"))
     kind = "agent" if actor == "agent" else "bot" if actor in {"system", "bot"} else "customer"
     agent = fields.text("event.actor.id") if kind == "agent" else None
     what = f"message-{fields.need('event.message.id')}"
@@ -206,10 +206,10 @@ def _messaged(ticket: str, at: datetime, fields: Fields) -> Draft:
 
 
 def _agent_state(fields: Fields) -> list[Draft]:
-    told, at = f"agent-state-{fields.need('id')}", fields.time("event.updated_at") or fields.need_time("time")
+    event_id, at = f"agent-state-{fields.need('id')}", fields.time("event.updated_at") or fields.need_time("time")
     person, state = fields.need("detail.agent_id"), fields.need("event.new_state")
-    channel = _AGENT_CHANNELS.get(word(fields.text("event.channel")) or "")
-    return [draft("agent.state_changed", told, at, person_id=person, axis="presence", state=state, channel=channel)]
+    channel = _AGENT_CHANNELS.get(normalized(fields.text("event.channel")) or "")
+    return [draft("agent.state_changed", event_id, at, person_id=person, axis="presence", state=state, channel=channel)]
 
 
 _NO_FIGURE: Final = "no figure depends on it"
@@ -263,12 +263,12 @@ CONNECTOR = Connector(
                 "type_changed",
             )
         },
-        "ticket.undeleted": "a ticket that was deleted counts no more",
+        "ticket.undeleted": "a ticket that was deleted stays excluded",
         "ticket.satisfaction_rating_added": "its fields are not documented: zendesk-export has the ratings",
         "ticket.satisfaction_rating_changed": "its fields are not documented: zendesk-export has the ratings",
-        "agent.work_item_added": "assignments and replies of the ticket tell who works on it",
-        "agent.work_item_removed": "assignments and replies of the ticket tell who works on it",
-        "agent.max_capacity_changed": "it comes without what the agent has",
+        "agent.work_item_added": "assignments and replies of the ticket report the agent",
+        "agent.work_item_removed": "assignments and replies of the ticket report the agent",
+        "agent.max_capacity_changed": "it arrives without the agent's load",
         **{f"{family}.*": "it is about no ticket and no agent's state" for family in _OTHERS},
     },
     read=json_records,
@@ -281,7 +281,7 @@ CONNECTOR = Connector(
         "agent_state": "",
         "first_response": "",
         "resolution": "",
-        "csat": "by zendesk-export alone",
+        "csat": "only by zendesk-export",
     },
     personal=(
         "detail.subject",

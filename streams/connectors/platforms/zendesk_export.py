@@ -9,7 +9,7 @@ from streams.connectors.kit.desk import about, arrival, assigned, channel_of, ch
 from streams.connectors.kit.fields import Fields
 from streams.connectors.kit.model import Compared, Connector, Context, Draft, Record, Seen, Setting, UnusableError
 from streams.connectors.kit.reading import list_records
-from streams.connectors.platforms.zendesk import CHANNELS, changed, commented, created, deleted, regrouped, word
+from streams.connectors.platforms.zendesk import CHANNELS, changed, commented, created, deleted, normalized, regrouped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["CONNECTOR"]
 
-#: What a rule writes, in the word of the audit.
+#: Values of `via` in the audit of a comment that a rule writes.
 _RULES: Final = {"rule", "system", "automation", "trigger"}
-#: Comments of one ticket that wait for who asked for it.
+#: The most comments of one ticket that wait for its requester.
 _MAX_WAITING: Final = 500
 _SCORES: Final = {"good": 1, "bad": 0}
 
@@ -50,20 +50,20 @@ def _compare(record: Record, seen: Seen | None, context: Context) -> Compared:
         return Compared(_metric(ticket, fields, context), seen)
     if kind == "satisfaction_rating":
         return Compared(_rating(ticket, fields), seen)
-    now: Seen = {"requester": None, "waiting": [], **(seen or {})}
+    state: Seen = {"requester": None, "waiting": [], **(seen or {})}
     if kind == "ticket":
-        now["requester"] = fields.need("requester_id")
-        return Compared(_said(ticket, now, context), now)
-    events = [*_audit(ticket, fields, now, context)]
-    return Compared([*events, *_said(ticket, now, context)], now)
+        state["requester"] = fields.need("requester_id")
+        return Compared(_known_comments(ticket, state, context), state)
+    events = [*_audit(ticket, fields, state, context)]
+    return Compared([*events, *_known_comments(ticket, state, context)], state)
 
 
-def _audit(ticket: str, fields: Fields, now: Seen, context: Context) -> Iterator[Draft]:
-    """Yield what an audit tells; note in ``now`` who asked, and comments."""
+def _audit(ticket: str, fields: Fields, state: Seen, context: Context) -> Iterator[Draft]:
+    """Yield the events of an audit; record the requester, and comments, in ``state``."""
     at = second(fields.time("created_at") or fields.need_time("timestamp"))
     children = fields.entries("child_events")
     via = fields.text("via")
-    first = [child for child in children if word(child.text("event_type")) == "create"]
+    first = [child for child in children if normalized(child.text("event_type")) == "create"]
     if first:
         set_to = {
             name: child.text(name)
@@ -71,25 +71,25 @@ def _audit(ticket: str, fields: Fields, now: Seen, context: Context) -> Iterator
             for name in ("status", "group_id", "requester_id", "assignee_id")
             if name in child.content
         }
-        now["requester"] = set_to.get("requester_id") or fields.text("updater_id")
+        state["requester"] = set_to.get("requester_id") or fields.text("updater_id")
         yield from created(
-            ticket, at, context, via=via, group=set_to.get("group_id"), requester=now["requester"], status=set_to.get("status")
+            ticket, at, context, via=via, group=set_to.get("group_id"), requester=state["requester"], status=set_to.get("status")
         )
         if set_to.get("assignee_id"):
             yield assigned(ticket, at, set_to["assignee_id"])
     for child in children:
-        what = word(child.text("event_type"))
+        what = normalized(child.text("event_type"))
         if what == "change":
             yield from _change(ticket, at, child, context, via)
         elif what == "comment" and not first and not _by_metrics(context):
             # The comment that a ticket begins with is its arrival.
-            _note(child, at, now)
+            _hold_comment(child, at, state)
 
 
 def _change(ticket: str, at: datetime, child: Fields, context: Context, via: str | None) -> Iterator[Draft]:
     previous = child.text("previous_value")
     if "status" in child.content:
-        if word(child.text("status")) == "closed" and "merge" in (word(via) or ""):
+        if normalized(child.text("status")) == "closed" and "merge" in (normalized(via) or ""):
             yield deleted(ticket, at, "merged")
         else:
             yield from changed(ticket, at, child.text("status"), previous)
@@ -99,21 +99,21 @@ def _change(ticket: str, at: datetime, child: Fields, context: Context, via: str
         yield assigned(ticket, at, child.text("assignee_id"))
 
 
-def _note(child: Fields, at: datetime, now: Seen) -> None:
+def _hold_comment(child: Fields, at: datetime, state: Seen) -> None:
     public = child.true("public") if "public" in child.content else child.true("comment_public")
-    entry = [child.need("id"), int(at.timestamp()), child.text("author_id"), public, (word(child.text("via")) or "") in _RULES]
-    if entry not in now["waiting"]:
-        now["waiting"] = [*now["waiting"], entry]
-    if len(now["waiting"]) > _MAX_WAITING:
-        raise UnusableError("missing_field", "requester_id: of more comments than are kept it is not known who asked; export tickets too")
+    entry = [child.need("id"), int(at.timestamp()), child.text("author_id"), public, (normalized(child.text("via")) or "") in _RULES]
+    if entry not in state["waiting"]:
+        state["waiting"] = [*state["waiting"], entry]
+    if len(state["waiting"]) > _MAX_WAITING:
+        raise UnusableError("missing_field", "requester_id: too many comments wait for the requester of their ticket; export tickets too")
 
 
-def _said(ticket: str, now: Seen, context: Context) -> list[Draft]:
-    """Return the comments that wait, once it is known who asked: whoever else writes is an agent."""
-    requester = now["requester"]
+def _known_comments(ticket: str, state: Seen, context: Context) -> list[Draft]:
+    """Return the waiting comments once the requester is known: every other author is an agent."""
+    requester = state["requester"]
     if requester is None:
         return []
-    waiting, now["waiting"] = now["waiting"], []
+    waiting, state["waiting"] = state["waiting"], []
     agents = {str(each) for each in context.settings.get("agents") or ()}
     return [
         commented(
@@ -138,8 +138,8 @@ def _by_metrics(context: Context) -> bool:
 
 
 def _metric(ticket: str, fields: Fields, context: Context) -> Iterator[Draft]:
-    """Yield the replies that metric events tell of, where these are to be counted by them."""
-    what, metric = word(fields.need("type")), word(fields.need("metric"))
+    """Yield the replies of metric events, where replies are counted by them."""
+    what, metric = normalized(fields.need("type")), normalized(fields.need("metric"))
     number, at = fields.need("id"), second(fields.need_time("time"))
     if not _by_metrics(context) or metric != "reply_time" or fields.true("deleted"):
         return
@@ -152,11 +152,11 @@ def _metric(ticket: str, fields: Fields, context: Context) -> Iterator[Draft]:
 
 
 def _rating(ticket: str, fields: Fields) -> Iterator[Draft]:
-    score = (word(fields.need("score")) or "").removesuffix("_with_comment")
+    score = (normalized(fields.need("score")) or "").removesuffix("_with_comment")
     given = fields.need_time("updated_at") if fields.get("updated_at") else fields.need_time("created_at")
     if score == "unoffered":
         return
-    # Who answers was asked, though only those who have not answered are listed as such.
+    # A customer who answers was invited, though only customers without an answer are listed as such.
     yield about(ticket, "survey.invited", "invited", fields.need_time("created_at"), kind="csat", scale="0-1")
     if score == "offered":
         return
@@ -176,7 +176,7 @@ CONNECTOR = Connector(
         "ticket_event": "contact.arrived, contact.queued, contact.status_changed, contact.assigned, contact.transferred, contact.message",
         "ticket_metric_event": "nothing, or contact.message with `replies: metric_events`",
         "satisfaction_rating": "survey.invited, survey.answered",
-        "ticket": "nothing of its own: it says who asked, where that is not known yet",
+        "ticket": "nothing of its own: it has the requester, where that is not known yet",
     },
     ignored={},
     read=list_records("ticket_events", "ticket_metric_events", "satisfaction_ratings", "tickets"),
@@ -187,7 +187,7 @@ CONNECTOR = Connector(
         "arrival": "",
         "queue": "",
         "transfer": "",
-        "agent_state": "by webhooks alone",
+        "agent_state": "only by webhooks",
         "first_response": "",
         "resolution": "",
         "csat": "",
@@ -228,6 +228,6 @@ CONNECTOR = Connector(
     credentials=ZENDESK_CREDENTIALS,
     guessed=(
         "The envelope of ticket events beyond their documented fields: compare with `/api/v2/incremental/ticket_events/sample`.",
-        "The word in `via` of a ticket that was merged into another: one with `merge` in it.",
+        "The value of `via` of a ticket that was merged into another: one with `merge` in it.",
     ),
 )

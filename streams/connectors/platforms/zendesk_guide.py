@@ -56,7 +56,7 @@ CONNECTOR = Connector(
     ways=("file",),
     kinds={"vote": "self_service.started and self_service.ended: confirmed_solved for a helpful one, by `unhelpful` for another"},
     ignored={
-        "article": "sums of votes, of which each is read by itself; views are not in the API",
+        "article": "sums of votes, each of which is read separately; views are not in the API",
         "vote on something else": "not on an article: a post or a comment of the community",
     },
     read=list_records("votes", "articles"),
@@ -67,10 +67,10 @@ CONNECTOR = Connector(
     settings=(
         Setting(
             name="unhelpful",
-            meaning="What a vote against an article says: handed_over (neither solved nor contained), left (as one who leaves) or nothing",
+            meaning="Outcome of a vote against an article: handed_over (neither solved nor contained), left (as for a visitor) or nothing",
             default=_UNHELPFUL[0],
         ),
         Setting(name="categories", meaning="Id of an article → category; by default the id", default={}),
     ),
-    guessed=("That a vote is made where the article is read, so that it stands for one session.",),
+    guessed=("That a vote is given where the article is read, so that it represents one session.",),
 )

@@ -1,4 +1,4 @@
-"""Zendesk Talk: the incremental exports of calls and of their legs, minutes after the fact. Both tell of one call; the last word holds."""
+"""Zendesk Talk: incremental exports of calls and of their legs, minutes after the fact. Both report one call; the last version counts."""
 
 from __future__ import annotations
 
@@ -44,21 +44,21 @@ def _translate(record: Record, context: Context) -> Iterator[Draft]:
     yield from _leg(fields, context) if fields.get("call_id") is not None else _call(fields, context)
 
 
-def _word_of(fields: Fields) -> int | None:
-    """Return which word on a call or leg this is: it is exported again when it changes."""
+def _revision(fields: Fields) -> int | None:
+    """Return the revision of a call or leg: it is exported again when it changes."""
     updated = fields.time("updated_at")
     return None if updated is None else to_ms(updated)
 
 
-def _word(text: str | None) -> str:
+def _normalized(text: str | None) -> str:
     return (text or "").strip().lower().replace(" ", "_")
 
 
 def _call(fields: Fields, context: Context) -> Iterator[Draft]:
     call, begun = fields.need("id"), fields.need_time("created_at")
-    status, direction = _word(fields.text("completion_status")), fields.text("direction")
+    status, direction = _normalized(fields.text("completion_status")), fields.text("direction")
     over = begun + timedelta(seconds=fields.seconds("duration") or 0)
-    common: dict[str, Any] = {"conversation_id": call, "contact_id": call, "revision": _word_of(fields)}
+    common: dict[str, Any] = {"conversation_id": call, "contact_id": call, "revision": _revision(fields)}
     customer = context.customer(fields.text("customer_id"))
     outbound = direction == "outbound"
     arrived = "outbound" if outbound else "inbound"
@@ -69,7 +69,7 @@ def _call(fields: Fields, context: Context) -> Iterator[Draft]:
         yield draft("contact.not_offered", f"call-{call}-queued", over, **common, reason="menu_ended")
         return
     wait, answer = fields.seconds("wait_time") or 0, fields.seconds("time_to_answer")
-    # The wait stands right before the answer, or before the end where there was none.
+    # The wait is placed right before the answer, or before the end where there was none.
     answered = None if answer is None else begun + timedelta(seconds=answer)
     queue = _queue(fields, context)
     entered = max(begun, (answered or over) - timedelta(seconds=wait))
@@ -81,7 +81,7 @@ def _call(fields: Fields, context: Context) -> Iterator[Draft]:
         yield draft("contact.left_queue", f"call-{call}-out-of-queue", left, **common, queue=queue, reason=reason)
     elif not context.settings.get("legs", True):
         agent = renamed(context.settings.get("agents"), fields.text("agent_id"))
-        # Rings between two agents are none's: what is told of talk and hold is what counts.
+        # Rings between two agents count for neither: only talk and hold count.
         over = answered + timedelta(seconds=_connected(fields))
         yield from _share(fields, f"call-{call}", answered, over, agent, queue, common, ["hold", "wrap_up"])
 
@@ -95,8 +95,8 @@ def _queue(fields: Fields, context: Context) -> str:
 def _leg(fields: Fields, context: Context) -> Iterator[Draft]:
     leg, call, begun = fields.need("id"), fields.need("call_id"), fields.need_time("created_at")
     agent = renamed(context.settings.get("agents"), fields.need("agent_id"))
-    common: dict[str, Any] = {"conversation_id": call, "contact_id": call, "revision": _word_of(fields)}
-    duration, status = fields.seconds("duration") or 0, _word(fields.text("completion_status"))
+    common: dict[str, Any] = {"conversation_id": call, "contact_id": call, "revision": _revision(fields)}
+    duration, status = fields.seconds("duration") or 0, _normalized(fields.text("completion_status"))
     over = begun + timedelta(seconds=duration)
     connected = _connected(fields)
     yield draft("contact.agent_offered", f"leg-{leg}-offered", begun, **common, agent=agent)
@@ -129,7 +129,7 @@ def _share(
     """Yield an agent's share of a call, from the answer to the end of the work after it."""
     yield draft("contact.answered", f"{name}-answered", answered, **common, agent=agent, queue=queue, reports=reports)
     hold, wrap_up = fields.seconds("hold_time") or 0, fields.seconds("wrap_up_time") or 0
-    # How long the customer was on hold is told, not when: it stands right after the answer.
+    # The hold has a length, no time: it is placed right after the answer.
     yield draft("contact.resumed", f"{name}-resumed", answered + timedelta(seconds=hold), **common, agent=agent, hold_seconds=hold)
     to = None if context is None else renamed(context.settings.get("agents"), fields.text("transferred_to"))
     if to is not None:
@@ -151,7 +151,7 @@ CONNECTOR: Final = Connector(
         "agent leg": "contact.agent_offered, offer_ended, answered, resumed, ended or transferred, wrapped_up",
     },
     ignored={
-        "customer leg": "the customer's own line; the call tells it",
+        "customer leg": "the customer's own line, which the call reports",
         "external leg": "a line to an outside party",
         "supervisor leg": "a supervisor who listens",
     },
@@ -164,9 +164,9 @@ CONNECTOR: Final = Connector(
         "ring": "",
         "hold": "",
         "wrap_up": "",
-        "ended_by": "neither calls nor legs say who hung up",
+        "ended_by": "neither calls nor legs report the party that hung up",
         "transfer": "",
-        "agent_state": "Talk's exports tell nothing of agents between calls",
+        "agent_state": "Talk's exports do not report agents between calls",
     },
     personal=(
         "customer_id",
@@ -182,11 +182,11 @@ CONNECTOR: Final = Connector(
     settings=(
         Setting(name="queues", meaning="Names of groups by their ids, as text: calls have ids alone.", default={}),
         Setting(name="agents", meaning="Names of agents by their ids, as text.", default={}),
-        Setting(name="subdomain", meaning="Of the account: SUBDOMAIN.zendesk.com; needed to ask it"),
+        Setting(name="subdomain", meaning="Of the account: SUBDOMAIN.zendesk.com; needed to poll it"),
         Setting(name="url", meaning="Where the API is, if not at https://SUBDOMAIN.zendesk.com"),
         Setting(
             name="legs",
-            meaning="Legs come too. Without them a call has one agent, the last, and neither rings nor transfers.",
+            meaning="Legs arrive too. Without them a call has one agent, the last, and neither rings nor transfers.",
             default=True,
         ),
     ),
@@ -196,7 +196,7 @@ CONNECTOR: Final = Connector(
     ),
     guessed=(
         "the spelling of statuses such as `agent_missed`",
-        "of a call that was passed on only the last group is told: all its waits and legs count there",
-        "when the customer waited or was on hold is not told, only how long: the wait stands before the answer, the hold after it",
+        "of a transferred call only the last group is reported: all its waits and legs count there",
+        "the times of wait and hold are not reported, only their lengths: the wait is placed before the answer, the hold after it",
     ),
 )
