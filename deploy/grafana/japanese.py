@@ -100,7 +100,7 @@ _TEXTS: Final = {
     "Target of the queue's service level, from the configuration; absent for queues without one.": (
         "設定にあるキューのサービスレベルの目標。目標のないキューにはありません。"
     ),
-    "1 if a source has been silent for longer than it may be, or was never heard though the configuration expects it, else 0.": (
+    "1 if a source has been silent for longer than it may be, or was never seen though the configuration expects it, else 0.": (
         "許される時間を超えて通信のないソース、または設定にあるのに一度も通信のないソースは1、それ以外は0。"
     ),
     "1 if the serving process has read the metric topic to its end and still reaches it, else 0.": (
@@ -124,8 +124,10 @@ _TEXTS: Final = {
     "Late ones came after the grace and change no figure; repeated ones were known and count once.": (
         "遅延イベントは猶予を過ぎて到着し、集計に影響しません。重複イベントは到着済みで、1回だけ数えます。"
     ),
-    "Newest instant the figures take in; alert on time() minus this.": "データに反映された最新の時刻。time()との差でアラートを設定します。",
-    "Nothing earlier than this is still to come; absent while a part of the stream has said nothing.": (
+    "Newest instant that the figures include; alert on time() minus this.": (
+        "データに反映された最新の時刻。time()との差でアラートを設定します。"
+    ),
+    "Nothing earlier than this is still to come; absent while part of the stream has reported nothing.": (
         "これより前のイベントはもう届きません。ストリームの一部が未通信の間はありません。"
     ),
     "Open streams of server-sent events.": "接続中のServer-Sent Eventsの数。",

@@ -1,4 +1,4 @@
-"""What every figure is: names, meaning, formula, unit, direction and Prometheus names, as data; no clock, no network."""
+"""Definitions of every figure: names, meaning, formula, unit, direction and Prometheus names, as data; no clock, no network."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from streams.catalogue.kpis import (
     kind_of_window,
     window_label,
 )
-from streams.catalogue.prometheus import SERVING_METRICS, Metric, ServingMetric, described, labels_of, metrics_of
+from streams.catalogue.prometheus import SERVING_METRICS, Metric, ServingMetric, describe, labels_of, metrics_of
 from streams.catalogue.words import LANGUAGES, WORDS
 
 __all__ = [
@@ -35,7 +35,7 @@ __all__ = [
     "Subject",
     "Unit",
     "WindowKind",
-    "described",
+    "describe",
     "kind_of_window",
     "labels_of",
     "metrics_of",

@@ -14,7 +14,7 @@ __all__ = ["ByDefinition", "ByWindow", "NotIn", "ServiceLevel", "Where"]
 
 @dataclass(frozen=True)
 class Where(Formula):
-    """A formula, and null throughout where a quantity is below a number."""
+    """A formula that is null while a quantity is below a number."""
 
     enough: Quantity
     formula: Formula
@@ -24,20 +24,20 @@ class Where(Formula):
         return str(self.formula) if self.at_least == 1 else f"{self.formula}; null with fewer than {self.at_least} of these"
 
     def quantities(self) -> Iterator[Quantity]:
-        """Yield what it reads."""
+        """Yield the quantities it reads."""
         yield self.enough
         yield from self.formula.quantities()
 
     def reads(self) -> tuple[str, ...]:
-        """Return the keys of what has to be enough and of what the formula reads."""
+        """Return the keys of the required quantity and of those the formula reads."""
         return (self.enough.key, *self.formula.reads())
 
     def maker(self) -> Maker:
-        """Return what makes the figure."""
+        """Return the function that computes the figure."""
         return _where(self.at_least, self.formula.maker())
 
     def parts(self) -> tuple[str, str, str]:
-        """Return what the table says of it."""
+        """Return its parts in the table."""
         numerator, denominator, coverage = self.formula.parts()
         least = "" if self.at_least == 1 else f" ≥ {self.at_least}"
         return numerator, denominator, f"{coverage.replace('–', '1')}; null without {code(self.enough)}{least}"
@@ -55,7 +55,7 @@ class Where(Formula):
 
 @dataclass(frozen=True)
 class ByWindow(Formula):
-    """One formula in trailing windows, of what was decided in them, another in intervals and days, of what was offered in them."""
+    """One formula for trailing windows, by outcome, another for intervals and days, by offer."""
 
     trailing: Formula
     dated: Formula
@@ -65,7 +65,7 @@ class ByWindow(Formula):
         return one if one == two else f"{one} in trailing windows; {two} in intervals and days"
 
     def of(self, how: How) -> Formula:
-        """Return the one for a window."""
+        """Return the formula for a window."""
         return (self.dated if how.by_offer else self.trailing).of(how)
 
     def cases(self) -> Iterator[tuple[str, Formula]]:
@@ -87,10 +87,10 @@ class ByDefinition(Formula):
     choices: Mapping[object, Formula]
 
     def __str__(self) -> str:
-        return f"{next(iter(self.choices.values()))}; or as {self.key} of the definition says"
+        return f"{next(iter(self.choices.values()))}; or by {self.key} of the definition"
 
     def of(self, how: How) -> Formula:
-        """Return the one for a definition."""
+        """Return the formula for a definition."""
         return self.choices[getattr(how.ways, self.key)].of(how)
 
     def cases(self) -> Iterator[tuple[str, Formula]]:
@@ -100,13 +100,13 @@ class ByDefinition(Formula):
 
     @property
     def judged_by(self) -> frozenset[str]:
-        """It is by its key."""
+        """The key it depends on."""
         return frozenset({self.key})
 
 
 @dataclass(frozen=True)
 class NotIn(Formula):
-    """A formula that means nothing in some channels, where it is null throughout."""
+    """A formula that has no meaning in some channels, where it is null."""
 
     channels: tuple[str, ...]
     formula: Formula
@@ -127,11 +127,11 @@ class _Nothing(Formula):
     """No figure."""
 
     def reads(self) -> tuple[str, ...]:
-        """It reads nothing."""
+        """Return no key."""
         return ()
 
     def maker(self) -> Maker:
-        """Return what says so."""
+        """Return the function that returns no figure."""
         return _nothing
 
 
@@ -140,9 +140,9 @@ def _nothing() -> Figure:
 
 
 @lru_cache
-def _where(at_least: int, made: Maker) -> Maker:
+def _where(at_least: int, maker: Maker) -> Maker:
     def where(enough: int, *amounts: int) -> Figure:
-        return NOTHING if enough < at_least else made(*amounts)
+        return NOTHING if enough < at_least else maker(*amounts)
 
     return where
 
@@ -156,5 +156,5 @@ class ServiceLevel(Ratio):
 
     @property
     def judged_by(self) -> frozenset[str]:
-        """It is by the keys of the service level."""
+        """The keys of the service level."""
         return frozenset({"service_level"})

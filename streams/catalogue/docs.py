@@ -1,4 +1,4 @@
-"""Writes ``docs/metrics.md`` and the formulas of ``docs/counting.md`` from the catalogue, or says whether they are current."""
+"""Write ``docs/metrics.md`` and the formulas of ``docs/counting.md`` from the catalogue, or check that they are current."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _COMMAND = "streams.catalogue.docs"
 
 #: The page in a checkout.
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
-#: The page in which the table of formulas stands between two marks.
+#: The page whose table of formulas is between two marks.
 COUNTING = PAGE.with_name("counting.md")
 _BEGIN = "<!-- formulas: written by `python -m streams.catalogue.docs` -->"
 _END = "<!-- end of formulas -->"
@@ -40,11 +40,11 @@ _INTRODUCTION = """<!-- Written by `python -m streams.catalogue.docs` from `stre
 
 Every figure that Contact Streams serves, under the names used everywhere: metric topics, API, pages and Prometheus.
 How each is counted, event by event, is in [counting.md](counting.md), which is normative.
-`contact-streams metrics` and `GET /api/v1/catalogue` say what this page says.
+`contact-streams metrics` and `GET /api/v1/catalogue` give the same as this page.
 
 ## Reading them
 
-- **Unknown is not zero.** A figure about which nothing can be said is null in records and in the API,
+- **Unknown is not zero.** An unknown figure is null in records and in the API,
   "–" on pages, and has no sample in Prometheus.
 - **No ratio without its parts.** Ratios and means travel with numerator and denominator; an empty denominator makes the figure null.
 - **Coverage** is the measured share of what a figure is about. Below 1, some sources do not report what it needs.
@@ -52,7 +52,7 @@ How each is counted, event by event, is in [counting.md](counting.md), which is 
 - **By label**: where a figure is the sum over reasons or categories, window records have these parts under `by_label`, at most 100 by
   name and the others as `(other)`. Complaints, rates of self-service and, of the rate of
   gratitude, the numerator have their categories there too.
-- **As of**: figures hold for `as_of`. After `complete_through` more may still come.
+- **As of**: figures hold for `as_of`. Events after `complete_through` may still arrive.
 """
 
 _DETAILS = """
@@ -66,10 +66,10 @@ its window a figure may still change by its own nature. Figures without a Promet
 _FIELDS = """
 ## Fields
 
-What figures are made of: the sums in `counts` of window records and in queue-panes. Words in capitals stand for values: a way out
+Figures are computed from these: the sums in `counts` of window records and in queue-panes. Words in capitals are values: a way out
 of the queue (`REASON`), the upper edge of a bucket of waits or a limit in ms (`EDGE`, `LIMIT`), a lowest top score (`TOP`), what was
-planned and what became of it (`PLAN`, `HOW`), a reason or category (`LABEL`).
-In larger scopes `NAME:FIELD` is what a queue's own definition judges there.
+planned and the outcome (`PLAN`, `HOW`), a reason or category (`LABEL`).
+In larger scopes `NAME:FIELD` is a sum by a queue's own definition.
 
 """
 
@@ -77,15 +77,15 @@ _PROMETHEUS = """
 ## Prometheus
 
 `GET /metrics` of `contact-streams serve`, as text or OpenMetrics. Figures of windows are gauges with the label `window`,
-for the windows that serve is told to export (`--windows`; default 5, 15, 30 and 60 minutes trailing).
+for the windows that serve exports (`--windows`; default 5, 15, 30 and 60 minutes trailing).
 
 - Windows overlap: **never sum or average over `window`**, nor over `scope_kind`. Select one of each.
-- To put queues together, divide the sum of the numerators by the sum of the denominators (below).
+- To aggregate queues, divide the sum of the numerators by the sum of the denominators (below).
   A conversation that passed two queues is in both; `scope_kind="total"` has it once.
 - Several serving processes export the same series: use `max without (instance) (...)`.
-- A series without a sample means that nothing can be said.
+- A series without a sample is unknown.
 - Guard alerts with the age of the figures: `time() - contact_center_as_of_timestamp_seconds > 10`.
-- Until it has read the metric topic to its end, a process exports only what is about itself: no figure is better than half of them.
+- Until it has read the metric topic to its end, a process exports only metrics about itself: no figure is better than half of them.
 
 ```promql
   sum(contact_center_service_level_numerator{scope_kind="queue", window="15m"})
@@ -125,7 +125,7 @@ def _details_row(kpi: Kpi) -> tuple[str, ...]:
 
 def _field_row(field: Field) -> tuple[str, ...]:
     name = re.sub(r"\{(\w+)\}", lambda match: match[1].upper(), field.wire)
-    name = f"`{name}`" if field.whole else f"`{name}=LABEL`"
+    name = f"`{name}`" if field.has_total else f"`{name}=LABEL`"
     booked = {"both": "outcome and offer", "customers": "days and months of customers"}.get(field.booked, field.booked)
     labels = "–" if field.label is None else field.label
     unit = {1000: "ms" if field.unit == "seconds" else f"{field.unit} ÷ 1000", 360_000_000: "ms × hundredths an hour"}.get(
@@ -143,7 +143,7 @@ def _field_row(field: Field) -> tuple[str, ...]:
 
 
 def _by_dimension() -> Iterable[str]:
-    """Yield a section for each dimension: what is served by it."""
+    """Yield a section for each dimension, with the figures served by it."""
     for dimension in DIMENSIONS:
         ids = tuple(kpi.id for kpi in KPIS if dimension in kpi.dimensions)
         yield f"\n#### By {dimension} ({WORDS['ja'][f'by.{dimension}']}別)\n\n{_code(ids)}\n"
@@ -154,18 +154,18 @@ def _code(names: tuple[str, ...]) -> str:
 
 
 def formulas() -> str:
-    """Return the normative list of formulas, as it stands in ``docs/counting.md``."""
-    told: dict[str, list[str]] = {}
+    """Return the normative list of formulas for ``docs/counting.md``."""
+    ids_by_formula: dict[str, list[str]] = {}
     for kpi in KPIS:
         for row in kpi.formula.rows():
             only = "" if row.when or kpi.windows in {WINDOWS, NOW} else _ONLY[kpi.windows]
             when = f"{row.when}{only}".replace("not mail, ticket: ", "").replace("`", "")
             numerator = "its count" if isinstance(kpi.formula, Count) and row.numerator == kpi.id else row.numerator
-            made = numerator if row.denominator == "–" else f"{_grouped(numerator)} ÷ {_grouped(row.denominator)}"
+            quotient = numerator if row.denominator == "–" else f"{_grouped(numerator)} ÷ {_grouped(row.denominator)}"
             of = row.coverage.removeprefix(f"{row.denominator} ÷ ")
             coverage = "" if of in {"1", "–"} else f"; {'coverage' if of == row.coverage else 'of'} {of}".replace("coverage 1; ", "")
-            told.setdefault(f"{made}{coverage}", []).append(f"{kpi.id} ({when})" if when else kpi.id)
-    return "\n".join(["```text", *(f"{', '.join(ids)} = {formula}" for formula, ids in told.items()), "```\n"])
+            ids_by_formula.setdefault(f"{quotient}{coverage}", []).append(f"{kpi.id} ({when})" if when else kpi.id)
+    return "\n".join(["```text", *(f"{', '.join(ids)} = {formula}" for formula, ids in ids_by_formula.items()), "```\n"])
 
 
 def _grouped(text: str) -> str:
@@ -182,7 +182,7 @@ def _with_formulas(text: str) -> str:
 
 
 def page() -> str:
-    """Return the whole page."""
+    """Return the text of ``docs/metrics.md``."""
     meanings = [(f"`{kpi.id}`", kpi.meaning_en, kpi.meaning_ja, kpi.source) for kpi in KPIS]
     gauges = [
         (f"`{metric.name}`", f"`{kpi.id}` {metric.part}", _code(labels_of(kpi)), metric.help) for kpi in KPIS for metric in metrics_of(kpi)
@@ -196,7 +196,7 @@ def page() -> str:
         _table(("id", "meaning", "意味", "source"), meanings),
         _DETAILS,
         _table(("id", "parts", "by", "definition", "provisional for", "Prometheus"), [_details_row(kpi) for kpi in KPIS]),
-        "\n### What is served by what\n\nWhat is served by queue, department, business, site or team is served in total too.\n",
+        "\n### Dimensions of figures\n\nFigures served by queue, department, business, site or team are also served in total.\n",
         *_by_dimension(),
         _FIELDS,
         _table(("field", "counts", "unit", "booked by", "by label", "read by"), [_field_row(field) for field in FIELD_BY_ID.values()]),

@@ -1,7 +1,7 @@
-"""Every counted field, declared once: its name on the wire, what it counts, in which slices it is booked, and what tells its sums apart.
+"""Every counted field, declared once: its name on the wire, its meaning, the windows in which it is booked, and its dimensions.
 
-Formulas (`streams.catalogue.entries`) read these; ``docs/metrics.md`` lists them. A new field is declared here, or with the entry that
-reads it (`declare`), and booked by a line where it happens (``docs/contributing.md``).
+Formulas (`streams.catalogue.entries`) read these; ``docs/metrics.md`` lists them. Declare a new field here, or with the entry that
+reads it (`declare`), and book it with a line where it happens (``docs/contributing.md``).
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ __all__ = ["FIELD_BY_ID", "WAYS_OUT", "declare", "declare_time", "parse"]
 
 FIELD_BY_ID: Final[dict[str, Field]] = {}
 
-#: Ways out of a queue other than an answer and abandonment; lost is what never ended.
+#: Ways out of a queue other than an answer and abandonment; a lost contact never ended.
 WAYS_OUT: Final = ("timeout", "overflow", "voicemail", "keypress", "empty", "callback", "withdrawn", "transfer", "other", "lost")
 
 
 def declare(
     key: str,
     means: str,
-    said: str | None = None,
+    text: str | None = None,
     *,
     unit: Unit = "contacts",
     per: int = 1,
@@ -31,27 +31,27 @@ def declare(
     wire: str | None = None,
     members: tuple[str, ...] = (),
     label: str | None = None,
-    whole: bool = True,
+    has_total: bool = True,
     needed: bool = False,
     by_definition: bool = False,
     raw: str | None = None,
 ) -> Field:
-    """Declare a field; its module is imported by the catalogue, so an entry's own module may declare what only it reads."""
+    """Declare a field. An entry's module may declare a field that only it reads: the catalogue imports it."""
     if key in FIELD_BY_ID:
         raise ValueError(f"the field {key} is declared twice")
     wire = key if wire is None else wire
-    terms = ((wire, 1),) if whole and "{" not in wire else tuple((wire.format(reason=each), 1) for each in members)
+    terms = ((wire, 1),) if has_total and "{" not in wire else tuple((wire.format(reason=member), 1) for member in members)
     field = Field(
-        key=key, means=means, said=key.replace("_", " ") if said is None else said, unit=unit, per=per, booked=booked, wire=wire,
-        members=members, label=label, whole=whole, needed=needed, by_definition=by_definition, raw=raw, terms=terms, fields=(key,),
+        key=key, means=means, text=key.replace("_", " ") if text is None else text, unit=unit, per=per, booked=booked, wire=wire,
+        members=members, label=label, has_total=has_total, needed=needed, by_definition=by_definition, raw=raw, terms=terms, fields=(key,),
     )  # fmt: skip
     FIELD_BY_ID[key] = field
     return field
 
 
-def declare_time(key: str, means: str, said: str, *, booked: Booked = "both", needed: bool = False, by_definition: bool = False) -> Field:
+def declare_time(key: str, means: str, text: str, *, booked: Booked = "both", needed: bool = False, by_definition: bool = False) -> Field:
     """Declare a sum of milliseconds, served in seconds."""
-    return declare(key, means, said, unit="seconds", per=1000, booked=booked, needed=needed, by_definition=by_definition)
+    return declare(key, means, text, unit="seconds", per=1000, booked=booked, needed=needed, by_definition=by_definition)
 
 
 def _waits(key: str, whose: str, wire: str, *, needed: bool = False) -> Field:
@@ -78,17 +78,17 @@ LEFT_WAIT_MS = declare_time("left_wait_ms", "from the entry to the flow-out, wit
 ABANDONED_AFTER_ANSWER = declare(
     "abandoned_after_answer",
     "abandoned a later queue, in a larger scope that had answered before",
-    raw="it tells why queues have more abandons than their larger scopes",
+    raw="it explains why queues have more abandons than their larger scopes",
 )
 TRANSFERS_IN = declare(
     "transfers_in",
     "entered a queue after an agent, or a scope that had answered before",
-    raw="it tells how much of offered comes from other queues",
+    raw="it explains how much of offered comes from other queues",
 )
 
 # --- legs
 HANDLED = declare("handled", "finished by an agent: per visit at queue level, once per conversation in larger scopes")
-TALK_MS = declare_time("talk_ms", "time with the customer, without hold; hold is in it where its source does not tell it apart", "Σ talk")
+TALK_MS = declare_time("talk_ms", "time with the customer, without hold; includes hold if its source does not separate it", "Σ talk")
 TALK_COUNT = declare("talk_count", "handled whose talk is known", "handled whose talk is known")
 HOLD_MS = declare_time("hold_ms", "time on hold", "Σ hold")
 HOLD_COUNT = declare("hold_count", "handled whose hold is known", "handled whose hold is known")
@@ -98,12 +98,12 @@ WRAP_COUNT = declare("wrap_count", "handled whose wrap-up is known", "handled wh
 HANDLE_MS = declare_time("handle_ms", "talk, hold and wrap-up; touch time in reply channels", "Σ (talk + hold + wrap-up)")
 HANDLE_COUNT = declare("handle_count", "handled whose parts are known", "handled whose parts are known")
 HANDLE_HOLD_MS = declare_time("handle_hold_ms", "the hold within handle_ms", "hold in it", needed=True)
-CONSULT_MS = declare_time("consult_ms", "time in which an agent asked another", "Σ consultations")
+CONSULT_MS = declare_time("consult_ms", "time in which an agent consulted another", "Σ consultations")
 CONSULT_COUNT = declare("consult_count", "consultations whose length is known", "consultations", unit="count")
 TRANSFERS_OUT = declare("transfers_out", "transfers by agents", "transfers by agents")
 NON_RESPONSE = declare("non_response", "offers to an agent that ended with no answer", unit="offers")
 
-# --- the conversation as a whole
+# --- the conversation
 FIRST_RESPONSE_MS = declare_time(
     "first_response_ms",
     "from the start to the first answer or first public message of an agent",
@@ -140,7 +140,7 @@ SURVEYS_ANSWERED = declare("surveys_answered", "surveys answered")
 CSAT_MILLI = declare("csat_milli", "scores on the scale 1-5, or converted to it", "Σ score, converted to 1-5", unit="score", per=1000)
 CSAT_COUNT = declare("csat_count", "satisfaction scores within their scale", "scores within their scale")
 CSAT_GOOD_OR_BAD = declare("csat_good_or_bad", "scores on a scale of two, such as good and bad", "good or bad")
-CSAT_SCALE = declare("csat_scale", "scores on another scale than 1-5", label="scale", whole=False)
+CSAT_SCALE = declare("csat_scale", "scores on another scale than 1-5", label="scale", has_total=False)
 CSAT_TOP = declare("csat_top", "scores of at least 4 on the scale 1-5, or converted to it", "scores of at least 4, converted to 1-5")
 CSAT_TOPS = declare("csat_tops", "scores of at least another lowest top", "top scores", wire="csat_top_{top}", needed=True)
 NPS_COUNT = declare("nps_count", "scores on the scale 0-10", "scores on the scale 0-10")
@@ -164,18 +164,18 @@ EXCHANGED = declare(
     "exchanged", "resolutions of contacts whose messages are reported", "resolutions of contacts whose messages are reported"
 )
 TEXTS = declare("texts", "contacts with customer text", "contacts with customer text")
-TEXTS_LOOKED = declare(
+TEXTS_SEARCHED = declare(
     "texts_looked",
-    "contacts with customer text in which the connector looked for thanks",
-    "contacts with customer text whose connector looked for one",
+    "contacts with customer text that the connector searched for thanks",
+    "contacts with customer text that the connector searched",
 )
 THANKED = declare("thanked", "contacts with a word of thanks", "contacts with a word of thanks", label="category")
 
-# --- what is kept out, what contacts are about, self-service
-NOT_OFFERED = declare("not_offered", "contacts kept out of every queue, each reason once a conversation", label="reason", whole=False)
-EXCLUDED = declare("excluded", "conversations excluded, once, where they would have counted", label="reason", whole=False)
-UNCOUNTED = declare("uncounted", "events about what is not known or not open", label="reason", whole=False)
-CATEGORY = declare("category", "conversations by their last category, once", label="category", whole=False)
+# --- contacts without a queue, subjects, self-service
+NOT_OFFERED = declare("not_offered", "contacts kept out of every queue, each reason once a conversation", label="reason", has_total=False)
+EXCLUDED = declare("excluded", "conversations excluded, once, where they would have counted", label="reason", has_total=False)
+UNCOUNTED = declare("uncounted", "events about what is not known or not open", label="reason", has_total=False)
+CATEGORY = declare("category", "conversations by their last category, once", label="category", has_total=False)
 COMPLAINTS = declare("complaints", "conversations marked as a complaint, once", label="category")
 COMPLAINTS_DATED = declare("complaints_dated", "complaints whose start is known", "complaints whose start is known")
 COMPLAINTS_WITHIN_DAY = declare(
@@ -200,11 +200,11 @@ SESSIONS_SOLVED = declare(
     label="category",
 )
 
-# --- people
+# --- agents
 HANDLING_MS = declare_time("handling_ms", "agents' time in handling", "handling", booked="outcome")
 WRAP_UP_MS = declare_time("wrap_up_ms", "agents' time in wrap-up", "wrap-up", booked="outcome")
 IDLE_MS = declare_time("idle_ms", "agents' time idle", "idle", booked="outcome")
-AVAILABLE_MS = declare_time("available_ms", "agents' time present, without saying whether idle", "available", booked="outcome")
+AVAILABLE_MS = declare_time("available_ms", "agents' time present, idle or not", "available", booked="outcome")
 UNAVAILABLE_MS = declare_time("unavailable_ms", "agents' time present, and not available for contacts", "unavailable", booked="outcome")
 UNATTRIBUTED_MS = declare_time(
     "unattributed_ms", "worked time of agents whose contacts the configuration counts elsewhere", "unattributed", booked="outcome"
@@ -214,14 +214,14 @@ SLOT_CAPACITY_MS = declare_time("slot_capacity_ms", "capacity × time at work", 
 SLOT_IN_USE_MS = declare_time("slot_in_use_ms", "contacts in use × time at work", "Σ contacts in use × time", booked="outcome")
 PLANNED_MS = declare(
     "planned_ms",
-    "planned time, by whether work was planned and what became of it",
+    "planned time, by whether work was planned and the outcome",
     unit="seconds",
     per=1000,
     booked="outcome",
     wire="planned_{plan}_{how}_ms",
 )
 STAFFED_MS = declare_time(
-    "staffed_ms", "length of the slices in which anybody of the scope worked, where it has a fixed cost", "staffed time", booked="outcome"
+    "staffed_ms", "length of the cells in which an agent of the scope worked, where it has a fixed cost", "staffed time", booked="outcome"
 )
 LABOR_COST = declare(
     "labor_cost", "worked time × hourly cost, in ms × hundredths an hour", "worked hours × hourly cost",
@@ -289,5 +289,5 @@ LATE_EVENTS = declare(
 
 @lru_cache(maxsize=4096)
 def parse(name: str) -> Sum | None:
-    """Return which field a name on the wire is a sum of, by which values of its dimensions, label and definition; None of no field."""
+    """Return the field of a sum by its name on the wire, with its dimensions, label and definition; None for an unknown name."""
     return _parse(name, FIELD_BY_ID)

@@ -1,4 +1,4 @@
-"""Formulas that run: what a figure is made of, and the same object in words for people and as a row of the normative table."""
+"""Formulas that run: each computes a figure, and is its own text for readers and row of the normative table."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["NOTHING", "NOT_REPORTED", "Count", "Figure", "Formula", "How", "Make
 
 
 class Figure(TypedDict):
-    """One KPI: times in seconds, ratios 0 to 1, None where nothing can be said."""
+    """One KPI: times in seconds, ratios 0 to 1, None where it is unknown."""
 
     value: float | None
     numerator: float | None
@@ -22,18 +22,18 @@ class Figure(TypedDict):
     coverage: float | None
 
 
-#: A figure about which nothing can be said; figures are never changed in place.
+#: An unknown figure; figures are never changed in place.
 NOTHING: Final[Figure] = {"value": None, "numerator": None, "denominator": None, "coverage": None}
 
 #: In place of a figure that no source reports: nothing of it was measured.
 NOT_REPORTED: Final[Figure] = {"value": None, "numerator": None, "denominator": None, "coverage": 0.0}
 
-#: Makes the figure of the amounts that a formula reads; formulas that make the same of the same amounts have the same one.
+#: Computes the figure from the amounts that a formula reads; formulas that compute the same from the same amounts share one.
 Maker = Callable[..., Figure]
 
 
 class Ways(NamedTuple):
-    """The keys of a definition that decide what figures mean, apart from the service level."""
+    """The keys of a definition that decide the meaning of figures other than the service level."""
 
     asa_denominator: str = "answered"
     hold_denominator: str = "handled_known"
@@ -43,22 +43,22 @@ class Ways(NamedTuple):
 
 
 class How(NamedTuple):
-    """How a window is computed: what formulas are resolved by before they run."""
+    """How a window is computed: formulas are resolved by it before they run."""
 
     by_offer: bool = True
-    """of what was offered in it, as intervals and days are; else of what happened in it"""
+    """by offer, as in intervals and days; else by outcome"""
     channel: str = ""
     ways: Ways = Ways()
     live: bool = False
-    """whether those who wait are known"""
+    """whether the contacts that wait now are known"""
     individual: bool = False
-    """whether it is about a single person"""
+    """whether it is about a single agent"""
     has_length: bool = True
-    """whether it is a window; a whole input is none"""
+    """whether it is a window; a complete input is none"""
 
 
 class Row(NamedTuple):
-    """A row of the normative table: for which windows or definition, and the parts by the names of the fields."""
+    """A row of the normative table: its windows or definition, and the parts by the names of the fields."""
 
     when: str
     numerator: str
@@ -67,98 +67,98 @@ class Row(NamedTuple):
 
 
 class Formula:
-    """What a figure is made of."""
+    """How a figure is computed."""
 
     numerator: Quantity | None = None
     denominator: Quantity | None = None
 
     def of(self, how: How) -> Formula:
-        """Return what it is in a window that is computed so."""
+        """Return the formula for a window that is computed so."""
         del how
         return self
 
     def cases(self) -> Iterator[tuple[str, Formula]]:
-        """Yield for which windows or definition it is which other formula; itself alone, where it is one."""
+        """Yield the formula of each kind of window or definition; itself alone, if it is the same for all."""
         yield "", self
 
     def quantities(self) -> Iterator[Quantity]:
-        """Yield what it reads, in all windows and by all definitions."""
-        for _, each in self.cases():
-            if each is not self:
-                yield from each.quantities()
+        """Yield the quantities it reads, in all windows and by all definitions."""
+        for _, case in self.cases():
+            if case is not self:
+                yield from case.quantities()
 
     def reads(self) -> tuple[str, ...]:
         """Return the keys of the quantities whose amounts its maker takes, in their order; resolve the formula first."""
-        raise NotImplementedError(f"{self} is not computed of sums")
+        raise NotImplementedError(f"{self} is not computed from sums")
 
     def maker(self) -> Maker:
-        """Return what makes its figure; resolve the formula first."""
-        raise NotImplementedError(f"{self} is not computed of sums")
+        """Return the function that computes its figure; resolve the formula first."""
+        raise NotImplementedError(f"{self} is not computed from sums")
 
     def parts(self) -> tuple[str, str, str]:
-        """Return numerator, denominator and coverage by the names of what is counted."""
+        """Return numerator, denominator and coverage by the names of the fields."""
         raise NotImplementedError
 
     def rows(self) -> Iterator[Row]:
         """Yield its rows of the normative table."""
-        for when, each in self.cases():
-            if each is self:
+        for when, case in self.cases():
+            if case is self:
                 yield Row(when, *self.parts())
             else:
-                yield from (Row(" ".join(filter(None, (when, row.when))), *row[1:]) for row in each.rows())
+                yield from (Row(" ".join(filter(None, (when, row.when))), *row[1:]) for row in case.rows())
 
     @property
     def bases(self) -> Iterator[Quantity]:
-        """Yield what there is of a window before anything of it is known: denominators, and what coverage is of."""
-        for _, each in self.cases():
-            if each is not self:
-                yield from each.bases
+        """Yield the quantities it is about: denominators, and those of which coverage is a share."""
+        for _, case in self.cases():
+            if case is not self:
+                yield from case.bases
 
     @property
     def units(self) -> tuple[Unit, Unit] | None:
         """The units of numerator and denominator; None where it has no parts."""
-        first = next(each for _, each in self.cases())
+        first = next(case for _, case in self.cases())
         return None if first is self else first.units
 
     @property
     def measured(self) -> bool:
         """Whether its coverage can be below 1."""
-        return any(each.measured for _, each in self.cases() if each is not self)
+        return any(case.measured for _, case in self.cases() if case is not self)
 
     @property
     def judged_by(self) -> frozenset[str]:
-        """The keys of a definition that decide what is computed; ``service_level`` stands for those of the service level."""
-        return frozenset(key for _, each in self.cases() if each is not self for key in each.judged_by)
+        """The keys of a definition that decide what is computed; ``service_level`` means all those of the service level."""
+        return frozenset(key for _, case in self.cases() if case is not self for key in case.judged_by)
 
     @property
     def by_definition(self) -> bool:
-        """Whether a definition decides what it means: what is computed, or what is booked."""
-        return bool(self.judged_by) or any(isinstance(each, Field) and each.by_definition for each in self.quantities())
+        """Whether a definition decides what is computed or booked."""
+        return bool(self.judged_by) or any(isinstance(quantity, Field) and quantity.by_definition for quantity in self.quantities())
 
     @property
     def labels(self) -> str | None:
-        """What its labels are, if it is computed by label, too."""
+        """The meaning of its labels, if it is computed by label, too."""
         return None
 
     @property
     def labels_alone(self) -> str | None:
-        """What its labels are, if nothing that it counts is without one."""
+        """The meaning of its labels, if every count has one."""
         return None
 
     @property
     def labels_of_part(self) -> str | None:
-        """What the labels of its numerator are, if of it alone there are any."""
+        """The meaning of its numerator's labels, if only the numerator has any."""
         return None
 
     @property
     def fields(self) -> frozenset[str]:
         """The keys of all fields that it reads."""
-        return frozenset(name for each in self.quantities() for name in each.fields)
+        return frozenset(name for quantity in self.quantities() for name in quantity.fields)
 
 
 @dataclass(frozen=True)
 class Observed(Formula):
-    """What is seen at as-of, or where figures are served, and is no sum of fields."""
+    """A figure observed at as-of, or while figures are served; no sum of fields."""
 
     text: str
     in_units: tuple[Unit, Unit] | None = None
@@ -168,7 +168,7 @@ class Observed(Formula):
         return self.text
 
     def parts(self) -> tuple[str, str, str]:
-        """Return what the table says of it."""
+        """Return its parts in the table."""
         return self.table
 
     @property
@@ -178,53 +178,53 @@ class Observed(Formula):
 
     @property
     def measured(self) -> bool:
-        """Whether it has parts of which some may be missing."""
+        """Whether it has parts that may be unknown."""
         return self.in_units is not None
 
 
 def _check(*quantities: object) -> None:
-    """Raise TypeError for what no formula can read."""
-    for each in quantities:
-        if not isinstance(each, Quantity):
-            raise TypeError(f"formulas take fields, such as f.HOLD_MS, not {each!r}")
+    """Raise TypeError unless all are quantities."""
+    for quantity in quantities:
+        if not isinstance(quantity, Quantity):
+            raise TypeError(f"formulas take fields, such as f.HOLD_MS, not {quantity!r}")
 
 
 @dataclass(frozen=True)
 class Count(Formula):
-    """A sum as it is; with ``coverage`` its value is unknown where none of what it is about is covered."""
+    """A plain sum; with ``coverage`` its value is null while the coverage is 0."""
 
     counted: Quantity
     coverage: tuple[Quantity, Quantity] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what is no field."""
+        """Check the types."""
         _check(self.counted, *(self.coverage or ()))
 
     def __str__(self) -> str:
-        return self.counted.means if isinstance(self.counted, Field) else self.counted.said
+        return self.counted.means if isinstance(self.counted, Field) else self.counted.text
 
     def quantities(self) -> Iterator[Quantity]:
-        """Yield what it reads."""
+        """Yield the quantities it reads."""
         yield self.counted
         yield from self.coverage or ()
 
     def reads(self) -> tuple[str, ...]:
-        """Return the keys of what is counted, and of what its coverage is made of."""
-        return tuple(each.key for each in self.quantities())
+        """Return the keys of the sum, and of the quantities of its coverage."""
+        return tuple(quantity.key for quantity in self.quantities())
 
     def maker(self) -> Maker:
-        """Return what makes the figure."""
+        """Return the function that computes the figure."""
         return _count(self.counted.per) if self.coverage is None else _covered_count
 
     def parts(self) -> tuple[str, str, str]:
-        """Return what the table says of it."""
+        """Return its parts in the table."""
         coverage = "–" if self.coverage is None else f"{code(self.coverage[0])} ÷ {code(self.coverage[1])}; 0: value null"
         by_label = " by label" if self.labels else ""
         return f"{code(self.counted)}{by_label}", "–", coverage
 
     @property
     def bases(self) -> Iterator[Quantity]:
-        """Yield what its coverage is of."""
+        """Yield the quantity of which its coverage is a share."""
         if self.coverage is not None:
             yield self.coverage[1]
 
@@ -235,13 +235,13 @@ class Count(Formula):
 
     @property
     def labels(self) -> str | None:
-        """What its labels are."""
+        """The meaning of its labels."""
         return self.counted.label if isinstance(self.counted, Field) else None
 
     @property
     def labels_alone(self) -> str | None:
-        """What its labels are, if all of it is counted by label."""
-        return None if isinstance(self.counted, Field) and self.counted.whole else self.labels
+        """The meaning of its labels, if every count has one."""
+        return None if isinstance(self.counted, Field) and self.counted.has_total else self.labels
 
 
 _NONE: Final[Figure] = {"value": 0, "numerator": 0, "denominator": None, "coverage": None}
@@ -265,9 +265,9 @@ def _covered_count(number: int, part: int, whole: int) -> Figure:
 
 @dataclass(frozen=True)
 class Ratio(Formula):
-    """A quantity over another one.
+    """A quantity divided by another.
 
-    Its coverage is denominator ÷ ``of_all``, or ``coverage``; without either it is 1 of any denominator, or null if ``uncovered``.
+    Its coverage is denominator ÷ ``of_all``, or ``coverage``; without either it is 1 for any denominator, or null if ``uncovered``.
     ``parts_null``: its parts are null where the denominator is 0. ``known``: its value is null where the coverage is.
     """
 
@@ -280,14 +280,14 @@ class Ratio(Formula):
     uncovered: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what is no field."""
+        """Check the types."""
         _check(self.part, self.whole, *(self._covers or ()))
 
     def __str__(self) -> str:
-        return f"{self.part.said} ÷ {self.whole.said}"
+        return f"{self.part.text} ÷ {self.whole.text}"
 
     def quantities(self) -> Iterator[Quantity]:
-        """Yield what it reads."""
+        """Yield the quantities it reads."""
         yield from (self.part, self.whole)
         yield from self._covers or ()
 
@@ -296,18 +296,18 @@ class Ratio(Formula):
         return self.coverage if self.of_all is None else (self.whole, self.of_all)
 
     def reads(self) -> tuple[str, ...]:
-        """Return the keys of numerator and denominator, and of what its coverage is made of."""
-        return tuple(each.key for each in self.quantities())
+        """Return the keys of numerator and denominator, and of the quantities of its coverage."""
+        return tuple(quantity.key for quantity in self.quantities())
 
     def maker(self) -> Maker:
-        """Return what makes the figure: integers are divided once, so it is the float nearest to the true quotient."""
+        """Return the function that computes the figure: it divides integers once, for the float nearest to the true quotient."""
         part_per, whole_per = self.part.per, self.whole.per
         if self._covers is None:
             return _ratio(part_per, whole_per, None if self.uncovered else 1.0, parts_null=self.parts_null)
         return _covered_ratio(part_per, whole_per, parts_null=self.parts_null, known=self.known)
 
     def parts(self) -> tuple[str, str, str]:
-        """Return what the table says of it."""
+        """Return its parts in the table."""
         by_label, alone = " by label" if self.labels else "", " by label" if self.labels_of_part else ""
         covers = self._covers
         coverage = "null" if self.uncovered else "1" if covers is None else f"{covers[0].name_in_tables} ÷ {covers[1].name_in_tables}"
@@ -315,7 +315,7 @@ class Ratio(Formula):
 
     @property
     def bases(self) -> Iterator[Quantity]:
-        """Yield its denominator and what its coverage is of."""
+        """Yield its denominator and the quantity of which its coverage is a share."""
         yield self.whole
         if self._covers is not None:
             yield self._covers[1]
@@ -332,18 +332,18 @@ class Ratio(Formula):
 
     @property
     def labels(self) -> str | None:
-        """What its labels are."""
+        """The meaning of its labels."""
         part, whole = self.part, self.whole
         return whole.label if isinstance(part, Field) and isinstance(whole, Field) and part.label == whole.label else None
 
     @property
     def labels_of_part(self) -> str | None:
-        """What the labels of its numerator are, if of it alone there are any."""
+        """The meaning of its numerator's labels, if only the numerator has any."""
         return self.part.label if isinstance(self.part, Field) and self.labels is None else None
 
 
 class Mean(Ratio):
-    """What was added up over how many it was added up of."""
+    """A sum divided by the number of its terms."""
 
 
 @lru_cache
@@ -352,7 +352,7 @@ def _ratio(part_per: int, whole_per: int, full: float | None, *, parts_null: boo
 
     def ratio(number: int, all_: int) -> Figure:
         if not all_:
-            return NOTHING if parts_null else _made(number, 0, part_per, whole_per, None)
+            return NOTHING if parts_null else _valueless(number, 0, part_per, whole_per, None)
         return {
             "value": up * number / (down * all_),
             "numerator": number if part_per == 1 else number / part_per,
@@ -370,7 +370,7 @@ def _covered_ratio(part_per: int, whole_per: int, *, parts_null: bool, known: bo
     def ratio(number: int, all_: int, measured: int, about: int) -> Figure:
         coverage = None if not about else 1.0 if measured >= about else measured / about
         if not all_:
-            return {**NOTHING, "coverage": coverage} if parts_null else _made(number, 0, part_per, whole_per, coverage)
+            return {**NOTHING, "coverage": coverage} if parts_null else _valueless(number, 0, part_per, whole_per, coverage)
         return {
             "value": None if known and coverage is None else up * number / (down * all_),
             "numerator": number if part_per == 1 else number / part_per,
@@ -381,7 +381,7 @@ def _covered_ratio(part_per: int, whole_per: int, *, parts_null: bool, known: bo
     return ratio
 
 
-def _made(number: int, all_: int, part_per: int, whole_per: int, coverage: float | None) -> Figure:
+def _valueless(number: int, all_: int, part_per: int, whole_per: int, coverage: float | None) -> Figure:
     return {
         "value": None,
         "numerator": number if part_per == 1 else number / part_per,
@@ -391,5 +391,5 @@ def _made(number: int, all_: int, part_per: int, whole_per: int, coverage: float
 
 
 def code(quantity: Quantity) -> str:
-    """Return a quantity as the normative table names it."""
+    """Return the name of a quantity in the normative table."""
     return bare(quantity.name_in_tables)

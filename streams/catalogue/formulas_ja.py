@@ -1,4 +1,4 @@
-"""Formulas in Japanese, of the same objects that compute: each phrase that a field or an entry says has its translation here."""
+"""Formulas in Japanese, of the same objects that compute: each text of a field or entry has its translation here."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PHRASES", "formula_ja", "japanese"]
 
-#: What formulas say of what they read, in English → in Japanese.
+#: Texts of quantities and notes, in English → in Japanese.
 PHRASES: Final = {
     # --- waiting
     "entered a queue; once per conversation in scopes larger than a queue": (
@@ -82,7 +82,7 @@ PHRASES: Final = {
     "round trips": "往復数",
     "resolutions of contacts whose messages are reported": "メッセージが報告される問い合わせの解決数",
     "contacts with a word of thanks": "感謝の言葉があった問い合わせ数",
-    "contacts with customer text whose connector looked for one": "コネクターが感謝の言葉を調べた、顧客の文章がある問い合わせ数",
+    "contacts with customer text that the connector searched": "コネクターが感謝の言葉を調べた、顧客の文章がある問い合わせ数",
     "each contact once": "問い合わせごとに1回",
     "customer's messages already answered that another agent answers again; once a message, unknown agents never": (
         "返信済みの顧客メッセージに別の担当者が再び返信した数。1メッセージにつき1回、不明な担当者は除く"
@@ -125,7 +125,7 @@ PHRASES: Final = {
     "idle": "待機時間",
     "available": "在席時間",
     "never by queue": "キュー別には計算しない",
-    "people per category at as-of; stale: no sign of life for person_timeout_seconds; offline and unknown left out": (
+    "agents per category at as-of; stale: no sign of life for person_timeout_seconds; offline and unknown left out": (
         "基準時刻の状態別の人数。状態不明はperson_timeout_secondsの間に更新がない人、オフラインと未確認の人は除く"
     ),
     "time in every state but offline": "オフライン以外のすべての時間",
@@ -206,13 +206,13 @@ _TIMES: Final = re.compile(r"(\d+) × (.+)")
 
 
 def formula_ja(kpi: Kpi) -> str:
-    """Return the formula of a figure in Japanese words."""
-    said = japanese(kpi.formula)
-    return f"{said}。{_phrase(kpi.note)}" if kpi.note else said
+    """Return the formula of a figure in Japanese."""
+    text = japanese(kpi.formula)
+    return f"{text}。{_phrase(kpi.note)}" if kpi.note else text
 
 
 def japanese(formula: Formula) -> str:
-    """Return a formula in Japanese words; raise KeyError for a phrase without translation."""
+    """Return a formula in Japanese; raise KeyError for a phrase without translation."""
     if isinstance(formula, Where):
         least = f"。分母が{formula.at_least}未満では値なし" if formula.at_least > 1 else ""
         return f"{japanese(formula.formula)}{least}"
@@ -222,33 +222,33 @@ def japanese(formula: Formula) -> str:
     if isinstance(formula, ByDefinition):
         return f"{japanese(next(iter(formula.choices.values())))}。または定義の{formula.key}による"
     if isinstance(formula, NotIn):
-        channels = "・".join(WORDS["ja"].get(f"channel.{each}", each) for each in formula.channels)
+        channels = "・".join(WORDS["ja"].get(f"channel.{channel}", channel) for channel in formula.channels)
         return f"{japanese(formula.formula)}。{channels}では値なし"
     if isinstance(formula, Ratio):
-        return f"{_phrase(formula.part.said)} ÷ {_phrase(formula.whole.said)}"
+        return f"{_phrase(formula.part.text)} ÷ {_phrase(formula.whole.text)}"
     if isinstance(formula, Count):
-        return _phrase(formula.counted.means if isinstance(formula.counted, Field) else formula.counted.said)
+        return _phrase(formula.counted.means if isinstance(formula.counted, Field) else formula.counted.text)
     if isinstance(formula, Observed):
         return _phrase(formula.text)
     raise KeyError(str(formula))
 
 
-def _phrase(said: str) -> str:
-    """Return what formulas call a quantity, in Japanese: sums and multiples of phrases too."""
-    found = PHRASES.get(said)
-    if found is not None:
-        return found
-    if said.startswith("(") and said.endswith(")"):
-        return f"（{_joined(said[1:-1])}）"
-    if times := _TIMES.fullmatch(said):
+def _phrase(text: str) -> str:
+    """Return the text of a quantity in Japanese, also of sums and multiples of phrases."""
+    phrase = PHRASES.get(text)
+    if phrase is not None:
+        return phrase
+    if text.startswith("(") and text.endswith(")"):
+        return f"（{_joined(text[1:-1])}）"
+    if times := _TIMES.fullmatch(text):
         return f"{times[1]} × {_phrase(times[2])}"
-    raise KeyError(said)
+    raise KeyError(text)
 
 
-def _joined(said: str) -> str:
-    """Return terms that are added up or subtracted; where a phrase itself holds such a sign, the longest that is known is taken."""
-    for sign in reversed([*_SIGNS.finditer(said)]):
-        head, rest = said[: sign.start()], said[sign.end() :]
+def _joined(text: str) -> str:
+    """Return added or subtracted terms in Japanese; a phrase may hold such a sign itself, so the longest known phrase wins."""
+    for sign in reversed([*_SIGNS.finditer(text)]):
+        head, tail = text[: sign.start()], text[sign.end() :]
         if head in PHRASES or head.startswith("("):
-            return f"{_phrase(head)} {sign[1]} {_joined(rest)}"
-    return _phrase(said)
+            return f"{_phrase(head)} {sign[1]} {_joined(tail)}"
+    return _phrase(text)

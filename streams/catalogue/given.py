@@ -1,4 +1,4 @@
-"""What formulas read beside single fields: sums of several, and what comes with a window."""
+"""Quantities that formulas read beside single fields: sums of several fields, and amounts that come with a window."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 # --- contacts
-#: Contacts that left the queue in whatever way.
+#: Contacts that left the queue in any way.
 DECIDED = (f.ANSWERED + f.ABANDONED + f.FLOW_OUT).called(short="decided")
 DECIDED_BUT_LOST = (DECIDED - f.FLOW_OUT.at("those lost", reason="lost")).called("(answered + abandoned + flow-outs, without those lost)")
 #: By the definition of the scope, or of each contact's queue (`streams.catalogue.levels`).
@@ -50,7 +50,7 @@ COUNTED = given(
 )
 WAITING_PAST_THRESHOLD = given("waiting_past_threshold", "contacts waiting now for longer than the threshold")
 
-# --- people
+# --- agents
 BUSY = (f.HANDLING_MS + f.WRAP_UP_MS).called(short="busy")
 READY = (BUSY + f.IDLE_MS).called(short="ready")
 AT_WORK = (READY + f.AVAILABLE_MS).called(short="at_work")
@@ -73,7 +73,7 @@ COST = f.LABOR_COST + given("fixed_cost", "fixed cost of the staffed time", f.ST
 
 # --- forecasts, of the cells of a window in which there is one
 FORECAST_CELLS = given("forecast_cells", "cells with a forecast", f.FORECASTS)
-FORECAST_OVER = given("forecast_over", "a window over and settled, with a forecast", f.FORECASTS)
+FORECAST_OVER = given("forecast_over", "a final window with a forecast", f.FORECASTS)
 FORECAST_HIT_MILLI = given(
     "forecast_hit_milli", "(contacts forecast − distance to contacts offered)", f.FORECAST_MILLI, f.OFFERED, f.FORECASTS, per=1000
 )

@@ -50,17 +50,17 @@ KPIS: tuple[Kpi, ...] = (
 KPI_BY_ID: dict[str, Kpi] = {kpi.id: kpi for kpi in KPIS}
 
 #: Windows that are the only one of their kind.
-_WHOLE: tuple[WindowKind, ...] = ("day", "customers_day", "customers_month")
+_SINGLE: tuple[WindowKind, ...] = ("day", "customers_day", "customers_month")
 
-#: Of the minutes in the name of a window.
+#: The most digits of the minutes in the name of a window.
 _MOST_DIGITS = 5
 
 
 def kind_of_window(window: str) -> WindowKind:
     """Return the kind of a window named as in metric records, such as ``trailing_15m``; raise ValueError for any other text."""
-    for whole in _WHOLE:
-        if window == whole:
-            return whole
+    for kind_only in _SINGLE:
+        if window == kind_only:
+            return kind_only
     kind, _, length = window.partition("_")
     minutes = length.removesuffix("m")
     if length.endswith("m") and len(minutes) <= _MOST_DIGITS and minutes.isascii() and minutes.isdecimal():
@@ -72,5 +72,5 @@ def kind_of_window(window: str) -> WindowKind:
 
 
 def window_label(window: str) -> str:
-    """Return the ``window`` label of Prometheus: ``15m`` for ``trailing_15m``, others as they are named."""
+    """Return the ``window`` label of Prometheus: ``15m`` for ``trailing_15m``, other names unchanged."""
     return window.removeprefix("trailing_")

@@ -19,14 +19,14 @@ __all__ = ["Definition", "Level", "decided_in", "judged_by"]
 _UNKNOWN: Final = (0, 0)
 _TO_MET: Final = (1, 0)
 _TO_COUNTED: Final = (0, 1)
-#: So many sets of names are remembered for each level.
+#: The most sets of names that each level remembers.
 _MOST_KNOWN_NAMES: Final = 2048
 _ZEROS: Final = repeat(0)
 _DECIDED: Final = (ANSWERED.key, ABANDONED.key, *(name for name, _ in FLOW_OUT.terms))
 
 
 class Definition(Protocol):
-    """What the configuration says of how contacts are judged (`streams.configuration.service_level`)."""
+    """How the configuration judges contacts (`streams.configuration.service_level`)."""
 
     @property
     def threshold_ms(self) -> int:
@@ -34,27 +34,27 @@ class Definition(Protocol):
 
     @property
     def short_ms(self) -> int | None:
-        """Who abandons before is short."""
+        """An abandonment before this is short."""
 
     @property
     def short_abandon_clock(self) -> str:
-        """From when a short abandon runs."""
+        """The start of the wait of a short abandon."""
 
     @property
     def abandon(self) -> str:
-        """What abandoned contacts do."""
+        """How abandoned contacts count."""
 
     @property
     def asa_denominator(self) -> str:
-        """Whose waits asa averages."""
+        """The contacts whose waits asa averages."""
 
     @property
     def hold_denominator(self) -> str:
-        """What average_hold divides by."""
+        """The denominator of average_hold."""
 
     @property
     def aht_parts(self) -> frozenset[str]:
-        """What aht adds up."""
+        """The times that aht adds up."""
 
     @property
     def csat_top(self) -> int:
@@ -62,14 +62,14 @@ class Definition(Protocol):
 
     @property
     def first_contact_resolution(self) -> str:
-        """What counts as resolved at first contact."""
+        """The condition of a resolution at first contact."""
 
     def treatment(self, reason: str) -> str:
-        """Return what a way out of the queue counts as."""
+        """Return how a way out of the queue counts."""
 
 
 def _ways_of(definition: Definition) -> Ways:
-    """Return the keys of a definition that decide what figures other than the service level mean."""
+    """Return the keys of a definition that decide the meaning of figures other than the service level."""
     return Ways(
         definition.asa_denominator,
         definition.hold_denominator,
@@ -80,7 +80,7 @@ def _ways_of(definition: Definition) -> Ways:
 
 
 def decided_in(sums: Mapping[str, int]) -> int:
-    """Return the contacts that left the queue in whatever way."""
+    """Return the contacts that left the queue in any way."""
     decided = 0
     for name in _DECIDED:
         decided += sums.get(name, 0)
@@ -88,7 +88,7 @@ def decided_in(sums: Mapping[str, int]) -> int:
 
 
 class Level:
-    """A service level: what a sum adds to met and counted, a factor each, worked out once a name."""
+    """A service level: the factors with which each sum adds to met and counted, computed once a name."""
 
     __slots__ = (
         "_abandon", "_counted", "_factors", "_known", "_limit_ms", "_met", "_others", "_system_clock", "_threshold_ms", "_treatments",
@@ -100,19 +100,19 @@ class Level:
         self._system_clock = system_clock
         self._abandon = abandon
         self._treatments = dict(zip(WAYS_OUT, treatments, strict=True))
-        #: names of sums that were ever met, and those of them that add to it: one to one or the other, or otherwise
+        #: Factors of every name seen so far; and the names that add one to met, one to counted, or otherwise.
         self._factors: dict[str, tuple[int, int] | None] = {}
         self._met: list[str] = []
         self._counted: list[str] = []
         self._others: list[tuple[str, int, int]] = []
-        #: what says which names there are, of those whose names have all been met
+        #: Keys of sets of names that have all been seen.
         self._known: set[Hashable] = set()
 
     def parts(self, sums: Mapping[str, int], known: Hashable | None = None) -> tuple[int, int]:
-        """Return contacts that met the service level and contacts that count; ``known``: what is equal where the names of sums are."""
+        """Return contacts that met the service level and contacts that count; ``known``: a key, equal for equal names of sums."""
         key = tuple(sums) if known is None else known
         if key not in self._known:
-            self._meet(key, sums)
+            self._learn(key, sums)
         get = sums.get
         met, counted = sum(map(get, self._met, _ZEROS)), sum(map(get, self._counted, _ZEROS))
         for name, to_met, to_counted in self._others:
@@ -122,13 +122,13 @@ class Level:
                 counted += to_counted * number
         return met, counted
 
-    def _meet(self, key: Hashable, names: Iterable[str]) -> None:
-        """Take note of the names that add to it."""
+    def _learn(self, key: Hashable, names: Iterable[str]) -> None:
+        """Record the names that add to it."""
         if len(self._known) >= _MOST_KNOWN_NAMES:
             self._known.clear()
         self._known.add(key)
         for name in filterfalse(self._factors.__contains__, names):
-            # Of labels there may be any number: they are not remembered.
+            # The number of labels is unbounded: they are not remembered.
             if is_labelled(name):
                 continue
             factor = self._factors[name] = self._factor(name)
@@ -140,10 +140,10 @@ class Level:
                 self._others.append((name, *factor))
 
     def _factor(self, name: str) -> tuple[int, int] | None:
-        found = parse(name)
-        if found is None or found.definition is not None:
+        parsed = parse(name)
+        if parsed is None or parsed.definition is not None:
             return None
-        key, values = found.field.key, found.values
+        key, values = parsed.field.key, parsed.values
         edge = values.get("edge")
         within = edge is not None and (inf if edge == "inf" else int(edge)) <= self._threshold_ms
         factor = (0, 0)
@@ -183,20 +183,20 @@ def _less(one: tuple[int, int], other: tuple[int, int]) -> tuple[int, int]:
     return one[0] - other[0], one[1] - other[1]
 
 
-_made = lru_cache(maxsize=1024)(Level)
-#: id → definition, which stays what it is for as long as it stands here, and what was made of it
+_level = lru_cache(maxsize=1024)(Level)
+#: id → definition, kept here so that the id stays its own, and what it decides.
 _known: dict[int, tuple[Definition, Ways, Level]] = {}
 _MOST_KNOWN: Final = 4096
 
 
 def judged_by(definition: Definition) -> tuple[Definition, Ways, Level]:
-    """Return a definition with what it says of figures: those of its keys that decide them, and its service level."""
-    found = _known.get(id(definition))
-    if found is None:
+    """Return a definition with its keys that decide other figures, and its service level."""
+    judgment = _known.get(id(definition))
+    if judgment is None:
         treatments = tuple(definition.treatment(reason) for reason in WAYS_OUT)
         system_clock = definition.short_abandon_clock == "system_enter"
-        level = _made(definition.threshold_ms, definition.short_ms, definition.abandon, treatments, system_clock=system_clock)
+        level = _level(definition.threshold_ms, definition.short_ms, definition.abandon, treatments, system_clock=system_clock)
         if len(_known) >= _MOST_KNOWN:
             _known.clear()
-        found = _known[id(definition)] = (definition, _ways_of(definition), level)
-    return found
+        judgment = _known[id(definition)] = (definition, _ways_of(definition), level)
+    return judgment

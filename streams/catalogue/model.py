@@ -1,4 +1,4 @@
-"""What is said of a KPI, and the words in which it is said."""
+"""The model of a KPI and its value types."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ __all__ = [
 Direction = Literal["up", "down", "none"]
 Part = Literal["value", "numerator", "denominator", "coverage"]
 WindowKind = Literal["trailing", "interval", "day", "customers_day", "customers_month", "now"]
-#: What a figure is about. Contacts have a channel; people and customers have none; a target is about any of them.
+#: The subject of a figure. Contacts have a channel; agents and customers have none; a target is about any of them.
 Subject = Literal["contacts", "people", "customers", "targets"]
-#: By what a figure is served; beside these in total, unless it is served by agent or customer alone.
+#: The dimensions of a figure; in total too, unless it is served by agent or customer alone.
 Dimension = Literal["queue", "channel", "department", "business", "site", "team", "agent", "customer"]
 DIMENSIONS: Final[tuple[Dimension, ...]] = get_args(Dimension)
 
-#: The categories of people that are counted now, in the order in which pages show them.
+#: The states of agents counted now, in the order in which pages show them.
 AGENT_STATES = ("handling", "wrap_up", "idle", "available", "unavailable", "stale")
 
-#: Channels of which a contact is a call: Japanese counts these by a word of their own.
+#: Channels whose contacts are calls: Japanese uses another counter for them.
 CALLS: Final = ("voice", "callback")
 
 #: The bands of age of the backlog, in the order in which pages show them.
@@ -57,7 +57,7 @@ TRAILING: tuple[WindowKind, ...] = ("trailing",)
 NOW: tuple[WindowKind, ...] = ("now",)
 
 _HOUR_MS: Final = 3_600_000
-#: A day is revised up to 50 hours from its begin: 25 of its own, these, and what is left for grace.
+#: A day is revised up to 50 hours from its begin: 25 of its own, these, and the remainder for grace.
 _LONGEST_HORIZON_HOURS: Final = 24
 
 _USUAL: Final[dict[Subject, tuple[Dimension, ...]]] = {
@@ -70,19 +70,19 @@ _USUAL: Final[dict[Subject, tuple[Dimension, ...]]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kpi:
-    """One figure, with everything that is said about it anywhere.
+    """The complete definition of one figure.
 
-    ``ja_calls`` is its Japanese name of calls alone, where that differs from ``ja``, the name for other channels and for several.
-    ``formula`` computes it and says how; what it is served with follows from it. ``note`` is what the formula cannot say.
-    ``metric`` is the Prometheus name of its value, made of id and unit where it is not given; the names of its parts follow from it
-    (`streams.catalogue.prometheus`). None where Prometheus gets no figure, as for those of single agents and customers.
-    ``source`` is where it stands in the topics, by default among the KPIs of window records.
-    ``measured`` says whether its coverage can be below 1 because not every source reports what it needs; by default the formula says so.
-    ``by`` says by what it is served, where that is not what is usual for its subject.
-    ``per_channel`` marks figures of which several channels are never put together.
+    ``ja_calls`` is its Japanese name for calls alone, where that differs from ``ja``, the name for other and several channels.
+    ``formula`` computes it and describes it; the parts it is served with follow from it. ``note`` is text beside the formula.
+    ``metric`` is the Prometheus name of its value, by default of id and unit; the names of its parts follow from it
+    (`streams.catalogue.prometheus`). None if it is not exported, as for figures of single agents and customers.
+    ``source`` is its field in the topics, by default among the KPIs of window records.
+    ``measured``: whether its coverage can be below 1 because not every source reports the input; by default as in the formula.
+    ``by`` has its dimensions, where they are not the usual ones of its subject.
+    ``per_channel`` marks figures whose channels are never added together.
     ``split_by`` is the label by whose values, the ``members``, a count of now is broken down: it is no single figure.
     ``horizon`` is the setting, or for intervals and days the time such as ``24 h``, for which a figure is provisional after its window;
-    None where none does.
+    None if it is not.
     """
 
     id: str
@@ -107,7 +107,7 @@ class Kpi:
     members: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Complete what follows from the rest."""
+        """Fill in the fields that depend on others."""
         if self.metric == "":
             suffix = self.unit if self.unit in {"seconds", "ratio", "score"} else ""
             object.__setattr__(self, "metric", "_".join(filter(None, ("contact_center", self.id.removesuffix("_rate"), suffix))))
@@ -124,16 +124,16 @@ class Kpi:
                 raise ValueError(f"{self.id}: intervals and days have a horizon for figures about contacts alone")
 
     def name(self, language: Language, channel: str | None = None) -> str:
-        """Return what it is called of the contacts of a channel; None for several channels, and where there is none."""
+        """Return its name for the contacts of a channel; None for several channels, and where there is none."""
         if language == "en":
             return self.en
         return self.ja_calls if self.ja_calls is not None and channel in CALLS else self.ja
 
     @property
     def horizon_ms(self) -> int | None:
-        """The fixed time for which it stays provisional after its window; None where a setting says so, or it does not."""
-        found = re.fullmatch(r"([1-9]\d{0,3}) h", self.horizon or "")
-        return None if found is None else int(found[1]) * _HOUR_MS
+        """The fixed time for which it stays provisional after its window; None if a setting decides it, or it does not."""
+        match = re.fullmatch(r"([1-9]\d{0,3}) h", self.horizon or "")
+        return None if match is None else int(match[1]) * _HOUR_MS
 
     @property
     def text(self) -> str:
@@ -157,7 +157,7 @@ class Kpi:
 
     @property
     def label(self) -> str | None:
-        """The Prometheus label of a count that is exported by label, such as a reason, and never as a whole."""
+        """The Prometheus label of a count that is exported only by label, such as a reason."""
         return None if self.has_parts else self.formula.labels_alone
 
     @property
@@ -167,12 +167,12 @@ class Kpi:
 
     @property
     def dimensions(self) -> tuple[Dimension, ...]:
-        """By what it is served."""
+        """The dimensions it is served by."""
         return _USUAL[self.subject] if self.by is None else self.by
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """What it is served with: its value, for ratios and means numerator and denominator, where it can be below 1 its coverage."""
+        """Its parts: value, for ratios and means numerator and denominator, and coverage where it can be below 1."""
         parts: list[Part] = ["value"]
         if self.has_parts:
             parts += ["numerator", "denominator"]
@@ -182,10 +182,10 @@ class Kpi:
 
 
 def in_window(kpi: str) -> str:
-    """Return where a figure of windows stands in the metric topics."""
+    """Return the location of a figure of windows in the metric topics."""
     return f"queue-metrics: kpis.{kpi} of window records"
 
 
 def in_now(field: str) -> str:
-    """Return where a figure of now stands in the metric topics."""
+    """Return the location of a figure of now in the metric topics."""
     return f"queue-metrics: {field} of now records"

@@ -1,4 +1,4 @@
-"""Percentages as people read them: rounded, but never across what decides how they are judged."""
+"""Percentages for display: rounded, but never across a limit by which they are judged."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def percent(value: float, limit: float | None = None, *, digits: int = 1) -> str
     """
     steps = 100 * 10**digits
     shown = floor(value * steps + 0.5 + _TINY)
-    for each in (0.0, 1.0, *(() if limit is None else (limit,))):
-        at = each * steps
-        if value < each:
+    for bound in (0.0, 1.0, *(() if limit is None else (limit,))):
+        at = bound * steps
+        if value < bound:
             shown = min(shown, ceil(at - _TINY) - 1)
-        elif value > each:
+        elif value > bound:
             shown = max(shown, floor(at + _TINY) + 1)
     return f"{shown / 10**digits:.{digits}f}"

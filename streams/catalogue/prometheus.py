@@ -1,4 +1,4 @@
-"""Names, labels and help texts of everything the serving process exports, derived from the catalogue."""
+"""Names, labels and help texts of all metrics that the serving process exports, derived from the catalogue."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any, Literal
 from streams.catalogue.kpis import KPIS, Kpi, Unit
 from streams.catalogue.model import Part
 
-__all__ = ["SERVING_METRICS", "Metric", "Part", "ServingMetric", "described", "labels_of", "metrics_of"]
+__all__ = ["SERVING_METRICS", "Metric", "Part", "ServingMetric", "describe", "labels_of", "metrics_of"]
 
 _NOT_SUMMABLE = "Per window and scope: never sum or average it over either."
-_PARTS_HELP = "To put queues together, divide the sum of numerators by the sum of denominators; never sum over windows or kinds of scope."
+_PARTS_HELP = "To aggregate queues, divide the sum of numerators by the sum of denominators; never sum over windows or kinds of scope."
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class ServingMetric:
-    """One metric about the figures as a whole or about the serving process."""
+    """One metric about all figures or about the serving process."""
 
     name: str
     type: Literal["gauge", "counter", "info"]
@@ -70,15 +70,15 @@ def metrics_of(kpi: Kpi) -> tuple[Metric, ...]:
     return tuple(metrics)
 
 
-def described(kpi: Kpi) -> dict[str, Any]:
-    """Return everything that is said of a KPI, as the API and ``contact-streams metrics --json`` say it."""
-    facts = {name: getattr(kpi, name) for name in _SAID}
+def describe(kpi: Kpi) -> dict[str, Any]:
+    """Return the complete description of a KPI, for the API and ``contact-streams metrics --json``."""
+    facts = {name: getattr(kpi, name) for name in _DESCRIBED}
     metrics = [asdict(metric) for metric in metrics_of(kpi)]
     return {**facts, "formula": kpi.text, "prometheus": bool(metrics), "metrics": metrics}
 
 
-#: What the API says of a KPI beside its formula and its metrics.
-_SAID = (
+#: The description of a KPI in the API, beside its formula and its metrics.
+_DESCRIBED = (
     "id", "en", "ja", "ja_calls", "meaning_en", "meaning_ja", "unit", "direction", "windows", "subject", "metric", "source",
     "numerator_unit", "denominator_unit", "measured", "per_channel", "definition_dependent", "horizon", "split_by", "members", "label",
     "parts", "dimensions",
@@ -133,28 +133,28 @@ SERVING_METRICS: tuple[ServingMetric, ...] = (
         "gauge",
         (),
         "seconds",
-        "Newest instant the figures take in; alert on time() minus this.",
+        "Newest instant that the figures include; alert on time() minus this.",
     ),
     ServingMetric(
         "contact_center_complete_through_timestamp_seconds",
         "gauge",
         (),
         "seconds",
-        "Nothing earlier than this is still to come; absent while a part of the stream has said nothing.",
+        "Nothing earlier than this is still to come; absent while part of the stream has reported nothing.",
     ),
     ServingMetric(
         "contact_center_figures_recovering",
         "gauge",
         (),
         "",
-        "Scopes (queues, teams, totals) whose figures stand still while others go on: no worker has restored them yet.",
+        "Scopes (queues, teams, totals) whose figures are stalled while others continue: no worker has restored them yet.",
     ),
     ServingMetric(
         "contact_center_partitions_standing_still",
         "gauge",
         ("topic",),
         "",
-        "Partitions that no live worker counts: none has said for 2 s that it goes on with them. "
+        "Partitions that no live worker counts: none has reported for 2 s that it counts them. "
         "Absent while no worker is known to send heartbeats.",
     ),
     ServingMetric(
@@ -169,7 +169,7 @@ SERVING_METRICS: tuple[ServingMetric, ...] = (
         "gauge",
         ("source",),
         "",
-        "1 if a source has been silent for longer than it may be, or was never heard though the configuration expects it, else 0.",
+        "1 if a source has been silent for longer than it may be, or was never seen though the configuration expects it, else 0.",
     ),
     ServingMetric(
         "contact_center_source_quarantined",
@@ -197,14 +197,14 @@ SERVING_METRICS: tuple[ServingMetric, ...] = (
         "gauge",
         ("rule", "severity", "scope_kind", "scope", "channel"),
         "",
-        "1 while the alert fires, 0 while it is pending or once it has cleared; channel is empty for rules about people.",
+        "1 while the alert fires, 0 while it is pending or once it has cleared; channel is empty for rules about agents.",
     ),
     ServingMetric(
         "contact_center_alert_delivery_attempts_total",
         "counter",
         ("result",),
         "",
-        "Alerts posted to the webhook: delivered, failed (tried again) or refused (given up). Absent without a webhook.",
+        "Alerts posted to the webhook: delivered, failed (tried again) or refused (dropped). Absent without a webhook.",
     ),
     ServingMetric(
         "contact_center_alert_oldest_undelivered_seconds",
@@ -218,7 +218,7 @@ SERVING_METRICS: tuple[ServingMetric, ...] = (
         "counter",
         ("result",),
         "",
-        "Audit records: written, dropped (no room while Kafka took none) or withdrawn (what asked for it got 503). "
+        "Audit records: written, dropped (no room while Kafka accepted none) or withdrawn (the request was answered with 503). "
         "Absent without an access file.",
     ),
     ServingMetric(
@@ -254,15 +254,15 @@ SERVING_METRICS: tuple[ServingMetric, ...] = (
         "counter",
         ("reason",),
         "",
-        "Connections ended: unread (the client took nothing), slow_answer, slow_request, slow_handshake (TLS), "
-        "or memory (too much waited to be read by all).",
+        "Connections ended: unread (the client read nothing), slow_answer, slow_request, slow_handshake (TLS), "
+        "or memory (all clients together left too much unread).",
     ),
     ServingMetric(
         "contact_center_http_requests_refused_total",
         "counter",
         ("reason",),
         "",
-        "Requests refused unseen: host (a name not listed), origin (a change asked for by another site's page), proxy (past the proxy).",
+        "Requests refused unread: host (a name not listed), origin (a change from another site's page), proxy (past the proxy).",
     ),
     ServingMetric(
         "contact_center_tls_certificate_expiry_timestamp_seconds",
@@ -276,8 +276,7 @@ SERVING_METRICS: tuple[ServingMetric, ...] = (
         "gauge",
         (),
         "",
-        "1 if the certificate files as they are now are in force, 0 if they are refused and the certificate of before stays. "
-        "Absent without TLS.",
+        "1 if the present certificate files are in force, 0 if they are refused and the previous certificate stays. Absent without TLS.",
     ),
     ServingMetric(
         "contact_center_configuration_valid",

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from streams.catalogue.formulas import Figure, Formula
     from streams.catalogue.model import Kpi
 
-__all__ = ["FIGURES", "WRITTEN", "Make", "Remembered", "Sheet", "SheetKind", "judged_by", "kpis_by_label", "sheet_kind_of", "sheet_of"]
+__all__ = ["FIGURES", "WRITTEN", "FigureCache", "Make", "Sheet", "SheetKind", "judged_by", "kpis_by_label", "sheet_kind_of", "sheet_of"]
 
-#: What is computed together; of what a definition decides in contacts, each by itself too.
+#: Figures that are computed together; "definitions": those of contacts that a definition decides.
 SheetKind = Literal["contacts", "definitions", "people", "forecasts", "cohorts", "customers_day", "customers_month"]
 
-#: So many sets of names are remembered for each sheet, and so many figures as JSON of each kind of formula.
-_MOST_MET: Final = 2048
+#: The most sets of names that each sheet remembers, and the most figures as JSON of each kind of formula.
+_MOST_SEEN: Final = 2048
 _MOST_WRITTEN: Final = 4096
 _ZEROS: Final = repeat(0)
 
@@ -37,12 +37,12 @@ _TRAILING: Final = ("trailing",)
 _DATED: Final = ("interval", "day", "customers_day", "customers_month")
 _NO_VALUES: Final[Mapping[str, int]] = MappingProxyType({})
 
-#: As what is published is: in the order of names.
+#: Keys in the order of names, as in all published records.
 _encode = Encoder(order="sorted").encode
 
 
-class Remembered(dict[Any, bytes]):
-    """Amounts that a formula reads → its figure as JSON: most figures are those of other windows too, or of the same one before."""
+class FigureCache(dict[Any, bytes]):
+    """Amounts that a formula reads → its figure as JSON: most figures recur in other windows, or in later versions of the same one."""
 
     def __init__(self, maker: Maker) -> None:
         super().__init__()
@@ -56,8 +56,8 @@ class Remembered(dict[Any, bytes]):
         return written
 
 
-#: One for all formulas that make the same figure of the same amounts.
-_written_by: Final = lru_cache(maxsize=None)(Remembered)
+#: One cache for all formulas that compute the same figure from the same amounts.
+_cache_of: Final = lru_cache(maxsize=None)(FigureCache)
 
 
 class _Formula(NamedTuple):
@@ -66,51 +66,51 @@ class _Formula(NamedTuple):
     kpi: str
     reads: tuple[str, ...]
     names: tuple[str, ...]
-    """what the amounts that it reads are made of: sums, and what is given"""
+    """The names behind the amounts that it reads: sums, and given amounts."""
     maker: Maker
-    written: Remembered
+    written: FigureCache
 
 
 class _Plan(NamedTuple):
-    """What is to be done: amounts stand in a list, those of sums first, then what is given, then 0, then what is added up of them."""
+    """The steps of a computation. Amounts are in a list: sums, then given amounts, then 0, then added amounts."""
 
     sums: tuple[str, ...]
     given: tuple[str, ...]
     added: tuple[Callable[[list[int]], tuple[int, ...]], ...]
-    """takes what is added up out of the amounts"""
+    """Read the terms of each added amount."""
     weighted: tuple[tuple[int, Callable[[list[int]], tuple[int, ...]], Callable[[list[int]], tuple[int, ...]]], ...]
-    """a factor, and takes what is added up and what is subtracted from it"""
+    """A factor, and functions that read the terms to add and to subtract."""
     kpis: tuple[str, ...]
-    """those whose formulas run"""
+    """KPIs whose formulas run."""
     amounts: tuple[Callable[[list[int]], Any], ...]
-    """takes what the formula reads: a tuple, or the only one"""
+    """Read the amounts of a formula: a tuple, or the only one."""
     makers: tuple[Maker, ...]
-    written: tuple[Remembered, ...]
+    written: tuple[FigureCache, ...]
     order: tuple[str, ...]
-    """the same KPIs in the order of names, and those that are put in beside"""
+    """The same KPIs and those beside them, in the order of names."""
     text: list[bytes]
-    """all KPIs as JSON, with room at every second place for the figures of these"""
+    """All KPIs as JSON, with every second item free for the figures of these."""
 
 
 class Sheet:
-    """Formulas resolved for a kind of window; ``figures`` runs those of which anything was ever known.
+    """Formulas resolved for a kind of window; ``figures`` runs those of which any input has been seen.
 
-    ``beside``: others that are written among them, and may be put in; with their figures where nothing is known of them.
-    ``left_out``: those that no source reports.
+    ``beside``: figures of another sheet that are written among them and may be replaced; these are their values without input.
+    ``left_out``: figures that no source reports.
     """
 
-    __slots__ = ("_bits", "_composed", "_formulas", "_given", "_met", "_nothing", "_plans", "_read", "_unmet", "_written")
+    __slots__ = ("_bits", "_composed", "_formulas", "_given", "_nothing", "_plans", "_read", "_seen", "_unseen", "_written")
 
     def __init__(
         self, kpis: Iterable[Kpi], how: How, beside: Mapping[str, Figure] = MappingProxyType({}), left_out: Collection[str] = ()
     ) -> None:
-        #: what is added up of several sums before the formulas run
+        #: Amounts that are added up of several sums before the formulas run.
         self._composed: dict[str, tuple[tuple[str, int], ...]] = {}
         self._formulas: list[_Formula] = []
-        #: name that is read, and was not met yet → a bit for each formula that reads it; those met
-        self._unmet: dict[str, int] = {}
+        #: Name that is read but was not seen yet → a bit for each formula that reads it; names seen.
+        self._unseen: dict[str, int] = {}
         self._read: set[str] = set()
-        #: the figures of a window of which nothing is known
+        #: The figures of a window without input.
         self._nothing: dict[str, Figure] = {}
         for kpi in kpis:
             if kpi.id in left_out:
@@ -118,27 +118,27 @@ class Sheet:
                 continue
             formula = kpi.formula.of(how)
             bit = 1 << len(self._formulas)
-            composed, of = _made_of(formula)
+            composed, names = _inputs_of(formula)
             self._composed |= composed
             maker, reads = formula.maker(), formula.reads()
             self._nothing[kpi.id] = maker(*[0] * len(reads))
             if reads:
-                self._formulas.append(_Formula(kpi.id, reads, of, maker, _written_by(maker)))
-                for name in of:
-                    self._unmet[name] = self._unmet.get(name, 0) | bit
-        #: the same, and those of others, as JSON in the order of names
+                self._formulas.append(_Formula(kpi.id, reads, names, maker, _cache_of(maker)))
+                for name in names:
+                    self._unseen[name] = self._unseen.get(name, 0) | bit
+        #: The same and those beside as JSON, in the order of names.
         self._written = {kpi: _encode(figure) for kpi, figure in sorted({**beside, **self._nothing}.items())}
-        #: what says which names there are, of those whose names have all been met
-        self._met: set[Hashable] = set()
-        #: a bit for each formula of which anything was ever known, and the names that came with windows, and not as sums
+        #: Keys of sets of names that have all been seen.
+        self._seen: set[Hashable] = set()
+        #: A bit for each formula with input, and the names that came as given amounts.
         self._bits = 0
         self._given: dict[str, None] = {}
-        #: what is put in beside → what is to be done
+        #: Figures put in beside → plan.
         self._plans: dict[tuple[str, ...], _Plan] = {}
 
     @property
     def kpis(self) -> Collection[str]:
-        """What it computes."""
+        """The KPIs it computes."""
         return self._nothing.keys()
 
     def figures(
@@ -148,17 +148,17 @@ class Sheet:
         known: Hashable | None = None,
         beside: Mapping[str, Figure] = MappingProxyType({}),
     ) -> dict[str, Figure]:
-        """Return KPI → figure of the sums of a window and of what is given with it, and those of ``beside``.
+        """Return KPI → figure from the sums of a window and its given amounts, and those of ``beside``.
 
-        ``known``: what is equal where the names of sums are.
+        ``known``: a key, equal for equal names of sums.
         """
-        found = self._nothing.copy()
+        figures = self._nothing.copy()
         plan, values = self._prepared(sums, given, known, ())
         for kpi, amounts, maker in zip(plan.kpis, plan.amounts, plan.makers, strict=True):
             read = amounts(values)
-            found[kpi] = maker(*read) if type(read) is tuple else maker(read)
-        found.update(beside)
-        return found
+            figures[kpi] = maker(*read) if type(read) is tuple else maker(read)
+        figures.update(beside)
+        return figures
 
     def written(
         self,
@@ -169,16 +169,16 @@ class Sheet:
     ) -> bytes:
         """Return the same as JSON, in the order of names."""
         plan, values = self._prepared(sums, given, known, beside)
-        # In one go, for this is most of what a window costs: figure by figure it takes twice as long.
+        # Most of the cost of a window: figure by figure it takes twice as long.
         figures: Iterable[bytes] = map(getitem, plan.written, map(call, plan.amounts, repeat(values)))
         if beside:
-            found = {**dict(zip(plan.kpis, figures, strict=True)), **beside}
-            figures = [found[kpi] for kpi in plan.order]
+            by_kpi = {**dict(zip(plan.kpis, figures, strict=True)), **beside}
+            figures = [by_kpi[kpi] for kpi in plan.order]
         text = plan.text.copy()
         text[1::2] = figures
         return b"".join(text)
 
-    def written_apart(self, sums: Mapping[str, int], given: Mapping[str, int] = _NO_VALUES) -> dict[str, bytes]:
+    def written_by_kpi(self, sums: Mapping[str, int], given: Mapping[str, int] = _NO_VALUES) -> dict[str, bytes]:
         """Return KPI → figure as JSON, to be put in beside others."""
         plan, values = self._prepared(sums, given, None, ())
         return {**self._written, **dict(zip(plan.kpis, map(getitem, plan.written, map(call, plan.amounts, repeat(values))), strict=True))}
@@ -186,31 +186,31 @@ class Sheet:
     def _prepared(
         self, sums: Mapping[str, int], given: Mapping[str, int], known: Hashable | None, beside: Iterable[str]
     ) -> tuple[_Plan, list[int]]:
-        """Return what is to be done, and the amounts that the formulas read."""
+        """Return the plan, and the amounts that the formulas read."""
         names = tuple(sums) if known is None else known
-        if names not in self._met:
-            self._meet(names, sums, as_given=False)
-        told = ("given", *given)
-        if told not in self._met:
-            self._meet(told, given, as_given=True)
+        if names not in self._seen:
+            self._learn(names, sums, as_given=False)
+        given_names = ("given", *given)
+        if given_names not in self._seen:
+            self._learn(given_names, given, as_given=True)
         key = tuple(beside)
         plan = self._plans.get(key)
         if plan is None:
             plan = self._plans[key] = self._plan(key)
-        # One dictionary after the other: what is given comes before a sum of its name.
+        # Sums first: a given amount precedes a sum of its name.
         values = [*map(sums.get, plan.sums, _ZEROS), *map(given.get, plan.given, map(sums.get, plan.given, _ZEROS)), 0]
         values += [*map(sum, map(call, plan.added, repeat(values)))]
         values += [factor * (sum(plus(values)) - sum(minus(values))) for factor, plus, minus in plan.weighted]
         return plan, values
 
-    def _meet(self, key: Hashable, names: Iterable[str], *, as_given: bool) -> None:
-        """Take note of names: the formulas that read any of them run from now on."""
-        if len(self._met) >= _MOST_MET:
-            self._met.clear()
-        self._met.add(key)
+    def _learn(self, key: Hashable, names: Iterable[str], *, as_given: bool) -> None:
+        """Record names: the formulas that read any of them run from now on."""
+        if len(self._seen) >= _MOST_SEEN:
+            self._seen.clear()
+        self._seen.add(key)
         before = self._bits, len(self._given)
-        for name in [*filter(self._unmet.__contains__, names)]:
-            self._bits |= self._unmet.pop(name)
+        for name in [*filter(self._unseen.__contains__, names)]:
+            self._bits |= self._unseen.pop(name)
             self._read.add(name)
         if as_given:
             self._given |= dict.fromkeys(filter(self._read.__contains__, names))
@@ -218,91 +218,91 @@ class Sheet:
             self._plans.clear()
 
     def _plan(self, beside: tuple[str, ...]) -> _Plan:
-        """Work out what is to be computed."""
-        formulas = [each for number, each in enumerate(self._formulas) if self._bits >> number & 1]
-        # In the order of names, so that figures are put in as they come.
-        formulas.sort(key=lambda each: each.kpi)
+        """Return the plan of the formulas with input."""
+        formulas = [formula for number, formula in enumerate(self._formulas) if self._bits >> number & 1]
+        # In the order of names, the order in which figures are put in.
+        formulas.sort(key=lambda formula: formula.kpi)
         given = tuple(self._given)
-        sums = tuple(name for name in dict.fromkeys(name for each in formulas for name in each.names) if name not in self._given)
-        places = {name: place for place, name in enumerate((*sums, *given))}
-        zero = len(places)
+        sums = tuple(name for name in dict.fromkeys(name for formula in formulas for name in formula.names) if name not in self._given)
+        index_of = {name: index for index, name in enumerate((*sums, *given))}
+        zero = len(index_of)
         added: list[tuple[str, list[int]]] = []
         weighted: list[tuple[str, int, list[int], list[int]]] = []
-        for name in dict.fromkeys(name for each in formulas for name in each.reads if name in self._composed):
+        for name in dict.fromkeys(name for formula in formulas for name in formula.reads if name in self._composed):
             terms = self._composed[name]
             if all(factor == 1 for _, factor in terms):
-                added.append((name, [places[term] for term, _ in terms]))
+                added.append((name, [index_of[term] for term, _ in terms]))
             else:
                 common = gcd(*(factor for _, factor in terms))
-                plus, minus = ([places[term] for term, factor in terms for _ in range(sign * factor // common)] for sign in (1, -1))
+                plus, minus = ([index_of[term] for term, factor in terms for _ in range(sign * factor // common)] for sign in (1, -1))
                 weighted.append((name, common, plus, minus))
-        places |= {name: place for place, name in enumerate([*(each[0] for each in added), *(each[0] for each in weighted)], zero + 1)}
-        order = tuple(sorted([*(each.kpi for each in formulas), *beside]))
+        index_of |= {name: index for index, name in enumerate([*(item[0] for item in added), *(item[0] for item in weighted)], zero + 1)}
+        order = tuple(sorted([*(formula.kpi for formula in formulas), *beside]))
         return _Plan(
             sums,
             given,
-            tuple(_all_of(of, zero) for _, of in added),
+            tuple(_all_of(indexes, zero) for _, indexes in added),
             tuple((factor, _all_of(plus, zero), _all_of(minus, zero)) for _, factor, plus, minus in weighted),
-            tuple(each.kpi for each in formulas),
-            tuple(itemgetter(*(places[name] for name in each.reads)) for each in formulas),
-            tuple(each.maker for each in formulas),
-            tuple(each.written for each in formulas),
+            tuple(formula.kpi for formula in formulas),
+            tuple(itemgetter(*(index_of[name] for name in formula.reads)) for formula in formulas),
+            tuple(formula.maker for formula in formulas),
+            tuple(formula.written for formula in formulas),
             order,
             self._text(frozenset(order)),
         )
 
     def _text(self, with_room: Collection[str]) -> list[bytes]:
-        text, told = list[bytes](), b"{"
+        text, fixed = list[bytes](), b"{"
         for number, (kpi, figure) in enumerate(self._written.items()):
-            told += b'%b"%b":' % (b"," if number else b"", kpi.encode())
+            fixed += b'%b"%b":' % (b"," if number else b"", kpi.encode())
             if kpi in with_room:
-                text += (told, b"")
-                told = b""
+                text += (fixed, b"")
+                fixed = b""
             else:
-                told += figure
-        return [*text, told + b"}"]
+                fixed += figure
+        return [*text, fixed + b"}"]
 
 
-def _made_of(formula: Formula) -> tuple[dict[str, tuple[tuple[str, int], ...]], tuple[str, ...]]:
-    """Return what a resolved formula reads that is added up of sums, and the names of all sums, and of what is given."""
-    found = _made.get(id(formula))
-    if found is None:
-        if len(_made) >= _MOST_MADE:
-            _made.clear()
+def _inputs_of(formula: Formula) -> tuple[dict[str, tuple[tuple[str, int], ...]], tuple[str, ...]]:
+    """Return the added amounts that a resolved formula reads, and the names of all sums and given amounts."""
+    inputs = _inputs.get(id(formula))
+    if inputs is None:
+        if len(_inputs) >= _MOST_INPUTS:
+            _inputs.clear()
         read = tuple(formula.quantities())
-        names = dict.fromkeys(name for each in read for name in ([term for term, _ in each.terms] if each.terms else (each.key,)))
-        found = _made[id(formula)] = formula, {each.key: each.terms for each in read if not each.is_plain}, tuple(names)
-    return found[1:]
+        names = dict.fromkeys(name for quantity in read for name in ([term for term, _ in quantity.terms] or [quantity.key]))
+        inputs = _inputs[id(formula)] = formula, {quantity.key: quantity.terms for quantity in read if not quantity.is_plain}, tuple(names)
+    return inputs[1:]
 
 
-#: id of a formula, which stays what it is for as long as it stands here → the formula and what it is made of
-_made: Final[dict[int, tuple[Formula, dict[str, tuple[tuple[str, int], ...]], tuple[str, ...]]]] = {}
-_MOST_MADE: Final = 4096
+#: id of a formula → the formula, kept here so that the id stays its own, and its inputs.
+_inputs: Final[dict[int, tuple[Formula, dict[str, tuple[tuple[str, int], ...]], tuple[str, ...]]]] = {}
+_MOST_INPUTS: Final = 4096
 
 
-def _all_of(places: Iterable[int], zero: int) -> Callable[[list[int]], tuple[int, ...]]:
-    """Return what takes what stands at some places, and zeros: of at least two places it is a tuple."""
-    return itemgetter(*places, zero, zero)
+def _all_of(indexes: Iterable[int], zero: int) -> Callable[[list[int]], tuple[int, ...]]:
+    """Return the function that reads some indexes and zeros: two zeros, because only of several indexes it returns a tuple."""
+    return itemgetter(*indexes, zero, zero)
 
 
 class Make(NamedTuple):
-    """How figures are made of sums and what is given: as objects, or as JSON where they are only published."""
+    """The form of computed figures: objects, or JSON where they are only published."""
 
-    whole: Callable[[Sheet, Mapping[str, int], Mapping[str, int], Hashable | None, Mapping[str, Any]], Any]
-    """makes the figures of a sheet, and puts in those of another"""
-    apart: Callable[[Sheet, Mapping[str, int], Mapping[str, int]], dict[str, Any]]
-    """makes figures to be put in"""
+    complete: Callable[[Sheet, Mapping[str, int], Mapping[str, int], Hashable | None, Mapping[str, Any]], Any]
+    """Compute all figures of a sheet, and put in those of another."""
+    by_kpi: Callable[[Sheet, Mapping[str, int], Mapping[str, int]], dict[str, Any]]
+    """Compute figures to be put in."""
 
 
 FIGURES: Final = Make(Sheet.figures, Sheet.figures)
-WRITTEN: Final = Make(Sheet.written, Sheet.written_apart)
+WRITTEN: Final = Make(Sheet.written, Sheet.written_by_kpi)
 
 
 @lru_cache(maxsize=1024)
 def sheet_of(kind: SheetKind, how: How, only: frozenset[str] | None = None, left_out: frozenset[str] = frozenset()) -> Sheet:
-    """Return the sheet of what is computed together in a kind of window.
+    """Return the sheet of the figures that are computed together in a kind of window.
 
-    ``only``: of what a definition decides, some of it. ``left_out``: figures that no source reports.
+    ``only``: some of the figures that a definition decides. ``left_out``: figures that no source reports.
     """
     kpis = [kpi for kpi in _of_kind("contacts" if kind == "definitions" else kind) if _is_served(kpi, how)]
     if kind == "definitions":
@@ -317,19 +317,19 @@ def _of_kind(kind: SheetKind) -> tuple[Kpi, ...]:
 
 
 def judged_by() -> dict[str, frozenset[str]]:
-    """Return KPI → the keys of a definition that decide what is computed, of those of windows of contacts that have any."""
+    """Return KPI → the keys of a definition that decide its figures in windows of contacts, for KPIs with any."""
     return {kpi.id: kpi.formula.judged_by for kpi in KPIS if kpi.formula.judged_by}
 
 
 @lru_cache(maxsize=1)
 def kpis_by_label() -> tuple[Kpi, ...]:
-    """Return the KPIs that windows have by label, too, or of which they have the numerator by label."""
+    """Return the KPIs that windows also have by label, or whose numerator they have by label."""
     labelled = (kpi for kpi in KPIS if kpi.formula.labels is not None or kpi.formula.labels_of_part is not None)
     return tuple(kpi for kpi in labelled if sheet_kind_of(kpi) == "contacts")
 
 
 def sheet_kind_of(kpi: Kpi) -> SheetKind | None:
-    """Return with which others a KPI is computed; None for what is no figure of sums."""
+    """Return the kind of sheet that computes a KPI; None if it is no figure of sums."""
     if isinstance(kpi.formula, Observed):
         return None
     if any(FIELD_BY_ID[name].booked == "offer" for name in kpi.formula.fields):
@@ -342,8 +342,8 @@ def sheet_kind_of(kpi: Kpi) -> SheetKind | None:
 
 
 def _is_served(kpi: Kpi, how: How) -> bool:
-    """Say whether windows computed so have a KPI."""
-    _, read = _made_of(kpi.formula.of(how))
+    """Return whether windows that are computed so have a KPI."""
+    _, read = _inputs_of(kpi.formula.of(how))
     if (not how.live and WAITING_PAST_THRESHOLD.key in read) or (not how.has_length and WINDOW.key in read):
         return False
     if kpi.subject == "people":

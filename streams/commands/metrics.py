@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Final, get_args
 
-from streams.catalogue import DIMENSIONS, KPI_BY_ID, KPIS, LANGUAGES, WORDS, Kpi, Subject, Unit, described, metrics_of
+from streams.catalogue import DIMENSIONS, KPI_BY_ID, KPIS, LANGUAGES, WORDS, Kpi, Subject, Unit, describe, metrics_of
 from streams.catalogue.formulas_ja import formula_ja
 from streams.columns import aligned
 from streams.commands.common import fail, write_json
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
         return fail(f"metrics: no figure {args.id!r}{nearest(args.id, KPI_BY_ID)}; contact-streams metrics lists them")
     chosen = [kpi for kpi in KPIS if _asked_for(kpi, args)]
     if args.json:
-        write_json({"kpis": [described(kpi) for kpi in chosen]})
+        write_json({"kpis": [describe(kpi) for kpi in chosen]})
     elif args.id is not None and chosen:
         sys.stdout.writelines(f"{line}\n" for line in _about(chosen[0], args.lang))
     else:

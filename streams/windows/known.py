@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.json import encode
 
-from streams.catalogue.quantities import DEFINITION_MARK, LABEL_MARK, by_definition, taking
+from streams.catalogue.quantities import DEFINITION_MARK, LABEL_MARK, by_definition, values_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -43,8 +43,8 @@ class Known:
                 if definition is not None:
                     of.setdefault(definition, []).append((name, rest))
         for definition, judged in of.items():
-            self.judged[definition] = taking([name for name, _ in judged]), tuple(rest for _, rest in judged)
-        self._amounts = taking(plain)
+            self.judged[definition] = values_of([name for name, _ in judged]), tuple(rest for _, rest in judged)
+        self._amounts = values_of(plain)
         #: names as JSON, with room at every second place for the amounts
         self._plain = [b""] * (2 * len(plain))
         self._plain[::2] = map(_written.__getitem__, plain)

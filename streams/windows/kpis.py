@@ -73,7 +73,7 @@ def contact_kpis(
     met, counted = level or service_level_parts(sums, definition, known)
     given = {**wholes(sums, known), "met": met, "counted": counted, "waiting_past_threshold": past_threshold or 0}
     sheet = _sheet("contacts", definition, (by_offer, channel, past_threshold is not None), None, left_out)
-    return make.whole(sheet, sums, given, known, beside)
+    return make.complete(sheet, sums, given, known, beside)
 
 
 def definition_kpis(
@@ -91,7 +91,7 @@ def definition_kpis(
     met, counted = service_level_parts(sums, definition, known)
     given = {"met": met, "counted": counted, "waiting_past_threshold": past_threshold or 0}
     sheet = _sheet("definitions", definition, (by_offer, "", past_threshold is not None), only, left_out)
-    return make.whole(sheet, sums, given, known, _NOTHING_BESIDE)
+    return make.complete(sheet, sums, given, known, _NOTHING_BESIDE)
 
 
 def _sheet(
@@ -144,7 +144,7 @@ def people_kpis(
         given["costs"] = 1
         given["fixed_cost"] = sums.get("staffed_ms", 0) * terms.fixed_per_hour
     sheet = sheet_of("people", How(individual=terms.individual, has_length=terms.length_ms is not None), None, left_out)
-    return make.whole(sheet, sums, given, known, _NOTHING_BESIDE)
+    return make.complete(sheet, sums, given, known, _NOTHING_BESIDE)
 
 
 def worked_ms(sums: Mapping[str, int]) -> int:
@@ -179,13 +179,13 @@ def forecast_kpis(cells: Iterable[Mapping[str, int]], cell_ms: int, *, over: boo
         "work_length_ms": work_cells * cell_ms,
         "staff_length_ms": staff_cells * cell_ms,
     }
-    return make.apart(sheet_of("forecasts", How()), {}, values)
+    return make.by_kpi(sheet_of("forecasts", How()), {}, values)
 
 
 @lru_cache(maxsize=2)
 def no_forecasts(make: Make) -> dict[str, Figure]:
     """Return the figures where there is no forecast, but for what is in the JSON of others already."""
-    return {} if make is WRITTEN else make.apart(sheet_of("forecasts", How()), {}, {})
+    return {} if make is WRITTEN else make.by_kpi(sheet_of("forecasts", How()), {}, {})
 
 
 def contact_day_kpis(sums: Mapping[str, int]) -> dict[str, Figure]:

@@ -11,7 +11,7 @@ from streams.catalogue.fields import FIELD_BY_ID
 from streams.catalogue.formulas import Count, Figure, How, Ratio
 from streams.catalogue.kpis import KPIS
 from streams.catalogue.model import DATED
-from streams.catalogue.quantities import taking
+from streams.catalogue.quantities import values_of
 from streams.catalogue.sheets import kpis_by_label
 from streams.windows.known import known_of
 
@@ -40,7 +40,7 @@ MOST_LABELS = 100
 OTHER = "(other)"
 
 #: The fields that are booked by label alone.
-_BY_LABEL_ALONE = frozenset(field.key for field in FIELD_BY_ID.values() if not field.whole)
+_BY_LABEL_ALONE = frozenset(field.key for field in FIELD_BY_ID.values() if not field.has_total)
 
 
 def _labelled() -> Iterator[tuple[str, str | None, str]]:
@@ -83,7 +83,7 @@ def horizons_of(kpis: Iterable[Kpi]) -> tuple[tuple[int, frozenset[str] | None],
     for kpi in kpis:
         if kpi.horizon_ms is not None and not set(kpi.windows).isdisjoint(DATED):
             fields = [FIELD_BY_ID[key] for base in kpi.formula.bases for key in base.fields]
-            seen = all(field.whole and not field.dimensions for field in fields)
+            seen = all(field.has_total and not field.dimensions for field in fields)
             found[kpi.horizon_ms, frozenset(field.name() for field in fields) if fields and seen else None] = None
     return tuple(found)
 
@@ -129,7 +129,7 @@ def _labelled_by(labels: Mapping[str, Mapping[str, str]]) -> list[tuple[Callable
         if whole in labels:
             names, parts = labels[whole], None if part is None else labels.get(part, {})
             written = _labelled_of(kpi, tuple(names), None if parts is None else tuple(parts))
-            found.append((taking([*names.values(), *(parts or {}).values()]), written))
+            found.append((values_of([*names.values(), *(parts or {}).values()]), written))
     return found
 
 

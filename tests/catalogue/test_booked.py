@@ -65,9 +65,9 @@ def test_every_field_is_booked(booked: frozenset[str]) -> None:
 def test_what_has_a_whole_is_booked_without_its_label(booked: frozenset[str]) -> None:
     """A field by label is booked without one too, or says that it is not: its whole would be 0."""
     wholes = {found.field.key for name in booked if (found := parse(name)) is not None and found.label is None}
-    silent = sorted(field.key for field in FIELD_BY_ID.values() if field.label and field.whole and field.key not in wholes)
+    silent = sorted(field.key for field in FIELD_BY_ID.values() if field.label and field.has_total and field.key not in wholes)
 
-    assert not silent, f"booked by label alone; declare it with whole=False: {', '.join(silent)}"
+    assert not silent, f"booked by label alone; declare it with has_total=False: {', '.join(silent)}"
 
 
 def test_fields_needed_by_definitions_alone_are_marked(booked: frozenset[str]) -> None:

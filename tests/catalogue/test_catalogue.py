@@ -55,7 +55,7 @@ def test_every_formula_stands_on_the_normative_page() -> None:
 def test_the_normative_page_says_where_a_field_is_booked(field: Field) -> None:
     """Each field stands there in bold; the histograms of waits are called the bucket of theirs."""
     name = re.sub(r"\{(\w+)\}", lambda match: match[1].upper(), field.wire)
-    if field.whole is False:
+    if field.has_total is False:
         name += "=REASON" if field.label == "reason" else "=LABEL"
 
     said = f"**{name}**" in COUNTING or ("edge" in field.dimensions and "its bucket +1" in COUNTING)

@@ -53,7 +53,7 @@ def test_in_the_order_of_names(kind: SheetKind, how: How, data: st.DataObject) -
     forecast = {"forecast_cells": 1, "forecast_milli": 2_000}
     forecasts = sheet_of("forecasts", How())
     put_in = kind == "contacts" and how.by_offer and data.draw(st.booleans())
-    written = sheet.written(sums, {}, None, forecasts.written_apart({}, forecast)) if put_in else sheet.written(sums)
+    written = sheet.written(sums, {}, None, forecasts.written_by_kpi({}, forecast)) if put_in else sheet.written(sums)
 
     assert written == encode(loads(written), order="sorted")
     if put_in:

@@ -66,7 +66,7 @@ def test_one_queue(tmp_path: Path) -> None:
             assert (await page.ask(f"{TEXTS}('.opened .said')")) == [
                 (
                     "Unlike the rest of that day: Contacts offered 30 (50 % above the median of 20), Average handle time 6:00 (20 % above "
-                    "the median of 5:00), people at work (tokyo) 8 (20 % below the median of 10)."
+                    "the median of 5:00), agents at work (tokyo) 8 (20 % below the median of 10)."
                 )
             ]
             opened = {row[0]: row[1:] for row in await page.ask(f"{ROWS}('.opened')")}
@@ -222,7 +222,7 @@ def test_goals_and_quality(tmp_path: Path) -> None:
                 "▲ silent", "08:00:00\n1 h ago",
                 "Nothing has come from mail since 08:00:00 UTC, for 1 h: figures of claims lack what has happened there since.",
             ]  # fmt: skip
-            assert [row[0] for row in sources.values()] == ["■ quarantined", "▲ silent", "▲ never heard", "● heard", "● heard"]
+            assert [row[0] for row in sources.values()] == ["■ quarantined", "▲ silent", "▲ never seen", "● receiving", "● receiving"]
             assert await page.ask(f"{ROWS}('.dead')") == [
                 ["agent-events-dead-letters.v1", "0", "0", "0"],
                 ["contact-events-dead-letters.v1", "0", "up to 6", "up to 9"],

@@ -193,7 +193,7 @@ def test_the_questions_of_a_supervisor(tmp_path: Path) -> None:
             abe = next(row for row in rows if row[0] == "abe")
             assert abe == ["abe", "north", "● Handling", "2:00", "sales · Voice", "serves sales, claims", "60.0 %", "9"]
             sites = await page.ask("document.querySelector('.view.people .sites').innerText")
-            assert sites.startswith("People are shown of: tokyo. Off by configuration: osaka. A site shows the people")
+            assert sites.startswith("Agents are shown of: tokyo. Off by configuration: osaka. A site shows the agents")
             assert await page.ask("document.querySelector('.view.people thead .day').innerText") == "Today, 06:00–09:00"
             strip = await page.ask("document.querySelector('.view.people .strip').getAttribute('aria-label')")
             # Four calls of eight minutes with two of wrap-up, and then the blood donation.
@@ -222,7 +222,7 @@ def test_the_questions_of_a_supervisor(tmp_path: Path) -> None:
             # Of a site that is off it is said why there is nobody.
             await page.open(url(client, "?view=people&site=osaka"))
             await page.until(
-                "document.querySelector('.view.people .sites')?.innerText.startsWith('People of osaka are off by configuration.')"
+                "document.querySelector('.view.people .sites')?.innerText.startsWith('Agents of osaka are off by configuration.')"
             )
             assert await page.ask(f"{PEOPLE}.length") == 0
             # Arranged by a column, by key too; a team and a search are in the address.
@@ -348,7 +348,7 @@ def test_what_is_read_is_said_at_once_and_what_the_list_needs(tmp_path: Path) ->
         reading = "document.querySelector('.view .reading:not([hidden])')?.innerText"
         async with client_of(replace(made, people=people, call_backs=call_backs)) as client, Chromium(width=1500, height=1000) as page:
             for lang, view, kind in (
-                ("en", "people", "Reading events of people from Kafka"),
+                ("en", "people", "Reading events of agents from Kafka"),
                 ("ja", "people", "担当者のイベントをKafkaから読み込み中"),
                 ("en", "contacts", "Reading events of contacts from Kafka"),
                 ("ja", "contacts", "問い合わせのイベントをKafkaから読み込み中"),

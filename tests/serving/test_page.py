@@ -122,7 +122,7 @@ def test_figures_are_shown_and_null_is_a_dash() -> None:
 @pytest.mark.parametrize(
     ("query", "partly", "wholly"),
     [
-        ("", "partly standing still – events are not counted", "standing still – no worker counts"),
+        ("", "partly stalled – events are not counted", "stalled – no worker counts"),
         ("?lang=ja", "一部停止中 – 集計されていないイベントあり", "停止中 – 集計プロセスの応答なし"),
     ],
     ids=["English", "Japanese"],

@@ -407,7 +407,7 @@ def test_the_command_says_that_serve_is_not_reached(capsys: pytest.CaptureFixtur
     assert main(["status", "--url", "http://127.0.0.1:1"]) == 1
     assert capsys.readouterr().out == (
         "The server of figures is not reached (http://127.0.0.1:1): no event is lost by that, and figures are shown again once it runs.\n"
-        "Whom to call stands in on_call of the configuration: --config FILE.\n"
+        "Whom to call: on_call of the configuration, with --config FILE.\n"
     )
     assert main(["status", "--url", "http://127.0.0.1:1", "--lang", "ja", "--config", str(tmp_path / "center.yaml")]) == 1
     assert capsys.readouterr().out.endswith("復旧すれば再び表示されます。連絡先：Floor IT, 4001\n")
@@ -425,4 +425,4 @@ def test_the_command_prints_what_the_server_says(connected: bool, code: int, sai
     out = capsys.readouterr().out
     assert out.startswith(said)
     # This server has no one configured to be called.
-    assert out.endswith("\nWhom to call is not configured: on_call of the configuration says it.\n") == (code == 1)
+    assert out.endswith("\nWhom to call is not configured: set on_call in the configuration.\n") == (code == 1)

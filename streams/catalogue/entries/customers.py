@@ -12,7 +12,7 @@ from streams.catalogue.model import DATED, Kpi
 
 __all__ = ["CUSTOMERS", "SMALLEST_GROUP"]
 
-#: The value of fewer customers would tell what one of them spends.
+#: The value of fewer customers would reveal what one of them spends.
 SMALLEST_GROUP: Final = 5
 
 CUSTOMERS: tuple[Kpi, ...] = (
@@ -134,7 +134,7 @@ CUSTOMERS: tuple[Kpi, ...] = (
         id="staff_forecast",
         en="forecast workload in agents",
         ja="予測人数",
-        meaning_en="How many people the forecast contacts keep busy, without breaks and waiting.",
+        meaning_en="How many agents the forecast contacts keep busy, without breaks and waiting.",
         meaning_ja="予測件数の対応だけに必要な人数（休憩・待機を含まない）。",
         formula=Ratio(f.FORECAST_WORK_MS, WORK_LENGTH, coverage=(f.FORECAST_WORK_MILLI, f.FORECAST_MILLI), parts_null=True),
         unit="agents",
@@ -145,7 +145,7 @@ CUSTOMERS: tuple[Kpi, ...] = (
         id="staff_required",
         en="required staff",
         ja="必要人数",
-        meaning_en="How many people the forecast says are needed.",
+        meaning_en="How many agents the forecast requires.",
         meaning_ja="予測で必要とされた人数。",
         formula=Ratio(f.STAFF_MS, STAFF_LENGTH, parts_null=True),
         unit="agents",
@@ -156,7 +156,7 @@ CUSTOMERS: tuple[Kpi, ...] = (
         id="forecast_accuracy",
         en="forecast accuracy",
         ja="予測精度",
-        meaning_en="How near the forecast was to the contacts offered; said once the window is over.",
+        meaning_en="How near the forecast was to the contacts offered; known once the window is over.",
         meaning_ja="着信数と予測件数の近さ。時間帯の終了後に確定します。",
         formula=Where(FORECAST_OVER, Ratio(FORECAST_HIT_MILLI, f.FORECAST_MILLI)),
         unit="ratio",

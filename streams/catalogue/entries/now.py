@@ -1,4 +1,4 @@
-"""Entries about what goes on now; the formulas are those of ``docs/counting.md`` section 8."""
+"""Entries about the present state; the formulas are those of ``docs/counting.md`` section 8."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ NOW: tuple[Kpi, ...] = (
         id="backlog_oldest",
         en="backlog: oldest",
         ja="最長滞留時間",
-        meaning_en="How old the oldest message or ticket of the backlog is; nothing without a backlog.",
+        meaning_en="How old the oldest message or ticket of the backlog is; no value without a backlog.",
         meaning_ja="未解決のうち最も古い問い合わせの経過時間。なければ値なし。",
         formula=Observed("as-of − earliest start of a conversation in the backlog; on the calendar clock"),
         unit="seconds",

@@ -1,4 +1,4 @@
-"""Entries about what customers say; the formulas are those of ``docs/counting.md`` section 8."""
+"""Entries about opinions of customers; the formulas are those of ``docs/counting.md`` section 8."""
 
 from __future__ import annotations
 

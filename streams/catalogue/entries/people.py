@@ -1,4 +1,4 @@
-"""Entries about people; the formulas are those of ``docs/counting.md`` section 8."""
+"""Entries about agents; the formulas are those of ``docs/counting.md`` section 8."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ PEOPLE: tuple[Kpi, ...] = (
         id="agents_by_state",
         en="agents by state",
         ja="状態別人数",
-        meaning_en="Signed-in agents per state now; everyone once.",
+        meaning_en="Signed-in agents per state now, each once.",
         meaning_ja="いまログインしている担当者の状態別の人数（重複なし）。",
-        formula=Observed("people per category at as-of; stale: no sign of life for person_timeout_seconds; offline and unknown left out"),
+        formula=Observed("agents per category at as-of; stale: no sign of life for person_timeout_seconds; offline and unknown left out"),
         unit="agents",
         direction="none",
         windows=NOW,

@@ -1,17 +1,16 @@
-"""Entries about what is kept out, what contacts are about, and self-service; the formulas are those of ``docs/counting.md`` section 12."""
+"""Entries about contacts without a queue, their subjects, and self-service; the formulas are those of ``docs/counting.md`` section 12."""
 
 from __future__ import annotations
 
 from streams.catalogue import fields as f
 from streams.catalogue.choices import ByWindow
 from streams.catalogue.formulas import Count, Ratio
-from streams.catalogue.model import Dimension, Kpi, WindowKind
+from streams.catalogue.model import DATED, Dimension, Kpi
 
 __all__ = ["SUBJECTS"]
 
-#: What never came to a queue belongs to none.
+#: Contacts that never entered a queue belong to none.
 _WITHOUT_QUEUE: tuple[Dimension, ...] = ("channel", "site")
-_COHORTS: tuple[WindowKind, ...] = ("interval", "day")
 
 SUBJECTS: tuple[Kpi, ...] = (
     Kpi(
@@ -41,7 +40,7 @@ SUBJECTS: tuple[Kpi, ...] = (
         id="events_uncounted",
         en="events that counted nothing, by reason",
         ja="集計されなかったイベント数（理由別）",
-        meaning_en="Events about what is not known or not open (no begin, visit, leg or queue). Many mean that a source leaves events out.",
+        meaning_en="Events about unknown or closed contacts (no begin, visit, leg or queue). Many mean that a source leaves events out.",
         meaning_ja="開始・待ち・応対・キューが不明なため、何も集計しなかったイベントの件数（理由別）。多い場合は送信元のイベントが欠けています。",
         formula=Count(f.UNCOUNTED),
         unit="count",
@@ -52,7 +51,7 @@ SUBJECTS: tuple[Kpi, ...] = (
         id="contacts_by_category",
         en="contacts by category (voice of the customer)",
         ja="項目別件数 (VOC)",
-        meaning_en="Contacts that are known to be about something, by what they are about.",
+        meaning_en="Contacts with a known category, by category.",
         meaning_ja="内容が分かっている問い合わせの項目別の件数。",
         formula=Count(f.CATEGORY),
         unit="contacts",
@@ -78,7 +77,7 @@ SUBJECTS: tuple[Kpi, ...] = (
         formula=Ratio(f.COMPLAINTS_WITHIN_DAY, f.COMPLAINTS_DATED, f.COMPLAINTS),
         unit="ratio",
         direction="up",
-        windows=_COHORTS,
+        windows=DATED,
         metric="contact_center_complaints_within_day_ratio",
         horizon="24 h",
     ),
@@ -86,7 +85,7 @@ SUBJECTS: tuple[Kpi, ...] = (
         id="self_service_rate",
         en="self-service rate",
         ja="自己解決率",
-        meaning_en="Share of sessions with a bot or FAQ that the customer called solved, or left without turning to people.",
+        meaning_en="Share of sessions with a bot or FAQ that the customer called solved, or left without turning to agents.",
         meaning_ja="ボット・FAQの利用のうち、顧客が解決と答えたか、人に頼らず終えた割合。",
         formula=ByWindow(Ratio(f.SESSIONS_SOLVED, f.SESSIONS_DECIDED), Ratio(f.SESSIONS_SOLVED, f.SESSIONS_DECIDED, f.SESSIONS)),
         unit="ratio",
@@ -98,7 +97,7 @@ SUBJECTS: tuple[Kpi, ...] = (
         id="containment_rate",
         en="containment rate",
         ja="ボット完結率",
-        meaning_en="Share of sessions with a bot or FAQ that ended without a hand-over to people.",
+        meaning_en="Share of sessions with a bot or FAQ that ended without a hand-over to agents.",
         meaning_ja="ボット・FAQの利用のうち、人への引き継ぎなしに終わった割合。",
         formula=ByWindow(Ratio(f.SESSIONS_CONTAINED, f.SESSIONS_DECIDED), Ratio(f.SESSIONS_CONTAINED, f.SESSIONS_DECIDED, f.SESSIONS)),
         unit="ratio",

@@ -17,7 +17,7 @@ TARGETS: tuple[Kpi, ...] = (
         formula=Observed(
             "value ÷ target where higher is better, target ÷ value where lower is; of a band 1 inside, else value ÷ low or high ÷ value",
             in_units=("count", "count"),
-            table=("as judging.md says", "–", "–"),
+            table=("as in judging.md", "–", "–"),
         ),
         unit="ratio",
         direction="up",

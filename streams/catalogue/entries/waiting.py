@@ -1,4 +1,4 @@
-"""Entries about what waits and is answered; the formulas are those of ``docs/counting.md`` section 8."""
+"""Entries about waiting and answers; the formulas are those of ``docs/counting.md`` section 8."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from streams.catalogue.model import TRAILING, Kpi
 
 __all__ = ["NEVER_ABANDONED", "WAITING"]
 
-#: Channels without abandonment: a customer who wrote has not given up.
+#: Channels without abandonment: a customer who wrote does not give up.
 NEVER_ABANDONED: Final = ("mail", "ticket")
 
 WAITING: tuple[Kpi, ...] = (
@@ -43,7 +43,7 @@ WAITING: tuple[Kpi, ...] = (
         en="contacts abandoned",
         ja="放棄件数",
         ja_calls="放棄呼数",
-        meaning_en="Contacts that left the queue unanswered by the customer's doing.",
+        meaning_en="Contacts that the customer ended before an answer.",
         meaning_ja="応答前に顧客の側から離脱した件数。",
         formula=Count(f.ABANDONED),
         unit="contacts",
@@ -77,7 +77,7 @@ WAITING: tuple[Kpi, ...] = (
         id="abandon_rate",
         en="abandonment rate",
         ja="放棄率",
-        meaning_en="Share of contacts that the customer gave up; nothing for mail and tickets.",
+        meaning_en="Share of contacts that the customer gave up; no value for mail and tickets.",
         meaning_ja="顧客が応答前に離脱した割合。メールとチケットでは算出しません。",
         formula=NotIn(NEVER_ABANDONED, ByWindow(Ratio(f.ABANDONED, DECIDED), Ratio(f.ABANDONED, f.OFFERED, coverage=(DECIDED, f.OFFERED)))),
         unit="ratio",

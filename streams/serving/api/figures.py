@@ -8,7 +8,7 @@ import orjson
 
 from schemas.alerts import AlertRecord
 from schemas.audit import AuditObject
-from streams.catalogue import AGENT_STATES, KPIS, WORDS, described
+from streams.catalogue import AGENT_STATES, KPIS, WORDS, describe
 from streams.serving.api.answers import answer, asked_paging, asked_windows, expect_figures
 from streams.serving.api.audit import recorded
 from streams.serving.api.serving import OUTLOOK, SERVING, TARGETS, TRENDS
@@ -94,7 +94,7 @@ async def agents(request: web.Request) -> web.Response:
 def catalogue_document(zone: str) -> dict[str, Any]:
     """Return every KPI, the states of agents, the texts of pages, and the zone of their times."""
     return {
-        "kpis": [described(kpi) for kpi in KPIS],
+        "kpis": [describe(kpi) for kpi in KPIS],
         "agent_states": AGENT_STATES,
         "words": WORDS,
         "stale_after_seconds": STALE_AFTER_SECONDS,

@@ -73,7 +73,7 @@ def test_a_message_names_figure_scope_value_threshold_since_and_where_to_look() 
     assert "サービスレベル" in told.texts["ja"]
     assert "62.0%" in told.texts["ja"]
     assert told.subjects == {"en": "Critical: low-service-level – sales", "ja": "重大: low-service-level – sales"}
-    assert message(event="escalated").texts["en"].startswith("No one has acknowledged this yet.\nCritical: ")
+    assert message(event="escalated").texts["en"].startswith("This is not acknowledged yet.\nCritical: ")
 
 
 def test_the_value_is_that_of_now() -> None:
