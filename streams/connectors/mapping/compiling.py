@@ -93,7 +93,7 @@ class Compiler:
         self._file = file
         self._tabular = file.read.format in TABULAR
         self._path_noun = "column" if self._tabular else "path"
-        self._absent_texts = frozenset(text_of(each) for each in file.read.absent)
+        self._absent_texts = frozenset(text_of(scalar) for scalar in file.read.absent)
         self._times: dict[str, Callable[[Row], int | None]] = {}
         self._used: set[str] = set()
         self._hashed: dict[str, Location] = {}
@@ -143,7 +143,7 @@ class Compiler:
 
     def _content(self, spec: Value | Duration | Instant, location: Location) -> tuple[Callable[[Row], Any], str]:
         """Return a reader of the content of a part, None for nothing; and the name of its columns."""
-        absent_texts = self._absent_texts | {text_of(each) for each in spec.absent}
+        absent_texts = self._absent_texts | {text_of(scalar) for scalar in spec.absent}
         if spec.separator != " " and spec.join is None:
             self.problems.append(((*location, "separator"), "means nothing without join"))
         if spec.from_ is not None:
@@ -240,7 +240,7 @@ class Compiler:
         def entries(raw: Any) -> Any:
             parts = raw if isinstance(raw, list) else text_of(raw).split(spec.split) if spec.split else [raw]
             values = [entry(part) for part in parts if not absent(part, self._absent_texts)]
-            return tuple(each for each in values if each is not None) or None
+            return tuple(value for value in values if value is not None) or None
 
         return entries if field.kind == "list" else entry
 
@@ -357,8 +357,8 @@ class Compiler:
     def instant(self, spec: Instant, location: Location) -> Callable[[Row], int | None]:
         """Return a reader of a moment in milliseconds since the epoch, None for nothing."""
         base = self._base(spec, location)
-        plus = [self.duration(each, (*location, "plus", index)) for index, each in enumerate(spec.plus or [])]
-        minus = [self.duration(each, (*location, "minus", index)) for index, each in enumerate(spec.minus or [])]
+        plus = [self.duration(duration, (*location, "plus", index)) for index, duration in enumerate(spec.plus or [])]
+        minus = [self.duration(duration, (*location, "minus", index)) for index, duration in enumerate(spec.minus or [])]
         offsets = [(1, read) for read in plus] + [(-1, read) for read in minus]
         if not offsets:
             return base
@@ -417,10 +417,10 @@ class Compiler:
     def condition(self, spec: Condition, location: Location) -> Callable[[Row], bool]:
         """Return a function that returns whether a condition holds for a record."""
         if spec.all_ is not None:
-            tests = [self.condition(each, (*location, "all", index)) for index, each in enumerate(spec.all_)]
+            tests = [self.condition(part, (*location, "all", index)) for index, part in enumerate(spec.all_)]
             return lambda row: all(test(row) for test in tests)
         if spec.any_ is not None:
-            tests = [self.condition(each, (*location, "any", index)) for index, each in enumerate(spec.any_)]
+            tests = [self.condition(part, (*location, "any", index)) for index, part in enumerate(spec.any_)]
             return lambda row: any(test(row) for test in tests)
         if spec.not_ is not None:
             test = self.condition(spec.not_, (*location, "not"))
@@ -441,8 +441,8 @@ class Compiler:
 
 def _same(permitted: Sequence[Any]) -> Callable[[Any], bool]:
     """Return a function that returns whether a content is permitted; a number in the record is compared as a number."""
-    texts = frozenset(text_of(each) for each in permitted)
-    numbers = frozenset(each for each in permitted if isinstance(each, int | float) and not isinstance(each, bool))
+    texts = frozenset(text_of(scalar) for scalar in permitted)
+    numbers = frozenset(scalar for scalar in permitted if isinstance(scalar, int | float) and not isinstance(scalar, bool))
 
     def accepted(content: Any) -> bool:
         if isinstance(content, dict | list):

@@ -162,7 +162,7 @@ def _load(path: Path) -> set[str]:
         if data["version"] != _STATE_VERSION:
             message = f"{path}: has version {data['version']}, this program knows {_STATE_VERSION}"
             raise StateFileError(message)
-        return {str(each) for each in data["files"]}
+        return {str(version) for version in data["files"]}
     except FileNotFoundError:
         return set()
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:

@@ -69,8 +69,8 @@ def _store_rows(
 ) -> Generator[Rejected]:
     """Store the rows of a table; yield the rejected ones."""
     spec = table.spec
-    where = file if spec.file is None else Input((file.path.parent if not file.is_standard_input else file.path.cwd()) / spec.file)
-    source = Source(where, spec.read or mapping.plan.file.read, mapping, ("tables", name, "read"), table.paths)
+    table_file = file if spec.file is None else Input((file.path.parent if not file.is_standard_input else file.path.cwd()) / spec.file)
+    source = Source(table_file, spec.read or mapping.plan.file.read, mapping, ("tables", name, "read"), table.paths)
     with closing(read(source)) as records:
         for record in records:
             if isinstance(record, Rejected):
@@ -109,7 +109,7 @@ def _with_rows(store: sqlite3.Connection, tables: list[tuple[int, tuple[str, Tab
         if len(rows) > limit:
             detail = f"tables.{name}: more than {limit} rows of it belong to this record"
             return Rejected(record.origin, "too_many_rows", detail, record.raw, record.offset)
-        rows_by_table[name] = tuple(_restored(*each) for each in rows)
+        rows_by_table[name] = tuple(_restored(*stored) for stored in rows)
     return replace(record, joined=rows_by_table)
 
 

@@ -86,9 +86,9 @@ class Mapper:
             notes.append(f"{self.replaced} records hold bytes that are no {self._encoding}: replaced by \ufffd, and counted all the same")
         for location, hour in self._hours.items():
             if hour.ambiguous:
-                where = ".".join(map(str, location))
+                name = ".".join(map(str, location))
                 notes.append(
-                    f"{hour.ambiguous} moments of {where} lie in an hour that came twice, and may be of either: read as of the first"
+                    f"{hour.ambiguous} moments of {name} lie in an hour that came twice, and may be of either: read as of the first"
                 )
         return [*notes, *self._unmatched.notes()]
 
@@ -109,7 +109,7 @@ class Mapper:
         return Rejected(record.origin, reason, detail, record.raw, record.offset, about)  # type: ignore[arg-type]
 
     def _map(self, record: Record) -> list[Event]:
-        self.replaced += (record.replaced > 0) + sum(each.replaced > 0 for rows in record.joined.values() for each in rows)
+        self.replaced += (record.replaced > 0) + sum(joined.replaced > 0 for rows in record.joined.values() for joined in rows)
         row = Row(record.values, self._customer_key, self._hours)
         for name, table in self._plan.tables.items():
             if table.spec.rows == "one" and record.joined.get(name):
@@ -176,15 +176,15 @@ class Mapper:
             if event.each is None:
                 yield index, event, None, row
                 continue
-            known: dict[str, bytes] = {}
-            for each in record.joined.get(event.each, ()):
-                row_id = self._row_id(event.each, each)
-                if row_id in known:
-                    if known[row_id] != each.raw:
-                        raise BadRecordError("repeated_id", f"tables.{event.each}.row_id: {each.origin} has that of another row")
+            raw_by_id: dict[str, bytes] = {}
+            for joined in record.joined.get(event.each, ()):
+                row_id = self._row_id(event.each, joined)
+                if row_id in raw_by_id:
+                    if raw_by_id[row_id] != joined.raw:
+                        raise BadRecordError("repeated_id", f"tables.{event.each}.row_id: {joined.origin} has that of another row")
                     continue
-                known[row_id] = each.raw
-                yield index, event, row_id, row.beside(event.each, each.values)
+                raw_by_id[row_id] = joined.raw
+                yield index, event, row_id, row.beside(event.each, joined.values)
 
     def _row_id(self, name: str, record: Record) -> str:
         read = self._plan.tables[name].readers.row_id
@@ -235,7 +235,9 @@ def _missing(event: EventPlan, field: FieldPlan, *, keyed: bool) -> str:
 
 def _content_of(record: Record) -> bytes:
     """Return the bytes of a record and of its joined rows."""
-    return record.raw if not record.joined else b"\0".join([record.raw, *(each.raw for rows in record.joined.values() for each in rows)])
+    return (
+        record.raw if not record.joined else b"\0".join([record.raw, *(joined.raw for rows in record.joined.values() for joined in rows)])
+    )
 
 
 def _digest(content: bytes) -> bytes:

@@ -99,11 +99,11 @@ class Plan:
 def problems_of(error: ValidationError, location: Location = ()) -> list[Problem]:
     """Return the errors of pydantic as problems with their locations."""
     problems: list[Problem] = []
-    for each in error.errors(include_input=False, include_url=False):
-        if each["type"] == "extra_forbidden":
-            problems.append(((*location, *each["loc"]), unknown_key(each["loc"], _schema(error.title))))
+    for entry in error.errors(include_input=False, include_url=False):
+        if entry["type"] == "extra_forbidden":
+            problems.append(((*location, *entry["loc"]), unknown_key(entry["loc"], _schema(error.title))))
         else:
-            problems.append(((*location, *each["loc"]), error_text(each)))
+            problems.append(((*location, *entry["loc"]), error_text(entry)))
     return problems
 
 
@@ -263,13 +263,13 @@ def _columns(spec: Value | Duration | Instant, file: MappingFile) -> Iterator[st
     times: list[str] = []
     if isinstance(spec, Instant):
         times = [spec.time] if spec.time is not None else []
-        for each in (*(spec.plus or []), *(spec.minus or [])):
-            yield from _columns(each, file)
+        for part in (*(spec.plus or []), *(spec.minus or [])):
+            yield from _columns(part, file)
     elif isinstance(spec, Duration) and spec.between is not None:
         times = spec.between
     for name in times:
         # A name refers to times above it alone, so that there is no cycle.
         declared = list(file.times)
         if name in file.times:
-            above = file.model_copy(update={"times": {each: file.times[each] for each in declared[: declared.index(name)]}})
+            above = file.model_copy(update={"times": {part: file.times[part] for part in declared[: declared.index(name)]}})
             yield from _columns(file.times[name], above)

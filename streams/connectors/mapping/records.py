@@ -153,18 +153,18 @@ def _count_of_columns(cells: int, columns: int) -> str:
     return f"has {cells} columns; permitted: {columns}" + ("" if cells > columns else ", or fewer with read.short_rows")
 
 
-def _check_columns(columns: Sequence[str], where: str, source: Source) -> None:
+def _check_columns(columns: Sequence[str], header: str, source: Source) -> None:
     """Raise MappingError with each column the mapping uses that is missing or repeated."""
     times = Counter(columns)
     problems = [
-        (location, f"unknown column {name!r}{nearest(name, columns)}" if not times[name] else f"column {name!r} occurs twice in {where}")
+        (location, f"unknown column {name!r}{nearest(name, columns)}" if not times[name] else f"column {name!r} occurs twice in {header}")
         for location, name in source.columns
         if times[name] != 1
     ]
     if not problems:
         return
     if any(not times[name] for _, name in source.columns):
-        problems.append((source.location, f"the columns of {where} are: {', '.join(filter(None, columns))}"))
+        problems.append((source.location, f"the columns of {header} are: {', '.join(filter(None, columns))}"))
     raise source.mapping.error(problems)
 
 

@@ -40,7 +40,7 @@ class Unmatched:
         if spec.from_ is None or (spec.equals is None and spec.in_ is None):
             return None
         named = spec.in_ if spec.in_ is not None else [spec.equals]
-        self._named.setdefault(spec.from_, set()).update(text_of(each) for each in named)
+        self._named.setdefault(spec.from_, set()).update(text_of(scalar) for scalar in named)
         return spec.from_
 
     def row(self, values: Mapping[str, Any]) -> None:
@@ -60,9 +60,9 @@ class Unmatched:
         sentences = []
         for index, (kind, column) in self._expected.items():
             contents = self._contents[column]
-            if index in self._held or len(contents) > _CONTENTS or not any(each not in self._named[column] for each in contents):
+            if index in self._held or len(contents) > _CONTENTS or not any(content not in self._named[column] for content in contents):
                 continue
-            shown = ", ".join(f"{visible(each)} {count:,}" for each, count in contents.most_common(_SHOWN))
-            more = f" and {len(contents) - _SHOWN} more" * (len(contents) > _SHOWN)
-            sentences.append(f"{kind}: 0 of {self._rows:,} rows; {visible(column)} holds {shown}{more}")
+            shown = ", ".join(f"{visible(content)} {count:,}" for content, count in contents.most_common(_SHOWN))
+            others = f" and {len(contents) - _SHOWN} more" * (len(contents) > _SHOWN)
+            sentences.append(f"{kind}: 0 of {self._rows:,} rows; {visible(column)} holds {shown}{others}")
         return sentences

@@ -55,7 +55,7 @@ def sheet_rows(file: Input, sheet: str | None) -> Generator[tuple[int, tuple[Any
         except (InvalidFileException, KeyError, ValueError, zipfile.BadZipFile, SyntaxError) as error:
             raise WorkbookError(f"cannot be read as a workbook ({type(error).__name__})", "format") from error
         try:
-            names = [each.title for each in book.worksheets]
+            names = [worksheet.title for worksheet in book.worksheets]
             if sheet is not None and sheet not in names:
                 raise WorkbookError(f"has no sheet {sheet!r}; permitted: {', '.join(names)}", "sheet")
             if not names:
@@ -121,7 +121,7 @@ def _check_size(raw: IO[bytes]) -> None:
             entries = packed.infolist()
     except (zipfile.BadZipFile, ValueError) as error:
         raise WorkbookError("is no workbook (.xlsx); save an old .xls as .xlsx", "format") from error
-    shared = sum(each.file_size for each in entries if each.filename.lower().endswith("sharedstrings.xml"))
-    unpacked = sum(each.file_size for each in entries)
+    shared = sum(entry.file_size for entry in entries if entry.filename.lower().endswith("sharedstrings.xml"))
+    unpacked = sum(entry.file_size for entry in entries)
     if shared > MAX_SHARED_BYTES or unpacked > MAX_UNPACKED_BYTES:
         raise WorkbookError(f"would have {unpacked} bytes when it is unpacked; save it as CSV", "format")

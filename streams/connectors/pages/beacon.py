@@ -83,7 +83,9 @@ class FaqBeacons:
                 settings = configured.context.settings
                 rate = max(0.1, float(settings.get("events_per_second") or 50.0))
                 listed = settings.get("origins") or ()
-                origins = frozenset(str(each).rstrip("/").lower() for each in (listed if isinstance(listed, (list, tuple)) else [listed]))
+                origins = frozenset(
+                    str(origin).rstrip("/").lower() for origin in (listed if isinstance(listed, (list, tuple)) else [listed])
+                )
                 self._beacons[source] = _Beacon(configured, origins, Bucket(rate, rate * _BURST_SECONDS, self._monotonic))
 
     @property

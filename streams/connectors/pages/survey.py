@@ -77,8 +77,8 @@ class SurveyPages:
             except ValueError as error:
                 logger.error("No survey is shown. source=%s reason=%s", source, error)  # noqa: TRY400 - the reason is complete
                 continue
-            known = before.get(source)
-            wrong = known.wrong if known is not None else Bucket(_WRONG_A_SECOND, _WRONG_AT_ONCE, self._monotonic)
+            previous = before.get(source)
+            wrong = previous.wrong if previous is not None else Bucket(_WRONG_A_SECOND, _WRONG_AT_ONCE, self._monotonic)
             self._surveys[source] = _Survey(configured, keys, wrong)
 
     @property
@@ -149,14 +149,14 @@ class SurveyPages:
 
 def _question_response(request: web.Request, survey: _Survey, link: SurveyLink, answered: int | None = None) -> web.Response:
     texts = survey.configured.context.settings.get("texts")
-    own = texts if isinstance(texts, dict) else {}
-    return _page(question_page(_language(request), link, _organization(survey), own, answered))
+    questions = texts if isinstance(texts, dict) else {}
+    return _page(question_page(_language(request), link, _organization(survey), questions, answered))
 
 
 def _message_response(
-    request: web.Request, survey: _Survey, what: Literal["later", "too_often"], status: int, *, retry_after: int
+    request: web.Request, survey: _Survey, message: Literal["later", "too_often"], status: int, *, retry_after: int
 ) -> web.Response:
-    return _page(message_page(_language(request), what, _organization(survey)), status, retry_after=retry_after)
+    return _page(message_page(_language(request), message, _organization(survey)), status, retry_after=retry_after)
 
 
 def _language(request: web.Request) -> Language:

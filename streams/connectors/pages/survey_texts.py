@@ -100,11 +100,11 @@ POLICY: Final = (
 )
 
 
-def language_of(asked: str | None, accepted: str) -> Language:
+def language_of(requested: str | None, accepted: str) -> Language:
     """Return the language of the page: the requested one, else the browser's preference (``Accept-Language``)."""
-    if asked == "en":
+    if requested == "en":
         return "en"
-    if asked == "ja":
+    if requested == "ja":
         return "ja"
     best: tuple[float, Language] = (0.0, "en")
     for part in accepted[:500].split(",")[:20]:
@@ -124,8 +124,8 @@ def language_of(asked: str | None, accepted: str) -> Language:
 def question_page(language: Language, link: SurveyLink, organization: str, texts: Mapping[str, object], answered: int | None) -> str:
     """Return the page with the question, or with thanks for an answer that may be changed."""
     labels = _TEXTS[language]
-    own = texts.get(link.kind)
-    configured = own.get(language) if isinstance(own, dict) else None
+    questions = texts.get(link.kind)
+    configured = questions.get(language) if isinstance(questions, dict) else None
     question = configured if isinstance(configured, str) and configured else labels[link.kind]
     buttons = "".join(
         f'<button name="score" value="{score}"{" aria-pressed=true" if score == answered else ""}'
@@ -151,10 +151,10 @@ def _end(labels: Mapping[str, str], link: SurveyLink, score: int) -> str:
     return f": {escape(labels[f'{link.kind}_{name}'])}" if name else ""
 
 
-def message_page(language: Language, what: Literal["not_valid", "expired", "later", "too_often"], organization: str = "") -> str:
+def message_page(language: Language, message: Literal["not_valid", "expired", "later", "too_often"], organization: str = "") -> str:
     """Return a page that states why there is no question, or no answer."""
     labels = _TEXTS[language]
-    return _page(language, f"<h1>{escape(labels[what])}</h1><p>{escape(labels[f'{what}_more'])}</p>", organization)
+    return _page(language, f"<h1>{escape(labels[message])}</h1><p>{escape(labels[f'{message}_more'])}</p>", organization)
 
 
 def _page(language: Language, body: str, organization: str) -> str:

@@ -92,7 +92,9 @@ def _translate(record: Record, context: Context) -> Iterator[Draft]:
     yield draft("contact.arrived", f"{call}-arrived", started, **common, channel="voice", direction="inbound", customer_key=customer)
     yield draft("contact.queued", f"{call}-queued", started, **common, queue=queue, channel="voice")
     waited_to = answered if is_answered and answered is not None else ended
-    missed = dict.fromkeys(filter(None, (each.strip().rpartition(".")[2] for each in (fields.text("missed-queue-calls") or "").split(";"))))
+    missed = dict.fromkeys(
+        filter(None, (extension_text.strip().rpartition(".")[2] for extension_text in (fields.text("missed-queue-calls") or "").split(";")))
+    )
     for position, extension in enumerate(list(missed)[:100]):
         offer: dict[str, Any] = {"agent": extension, "queue": queue, "outcome": "no_answer", "sequence": position}
         yield draft("contact.offer_ended", f"{call}-missed-{position}", waited_to, **common, **offer)

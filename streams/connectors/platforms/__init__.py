@@ -16,7 +16,7 @@ __all__ = ["connector", "names"]
 @cache
 def names() -> tuple[str, ...]:
     """Return the names of all connectors, in order, without importing any."""
-    return tuple(sorted(each.name.replace("_", "-") for each in iter_modules(__path__)))
+    return tuple(sorted(module.name.replace("_", "-") for module in iter_modules(__path__)))
 
 
 def connector(name: str) -> Connector:

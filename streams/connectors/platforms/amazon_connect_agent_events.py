@@ -36,7 +36,7 @@ def _translate(record: Record, context: Context) -> Iterator[Draft]:
     fields = Fields(record.content, context.zone)
     at, event = fields.need_time("EventTimestamp"), fields.need("EventId")
     after, before = _snapshot(fields, "CurrentAgentSnapshot"), _snapshot(fields, "PreviousAgentSnapshot")
-    username = next((name for each in (after, before) if each and (name := each.text("Configuration.Username"))), None)
+    username = next((name for snapshot in (after, before) if snapshot and (name := snapshot.text("Configuration.Username"))), None)
     # Beside contact events the agent has the name that those give: they have no user names.
     person = agent(context, fields.text("AgentARN"), None if context.settings.get("contact_events") else username)
     if person is None:
@@ -45,8 +45,8 @@ def _translate(record: Record, context: Context) -> Iterator[Draft]:
         yield draft("agent.heartbeat", event, at, person_id=person)
         return
     yield from _states(fields, before, after, at, person)
-    current = {contact: _Contact(each, contact, person, at, context) for contact, each in _contacts(after).items()}
-    previous = {contact: _Contact(each, contact, person, at, context) for contact, each in _contacts(before).items()}
+    current = {contact: _Contact(entry, contact, person, at, context) for contact, entry in _contacts(after).items()}
+    previous = {contact: _Contact(entry, contact, person, at, context) for contact, entry in _contacts(before).items()}
     for contact, shown in sorted({**previous, **current}.items()):
         new, old = current.get(contact), previous.get(contact)
         if old is None or new is None or new.state != old.state:
@@ -60,7 +60,7 @@ def _snapshot(fields: Fields, name: str) -> Fields | None:
 
 def _contacts(snapshot: Fields | None) -> dict[str, Fields]:
     entries = snapshot.entries("Contacts") if snapshot is not None else []
-    return {each.need("ContactId"): each for each in entries}
+    return {entry.need("ContactId"): entry for entry in entries}
 
 
 def _states(fields: Fields, before: Fields | None, after: Fields | None, at: datetime, person: str) -> Iterator[Draft]:
@@ -84,8 +84,8 @@ def _states(fields: Fields, before: Fields | None, after: Fields | None, at: dat
 
 def _activity(snapshot: Fields) -> str:
     """Return an agent's activity by the contacts of a snapshot."""
-    states = {each.text("State") for each in snapshot.entries("Contacts")}
-    talked = any(each.get("ConnectedToAgentTimestamp") is not None for each in snapshot.entries("Contacts"))
+    states = {entry.text("State") for entry in snapshot.entries("Contacts")}
+    talked = any(entry.get("ConnectedToAgentTimestamp") is not None for entry in snapshot.entries("Contacts"))
     if states & _TALKING:
         return "interacting"
     if "ENDED" in states and talked:

@@ -62,17 +62,17 @@ def _translate(record: Record, context: Context) -> Iterator[Draft]:
     detail = _detail(record)
     contact = detail.need("contactId")
     method, channel = detail.text("initiationMethod"), CHANNELS.get((detail.text("channel") or "").upper())
-    begun = detail.need_time("initiationTimestamp")
+    initiated = detail.need_time("initiationTimestamp")
     queued, ended = detail.time("queueInfo.enqueueTimestamp"), detail.time("disconnectTimestamp")
     answered = detail.time("agentInfo.connectedToAgentTimestamp")
     name = queue(context, detail.text("queueInfo.queueArn"))
     agent_name = agent(context, detail.text("agentInfo.agentArn"))
     common = {"conversation_id": conversation(detail, "initialContactId", "contactId"), "contact_id": contact}
     if method not in CONTINUES and channel is not None:
-        yield draft("contact.arrived", f"{contact}-arrived", begun, **common, channel=channel, direction=direction(method, channel))
+        yield draft("contact.arrived", f"{contact}-arrived", initiated, **common, channel=channel, direction=direction(method, channel))
     before = detail.text("previousContactId")
     if before is not None:
-        yield from _of_before(before, method, begun, common["conversation_id"])
+        yield from _of_before(before, method, initiated, common["conversation_id"])
     if queued is not None and name is not None:
         at = f"{contact}-queued-{queued.timestamp():.3f}"
         yield draft("contact.queued", at, queued, **common, queue=name, channel=channel, related_contact_id=before)
@@ -91,14 +91,14 @@ def _translate(record: Record, context: Context) -> Iterator[Draft]:
         yield draft("contact.not_offered", f"{contact}-left", ended, **common, reason="menu_ended")
 
 
-def _of_before(before: str, method: str | None, begun: datetime, conversation_id: str) -> Iterator[Draft]:
+def _of_before(before: str, method: str | None, initiated: datetime, conversation_id: str) -> Iterator[Draft]:
     """Yield how the contact before ended in this one: its own events do not report that."""
     common = {"conversation_id": conversation_id, "contact_id": before}
     if method == "TRANSFER":
         # The agent may stay until another has joined: the contact's own end reports when. Of several transfers the last counts.
-        yield draft("contact.transferred", f"{before}-transferred", begun, **common, agent_stays=True, revision=to_ms(begun))
+        yield draft("contact.transferred", f"{before}-transferred", initiated, **common, agent_stays=True, revision=to_ms(initiated))
     elif method == "QUEUE_TRANSFER":
-        yield draft("contact.left_queue", f"{before}-left", begun, **common, reason="transfer", revision=1)
+        yield draft("contact.left_queue", f"{before}-left", initiated, **common, reason="transfer", revision=1)
 
 
 def _wrapped_up(detail: Fields, contact: str, agent_name: str | None, common: dict[str, str]) -> Iterator[Draft]:

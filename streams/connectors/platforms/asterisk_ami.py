@@ -94,13 +94,13 @@ def _compare(record: Record, seen: Seen | None, context: Context) -> Compared:
     if kind in _MEMBER:
         return member_states(fields, kind, seen, context)
     state: dict[str, Any] = {
-        "callers": {uid: list(each) for uid, each in (seen or {}).get("callers", {}).items()},
-        "legs": {uid: list(each) for uid, each in (seen or {}).get("legs", {}).items()},
-        "holds": [list(each) for each in (seen or {}).get("holds", ())],
+        "callers": {uid: list(caller) for uid, caller in (seen or {}).get("callers", {}).items()},
+        "legs": {uid: list(leg) for uid, leg in (seen or {}).get("legs", {}).items()},
+        "holds": [list(hold) for hold in (seen or {}).get("holds", ())],
     }
     events = list(_of_call(fields, kind, state, context))
     if context.settings.get("beside_queue_log"):
-        events = [each for each in events if each["type"] in _NOT_IN_QUEUE_LOG]
+        events = [event for event in events if event["type"] in _NOT_IN_QUEUE_LOG]
     is_over = kind == "Hangup" and not state["callers"] and fields.text("Uniqueid") == (fields.text("Linkedid") or fields.text("Uniqueid"))
     return Compared(events, None if is_over else state)
 
@@ -225,7 +225,7 @@ def _known_leg(leg: str, uid: str, agent: str, fields: Fields, state: dict[str, 
 def _hold(channel: str, kind: str, at: str, state: dict[str, Any], context: Context) -> Iterator[Draft]:
     leg = state["legs"].get(channel)
     if leg is None and channel not in state["callers"]:
-        local = [each for each in state["legs"].values() if each[2] and state["callers"].get(each[0], ["", ""])[1] == "talking"]
+        local = [entry for entry in state["legs"].values() if entry[2] and state["callers"].get(entry[0], ["", ""])[1] == "talking"]
         leg = local[-1] if local else None
         if leg is None:
             state["holds"] = [*state["holds"], [channel, kind, at]][-_MAX_HOLDS:]

@@ -41,18 +41,20 @@ def _translate(record: Record, context: Context) -> Iterable[Draft]:
         raise UnusableError("unknown_kind", f"{paths['event']}: one of {', '.join(_MEANINGS)}, or a text under events")
     at, category = fields.time(paths["time"]), fields.text(paths["category"])
     session = Session(context, connector="bot", identity=fields.need(paths["session"]))
-    which = fields.text(paths["id"]) or f"{meaning}\0{'' if at is None else at.isoformat()}\0{category if meaning == 'categorized' else ''}"
+    event_key = (
+        fields.text(paths["id"]) or f"{meaning}\0{'' if at is None else at.isoformat()}\0{category if meaning == 'categorized' else ''}"
+    )
     common: dict[str, Any] = {"started": {"kind": "bot", "category": category}, "categorized": {"category": category}}.get(meaning, {})
     if meaning == "nothing":
         return []
     if meaning == "categorized":
         fields.need(paths["category"])
-        return [session.event("contact.categorized", at, which, **common)]
+        return [session.event("contact.categorized", at, event_key, **common)]
     if meaning == "started":
-        return [session.event("self_service.started", at, which, **common)]
+        return [session.event("self_service.started", at, event_key, **common)]
     if meaning == "handed_over":
-        return [session.event("contact.handed_over", at, which, queue=fields.text(paths["queue"]), bot=fields.text(paths["bot"]))]
-    return [session.event("self_service.ended", at, which, kind="bot", outcome=meaning)]
+        return [session.event("contact.handed_over", at, event_key, queue=fields.text(paths["queue"]), bot=fields.text(paths["bot"]))]
+    return [session.event("self_service.ended", at, event_key, kind="bot", outcome=meaning)]
 
 
 CONNECTOR = Connector(

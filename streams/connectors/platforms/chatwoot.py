@@ -79,7 +79,7 @@ def _with_bot(fields: Fields, context: Context) -> bool:
     inboxes = context.settings.get("bot_inboxes") or ()
     if not isinstance(inboxes, (list, tuple)):
         raise UnusableError("bad_setting", "bot_inboxes: a list of ids")
-    return fields.text("inbox_id") in {str(each) for each in inboxes}
+    return fields.text("inbox_id") in {str(inbox) for inbox in inboxes}
 
 
 def _changed(fields: Fields, context: Context) -> Iterator[Draft]:
@@ -145,8 +145,10 @@ def _message(fields: Fields) -> Iterator[Draft]:
 
 
 def _asked(fields: Fields) -> Iterator[Draft]:
-    what = f"survey-{fields.need('id')}-invited"
-    yield about(fields.need("conversation.id"), "survey.invited", what, second(fields.need_time("created_at")), kind="csat", scale="1-5")
+    event_name = f"survey-{fields.need('id')}-invited"
+    yield about(
+        fields.need("conversation.id"), "survey.invited", event_name, second(fields.need_time("created_at")), kind="csat", scale="1-5"
+    )
 
 
 def _rated(fields: Fields) -> Draft:

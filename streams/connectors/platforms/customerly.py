@@ -62,8 +62,8 @@ def _compare(record: Record, seen: Seen | None, context: Context) -> Compared:
     for name, (kind, scale) in scales.items():
         score = fields.number(name)
         # The vote has no time, but is not after the last update. An older state has nothing new, one of the same second a first vote only.
-        known = state["updated"] if name in state else state["updated"] - 1
-        if score is None or not scale or score == state.get(name) or in_ms(at) <= known:
+        known_ms = state["updated"] if name in state else state["updated"] - 1
+        if score is None or not scale or score == state.get(name) or in_ms(at) <= known_ms:
             continue
         conversation = f"customerly:user-{user}"
         answer = {"conversation_id": conversation, "score": score, "scale": scale, "revision": in_ms(at), "kind": kind}

@@ -45,14 +45,14 @@ def _kind(record: Record) -> str:
 
 def _translate(record: Record, context: Context) -> Iterable[Draft]:
     fields = _response(record)
-    which = fields.text("survey_type") or "nps"
+    survey_type = fields.text("survey_type") or "nps"
     return answers(
         context,
         connector="delighted",
         response=fields.need("id"),
         at=fields.time("updated_at") or fields.need_time("created_at"),
         contact=fields.text(f"person_properties.{contact_of(context)}"),
-        given=[Given((which,), fields.number("score"))],
+        given=[Given((survey_type,), fields.number("score"))],
         questions=_QUESTIONS,
     )
 

@@ -56,12 +56,12 @@ def _kind(record: Record) -> str:
     fields = Fields(record.content)
     if fields.text("object") not in _OBJECTS:
         raise UnusableError("unknown_kind", "object: page or instagram")
-    which = fields.need("list")
-    if which != "messaging":
-        return which
+    list_name = fields.need("list")
+    if list_name != "messaging":
+        return list_name
     message = fields.get("event.message")
     if message is None:
-        return next((each for each in _OTHERS if fields.get(f"event.{each}") is not None), "other events")
+        return next((other for other in _OTHERS if fields.get(f"event.{other}") is not None), "other events")
     return "deleted messages" if fields.get("event.message.is_deleted") else "message"
 
 
@@ -72,7 +72,7 @@ def _customer(record: Record) -> str:
 
 def _translate(record: Record, context: Context) -> Iterator[Draft]:
     fields = Fields(record.content)
-    bots = {str(each) for each in context.settings.get("bot_apps") or ()}
+    bots = {str(app) for app in context.settings.get("bot_apps") or ()}
     by_page = fields.true("event.message.is_echo")
     message = Message(
         fields.need("event.message.mid"),

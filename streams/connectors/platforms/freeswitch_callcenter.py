@@ -156,11 +156,11 @@ def _wait(fields: Fields) -> float | None:
 
 def _passed_on(state: dict[str, Any], common: dict[str, Any], session: str) -> Iterator[Draft]:
     """Yield the transfer by an agent: another stay began about when the agent's part ended."""
-    entered = [each["entered"] for each in state.values() if "entered" in each]
+    entered = [stay["entered"] for stay in state.values() if "entered" in stay]
     for member, stay in state.items():
         if "agent" not in stay or stay.get("told"):
             continue
-        if any(abs(begun - stay["ended"]) <= _PASSED_ON_SECONDS for begun in entered if begun != stay.get("entered")):
+        if any(abs(entry - stay["ended"]) <= _PASSED_ON_SECONDS for entry in entered if entry != stay.get("entered")):
             stay["told"] = True
             at = Fields({"at": stay["ended"]}).need_time("at")
             yield draft(

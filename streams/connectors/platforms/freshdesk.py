@@ -86,13 +86,13 @@ def _times(ticket: str, fields: Fields, context: Context, first_group: str | Non
 
 
 def _replies(ticket: str, fields: Fields) -> Iterator[Draft]:
-    asked, first, last = (fields.time(f"stats.{name}_responded_at") for name in ("requester", "first", "agent"))
-    for at in sorted({each for each in (first, last) if each is not None}):
+    requested, first, last = (fields.time(f"stats.{name}_responded_at") for name in ("requester", "first", "agent"))
+    for at in sorted({reply for reply in (first, last) if reply is not None}):
         # The current agent wrote the last reply; the author of the first is not reported.
         agent = fields.text("responder_id") if at == last else None
         yield about(ticket, "contact.message", f"reply-{stamp(at)}", at, author_kind="agent", agent=agent, public=True)
-    if asked is not None:
-        yield about(ticket, "contact.message", f"words-{stamp(asked)}", asked, author_kind="customer", public=True)
+    if requested is not None:
+        yield about(ticket, "contact.message", f"words-{stamp(requested)}", requested, author_kind="customer", public=True)
 
 
 def _statuses(ticket: str, fields: Fields, context: Context) -> Iterator[Draft]:
@@ -106,8 +106,8 @@ def _statuses(ticket: str, fields: Fields, context: Context) -> Iterator[Draft]:
         )
         if (at := fields.time(f"stats.{name}")) is not None
     }
-    own = context.settings.get("statuses") or {}
-    now = {**_STATUSES, **{str(number): str(status) for number, status in own.items()}}.get(fields.need("status"))
+    configured = context.settings.get("statuses") or {}
+    now = {**_STATUSES, **{str(number): str(status) for number, status in configured.items()}}.get(fields.need("status"))
     since = fields.time("stats.status_updated_at")
     if (
         now is not None
@@ -125,8 +125,8 @@ def _rating(fields: Fields) -> Draft:
     score = _SCORES.get(int(fields.number("ratings.default_question") or 0))
     if score is None:
         raise UnusableError("not_on_scale", "ratings.default_question: none of the seven answers of Freshdesk")
-    what = f"rating-{fields.need('id')}"
-    return about(fields.need("ticket_id"), "survey.answered", what, at, kind="csat", score=score, scale="1-7", revision=in_ms(at))
+    event_name = f"rating-{fields.need('id')}"
+    return about(fields.need("ticket_id"), "survey.answered", event_name, at, kind="csat", score=score, scale="1-7", revision=in_ms(at))
 
 
 CONNECTOR = Connector(

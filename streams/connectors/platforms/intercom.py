@@ -89,25 +89,25 @@ def _rated(conversation: str, item: Fields) -> list[Draft]:
 
 
 def _parts(conversation: str, topic: str, item: Fields, context: Context) -> Iterator[Draft]:
-    what = topic.rpartition(".")[2]
+    action = topic.rpartition(".")[2]
     parts = item.entries("conversation_parts.conversation_parts")
     if not parts:
-        if what not in _BY_TOPIC:
+        if action not in _BY_TOPIC:
             raise UnusableError("missing_field", "data.item.conversation_parts: what was written or done")
         at = item.need_time("updated_at")
-        status = _STATUSES[_BY_TOPIC[what]]
+        status = _STATUSES[_BY_TOPIC[action]]
         yield about(conversation, "contact.status_changed", f"{status}-{stamp(at)}", at, status=status)
     for part in parts:
-        yield from _part(conversation, what, part, item, context)
+        yield from _part(conversation, action, part, item, context)
 
 
-def _part(conversation: str, what: str, part: Fields, item: Fields, context: Context) -> Iterator[Draft]:
+def _part(conversation: str, action: str, part: Fields, item: Fields, context: Context) -> Iterator[Draft]:
     number, kind, at = part.need("id"), part.text("part_type") or "comment", part.need_time("created_at")
     author = part.text("author.type")
     agent = part.text("author.id") if author == "admin" else None
-    if what in {"replied", "noted"}:
+    if action in {"replied", "noted"}:
         by = "agent" if author == "admin" else "customer" if author in _CUSTOMERS else "bot"
-        public = what == "replied" and kind != "note"
+        public = action == "replied" and kind != "note"
         message = about(
             conversation, "contact.message", f"part-{number}", at, author_kind=by, agent=agent, public=public, automatic=by == "bot"
         )
@@ -116,7 +116,7 @@ def _part(conversation: str, what: str, part: Fields, item: Fields, context: Con
         if public and agent and channel not in REPLY_CHANNELS and item.time("statistics.first_admin_reply_at") == at:
             yield about(conversation, "contact.answered", "answered", at, agent=agent)
         yield message
-    if what == "assigned":
+    if action == "assigned":
         yield from _assigned(conversation, part, item, context)
     if kind in _STATUSES:
         yield about(conversation, "contact.status_changed", f"part-{number}-{kind}", at, status=_STATUSES[kind])

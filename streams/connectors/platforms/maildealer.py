@@ -39,10 +39,10 @@ def _kind(record: Record) -> str:
 
 
 def _names(context: Context) -> dict[str, str]:
-    own = context.settings.get("fields")
-    if not isinstance(own, dict) or not own.keys() <= {*_FIELDS} or not all(own.get(name) for name in _REQUIRED):
+    configured = context.settings.get("fields")
+    if not isinstance(configured, dict) or not configured.keys() <= {*_FIELDS} or not all(configured.get(name) for name in _REQUIRED):
         raise UnusableError("bad_setting", f"fields: the API's names of {', '.join(_REQUIRED)}, and optionally of {', '.join(_FIELDS[3:])}")
-    return {str(ours): str(theirs) for ours, theirs in own.items() if theirs}
+    return {str(ours): str(theirs) for ours, theirs in configured.items() if theirs}
 
 
 class _Mail:
@@ -79,13 +79,13 @@ def _translate(record: Record, context: Context) -> Iterator[Draft]:
     if replied is not None:
         agent = mail.text("agent")
         yield about(number, "contact.message", f"reply-{stamp(replied)}", replied, author_kind="agent", agent=agent, public=True)
-    own = context.settings.get("statuses") or {}
-    status = {**_STATUSES, **(own if isinstance(own, dict) else {})}.get(mail.need("status"))
+    configured = context.settings.get("statuses") or {}
+    status = {**_STATUSES, **(configured if isinstance(configured, dict) else {})}.get(mail.need("status"))
     if status not in _PERMITTED:
         raise UnusableError("bad_setting", "statuses: the status of a mail is not among them")
     # Only completion has a time of its own; another change is not after the last update.
-    done = completed if status in {"resolved", "closed"} else None
-    at = done or mail.time("updated_at") or replied or received
+    completed_at = completed if status in {"resolved", "closed"} else None
+    at = completed_at or mail.time("updated_at") or replied or received
     if status != "new" or at > received:
         yield about(number, "contact.status_changed", f"{status}-{stamp(at)}", at, status=status)
 

@@ -25,7 +25,7 @@ def _kind(record: Record) -> str:
 
 def _translate(record: Record, context: Context) -> Iterable[Draft]:
     chosen = context.settings.get("time")
-    name = next((each for each in ((str(chosen),) if chosen else _COMPLETED) if each in record.content), None)
+    name = next((column_name for column_name in ((str(chosen),) if chosen else _COMPLETED) if column_name in record.content), None)
     if name is None:
         raise UnusableError("missing_field", "no column with the time of completion; name it in the setting time")
     return answers(

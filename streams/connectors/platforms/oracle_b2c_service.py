@@ -99,7 +99,7 @@ def _compare(record: Record, seen: Seen | None, context: Context) -> Compared:
         "score": _score(fields),
     }
     states = _states(seen)
-    index = bisect_left([each["updated"] for each in states], updated)
+    index = bisect_left([past["updated"] for past in states], updated)
     after = states[index] if index < len(states) else None
     is_new = (after is None or after["updated"] != updated) and (index > 0 or len(states) < _MOST_STATES)
     if not is_new and seen is not None:
@@ -115,13 +115,13 @@ def _compare(record: Record, seen: Seen | None, context: Context) -> Compared:
     if after is not None:
         replaced = [*_differences(incident, before, after, channel, context)]
         changes += _differences(incident, state, after, channel, context)
-        ids, replaced_ids = {each["event_id"] for each in changes}, {each["event_id"] for each in replaced}
-        changes = [{**each, "revision": each.get("revision", corrected)} for each in changes if each["event_id"] not in replaced_ids]
+        ids, replaced_ids = {event["event_id"] for event in changes}, {event["event_id"] for event in replaced}
+        changes = [{**event, "revision": event.get("revision", corrected)} for event in changes if event["event_id"] not in replaced_ids]
         prefix = len(f"{incident}-")
         changes += [
-            about(incident, "contact.withdrawn", each["event_id"][prefix:], each["occurred_at"], revision=corrected)
-            for each in replaced
-            if each["event_id"] not in ids
+            about(incident, "contact.withdrawn", event["event_id"][prefix:], event["occurred_at"], revision=corrected)
+            for event in replaced
+            if event["event_id"] not in ids
         ]
     return Compared([*events, *changes], {"first_queue": first_queue, "states": states[-_MOST_STATES:], "corrected": corrected})
 

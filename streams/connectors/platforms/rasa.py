@@ -21,22 +21,22 @@ def _translate(record: Record, context: Context) -> Iterable[Draft]:
     kind, at, sender = fields.need("event"), fields.need_time("timestamp"), fields.need("sender_id")
     session = Session(context, connector="rasa", identity=sender)
     # The bot's own clock and the kind distinguish the events of a sender; a repeated line has the same of both.
-    which = f"{kind}\0{fields.number('timestamp')}\0{fields.text('name') or ''}"
+    event_key = f"{kind}\0{fields.number('timestamp')}\0{fields.text('name') or ''}"
     if kind == "session_started":
-        return [session.event("self_service.started", at, which, kind="bot")]
+        return [session.event("self_service.started", at, event_key, kind="bot")]
     if kind in {"restart", "session_ended"}:
-        return [session.event("self_service.ended", at, which, kind="bot", outcome="left")]
+        return [session.event("self_service.ended", at, event_key, kind="bot", outcome="left")]
     if kind == "pause":
-        return [session.event("contact.handed_over", at, which)]
+        return [session.event("contact.handed_over", at, event_key)]
     if kind == "action":
         name = fields.text("name") or ""
         if name in names_of(context, "handover_actions", _HANDOVER_ACTIONS):
-            return [session.event("contact.handed_over", at, which)]
+            return [session.event("contact.handed_over", at, event_key)]
         if name in names_of(context, "solved_actions"):
-            return [session.event("self_service.ended", at, which, kind="bot", outcome="confirmed_solved")]
+            return [session.event("self_service.ended", at, event_key, kind="bot", outcome="confirmed_solved")]
         return []
     category = categories_of(context).get(fields.text("parse_data.intent.name") or "")
-    return [] if category is None else [session.event("contact.categorized", at, which, category=category)]
+    return [] if category is None else [session.event("contact.categorized", at, event_key, category=category)]
 
 
 CONNECTOR = Connector(

@@ -49,9 +49,9 @@ def _read(body: bytes, origin: str) -> Iterator[Record]:
         content_fields = {name: payload[name] for name in _READ if name in payload}
         ids = header.get("recordIds")
         # A change that many records share arrives as one event.
-        for each in ids if isinstance(ids, list) and ids else [None]:
-            own = {**{name: header[name] for name in _HEADERS if name in header}, "recordIds": [each]}
-            content = {"payload": {**content_fields, "ChangeEventHeader": own}}
+        for record_id in ids if isinstance(ids, list) and ids else [None]:
+            own_header = {**{name: header[name] for name in _HEADERS if name in header}, "recordIds": [record_id]}
+            content = {"payload": {**content_fields, "ChangeEventHeader": own_header}}
             yield Record(content, written(content), origin, number)
             number += 1
 
@@ -100,7 +100,7 @@ def _change_id(fields: Fields) -> str:
 
 
 def _case(case: str, fields: Fields, latest: Fields, seen: Seen | None, context: Context) -> Iterator[Draft]:
-    at, what = _at(fields), _change_id(fields)
+    at, change_id = _at(fields), _change_id(fields)
     created = fields.need(f"{_HEADER}.changeType") == "CREATE"
     channel = channel_of(context, latest.text("Origin"), _CHANNELS)
     owner = fields.text("payload.OwnerId")
@@ -114,17 +114,17 @@ def _case(case: str, fields: Fields, latest: Fields, seen: Seen | None, context:
         previous_queue = before if isinstance(before, str) and before.startswith(_QUEUE) else None
         yield from moved(case, at, context, group=queue, previous=previous_queue, channel=channel)
     if (owner or "").startswith(_USER):
-        yield about(case, "contact.assigned", f"{what}-assigned", at, agent=owner)
+        yield about(case, "contact.assigned", f"{change_id}-assigned", at, agent=owner)
     status = fields.text("payload.Status")
     if status is not None and not (created and status == "New"):
-        yield about(case, "contact.status_changed", f"{what}-status", at, status=_meaning(status, fields, context))
+        yield about(case, "contact.status_changed", f"{change_id}-status", at, status=_meaning(status, fields, context))
     if fields.true("payload.IsEscalated"):
-        yield about(case, "contact.escalated", f"{what}-escalated", at)
+        yield about(case, "contact.escalated", f"{change_id}-escalated", at)
 
 
 def _meaning(status: str, fields: Fields, context: Context) -> str:
-    own = context.settings.get("statuses") or {}
-    meaning = own.get(status) if isinstance(own, dict) else None
+    configured = context.settings.get("statuses") or {}
+    meaning = configured.get(status) if isinstance(configured, dict) else None
     if meaning is None:
         meaning = "resolved" if fields.true("payload.IsClosed") or status == _CLOSED else _STATUSES.get(status)
     if meaning is None:
@@ -137,7 +137,7 @@ def _mail(_: str, fields: Fields, latest: Fields, __: Seen | None, context: Cont
     if fields.need(f"{_HEADER}.changeType") != "CREATE" or case is None:
         return
     by, author = "customer" if latest.true("Incoming") else "agent", latest.text("CreatedById")
-    if by == "agent" and author in {str(each) for each in context.settings.get("automated_users") or ()}:
+    if by == "agent" and author in {str(user) for user in context.settings.get("automated_users") or ()}:
         by = "system"
     yield about(
         case,
@@ -155,9 +155,9 @@ def _comment(_: str, fields: Fields, latest: Fields, __: Seen | None, ___: Conte
     case = latest.text("ParentId")
     if fields.need(f"{_HEADER}.changeType") != "CREATE" or case is None:
         return
-    what, at = f"comment-{fields.need(f'{_HEADER}.recordIds.0')}", latest.time("CreatedDate") or _at(fields)
+    event_name, at = f"comment-{fields.need(f'{_HEADER}.recordIds.0')}", latest.time("CreatedDate") or _at(fields)
     public, agent = latest.true("IsPublished") is True, latest.text("CreatedById")
-    yield about(case, "contact.message", what, at, author_kind="agent", agent=agent, public=public)
+    yield about(case, "contact.message", event_name, at, author_kind="agent", agent=agent, public=public)
 
 
 # ---- Omni-Channel ------------------------------------------------------------------------------------------------------------------
@@ -182,8 +182,8 @@ def _work(work: str, _: Fields, latest: Fields, __: Seen | None, context: Contex
         yield about(item, "contact.offer_ended", f"{work}-declined", declined, agent=agent, queue=queue, outcome=outcome)
     if accepted is not None:
         kind = "contact.work_started" if live is None else "contact.answered"
-        more = {} if live is None else {"queue": queue}
-        yield about(item, kind, f"{work}-accepted", accepted, agent=agent, **more)
+        queue_field = {} if live is None else {"queue": queue}
+        yield about(item, kind, f"{work}-accepted", accepted, agent=agent, **queue_field)
     if closed is not None and accepted is not None:
         if live is None:
             yield about(item, "contact.work_ended", f"{work}-closed", closed, agent=agent)

@@ -36,12 +36,12 @@ def _value(rows: list[Fields]) -> object:
 def _given(fields: Fields) -> Iterable[Given]:
     for page in fields.entries("pages"):
         for question in page.entries("questions"):
-            which, rows = question.need("id"), question.entries("answers")
-            yield Given((which,), _value(rows))
+            question_id, rows = question.need("id"), question.entries("answers")
+            yield Given((question_id,), _value(rows))
             # Each row of a matrix is a question of its own.
             for row in rows:
                 if row.text("row_id") is not None:
-                    yield Given((f"{which}.{row.text('row_id')}", str(row.text("row_id"))), _value([row]))
+                    yield Given((f"{question_id}.{row.text('row_id')}", str(row.text("row_id"))), _value([row]))
 
 
 def _translate(record: Record, context: Context) -> Iterable[Draft]:

@@ -97,9 +97,9 @@ def _events(rows: list[Fields], columns: dict[str, str], context: Context, repor
 def _value(rows: Iterable[Fields], columns: dict[str, str]) -> float | None:
     """Return the value of the articles, and of the shipping, which each row repeats, once."""
     amounts = [_number(row, columns["amount"]) for row in rows]
-    shipping = [each for row in rows if (each := _number(row, columns["shipping"])) is not None]
-    known = [amount for amount in amounts if amount is not None]
-    return sum(known) + max(shipping, default=0.0) if len(known) == len(amounts) else None
+    shipping = [cost for row in rows if (cost := _number(row, columns["shipping"])) is not None]
+    known_amounts = [amount for amount in amounts if amount is not None]
+    return sum(known_amounts) + max(shipping, default=0.0) if len(known_amounts) == len(amounts) else None
 
 
 def _number(row: Fields, column: str) -> float | None:

@@ -33,10 +33,10 @@ def _kind(_record: Record) -> str:
 
 
 def _translate(record: Record, context: Context) -> Iterator[Draft]:
-    own = context.settings.get("fields") or {}
-    if not isinstance(own, dict) or not own.keys() <= _FIELDS.keys():
+    configured = context.settings.get("fields") or {}
+    if not isinstance(configured, dict) or not configured.keys() <= _FIELDS.keys():
         raise UnusableError("bad_setting", f"fields: only {', '.join(_FIELDS)}")
-    names = {**_FIELDS, **own}
+    names = {**_FIELDS, **configured}
     fields = Fields(record.content, context.zone)
     at = fields.need_time(names["submitted_at"])
     form = fields.text(names["form"])

@@ -201,8 +201,8 @@ def _messaged(ticket: str, at: datetime, fields: Fields) -> Draft:
     actor = normalized(fields.need("event.actor.type"))
     kind = "agent" if actor == "agent" else "bot" if actor in {"system", "bot"} else "customer"
     agent = fields.text("event.actor.id") if kind == "agent" else None
-    what = f"message-{fields.need('event.message.id')}"
-    return about(ticket, "contact.message", what, at, author_kind=kind, agent=agent, public=True, automatic=kind == "bot")
+    event_name = f"message-{fields.need('event.message.id')}"
+    return about(ticket, "contact.message", event_name, at, author_kind=kind, agent=agent, public=True, automatic=kind == "bot")
 
 
 def _agent_state(fields: Fields) -> list[Draft]:

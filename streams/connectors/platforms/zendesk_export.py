@@ -78,10 +78,10 @@ def _audit(ticket: str, fields: Fields, state: Seen, context: Context) -> Iterat
         if set_to.get("assignee_id"):
             yield assigned(ticket, at, set_to["assignee_id"])
     for child in children:
-        what = normalized(child.text("event_type"))
-        if what == "change":
+        event_type = normalized(child.text("event_type"))
+        if event_type == "change":
             yield from _change(ticket, at, child, context, via)
-        elif what == "comment" and not first and not _by_metrics(context):
+        elif event_type == "comment" and not first and not _by_metrics(context):
             # The comment that a ticket begins with is its arrival.
             _hold_comment(child, at, state)
 
@@ -114,7 +114,7 @@ def _known_comments(ticket: str, state: Seen, context: Context) -> list[Draft]:
     if requester is None:
         return []
     waiting, state["waiting"] = state["waiting"], []
-    agents = {str(each) for each in context.settings.get("agents") or ()}
+    agents = {str(agent) for agent in context.settings.get("agents") or ()}
     return [
         commented(
             ticket,
@@ -139,15 +139,15 @@ def _by_metrics(context: Context) -> bool:
 
 def _metric(ticket: str, fields: Fields, context: Context) -> Iterator[Draft]:
     """Yield the replies of metric events, where replies are counted by them."""
-    what, metric = normalized(fields.need("type")), normalized(fields.need("metric"))
+    event_type, metric = normalized(fields.need("type")), normalized(fields.need("metric"))
     number, at = fields.need("id"), second(fields.need_time("time"))
     if not _by_metrics(context) or metric != "reply_time" or fields.true("deleted"):
         return
-    if what == "activate" and fields.number("instance_id") == 1:
+    if event_type == "activate" and fields.number("instance_id") == 1:
         yield from arrival(ticket, at, channel=channel_of(context, None, CHANNELS), queue=queue_of(context, None))
-    elif what == "activate":
+    elif event_type == "activate":
         yield about(ticket, "contact.message", f"metric-{number}", at, author_kind="customer", public=True)
-    elif what == "fulfill":
+    elif event_type == "fulfill":
         yield about(ticket, "contact.message", f"metric-{number}", at, author_kind="agent", public=True)
 
 
@@ -162,8 +162,8 @@ def _rating(ticket: str, fields: Fields) -> Iterator[Draft]:
         return
     if score not in _SCORES:
         raise UnusableError("unknown_kind", "score: neither good, bad, offered nor unoffered")
-    what = f"rating-{fields.need('id')}"
-    yield about(ticket, "survey.answered", what, given, kind="csat", score=_SCORES[score], scale="0-1", revision=in_ms(given))
+    event_name = f"rating-{fields.need('id')}"
+    yield about(ticket, "survey.answered", event_name, given, kind="csat", score=_SCORES[score], scale="0-1", revision=in_ms(given))
 
 
 CONNECTOR = Connector(

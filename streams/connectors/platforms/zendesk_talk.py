@@ -55,24 +55,24 @@ def _normalized(text: str | None) -> str:
 
 
 def _call(fields: Fields, context: Context) -> Iterator[Draft]:
-    call, begun = fields.need("id"), fields.need_time("created_at")
+    call, began = fields.need("id"), fields.need_time("created_at")
     status, direction = _normalized(fields.text("completion_status")), fields.text("direction")
-    over = begun + timedelta(seconds=fields.seconds("duration") or 0)
+    ended = began + timedelta(seconds=fields.seconds("duration") or 0)
     common: dict[str, Any] = {"conversation_id": call, "contact_id": call, "revision": _revision(fields)}
     customer = context.customer(fields.text("customer_id"))
     outbound = direction == "outbound"
     arrived = "outbound" if outbound else "inbound"
-    yield draft("contact.arrived", f"call-{call}-arrived", begun, **common, channel="voice", direction=arrived, customer_key=customer)
+    yield draft("contact.arrived", f"call-{call}-arrived", began, **common, channel="voice", direction=arrived, customer_key=customer)
     if outbound:
         return
     if status == _IN_MENU:
-        yield draft("contact.not_offered", f"call-{call}-queued", over, **common, reason="menu_ended")
+        yield draft("contact.not_offered", f"call-{call}-queued", ended, **common, reason="menu_ended")
         return
     wait, answer = fields.seconds("wait_time") or 0, fields.seconds("time_to_answer")
     # The wait is placed right before the answer, or before the end where there was none.
-    answered = None if answer is None else begun + timedelta(seconds=answer)
+    answered = None if answer is None else began + timedelta(seconds=answer)
     queue = _queue(fields, context)
-    entered = max(begun, (answered or over) - timedelta(seconds=wait))
+    entered = max(began, (answered or ended) - timedelta(seconds=wait))
     yield draft("contact.queued", f"call-{call}-queued", entered, **common, queue=queue, channel="voice")
     if answered is None:
         voicemail = fields.true("voicemail") or status in _VOICEMAIL
@@ -82,8 +82,8 @@ def _call(fields: Fields, context: Context) -> Iterator[Draft]:
     elif not context.settings.get("legs", True):
         agent = renamed(context.settings.get("agents"), fields.text("agent_id"))
         # Rings between two agents count for neither: only talk and hold count.
-        over = answered + timedelta(seconds=_connected(fields))
-        yield from _share(fields, f"call-{call}", answered, over, agent, queue, common, ["hold", "wrap_up"])
+        ended = answered + timedelta(seconds=_connected(fields))
+        yield from _share(fields, f"call-{call}", answered, ended, agent, queue, common, ["hold", "wrap_up"])
 
 
 def _queue(fields: Fields, context: Context) -> str:
@@ -93,21 +93,21 @@ def _queue(fields: Fields, context: Context) -> str:
 
 
 def _leg(fields: Fields, context: Context) -> Iterator[Draft]:
-    leg, call, begun = fields.need("id"), fields.need("call_id"), fields.need_time("created_at")
+    leg, call, began = fields.need("id"), fields.need("call_id"), fields.need_time("created_at")
     agent = renamed(context.settings.get("agents"), fields.need("agent_id"))
     common: dict[str, Any] = {"conversation_id": call, "contact_id": call, "revision": _revision(fields)}
     duration, status = fields.seconds("duration") or 0, _normalized(fields.text("completion_status"))
-    over = begun + timedelta(seconds=duration)
+    ended = began + timedelta(seconds=duration)
     connected = _connected(fields)
-    yield draft("contact.agent_offered", f"leg-{leg}-offered", begun, **common, agent=agent)
+    yield draft("contact.agent_offered", f"leg-{leg}-offered", began, **common, agent=agent)
     if not connected:
         outcome = _NOT_ANSWERED.get(status, "withdrawn")
-        yield draft("contact.offer_ended", f"leg-{leg}-offer-ended", over, **common, agent=agent, outcome=outcome, ring_seconds=duration)
+        yield draft("contact.offer_ended", f"leg-{leg}-offer-ended", ended, **common, agent=agent, outcome=outcome, ring_seconds=duration)
         return
-    answered = max(begun, over - timedelta(seconds=connected))
-    ring = (answered - begun).total_seconds()
+    answered = max(began, ended - timedelta(seconds=connected))
+    ring = (answered - began).total_seconds()
     yield draft("contact.offer_ended", f"leg-{leg}-offer-ended", answered, **common, agent=agent, outcome="accepted", ring_seconds=ring)
-    yield from _share(fields, f"leg-{leg}", answered, over, agent, None, common, ["hold", "wrap_up", "ring"], context)
+    yield from _share(fields, f"leg-{leg}", answered, ended, agent, None, common, ["hold", "wrap_up", "ring"], context)
 
 
 def _connected(fields: Fields) -> float:
@@ -119,7 +119,7 @@ def _share(
     fields: Fields,
     name: str,
     answered: Any,
-    over: Any,
+    ended: Any,
     agent: str | None,
     queue: str | None,
     common: dict[str, Any],
@@ -133,10 +133,10 @@ def _share(
     yield draft("contact.resumed", f"{name}-resumed", answered + timedelta(seconds=hold), **common, agent=agent, hold_seconds=hold)
     to = None if context is None else renamed(context.settings.get("agents"), fields.text("transferred_to"))
     if to is not None:
-        yield draft("contact.transferred", f"{name}-over", over, **common, agent=agent, to_agent=to)
+        yield draft("contact.transferred", f"{name}-over", ended, **common, agent=agent, to_agent=to)
     else:
-        yield draft("contact.ended", f"{name}-over", over, **common, agent=agent)
-    at = over + timedelta(seconds=wrap_up)
+        yield draft("contact.ended", f"{name}-over", ended, **common, agent=agent)
+    at = ended + timedelta(seconds=wrap_up)
     yield draft("contact.wrapped_up", f"{name}-wrapped-up", at, **common, agent=agent, wrap_up_seconds=wrap_up)
 
 

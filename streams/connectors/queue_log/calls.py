@@ -35,11 +35,11 @@ class OpenCalls:
 
     def state(self) -> dict[str, Any]:
         """Return everything known, as JSON."""
-        return {"open": {call: asdict(each) for call, each in self._calls.items()}, "latest": dict(self._latest)}
+        return {"open": {call: asdict(entry) for call, entry in self._calls.items()}, "latest": dict(self._latest)}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Restore what ``state`` returned."""
-        self._calls = OrderedDict((call, Call(**each)) for call, each in state.get("open", {}).items())
+        self._calls = OrderedDict((call, Call(**entry)) for call, entry in state.get("open", {}).items())
         self._latest = OrderedDict(state.get("latest", {}))
 
     def queued(self, call: str, queue: str | None, at_ms: int) -> None:

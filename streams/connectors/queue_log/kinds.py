@@ -171,7 +171,9 @@ def _meaning(pattern: str, text: str) -> Meaning:
     if arguments is None:
         raise KindTableError(f"kind {pattern}: {text!r} is none of {', '.join(MEANINGS)}")
     if (argument if colon else None) not in arguments:
-        permitted = ", ".join(sorted(f"{becomes}:{each}" if each else becomes for each in arguments))
+        permitted = ", ".join(
+            sorted(f"{becomes}:{permitted_argument}" if permitted_argument else becomes for permitted_argument in arguments)
+        )
         raise KindTableError(f"kind {pattern}: {text!r} is none of {permitted}")
     return Meaning(becomes, argument or None)
 

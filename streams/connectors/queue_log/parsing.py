@@ -223,9 +223,9 @@ class QueueLogParser:
             return self._completed(fields, common)
         if kind in {"BLINDTRANSFER", "ATTENDEDTRANSFER", "TRANSFER"}:
             transfer_times(kind, parameters)
-            how = {"BLINDTRANSFER": "blind", "ATTENDEDTRANSFER": "attended"}.get(kind)
+            kind_of_transfer = {"BLINDTRANSFER": "blind", "ATTENDEDTRANSFER": "attended"}.get(kind)
             self._calls.closed(fields.call)
-            return [ContactTransferred.model_validate(common | {"kind": how, "from_queue": fields.queue})]
+            return [ContactTransferred.model_validate(common | {"kind": kind_of_transfer, "from_queue": fields.queue})]
         if kind == "SYSCOMPAT":
             self._calls.closed(fields.call)
             return [ContactEnded(**common, by="system")]
@@ -279,9 +279,9 @@ class QueueLogParser:
         for number, call in enumerate(self._calls.take_all()):
             suffix = hashlib.blake2b(call.encode(), digest_size=6).hexdigest()
             conversation = f"{self.source}:{call}"
-            own = {"event_id": f"{common['event_id']}-{suffix}", "sequence": common["sequence"] + number}
+            own_fields = {"event_id": f"{common['event_id']}-{suffix}", "sequence": common["sequence"] + number}
             events.append(
-                ContactEnded(**common | own, conversation_id=conversation, contact_id=conversation, by="system", reason="QUEUESTART")
+                ContactEnded(**common | own_fields, conversation_id=conversation, contact_id=conversation, by="system", reason="QUEUESTART")
             )
         return events
 
