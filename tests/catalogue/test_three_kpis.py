@@ -124,9 +124,7 @@ with a start **first_transfer_ms** += t − start, **first_transfer_count** +1.
         ja="24時間以内解決件数（項目別）",
         meaning_en="Contacts that were resolved, and stayed so, within 24 hours, by what they are about.",
         meaning_ja="受付から24時間以内に解決した問い合わせの項目別の件数。",
-        formula=Count(
-            f.declare("resolved_within_day", "conversations resolved within 24 h of the start", label="category", has_total=False)
-        ),
+        formula=Count(f.declare("resolved_within_day", "conversations resolved within 24 h of start", label="category", has_total=False)),
         unit="contacts",
         direction="up",
         windows=DATED,
