@@ -1,4 +1,4 @@
-"""The command ``contact-streams``: finds the subcommand and runs it; what a subcommand does stands in its module."""
+"""The command ``contact-streams``: finds the subcommand's module and runs it."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS", "main"]
 
-#: Command → its line in the help. Each is a module of ``streams.commands`` with ``add_parser(subparsers)`` and ``run(args) -> int``.
+#: Command → its help line. Each is a module of ``streams.commands`` with ``add_parser(subparsers)`` and ``run(args) -> int``.
 COMMANDS: Final = {
     "demo": "run everything here with a simulated contact center and an embedded broker",
-    "worker": "track contacts and people, and roll their figures up",
+    "worker": "track contacts and agents, and roll their figures up",
     "serve": "serve figures: metrics, API and page",
-    "status": "say in one sentence what is broken, since when, what is still right and whom to call",
-    "gateway": "take canonical events and platforms' webhooks over HTTP and publish them",
-    "survey-link": "make signed links to our own survey",
-    "senders": "make a token for a sender of the gateway",
-    "access": "check who may see what on the server, and make entries: tokens, people, screens",
-    "connector": "publish what a platform writes",
-    "connectors": "list platforms, say what each reports, try a payload, write their configuration",
+    "status": "show in one sentence what is broken, since when, what still works and whom to call",
+    "gateway": "receive canonical events and platforms' webhooks over HTTP and publish them",
+    "survey-link": "create signed links to the built-in survey",
+    "senders": "create a token for a sender of the gateway",
+    "access": "check which users may see what on the server, and create entries: tokens, users, screens",
+    "connector": "publish the events of a platform",
+    "connectors": "list platforms, show what each reports, try a payload, write their configuration",
     "mappings": "try a mapping file on data",
-    "check": "say what is wrong with a configuration, mapping, senders, connectors or access file",
+    "check": "check a configuration, mapping, senders, connectors or access file",
     "metrics": "list every figure: name, unit, direction, by what it is served",
     "replay": "count a file of events and print the figures",
-    "explain": "say which contacts are behind a figure",
+    "explain": "show the contacts behind a figure",
     "reconcile": "compare another system's report with our figures",
     "faq-changes": "compare self-service before and after changes of the FAQ",
-    "progress": "how far the stream is counted, and setting back what went too far",
-    "dead-letters": "look at records that could not be used, and send them back",
-    "audit": "say who did or tried what, from where, and what came of it",
+    "progress": "show how far the stream is counted, and set back what went too far",
+    "dead-letters": "list records that could not be used, and replay them",
+    "audit": "list who did or tried what, from where, and the outcome",
     "alerts": "list alerts, acknowledge one, silence some, try a receiver, write rules for Prometheus",
     "sources": "list the sources of events, quarantine one, release it",
 }
@@ -46,7 +46,7 @@ COMMANDS: Final = {
 #: Exit code of wrong usage or configuration, as argparse has it.
 _USAGE: Final = 2
 
-#: As a shell reports a process that an interrupt ended.
+#: A shell's exit code of an interrupted process.
 _INTERRUPTED: Final = 130
 
 
@@ -58,11 +58,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show program's version number and exit")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    # An interrupt while modules are loaded ends the process at once: there is nothing to end in order, and no traceback to show.
+    # An interrupt while modules are loaded ends the process at once, without a traceback: there is nothing to clean up.
     starting = argv is None and signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if starting:
         signal.signal(signal.SIGINT, lambda *_: os._exit(_INTERRUPTED))
-    # Only what is asked for is imported: the worker's frame alone takes most of a second. The help of all commands needs none of them.
+    # Only the requested module is imported: Faust alone takes most of a second. The overview of all commands needs none.
     if arguments[:1] and arguments[0] in COMMANDS:
         importlib.import_module(f"streams.commands.{arguments[0].replace('-', '_')}").add_parser(subparsers)
     else:
@@ -70,26 +70,26 @@ def main(argv: Sequence[str] | None = None) -> int:
             subparsers.add_parser(name, help=line)
     try:
         args = parser.parse_args(arguments)
-    except SystemExit as leaving:  # argparse has printed what there is to say
+    except SystemExit as leaving:  # argparse has printed the message
         return leaving.code if isinstance(leaving.code, int) else _USAGE
     if starting:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        # Names of senders are printed, in tables, errors and the log: none may command a terminal.
+        # Names from senders are printed, in tables, errors and the log: none may control the terminal.
         with contextlib.redirect_stdout(Harmless(sys.stdout)), contextlib.redirect_stderr(Harmless(sys.stderr)):
             code: int = args.run(args)
             sys.stdout.flush()
     except KeyboardInterrupt:
         return _INTERRUPTED
     except BrokenPipeError:
-        # Whoever read the output has enough; without this, Python complains again when it closes stdout.
+        # The reader of the output has closed it; without this, Python fails again when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return code
 
 
 class _Version(argparse.Action):
-    """Prints the version; to look it up takes longer than all else that a short command does, so only where it is asked for."""
+    """Prints the version; reading it takes longer than a short command, so it is read only on request."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
         sys.stdout.write(f"contact-streams {_version()}\n")
@@ -97,7 +97,7 @@ class _Version(argparse.Action):
 
 
 def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - as said above
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - slow, see _Version
 
     try:
         return version("contact-streams")

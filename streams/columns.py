@@ -1,4 +1,4 @@
-"""Columns of text that stand under each other on a terminal, Japanese or not."""
+"""Aligned columns of text on a terminal, Japanese or not."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["aligned", "padded"]
 
 
 def aligned(rows: Sequence[Sequence[str]], left: int = 1) -> str:
-    """Return the rows as lines; the first ``left`` columns stand on the left, the others on the right."""
+    """Return the rows as lines; the first ``left`` columns are left-aligned, the others right-aligned."""
     rows = [[in_one_line(cell) for cell in row] for row in rows]
     widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
     lines = []
@@ -25,7 +25,7 @@ def aligned(rows: Sequence[Sequence[str]], left: int = 1) -> str:
 
 
 def padded(cells: Sequence[str], widths: Sequence[int]) -> str:
-    """Return cells as a line, all but the last as wide as ``widths`` says at least: for rows that are printed as they come."""
+    """Return cells as a line, all but the last padded to ``widths``: for rows that are printed as they arrive."""
     *before, last = map(in_one_line, cells)
     return "  ".join([*(cell + " " * (width - _width(cell)) for cell, width in zip(before, widths, strict=True)), last]).rstrip()
 

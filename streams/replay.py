@@ -1,4 +1,4 @@
-"""Count a finished stream in this process: the stages of the worker, fed from memory, asked for the figures at the end alone."""
+"""Count a finished stream in this process: the stages of the worker, fed from memory, with figures only at the end."""
 
 from __future__ import annotations
 
@@ -37,24 +37,24 @@ Kind = Literal["contact", "agent", "customer"]
 _CONTACTS, _AGENTS, _CUSTOMERS, _PANES, _FACTS = "contact-events", "agent-events", "customer-events", "queue-panes", "customer-facts"
 _LINKS = "customer-links"
 _FAR_FUTURE_MS = 253_402_300_799_000
-#: Events between two flushes: no figure is asked for meanwhile, so only memory speaks for few.
+#: Events between two flushes: no figure is read meanwhile, so only memory limits the number.
 _CHUNK = 20_000
-#: Flushes between two looks at all customers.
-_FLUSHES_A_LOOK = 10
-#: So many conversations, and customers, are in memory at most between two flushes: some 2 kB and 350 bytes each.
-_MOST_CONVERSATIONS, _MOST_CUSTOMERS = 20_000, 40_000
-#: So many dead letters, and bytes of them, are kept for the result; all of them are counted.
-_KEPT_LETTERS, _KEPT_LETTER_BYTES = 10_000, 64 * 1024 * 1024
+#: Flushes between two scans of all customers.
+_FLUSHES_PER_SCAN = 10
+#: The most conversations and customers in memory between two flushes: some 2 kB and 350 bytes each.
+_MAX_CONVERSATIONS, _MAX_CUSTOMERS = 20_000, 40_000
+#: The most dead letters, and bytes of them, in the result; all are counted.
+_MAX_DEAD_LETTERS, _MAX_DEAD_LETTER_BYTES = 10_000, 64 * 1024 * 1024
 
 
 class _Read(msgspec.Struct, gc=False):
-    """A record read from a file, and the number of its line. There are millions: what all have alike is the class's."""
+    """A record read from a file, and its line number. There are millions: common values are attributes of the class."""
 
     value: bytes
     offset: int
     topic: ClassVar[str]
     partition: ClassVar[int] = 0
-    #: When it was published is not known; it decides only which times cannot be true.
+    #: The time of publishing is unknown; it decides only which times are impossible.
     timestamp: ClassVar[int] = _FAR_FUTURE_MS
     key: ClassVar[None] = None
     headers: ClassVar[tuple[()]] = ()
@@ -76,7 +76,7 @@ _READ: dict[Kind, type[_Read]] = {"contact": _ReadContact, "agent": _ReadAgent, 
 
 
 class Part:
-    """The records of a piece of a file that one stage takes, and their events."""
+    """The records of a piece of a file for one stage, and their events."""
 
     __slots__ = ("events", "records")
 
@@ -86,13 +86,13 @@ class Part:
 
 
 class Piece:
-    """Events of a file that stand together, decoded, by the stages that take them; to be filled, added and cleared again and again."""
+    """Consecutive decoded events of a file, by stage; reusable: filled, added and cleared."""
 
     def __init__(self) -> None:
         self.parts = [Part() for _ in _READ]
-        #: when the last of them occurred
+        #: time of the latest event
         self.last_ms: int | None = None
-        #: kind → what takes an event, its JSON and the number of its line
+        #: kind → functions that add an event and its record, and the record's class
         self.taking: dict[Kind, tuple[Callable[[Any], None], Callable[[Any], None], type[_Read]]] = {
             kind: (part.events.append, part.records.append, read) for part, (kind, read) in zip(self.parts, _READ.items(), strict=True)
         }
@@ -106,12 +106,12 @@ class Piece:
         self.note(event.occurred_ms)
 
     def note(self, occurred_ms: int) -> None:
-        """Take note that an event occurred then."""
+        """Record the time of an event."""
         if self.last_ms is None or occurred_ms > self.last_ms:
             self.last_ms = occurred_ms
 
     def clear(self) -> None:
-        """Be empty again."""
+        """Remove all events."""
         self.last_ms = None
         for part in self.parts:
             part.events.clear()
@@ -119,14 +119,13 @@ class Piece:
 
 
 class Replay:
-    """Takes canonical events as JSON and returns the figures of all of them.
+    """Counts canonical events as JSON and returns the figures of all of them.
 
-    Events are taken in the order they are added. ``published_ms`` is the time of publishing that a live stream would
-    have stamped; it decides only which times cannot be true. ``file`` is what origins of lines begin with, and
-    ``on_dead_letter`` is called with each dead letter when it is known: the result holds only so many of them. With
-    ``figures_only`` trailing windows are not computed, and ``latest`` holds records of customers alone: half the work, and no memory
-    that grows with the length of the file. What is over is then in a temporary file until ``close``; without ``intervals`` there are
-    none in the result, and their sums need not be kept.
+    Events are counted in the order in which they are added. ``published_ms`` is the time of publishing that a live stream would have
+    stamped; it decides only which times are impossible. ``file`` begins the origins of lines. ``on_dead_letter`` is called with each
+    dead letter at once: the result holds only a limited number. With ``figures_only`` trailing windows are not computed, and ``latest``
+    holds only records of customers: half the work, and memory does not grow with the length of the file. Ended conversations are then
+    in a temporary file until ``close``. Without ``intervals`` the result has none, and their sums are not stored.
     """
 
     def __init__(
@@ -143,9 +142,9 @@ class Replay:
         self._file = file
         self._on_dead_letter = on_dead_letter
 
-        # A file is counted to its end, and its reader sees what could not be used.
+        # A file is counted to its end, and its dead letters are in the result.
         no_limits = DeadLetterLimits(max_run=None, max_ratio=None)
-        # One partition here stands for all there are live, and a source may reach its limits on each of them.
+        # One partition here represents all partitions of a live stream, each with its own limits.
         limits = _for_all_partitions(configuration.source_limits, topic("contact-events.v1").partitions)
         configuration = configuration.model_copy(update={"dead_letters": no_limits, "source_limits": limits})
 
@@ -160,10 +159,10 @@ class Replay:
             (_AGENTS, self._agents),
             (_CUSTOMERS, self._customer_events),
         )
-        for each in (self._contacts, self._agents, self._customer_events):
-            # What is read twice costs as much as all else of reading.
-            each._decode, each._usual = self._noting(each._decode), None  # noqa: SLF001
-        self._spill, self._places = Spill(), 0
+        for track in (self._contacts, self._agents, self._customer_events):
+            # Reading an event twice would double the cost of reading.
+            track._decode, track._usual = self._with_times(track._decode), None  # noqa: SLF001
+        self._spill, self._spilled_scopes = Spill(), 0
         customers = CustomerTopics(_PANES, 1, _FACTS, 1, _LINKS, _CONTACTS, 1)
         self._links, self._customers = CustomerLinkStage(configuration, customers), CustomerStage(0, configuration, customers)
         self._rollup = RollUpStage(
@@ -178,37 +177,37 @@ class Replay:
             for slices in (self._agents.tracker.slices, self._customer_events.tracker.slices):
                 slices.emit_differences()
             self._contacts.tracker.conversations.frozen = ConversationRows(self._spill)
-            self._customers.tracker.customers.keep_few(_MOST_CUSTOMERS, CustomerRows(self._spill))
+            self._customers.tracker.customers.keep_few(_MAX_CUSTOMERS, CustomerRows(self._spill))
         self._pending: dict[str, list[Any]] = {_CONTACTS: [], _AGENTS: [], _CUSTOMERS: []}
         self._waiting = self._offset = self._flushes = 0
         self._last_ms: int | None = None
         self._dead: list[dict[str, Any]] = []
         self._dead_bytes = 0
-        #: reason → how many dead letters
+        #: reason → number of dead letters
         self.dead_letters: Counter[str] = Counter()
-        #: key → last published record, as the latest topic has it
+        #: key → last published record, as in the latest topic
         self.latest: dict[str, dict[str, Any]] = {}
 
     def _cells_of(self, state: ScopeState) -> tuple[BatchCells, BatchCells]:
-        """Return what keeps the cells of a scope, by offer (of people by outcome) and by outcome: most are asked for their sum alone."""
-        of_interest = self._intervals and state.scope.startswith("queue:")
-        # Of days a change of the FAQ is judged by; and whether a cell is staffed already, it says itself.
+        """Return the cells of a scope by offer (of agents by outcome) and by outcome; of most scopes only the sum is read."""
+        needs_cells = self._intervals and state.scope.startswith("queue:")
+        # Changes of the FAQ are judged by days; a staffed cell states that itself.
         by_day = bool(self._configuration.faq_changes) and state.scope.startswith("total:")
         return (
-            BatchCells(self._cell_rows() if of_interest or by_day or state.fixed_per_hour else None),
-            BatchCells(self._cell_rows() if of_interest else None),
+            BatchCells(self._cell_rows() if needs_cells or by_day or state.fixed_per_hour else None),
+            BatchCells(self._cell_rows() if needs_cells else None),
         )
 
     def _cell_rows(self) -> CellRows:
-        self._places += 1
-        return CellRows(self._spill, self._places)
+        self._spilled_scopes += 1
+        return CellRows(self._spill, self._spilled_scopes)
 
     def close(self) -> None:
-        """Give up what is in a temporary file; intervals that have not been taken by then are gone."""
+        """Delete the temporary file, with all intervals that were not read."""
         self._spill.close()
 
-    def _noting(self, decode: Callable[[bytes | None], Any]) -> Callable[[bytes | None], Any]:
-        """Return a decoder that also keeps up when the last event occurred."""
+    def _with_times(self, decode: Callable[[bytes | None], Any]) -> Callable[[bytes | None], Any]:
+        """Return a decoder that also records the time of the latest event."""
 
         def decode_and_note(value: bytes | None) -> Any:
             event = decode(value)
@@ -218,7 +217,7 @@ class Replay:
         return decode_and_note
 
     def add(self, value: bytes | None, kind: Kind, *, published_ms: int | None = None, origin: str | None = None) -> None:
-        """Take one event; what cannot be used becomes a dead letter named by ``origin``."""
+        """Count one event; a rejected one becomes a dead letter named by ``origin``."""
         name = _READ[kind].topic
         self._offset += 1
         at = _FAR_FUTURE_MS if published_ms is None else published_ms
@@ -228,7 +227,7 @@ class Replay:
         self._count(1)
 
     def add_piece(self, piece: Piece) -> None:
-        """Take a piece of the file whose events have been decoded; cheaper than one by one."""
+        """Count a piece of the file with decoded events; faster than one by one."""
         number = 0
         for (name, stage), part in zip(self._stages, piece.parts, strict=True):
             if part.events:
@@ -246,7 +245,7 @@ class Replay:
 
     @property
     def last_ms(self) -> int | None:
-        """When the last event occurred that could be read, in ms."""
+        """Time of the latest readable event, in ms."""
         if self._waiting:
             self._work_off()
         return self._last_ms
@@ -260,18 +259,18 @@ class Replay:
         records, self._pending[name] = self._pending[name], []
         stage.process(records)
 
-    def reject(self, letter: dict[str, Any]) -> None:
-        """Take note of what is no event: ``origin``, ``reason``, ``detail`` and ``bytes`` (base64)."""
-        self.dead_letters[letter["reason"]] += 1
+    def reject(self, dead_letter: dict[str, Any]) -> None:
+        """Record a dead letter: ``origin``, ``reason``, ``detail`` and ``bytes`` (base64)."""
+        self.dead_letters[dead_letter["reason"]] += 1
         if self._on_dead_letter is not None:
-            self._on_dead_letter(letter)
-        size = len(letter["bytes"])
-        if len(self._dead) < _KEPT_LETTERS and self._dead_bytes + size <= _KEPT_LETTER_BYTES:
-            self._dead.append(letter)
+            self._on_dead_letter(dead_letter)
+        size = len(dead_letter["bytes"])
+        if len(self._dead) < _MAX_DEAD_LETTERS and self._dead_bytes + size <= _MAX_DEAD_LETTER_BYTES:
+            self._dead.append(dead_letter)
             self._dead_bytes += size
 
     def heartbeat(self, source: str, at_ms: int) -> None:
-        """Say for a source that nothing at or before an instant is still to come."""
+        """Add a heartbeat: the source is complete through an instant."""
         at = format_ms(at_ms)
         beat = (
             f'{{"event_id":"heartbeat-{source}-{at_ms}","type":"source.heartbeat","occurred_at":"{at}","received_at":"{at}",'
@@ -288,33 +287,33 @@ class Replay:
             self._flush(stage)
         self._flushes += 1
         if self._figures_only:
-            self._contacts.tracker.freeze(_MOST_CONVERSATIONS)
+            self._contacts.tracker.freeze(_MAX_CONVERSATIONS)
             self._customers.tracker.flush()
             self._customers.tracker.pass_over_rows()
             self._rollup.rollup.advance()
-            if self._flushes % _FLUSHES_A_LOOK == 0:
-                # Customers who count nowhere any more are forgotten then.
+            if self._flushes % _FLUSHES_PER_SCAN == 0:
+                # Customers who no longer count are removed then.
                 self._publish_customers()
 
     def _flush(self, stage: TrackStage) -> None:
         if self._figures_only:
-            self._pass_on(stage.pass_on(self._rollup.rollup.add, self._tell))
+            self._pass_on(stage.pass_on(self._rollup.rollup.add, self._apply_fact))
         else:
             self._pass_on(stage.collect().outputs)
 
-    def _tell(self, fact: dict[str, Any]) -> None:
-        """Let customers know something."""
+    def _apply_fact(self, fact: dict[str, Any]) -> None:
+        """Apply a fact to the state of customers or links."""
         (self._links if fact["kind"] == "link" else self._customers).tracker.apply(fact)
 
     def _publish(self) -> None:
-        """Compute the windows, once: what a live worker publishes between is asked for by none here."""
+        """Compute the windows once: the intermediate records of a live worker are not needed."""
         self._publish_customers()
         if not self._figures_only:
             for output in self._rollup.collect().outputs:
                 self._take_latest(output.topic, output.key, output.value)
 
     def _publish_customers(self) -> None:
-        # Links become families, families are heard of, and what customers come to is known then.
+        # The first pass publishes families of links, the second the customers' figures with them.
         for _ in range(2):
             self._pass_on(self._links.collect().outputs)
             self._pass_on(self._customers.pass_on())
@@ -325,7 +324,7 @@ class Replay:
                 self.latest[key] = record
 
     def _days(self) -> Iterator[dict[str, Any]]:
-        """Yield the records by which changes of the FAQ are judged."""
+        """Yield the records that judge changes of the FAQ."""
         if not self._figures_only:
             yield from self.latest.values()
         elif self._configuration.faq_changes:
@@ -350,12 +349,12 @@ class Replay:
                 self.latest[key.decode()] = orjson.loads(value)
 
     def finish(self, until_ms: int | None = None, sources: Iterable[str] = ("replay",)) -> dict[str, Any]:
-        """Return the figures as of an instant, by default of the last event, having taken note that no event is missing before it."""
+        """Return the figures as of an instant, by default of the last event; all earlier events count as received."""
         result = self.figures(until_ms, sources)
         return {name: [*value] if name in STREAMED else value for name, value in result.items()}
 
     def figures(self, until_ms: int | None = None, sources: Iterable[str] = ("replay",)) -> dict[str, Any]:
-        """Return the same, but what ``STREAMED`` names as iterators: there may be far more of it than fits into memory."""
+        """Return the same, with iterators for the parts in ``STREAMED``, which may not fit into memory."""
         self._work_off()
         received = [t.watermark.received_through for t in (self._contacts.tracker, self._agents.tracker) if t.watermark.received_through]
         as_of = until_ms if until_ms is not None else max(received, default=None)
@@ -364,7 +363,7 @@ class Replay:
                 self.heartbeat(source, as_of)
             self._work_off()
         self._publish()
-        figures = ReplayFigures(self._configuration, self._rollup.rollup).told(intervals=self._intervals)
+        figures = ReplayFigures(self._configuration, self._rollup.rollup).document(intervals=self._intervals)
         now = figures.pop("now")
         return {
             "as_of": None if as_of is None else format_ms(as_of),
@@ -379,33 +378,36 @@ class Replay:
         }
 
 
-#: Parts of the figures that ``Replay.figures`` gives one by one.
+#: Parts of the figures that ``Replay.figures`` returns as iterators.
 STREAMED = frozenset({"intervals"})
 
 
 def _definitions(configuration: Configuration) -> dict[str, Any]:
-    """Return what stands under ``service_level``, and every version of every named definition."""
-    versions = {f"{name}@{each.version}": each for name, every in configuration.definitions.items() for each in every}
-    return {name: each.model_dump(mode="json") for name, each in {"service_level": configuration.service_level, **versions}.items()}
+    """Return the definition under ``service_level``, and every version of every named definition."""
+    versions = {
+        f"{name}@{definition.version}": definition for name, definitions in configuration.definitions.items() for definition in definitions
+    }
+    definitions = {"service_level": configuration.service_level, **versions}
+    return {name: definition.model_dump(mode="json") for name, definition in definitions.items()}
 
 
-def _line_of(letter: dict[str, Any]) -> int:
-    """Return the line that a dead letter stood in; 0 if its origin names none."""
-    number = letter["origin"].rpartition(":")[2]
+def _line_of(dead_letter: dict[str, Any]) -> int:
+    """Return the line number of a dead letter; 0 if its origin names none."""
+    number = dead_letter["origin"].rpartition(":")[2]
     return int(number) if number.isdecimal() else 0
 
 
 def _for_all_partitions(limits: SourceLimits, partitions: int) -> SourceLimits:
-    """Return so many times the limits that count something; limits that are shares stay."""
+    """Return the limits with counts multiplied by the partitions; shares do not change."""
     counted = [name for name in SourceLimits.model_fields if name.startswith(("max_new_", "max_contact", "max_people"))]
     return limits.model_copy(update={name: limit * partitions for name in counted if (limit := getattr(limits, name))})
 
 
 def _dead_letter(value: bytes | None, headers: Sequence[tuple[str, bytes]], file: str) -> dict[str, Any]:
-    found = {name: content.decode(errors="replace") for name, content in headers}
+    texts = {name: content.decode(errors="replace") for name, content in headers}
     return {
-        "origin": found.get("origin", f"{file}:{found.get('dead-letter-original-offset')}"),
-        "reason": found.get("dead-letter-reason"),
-        "detail": found.get("dead-letter-detail"),
+        "origin": texts.get("origin", f"{file}:{texts.get('dead-dead_letter-original-offset')}"),
+        "reason": texts.get("dead-letter-reason"),
+        "detail": texts.get("dead-letter-detail"),
         "bytes": base64.b64encode(value or b"").decode(),
     }

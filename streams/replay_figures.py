@@ -1,4 +1,4 @@
-"""What a replay says at its end: totals, queues, teams, intervals and what goes on, from the sums of the whole input."""
+"""Figures of a replay at its end: totals, queues, teams, intervals and current state, from the sums of the entire input."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ if TYPE_CHECKING:
 
 __all__ = ["ReplayFigures"]
 
-#: What a record of now says of itself, and not of what goes on.
-_SAYS_WHERE = frozenset({"kind", "source_topic", "source_partition", "scope", "channel", "expires"})
+#: Fields of a record of now that identify it and are no figures.
+_IDENTITY_FIELDS = frozenset({"kind", "source_topic", "source_partition", "scope", "channel", "expires"})
 #: Figures that mean nothing when channels are mixed.
 _PER_CHANNEL = tuple(kpi.id for kpi in KPIS if kpi.per_channel)
 _NOTHING: dict[str, Any] = {"value": None, "numerator": 0, "denominator": 0, "coverage": None}
 
 
 class ReplayFigures:
-    """The figures of everything that a roll-up has taken in, as of its end."""
+    """The figures of everything that a roll-up has counted, as of its end."""
 
     def __init__(self, configuration: Configuration, rollup: RollUp) -> None:
         self._rollup = rollup
-        #: scope and channel → the sums of the whole input
-        self._whole: dict[ScopeKey, Counts] = {place: state.cells.total() for place, state in rollup.scopes.items()}
-        lasting = permanent_scope_keys(configuration)
-        there = [state for place, state in rollup.scopes.items() if place in lasting or self._holds_anything(state)]
-        self._states = sorted(there, key=lambda state: (state.scope, state.channel or ""))
+        #: scope and channel → the sums of the entire input
+        self._total_sums: dict[ScopeKey, Counts] = {scope_key: state.cells.total() for scope_key, state in rollup.scopes.items()}
+        permanent = permanent_scope_keys(configuration)
+        states = [state for scope_key, state in rollup.scopes.items() if scope_key in permanent or self._has_counts(state)]
+        self._states = sorted(states, key=lambda state: (state.scope, state.channel or ""))
 
-    def told(self, *, intervals: bool) -> dict[str, Any]:
-        """Return all of them; intervals as an iterator, for there may be far more than fits into memory."""
+    def document(self, *, intervals: bool) -> dict[str, Any]:
+        """Return all figures; intervals as an iterator, for they may not fit into memory."""
         return {
             "totals": self._totals(),
             "queues": self._by_queue(),
@@ -55,13 +55,13 @@ class ReplayFigures:
             "now": [self._now(state) for state in self._states if not state.about_people or state.now],
         }
 
-    def _holds_anything(self, state: ScopeState) -> bool:
-        """Say whether a scope counts: of one that was there for a moment it depends on when it was looked at whether it was seen."""
-        goes_on = any(value for told in state.now.values() for name, value in told.items() if name not in _SAYS_WHERE)
-        return goes_on or any(self._sums(state).values())
+    def _has_counts(self, state: ScopeState) -> bool:
+        """Return whether a scope counts: whether a short-lived one was seen depends on the time of the flush."""
+        is_active = any(value for record in state.now.values() for name, value in record.items() if name not in _IDENTITY_FIELDS)
+        return is_active or any(self._sums(state).values())
 
     def _sums(self, state: ScopeState) -> Counts:
-        return self._whole[state.scope, state.channel]
+        return self._total_sums[state.scope, state.channel]
 
     def _totals(self) -> dict[str, Any]:
         contacts = [state for state in self._states if state.scope == "total:all" and not state.about_people]
@@ -98,46 +98,46 @@ class ReplayFigures:
                 yield name, state.channel, state
 
     def _by_queue(self) -> dict[str, Any]:
-        found: dict[str, Any] = {}
+        by_queue: dict[str, Any] = {}
         for name, channel, state in self._of_queues():
-            found.setdefault(name, {})[channel] = self._figures(state)["kpis"]
-        return found
+            by_queue.setdefault(name, {})[channel] = self._figures(state)["kpis"]
+        return by_queue
 
     def _figures(self, state: ScopeState) -> dict[str, Any]:
-        """Return the figures of the whole input, judged as of its end."""
+        """Return the figures of the entire input, judged as of its end."""
         return self._rollup.figures(state, self._sums(state), self._rollup.as_of or 0, trailing=False)
 
     def _by_label(self) -> dict[str, Any]:
-        """Return by channel of the total what happened by reason and category."""
+        """Return the total's figures by reason and category, by channel."""
         contacts = [state for state in self._states if state.scope == "total:all" and state.channel is not None]
-        found = {state.channel or "": figures_by_label(self._sums(state)) for state in contacts}
-        return {channel: labels for channel, labels in found.items() if labels}
+        by_channel = {state.channel or "": figures_by_label(self._sums(state)) for state in contacts}
+        return {channel: labels for channel, labels in by_channel.items() if labels}
 
     def _by_definition(self) -> dict[str, Any]:
-        """Return, by queue and channel, what judges it and what the definitions beside that give; queues with several alone."""
-        found: dict[str, Any] = {}
+        """Return, by queue and channel, the judging definition and the figures of the others; only queues with several definitions."""
+        by_queue: dict[str, Any] = {}
         for name, channel, state in self._of_queues():
             figures = self._figures(state)
             if "by_definition" in figures:
                 judged = {"judged_by": figures["definitions"]["service_level"], "beside": figures["by_definition"]}
-                found.setdefault(name, {})[channel] = judged
-        return found
+                by_queue.setdefault(name, {})[channel] = judged
+        return by_queue
 
     def _intervals(self) -> Iterator[dict[str, Any]]:
         for state in self._states:
             if state.scope.startswith("queue:"):
-                # Of one queue at a time they are in memory.
-                kept = state.cells, state.outcome_cells
-                state.cells, state.outcome_cells = (cells.read_back() for cells in kept)
+                # Only one queue's cells are in memory at a time.
+                spilled = state.cells, state.outcome_cells
+                state.cells, state.outcome_cells = (cells.read_back() for cells in spilled)
                 try:
                     yield from self._intervals_of(state)
                 finally:
-                    state.cells, state.outcome_cells = kept
+                    state.cells, state.outcome_cells = spilled
 
     def _intervals_of(self, state: ScopeState) -> Iterator[dict[str, Any]]:
         rollup, dated = self._rollup, self._rollup.dated
         for name, span in sorted({window for cell in state.cells for window in dated.windows(state, cell)}):
-            if name != "day" and span.start_ms <= (rollup.as_of or 0):  # what is forecast is told when its time comes
+            if name != "day" and span.start_ms <= (rollup.as_of or 0):  # later intervals hold forecasts only
                 sums = state.cells.sums(span)
                 figures = rollup.figures(state, sums, span.start_ms, trailing=False)
                 figures["kpis"].update(dated.forecasts(state, span, sums, over=rollup.is_over(span)))

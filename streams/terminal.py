@@ -1,4 +1,4 @@
-"""What commands print, without anything that a terminal would obey."""
+"""Output of commands without terminal control sequences."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ __all__ = ["Harmless"]
 
 
 class Harmless(io.TextIOBase):
-    """A stream of text in front of another one; bytes written to its ``buffer`` pass as they are."""
+    """A text stream that filters for another one; bytes written to its ``buffer`` pass unchanged."""
 
     def __init__(self, stream: IO[str]) -> None:
         """Write to ``stream``."""
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Write a text; a line may be begun anew, as what is counted up is shown."""
+        """Write a text; a carriage return may restart the line, as progress output does."""
         inner = text.strip("\r")
         begin, _, end = text.partition(inner) if inner else ("", "", text)
         self._stream.write(f"{begin}{harmless(inner)}{end}")
@@ -33,16 +33,16 @@ class Harmless(io.TextIOBase):
         return self._stream.fileno()
 
     def isatty(self) -> bool:
-        """Say whether the other stream is a terminal."""
+        """Return whether the other stream is a terminal."""
         return self._stream.isatty()
 
     def writable(self) -> bool:
-        """Say that it takes text."""
+        """Return True: it accepts text."""
         return True
 
     def close(self) -> None:
-        """Leave the other stream open: it is not ours."""
+        """Leave the other stream open: this class does not own it."""
 
     def __getattr__(self, name: str) -> Any:
-        """Return what else the other stream has, such as its ``buffer``."""
+        """Return another attribute of the other stream, such as its ``buffer``."""
         return getattr(self._stream, name)

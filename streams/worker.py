@@ -1,4 +1,4 @@
-"""The worker: track and roll up, put together from the topic list and the configuration."""
+"""The worker: the flows of track and roll up, built from the topic list and the configuration."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ __all__ = ["FLOWS", "KafkaUnusableError", "WorkerSettings", "create_topics", "fl
 
 logger = logging.getLogger(__name__)
 
-#: Meanwhile nothing is counted.
+#: Counting waits for the audit record.
 _RECORDED_WITHIN_SECONDS = 3.0
 #: The flows of a worker by name.
 FLOWS = ("track-contacts", "track-agents", "track-customer-events", "customer-links", "customers", "customers-before", "roll-up")
@@ -53,7 +53,7 @@ FLOWS = ("track-contacts", "track-agents", "track-customer-events", "customer-li
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerSettings:
-    """What a worker is told beside the configuration."""
+    """Settings of a worker beside the configuration."""
 
     bootstrap: str
     prefix: str = DEFAULT_PREFIX
@@ -62,17 +62,17 @@ class WorkerSettings:
     host: str = "127.0.0.1"
     #: Port of /metrics and the health pages; 0 takes a free one, None serves none.
     port: int | None = None
-    #: How these are reached.
+    #: Settings of that HTTP server.
     listening: Listening = field(default_factory=Listening)
     flush_interval_seconds: float = 0.2
-    #: How what is published is packed, as ``EngineSettings.compression``.
+    #: Compression of published records, as ``EngineSettings.compression``.
     compression: str | None = None
     #: Passed to every aiokafka client, as ``EngineSettings.client_options``; may hold a password.
     client_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 def flows(configuration: Configuration, prefix: str, app_id: str, counters: Mapping[str, StageCounters]) -> list[Flow]:
-    """Return what a worker runs: a flow a source topic."""
+    """Return the flows that a worker runs, one per source topic."""
     panes, latest, alerts_latest = topic("queue-panes.v1"), topic("queue-metrics-latest.v1"), topic("alerts-latest.v1")
     agents_latest = topic("agent-metrics-latest.v1")
     contacts, agents, customers = topic("contact-events.v1"), topic("agent-events.v1"), topic("customer-events.v1")
@@ -86,7 +86,7 @@ def flows(configuration: Configuration, prefix: str, app_id: str, counters: Mapp
             dead_letters=topic(source.dead_letters or "").full_name(prefix),
             consumer_group=app_id,
             now_ms=now_ms,
-            # No figure about customers needs the agents.
+            # No figure about customers needs agents.
             customer_facts="" if source is agents else facts.full_name(prefix),
             customer_partitions=facts.partitions,
             customer_links=links.full_name(prefix),
@@ -161,7 +161,7 @@ def flows(configuration: Configuration, prefix: str, app_id: str, counters: Mapp
         Flow(
             name="roll-up",
             source=panes.full_name(prefix),
-            restore=tuple(each.full_name(prefix) for each in (latest, agents_latest, alerts_latest, panes)),
+            restore=tuple(restored.full_name(prefix) for restored in (latest, agents_latest, alerts_latest, panes)),
             flushes_second=True,
             stage_factory=lambda p: RollUpStage(p, configuration, roll_up, counters["roll-up"]),
         ),
@@ -169,17 +169,17 @@ def flows(configuration: Configuration, prefix: str, app_id: str, counters: Mapp
 
 
 class KafkaUnusableError(Exception):
-    """Kafka does not answer, or refuses what the worker needs at its start; the message says where, why and what to do."""
+    """Kafka does not answer, or refuses what the worker needs at its start; the message states where, why and what to do."""
 
 
 def run(settings: WorkerSettings, configuration: Configuration, file: ConfigurationFile | None = None) -> NoReturn:
     """Create missing topics, then track and roll up until SIGTERM or SIGINT.
 
-    When ``file`` becomes another valid configuration, the worker flushes, stops, and starts again in place, as the same process: state is
-    restored as after any restart, and neither a supervisor nor, with static membership, the group takes note of it.
+    When ``file`` becomes another valid configuration, the worker flushes, stops, and restarts in place, as the same process: state is
+    restored as after any restart, and neither a supervisor nor, with static membership, the group notices it.
 
     Raises:
-        KafkaUnusableError: nothing can begin; a supervisor tries again.
+        KafkaUnusableError: the worker cannot start; a supervisor tries again.
         PartitionMismatchError, TopicCreationError: as ``create_topics``.
     """
     collect_seldom()
@@ -187,7 +187,7 @@ def run(settings: WorkerSettings, configuration: Configuration, file: Configurat
     try:
         asyncio.run(create_topics(settings.bootstrap, settings.prefix, settings.replication, **settings.client_options))
     except (KafkaError, OSError, TimeoutError) as error:
-        message = f"Kafka at {settings.bootstrap} cannot be used: {error!r}. Start it, or say with --bootstrap where it is."
+        message = f"Kafka at {settings.bootstrap} cannot be used: {error!r}. Start it, or set its address with --bootstrap."
         raise KafkaUnusableError(message) from error
     app_id = f"{settings.prefix}.worker"
     engine = EngineSettings(
@@ -232,7 +232,7 @@ def run(settings: WorkerSettings, configuration: Configuration, file: Configurat
 
 
 def _record_change(settings: WorkerSettings, file: ConfigurationFile, taken: Taken) -> None:
-    """Put on record that this worker counts by another configuration from now on; where Kafka does not take it, the log says so."""
+    """Record in the audit that this worker now counts by another configuration; log a warning where Kafka refuses it."""
     about = AuditObject(
         file=file.path.name, hash_before=configuration_hash(file.running), hash_after=configuration_hash(taken.configuration)
     )
@@ -246,31 +246,31 @@ def _record_change(settings: WorkerSettings, file: ConfigurationFile, taken: Tak
 
 
 class _Succession:
-    """The same process started again with another configuration; not if somebody has asked it to end meanwhile."""
+    """Restarts the same process with another configuration, unless an operator has stopped it meanwhile."""
 
     def __init__(self) -> None:
-        #: What is to be run with; None: nothing else.
+        #: The next configuration; None: no restart.
         self.taken: Taken | None = None
 
     def begin(self, taken: Taken) -> None:
         """Flush and stop, so that ``complete`` is reached."""
         if self.taken is None:
-            logger.info("The configuration has changed: stopping, to start again with %s.", configuration_hash(taken.configuration))
+            logger.info("The configuration has changed: restarting with %s.", configuration_hash(taken.configuration))
             self.taken = taken
             os.kill(os.getpid(), signal.SIGTERM)
-            # The engine hears only the first: whoever sends another means it.
-            asyncio.get_running_loop().call_later(0.1, self._heed_others)
+            # The engine handles only the first signal; a second one comes from an operator.
+            asyncio.get_running_loop().call_later(0.1, self._handle_signals)
 
-    def _heed_others(self) -> None:
+    def _handle_signals(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._give_way)
+            loop.add_signal_handler(number, self._cancel)
 
-    def _give_way(self) -> None:
+    def _cancel(self) -> None:
         self.taken = None
 
     def complete(self) -> None:
-        """Put a new process image in the place of this one, if there is a reason."""
+        """Replace this process image by a new one, if a restart was requested."""
         if self.taken is not None:
             hand_over(self.taken.text)
             logging.shutdown()

@@ -60,7 +60,7 @@ class TestAsThePipeline:
     @pytest.mark.parametrize(("chunk", "most"), [(40, 3), (1_000_000, 20_000)])
     def test_figures_only(self, seed: int, chunk: int, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
         """Asked for figures at the end alone, in chunks of any size, with little in memory, a replay says the same, less what it omits."""
-        for name, number in (("_CHUNK", chunk), ("_FLUSHES_A_LOOK", 3), ("_MOST_CONVERSATIONS", most), ("_MOST_CUSTOMERS", most)):
+        for name, number in (("_CHUNK", chunk), ("_FLUSHES_PER_SCAN", 3), ("_MAX_CONVERSATIONS", most), ("_MAX_CUSTOMERS", most)):
             monkeypatch.setattr(f"streams.replay.{name}", number)
         world = random_world(seed)
         _, expected = replayed(world)
@@ -92,7 +92,7 @@ class TestAsThePipeline:
 
     def test_dead_letters_are_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """All are counted and passed on; the result has the first of them."""
-        monkeypatch.setattr("streams.replay._KEPT_LETTERS", 3)
+        monkeypatch.setattr("streams.replay._MAX_DEAD_LETTERS", 3)
         passed: list[dict[str, Any]] = []
         replay = Replay(CONFIGURATION, file="f", on_dead_letter=passed.append)
         for number in range(1, 11):

@@ -49,7 +49,7 @@ def take(replay: Replay, told: Iterable[Emission]) -> None:
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a replay flush often and keep little."""
-    for name, value in (("_CHUNK", 500), ("_MOST_CONVERSATIONS", 60), ("_MOST_CUSTOMERS", 40), ("_FLUSHES_A_LOOK", 2)):
+    for name, value in (("_CHUNK", 500), ("_MAX_CONVERSATIONS", 60), ("_MAX_CUSTOMERS", 40), ("_FLUSHES_PER_SCAN", 2)):
         monkeypatch.setattr(f"streams.replay.{name}", value)
 
 
@@ -113,9 +113,9 @@ def test_customers_outside_of_memory_count_the_same(seed: int, monkeypatch: pyte
     """With four customers in memory, and links among the others, days, months and cohorts are those with all in memory."""
     configuration, events, until_ms = customer_world(seed)
     monkeypatch.setattr("streams.replay._CHUNK", 10)
-    monkeypatch.setattr("streams.replay._MOST_CUSTOMERS", 4)
+    monkeypatch.setattr("streams.replay._MAX_CUSTOMERS", 4)
     found = counted(configuration, events, until_ms)
-    monkeypatch.setattr("streams.replay._MOST_CUSTOMERS", 40_000)
+    monkeypatch.setattr("streams.replay._MAX_CUSTOMERS", 40_000)
     assert found == counted(configuration, events, until_ms)
     assert found["customers"]
 
@@ -136,7 +136,7 @@ def test_a_full_disk_is_said() -> None:
     try:
         spill.database.execute("PRAGMA max_page_count = 20")
         rows = ConversationRows(spill)
-        with pytest.raises(SpillError, match=r"cannot be kept in .*disk is full.*TMPDIR"):
+        with pytest.raises(SpillError, match=r"cannot be written to .*disk is full.*TMPDIR"):
             rows.put((f"c{number}", Unread((b"x" * 500,), 1, number, None, number, has_customer=False)) for number in range(1_000))
     finally:
         spill.close()

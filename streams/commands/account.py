@@ -1,4 +1,4 @@
-"""What a command says to the audit: that the account of the operating system that gave it did something."""
+"""Audit records of commands, with the account of the operating system that runs the command."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from schemas.audit import Action, AuditObject, Outcome
     from schemas.operator import OperatorModel
 
-__all__ = ["account", "noted", "ordered"]
+__all__ = ["account", "record_action", "record_and_order"]
 
 
 def account() -> Actor:
-    """Return the account that this process runs as, whatever its environment says; without a name, its number."""
+    """Return the account of this process, ignoring its environment; without a name, its number."""
     number = os.getuid()
     try:
         return Actor(kind="account", name=pwd.getpwuid(number).pw_name)
@@ -36,7 +36,7 @@ def account() -> Actor:
         return Actor(kind="account", name=str(number))
 
 
-async def noted(
+async def record_action(
     args: argparse.Namespace,
     action: Action,
     client_options: Mapping[str, Any],
@@ -47,8 +47,8 @@ async def noted(
 ) -> None:
     """Record an action before it is done.
 
-    Where Kafka does not take the record, it is said on stderr and the action goes on: an account that reaches Kafka needs no command of
-    ours, and one that must act in an emergency must not be held up.
+    Where Kafka refuses the record, stderr shows a warning and the action continues: an account that reaches Kafka could act without this
+    command, and an emergency must not wait.
     """
     record = audit_record(
         action, outcome, actor=account(), instance=instance_of("contact-streams"), at=time.time(), about=about, reason=reason
@@ -60,17 +60,17 @@ async def noted(
         sys.stderr.write(f"contact-streams: this is not in the audit: {why}\n")
 
 
-async def ordered(
+async def record_and_order(
     args: argparse.Namespace, order: OperatorModel, client_options: Mapping[str, Any], action: Action, about: AuditObject
 ) -> int:
-    """Record an order to the workers and give it; return to how many partitions.
+    """Record an order to the workers and publish it; return the number of partitions.
 
     Raises:
-        NoTopicError, TimeoutError, KafkaError, OSError: as ``give_order``; that is recorded too, where it can be.
+        NoTopicError, TimeoutError, KafkaError, OSError: as ``give_order``; the failure is recorded too, where possible.
     """
-    await noted(args, action, client_options, "ordered", about=about, reason=order.why)
+    await record_action(args, action, client_options, "ordered", about=about, reason=order.why)
     try:
         return await give_order(args.bootstrap, args.prefix, order, client_options)
     except Exception:
-        await noted(args, action, client_options, "failed", about=about, reason=order.why)
+        await record_action(args, action, client_options, "failed", about=about, reason=order.why)
         raise

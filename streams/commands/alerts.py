@@ -17,7 +17,7 @@ import yaml
 
 from schemas.times import format_ms, to_ms
 from streams.columns import aligned
-from streams.commands.account import account, noted
+from streams.commands.account import account, record_action
 from streams.commands.common import add_kafka_options, add_log_option, fail, instant, label, write_json
 from streams.commands.kafka_security import kafka_client_options
 from streams.commands.kafka_work import guarded
@@ -217,7 +217,7 @@ async def _acknowledge(args: argparse.Namespace) -> int:
             return fail("no alert that fires has this id: see `contact-streams alerts list`", code=1)
         before = found.actions.acknowledgement(alert.alert_id)
         if before is None:
-            await noted(args, "alert_acknowledged", found.options, about=about_alert(alert), reason=args.note)
+            await record_action(args, "alert_acknowledged", found.options, about=about_alert(alert), reason=args.note)
             await found.write(args, acknowledgement_of(alert, account(), int(time.time() * 1000), args.note))
             sys.stdout.write("Acknowledged.\n")
         else:
@@ -232,7 +232,7 @@ async def _silence(args: argparse.Namespace) -> int:
     async with _tables(args) as found:
         if (refused := too_many_silences(found.actions.silences(now_ms), silence.by)) is not None:
             return fail(refused, code=1)
-        await noted(args, "silence_made", found.options, about=about_silence(silence), reason=args.reason)
+        await record_action(args, "silence_made", found.options, about=about_silence(silence), reason=args.reason)
         await found.write(args, silence)
     sys.stdout.write(f"Silenced until {format_ms(until_ms)}: {silence.silence_id}\n")
     return 0
@@ -243,7 +243,7 @@ async def _unsilence(args: argparse.Namespace) -> int:
         silence = found.actions.silence(args.silence_id)
         if silence is None:
             return fail("there is no such silence: see `contact-streams alerts list`", code=1)
-        await noted(args, "silence_ended", found.options, about=about_silence(silence))
+        await record_action(args, "silence_ended", found.options, about=about_silence(silence))
         await found.write(args, without=[key_of(silence)])
     sys.stdout.write("Ended.\n")
     return 0

@@ -1,4 +1,4 @@
-"""Dead letters on their way back: in order, each once, with the note that they were sent in the same transaction."""
+"""Replay of dead letters: in order, each once, with a note of the replay in the same transaction."""
 
 from __future__ import annotations
 
@@ -25,43 +25,43 @@ if TYPE_CHECKING:
 
     from streams.connectors.dead_letters import DeadLetter, DeadLetterReader, Verdict, Wanted
 
-__all__ = ["Outcome", "Sender", "consider", "group", "send_back"]
+__all__ = ["Outcome", "Sender", "consider", "group", "replay"]
 
-#: A transaction holds so many letters, or so many bytes.
+#: The most dead letters, or bytes, of a transaction.
 _BATCH_RECORDS: Final = 500
 _BATCH_BYTES: Final = 4 * 1024 * 1024
 
-#: How long Kafka may take for one transaction, in seconds; a little longer than Kafka keeps one of ours open.
+#: How long Kafka may take for one transaction, in seconds; a little longer than the transaction timeout.
 _LIMIT_SECONDS: Final = 30.0
 _TRANSACTION_MS: Final = 20_000
 
 #: Between two lines of progress, in seconds.
-_SAY_EVERY: Final = 5.0
+_PROGRESS_SECONDS: Final = 5.0
 
 
 def group(prefix: str) -> str:
-    """Name the consumer group, and the transactional id, of sending back: of two that run at once, the earlier one is fenced."""
+    """Return the consumer group and transactional id of a replay: of two concurrent replays, the earlier one is fenced."""
     return f"{prefix}.dead-letters-replay"
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of the letters that were looked at, or what would."""
+    """The outcome of the dead letters that were read, actual or expected."""
 
     sent: int = 0
     already: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
     impossible: int = 0
-    #: The last letter that was looked at; everything wanted before it is settled.
+    #: The last dead letter that was read; everything wanted before it is decided.
     up_to: str | None = None
     stopped: bool = False
 
     @property
     def seen(self) -> int:
-        """How many letters were looked at."""
+        """The number of dead letters that were read."""
         return self.sent + self.already + self.rejected.total() + self.impossible
 
-    def told(self, verb: str) -> str:
+    def sentence(self, verb: str) -> str:
         """Return it as a sentence."""
         return (
             f"{self.sent:,} {verb}; {self.already:,} were replayed before; {self.rejected.total():,} still rejected "
@@ -71,7 +71,7 @@ class Outcome:
 
 @dataclass(slots=True)
 class Sender:
-    """Writes letters back to where they came from."""
+    """Writes dead letters to their original topics."""
 
     bootstrap: str
     prefix: str
@@ -80,7 +80,7 @@ class Sender:
     _writer: TransactionWriter | None = None
 
     async def start(self) -> None:
-        """Connect, and end what an earlier sender has left open."""
+        """Connect, and end an open transaction of an earlier sender."""
         name = group(self.prefix)
         self._producer = AIOKafkaProducer(
             bootstrap_servers=self.bootstrap,
@@ -88,7 +88,7 @@ class Sender:
             transactional_id=name,
             transaction_timeout_ms=_TRANSACTION_MS,
             max_batch_size=256 * 1024,
-            # What was packed to fit among the dead letters has to fit its own topic too.
+            # A record that fits the dead-letter topic compressed has to fit its own topic too.
             compression_type="gzip",
             retry_backoff_ms=20,
             **self.client_options,
@@ -97,15 +97,15 @@ class Sender:
             await self._producer.start()
         self._writer = TransactionWriter(self._producer, name)
 
-    async def send(self, place: TopicPartition, dead_letters: list[tuple[DeadLetter, bytes | None]], next_offset: int) -> None:
-        """Send letters of a partition and the note of it; both are there when this returns, or neither after a failure."""
+    async def send(self, partition: TopicPartition, dead_letters: list[tuple[DeadLetter, bytes | None]], next_offset: int) -> None:
+        """Replay dead letters of a partition and write the note: both when this returns, or neither after a failure."""
         if self._writer is None:
             raise RuntimeError("Not started.")
         outputs = [_output(dead_letter, value) for dead_letter, value in dead_letters]
         note = ranges([dead_letter.offset for dead_letter, _ in dead_letters])
-        outputs.append(Output(place.topic, place.partition, None, None, ((REPLAYED, note.encode()),)))
+        outputs.append(Output(partition.topic, partition.partition, None, None, ((REPLAYED, note.encode()),)))
         async with asyncio.timeout(_LIMIT_SECONDS):
-            await self._writer.write(self._writer.prepare([Share(place, next_offset, None, [], outputs)]))
+            await self._writer.write(self._writer.prepare([Share(partition, next_offset, None, [], outputs)]))
 
     async def stop(self) -> None:
         """Disconnect; a transaction that failed ends by itself."""
@@ -120,70 +120,70 @@ class Sender:
 def _output(dead_letter: DeadLetter, value: bytes | None) -> Output:
     origin = dead_letter.origin
     if origin is None:
-        raise ValueError(f"{dead_letter.location} never was a record.")
+        raise ValueError(f"{dead_letter.location} was never a record.")
     headers = [(name, content or b"") for name, content in headers_without_ours(dead_letter.headers)]
-    # To the partition that it was in: its neighbors by key are there, and a record without a key finds back too.
+    # To its original partition, where the records of its key are; a record without a key has one as well.
     return Output(origin.topic, origin.partition, dead_letter.key, value, (*headers, (REPLAYED_FROM, dead_letter.location.encode())))
 
 
 async def consider(
-    reader: DeadLetterReader, wanted: Wanted, judge: Judge, *, everything: bool, prefix: str = "", say: Callable[[str], None] | None = None
+    reader: DeadLetterReader, wanted: Wanted, judge: Judge, *, everything: bool, prefix: str = "", show: Callable[[str], None] | None = None
 ) -> Outcome:
-    """Return what would become of the letters, a line about each if asked to; nothing is written."""
+    """Return the expected outcome without writing, and show a line for each dead letter if requested."""
     outcome = Outcome()
-    for place in reader.partitions:
-        replayed = await reader.replayed(place)
-        async for dead_letter in reader.dead_letters(place, wanted.since_ms):
+    for partition in reader.partitions:
+        replayed = await reader.replayed(partition)
+        async for dead_letter in reader.dead_letters(partition, wanted.since_ms):
             if wanted.matches(dead_letter):
                 verdict = None if dead_letter.offset in replayed else judge.judge(dead_letter, _now_ms())
                 _count(outcome, dead_letter, verdict, everything=everything)
-                if say is not None:
+                if show is not None:
                     target = printable(came_from(dead_letter).rpartition("/")[0])
-                    say(f"{short(dead_letter.location, prefix)} → {short(target, prefix)}: {_word(verdict, everything=everything)}")
+                    show(f"{short(dead_letter.location, prefix)} → {short(target, prefix)}: {_text_of(verdict, everything=everything)}")
     return outcome
 
 
-async def send_back(
+async def replay(
     reader: DeadLetterReader, sender: Sender, wanted: Wanted, judge: Judge, *, everything: bool, stop: asyncio.Event
 ) -> Outcome:
-    """Send letters back, partition by partition and in order, until the end or until told to stop.
+    """Replay dead letters, partition by partition and in order, until the end or until ``stop`` is set.
 
-    The reader has to be opened after the sender was started: only then no other sender can still be at work.
+    The reader has to be opened after the sender was started: only then every other sender is fenced.
     """
     outcome = Outcome()
-    said = time.monotonic()
-    for place in reader.partitions:
-        replayed = await reader.replayed(place)
+    shown = time.monotonic()
+    for partition in reader.partitions:
+        replayed = await reader.replayed(partition)
         waiting: list[tuple[DeadLetter, bytes | None]] = []
         size = 0
-        settled = Outcome(up_to=outcome.up_to)
-        async for dead_letter in reader.dead_letters(place, wanted.since_ms):
+        batch = Outcome(up_to=outcome.up_to)
+        async for dead_letter in reader.dead_letters(partition, wanted.since_ms):
             if stop.is_set():
                 break
             if not wanted.matches(dead_letter):
                 continue
             verdict = None if dead_letter.offset in replayed else judge.judge(dead_letter, _now_ms())
-            _count(settled, dead_letter, verdict, everything=everything)
-            if verdict is not None and _goes(verdict, everything=everything):
+            _count(batch, dead_letter, verdict, everything=everything)
+            if verdict is not None and _is_sent(verdict, everything=everything):
                 waiting.append((dead_letter, verdict.value))
                 size += len(verdict.value or b"")
             if len(waiting) >= _BATCH_RECORDS or size >= _BATCH_BYTES:
-                await sender.send(place, waiting, dead_letter.offset + 1)
-                _add(outcome, settled)
-                waiting, size, settled = [], 0, Outcome(up_to=outcome.up_to)
-            if time.monotonic() - said > _SAY_EVERY:
-                said = time.monotonic()
-                sys.stderr.write(f"{outcome.sent:,} replayed, {outcome.seen:,} looked at, up to {outcome.up_to}\n")
+                await sender.send(partition, waiting, dead_letter.offset + 1)
+                _add(outcome, batch)
+                waiting, size, batch = [], 0, Outcome(up_to=outcome.up_to)
+            if time.monotonic() - shown > _PROGRESS_SECONDS:
+                shown = time.monotonic()
+                sys.stderr.write(f"{outcome.sent:,} replayed, {outcome.seen:,} read, up to {outcome.up_to}\n")
         if waiting:
-            await sender.send(place, waiting, waiting[-1][0].offset + 1)
-        _add(outcome, settled)
+            await sender.send(partition, waiting, waiting[-1][0].offset + 1)
+        _add(outcome, batch)
         if stop.is_set():
             outcome.stopped = True
             break
     return outcome
 
 
-def _goes(verdict: Verdict, *, everything: bool) -> bool:
+def _is_sent(verdict: Verdict, *, everything: bool) -> bool:
     return verdict.outcome == "accepted" or (everything and verdict.outcome == "rejected")
 
 
@@ -191,7 +191,7 @@ def _count(outcome: Outcome, dead_letter: DeadLetter, verdict: Verdict | None, *
     outcome.up_to = dead_letter.location
     if verdict is None:
         outcome.already += 1
-    elif _goes(verdict, everything=everything):
+    elif _is_sent(verdict, everything=everything):
         outcome.sent += 1
     elif verdict.outcome == "rejected":
         outcome.rejected[verdict.why.partition(":")[0]] += 1
@@ -207,11 +207,11 @@ def _add(outcome: Outcome, more: Outcome) -> None:
     outcome.up_to = more.up_to
 
 
-def _word(verdict: Verdict | None, *, everything: bool) -> str:
+def _text_of(verdict: Verdict | None, *, everything: bool) -> str:
     if verdict is None:
         return "replayed before"
     if verdict.outcome == "rejected":
-        return f"still rejected: {brief(verdict.why)}" + (", sent all the same" if everything else "")
+        return f"still rejected: {brief(verdict.why)}" + (", replayed anyway" if everything else "")
     return "accepted" if verdict.outcome == "accepted" else f"cannot be replayed: {printable(verdict.why)}"
 
 

@@ -1,4 +1,4 @@
-"""How dead letters are shown to people: nothing that was sent can move the cursor, and values only where they were asked for."""
+"""Dead letters as text: without control characters, and with values only on request."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 __all__ = ["brief", "came_from", "facts", "pages", "printable", "row", "short", "summary"]
 
 _KEY_CHARACTERS: Final = 40
-#: A detail may list all that is permitted; ``show`` and ``--json`` have all of it.
+#: A detail may list everything that is permitted; ``show`` and ``--json`` print all of it.
 _DETAIL_CHARACTERS: Final = 120
 _HEX_WIDTH: Final = 16
-#: What is shown of a value; ``--raw`` gives all.
+#: The shown part of a value; ``--raw`` prints all.
 _SHOWN_BYTES: Final = 64 * 1024
 
 
 def printable(text: str | bytes) -> str:
-    """Return text in which every control or formatting character, and every byte that is no text, is escaped."""
+    """Return text with every control or formatting character, and every undecodable byte, escaped."""
     if isinstance(text, bytes):
         text = text.decode(errors="backslashreplace")
-    return text if text.isprintable() else "".join(each if each.isprintable() else _escaped(each) for each in text)
+    return text if text.isprintable() else "".join(char if char.isprintable() else _escaped(char) for char in text)
 
 
 def _escaped(character: str) -> str:
@@ -34,18 +34,18 @@ def _escaped(character: str) -> str:
 
 
 def brief(text: str) -> str:
-    """Return what fits a line of a reason's detail."""
+    """Return a reason's detail, cut to fit a line."""
     text = printable(text)
     return text if len(text) <= _DETAIL_CHARACTERS else f"{text[: _DETAIL_CHARACTERS - 1]}…"
 
 
 def short(name: str, prefix: str) -> str:
-    """Return a place without the prefix of its topic, as ``show`` takes it."""
+    """Return a location without the prefix of its topic, as ``show`` accepts it."""
     return name.removeprefix(f"{prefix}.") if prefix else name
 
 
 def came_from(dead_letter: DeadLetter) -> str:
-    """Return where a letter's record was, or what its connector read it from."""
+    """Return the original location of a dead letter's record, or what its connector read it from."""
     origin = dead_letter.origin
     if origin is not None:
         return f"{origin.topic}/{origin.partition}/{origin.offset}"
@@ -53,7 +53,7 @@ def came_from(dead_letter: DeadLetter) -> str:
 
 
 def facts(dead_letter: DeadLetter) -> dict[str, Any]:
-    """Return what ``list --json`` says of a letter; its value is not there."""
+    """Return a dead letter for ``list --json``, without its value."""
     origin = dead_letter.origin
     return {
         "topic": dead_letter.topic,
@@ -70,7 +70,7 @@ def facts(dead_letter: DeadLetter) -> dict[str, Any]:
 
 
 def row(dead_letter: DeadLetter, prefix: str) -> str:
-    """Return the line of a letter in a table."""
+    """Return the line of a dead letter in a table."""
     key = "-" if dead_letter.key is None else printable(dead_letter.key)
     if len(key) > _KEY_CHARACTERS:
         key = key[: _KEY_CHARACTERS - 1] + "…"
@@ -84,12 +84,12 @@ def row(dead_letter: DeadLetter, prefix: str) -> str:
 
 def summary(reasons: Mapping[str, int]) -> str:
     """Return counts by reason, the largest first."""
-    ordered = sorted(reasons.items(), key=lambda each: (-each[1], each[0]))
+    ordered = sorted(reasons.items(), key=lambda entry: (-entry[1], entry[0]))
     return ", ".join(f"{printable(reason)} {count:,}" for reason, count in ordered) or "none"
 
 
 def pages(dead_letter: DeadLetter) -> Iterator[str]:
-    """Yield the lines that show one letter whole, as text where it is text and as bytes in hex where it is not."""
+    """Yield the lines that show one dead letter completely, as text or else as bytes in hex."""
     origin = dead_letter.origin
     yield f"place      {dead_letter.location}"
     yield f"refused    {format_ms(dead_letter.at_ms)}"
@@ -103,23 +103,23 @@ def pages(dead_letter: DeadLetter) -> Iterator[str]:
         value = dead_letter.original()
     except IncompleteError as error:
         value = dead_letter.value
-        yield f"value      not whole: {error}"
+        yield f"value      incomplete: {error}"
     if value is None:
         yield "value      none"
         return
     yield f"value      {len(value)} bytes"
     yield from _value(value[:_SHOWN_BYTES])
     if len(value) > _SHOWN_BYTES:
-        yield f"and {len(value) - _SHOWN_BYTES} bytes more: --raw gives all"
+        yield f"and {len(value) - _SHOWN_BYTES} bytes more: --raw prints all"
 
 
 def _value(value: bytes) -> Iterator[str]:
     text = value.decode(errors="ignore")
-    # A character cut in two at the end is no reason for hex.
+    # A character that is cut at the end is no reason for hex.
     if len(value) - len(text.encode()) < 4 and value.startswith(text.encode()):  # noqa: PLR2004 - no character has more bytes
         yield from (f"  {printable(line)}" for line in text.split("\n"))
-        if rest := value[len(text.encode()) :]:
-            yield f"  then {rest.hex(' ')}"
+        if cut := value[len(text.encode()) :]:
+            yield f"  then {cut.hex(' ')}"
         return
     for start in range(0, len(value), _HEX_WIDTH):
         part = value[start : start + _HEX_WIDTH]

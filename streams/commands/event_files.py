@@ -1,4 +1,4 @@
-"""Files of events as commands read them: canonical events, what a mapping makes of any file, an Asterisk queue_log, or a platform's."""
+"""Files of events that commands read: canonical events, any file by a mapping, an Asterisk queue_log, or a platform's export."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ if TYPE_CHECKING:
     from schemas.base import Event
     from streams.connectors.kit.model import Seen
 
-__all__ = ["Notes", "Read", "add_content_options", "canonical_pieces", "letter_of", "read_events"]
+__all__ = ["Notes", "Read", "add_content_options", "canonical_pieces", "dead_letter_of", "read_events"]
 
 #: One event: when it occurred (ms), its JSON, the streams it belongs to, and where it was read.
 Read = tuple[int, bytes, tuple[Kind, ...], str]
 
 
 class Notes(list[str]):
-    """What is to be said of a file at the end."""
+    """Texts to show about a file at the end."""
 
-    #: An event of a mapping came of no row, though its column holds something that no condition names.
+    #: An event of a mapping matched no row, though its column holds a value that no condition names.
     unmatched: bool = False
 
 
@@ -52,19 +52,19 @@ def _types(kinds: tuple[type[Any], ...]) -> frozenset[str]:
     return frozenset(str(kind.model_fields["type"].default) for kind in kinds)
 
 
-#: Which kinds of events each stage of a replay takes, and what reads them; what a source says of itself goes to all of them.
+#: Event types of each stage of a replay, and their decoder; what a source reports of itself goes to all stages.
 _TOPICS: dict[Kind, tuple[frozenset[str], Callable[[bytes], Any]]] = {
     "contact": (_types(CONTACT_KINDS), decode_contact_event),
     "agent": (_types(AGENT_KINDS), decode_agent_event),
     "customer": (_types(CUSTOMER_KINDS), decode_customer_event),
 }
 
-#: Types that all stages take.
+#: Types that all stages count.
 _OF_ALL = frozenset.intersection(*(types for types, _ in _TOPICS.values()))
 
 
 def add_content_options(parser: argparse.ArgumentParser, *, required: bool) -> None:
-    """Declare what a file of events holds."""
+    """Declare options for the content of a file of events."""
     what = parser.add_mutually_exclusive_group(required=required)
     what.add_argument(
         "--connector",
@@ -75,7 +75,7 @@ def add_content_options(parser: argparse.ArgumentParser, *, required: bool) -> N
         "exports, by a name that `contact-streams connectors list` shows",
     )
     what.add_argument(
-        "--mapping", type=Path, metavar="MAPPING", help="mapping file (YAML) that says what the file holds: CSV or JSON of any system"
+        "--mapping", type=Path, metavar="MAPPING", help="mapping file (YAML) that describes the file: CSV or JSON of any system"
     )
     queue_log_options.add_options(parser)
     platform_options.add_setting_options(parser)
@@ -84,7 +84,7 @@ def add_content_options(parser: argparse.ArgumentParser, *, required: bool) -> N
 def read_events(
     args: argparse.Namespace, rejected: list[Rejected], file: Input | None = None, notes: Notes | None = None
 ) -> Generator[Read]:
-    """Yield the events of ``args.file``; what is none goes to ``rejected``, and to ``notes`` what is to be said at the end."""
+    """Yield the events of ``args.file``; append other records to ``rejected``, and texts for the end to ``notes``."""
     file = Input(args.file) if file is None else file
     if args.mapping is not None:
         return _mapped(args, file, rejected, notes)
@@ -95,8 +95,8 @@ def read_events(
     return _platform(args, file, rejected, notes)
 
 
-def letter_of(rejected: Rejected) -> dict[str, Any]:
-    """Return what is no event as a replay takes note of it."""
+def dead_letter_of(rejected: Rejected) -> dict[str, Any]:
+    """Return a rejected record as a dead letter of a replay."""
     return {
         "origin": rejected.origin,
         "reason": rejected.reason,
@@ -106,7 +106,7 @@ def letter_of(rejected: Rejected) -> dict[str, Any]:
 
 
 def _platform(args: argparse.Namespace, file: Input, rejected: list[Rejected], notes: Notes | None) -> Generator[Read]:
-    """Yield what a platform's connector makes of a file, which is read as a whole."""
+    """Yield the events that a platform's connector translates from a file, which is read entirely first."""
     # The default of --source is a queue_log's.
     source = None if args.source == "asterisk" else args.source
     platform = platform_options.platform(args.connector, args, source=source)
@@ -119,19 +119,19 @@ def _platform(args: argparse.Namespace, file: Input, rejected: list[Rejected], n
     for done in translate_each(platform.connector, body, platform.context, origin=file.name, now=now, states=states, site=platform.site):
         rejected += done.rejected
         ignored += done.ignored
-        yield from (_made(event, file.name) for event in done.events)
+        yield from (_read_of(event, file.name) for event in done.events)
     if ignored and notes is not None:
-        notes.append(f"nothing counts of: {', '.join(f'{kind} {count}' for kind, count in sorted(ignored.items()))}")
+        notes.append(f"not counted: {', '.join(f'{kind} {count}' for kind, count in sorted(ignored.items()))}")
 
 
 def _mapped(args: argparse.Namespace, file: Input, rejected: list[Rejected], notes: Notes | None) -> Generator[Read]:
     mapping, mapper = make_mapper(args.mapping)
     with closing(mapped_events(file, mapping, mapper, Summary())) as mapped:
-        for found, origin in mapped:
-            if isinstance(found, Rejected):
-                rejected.append(found)
+        for event, origin in mapped:
+            if isinstance(event, Rejected):
+                rejected.append(event)
             else:
-                yield _made(found, origin)
+                yield _read_of(event, origin)
     if notes is not None:
         notes += mapper.notes()
         notes.unmatched = mapper.is_unmatched
@@ -145,13 +145,13 @@ def _queue_log(args: argparse.Namespace, file: Input, rejected: list[Rejected], 
             if isinstance(outcome, Rejected):
                 rejected.append(outcome)
             else:
-                yield from (_made(event, line.origin) for event in outcome)
+                yield from (_read_of(event, line.origin) for event in outcome)
     if notes is not None:
         notes += parser.notes()
 
 
-def _made(event: Event, origin: str) -> Read:
-    """Return an event that a connector or a mapping made."""
+def _read_of(event: Event, origin: str) -> Read:
+    """Return an event of a connector or a mapping with its time, JSON, streams and origin."""
     of_customer = isinstance(event, CustomerModel | ForecastSet)
     kind: Kind = "agent" if isinstance(event, AgentModel) else "customer" if of_customer else "contact"
     return to_ms(event.occurred_at), encode(event), (kind,), origin
@@ -162,21 +162,21 @@ def _canonical(file: Input, rejected: list[Rejected]) -> Generator[Read]:
         for line in lines:
             if not line.raw.strip():
                 continue
-            found = _event(line)
-            if isinstance(found, Rejected):
-                rejected.append(found)
-            elif found is not None:
-                yield found
+            read = _event(line)
+            if isinstance(read, Rejected):
+                rejected.append(read)
+            elif read is not None:
+                yield read
 
 
 def canonical_pieces(file: Input, until_ms: int | None, rejected: list[Rejected]) -> Generator[tuple[Piece, int]]:
-    """Yield the events of a file in pieces, as ``Replay.add_piece`` takes them, each piece with the number of its last line.
+    """Yield the events of a file in pieces for ``Replay.add_piece``, each piece with the number of its last line.
 
-    A piece is good until the next one. Events after ``until_ms`` are left out; lines that are no event, or too long for one, go to
-    ``rejected``.
+    A piece is valid until the next one. Events after ``until_ms`` are left out; lines that are no event, or too long for one, are
+    appended to ``rejected``.
     """
     piece = Piece()
-    # Of nearly all events each is for one stage: without a further call.
+    # Nearly every event is for one stage: add it without a further call.
     taken_by = {name: piece.taking[kind] for kind, (types, _) in _TOPICS.items() for name in types - _OF_ALL}
     with closing(_numbered_lines(file)) as pieces:
         for first, lines, length in pieces:
@@ -187,11 +187,11 @@ def canonical_pieces(file: Input, until_ms: int | None, rejected: list[Rejected]
                     taking = taken_by.get(event.type)
                 except NotAnEventError:
                     if raw.strip():
-                        found = _event(Line(raw, file.name, number, 0, 0, length or len(raw)))
-                        if isinstance(found, Rejected):
-                            rejected.append(found)
-                        elif found is not None and (until_ms is None or found[0] <= until_ms):
-                            piece.add(found[2], _TOPICS[found[2][0]][1](raw), raw, number)
+                        outcome = _event(Line(raw, file.name, number, 0, 0, length or len(raw)))
+                        if isinstance(outcome, Rejected):
+                            rejected.append(outcome)
+                        elif outcome is not None and (until_ms is None or outcome[0] <= until_ms):
+                            piece.add(outcome[2], _TOPICS[outcome[2][0]][1](raw), raw, number)
                     continue
                 at = event.occurred_ms
                 if until_ms is not None and at > until_ms:
@@ -211,26 +211,26 @@ def canonical_pieces(file: Input, until_ms: int | None, rejected: list[Rejected]
 
 
 def _numbered_lines(file: Input) -> Generator[tuple[int, list[bytes], int | None]]:
-    """Yield lines that stand together, with the number of the first; one that is too long alone, cut, and with its length."""
-    number, rest, dropped = 1, b"", 0
+    """Yield consecutive lines with the number of the first; a too long line separately, cut, and with its length."""
+    number, remaining, dropped = 1, b"", 0
     with closing(file.chunks()) as chunks:
         for data in chunks:
-            lines = (rest + data).split(b"\n")
-            rest = lines.pop()
+            lines = (remaining + data).split(b"\n")
+            remaining = lines.pop()
             if dropped and lines:
                 yield number, [lines[0][:MAX_RECORD_BYTES]], len(lines[0]) + dropped
                 number, dropped = number + 1, 0
                 del lines[0]
             yield number, lines, None
             number += len(lines)
-            if len(rest) > MAX_RECORD_BYTES:
-                dropped += len(rest) - MAX_RECORD_BYTES
-                rest = rest[:MAX_RECORD_BYTES]
-    yield number, [rest], len(rest) + dropped if dropped else None
+            if len(remaining) > MAX_RECORD_BYTES:
+                dropped += len(remaining) - MAX_RECORD_BYTES
+                remaining = remaining[:MAX_RECORD_BYTES]
+    yield number, [remaining], len(remaining) + dropped if dropped else None
 
 
 def _event(line: Line) -> Read | Rejected | None:
-    """Return a canonical event, why it is none, or None for one that no figure of a replay counts."""
+    """Return a canonical event, a rejected line, or None for an event that no figure of a replay counts."""
     if line.length > MAX_RECORD_BYTES:
         detail = f"{line.length} bytes; at most {MAX_RECORD_BYTES}"
         return Rejected(line.origin, "too_large", detail, line.raw[:MAX_RECORD_BYTES], line.start)

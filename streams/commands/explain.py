@@ -1,4 +1,4 @@
-"""``contact-streams explain``: which contacts and records of Kafka are behind a figure, or which events of a contact counted nothing."""
+"""``contact-streams explain``: show the contacts and records of Kafka behind a figure, or the uncounted events of a conversation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaError
 from schemas.audit import AuditObject
 from schemas.times import format_ms
 from streams.catalogue import LANGUAGES
-from streams.commands.account import noted
+from streams.commands.account import record_action
 from streams.commands.common import add_kafka_options, add_log_option, fail, instant, start_logging, write_json
 from streams.commands.event_files import add_content_options, read_events
 from streams.commands.kafka_security import KafkaSecurityError, kafka_client_options
@@ -48,24 +48,24 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Declare the command and its options."""
     parser = subparsers.add_parser(
         "explain",
-        description="Counts the contact events of Kafka, or of a file, again and says which contacts make a figure. "
-        "Ends with 0 if they make the figure that is served, with 1 if they do not. With the id of a CONVERSATION alone it says "
-        "which of its events counted nothing, and why.",
+        description="Counts the contact events of Kafka, or of a file, again and shows the contacts behind a figure. "
+        "Exits with 0 if they result in the served figure, else with 1. With only the id of a CONVERSATION it shows which of its "
+        "events were not counted, and why.",
     )
-    parser.add_argument("queue", metavar="QUEUE|CONVERSATION", help="a queue, with KPI; or the id of a conversation, alone")
-    parser.add_argument("kpi", metavar="KPI", nargs="?", help="its id, such as service_level; docs/metrics.md has all")
+    parser.add_argument("queue", metavar="QUEUE|CONVERSATION", help="a queue, with KPI; or only the id of a conversation")
+    parser.add_argument("kpi", metavar="KPI", nargs="?", help="its id, such as service_level; docs/metrics.md lists all")
     parser.add_argument("--window", default="trailing_15m", help="such as trailing_5m, interval_30m or day (default: %(default)s)")
     parser.add_argument("--at", type=instant, metavar="TIME", help="the window that holds this RFC 3339 time (default: the newest)")
     parser.add_argument("--channel", help="needed where the queue has several")
     parser.add_argument("--config", type=Path, help="configuration file (YAML), the one that the worker has")
     parser.add_argument("--lang", choices=LANGUAGES, default="en")
-    parser.add_argument("--limit", type=_number, default=20, help="contacts listed a part, or events (default: %(default)s)")
+    parser.add_argument("--limit", type=_number, default=20, help="contacts listed per part, or events (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument(
         "--look-back",
         type=_number,
         metavar="SECONDS",
-        help="begin so long before the window (default: by channel, at most a day), or before now",
+        help="begin this long before the window (default: by channel, at most a day), or before now",
     )
     parser.add_argument("--max-megabytes", type=_number, default=512, help="read no more than this (default: %(default)s)")
     parser.add_argument("--max-seconds", type=_number, default=600, help="read no longer than this (default: %(default)s)")
@@ -101,8 +101,8 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         write_json(document)
     else:
-        said = conversation_lines if args.kpi is None else lines
-        sys.stdout.writelines(f"{line}\n" for line in said(document, args.lang))
+        text_of = conversation_lines if args.kpi is None else lines
+        sys.stdout.writelines(f"{line}\n" for line in text_of(document, args.lang))
     return _DIFFERS if document.get("agrees") is False else 0
 
 
@@ -123,11 +123,11 @@ async def _read(args: argparse.Namespace, configuration: Configuration) -> dict[
         configuration,
         _limits(args),
         look_back_ms=None if args.look_back is None else 1000 * args.look_back,
-        told=_tell_progress,
+        told=_show_progress,
     )
     _end_progress()
     about = AuditObject(scope_kind="queue", scope=args.queue, kpi=args.kpi, window=args.window, channel=args.channel)
-    await noted(args, "looked_at_contacts", options, about=about)
+    await record_action(args, "looked_at_contacts", options, about=about)
     return {**answer.document(lang=args.lang, limit=args.limit), "read": span.document()}
 
 
@@ -135,7 +135,7 @@ def _limits(args: argparse.Namespace) -> Limits:
     return Limits(megabytes=args.max_megabytes, seconds=args.max_seconds)
 
 
-def _tell_progress(span: Span) -> None:
+def _show_progress(span: Span) -> None:
     if sys.stderr.isatty():
         sys.stderr.write(f"\r  {span.records:,} records, {span.bytes / 1_000_000:.1f} MB read ")
         sys.stderr.flush()
@@ -147,7 +147,7 @@ def _end_progress() -> None:
 
 
 def _conversation(args: argparse.Namespace, configuration: Configuration) -> dict[str, Any]:
-    """Return what became of the events of a conversation, from a file or from Kafka; raise QuestionError if there are none."""
+    """Return the outcome of each event of a conversation, from a file or from Kafka; raise QuestionError if there are none."""
     wrong = [name for name in ("url", "channel", "at") if getattr(args, name) is not None]
     if wrong:
         raise QuestionError(f"--{wrong[0]} goes with QUEUE and KPI; a conversation is read from Kafka or, with --replay, from a file")
@@ -157,16 +157,16 @@ def _conversation(args: argparse.Namespace, configuration: Configuration) -> dic
     else:
         since_ms = round(1000 * (time.time() - (_DAY_SECONDS if args.look_back is None else args.look_back)))
         log = EventLog(args.bootstrap, args.prefix, kafka_client_options())
-        read = asyncio.run(watched(conversation, log, configuration, since_ms, _limits(args), logs, _tell_progress)).document()
+        read = asyncio.run(watched(conversation, log, configuration, since_ms, _limits(args), logs, _show_progress)).document()
         _end_progress()
-    found = explain_conversation(conversation, logs, limit=args.limit)
+    document = explain_conversation(conversation, logs, limit=args.limit)
     if args.file is None:
-        asyncio.run(noted(args, "looked_at_contacts", kafka_client_options()))
-    return {**found, "read": read}
+        asyncio.run(record_action(args, "looked_at_contacts", kafka_client_options()))
+    return {**document, "read": read}
 
 
 async def _asked(args: argparse.Namespace) -> dict[str, Any]:
-    """Return what a server answers; raise QuestionError with what it says is wrong."""
+    """Return a server's answer; raise QuestionError with its error."""
     wanted = {"queue": args.queue, "kpi": args.kpi, "window": args.window, "lang": args.lang, "limit": str(args.limit)}
     if args.channel is not None:
         wanted["channel"] = args.channel
@@ -184,7 +184,7 @@ async def _asked(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _replayed(args: argparse.Namespace, configuration: Configuration) -> dict[str, Any]:
-    """Count the file as a whole, and each of its conversations."""
+    """Count the file, and explain the figure from its conversations."""
     replay = Replay(configuration)
     log, read = _log_of_file(args, configuration, replay)
     question = Question.of(replay.latest.values(), configuration, **_wanted(args))
@@ -194,7 +194,7 @@ def _replayed(args: argparse.Namespace, configuration: Configuration) -> dict[st
 def _log_of_file(
     args: argparse.Namespace, configuration: Configuration, replay: Replay | None = None, watched: str | None = None
 ) -> tuple[PartitionLog, dict[str, Any]]:
-    """Return the events of the file as one partition, and what was read; count them as a whole too, where there is a replay."""
+    """Return the events of the file as one partition, and what was read; add them to ``replay`` too, if given."""
     rejected: list[Rejected] = []
     identities = Identities(configuration)
     log = PartitionLog(configuration, None, watched=watched)

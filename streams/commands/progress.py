@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from schemas.audit import AuditObject
 from schemas.operator import ProgressReset
 from schemas.times import format_ms, from_ms
-from streams.commands.account import ordered
+from streams.commands.account import record_and_order
 from streams.commands.common import add_kafka_options, add_log_option, fail, instant, label, write_json
 from streams.commands.dead_letter_text import printable
 from streams.commands.kafka_security import kafka_client_options
@@ -88,7 +88,7 @@ async def _reset(args: argparse.Namespace) -> int:
     now = from_ms(int(time.time() * 1000))
     order = ProgressReset(event_id=f"progress-reset-{uuid.uuid4()}", occurred_at=now, to=from_ms(args.to), why=args.why)
     about = AuditObject(to=order.to, order_id=order.event_id)
-    partitions = await ordered(args, order, kafka_client_options(), "progress_reset", about)
+    partitions = await record_and_order(args, order, kafka_client_options(), "progress_reset", about)
     sys.stdout.write(
         f"Ordered on {partitions} partitions to set back to {format_ms(args.to)} what lies beyond ({order.event_id}). "
         "The workers carry it out where they come to it: see `contact-streams progress show`.\n"

@@ -1,4 +1,4 @@
-"""``contact-streams reconcile``: another system's report beside our figures, and the cause of each gap that has one."""
+"""``contact-streams reconcile``: compare another system's report with our figures, and show the cause of each gap."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import orjson
 
 from streams.columns import aligned
 from streams.commands.common import add_log_option, fail, start_logging, write_json
-from streams.commands.event_files import Notes, Read, add_content_options, letter_of, read_events
-from streams.commands.uncounted import reasons_of, said_of
+from streams.commands.event_files import Notes, Read, add_content_options, dead_letter_of, read_events
+from streams.commands.uncounted import reasons_of, uncounted_lines
 from streams.configuration import Configuration, ConfigurationError, load_configuration
 from streams.connectors.identities import Identities
 from streams.connectors.mapping import MappingError
@@ -43,14 +43,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Declare the command and its options."""
     parser = subparsers.add_parser(
         "reconcile",
-        description="Compares the intervals of a report (CSV) with ours and names the cause of each gap. Ends with 0 if no gap is left "
-        "unexplained, else with 1.",
+        description="Compares the intervals of a report (CSV) with ours and names the cause of each gap. Exits with 0 if every gap is "
+        "explained, else with 1.",
     )
-    parser.add_argument("report", type=Path, metavar="REPORT", help="CSV, a row a queue and interval")
+    parser.add_argument("report", type=Path, metavar="REPORT", help="CSV, one row per queue and interval")
     parser.add_argument("--layout", type=Path, metavar="YAML", help="what its columns are (default: columns named by KPI ids)")
     parser.add_argument("--config", type=Path, help="configuration file (YAML), the one that the worker has")
     where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("--url", help="a running server; it keeps the intervals of the last two and a half days")
+    where.add_argument("--url", help="a running server; it stores the intervals of the last two and a half days")
     where.add_argument("--replay", type=Path, dest="file", metavar="FILE", help="count a file of events; that can show more causes")
     add_content_options(parser, required=False)
     parser.add_argument("--json", action="store_true", help="print one JSON object in place of a table")
@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         write_json({**_document(number, gaps), "events_uncounted": uncounted, "dead_letters_by_reason": worlds.refused})
     else:
-        sys.stdout.writelines(f"{line}\n" for line in (*_table(number, gaps), *said_of(uncounted), *worlds.said()))
+        sys.stdout.writelines(f"{line}\n" for line in (*_table(number, gaps), *uncounted_lines(uncounted), *worlds.notes()))
     return _UNEXPLAINED if any(gap.cause == "unexplained" for gap in gaps) else 0
 
 
@@ -96,7 +96,7 @@ async def _served(url: str, layout: Layout) -> list[Record]:
             raise ValueError(message)
         document: dict[str, Any] = await answer.json()
         if not document["ready"]:
-            # No record would mean that nothing was counted.
+            # An empty answer would mean that nothing was counted.
             message = f"{url} has not read its figures from Kafka yet: try again in a minute"
             raise ValueError(message)
         return list(document["records"].values())
@@ -104,19 +104,19 @@ async def _served(url: str, layout: Layout) -> list[Record]:
 
 def _labelled(records: Sequence[Record], layout: Layout) -> Iterator[dict[str, Any]]:
     """Yield the figures by label of all contacts, interval by interval."""
-    for each in records:
-        if each.get("scope_kind") == "total" and each.get("window") == f"interval_{layout.interval_minutes}m":
-            yield each.get("by_label", {})
+    for record in records:
+        if record.get("scope_kind") == "total" and record.get("window") == f"interval_{layout.interval_minutes}m":
+            yield record.get("by_label", {})
 
 
 @dataclass(slots=True)
 class _Worlds:
-    """The events of a file counted in several ways; nothing where there is no file."""
+    """The events of a file counted in several ways; empty without a file."""
 
     args: argparse.Namespace
     configuration: Configuration
     layout: Layout
-    #: Reason → how many records of the file are dead letters, the first of them, and whether anything else stands there.
+    #: Reason → number of dead letters of the file; the first of them; and whether the file has other records.
     refused: dict[str, int] = field(default_factory=dict)
     first_refused: str = ""
     counted: bool = False
@@ -124,7 +124,7 @@ class _Worlds:
     _events: list[Read] = field(default_factory=list)
 
     def records(self) -> list[Record]:
-        """Return what the events make, by offer and by outcome."""
+        """Return the records of the events, by offer and by outcome."""
         rejected: list[Rejected] = []
         identities = Identities(self.configuration)
         with closing(read_events(self.args, rejected, notes=self._notes)) as events:
@@ -137,8 +137,8 @@ class _Worlds:
             self.first_refused = f"  {first['origin']}: {first['reason']}: {first['detail']}"
         return list(replay.latest.values())
 
-    def said(self) -> Iterator[str]:
-        """Yield what a person is to know of the file beside the gaps."""
+    def notes(self) -> Iterator[str]:
+        """Yield texts about the file beside the gaps."""
         if number := sum(self.refused.values()):
             why = ", ".join(f"{count} {reason}" for reason, count in self.refused.items())
             yield f"{number} dead letter{'s' * (number > 1)}, which count nowhere: {why}; the first:"
@@ -146,14 +146,14 @@ class _Worlds:
         yield from self._notes
 
     def without_exclusions(self) -> Sequence[Record] | None:
-        """Return what would be if nothing had been excluded."""
+        """Return the records without exclusions."""
         if self.args.file is None:
             return None
         replay, _ = self._counted(self.configuration, leave_out="contact.excluded")
         return list(replay.latest.values())
 
     def with_late_events(self) -> Sequence[Record] | None:
-        """Return what would be if everything had come in time."""
+        """Return the records as if no event were late."""
         if self.args.file is None:
             return None
         counting = self.configuration.counting.model_copy(update={"grace_seconds": _DAY_SECONDS})
@@ -165,10 +165,10 @@ class _Worlds:
     ) -> tuple[Replay, dict[str, Any]]:
         counting = configuration.counting
         minutes = tuple(sorted({*counting.interval_minutes, self.layout.interval_minutes}))
-        asked = counting.model_copy(update={"interval_minutes": minutes, "attribution": ("offer", "outcome")})
-        replay = Replay(configuration.model_copy(update={"counting": asked}))
-        for each in rejected:
-            replay.reject(letter_of(each))
+        counting = counting.model_copy(update={"interval_minutes": minutes, "attribution": ("offer", "outcome")})
+        replay = Replay(configuration.model_copy(update={"counting": counting}))
+        for record in rejected:
+            replay.reject(dead_letter_of(record))
         last_ms = None
         for occurred_ms, value, kinds, origin in self._events:
             last_ms = occurred_ms if last_ms is None else max(last_ms, occurred_ms)
@@ -198,9 +198,9 @@ def _by_cause(gaps: Sequence[Gap]) -> dict[str, int]:
 def _table(number: int, gaps: Sequence[Gap]) -> Iterator[str]:
     rows = [("queue", "interval", "figure", "cause", "ours", "theirs", "difference", "line")]
     for gap in gaps:
-        said = gap.cause + (f": {gap.detail}" if gap.detail else "")
+        cause = gap.cause + (f": {gap.detail}" if gap.detail else "")
         figures = (_number(gap.ours), _number(gap.theirs), _number(gap.difference, sign=True))
-        rows.append((gap.queue, gap.start, gap.kpi, said, *figures, "" if gap.line is None else str(gap.line)))
+        rows.append((gap.queue, gap.start, gap.kpi, cause, *figures, "" if gap.line is None else str(gap.line)))
     if gaps:
         yield aligned(rows, left=4)
     causes = ", ".join(f"{count} {cause}" for cause, count in _by_cause(gaps).items())

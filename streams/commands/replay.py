@@ -1,4 +1,4 @@
-"""``contact-streams replay``: count a file of events in this process, with the stages the worker runs, and print the figures."""
+"""``contact-streams replay``: count a file of events in this process, with the worker's stages, and print the figures."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streams.commands.common import add_log_option, fail, instant, start_logging, write_json
 from streams.commands.definition_comparison import compared, comparison, comparison_table
-from streams.commands.event_files import Notes, add_content_options, canonical_pieces, letter_of, read_events
+from streams.commands.event_files import Notes, add_content_options, canonical_pieces, dead_letter_of, read_events
 from streams.commands.replay_files import FORMATS, OutputError, ReplayFiles
 from streams.commands.replay_progress import ReplayProgress
 from streams.commands.replay_table import table
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
 
 __all__ = ["add_parser", "run"]
 
-#: Every record was refused; an event of the mapping came of no row.
+#: Exit codes: every record was refused; an event of the mapping matched no row.
 _NOTHING, _UNMATCHED = 1, 3
-#: Events between two looks at the clock, where they come one by one.
-_NOTED: Final = 1_000
+#: Events between two readings of the clock, where they are read one by one.
+_EVENTS_PER_NOTE: Final = 1_000
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the command and its options."""
     parser = subparsers.add_parser(
         "replay",
-        description=f"{__doc__} Ends with 0, with 1 if every record is a dead letter, with 2 if something cannot be read, and with 3 if an "
-        "event of the mapping came of no row though its column holds something that no condition names: the figures lack what it tells.",
+        description=f"{__doc__} Exits with 0, with 1 if every record is a dead letter, with 2 if something cannot be read, and with 3 if "
+        "an event of the mapping matched no row though its column holds a value that no condition names: the figures lack that event.",
     )
     parser.add_argument("file", type=Path, metavar="FILE", help="plain or compressed by gzip; - for standard input")
     add_content_options(parser, required=True)
@@ -52,11 +52,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--definition",
         action="append",
         metavar="NAME",
-        help="compare: judge every queue by this definition, NAME@VERSION or preset, and by the others given likewise (2 to 4)",
+        help="compare: judge every queue by this definition, NAME@VERSION or preset, and by the others; repeat it (2 to 4)",
     )
     parser.add_argument("--config", type=Path, help="configuration file (YAML)")
     parser.add_argument(
-        "--until", type=instant, metavar="TIME", help="count what occurred up to this RFC 3339 time (default: the last event's)"
+        "--until", type=instant, metavar="TIME", help="count events up to this RFC 3339 time (default: that of the last event)"
     )
     add_log_option(parser)
     parser.set_defaults(run=run)
@@ -73,9 +73,9 @@ def run(args: argparse.Namespace) -> int:
             configuration = compared(configuration, args.definition)
         with ExitStack() as stack:
             files = None if args.out is None else stack.enter_context(ReplayFiles(args.out, args.out_format))
-            letter = None if files is None else files.letter
-            one_by_one = files is not None or args.json or bool(args.definition)
-            replay = Replay(configuration, file=file.name, figures_only=True, intervals=one_by_one, on_dead_letter=letter)
+            on_dead_letter = None if files is None else files.dead_letter
+            has_intervals = files is not None or args.json or bool(args.definition)
+            replay = Replay(configuration, file=file.name, figures_only=True, intervals=has_intervals, on_dead_letter=on_dead_letter)
             stack.enter_context(closing(replay))
             notes = Notes()
             with ReplayProgress(file) as progress:
@@ -96,12 +96,12 @@ def run(args: argparse.Namespace) -> int:
     if not counted and sum(result["dead_letters_by_reason"].values()):
         return fail(f"{file.name}: every record is a dead letter, so nothing was counted", code=_NOTHING)
     if notes.unmatched:
-        return fail(f"{file.name}: an event of {args.mapping} came of no row, see what its column holds above", code=_UNMATCHED)
+        return fail(f"{file.name}: an event of {args.mapping} matched no row, see the values of its column above", code=_UNMATCHED)
     return 0
 
 
 def _count(args: argparse.Namespace, file: Input, identities: Identities, replay: Replay, progress: ReplayProgress, notes: Notes) -> None:
-    """Have the replay take every event of the file."""
+    """Add every event of the file to the replay."""
     rejected: list[Rejected] = []
     if args.mapping is None and args.connector == "canonical" and not identities:
         with closing(canonical_pieces(file, args.until, rejected)) as pieces:
@@ -114,7 +114,7 @@ def _count(args: argparse.Namespace, file: Input, identities: Identities, replay
         for number, (occurred_ms, value, kinds, origin) in enumerate(events, 1):
             if rejected:
                 _reject(replay, rejected)
-            if number % _NOTED == 0:
+            if number % _EVENTS_PER_NOTE == 0:
                 progress.note(number)
             if args.until is not None and occurred_ms > args.until:
                 continue
@@ -125,14 +125,14 @@ def _count(args: argparse.Namespace, file: Input, identities: Identities, replay
 
 
 def _reject(replay: Replay, rejected: list[Rejected]) -> None:
-    for each in rejected:
-        replay.reject(letter_of(each))
+    for record in rejected:
+        replay.reject(dead_letter_of(record))
     rejected.clear()
 
 
 def _print(args: argparse.Namespace, result: dict[str, Any]) -> None:
     if args.out is not None:
-        # Files take them one by one; here they are wanted as well.
+        # Files consume the iterators; the JSON needs their content as well.
         result |= {name: [*result[name]] for name in STREAMED}
     if args.definition:
         result |= {"intervals": [*result["intervals"]]}

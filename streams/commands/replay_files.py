@@ -1,4 +1,4 @@
-"""``contact-streams replay --out DIR``: the figures as CSV and Parquet, written row by row, and what is no table as JSON."""
+"""``contact-streams replay --out DIR``: the figures as CSV and Parquet, written row by row, and all else as JSON."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ Form = Literal["csv", "parquet"]
 
 FORMATS: Final[dict[str, tuple[Form, ...]]] = {"csv": ("csv",), "parquet": ("parquet",), "both": ("csv", "parquet")}
 
-#: Rows of Parquet that are held until they are written.
+#: Rows of Parquet that are buffered.
 _ROW_GROUP: Final = 5_000
-#: What makes a spreadsheet take a text for a formula: a sender may call a queue so.
+#: Characters that make a spreadsheet read a text as a formula: a sender may name a queue so.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 _SUMMARY: Final = "summary.json"
-_LETTERS: Final = "dead_letters"
+_DEAD_LETTERS: Final = "dead_letters"
 _TIMES: Final = ("start", "end")
 
 
 class OutputError(Exception):
-    """The figures cannot be written there; the message says what to do."""
+    """The figures cannot be written there; the message states what to do."""
 
 
 class _Table(NamedTuple):
-    #: Columns that say what a row is about; texts.
+    #: Columns that identify a row; texts.
     keys: tuple[str, ...]
     #: Columns with figures; numbers.
     figures: tuple[str, ...] = ()
-    #: What else a row has, as JSON.
+    #: Whether a row has other values, as JSON.
     has_details: bool = False
 
     @property
@@ -51,12 +51,12 @@ class _Table(NamedTuple):
 
 
 def _figures(subject: str) -> tuple[str, ...]:
-    """Return the columns of a table of KPIs: the value, its coverage, and what it was made from where it is no count."""
+    """Return the columns of a table of KPIs: the value, its coverage, and the parts of a ratio."""
     columns: list[str] = []
     for kpi in KPI_BY_ID.values():
         if kpi.split_by is None and kpi.subject == subject and {"interval", "day"} & set(kpi.windows):
-            made_from = () if kpi.denominator_unit is None else ("_numerator", "_denominator")
-            columns += (kpi.id, *(f"{kpi.id}{part}" for part in (*made_from, "_coverage")))
+            parts = () if kpi.denominator_unit is None else ("_numerator", "_denominator")
+            columns += (kpi.id, *(f"{kpi.id}{part}" for part in (*parts, "_coverage")))
     return tuple(columns)
 
 
@@ -68,7 +68,7 @@ _TABLES: Final = {
     "queues": _Table(("queue", "channel"), _CONTACTS),
     "teams": _Table(("team",), _PEOPLE),
     "intervals": _Table(("queue", "channel", "interval", *_TIMES), _CONTACTS, has_details=True),
-    _LETTERS: _Table(("origin", "reason", "detail", "bytes")),
+    _DEAD_LETTERS: _Table(("origin", "reason", "detail", "bytes")),
 }
 
 
@@ -79,7 +79,7 @@ class _Writer(Protocol):
 
 class _Csv:
     def __init__(self, path: Path, table: _Table) -> None:
-        # Spreadsheets read UTF-8 as such if the file begins with the mark of byte order.
+        # Spreadsheets recognize UTF-8 by a byte order mark.
         self._file: IO[str] = path.open("x", encoding="utf-8-sig", newline="")
         self._columns = table.columns
         self._rows = csv.writer(self._file, lineterminator="\n")
@@ -130,10 +130,10 @@ class _Parquet:
 
 
 class ReplayFiles:
-    """The files of one replay in a directory; dead letters are written when they are known, figures at the end.
+    """The files of one replay in a directory; dead letters are written at once, figures at the end.
 
     Raises:
-        OutputError: the directory cannot be written to, one of the files is there, or Parquet is asked for without pyarrow.
+        OutputError: the directory cannot be written to, one of the files exists, or Parquet is requested without pyarrow.
     """
 
     def __init__(self, directory: Path, formats: str) -> None:
@@ -145,9 +145,9 @@ class ReplayFiles:
         self._stack = ExitStack()
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            there = [name for name in names if (directory / name).exists()]
-            if there:
-                raise OutputError(f"--out {directory}: {', '.join(there)} exists there already; give another directory")
+            existing = [name for name in names if (directory / name).exists()]
+            if existing:
+                raise OutputError(f"--out {directory}: {', '.join(existing)} exists there already; give another directory")
             self._writers = {name: [self._open(name, form) for form in forms] for name in _TABLES}
         except OSError as error:
             self._stack.close()
@@ -165,12 +165,12 @@ class ReplayFiles:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._stack.close()
 
-    def letter(self, letter: Mapping[str, Any]) -> None:
+    def dead_letter(self, dead_letter: Mapping[str, Any]) -> None:
         """Write a dead letter."""
-        self._write(_LETTERS, letter)
+        self._write(_DEAD_LETTERS, dead_letter)
 
     def figures(self, result: Mapping[str, Any]) -> None:
-        """Write the figures of a replay; what it gives one by one is used up."""
+        """Write the figures of a replay; its iterators are consumed."""
         self._write("totals", _row({}, result["totals"]))
         for queue, channels in result["queues"].items():
             for channel, kpis in channels.items():
@@ -179,9 +179,9 @@ class ReplayFiles:
             self._write("teams", _row({"team": team}, kpis))
         for row in _intervals(result["intervals"]):
             self._write("intervals", row)
-        rest = {name: value for name, value in result.items() if name not in STREAMED and name not in _TABLES}
+        summary = {name: value for name, value in result.items() if name not in STREAMED and name not in _TABLES}
         with (self._directory / _SUMMARY).open("xb") as file:
-            file.write(orjson.dumps(rest, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+            file.write(orjson.dumps(summary, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 
     def _write(self, name: str, row: Mapping[str, Any]) -> None:
         for writer in self._writers[name]:
@@ -190,9 +190,9 @@ class ReplayFiles:
 
 def _intervals(intervals: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     keys: Sequence[str] = _TABLES["intervals"].keys
-    for each in intervals:
-        details = {name: value for name, value in each.items() if name not in keys and name != "kpis"}
-        yield {**_row({name: each[name] for name in keys}, each["kpis"]), "details": orjson.dumps(details).decode()}
+    for interval in intervals:
+        details = {name: value for name, value in interval.items() if name not in keys and name != "kpis"}
+        yield {**_row({name: interval[name] for name in keys}, interval["kpis"]), "details": orjson.dumps(details).decode()}
 
 
 def _row(keys: dict[str, Any], kpis: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -208,7 +208,5 @@ def _need_pyarrow() -> None:
     try:
         import pyarrow.parquet  # noqa: F401, PLC0415 - an extra
     except ImportError as error:
-        message = (
-            "Parquet needs pyarrow: install it with `pip install 'contact-streams[parquet]'`, or write CSV alone with --out-format csv"
-        )
+        message = "Parquet needs pyarrow: install it with `pip install 'contact-streams[parquet]'`, or write only CSV with --out-format csv"
         raise OutputError(message) from error

@@ -1,4 +1,4 @@
-"""How far a replay has come: a bar on a terminal, a line now and then elsewhere."""
+"""Progress of a replay: a bar on a terminal, a log line now and then elsewhere."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["ReplayProgress"]
 
 logger = logging.getLogger(__name__)
 
-#: Between two looks: on a terminal, elsewhere.
+#: Between two updates: on a terminal, elsewhere.
 _BAR_SECONDS: Final = 0.2
 _LINE_SECONDS: Final = 10.0
 _KNOWN: Final = "{percentage:3.0f} % |{bar}| {postfix}, {remaining} left"
@@ -24,11 +24,11 @@ _UNKNOWN: Final = "{postfix}, {elapsed} so far"
 
 
 class ReplayProgress:
-    """Says on stderr how many events were counted, how many a second, and how long the rest takes; nothing below level INFO."""
+    """Shows on stderr the number of counted events, their rate, and the remaining time; nothing above level INFO."""
 
     def __init__(self, file: Input) -> None:
         self._file = file
-        self._began = self._told = time.monotonic()
+        self._began = self._shown = time.monotonic()
         self._bar: Any = None
         self._every = _LINE_SECONDS
 
@@ -48,11 +48,11 @@ class ReplayProgress:
             self._bar.close()
 
     def note(self, events: int) -> None:
-        """Take note of how many events were counted so far; cheap while nothing is to be said."""
+        """Update the number of counted events; cheap between two displays."""
         now = time.monotonic()
-        if now - self._told < self._every:
+        if now - self._shown < self._every:
             return
-        self._told = now
+        self._shown = now
         seconds = now - self._began
         counted = f"{events:,} events, {events / seconds:,.0f} a second"
         size, position = self._file.size_bytes, self._file.position_bytes

@@ -1,4 +1,4 @@
-"""The table that ``contact-streams replay`` prints: a row a queue and channel, readable also where there are hundreds."""
+"""The table of ``contact-streams replay``: one row per queue and channel, readable also with hundreds of rows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streams.catalogue import WORDS
 from streams.catalogue.percent import percent
-from streams.commands.uncounted import reasons_of, said_of
+from streams.commands.uncounted import reasons_of, uncounted_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,22 +18,22 @@ __all__ = ["table"]
 _COLUMNS: Final = ("offered", "answered", "abandoned", "service_level", "answer_rate", "asa", "att", "aht")
 _RATIOS: Final = frozenset({"service_level", "answer_rate"})
 _COUNTS: Final = frozenset({"offered", "answered", "abandoned"})
-#: The header comes again after so many rows: about a screen.
+#: The header repeats after this many rows, about a screen.
 _HEADER_EVERY: Final = 40
-#: Columns of the screen that the name of a queue takes at most.
+#: The most columns of the screen for the name of a queue.
 _NAME_WIDTH: Final = 40
-_SHOWN_LETTERS: Final = 20
+_SHOWN_DEAD_LETTERS: Final = 20
 
 
 def table(result: dict[str, Any]) -> Iterator[str]:
-    """Yield the lines: when it is of, a row a queue and channel, all of it, and what could not be used."""
+    """Yield the lines: the instant, a row per queue and channel, the total, and dead letters."""
     header = ["queue", "channel", *_COLUMNS]
     rows = [[_short(queue), channel, *_cells(kpis)] for queue, channels in result["queues"].items() for channel, kpis in channels.items()]
     total = ["all", "", *_cells(result["totals"])]
     widths = [max(map(_width, column)) for column in zip(header, *rows, total, strict=True)]
     yield f"as of {result['as_of'] or 'no event'}"
     if len(rows) > _HEADER_EVERY:
-        # Nobody scrolls through hundreds of queues for what all of them come to.
+        # With hundreds of queues the total also comes first.
         yield from (_line(header, widths), _line(total, widths))
     for number, row in enumerate(rows):
         if number % _HEADER_EVERY == 0:
@@ -43,31 +43,31 @@ def table(result: dict[str, Any]) -> Iterator[str]:
     if not rows:
         yield _line(header, widths)
     yield _line(total, widths)
-    yield from said_of(reasons_of(result.get("by_label", {}).values()))
+    yield from uncounted_lines(reasons_of(result.get("by_label", {}).values()))
     yield from _without_handle_time(result["queues"])
-    yield from _letters(result)
+    yield from _dead_letters(result)
     yield from result.get("notes", ())
 
 
 def _without_handle_time(queues: dict[str, Any]) -> Iterator[str]:
-    """Yield what to do where talk is known and no handle time is: call records mostly tell neither hold nor wrap-up."""
-    known = [{name: (kpis.get(name) or {}).get("value") for name in ("att", "aht")} for by in queues.values() for kpis in by.values()]
-    number = sum(each["att"] is not None and each["aht"] is None for each in known)
+    """Yield advice where talk time is known and handle time is not: call records mostly report neither hold nor wrap-up."""
+    rows = [{name: (kpis.get(name) or {}).get("value") for name in ("att", "aht")} for by in queues.values() for kpis in by.values()]
+    number = sum(row["att"] is not None and row["aht"] is None for row in rows)
     if number:
         yield f"aht has no value in {number} row{'s' * (number > 1)}: {WORDS['en']['aht.unknown']} (docs/definitions.md)"
 
 
-def _letters(result: dict[str, Any]) -> Iterator[str]:
+def _dead_letters(result: dict[str, Any]) -> Iterator[str]:
     reasons = Counter(result["dead_letters_by_reason"])
     number = reasons.total()
     if not number:
         return
     yield f"{number} dead letter{'s' * (number > 1)}:"
-    if number > _SHOWN_LETTERS:
+    if number > _SHOWN_DEAD_LETTERS:
         yield from (f"  {count} {reason}" for reason, count in reasons.most_common())
-        yield f"  the first {_SHOWN_LETTERS} of them (--out lists all):"
-    for each in result["dead_letters"][:_SHOWN_LETTERS]:
-        yield f"  {each['origin']}: {each['reason']}: {each['detail']}"
+        yield f"  the first {_SHOWN_DEAD_LETTERS} of them (--out lists all):"
+    for dead_letter in result["dead_letters"][:_SHOWN_DEAD_LETTERS]:
+        yield f"  {dead_letter['origin']}: {dead_letter['reason']}: {dead_letter['detail']}"
 
 
 def _line(row: list[str], widths: list[int]) -> str:
@@ -77,8 +77,8 @@ def _line(row: list[str], widths: list[int]) -> str:
 
 
 def _width(text: str) -> int:
-    """Return how many columns of a screen a text takes: Chinese and Japanese characters take two each."""
-    return len(text) + sum(unicodedata.east_asian_width(each) in "WF" for each in text)
+    """Return the columns of a screen that a text takes: Chinese and Japanese characters take two each."""
+    return len(text) + sum(unicodedata.east_asian_width(character) in "WF" for character in text)
 
 
 def _short(name: str) -> str:
@@ -88,10 +88,10 @@ def _short(name: str) -> str:
     begin, end = name, ""
     while _width(begin) > _NAME_WIDTH // 2:
         begin = begin[:-1]
-    for each in reversed(name):
-        if _width(each + end) > _NAME_WIDTH - _width(begin) - 1:
+    for character in reversed(name):
+        if _width(character + end) > _NAME_WIDTH - _width(begin) - 1:
             break
-        end = each + end
+        end = character + end
     return f"{begin}…{end}"
 
 

@@ -1,4 +1,4 @@
-"""``contact-streams status``: say in one sentence what is broken, since when, what is still right, and whom to call."""
+"""``contact-streams status``: show in one sentence what is broken, since when, what still works, and whom to call."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "status",
         description=f"{__doc__} Asks a running serve; with a token of its access file in {TOKEN_VARIABLE}. "
-        "Ends with 0 if nothing is broken, with 1 if something is.",
+        "Exits with 0 if nothing is broken, else with 1.",
     )
-    parser.add_argument("--url", default="http://127.0.0.1:8080", help="where serve is (default: %(default)s)")
+    parser.add_argument("--url", default="http://127.0.0.1:8080", help="address of serve (default: %(default)s)")
     parser.add_argument("--ca", type=Path, metavar="FILE", help="authorities to trust (PEM), if not those of this machine")
     parser.add_argument("--config", type=Path, help="configuration file (YAML): whom to call when serve itself is not reached")
     parser.add_argument("--lang", choices=LANGUAGES, default="en")
-    parser.add_argument("--json", action="store_true", help="all of it as JSON, as /api/v1/standing has it")
+    parser.add_argument("--json", action="store_true", help="print all of it as JSON, as /api/v1/standing does")
     parser.set_defaults(run=run)
 
 
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         on_call = None if args.config is None else load_configuration(args.config).on_call
         trusted = None if args.ca is None else ssl.create_default_context(cafile=args.ca)
-        told = asyncio.run(_standing(args.url, trusted))
+        answer = asyncio.run(_standing(args.url, trusted))
     except ConfigurationError as error:
         return fail(error)
     except (ssl.SSLError, OSError) as error:
@@ -71,13 +71,13 @@ def run(args: argparse.Namespace) -> int:
     except UnexpectedAnswerError as error:
         return fail(f"status: {args.url} is no serve of this version: {error}", code=_BROKEN)
     if args.json:
-        write_json(told.model_dump(mode="json"))
+        write_json(answer.model_dump(mode="json"))
     else:
-        for each in told.faults or (told,):
-            sys.stdout.write(f"{getattr(each, f'text_{args.lang}')}\n")
-        if told.call_missing:
+        for part in answer.faults or (answer,):
+            sys.stdout.write(f"{getattr(part, f'text_{args.lang}')}\n")
+        if answer.call_missing:
             sys.stdout.write(f"{WORDS[args.lang]['call.none']}\n")
-    return 0 if told.code == OK else _BROKEN
+    return 0 if answer.code == OK else _BROKEN
 
 
 async def _standing(url: str, trusted: ssl.SSLContext | None) -> StandingAnswer:

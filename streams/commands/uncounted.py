@@ -1,4 +1,4 @@
-"""What commands say of events that counted nothing."""
+"""Text of commands about events that were not counted."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-__all__ = ["reasons_of", "said_of"]
+__all__ = ["reasons_of", "uncounted_lines"]
 
 
 def reasons_of(labelled: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    """Return how many events counted nothing, by reason, from figures by label that do not overlap; the most frequent first."""
+    """Return the number of uncounted events by reason, the most frequent first, from figures by label that do not overlap."""
     reasons = Counter[str]()
     for figures in labelled:
         for reason, figure in figures.get("events_uncounted", {}).items():
@@ -20,8 +20,8 @@ def reasons_of(labelled: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     return dict(reasons.most_common())
 
 
-def said_of(reasons: Mapping[str, int]) -> Iterator[str]:
-    """Yield a line that says so, if there are any."""
+def uncounted_lines(reasons: Mapping[str, int]) -> Iterator[str]:
+    """Yield a line about uncounted events, if there are any."""
     number = sum(reasons.values())
     if number:
         why = ", ".join(f"{count} {reason}" for reason, count in reasons.items())

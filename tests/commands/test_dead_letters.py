@@ -299,7 +299,7 @@ def test_stopped_in_the_middle(kafka: Cluster, how: signal.Signals) -> None:
     assert 0 < part < count, "it was over before it was stopped"
     if how is signal.SIGINT:
         assert first.returncode == 130
-        assert output.splitlines()[0] == f"Stopped after {prefix}.{LETTERS}/0/{part - 1}; the same command goes on from there."
+        assert output.splitlines()[0] == f"Stopped after {prefix}.{LETTERS}/0/{part - 1}; the same command continues from there."
 
     rest = said(run(kafka, prefix, "replay", "--yes"))
     found = asyncio.run(read(kafka.bootstrap, CONTACTS.full_name(prefix), CONTACTS.partitions))

@@ -49,7 +49,7 @@ def test_a_condition_that_holds_for_no_row_is_said(tmp_path: Path, capsys: pytes
     assert main(["replay", "--mapping", mapping, data]) == 3
     out, err = capsys.readouterr()
     assert said in out
-    assert err.endswith(f"calls.csv: an event of {mapping} came of no row, see what its column holds above\n")
+    assert err.endswith(f"calls.csv: an event of {mapping} matched no row, see the values of its column above\n")
     mapping, data = files(tmp_path, "応答")
     assert main(["replay", "--mapping", mapping, data]) == 0
 
