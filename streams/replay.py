@@ -297,9 +297,9 @@ class Replay:
 
     def _flush(self, stage: TrackStage) -> None:
         if self._figures_only:
-            self._pass_on(stage.pass_on(self._rollup.rollup.add, self._apply_fact))
+            self._route(stage.flush_batch(self._rollup.rollup.add, self._apply_fact))
         else:
-            self._pass_on(stage.collect().outputs)
+            self._route(stage.collect().outputs)
 
     def _apply_fact(self, fact: dict[str, Any]) -> None:
         """Apply a fact to the state of customers or links."""
@@ -315,8 +315,8 @@ class Replay:
     def _publish_customers(self) -> None:
         # The first pass publishes families of links, the second the customers' figures with them.
         for _ in range(2):
-            self._pass_on(self._links.collect().outputs)
-            self._pass_on(self._customers.pass_on())
+            self._route(self._links.collect().outputs)
+            self._route(self._customers.flush_batch())
         for key, record in self._rollup.customers.news():
             if record is None:
                 self.latest.pop(key, None)
@@ -333,7 +333,7 @@ class Replay:
                     state.cells = state.cells.read_back()
                     yield from self._rollup.rollup.by_day(state)
 
-    def _pass_on(self, outputs: Sequence[Output]) -> None:
+    def _route(self, outputs: Sequence[Output]) -> None:
         stages: dict[str, Stage] = {_PANES: self._rollup, _FACTS: self._customers, _LINKS: self._links}
         for name, stage in stages.items():
             stage.process([SimpleNamespace(key=o.key, value=o.value) for o in outputs if o.topic == name])

@@ -221,10 +221,10 @@ class Owner:
             )
 
     def _process_carefully(self, records: Sequence[Record]) -> None:
-        set_aside: Callable[[Record, str], None] | None = getattr(self.stage, "set_aside", None)
+        dead_letter: Callable[[Record, str], None] | None = getattr(self.stage, "add_dead_letter", None)
         while records:
             culprit = find_culprit(self.stage, self.flow.changelog, records, self._limits)
-            if culprit is None or set_aside is None:
+            if culprit is None or dead_letter is None:
                 break
             record = records[culprit.at]
             logger.critical(
@@ -233,7 +233,7 @@ class Owner:
             )
             if culprit.at:
                 self.stage.process(records[: culprit.at])
-            set_aside(record, culprit.how)
+            dead_letter(record, culprit.how)
             records = records[culprit.at + 1 :]
         if records:
             self.stage.process(records)

@@ -61,8 +61,8 @@ class Stage(Protocol):
     ``process``; then ``process`` for each chunk in offset order; and ``collect`` at each flush. All calls
     come from one thread, one at a time. An exception ends the process: a bad record is an output, never an exception.
 
-    A stage may have a method ``set_aside(record, how)``. It turns a record that ends the process, in the manner that ``how`` describes,
-    into a dead letter without reading it.
+    A stage may have a method ``add_dead_letter(record, how)``. It turns a record that ends the process, as ``how`` describes, into a
+    dead letter without reading it.
 
     A stage may have a method ``refuse(record, detail)``. It turns a batch that cannot be read into a dead letter. ``record`` has the
     batch's last offset and time, and no content. Without the method such a batch ends the process.

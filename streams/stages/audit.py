@@ -1,4 +1,4 @@
-"""What a track stage decides about sources, for the audit: in the transaction that moves the offset beyond the record that decided."""
+"""Audit records of a track stage's decisions about sources, in the transaction that commits the deciding record."""
 
 from __future__ import annotations
 
@@ -28,31 +28,33 @@ class _Decision(NamedTuple):
 
 
 class Decisions:
-    """Those of one partition since the last flush.
+    """The decisions of one partition since the last flush.
 
     Args:
-        topic: of the audit; empty: nowhere.
-        place: topic and partition of the records that decide.
-        consumer_group: says which worker.
+        topic: of the audit; empty: no audit.
+        partition: topic and partition of the deciding records.
+        consumer_group: of the worker.
     """
 
-    def __init__(self, topic: str, place: tuple[str, int], consumer_group: str) -> None:
+    def __init__(self, topic: str, partition: tuple[str, int], consumer_group: str) -> None:
         self._topic = topic
-        self._place = place
+        self._partition = partition
         self._consumer_group = consumer_group
         self._released: list[_Decision] = []
 
     def released(self, source: str, record: Record, reason: str, why: str) -> None:
-        """Take note that a source counts again."""
-        self._released.append(_Decision(record.offset, record.timestamp, "source_released", source, _said(reason, why)))
+        """Record that a source is released from quarantine."""
+        self._released.append(_Decision(record.offset, record.timestamp, "source_released", source, _reason_text(reason, why)))
 
     def outputs(self, quarantine: Quarantine) -> Iterator[Output]:
-        """Yield a record for each decision, in their order, and forget them."""
+        """Yield a record for each decision, in order, and drop the decisions."""
         if not quarantine.begun and not self._released:
             return
         decided = self._released + [
-            _Decision(apart.offset, apart.since_ms, "source_quarantined", source, _said(apart.reason, apart.detail))
-            for source, apart in quarantine.begun
+            _Decision(
+                quarantined.offset, quarantined.since_ms, "source_quarantined", source, _reason_text(quarantined.reason, quarantined.detail)
+            )
+            for source, quarantined in quarantine.begun
         ]
         self._released = []
         quarantine.begun.clear()
@@ -60,9 +62,9 @@ class Decisions:
             yield from map(self._output, sorted(decided))
 
     def _output(self, decision: _Decision) -> Output:
-        topic, partition = self._place
+        topic, partition = self._partition
         record = AuditRecord(
-            # It follows from the record: a worker that decides the same again says the same.
+            # Derived from the record, so a worker that processes it again writes the same id.
             audit_id=f"{topic}/{partition}/{decision.offset}/{decision.action}/{decision.source}",
             at=from_ms(decision.at_ms),
             action=decision.action,
@@ -75,5 +77,5 @@ class Decisions:
         return Output(self._topic, 0, *encode_audit(record))
 
 
-def _said(reason: str, detail: str) -> str:
+def _reason_text(reason: str, detail: str) -> str:
     return f"{reason}: {detail}" if detail else reason

@@ -1,4 +1,4 @@
-"""What a worker's stages have done since the process began, and found; plain numbers that an exporter may read."""
+"""Counters of a worker's stages since its start, for the exporter."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ __all__ = ["StageCounters"]
 
 @dataclass(slots=True)
 class StageCounters:
-    """Counters of one flow; they only go up, but for what there is of something now."""
+    """Counters and gauges of one flow."""
 
     events: int = 0
     late: int = 0
     repeated: int = 0
     rejected: dict[str, int] = field(default_factory=dict)
-    #: (source topic, partition) → kind → names and contacts beyond the limits of their source, since there is state
+    #: (source topic, partition) → kind → names and contacts beyond the limits of their source, over the life of the state
     beyond_limits: dict[tuple[str, int], dict[str, int]] = field(default_factory=dict)
-    #: (source topic, partition) → the sources quarantined there, now
+    #: gauge: (source topic, partition) → the sources in quarantine
     quarantined: dict[tuple[str, int], tuple[str, ...]] = field(default_factory=dict)
-    #: partition of customers → keys under which too much is known, now
+    #: gauge: partition of customers → keys beyond the limits of a customer
     overfull: dict[int, int] = field(default_factory=dict)
-    #: links of customers that would join too many keys, and are passed over
+    #: links of customers that were ignored because they would join too many keys
     links_refused: int = 0
 
     def reject(self, reason: str) -> None:

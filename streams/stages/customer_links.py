@@ -1,4 +1,4 @@
-"""The stage of links: which keys are one customer is decided in one place, and told to the partitions where they are at home."""
+"""The stage of links: one task decides which keys are one customer, and publishes it to the home partitions of the keys."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ _META = b"m"
 
 
 class CustomerLinkStage:
-    """All links between customers: they are few, and any two keys may be linked."""
+    """All links between customers, in one partition: any two keys may be linked, and links are few."""
 
     def __init__(self, configuration: Configuration, topics: CustomerTopics, counters: StageCounters | None = None) -> None:
         self._topics = topics
         self.tracker = LinkTracker(configuration, topics.contact_parts())
-        #: What the flow's table shows: families by key.
+        #: shown in the flow's table: families by key
         self.rows = self.tracker.families
         self.counters = counters if counters is not None else StageCounters()
         self._parts_written: dict[Part, Any] = {}
-        self._step_told: int | None = None
+        self._progress_step: int | None = None
 
     def process(self, records: Sequence[Record]) -> None:
-        """Take links and reports; they were written by other stages, so none is bad."""
+        """Apply links and reports; other stages wrote them, so none is malformed."""
         for record in records:
             if record.value is not None:
                 self.tracker.apply(orjson.loads(record.value))
         self.counters.events += len(records)
 
     def collect(self) -> Flush:
-        """Return the families that changed, and tell the partitions of their keys; then how far links are complete."""
+        """Return the changed families, for the home partitions of their keys, and the progress of links."""
         tracker = self.tracker
         tracker.flush()
         self.counters.links_refused += tracker.refused
@@ -62,19 +62,19 @@ class CustomerLinkStage:
 
     def _family(self, family: dict[str, Any]) -> Iterator[Output]:
         topics, value = self._topics, encode(family)
-        for place in sorted({customer_partition(key, topics.partitions) for key in family["keys"]}):
-            yield Output(topics.facts, place, f"family|{family['keys'][0]}".encode(), value)
+        for partition in sorted({customer_partition(key, topics.partitions) for key in family["keys"]}):
+            yield Output(topics.facts, partition, f"family|{family['keys'][0]}".encode(), value)
 
     def _progress(self) -> Iterator[Output]:
         through, topics = self.tracker.parts.through_ms(), self._topics
         step = None if through is None else pane_of(through)
-        if step == self._step_told:
+        if step == self._progress_step:
             return
-        self._step_told = step
+        self._progress_step = step
         yield from progress_outputs((topics.links, 0), topics.fact_parts(), through)
 
     def restore(self, topic: str, rows: Iterable[tuple[bytes, bytes]]) -> None:  # noqa: ARG002 - there is one
-        """Take the families back in."""
+        """Restore the families."""
         for key, value in rows:
             if key == _META:
                 self.tracker.parts.restore(orjson.loads(value))

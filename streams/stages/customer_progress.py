@@ -1,4 +1,4 @@
-"""How far what is known of customers is complete, as the stages tell each other."""
+"""Progress records between the stages about customers."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ __all__ = ["progress_outputs"]
 
 
 def progress_outputs(
-    origin: Part, places: Iterable[Part], progress_ms: int | None, received_through_ms: int | None = None
+    origin: Part, targets: Iterable[Part], progress_ms: int | None, received_through_ms: int | None = None
 ) -> Iterator[Output]:
-    """Yield for each topic and partition of ``places`` that what ``origin`` has to tell is complete before ``progress_ms``."""
+    """Yield for each partition of ``targets`` that the facts from ``origin`` are complete before ``progress_ms``."""
     source, number = origin
     value = encode(
         {
@@ -30,5 +30,5 @@ def progress_outputs(
             "received_through_ms": received_through_ms,
         }
     )
-    for topic, partition in places:
+    for topic, partition in targets:
         yield Output(topic, partition, f"progress|{source}|{number}".encode(), value)

@@ -1,4 +1,4 @@
-"""What one partition of customers counts, as records of queue-panes: absolute, so that reading one twice changes nothing."""
+"""The sums of one partition of customers as records of queue-panes: absolute, so that reading one twice changes nothing."""
 
 from __future__ import annotations
 
@@ -20,52 +20,54 @@ __all__ = ["CustomerSums"]
 
 
 class CustomerSums:
-    """Writes the sums that differ from what was written last."""
+    """Writes the sums that have changed since the last flush."""
 
     def __init__(self, configuration: Configuration, panes: str, pane_partitions: int, facts: str, partition: int) -> None:
         self._panes, self._pane_partitions = panes, pane_partitions
         self._zone = configuration.zone_of_site(None)
         self._origin = {"source_topic": facts, "source_partition": partition}
         self._middle = f"{facts}|{partition}"
-        #: kind → date or month → what was written
+        #: kind → date or month → sums that were written
         self._written: dict[str, dict[int, dict[str, int]]] = {DAY: {}, MONTH: {}}
-        #: keys of the records that there are, changes of them, and those of which it is not known yet whether they are up to date
+        #: keys of existing records
         self._keys: set[str] = set()
+        #: key → whether its record now exists
         self._changed_keys: dict[str, bool] = {}
+        #: restored keys whose records may be out of date
         self._unsure: set[str] = set()
-        self._looked_at: tuple[int | None, int | None, int | None, int | None] | None = None
+        self._checked: tuple[int | None, int | None, int | None, int | None] | None = None
         self._progress: tuple[int, int] | None = None
 
     def news(self, tracker: CustomerTracker) -> Iterator[Output]:
-        """Yield the records that are news: the sums, how far they go, and last which are given up from there on."""
+        """Yield changed records: sums, then progress, and last deletions of expired sums."""
         changed, tracker.changed_contact_days = tracker.changed_contact_days, set()
-        floor, given_up = tracker.floor_ms or 0, list[Output]()
+        floor, expired = tracker.floor_ms or 0, list[Output]()
         for scope, channel, start in sorted(changed):
-            told = self._slice(CONTACT_DAY, channel, scope, start, tracker.contact_days.get((scope, channel, start), {}))
+            outputs = self._slice(CONTACT_DAY, channel, scope, start, tracker.contact_days.get((scope, channel, start), {}))
             if start < floor:
-                given_up += told
+                expired += outputs
             else:
-                yield from told
+                yield from outputs
         today, month = tracker.today(), tracker.this_month()
-        # Until progress is known there is no floor, and nothing to tell: what changed before is told as soon as there is one.
-        looked_at = today, month, tracker.days.floor, tracker.months.floor
-        if today is not None and month is not None and (tracker.figures_changed or looked_at != self._looked_at):
-            tracker.figures_changed, self._looked_at = False, looked_at
+        # Without progress there is no floor: earlier changes are written once there is one.
+        checked = today, month, tracker.days.floor, tracker.months.floor
+        if today is not None and month is not None and (tracker.figures_changed or checked != self._checked):
+            tracker.figures_changed, self._checked = False, checked
             for kind, running, last in ((DAY, tracker.days, today), (MONTH, tracker.months, month)):
                 now = {number: sums for number, sums in running.through(last) if sums}
                 for number in sorted({*self._written[kind], *now}):
                     if self._written[kind].get(number) != now.get(number):
                         start = date_start_ms(number, self._zone) if kind == DAY else month_start_ms(number, self._zone)
-                        told = self._slice(kind, None, TOTAL, start, now.get(number, {}))
+                        outputs = self._slice(kind, None, TOTAL, start, now.get(number, {}))
                         if number < (running.floor or 0):
-                            given_up += told
+                            expired += outputs
                         else:
-                            yield from told
+                            yield from outputs
                 self._written[kind] = now
             for key in sorted(self._unsure):
                 yield from self._write(key, key.rsplit("|", 1)[1], None)
         yield from self._changed_progress(tracker)
-        yield from given_up
+        yield from expired
 
     def _changed_progress(self, tracker: CustomerTracker) -> Iterator[Output]:
         as_of, through = tracker.parts.as_of_ms(), tracker.through_ms()
@@ -81,7 +83,7 @@ class CustomerSums:
         return self._write(f"{kind}|{channel or '-'}|{self._middle}|{start_ms}|{scope}", scope, encode(record) if counts else None)
 
     def _write(self, key: str, scope: str, value: bytes | None) -> list[Output]:
-        """Return the record of a key; an empty one only where there was another."""
+        """Return the record of a key; a tombstone only where there is a record."""
         self._unsure.discard(key)
         if (value is not None) != (key in self._keys):
             (self._keys.discard if value is None else self._keys.add)(key)
@@ -93,11 +95,11 @@ class CustomerSums:
     # --- rows
 
     def changed_keys(self) -> Iterator[tuple[str, bool]]:
-        """Yield the keys that records were written under, or taken away from, since the last call."""
+        """Yield the keys whose records were created or deleted since the last call, and whether they exist."""
         changed, self._changed_keys = self._changed_keys, {}
         yield from changed.items()
 
     def restore_key(self, key: str) -> None:
-        """Take back that there is a record under a key; it is written again, or taken away if there is nothing to write any more."""
+        """Restore the key of a record; the record is written again, or deleted if it has no sums."""
         self._keys.add(key)
         self._unsure.add(key)

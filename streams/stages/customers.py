@@ -1,4 +1,4 @@
-"""The stages about customers: customer-events become forecasts in cells and facts; facts of customers become sums of days and months."""
+"""The stages about customers: customer-events become forecasts and facts; facts of customers become sums of days and months."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _GONE = b"g"
 
 
 class CustomerEventStage(TrackStage):
-    """Books the forecasts of one partition of customer-events, and passes its customers on."""
+    """Books the forecasts of one partition of customer-events, and publishes the facts of its customers."""
 
     def __init__(
         self,
@@ -47,9 +47,9 @@ class CustomerEventStage(TrackStage):
         keep_everything: bool = False,
     ) -> None:
         self.tracker = CustomerEventTracker(configuration, keep_everything=keep_everything)
-        #: What the flow's table shows: forecasts by queue and channel.
+        #: shown in the flow's table: forecasts by queue and channel
         self.rows = self.tracker.forecasts
-        self._cell_ms_kept: int | None = None
+        self._restored_cell_ms: int | None = None
         self._quarantined_written: dict[str, Any] = {}
         super().__init__(partition, configuration, topics, self.tracker, decode_customer_event, counters)
 
@@ -57,13 +57,13 @@ class CustomerEventStage(TrackStage):
         return [(f"event|{fact['event_id']}", fact) for fact in self.tracker.facts()]
 
     def _changed_progress(self) -> Iterator[Output]:
-        """Tell of quarantined sources alone: contacts do not wait for orders."""
+        """Yield quarantined sources only: the watermark of contacts does not wait for customer-events."""
         quarantined = self._quarantine.summary()
         if quarantined == self._quarantined_written:
             return
         self._quarantined_written = quarantined
-        nothing: dict[str, Any] = {"progress_ms": None, "received_through_ms": None, "sources": {}, "stale_sources": []}
-        yield from self._progress_outputs({**nothing, "configuration_hash": self._hash, "quarantined_sources": quarantined})
+        empty: dict[str, Any] = {"progress_ms": None, "received_through_ms": None, "sources": {}, "stale_sources": []}
+        yield from self._progress_outputs({**empty, "configuration_hash": self._hash, "quarantined_sources": quarantined})
 
     def _changed_rows(self) -> Iterator[Row]:
         for (queue, channel), forecasts in self.tracker.changed_forecasts():
@@ -75,12 +75,12 @@ class CustomerEventStage(TrackStage):
     def _meta(self) -> dict[str, Any]:
         return {"forecast_cell_ms": self.tracker.cell_ms}
 
-    def _restore_meta(self, kept: dict[str, Any]) -> None:
-        self._cell_ms_kept = kept.get("forecast_cell_ms")
+    def _restore_meta(self, row: dict[str, Any]) -> None:
+        self._restored_cell_ms = row.get("forecast_cell_ms")
 
     def _restored(self) -> None:
         self._quarantined_written = self._quarantine.summary()
-        if self._cell_ms_kept not in (None, self.tracker.cell_ms):
+        if self._restored_cell_ms not in (None, self.tracker.cell_ms):
             self.tracker.rebook()
 
     def _subjects(self) -> Callable[[str, bytes], None]:
@@ -92,7 +92,7 @@ class CustomerEventStage(TrackStage):
 
 
 class CustomerTopics(NamedTuple):
-    """Where customers come from and what they come to: full topic names and partition counts."""
+    """The topics of customers: full names and partition counts."""
 
     panes: str
     pane_partitions: int
@@ -101,68 +101,68 @@ class CustomerTopics(NamedTuple):
     links: str
     contact_events: str
     contact_partitions: int
-    #: Customer-facts of the last release, whose customers are still to come; empty: there are none.
+    #: Customer-facts of the last release, whose customers are still to be moved; empty: none.
     before: str = ""
 
     def contact_parts(self) -> list[Part]:
-        """Return the parts without which nothing is complete."""
+        """Return the partitions of contact-events, which progress requires."""
         return [(self.contact_events, number) for number in range(self.contact_partitions)]
 
     def fact_parts(self) -> list[Part]:
-        """Return the partitions where customers are at home."""
+        """Return the home partitions of customers."""
         return [(self.facts, number) for number in range(self.partitions)]
 
 
 class CustomerStage:
-    """The customers of one partition of customer-facts: what they count goes into queue-panes, as absolute sums."""
+    """The customers of one partition of customer-facts; their absolute sums go to queue-panes."""
 
     def __init__(self, partition: int, configuration: Configuration, topics: CustomerTopics, counters: StageCounters | None = None) -> None:
         self._topics, self._partition = topics, partition
-        homes = [place for place in topics.fact_parts() if place != (topics.facts, partition)]
+        homes = [part for part in topics.fact_parts() if part != (topics.facts, partition)]
         required = [*topics.contact_parts(), (topics.links, 0)]
         parts = Parts(required, homes, (topics.before, 0) if topics.before else None)
         self.tracker = CustomerTracker(configuration, parts, partition, topics.partitions)
         self.sums = CustomerSums(configuration, topics.panes, topics.pane_partitions, topics.facts, partition)
-        #: What the flow's table shows: customers by key.
+        #: shown in the flow's table: customers by key
         self.rows = self.tracker.customers
         self.counters = counters if counters is not None else StageCounters()
         self._parts_written: dict[Part, Any] = {}
         self._gone_written: set[tuple[str, str]] = set()
-        self._step_told: int | None = None
+        self._progress_step: int | None = None
 
     def process(self, records: Sequence[Record]) -> None:
-        """Take facts; they were written by other stages, so none is bad."""
+        """Apply facts; other stages wrote them, so none is malformed."""
         apply = self.tracker.apply
         for record in records:
             if record.value is not None:
                 apply(orjson.loads(record.value))
         self.counters.events += len(records)
 
-    def pass_on(self) -> list[Output]:
-        """Flush for one who keeps no rows: return the sums that are news, and what other partitions are to know."""
-        outputs = self._settle()
+    def flush_batch(self) -> list[Output]:
+        """Flush in a batch, without rows: return changed sums, and facts for other partitions."""
+        outputs = self._fold()
         self.tracker.pass_over_rows()
         outputs += self.sums.news(self.tracker)
         for _ in self.sums.changed_keys():
             pass
         return outputs
 
-    def _settle(self) -> list[Output]:
-        """Return what other partitions are to know."""
+    def _fold(self) -> list[Output]:
+        """Return facts and progress for other partitions."""
         tracker, topics = self.tracker, self._topics
         tracker.flush()
         self.counters.overfull[self._partition] = len(tracker.overfull)
         outputs = [Output(topics.links, 0, f"heard|{fact['customer_key']}".encode(), encode(fact)) for fact in tracker.reports()]
         outputs += [
-            Output(topics.facts, place, f"copy|{fact['customer_key']}".encode(), encode(fact)) for place, fact in tracker.outgoing()
+            Output(topics.facts, number, f"copy|{fact['customer_key']}".encode(), encode(fact)) for number, fact in tracker.outgoing()
         ]
         outputs += self._progress()
         return outputs
 
     def collect(self) -> Flush:
-        """Return the customers that changed, what other partitions are to know of them, and the sums that are news."""
+        """Return the changed customers as rows, facts for other partitions, and changed sums."""
         tracker = self.tracker
-        outputs = self._settle()
+        outputs = self._fold()
         rows: list[Row] = [
             (b"s|" + key.encode(), None if customer is None else encode(customer.row())) for key, customer in tracker.changed_customers()
         ]
@@ -175,36 +175,36 @@ class CustomerStage:
             self._parts_written = dict(tracker.parts.reported)
             rows.append((_META, encode(tracker.parts.row())))
         outputs += self.sums.news(tracker)
-        rows += [(b"w|" + key.encode(), b"true" if there else None) for key, there in self.sums.changed_keys()]
+        rows += [(b"w|" + key.encode(), b"true" if exists else None) for key, exists in self.sums.changed_keys()]
         return Flush(rows, outputs)
 
     def _progress(self) -> Iterator[Output]:
-        """Tell the other partitions how far what they are to know from here is complete, in steps of a pane."""
-        taken_in, topics = self.tracker.parts.taken_in_ms(), self._topics
-        step = None if taken_in is None else pane_of(taken_in)
-        if step == self._step_told:
+        """Yield the progress of this partition's facts for the other partitions, in steps of a pane."""
+        complete_ms, topics = self.tracker.parts.taken_in_ms(), self._topics
+        step = None if complete_ms is None else pane_of(complete_ms)
+        if step == self._progress_step:
             return
-        self._step_told = step
+        self._progress_step = step
         origin = (topics.facts, self._partition)
-        yield from progress_outputs(origin, [place for place in topics.fact_parts() if place != origin], taken_in)
+        yield from progress_outputs(origin, [part for part in topics.fact_parts() if part != origin], complete_ms)
 
     def restore(self, topic: str, rows: Iterable[tuple[bytes, bytes]]) -> None:  # noqa: ARG002 - there is one
-        """Take the customers back in."""
+        """Restore the customers."""
         tracker = self.tracker
         for key, value in rows:
-            kept = orjson.loads(value)
+            row = orjson.loads(value)
             if key == _META:
-                tracker.parts.restore(kept)
+                tracker.parts.restore(row)
             elif key == _GONE:
-                tracker.gone = {(customer, name) for customer, name in kept}
+                tracker.gone = {(customer, name) for customer, name in row}
             elif key.startswith(b"w|"):
                 self.sums.restore_key(key[2:].decode())
             elif key.startswith(b"f|"):
-                tracker.families.restore_row(kept)
+                tracker.families.restore_row(row)
             elif key.startswith(b"c|"):
-                tracker.copies.put(key[2:].decode(), Customer.from_row(kept))
+                tracker.copies.put(key[2:].decode(), Customer.from_row(row))
             else:
-                tracker.restore_customer(key[2:].decode(), kept)
+                tracker.restore_customer(key[2:].decode(), row)
         self._parts_written = dict(tracker.parts.reported)
         self._gone_written = set(tracker.gone)
         tracker.restored()

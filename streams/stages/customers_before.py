@@ -1,4 +1,4 @@
-"""Customers as the last release kept them, all in one partition: handed on to the partitions where their keys are at home."""
+"""Migration of customers from the last release, which held them in one partition, to the home partitions of their keys."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ if TYPE_CHECKING:
 
 __all__ = ["CustomersBeforeStage"]
 
-#: How many customers, or bytes of their rows, a flush hands on.
+#: Customers, and bytes of their rows, that a flush moves.
 _AT_ONCE = 5_000
 _BYTES_AT_ONCE = 16_000_000
 _DONE = b"done"
-#: Beyond any instant that is told: what has been handed on is complete.
+#: Beyond the time of any fact: the moved customers are complete.
 _EVER_MS = 253_402_300_799_000
 
 
 class CustomersBeforeStage:
-    """Reads state and facts of the last release to their ends, hands all on once, and says so.
+    """Reads state and facts of the last release to their ends, moves all rows once, and publishes that they are complete.
 
-    A flush takes the rows that it hands on out of the state, so a start in between goes on where the last one ended. Facts that had
-    not been counted are handed on as rows too: what a row says of a contact or an event is taken where nothing newer is known of it.
+    A flush removes the rows that it moves from the state, so a restart continues where the last flush ended. Facts that were not
+    counted are moved as rows too. The receiver uses a row where it has nothing newer about a contact or event.
     """
 
     def __init__(self, topics: CustomerTopics, counters: StageCounters | None = None) -> None:
         self._topics = topics
         self.counters = counters if counters is not None else StageCounters()
-        #: What the flow's table shows: rows of the last release that are still here.
+        #: shown in the flow's table: rows that are not moved yet
         self.rows: dict[str, bytes] = {}
         self._others: list[bytes] = []
-        #: what had not been counted, of each key the last
+        #: facts that were not counted, the last of each key
         self._facts: list[dict[str, Any]] = []
-        self._done = self._linked = self._told = False
+        self._done = self._linked = self._published = False
 
     def restore(self, topic: str, rows: Iterable[tuple[bytes, bytes]]) -> None:
-        """Take the state, then the facts that are still in their topic, of each key the last."""
+        """Restore the state, then the facts that are still in their topic, the last of each key."""
         if topic == self._topics.before:
             if not self._done:
                 self._facts = [orjson.loads(value) for _, value in rows]
@@ -62,7 +62,7 @@ class CustomersBeforeStage:
                 self._others.append(key)
 
     def _catch_up(self) -> None:
-        """Put what was not counted into the rows."""
+        """Merge the facts that were not counted into the rows."""
         contacts = {_name(fact): fact for fact in self._facts if fact["kind"] == "contact"}
         if contacts:
             for key, value in list(self.rows.items()):
@@ -74,8 +74,8 @@ class CustomersBeforeStage:
                     self.rows[key] = encode(row)
         for name, fact in contacts.items():
             if not fact.get("gone"):
-                told = [fact["queue"], fact["channel"], fact["category"], fact["resolved"], fact["first_contact"]]
-                self._put(fact["customer_key"], "contacts", contact_name(name), [fact["start_ms"], *told])
+                fields = [fact["queue"], fact["channel"], fact["category"], fact["resolved"], fact["first_contact"]]
+                self._put(fact["customer_key"], "contacts", contact_name(name), [fact["start_ms"], *fields])
         for fact in self._facts:
             key, at, space = fact.get("customer_key", ""), fact.get("at_ms", 0), MARK + fact["id_space"] if "id_space" in fact else ""
             if fact["kind"] == "order":
@@ -89,22 +89,22 @@ class CustomersBeforeStage:
                 self._put(key, "links", fact["event_id"] + space, [at, fact["linked_key"]])
         self._facts = []
 
-    def _put(self, key: str, kind: str, name: str, told: list[Any]) -> None:
+    def _put(self, key: str, kind: str, name: str, content: list[Any]) -> None:
         row = orjson.loads(self.rows.get(key, b'{"base":[null,0]}'))
         if not row.get("overfull") or kind == "links":
-            row.setdefault(kind, {}).setdefault(name, told)
+            row.setdefault(kind, {}).setdefault(name, content)
             self.rows[key] = encode(row)
 
     def process(self, records: Sequence[Record]) -> None:
-        """Take nothing: a worker of the last release that still runs would count beside this one."""
+        """Accept no record: a worker of the last release still runs and would count twice."""
         if records:
             raise RuntimeError(
                 f"A worker of the last release still writes to {self._topics.before}. Stop all of them, then start this one again."
             )
 
     def collect(self) -> Flush:
-        """Hand on some customers; with the last of them say that all have been."""
-        if self._told:
+        """Move some customers; with the last of them, publish that all are moved."""
+        if self._published:
             return Flush()
         topics, flush, size = self._topics, Flush(), 0
         if not self._linked:
@@ -116,26 +116,26 @@ class CustomersBeforeStage:
             row = orjson.loads(value)
             row.pop("links", None)
             moved = {"kind": "moved", "customer_key": key, "row": row}
-            place = customer_partition(key, topics.partitions)
-            flush.outputs.append(Output(topics.facts, place, f"moved|{key}".encode(), encode(moved)))
+            partition = customer_partition(key, topics.partitions)
+            flush.outputs.append(Output(topics.facts, partition, f"moved|{key}".encode(), encode(moved)))
             flush.rows.append((b"s|" + key.encode(), None))
         if not self.rows:
-            self._told = True
+            self._published = True
             done: list[Row] = [] if self._done else [(_DONE, b"true"), *((key, None) for key in self._others)]
             flush.rows += done
             flush.outputs += progress_outputs((topics.before, 0), topics.fact_parts(), _EVER_MS)
-        flush.more = not self._told
+        flush.more = not self._published
         return flush
 
     def _links(self) -> Iterator[Output]:
-        """Yield all links, the earliest first: where they would join too many keys those hold."""
-        kept = (
+        """Yield all links, the earliest first: those win where links would join too many keys."""
+        links = (
             (at, key, other, name)
             for key, value in self.rows.items()
             if b'"links"' in value
             for name, (at, other) in orjson.loads(value).get("links", {}).items()
         )
-        for at, key, other, name in sorted(kept):
+        for at, key, other, name in sorted(links):
             link = {"kind": "link", "event_id": name, "customer_key": key, "linked_key": other, "at_ms": at}
             yield Output(self._topics.links, 0, f"link|{name}".encode(), encode(link))
 

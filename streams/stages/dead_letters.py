@@ -1,4 +1,4 @@
-"""From a record that cannot be used to a dead letter: bytes, headers and origin unchanged, and the reason."""
+"""Dead letters of records that cannot be used: bytes, headers and origin unchanged, and the reason."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ def _version() -> str:
 APP_VERSION = _version()
 
 
-#: A larger value is packed: a sender's compression may have hidden how large the record is.
+#: Larger values are compressed: the sender's batch compression may have hidden their size.
 PACKED_ABOVE_BYTES = 6 * 1024 * 1024
-#: What is kept of a value that is still too large; with more in key and headers than this, none of these is kept.
-_KEPT_BYTES = 1024 * 1024
-#: What a header takes beside name and content, in a record and as an object.
+#: A value that is still too large is cut to this; larger key and headers are dropped.
+_CUT_BYTES = 1024 * 1024
+#: Overhead of a header beside name and content.
 _HEADER_BYTES = 8
 
 
 def dead_letter(
     topic: str, source: tuple[str, int], record: Record, reason: str, detail: str, *, consumer_group: str, failed_at_ms: int
 ) -> Output:
-    """Return the dead letter of a record that the track stage refused; ``source`` is the topic and partition it came in."""
+    """Return the dead letter of a record that the track stage refused; ``source`` is its topic and partition."""
     key, value, original = record.key, record.value, record.headers
-    is_cut = len(key or b"") + sum(len(name) + len(content or b"") + _HEADER_BYTES for name, content in original) > _KEPT_BYTES
+    is_cut = len(key or b"") + sum(len(name) + len(content or b"") + _HEADER_BYTES for name, content in original) > _CUT_BYTES
     if is_cut:
         key, original = None, ()
     timestamp_type: TimestampType = "log_append_time" if getattr(record, "timestamp_type", 0) == 1 else "create_time"
@@ -56,7 +56,7 @@ def dead_letter(
         packed = gzip.compress(value, compresslevel=1, mtime=0)
         is_cut = is_cut or len(packed) > PACKED_ABOVE_BYTES
         is_packed = not is_cut
-        value = packed if is_packed else value[:_KEPT_BYTES]
+        value = packed if is_packed else value[:_CUT_BYTES]
     if is_cut or is_packed:
         headers.append((CONTENT_ENCODING, b"cut" if is_cut else b"gzip"))
     return Output(topic, 0, key, value, tuple((name, content or b"") for name, content in headers))

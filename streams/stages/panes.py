@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 __all__ = ["PaneWriter", "pane_partition"]
 
-#: Scopes whose partitions are remembered.
-_REMEMBERED = 65_536
+#: Scopes in the cache of partitions.
+_MAX_CACHED = 65_536
 
 
 def pane_partition(scope: str, partitions: int) -> int:
-    """Return the partition of queue-panes that a scope's records go to: by scope, so that one reader has it whole."""
+    """Return the partition of queue-panes of a scope: by scope, so that one reader has all its records."""
     return crc32(scope.encode()) % partitions
 
 
@@ -34,14 +34,14 @@ class PaneWriter:
         self._partitions: dict[str, int] = {}
 
     def partition(self, scope: Scope) -> int:
-        """Return the partition that a scope's records go to."""
+        """Return the partition of a scope's records."""
         name = scope.scope
-        found = self._partitions.get(name)
-        if found is None:
-            if len(self._partitions) >= _REMEMBERED:
+        partition = self._partitions.get(name)
+        if partition is None:
+            if len(self._partitions) >= _MAX_CACHED:
                 self._partitions.clear()
-            found = self._partitions[name] = pane_partition(name, self.pane_partitions)
-        return found
+            partition = self._partitions[name] = pane_partition(name, self.pane_partitions)
+        return partition
 
     def key(self, kind: str, scope: Scope | None, start_ms: int | None) -> bytes:
         """Return ``kind|channel|source topic|source partition|start|scope``, a dash for what does not apply."""
@@ -50,12 +50,12 @@ class PaneWriter:
         return f"{kind}|{channel}|{self._middle}|{'-' if start_ms is None else start_ms}|{name}".encode()
 
     def slice(self, kind: str, scope: Scope, start_ms: int, counts: dict[str, int] | Panes) -> bytes:
-        """Return the value of a block of panes, a cell or a cohort."""
+        """Return the value of a block of panes, or of a cell by outcome or by offer."""
         figures = {"start_ms": start_ms, "counts": counts} if isinstance(counts, dict) else counts.written()
         return self._value(kind, scope, figures)
 
     def now(self, scope: Scope, figures: dict[str, Any]) -> bytes:
-        """Return the value of what is going on in a scope."""
+        """Return the value of a scope's figures of now."""
         return self._value("now", scope, figures)
 
     def progress(self, figures: dict[str, Any]) -> bytes:

@@ -36,7 +36,7 @@ _AGENT = "|-|agent:"
 
 
 class RollUpTopics(NamedTuple):
-    """Where roll-up reads and writes: full topic names and partition counts."""
+    """The topics of roll-up: full names and partition counts."""
 
     panes: str
     pane_partitions: int
@@ -54,7 +54,7 @@ class RollUpTopics(NamedTuple):
 
 
 class RollUpStage:
-    """Rolls up one partition of queue-panes; its state is what it has read, so it has no rows of its own."""
+    """Rolls up one partition of queue-panes; its state is what it reads, so it has no rows."""
 
     def __init__(
         self,
@@ -78,14 +78,14 @@ class RollUpStage:
             cells_of=cells_of,
         )
         self.customers = CustomerMerge(configuration, topics.customer_partitions)
-        #: What the flow's table shows: the windows' sums by scope and channel.
+        #: shown in the flow's table: the windows' sums by scope and channel
         self.rows = self.rollup.scopes
         for scope, channel in sorted(configured_scope_keys(configuration), key=str):
             if pane_partition(scope, topics.pane_partitions) == partition:
                 self.rollup.expect(scope, channel)
 
     def restore(self, topic: str, rows: Iterable[tuple[bytes, bytes]]) -> None:
-        """Read the panes there are, or what was published last."""
+        """Restore from queue-panes, or from the records that were published last."""
         if topic in {self._topics.latest, self._topics.agent_metrics_latest}:
             try:
                 for key, value in rows:
@@ -104,7 +104,7 @@ class RollUpStage:
                 self._apply(key.decode(), orjson.loads(value))
 
     def process(self, records: Sequence[Record]) -> None:
-        """Take changed panes; they were written by track, so none is bad."""
+        """Apply changed panes; track wrote them, so none is malformed."""
         self.rollup.begin()
         apply, loads = self._apply, orjson.loads
         for record in records:
@@ -115,7 +115,7 @@ class RollUpStage:
         (self.customers if key.startswith(_CUSTOMER) else self.rollup).apply(key, value)
 
     def collect(self) -> Flush:
-        """Return the windows and alerts that changed, for the history and for the latest."""
+        """Return the changed windows and alerts, for the topics of history and of latest records."""
         outputs: list[Output] = []
         topics, partition = self._topics, self._partition
         customers = ((key, None if record is None else encode(record)) for key, record in self.customers.news())
@@ -131,14 +131,14 @@ class RollUpStage:
             outputs.append(Output(latest, partition, name, value))
         for change in self.rollup.alerts.changes():
             name = change.key.encode()
-            told = None if change.record is None else encode(change.record.model_dump())
+            value = None if change.record is None else encode(change.record.model_dump())
             if change.announced:
-                outputs.append(Output(topics.alerts, partition, name, told))
-            outputs.append(Output(topics.alerts_latest, partition, name, told))
+                outputs.append(Output(topics.alerts, partition, name, value))
+            outputs.append(Output(topics.alerts_latest, partition, name, value))
         return Flush([], outputs)
 
 
 def _is_of_agent(key: str) -> bool:
-    """Say whether a record is about a single person: it goes to the topics of agents and nowhere else."""
+    """Return whether a record is about a single agent: it goes only to the topics of agents."""
     kind, *parts = key.split("|", 3)
     return kind == "window" and parts[1] == "-" and parts[2].startswith("agent:")

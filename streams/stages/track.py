@@ -1,4 +1,4 @@
-"""The track stages: contact events and agent events become rows of state and absolute panes."""
+"""The track stages: contact events and agent events become rows of state, and panes with absolute sums."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ if TYPE_CHECKING:
 __all__ = ["AgentStage", "ContactStage", "TrackStage", "TrackTopics"]
 
 _IS_NO_SOURCE = f"source: {MAX_SOURCES} others already send on this partition; a source names a system, not a conversation or agent"
-#: Reason of a dead letter → the kind of which too much is kept of a source.
+#: Reason of a dead letter → the kind that is beyond the limit of its source.
 _BEYOND = {TOO_MANY_OPEN: "conversation", TOO_MANY_PEOPLE: "person"}
 _META = b"m"
 _SNAPSHOT = b"p|"
@@ -82,10 +82,10 @@ _BOOKED = b"b|"
 _PLANS = b"P|"
 #: The further rows of a long conversation.
 _MORE = b"t|"
-#: So many records are decoded before the first of them is applied: few enough to be at hand still.
+#: Records that are decoded before the first of them is applied: few enough to stay in the CPU cache.
 _AT_ONCE = 200
-#: What customers are told of a contact beside whose it is.
-_SAID_OF_CONTACTS = ContactFact._fields[1:]
+#: Fields of a contact's fact beside the key of its customer.
+_FACT_FIELDS = ContactFact._fields[1:]
 
 
 class TrackTopics(NamedTuple):
@@ -97,12 +97,12 @@ class TrackTopics(NamedTuple):
     dead_letters: str
     consumer_group: str
     now_ms: Callable[[], int]
-    #: Where what is known of customers goes; empty: nowhere.
+    #: Topic of customer facts; empty: none.
     customer_facts: str = ""
     customer_partitions: int = 1
-    #: Where links between customers go.
+    #: Topic of links between customers.
     customer_links: str = "customer-links"
-    #: Where decisions about sources are recorded; empty: nowhere.
+    #: Topic of decisions about sources; empty: none.
     audit: str = ""
 
 
@@ -121,7 +121,7 @@ class _Tracker(Protocol):
 
 
 class TrackStage:
-    """What all track stages do: decode, refuse, apply; at a flush write what changed."""
+    """The common part of track stages: decode, refuse and apply records; at a flush, write what has changed."""
 
     def __init__(
         self,
@@ -136,51 +136,51 @@ class TrackStage:
         self._topics = topics
         self._tracker = tracker
         self._decode = decode
-        #: decodes most records at once; None: each is decoded by itself
+        #: decodes most records in one call; None: records are decoded one by one
         self._usual = usual
-        #: takes the usual events of a list from a place on, and returns that of the first that is left out; None: nothing is compiled
-        self._take: Callable[[list[Any], int], int] | None = None
+        #: compiled: applies usual events of a list from an index on, and returns the index of the first other one; None: not compiled
+        self._ingest: Callable[[list[Any], int], int] | None = None
         self._writer = PaneWriter(topics.source, partition, topics.pane_partitions)
         self._hash = configuration_hash(configuration)
         self._dead: list[Output] = []
         self._decisions = Decisions(topics.audit, (topics.source, partition), topics.consumer_group)
         self._quarantine = Quarantine(configuration.dead_letters, configuration.source_limits, tracker.watermark)
         self._names = Names(configuration)
-        #: when something was last booked in each scope; None where nothing expires
+        #: the last booking in each scope; None: scopes do not expire
         self._expiry: Expiry | None = None
-        #: what records of now and of progress say so that roll-up knows those of a version that gave nothing up
+        #: marks records of now and progress: records without it are of a version without expiry
         self._expires: dict[str, bool] = {}
         self._meta_changed = False
-        #: nothing has come in since a flush at which nothing had changed
+        #: no record has arrived since a flush without changes
         self._is_idle = False
         self._meta_written: dict[str, Any] = {}
         self._progress_written: tuple[Any, ...] | None = None
         self._partition = partition
-        self._progress_told: int | None = None
+        self._progress_step: int | None = None
         self.counters = counters if counters is not None else StageCounters()
 
     def process(self, records: Sequence[Record], events: Iterator[Any] | None = None) -> None:
-        """Apply every record; a bad one becomes a dead letter, and of a source that has too many of them all that follow.
+        """Apply every record; a bad one becomes a dead letter, and so do all records of a source in quarantine.
 
-        ``events``: what the records hold, where they have been decoded before.
+        ``events``: the decoded events of the records, if there are any.
         """
         decode, tracker, counters, quarantine = self._decode, self._tracker, self.counters, self._quarantine
-        apply_of, progress, admit, fields = by_type(type(tracker).apply), tracker.watermark, self._names.admit, FIELDS
+        apply_of, watermark, admit, fields = by_type(type(tracker).apply), tracker.watermark, self._names.admit, FIELDS
         quarantined, watched = quarantine.quarantined, quarantine.watched
-        late, repeated, has_room = tracker.late, tracker.repeated, progress.has_room
+        late, repeated, has_room = tracker.late, tracker.repeated, watermark.has_room
         known_late, usual = late, None if events is not None else self._usual
         for begin in range(0, len(records), _AT_ONCE):
             some = records[begin : begin + _AT_ONCE]
-            for record, decoded in zip(some, repeat(None)) if usual is None else self._left_out(some, usual(some)):
+            for record, decoded in zip(some, repeat(None)) if usual is None else self._remaining_events(some, usual(some)):
                 event = decoded
                 if event is None:
                     try:
                         event = decode(record.value) if events is None else next(events)
                     except Rejected as rejected:
-                        if rejected.reason != "unknown_type" or not self._carries_out(record):
+                        if rejected.reason != "unknown_type" or not self._execute_order(record):
                             self._reject(record, source_of(record.value), rejected.reason, rejected.detail)
                         continue
-                    # As ``bound_times`` has it, but without a call where nothing is wrong.
+                    # The checks of ``bound_times``, without a call for valid times.
                     received = event.received_ms
                     is_sound = MIN_TIME_MS <= event.occurred_ms <= received + MAX_AHEAD_MS and received <= record.timestamp
                     wrong = None if is_sound else bound_times(event, record.timestamp)
@@ -189,15 +189,15 @@ class TrackStage:
                         continue
                 source, kind = event.source, type(event)
                 if quarantined and source in quarantined:
-                    progress.pass_time(event.received_ms)
-                    # Heartbeats hold nothing that could be wanted back.
+                    watermark.pass_time(event.received_ms)
+                    # Heartbeats need no replay.
                     if kind is not SourceHeartbeat:
                         quarantined[source].records += 1
-                        self._set_aside(record, SOURCE_QUARANTINED, f"{source}: {quarantined[source].reason}")
-                elif source not in progress.sources and not has_room(source):
+                        self._add_dead_letter(record, SOURCE_QUARANTINED, f"{source}: {quarantined[source].reason}")
+                elif source not in watermark.sources and not has_room(source):
                     self._reject(record, NO_ROOM, TOO_MANY_SOURCES, _IS_NO_SOURCE)
                 elif kind is SourceHeartbeat:
-                    self._take_heartbeat(record, event)
+                    self._apply_heartbeat(record, event)
                 elif kind is SourceSnapshot:
                     if not tracker.snapshot(event):
                         self._names.note_beyond(source, "snapshot")
@@ -214,7 +214,7 @@ class TrackStage:
                         continue
                     if tracker.late != known_late:
                         known_late = tracker.late
-                        self._note_late(record, source)
+                        self._record_late(record, source)
                     elif watched:
                         quarantine.fine(source)
         self._meta_changed, self._is_idle = True, False
@@ -222,30 +222,30 @@ class TrackStage:
         counters.late += known_late - late
         counters.repeated += tracker.repeated - repeated
 
-    def _left_out(self, records: Sequence[Record], events: list[Any]) -> Iterator[tuple[Record, Any]]:
-        """Yield the records that compiled code does not take, with what they hold, when all before them have been taken."""
-        take = self._take
-        if take is None:
+    def _remaining_events(self, records: Sequence[Record], events: list[Any]) -> Iterator[tuple[Record, Any]]:
+        """Yield the records and events that compiled code leaves to Python; it has applied all before them."""
+        ingest = self._ingest
+        if ingest is None:
             yield from zip(records, events, strict=True)
             return
-        place = take(events, 0)
-        while place < len(events):
-            yield records[place], events[place]
-            place = take(events, place + 1)
+        index = ingest(events, 0)
+        while index < len(events):
+            yield records[index], events[index]
+            index = ingest(events, index + 1)
 
-    def _take_heartbeat(self, record: Record, event: SourceHeartbeat) -> None:
+    def _apply_heartbeat(self, record: Record, event: SourceHeartbeat) -> None:
         wrong = bound_complete_through(event, record.timestamp)
         if wrong is None:
-            heard, complete = event.received_ms, event.complete_through_ms
-            self._tracker.watermark.heartbeat(event.source, heard, complete, ended=event.ended, instance=event.instance)
+            received, complete = event.received_ms, event.complete_through_ms
+            self._tracker.watermark.heartbeat(event.source, received, complete, ended=event.ended, instance=event.instance)
         else:
             self._reject(record, event.source, wrong, TIME_DETAILS[wrong])
 
-    def _expire(self, expiry: Expiry) -> None:
+    def _set_expiry(self, expiry: Expiry) -> None:
         self._expiry, self._expires = expiry, {"expires": True}
 
-    def _carries_out(self, record: Record) -> bool:
-        """Carry out what an operator orders in a record; say whether it is an order."""
+    def _execute_order(self, record: Record) -> bool:
+        """Execute an operator's order; return whether the record is one."""
         try:
             order = parse_order(record.value)
         except BadOrderError as bad:
@@ -263,16 +263,16 @@ class TrackStage:
             self._decisions.released(order.source, record, BY_OPERATOR, order.why or "")
         return order is not None
 
-    def _note_late(self, record: Record, source: str) -> None:
+    def _record_late(self, record: Record, source: str) -> None:
         # A replayed dead letter is late because it was one.
         if not any(name == REPLAYED_FROM for name, _ in record.headers):
             self._quarantine.late(source, record.offset, record.timestamp)
 
     def _reject(self, record: Record, source: str | None, reason: str, detail: str) -> None:
         self._quarantine.bad(source, reason, record.offset, record.timestamp)
-        self._set_aside(record, reason, detail)
+        self._add_dead_letter(record, reason, detail)
 
-    def _set_aside(self, record: Record, reason: str, detail: str) -> None:
+    def _add_dead_letter(self, record: Record, reason: str, detail: str) -> None:
         self.counters.reject(reason)
         topics = self._topics
         self._dead.append(
@@ -287,13 +287,13 @@ class TrackStage:
             )
         )
 
-    def set_aside(self, record: Record, how: str) -> None:
-        """Make a dead letter of a record that ends the process; it is not looked into, so its source is not known."""
-        self._set_aside(record, ENDS_WORKERS, f"processing it {how}")
+    def add_dead_letter(self, record: Record, how: str) -> None:
+        """Dead-letter a record that ends the process, without decoding it: its source is unknown."""
+        self._add_dead_letter(record, ENDS_WORKERS, f"processing it {how}")
         self._meta_changed, self._is_idle = True, False
 
     def refuse(self, record: Record, detail: str) -> None:
-        """Make a dead letter of a batch that cannot be read; whose records it holds is not known."""
+        """Dead-letter a batch that cannot be read; its sources are unknown."""
         self._reject(record, None, UNREADABLE_BATCH, detail)
         self._meta_changed, self._is_idle = True, False
 
@@ -302,9 +302,9 @@ class TrackStage:
         if self._is_idle:
             return Flush([], [])
         tracker, writer, panes = self._tracker, self._writer, self._topics.panes
-        self._settle()
+        self._fold()
         rows: list[Row] = list(self._changed_rows())
-        rows += ((_SNAPSHOT + name.encode(), None if kept is None else encode(kept)) for name, kept in tracker.snapshots.changed())
+        rows += ((_SNAPSHOT + name.encode(), None if row is None else encode(row)) for name, row in tracker.snapshots.changed())
         rows += ((_NAMES + key.encode(), None if names is None else encode(names)) for key, names in self._names.changed_rows())
         outputs: list[Output] = []
         for (kind, scope, start), counts in tracker.slices.changes():
@@ -347,19 +347,23 @@ class TrackStage:
         self._is_idle = not rows and not outputs
         return Flush(rows, outputs)
 
-    def _settle(self) -> None:
+    def _fold(self) -> None:
         self._tracker.flush()
         self.counters.beyond_limits[self._topics.source, self._partition] = self._names.totals()
         self.counters.quarantined[self._topics.source, self._partition] = tuple(self._quarantine.quarantined)
 
-    def pass_on(self, add: Callable[[str, str, str | None, int, Counts], None], tell: Callable[[dict[str, Any]], None]) -> list[Output]:
-        """Flush for one who keeps no rows: ``add`` takes what is new in cells (kind, scope, channel, start, difference).
+    def flush_batch(
+        self, add: Callable[[str, str, str | None, int, Counts], None], add_fact: Callable[[dict[str, Any]], None]
+    ) -> list[Output]:
+        """Flush in a batch, without rows and with one partition a topic; return records of now, progress and dead letters.
 
-        ``tell`` takes what customers are to be told. Returned are what goes on, progress and dead letters. Slices tell differences, and of
-        each topic there is one partition.
+        Args:
+            add: called with the difference of each changed cell: kind, scope, channel, start in ms, counts.
+
+            add_fact: called with each fact of customers.
         """
-        self._settle()
-        self._pass_over_rows()
+        self._fold()
+        self._discard_rows()
         for (kind, (scope, channel), start), counts in self._tracker.slices.changes():
             add(kind, scope, channel, start, cast("Counts", counts))
         self._tracker.slices.forget_booked()
@@ -368,32 +372,32 @@ class TrackStage:
         topics, facts = self._topics, self._customer_facts()
         if topics.customer_facts and self._tracker.watermark.received_through is not None:
             for _, fact in facts:
-                tell(fact)
-            told = {topics.customer_links if fact["kind"] == "link" else topics.customer_facts for _, fact in facts}
-            outputs += self._told_progress({(topic, 0) for topic in told})
+                add_fact(fact)
+            changed = {topics.customer_links if fact["kind"] == "link" else topics.customer_facts for _, fact in facts}
+            outputs += self._customer_progress({(topic, 0) for topic in changed})
         outputs += self._dead
         self._dead = []
         return outputs
 
-    def _pass_over_rows(self) -> None:
-        """Do what follows from a change of rows, without them."""
+    def _discard_rows(self) -> None:
+        """Discard changed rows."""
         for _ in (*self._changed_rows(), *self._tracker.snapshots.changed(), *self._names.changed_rows()):
             pass
 
     def _changed_progress(self) -> Iterator[Output]:
-        progress = self._tracker.watermark
-        stale, quarantined = progress.stale(), self._quarantine.summary()
+        watermark = self._tracker.watermark
+        stale, quarantined = watermark.stale(), self._quarantine.summary()
         beyond = {source: dict(counts) for source, counts in self._names.beyond.items()}
-        journals = progress.journals()
-        figures = (progress.ms, progress.received_through, stale, quarantined, beyond, journals)
+        journals = watermark.journals()
+        figures = (watermark.ms, watermark.received_through, stale, quarantined, beyond, journals)
         if figures == self._progress_written or (progress.received_through is None and not quarantined):
             return
         self._progress_written = figures
         yield from self._progress_outputs(
             {
-                "progress_ms": progress.ms,
-                "received_through_ms": progress.received_through,
-                "sources": progress.sources,
+                "progress_ms": watermark.ms,
+                "received_through_ms": watermark.received_through,
+                "sources": watermark.sources,
                 "stale_sources": stale,
                 "configuration_hash": self._hash,
                 **({"quarantined_sources": quarantined} if quarantined else {}),
@@ -410,7 +414,7 @@ class TrackStage:
             yield Output(self._topics.panes, partition, key, value)
 
     def restore(self, topic: str, rows: Iterable[tuple[bytes, bytes]]) -> None:  # noqa: ARG002
-        """Take the state back in from its rows."""
+        """Restore the state from its rows."""
         self._is_idle = False
         slices, expiry = self._tracker.slices, self._expiry
         grid: dict[str, Any] | None = None
@@ -425,28 +429,28 @@ class TrackStage:
                 number, name = key[len(_MORE) :].split(b"|", 1)
                 self._restore_more(name.decode(), int(number), value)
                 continue
-            kept = orjson.loads(value)
+            row = orjson.loads(value)
             if key == _META:
-                grid = kept.get("grid", {})
-                self._tracker.watermark.restore(kept["progress"])
-                # Versions before counted the bad records of all sources together, under "flood": who sent them is not known.
-                self._quarantine.restore(kept.get("sources", {}))
-                self._names.restore_beyond(kept.get("beyond_limits", {}))
-                self._tracker.snapshots.lately = {source: (sent[0], sent[1]) for source, sent in kept.get("snapshots", {}).items()}
-                self._restore_meta(kept)
+                grid = row.get("grid", {})
+                self._tracker.watermark.restore(row["progress"])
+                # Older versions counted the bad records of all sources together, under "flood"; these are dropped.
+                self._quarantine.restore(row.get("sources", {}))
+                self._names.restore_beyond(row.get("beyond_limits", {}))
+                self._tracker.snapshots.lately = {source: (sent[0], sent[1]) for source, sent in row.get("snapshots", {}).items()}
+                self._restore_meta(row)
             elif key.startswith(_PLANS):
-                self._restore_plans(key[len(_PLANS) :].decode(), kept)
+                self._restore_plans(key[len(_PLANS) :].decode(), row)
             elif key.startswith(_NAMES):
-                self._names.restore_row(key[len(_NAMES) :].decode(), kept)
+                self._names.restore_row(key[len(_NAMES) :].decode(), row)
             elif key.startswith(_SNAPSHOT):
-                self._tracker.snapshots.restore(key[len(_SNAPSHOT) :].decode(), kept)
+                self._tracker.snapshots.restore(key[len(_SNAPSHOT) :].decode(), row)
             elif key.startswith(_BOOKED):
                 if expiry is not None:
-                    expiry.restore_row(key[len(_BOOKED) :].decode(), kept)
+                    expiry.restore_row(key[len(_BOOKED) :].decode(), row)
             else:
-                scope, start = Scope(kept["scope"], kept["channel"]), kept["start_ms"]
-                slices.put(kept["kind"], scope, start, kept)
-                if kept["counts"]:
+                scope, start = Scope(row["scope"], row["channel"]), row["start_ms"]
+                slices.put(row["kind"], scope, start, row)
+                if row["counts"]:
                     booked[scope] = max(start, booked.get(scope, start))
         through = self._tracker.watermark.ms
         if through is not None:
@@ -454,7 +458,7 @@ class TrackStage:
         if grid is not None:
             slices.restore_grid(grid)
         if expiry is not None:
-            # Rows of a version that gave nothing up do not say it.
+            # Rows of versions without expiry lack the last booking.
             for scope, start in booked.items():
                 expiry.note(scope, start)
         self._restored()
@@ -463,57 +467,57 @@ class TrackStage:
     def _meta(self) -> dict[str, Any]:
         return {}
 
-    def _restore_meta(self, kept: dict[str, Any]) -> None:
-        """Take back what ``_meta`` returned."""
+    def _restore_meta(self, row: dict[str, Any]) -> None:
+        """Restore what ``_meta`` returned."""
 
     def _restored(self) -> None:
-        """Say that everything kept has been taken back in."""
+        """Complete the restore after the last row."""
 
     def _facts(self) -> Iterator[Output]:
-        """Yield what customers are to be told, once the rows have been written; and how far it goes, in steps of a pane."""
+        """Yield the new facts of customers, and their progress in steps of a pane; rows must be collected before."""
         topic, facts = self._topics.customer_facts, self._customer_facts()
-        progress = self._tracker.watermark
-        if not topic or progress.received_through is None:
+        watermark = self._tracker.watermark
+        if not topic or watermark.received_through is None:
             return
-        told: set[tuple[str, int]] = set()
+        changed: set[tuple[str, int]] = set()
         for key, fact in facts:
-            place = (self._topics.customer_links, 0)
+            partition = (self._topics.customer_links, 0)
             if fact["kind"] != "link":
-                place = (topic, customer_partition(fact["customer_key"], self._topics.customer_partitions))
-            told.add(place)
-            yield Output(*place, key.encode(), encode(fact))
-        yield from self._told_progress(told)
+                partition = (topic, customer_partition(fact["customer_key"], self._topics.customer_partitions))
+            changed.add(partition)
+            yield Output(*partition, key.encode(), encode(fact))
+        yield from self._customer_progress(changed)
 
-    def _told_progress(self, told: set[tuple[str, int]]) -> Iterator[Output]:
-        """Yield how far what customers are told is complete: to those that were told something, and once a pane to all."""
-        topic, progress = self._topics.customer_facts, self._tracker.watermark
-        step = None if progress.ms is None else pane_of(progress.ms)
-        if step != self._progress_told:
-            told = {(self._topics.customer_links, 0), *((topic, number) for number in range(self._topics.customer_partitions))}
-            self._progress_told = step
+    def _customer_progress(self, changed: set[tuple[str, int]]) -> Iterator[Output]:
+        """Yield the progress of facts of customers: to partitions with new facts, and once a pane to all."""
+        topic, watermark = self._topics.customer_facts, self._tracker.watermark
+        step = None if watermark.ms is None else pane_of(watermark.ms)
+        if step != self._progress_step:
+            changed = {(self._topics.customer_links, 0), *((topic, number) for number in range(self._topics.customer_partitions))}
+            self._progress_step = step
         origin = (self._topics.source, self._partition)
-        yield from progress_outputs(origin, sorted(told), progress.ms, progress.received_through)
+        yield from progress_outputs(origin, sorted(changed), watermark.ms, watermark.received_through)
 
     def _customer_facts(self) -> list[tuple[str, dict[str, Any]]]:
-        """Return key and content of what customers are to be told."""
+        """Return key and content of the new facts of customers."""
         return []
 
     def _changed_rows(self) -> Iterator[Row]:
         raise NotImplementedError
 
     def _changed_now(self, begun: Iterable[Scope]) -> Iterator[tuple[Scope, bytes]]:
-        """Yield what goes on in the scopes where that has changed, and in these."""
+        """Yield the records of now of changed scopes and of ``begun``."""
         raise NotImplementedError
 
     def _subjects(self) -> Callable[[str, bytes], None]:
-        """Return what takes back the first row of a conversation or agent by its name."""
+        """Return a function that restores the first row of a conversation or agent, by its name."""
         raise NotImplementedError
 
     def _restore_more(self, name: str, number: int, row: bytes) -> None:
-        """Take back a further row of a conversation."""
+        """Restore a further row of a conversation."""
 
-    def _restore_plans(self, name: str, kept: Any) -> None:
-        """Take back the plans of an agent."""
+    def _restore_plans(self, name: str, row: Any) -> None:
+        """Restore the plans of an agent."""
 
 
 class ContactStage(TrackStage):
@@ -531,18 +535,18 @@ class ContactStage(TrackStage):
         self.tracker = ContactTracker(configuration, keep_everything=keep_everything)
         #: What the flow's table shows: conversations by name.
         self.rows = self.tracker.conversations
-        self._told: list[tuple[str, dict[str, Any]]] = []
-        #: rows taken back in, until all are there: further ones by number
+        self._new_facts: list[tuple[str, dict[str, Any]]] = []
+        #: rows during the restore: further ones by number
         self._more_rows: dict[str, dict[int, bytes]] = {}
         self._first_rows: dict[str, bytes] = {}
-        #: conversations given up since the last flush → what else customers know them by
-        self._told_as: dict[str, Sequence[str]] = {}
+        #: conversations dropped since the last flush → former names in facts of customers
+        self._former_names: dict[str, Sequence[str]] = {}
         super().__init__(partition, configuration, topics, self.tracker, decode_contact_event, counters, usual_contact_events)
         self._names.conversation_of = self.tracker.conversation_of
         if not keep_everything:
             self.tracker.pack_idle(PackedRows())
-            self._expire(Expiry(configuration, self.tracker.is_open))
-        self._take = contact_intake(self.tracker, self._quarantine, self._names)
+            self._set_expiry(Expiry(configuration, self.tracker.is_open))
+        self._ingest = contact_intake(self.tracker, self._quarantine, self._names)
 
     def _changed_rows(self) -> Iterator[Row]:
         tracker = self.tracker
@@ -560,50 +564,50 @@ class ContactStage(TrackStage):
                     yield _row_key(other, other_number), None
             conversation = live.get(name)
             if conversation is None:
-                self._told_as[name] = replaced
+                self._former_names[name] = replaced
                 continue
             if conversation.state.customer is not None or conversation.published_fact is not None or name in tracker.merged:
-                self._tell(conversation, replaced)
+                self._update_fact(conversation, replaced)
             if is_over(conversation):
                 tracker.rest(name, None if number else only, head)
         tracker.merged.clear()
         tracker.put_idle_away()
 
-    def _tell(self, conversation: Conversation, told_as: Sequence[str]) -> None:
-        """Have customers told what has changed of a contact, and that nothing is left of it under other names."""
+    def _update_fact(self, conversation: Conversation, former_names: Sequence[str]) -> None:
+        """Add the changed fact of a contact, and withdraw its facts under former names."""
         before, fact = conversation.published_fact, contact_fact(conversation.state)
         customer = conversation.state.customer or "" if before is None else before.customer
-        self._told += (_told(row, customer) for row in told_as)
-        if told_as:
+        self._new_facts += (_fact_entry(name, customer) for name in former_names)
+        if former_names:
             before = None
         conversation.published_fact = fact
         if fact == before:
             return
         if fact is None or (before is not None and before.customer != fact.customer):
-            self._told.append(_told(conversation.name, customer))
+            self._new_facts.append(_fact_entry(conversation.name, customer))
         if fact is not None:
-            self._told.append(_told(conversation.name, fact.customer, fact))
+            self._new_facts.append(_fact_entry(conversation.name, fact.customer, fact))
 
-    def _pass_over_rows(self) -> None:
+    def _discard_rows(self) -> None:
         tracker = self.tracker
         live = tracker.conversations.live
         for name in tracker.take_changed():
             conversation = live.get(name)
             if conversation is not None and (conversation.state.customer is not None or conversation.published_fact is not None):
-                self._tell(conversation, ())
+                self._update_fact(conversation, ())
         tracker.pass_over_rows()
-        super()._pass_over_rows()
+        super()._discard_rows()
 
     def _customer_facts(self) -> list[tuple[str, dict[str, Any]]]:
         forgotten, self.tracker.evicted = self.tracker.evicted, []
         for conversation in forgotten:
-            self._tell(conversation, self._told_as.get(conversation.name, ()))
-        self._told_as.clear()
-        told, self._told = self._told, []
-        return told
+            self._update_fact(conversation, self._former_names.get(conversation.name, ()))
+        self._former_names.clear()
+        facts, self._new_facts = self._new_facts, []
+        return facts
 
     def _changed_now(self, begun: Iterable[Scope]) -> Iterator[tuple[Scope, bytes]]:
-        # Who reads this has read the progress written before it: what was due by then is overdue.
+        # The reader of a record has read the progress written before it: replies due by then are overdue.
         passed = None if self._progress_written is None else self._progress_written[1]
         for scope, since, in_progress in self.tracker.changed_now(begun):
             figures = {"waiting_since_ms": since, "in_progress": in_progress, **self.tracker.pending(scope, passed), **self._expires}
@@ -621,14 +625,13 @@ class ContactStage(TrackStage):
         known = {name: at_ms for name, at_ms in since.items() if at_ms is not None}
         return {"lost_to": tracker.lost_to, **known, "counts_uncounted": True, "tells_by_category": True}
 
-    def _restore_meta(self, kept: dict[str, Any]) -> None:
-        # Rows of a version that lost nothing have none: what is overdue is lost, and counted, at the next flush.
-        self.tracker.lost_to = kept.get("lost_to")
-        # What a version booked that did not count events that counted nothing holds none of them.
+    def _restore_meta(self, row: dict[str, Any]) -> None:
+        # Older rows have none: overdue conversations are lost, and counted, at the next flush.
+        self.tracker.lost_to = row.get("lost_to")
+        # Older versions booked neither uncounted events nor complaints and thanks by category.
         received = self.tracker.watermark.received_through
-        self.tracker.uncounted_from_ms = kept.get("uncounted_from_ms") if "counts_uncounted" in kept else received
-        # Nor does that of one that did not tell complaints and thanks by category.
-        self.tracker.by_category_from_ms = kept.get("by_category_from_ms") if "tells_by_category" in kept else received
+        self.tracker.uncounted_from_ms = row.get("uncounted_from_ms") if "counts_uncounted" in row else received
+        self.tracker.by_category_from_ms = row.get("by_category_from_ms") if "tells_by_category" in row else received
 
     def _restored(self) -> None:
         self.tracker.restore_rows(self._first_rows, self._more_rows)
@@ -640,19 +643,19 @@ def _row_key(name: str, number: int) -> bytes:
     return b"t|%d|%b" % (number, name.encode()) if number else b"s|" + name.encode()
 
 
-def _told(name: str, customer: str, fact: ContactFact | None = None) -> tuple[str, dict[str, Any]]:
-    """Return key and content of what customers are told of a contact: what it is now, or that it is none of that customer's."""
+def _fact_entry(name: str, customer: str, fact: ContactFact | None = None) -> tuple[str, dict[str, Any]]:
+    """Return key and content of the fact of a contact; without ``fact``, it withdraws the fact from that customer."""
     conversation_id, mark, space = name.partition(MARK)
-    told: dict[str, Any] = {"kind": "contact", "conversation_id": conversation_id}
+    content: dict[str, Any] = {"kind": "contact", "conversation_id": conversation_id}
     if mark:
-        told["id_space"] = space
-    told["customer_key"] = customer
+        content["id_space"] = space
+    content["customer_key"] = customer
     if fact is None:
-        told["gone"] = True
+        content["gone"] = True
     else:
-        _, *said = fact
-        told |= zip(_SAID_OF_CONTACTS, said, strict=True)
-    return f"contact|{name}", told
+        _, *values = fact
+        content |= zip(_FACT_FIELDS, values, strict=True)
+    return f"contact|{name}", content
 
 
 class AgentStage(TrackStage):
@@ -671,22 +674,22 @@ class AgentStage(TrackStage):
         #: What the flow's table shows: agents by name.
         self.rows = self.tracker.agents
         super().__init__(partition, configuration, topics, self.tracker, decode_agent_event, counters, usual_agent_events)
-        self._take = agent_intake(self.tracker, self._quarantine, self._names)
+        self._ingest = agent_intake(self.tracker, self._quarantine, self._names)
         if not keep_everything:
-            self._expire(Expiry(configuration, self.tracker.is_open))
+            self._set_expiry(Expiry(configuration, self.tracker.is_open))
 
     def _meta(self) -> dict[str, Any]:
         return {"booked_to": self.tracker.booked_to, "compared_to": self.tracker.compared_to}
 
-    def _restore_meta(self, kept: dict[str, Any]) -> None:
-        self.tracker.booked_to, self.tracker.compared_to = kept["booked_to"], kept.get("compared_to")
+    def _restore_meta(self, row: dict[str, Any]) -> None:
+        self.tracker.booked_to, self.tracker.compared_to = row["booked_to"], row.get("compared_to")
 
     def _restored(self) -> None:
         self.tracker.restored()
 
-    def _pass_over_rows(self) -> None:
+    def _discard_rows(self) -> None:
         self.tracker.pass_over_rows()
-        super()._pass_over_rows()
+        super()._discard_rows()
 
     def _changed_rows(self) -> Iterator[Row]:
         tracker = self.tracker
@@ -706,5 +709,5 @@ class AgentStage(TrackStage):
     def _subjects(self) -> Callable[[str, bytes], None]:
         return lambda name, row: self.tracker.restore_agent(name, orjson.loads(row))
 
-    def _restore_plans(self, name: str, kept: Any) -> None:
-        self.tracker.restore_plans(name, kept)
+    def _restore_plans(self, name: str, row: Any) -> None:
+        self.tracker.restore_plans(name, row)

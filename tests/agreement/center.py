@@ -74,7 +74,7 @@ class _Center(Replay):
 
     def _publish_customers(self) -> None:
         for stage in (self._links, self._customers, self._links, self._customers):
-            self._pass_on(stage.collect().outputs)
+            self._route(stage.collect().outputs)
 
     def look(self) -> Look:
         """Publish, and return what is there then."""

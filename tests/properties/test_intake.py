@@ -47,7 +47,7 @@ def stage_of(kind: type[Stage], configuration: Configuration, *, compiled: bool)
     """Return a stage that takes usual events in by compiled code, or never does."""
     stage = kind(0, configuration, TOPICS)
     if not compiled:
-        stage._take = None
+        stage._ingest = None
     return stage
 
 
