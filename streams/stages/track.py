@@ -390,7 +390,7 @@ class TrackStage:
         beyond = {source: dict(counts) for source, counts in self._names.beyond.items()}
         journals = watermark.journals()
         figures = (watermark.ms, watermark.received_through, stale, quarantined, beyond, journals)
-        if figures == self._progress_written or (progress.received_through is None and not quarantined):
+        if figures == self._progress_written or (watermark.received_through is None and not quarantined):
             return
         self._progress_written = figures
         yield from self._progress_outputs(

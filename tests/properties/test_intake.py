@@ -162,7 +162,7 @@ def test_it_takes_nearly_all(topic: str, kind: type[Any], tracker: type[Any], sh
 def test_a_stage_is_freed() -> None:
     """A partition that is given up is freed: Python's look for cycles goes through what is compiled, too."""
     stage = ContactStage(0, Configuration(), TOPICS)
-    stage.cycle = [stage, stage._take]  # type: ignore[attr-defined]
+    stage.cycle = [stage, stage._ingest]  # type: ignore[attr-defined]
     gone = weakref.ref(stage.tracker)
     del stage
     gc.collect()
@@ -175,7 +175,7 @@ def test_what_is_no_event_is_left_alone(kind: type[Any]) -> None:
     """What is in a list but no event is left out, and what is no list is refused."""
     require(intake.compiled is not None, "streams/tracking/_intake.c is not compiled")
     stage = kind(0, Configuration(), TOPICS)
-    take = stage._take
+    take = stage._ingest
     wrong: Any
 
     assert (take([None, 1], 0), take([1], 0), take([object()], 0), take([], 0)) == (0, 0, 0, 0)
