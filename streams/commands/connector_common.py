@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from streams.connectors.configured import Configured
     from streams.connectors.publishing import Publisher
     from streams.connectors.pull.metrics import PullMetrics
-    from streams.connectors.pull.standing import Stands, Summary
+    from streams.connectors.pull.status import HasStatus, Summary
 
 __all__ = ["cannot_listen", "identifying_publisher", "need_credentials", "report", "serving"]
 
@@ -53,7 +53,7 @@ def need_credentials(entry: Configured, do: str) -> None:
 
 
 @contextlib.asynccontextmanager
-async def serving(args: argparse.Namespace, runner: Stands, metrics: PullMetrics) -> AsyncIterator[None]:
+async def serving(args: argparse.Namespace, runner: HasStatus, metrics: PullMetrics) -> AsyncIterator[None]:
     """Serve ``/metrics`` and its kin while a source is run, and say where; raise OSError or ListeningError where it cannot."""
     service = PullService(runner, metrics.registry, listening_beside(args))
     try:

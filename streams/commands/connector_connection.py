@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from streams.commands.common import fail, interruptible
 from streams.commands.connection_options import ListeningError
 from streams.commands.connector_common import cannot_listen, identifying_publisher, need_credentials, report, serving
-from streams.connectors.connection.runner import Address, Keeping, Runner
+from streams.connectors.connection.runner import Address, ConnectionSettings, Runner
 from streams.connectors.publishing import NotPublishedError
 from streams.connectors.pull.metrics import PullMetrics
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from streams.connectors.configured import Configured
     from streams.connectors.connection.model import Connection
     from streams.connectors.publishing import Publisher
-    from streams.connectors.pull.standing import Summary
+    from streams.connectors.pull.status import Summary
 
 __all__ = ["run_connection"]
 
@@ -34,9 +34,16 @@ def run_connection(args: argparse.Namespace, entry: Configured, connection: Conn
     address = _address(entry, connection)
     metrics = PullMetrics(entry.source)
     publisher = identifying_publisher(args, entry.source)
-    keeping = Keeping(site=entry.site, speaks=not entry.context.settings.get("beside_queue_log"))
+    link = ConnectionSettings(site=entry.site, sends_heartbeats=not entry.context.settings.get("beside_queue_log"))
     runner = Runner(
-        connection, entry.connector, entry.context, address, publisher, now=lambda: datetime.now(UTC), keeping=keeping, metrics=metrics
+        connection,
+        entry.connector,
+        entry.context,
+        address,
+        publisher,
+        now=lambda: datetime.now(UTC),
+        settings=link,
+        metrics=metrics,
     )
     try:
         summary = asyncio.run(_run(args, runner, metrics, publisher))

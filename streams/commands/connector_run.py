@@ -40,7 +40,7 @@ from streams.connectors.pull.failures import AskError
 from streams.connectors.pull.ledger import KafkaLedger
 from streams.connectors.pull.metrics import PullMetrics
 from streams.connectors.pull.runner import Runner
-from streams.connectors.pull.standing import RunSettings
+from streams.connectors.pull.status import RunSettings
 
 if TYPE_CHECKING:
     import argparse
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
     from streams.connectors.configured import Configured
     from streams.connectors.pull.model import Pull
-    from streams.connectors.pull.standing import Summary
+    from streams.connectors.pull.status import Summary
 
 __all__ = ["add_parser", "run"]
 

@@ -158,7 +158,7 @@ async def _serve(
     auditor: Auditor,
 ) -> int:
     stop = interruptible()
-    about: dict[str, Any] = {"standing": lambda: files.standing, "collectors": [FileGauges(files)]} if files else {}
+    about: dict[str, Any] = {"status": lambda: files.status, "collectors": [FileGauges(files)]} if files else {}
     if files.connectors is not None:
         about["connectors"] = files.connectors.running
     try:

@@ -1,4 +1,4 @@
-"""What brings a platform's events to Kafka: translated, without personal data, acknowledged before they count as taken."""
+"""Connectors that publish a platform's events to Kafka: translated, without personal data, accepted once Kafka acknowledges them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the gateway makes of a request's bytes: single events, each taken with its stamp or refused with a reason; pure."""
+"""Parse a request of the gateway: single events, each accepted and stamped or rejected with a reason; pure."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_EVENTS", "REASONS", "Admission", "judge", "split"]
 
-#: Why an event is refused.
+#: Why an event is rejected.
 REASONS: Final = (*REJECT_REASONS, *get_args(TimeReason), *PERMISSION_REASONS)
 
-#: A request of more events is refused as too large.
+#: A request with more events is rejected as too large.
 MAX_EVENTS: Final = 10_000
 
 _JSON_LINES: Final = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"})
@@ -51,7 +51,7 @@ _array = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """Who sends, and what that permits."""
+    """A sender, and what it may send."""
 
     sender: str
     permissions: Permissions
@@ -59,27 +59,27 @@ class Admission:
 
     @property
     def origin(self) -> str:
-        """What dead letters name as their origin."""
+        """The origin in dead letters."""
         return f"gateway/{self.sender}"
 
 
 def split(body: bytes, content_type: str) -> list[bytes]:
     """Return the bytes of each event in a request: one JSON object, an array of them, or JSON Lines.
 
-    What is none of them comes back whole, for ``judge`` to refuse.
+    Any other body is returned as it is, for ``judge`` to reject.
     """
-    whole = body.strip()
-    if not whole:
+    content = body.strip()
+    if not content:
         return []
     if content_type not in _JSON_LINES:
-        if whole.startswith(b"["):
+        if content.startswith(b"["):
             try:
-                return [bytes(item) for item in _array(whole)]
+                return [bytes(item) for item in _array(content)]
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                return [whole]
-        if b"\n" not in whole or _is_json(whole):
-            return [whole]
-    return [line for line in map(bytes.strip, whole.split(b"\n")) if line]
+                return [content]
+        if b"\n" not in content or _is_json(content):
+            return [content]
+    return [line for line in map(bytes.strip, content.split(b"\n")) if line]
 
 
 def _is_json(value: bytes) -> bool:
@@ -91,10 +91,10 @@ def _is_json(value: bytes) -> bool:
 
 
 def judge(value: bytes, admission: Admission) -> Event | Rejected:
-    """Return an event as it will be published, or why not.
+    """Return an event as it will be published, or why it is rejected.
 
-    The gateway stamps ``received_at``, and ``source`` where it is absent. Fields the contract does not know are
-    left out: nobody has looked at what is in them.
+    The gateway stamps ``received_at``, and ``source`` where it is absent. It drops fields that the contract does not know, because they
+    are not validated.
     """
     about = "contacts"
 
@@ -118,15 +118,15 @@ def judge(value: bytes, admission: Admission) -> Event | Rejected:
     data["received_at"] = format_ms(to_ms(admission.received_at))
     permissions = admission.permissions
     source = data.get("source")
-    # What is judged is what will be published: null is absent, and names are composed.
+    # As it will be published: null is absent, and names are composed.
     source = data["source"] = permissions.default_source if source is None else composed(source)
     if permissions.sources is not None and not (isinstance(source, str) and source in permissions.sources):
         return refused("source_not_permitted", _whose(permissions))
     if kind == "source.heartbeat" and data.get("instance") is not None:
-        return refused("invalid_value", "instance: only a gateway says which instance it is; leave instance out")
+        return refused("invalid_value", "instance: only a gateway sends its instance; leave instance out")
     parse = _parser(kind)
     if parse is None and kind in OPERATOR_KINDS:
-        return refused("unknown_type", "type: an operator's order, which contact-streams alone gives; a sender reports events")
+        return refused("unknown_type", "type: an operator's order, which contact-streams alone publishes; a sender reports events")
     if parse is None:
         return refused("unknown_type", "type: none of the contact, agent and customer events of the contract")
     if permissions.types is not None and kind not in permissions.types:
@@ -155,13 +155,13 @@ def judge(value: bytes, admission: Admission) -> Event | Rejected:
 
 
 def _whose(permissions: Permissions) -> str:
-    """Return what a sender is told that speaks for a source that is not its own."""
+    """Return the refusal of a source that the sender may not report."""
     leave = "name one of them" if permissions.default_source is None else "leave source out"
-    return f"source: this sender speaks for {str(permissions.sources)[:300]} only; {leave}"
+    return f"source: this sender may report {str(permissions.sources)[:300]} only; {leave}"
 
 
 def _parser(kind: str) -> Callable[[bytes], Event] | None:
-    """Return what reads a type of event, None for an unknown one."""
+    """Return the parser of a type of event, None for an unknown type."""
     if kind in _CONTACT_TYPES:
         return _contact
     if kind in _AGENT_TYPES:
@@ -170,7 +170,7 @@ def _parser(kind: str) -> Callable[[bytes], Event] | None:
 
 
 def _contact(value: bytes) -> Event:
-    # First the decoder that the workers use: it words a refusal, and what it refuses would become a dead letter there.
+    # The workers' decoder first: an event that it refuses would become a dead letter there.
     decode_contact_event(value)
     return parse_contact_event(value)
 
@@ -181,7 +181,7 @@ def _agent(value: bytes) -> Event:
 
 
 def _worded(error: Exception) -> str:
-    """Return what is wrong, without what was sent."""
+    """Return the text of an error, without what was sent."""
     if isinstance(error, ValidationError):
         first: Any = error.errors(include_input=False, include_url=False, include_context=False)[0]
         return f"{'.'.join(str(part) for part in first['loc'][1:])}: {first['msg']}"

@@ -1,4 +1,4 @@
-"""The connectors of a connectors file, ready to be run: known platforms, sound settings, secrets read from where the file says they are."""
+"""The connectors of a connectors file, ready to run: known platforms, valid settings, secrets read from where the file names them."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from streams.configuration.connectors import ConnectorEntry, SecretPlace
     from streams.connectors.kit.model import Setting
 
-__all__ = ["BY_TOKEN", "HOOKS_PATH", "Configured", "read_connectors", "settings_of", "unhooked"]
+__all__ = ["BY_TOKEN", "HOOKS_PATH", "Configured", "hook_problem", "read_connectors", "settings_of"]
 
-#: Where the webhooks of a platform are taken, followed by the source's name.
+#: Prefix of the path of a platform's webhooks; the source's name follows.
 HOOKS_PATH: Final = "/v1/hooks/"
 
-#: How a sender is verified that signs nothing, or whose signatures are not wanted.
+#: The verification of a sender that signs nothing, or is configured to be verified by a token.
 BY_TOKEN: Final = Verification(kind="token", header="Authorization", prefix="Bearer ", query_parameter="token")
 
 _MAX_SECRET_BYTES: Final = 64 * 1024
@@ -38,7 +38,7 @@ _MAX_SECRET_BYTES: Final = 64 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Configured:
-    """A platform as the file wants it followed."""
+    """A configured connector."""
 
     source: str
     connector: Connector
@@ -48,18 +48,18 @@ class Configured:
     secrets: tuple[str, ...] = field(repr=False)
     credentials: Mapping[str, str] = field(repr=False)
     verify_token: str | None = field(repr=False)
-    #: Of its webhooks, as the platform was given it, without a query; empty where the file does not say.
+    #: Address of its webhooks as configured at the platform, without a query; empty where the file does not have it.
     hook_url: str
     verification: Verification
 
 
-def unhooked(entry: Configured) -> str:
-    """Return why the webhooks of an entry are not taken, empty if they are."""
+def hook_problem(entry: Configured) -> str:
+    """Return why the gateway takes no webhooks of an entry, empty if it does."""
     connector = entry.connector
     if "webhook" not in connector.ways:
         return f"{connector.name} is not called by webhook"
     if connector.translate is None:
-        return f"{connector.name} compares what it gets with what it saw before, and is run by `contact-streams connector run`"
+        return f"{connector.name} compares records with what it saw before, and is run by `contact-streams connector run`"
     return "" if entry.secrets else f"it names no secrets; write `secrets: [{{env: NAME}}]` under connectors.{entry.source}"
 
 
@@ -76,16 +76,16 @@ def read_connectors(
     """Return the connectors in the text of ``path`` by source.
 
     Args:
-        path: of the file; secrets in files are found from its folder.
-        text: what stands in it.
-        customer_key: from what identifies a customer to a keyed hash.
-        environment: where secrets by ``env`` are; by default the process's.
-        secrets: whether they are read; a file can be checked where they are not.
-        credentials: whether those are read that a platform is asked with.
-        only: the source that is wanted; of the others no secret is read.
+        path: of the file; secrets in files are relative to its folder.
+        text: of the file.
+        customer_key: returns the keyed hash of what identifies a customer.
+        environment: holds secrets by ``env``; by default the process's.
+        secrets: whether to read them; a file can be checked where they are not available.
+        credentials: whether to read the credentials for requests to platforms.
+        only: the source to read; of the others no secret is read.
 
     Raises:
-        ConnectorsError: something in it is not permitted, or a secret is not there; it names all of that with its line, and no secret.
+        ConnectorsError: an entry is not permitted, or a secret is missing; it names all of them with their lines, and no secret.
     """
     file = parse_connectors(path, text)
     if only is not None:
@@ -105,7 +105,7 @@ def _configured(
     credentials: bool,
 ) -> dict[str, Configured]:
     """Return the connectors of a file, as ``read_connectors``."""
-    found: dict[str, Configured] = {}
+    configured: dict[str, Configured] = {}
     wrong: list[tuple[tuple[int | str, ...], str]] = []
     for source, entry in file.connectors.items():
         at = ("connectors", source)
@@ -127,16 +127,16 @@ def _configured(
         if "url" in verification.signed and verification.kind == "hmac" and entry.secrets and file.public_url is None:
             wrong.append(((*at, "secrets"), f"{connector.title} signs the address it calls: write `public_url` at the top of the file"))
         verify_token = None if entry.verify_token is None or not secrets else reading.read((*at, "verify_token"), entry.verify_token)
-        asked_with = entry.credentials.items() if credentials else ()
-        given = {name: reading.read((*at, "credentials", name), place) for name, place in asked_with}
-        found[source] = Configured(
+        entries = entry.credentials.items() if credentials else ()
+        given = {name: reading.read((*at, "credentials", name), place) for name, place in entries}
+        configured[source] = Configured(
             source=source,
             connector=connector,
             context=Context(
                 source=source,
                 zone=ZoneInfo(entry.zone),
                 customer_key=customer_key,
-                settings={**{each.name: each.default for each in settings_of(connector)}, **entry.settings},
+                settings={**{setting.name: setting.default for setting in settings_of(connector)}, **entry.settings},
             ),
             site=entry.site,
             secrets=tuple(text or "" for text in texts),
@@ -148,17 +148,17 @@ def _configured(
     if wrong:
         root = parse(text).root
         raise ConnectorsError(path, [Problem(line_of(root, at), ".".join(map(str, at)), why) for at, why in wrong])
-    return found
+    return configured
 
 
 def settings_of(connector: Connector) -> tuple[Setting, ...]:
-    """Return the settings of a connector, with those of every one that asks its platform where it is one."""
+    """Return the settings of a connector, with those of every polling connector where it polls."""
     return connector.settings + (PULL_SETTINGS if "pull" in connector.ways else ())
 
 
 def _settings_wrong(connector: Connector, entry: ConnectorEntry) -> Iterator[tuple[tuple[str, ...], str]]:
-    settings = {each.name: each for each in settings_of(connector)}
-    credentials = [each.name for each in connector.credentials]
+    settings = {setting.name: setting for setting in settings_of(connector)}
+    credentials = [credential.name for credential in connector.credentials]
     for name in entry.credentials:
         if credentials and name not in credentials:
             yield (
@@ -193,7 +193,7 @@ def _kind_wanted(default: Any) -> str:
 
 
 def _is_a(value: Any, default: Any) -> bool:
-    """Say whether a value is of the kind of a setting's default."""
+    """Return whether a value has the type of a setting's default."""
     if isinstance(default, bool) or isinstance(value, bool):
         return isinstance(value, bool) and isinstance(default, bool)
     if isinstance(default, float):
@@ -220,7 +220,7 @@ def _unfit(verification: Verification, secrets: list[str]) -> Iterator[str]:
 
 
 class _Secrets:
-    """Reads secrets from their places, and collects what is wrong with a place."""
+    """Reads secrets from the environment and from files, and collects the errors."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str], wrong: list[tuple[tuple[int | str, ...], str]]) -> None:
         self._folder = folder

@@ -1,4 +1,4 @@
-"""A queue_log on its way to Kafka: read once as history, or followed; the file is the buffer while Kafka is away."""
+"""Publish a queue_log to Kafka: read once as history, or followed; the file is the buffer while Kafka is unavailable."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from streams.connectors.follow import Follower, State, load_state, read_lines, save_state
 from streams.connectors.lines import Rejected
-from streams.connectors.publishing import NotPublishedError, heartbeat, last_word, publish_with_retries
+from streams.connectors.publishing import NotPublishedError, ended_heartbeat, heartbeat, publish_with_retries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -30,7 +30,7 @@ __all__ = ["FollowSettings", "Summary", "follow", "publish_history"]
 
 logger = logging.getLogger(__name__)
 
-#: Lines published together; what is lost of the work done when the process dies.
+#: Lines published together; the process repeats as many after a crash.
 _BATCH_LINES: Final = 500
 
 
@@ -49,14 +49,14 @@ class FollowSettings:
 
     poll_seconds: float = 0.2
     heartbeat_seconds: float = 1.0
-    #: How far behind now the log is said to be complete, once it is read to its end: Asterisk writes a line at once.
+    #: How far behind now the log is reported complete, once it is read to its end: Asterisk writes a line at once.
     complete_after_seconds: float = 2.0
     #: The longest pause between two tries to publish.
     retry_seconds: float = 10.0
 
 
 async def publish_history(path: Path, parser: QueueLogParser, publisher: Publisher, *, stop: asyncio.Event | None = None) -> Summary:
-    """Publish a whole file, or until ``stop`` is set; every line counts as received when it occurred.
+    """Publish a file to its end, or until ``stop`` is set; every line counts as received when it occurred.
 
     Raises:
         NotPublishedError: Kafka did not take it, after several tries. Published again, nothing counts twice.
@@ -72,7 +72,7 @@ async def publish_history(path: Path, parser: QueueLogParser, publisher: Publish
             last = max((event.received_at for event in events), default=last)
             await publish_with_retries(publisher, events, rejected, source=parser.source)
     if last is not None:
-        await publish_with_retries(publisher, [last_word(parser.source, last)], [], source=parser.source)
+        await publish_with_retries(publisher, [ended_heartbeat(parser.source, last)], [], source=parser.source)
     return summary
 
 
@@ -86,10 +86,10 @@ async def follow(
     stop: asyncio.Event,
     settings: FollowSettings | None = None,
 ) -> Summary:
-    """Publish a file as it grows, from where the state file says, until ``stop`` is set.
+    """Publish a file as it grows, from the position in the state file, until ``stop`` is set.
 
-    Without a state file what stands in the log already is history. The state is written after Kafka acknowledged
-    what it covers: a line may be published twice, with the same event ids, and none is left out.
+    Without a state file the existing content of the log is history. The state is written after Kafka acknowledged
+    the lines it covers: a line may be published twice, with the same event ids, and none is left out.
 
     Raises:
         StateFileError: the state file cannot be used.
@@ -131,7 +131,7 @@ class _Following:
     async def run(self) -> Summary:
         try:
             if self._history and (start := self._follower.where()) is not None:
-                # Before the first line: the file may be rotated, and this process killed, before there is more to remember.
+                # Before the first line: the file may be rotated, and this process killed, before another state is written.
                 save_state(self._state, State(start, self._parser.state(), history=True))
             while not self._stop.is_set():
                 for batch in _batches(self._follower.poll()):
@@ -147,7 +147,7 @@ class _Following:
         return self._summary
 
     async def _take(self, batch: list[tuple[Line, Position]]) -> None:
-        # The file is the journal: a line was received when it was written, so that nothing is late because this process was away.
+        # A line counts as received when it was written, so that none is late because this process was down.
         events, rejected = _parsed([line for line, _ in batch], self._parser, None, self._summary)
         pause = self._settings.poll_seconds
         while not await self._published(events, rejected):
@@ -157,7 +157,7 @@ class _Following:
             pause = min(pause * 2, self._settings.retry_seconds)
         save_state(self._state, State(batch[-1][1], self._parser.state(), self._history))
         if events and not self._history:
-            # More may stand in the file: complete only as far as was read.
+            # The file may hold more: complete only as far as it was read.
             await self._beat(events[-1].occurred_at)
 
     async def _published(self, events: list[Event], rejected: list[Rejected]) -> bool:

@@ -1,4 +1,4 @@
-"""Files that another system leaves in a folder: which of them are written to their end."""
+"""Files that another system writes to a folder: which of them are complete."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-__all__ = ["LOCKS", "File", "FolderError", "Lock", "listed", "regular", "whole"]
+__all__ = ["LOCKS", "File", "FolderError", "Lock", "complete", "listed", "regular"]
 
 logger = logging.getLogger(__name__)
 
-#: How a file is known to be whole: it has a ``.lock`` beside it (``ready``), has none (``busy``), or there are no locks.
+#: How a complete file is recognized: it has a ``.lock`` beside it (``ready``), has none (``busy``), or there are no locks.
 Lock = Literal["ready", "busy", "none"]
 LOCKS: Final[tuple[Lock, ...]] = ("ready", "busy", "none")
 _LOCK: Final = ".lock"
-#: Of a folder so many files are looked at; and of those that are there the read ones are remembered.
+#: Files of a folder at most; those that were read are remembered while they exist.
 _MOST_FILES: Final = 5_000
-#: A file that waits for its lock for longer than this is told of.
+#: A file that waits for its lock for longer than this is logged.
 _LONG: Final = timedelta(hours=1)
 
 
 class FolderError(Exception):
-    """A folder or a file in it cannot be used; the message says which and why."""
+    """A folder or a file in it cannot be used; the message states which and why."""
 
 
 class File(NamedTuple):
-    """A file as a folder lists it; ``changed`` in seconds since 1970."""
+    """A file in a folder; ``changed`` in seconds since the epoch."""
 
     name: str
     size: int
@@ -41,34 +41,33 @@ class File(NamedTuple):
 
     @property
     def version(self) -> str:
-        """What changes when the file does."""
+        """Identifies the file and its content."""
         return f"{self.name} {self.size} {self.changed}"
 
 
 def listed(path: Path) -> list[File]:
     """Return the files of a folder of this machine; raise FolderError."""
-    found: list[tuple[str, os.stat_result]] = []
+    entries: list[tuple[str, os.stat_result]] = []
     try:
-        # Locks are looked at last: one that is there says that what was seen before was whole.
-        names = sorted(path.iterdir(), key=lambda each: each.name.endswith(_LOCK))
-        for each in names:
+        # Locks last: a lock shows that the file read before it was complete.
+        for entry in sorted(path.iterdir(), key=lambda entry: entry.name.endswith(_LOCK)):
             with contextlib.suppress(FileNotFoundError):
-                found.append((each.name, each.stat()))
+                entries.append((entry.name, entry.stat()))
     except OSError as error:
         raise FolderError(f"cannot be read: {path}: {error.strerror}") from error
-    return regular((name, status.st_size, int(status.st_mtime), status.st_mode) for name, status in found)
+    return regular((name, status.st_size, int(status.st_mtime), status.st_mode) for name, status in entries)
 
 
-def regular(found: Iterable[tuple[str, int, int, int]]) -> list[File]:
-    """Return what is a file of names, sizes, times of change and modes; raise FolderError where there are too many."""
-    files = [File(name, size, changed) for name, size, changed, mode in found if stat.S_ISREG(mode)]
+def regular(entries: Iterable[tuple[str, int, int, int]]) -> list[File]:
+    """Return the regular files among entries of name, size, time of change and mode; raise FolderError where there are too many."""
+    files = [File(name, size, changed) for name, size, changed, mode in entries if stat.S_ISREG(mode)]
     if len(files) > _MOST_FILES:
         raise FolderError(f"has more than {_MOST_FILES} files in the folder: move those that were read elsewhere")
     return files
 
 
-def whole(files: list[File], lock: str, now: datetime) -> list[File]:
-    """Return the files that are written to their end, by their locks: ``NAME.lock`` in place of ``NAME.csv``, or behind it."""
+def complete(files: list[File], lock: str, now: datetime) -> list[File]:
+    """Return the complete files, by their locks: ``NAME.lock`` in place of ``NAME.csv``, or after it."""
     locks = {file.name for file in files if file.name.endswith(_LOCK)}
     others = [file for file in files if file.name not in locks]
     if lock == "none":

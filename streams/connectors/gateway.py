@@ -1,4 +1,4 @@
-"""The gateway: an HTTP server that takes canonical events and platforms' webhooks, and says yes only once Kafka has all of them."""
+"""The gateway: an HTTP server that accepts canonical events and platforms' webhooks, and confirms them once Kafka has acknowledged all."""
 
 from __future__ import annotations
 
@@ -43,35 +43,36 @@ __all__ = ["MAX_REQUEST_BYTES", "Gateway", "GatewaySettings", "NotPermittedHereE
 
 logger = logging.getLogger(__name__)
 
-#: Who sends when no token is configured.
+#: The sender when no token is configured.
 LOCAL_SENDER: Final = "gateway"
 
-#: Sources of a sender that are not known by name before they come; more are refused or, without tokens, get no heartbeats.
+#: Sources of a sender that are not configured by name; more are rejected or, without tokens, get no heartbeats.
 _MAX_SOURCES: Final = 100
 
-#: Longer than the longest request; stopping waits for the requests under way.
+#: Longer than the longest request; stopping waits for the requests in flight.
 _STOP_SECONDS: Final = 15.0
 
 
 class NotPermittedHereError(Exception):
-    """The gateway may not listen where it was told to."""
+    """The gateway may not listen on the configured address."""
 
 
 class Gateway:
-    """Takes events over HTTP and publishes them.
+    """Accepts events over HTTP and publishes them.
 
     Args:
         publisher: where the events go; the gateway does not stop it.
-        senders: who may send; if nobody has a token, anybody who reaches the loopback address may.
+        senders: the permitted senders; if none has a token, every process that reaches the loopback address may send.
         settings: limits and where to listen.
         now: the wall clock, stamped as ``received_at``.
         monotonic: seconds, for rates.
-        standing: what ``/healthz`` says beside that it runs.
-        collectors: what ``/metrics`` shows beside the gateway's own.
-        connectors: the platforms whose webhooks are taken, by source. With any, events need a token: what platforms reach, others do too.
+        status: returns further lines of ``/healthz``.
+        collectors: metrics beside the gateway's own.
+        connectors: the platforms whose webhooks are accepted, by source. With any, events need a token: an address that platforms
+            reach is public.
 
     Raises:
-        NotPermittedHereError: nobody has a token, there are no webhooks, and the host is not the loopback address.
+        NotPermittedHereError: no sender has a token, there are no webhooks, and the host is not the loopback address.
     """
 
     def __init__(
@@ -82,7 +83,7 @@ class Gateway:
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         monotonic: Callable[[], float] = time.monotonic,
-        standing: Callable[[], str] | None = None,
+        status: Callable[[], str] | None = None,
         collectors: Iterable[Collector] = (),
         connectors: Mapping[str, Configured] | None = None,
     ) -> None:
@@ -90,7 +91,7 @@ class Gateway:
         if not senders and connectors is None and not self.settings.insecure and not is_loopback(self.settings.host):
             message = (
                 f"No sender has a token, so the gateway listens on the loopback address only, not on {self.settings.host}. "
-                f"Name them with --senders or in {TOKENS_VARIABLE}, use --host 127.0.0.1, or say --insecure to let all send."
+                f"Name them with --senders or in {TOKENS_VARIABLE}, use --host 127.0.0.1, or give --insecure to let all send."
             )
             raise NotPermittedHereError(message)
         self._publisher = publisher
@@ -107,16 +108,16 @@ class Gateway:
         self._metrics.begin(senders.names or ([] if self._needs_token else [LOCAL_SENDER]))
         self._share_out()
         self._instance = self.settings.instance or f"{socket.gethostname()}:{self.settings.port}"
-        #: By sender, the sources that came and are not known by name. The gateway speaks for these and for those that are.
-        self._heard: dict[str, set[str]] = {}
-        #: A source that sends its own heartbeats is let to speak for itself.
-        self._speak_for_themselves: set[str] = set()
-        # A request proves its sender by a token or a signature, which no browser adds by itself; beacons and surveys come from other pages.
+        #: By sender, the sources that are not configured by name. The gateway sends heartbeats of these and of the configured ones.
+        self._unnamed_sources: dict[str, set[str]] = {}
+        #: Sources that send their own heartbeats.
+        self._self_reporting: set[str] = set()
+        # No browser adds a token or signature by itself, so that other origins are harmless; beacons and surveys have other origins.
         self._listening = replace(self.settings.listening, same_origin=False)
         self._connections = self._listening.connections()
         for collector in (self._connections, *collectors):
             self._metrics.registry.register(collector)
-        self._standing = standing
+        self._status = status
         self._server: HttpServer | None = None
         self._heartbeats: asyncio.Task[None] | None = None
 
@@ -134,7 +135,7 @@ class Gateway:
         return app
 
     async def start(self) -> str:
-        """Listen, begin the heartbeats and return the address, ``http://host:port`` or ``https://``; raise OSError."""
+        """Listen, start the heartbeats and return the address, ``http://host:port`` or ``https://``; raise OSError."""
         # Bodies are not inflated.
         self._server = HttpServer(self.app(), self._connections, self._listening, auto_decompress=False, shutdown_timeout=_STOP_SECONDS)
         address = await self._server.start(self.settings.host, self.settings.port)
@@ -149,7 +150,7 @@ class Gateway:
         return address
 
     async def stop(self) -> None:
-        """Take no more requests, finish those under way, and stop."""
+        """Refuse further requests, finish those in flight, and stop."""
         self._intake.stopping = True
         if self._server is not None:
             await self._server.stop()
@@ -159,20 +160,20 @@ class Gateway:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._heartbeats
             self._heartbeats = None
-            # Others that take the same senders' events are not to wait for this one.
+            # Other gateways of the same senders must not wait for this one.
             with contextlib.suppress(NotPublishedError):
                 await self.beat(ended=True)
 
     def take(self, file: SendersFile) -> None:
-        """Go by another senders file from the next request on."""
+        """Apply another senders file from the next request on."""
         self._senders.take(file)
         self._metrics.begin(self._senders.names)
         self._share_out()
-        for name, heard in self._heard.items():
-            heard.intersection_update([source for source in heard if name in self._senders.that_speak_for(source)])
+        for name, sources in self._unnamed_sources.items():
+            sources.intersection_update([source for source in sources if name in self._senders.senders_of(source)])
 
     def take_connectors(self, connectors: Mapping[str, Configured]) -> None:
-        """Go by another connectors file from the next delivery on."""
+        """Apply another connectors file from the next delivery on."""
         self._hooks.take(connectors)
         self._pages.take(connectors)
         self._share_out()
@@ -196,35 +197,35 @@ class Gateway:
             await asyncio.sleep(self.settings.heartbeat_seconds)
 
     async def beat(self, *, ended: bool = False) -> None:
-        """Publish one heartbeat for each source the gateway speaks for, or the last; raise NotPublishedError."""
+        """Publish one heartbeat for each source of the gateway, or the last ones; raise NotPublishedError."""
         now = self._now()
         oldest = self._intake.oldest()
         behind = timedelta(seconds=self.settings.complete_after_seconds)
         beats = []
         served = self._hooks.sources | self._pages.sources
-        for source in sorted(self._senders.sources.union(served, *self._heard.values()) - self._speak_for_themselves):
+        for source in sorted(self._senders.sources.union(served, *self._unnamed_sources.values()) - self._self_reporting):
             # Without tokens any request may hold events of any source.
             may_hold = [
                 *self._hooks.sender_of(source),
                 *self._pages.sender_of(source),
-                *(self._senders.that_speak_for(source) if self._needs_token else [LOCAL_SENDER]),
+                *(self._senders.senders_of(source) if self._needs_token else [LOCAL_SENDER]),
             ]
             through = min([now, *(oldest[sender] for sender in may_hold if sender in oldest)])
             beats.append(heartbeat(source, through - behind, now, instance=self._instance, ended=ended))
-        # Together: one after the other, a sender of many sources would hold up the word of all others.
+        # Together: one after the other, a sender of many sources would delay the heartbeats of all others.
         await self._publisher.publish(beats, source=LOCAL_SENDER)
 
     # ---- POST /v1/events -----------------------------------------------------------------------------------------------------------
 
     async def _expect(self, request: web.Request) -> web.StreamResponse | None:
-        """Look at the sender before asking for the body."""
+        """Check the sender before requesting the body."""
         refusal = self._refusal(request)[1]
         if refusal is None and request.transport is not None:
             request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         return refusal
 
     def _refusal(self, request: web.Request) -> tuple[str, web.Response | None]:
-        """Return the sender, and what turns the request away before its body is read, if anything does."""
+        """Return the sender, and the refusal of the request before its body is read, if it is refused."""
         stopped = self._intake.stopped()
         if stopped is not None:
             return "", stopped
@@ -235,7 +236,7 @@ class Gateway:
         else:
             sender = LOCAL_SENDER
             if "Origin" in request.headers:
-                # A page in this machine's browser reaches the loopback address too.
+                # A web page in this machine's browser reaches the loopback address too.
                 return "", problem(403, "from_a_browser", "without tokens, requests from browsers are refused")
         return sender, self._intake.refusal(request, sender)
 
@@ -258,9 +259,9 @@ class Gateway:
         admission = Admission(sender, permissions, self._now())
         outcomes = []
         for number, item in enumerate(items, start=1):
-            outcomes.append(self._known(judge(item, admission), item, admission))
+            outcomes.append(self._recorded(judge(item, admission), item, admission))
             if number % _JUDGED_AT_A_TIME == 0:
-                # A request of thousands of events must not keep the others waiting.
+                # A request of thousands of events must not block the others.
                 await asyncio.sleep(0)
         accepted = [outcome for outcome in outcomes if not isinstance(outcome, Rejected)]
         rejected = [outcome for outcome in outcomes if isinstance(outcome, Rejected)]
@@ -270,42 +271,41 @@ class Gateway:
         try:
             await self._publisher.publish(accepted, rejected, source=sender)
         except NotPublishedError as error:
-            logger.warning("A request could not be published and was told to come again. sender=%s reason=%s", sender, error)
+            logger.warning("A request could not be published; its sender was asked to send it again. sender=%s reason=%s", sender, error)
             return problem(503, "kafka_unreachable", "Kafka did not acknowledge the events; send the whole request again", retry_after=2)
         self._metrics.publish.observe(self._monotonic() - began)
         self._count(sender, accepted, rejected)
         status = 200 if not rejected else 202 if accepted else 400
-        return json_answer(
-            {"accepted": len(accepted), "rejected": len(rejected), "events": [_answer(i, each) for i, each in enumerate(outcomes)]}, status
-        )
+        events = [_answer(i, outcome) for i, outcome in enumerate(outcomes)]
+        return json_answer({"accepted": len(accepted), "rejected": len(rejected), "events": events}, status)
 
-    def _known(self, outcome: Event | Rejected, item: bytes, admission: Admission) -> Event | Rejected:
-        """Take note of a source that is not known by name; a sender that brings another one with every event is refused."""
+    def _recorded(self, outcome: Event | Rejected, item: bytes, admission: Admission) -> Event | Rejected:
+        """Record a source that is not configured by name; reject further ones of a sender that names a new one with every event."""
         if isinstance(outcome, Rejected) or outcome.source in self._senders.sources:
             return outcome
-        heard = self._heard.setdefault(admission.sender, set())
-        if outcome.source in heard:
+        sources = self._unnamed_sources.setdefault(admission.sender, set())
+        if outcome.source in sources:
             return outcome
-        if len(heard) < _MAX_SOURCES:
-            heard.add(outcome.source)
+        if len(sources) < _MAX_SOURCES:
+            sources.add(outcome.source)
         elif self._needs_token:
-            detail = f"source: this sender has named {_MAX_SOURCES} others; it names a system, not what that system tells of"
+            detail = f"source: this sender has named {_MAX_SOURCES} others; it names a system, not what that system reports"
             return Rejected(admission.origin, "source_not_permitted", detail, item)
         return outcome
 
     def _count(self, sender: str, accepted: list[Event], rejected: list[Rejected]) -> None:
         self._metrics.accepted.labels(sender).inc(len(accepted))
-        for reason, count in Tally(each.reason for each in rejected).items():
+        for reason, count in Tally(rejection.reason for rejection in rejected).items():
             self._metrics.rejected.labels(sender, reason).inc(count)
         for event in accepted:
             if isinstance(event, SourceHeartbeat):
-                self._speak_for_themselves.add(event.source)
+                self._self_reporting.add(event.source)
 
-    # ---- The rest ------------------------------------------------------------------------------------------------------------------
+    # ---- Other requests ------------------------------------------------------------------------------------------------------------
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
-        """Count the answers, and let no exception show its insides."""
+        """Count the answers, and answer an exception without its text."""
         try:
             response = await handler(request)
         except web.HTTPException as error:
@@ -316,15 +316,15 @@ class Gateway:
             raise
         except Exception:
             logger.exception("A request failed.")
-            response = problem(500, "failed", "the gateway failed; its log says why")
+            response = problem(500, "failed", "the gateway failed; its log has the reason")
         if request.path == "/v1/events":
             self._metrics.requests.labels(str(response.status)).inc()
         return response
 
     async def _healthz(self, _: web.Request) -> web.Response:
-        said = [] if self._standing is None else [self._standing()]
-        said += [f"{what}: {standing}" for what, standing in self._connections.standing.items()]
-        return web.Response(text="".join(f"{line}\n" for line in ("ok", *said)))
+        lines = ["ok"] if self._status is None else ["ok", self._status()]
+        lines += [f"{what}: {state}" for what, state in self._connections.standing.items()]
+        return web.Response(text="".join(f"{line}\n" for line in lines))
 
     async def _readyz(self, _: web.Request) -> web.Response:
         if self._intake.stopping:
@@ -341,10 +341,10 @@ class Gateway:
 _NOT_FOUND: Final = 404
 _JUDGED_AT_A_TIME: Final = 100
 
-#: An event that is refused counts as so many towards the rate of its sender: it is short, and its dead letter is not.
+#: A rejected event counts as this many towards the rate of its sender: it is short, and its dead letter is not.
 _PRICE_OF_A_REFUSAL: Final = 10
 
-#: So many ids of a snapshot count as an event: every partition reads all of them.
+#: Ids of a snapshot that count as one event: every partition reads all of them.
 _IDS_FOR_AN_EVENT: Final = 4
 
 

@@ -1,4 +1,4 @@
-"""The answers of the gateway: JSON with a reason for programs and a detail for people."""
+"""The answers of the gateway: JSON with a reason for programs and a detail for operators."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def json_answer(data: object, status: int) -> web.Response:
 
 
 def problem(status: int, reason: str, detail: str, *, retry_after: int | None = None, authenticate: bool = False) -> web.Response:
-    """Return what says why nothing of a request was taken."""
+    """Return the answer to a request of which nothing is accepted."""
     response = json_answer({"accepted": 0, "reason": reason, "detail": detail}, status)
     if retry_after is not None:
         response.headers["Retry-After"] = str(retry_after)

@@ -1,4 +1,4 @@
-"""What the gateway's ``/metrics`` shows; label values are names from the configuration and words from this program, never input."""
+"""The metrics of the gateway; label values are names from the configuration and from this program, never input."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 __all__ = ["HOOK_OUTCOMES", "GatewayMetrics"]
 
-#: Why a request is refused whose sender may send: its share of places or of bytes is taken, or its body is too slow.
+#: Why a permitted sender's request is refused: its share of requests or of bytes is taken, or its body is too slow.
 _REFUSED: Final = ("places", "bytes", "slow")
 
-#: What becomes of a delivery by webhook: it is taken; nothing in it can be read; Kafka does not take it; its sender is not proven.
+#: What becomes of a delivery by webhook: it is accepted; nothing in it can be read; Kafka does not take it; its sender is not verified.
 HOOK_OUTCOMES: Final = ("taken", "unreadable", "not_published", *VERIFYING_REASONS)
 
-#: What becomes of a record of one that is taken.
+#: What becomes of a record of an accepted delivery.
 _BECAME: Final = ("events", "ignored", "rejected")
 
 
@@ -66,13 +66,13 @@ class GatewayMetrics:
         )
 
     def begin(self, senders: Iterable[str]) -> None:
-        """Let every series that is known to come begin with 0: Prometheus sees no increase where one begins."""
+        """Create every expected series with 0: Prometheus sees no increase where a series begins."""
         self.requests.labels("200")
         for sender in senders:
             self._begin(sender, REASONS)
 
     def begin_hooks(self, senders: Iterable[tuple[str, str]]) -> None:
-        """Do the same for webhooks: source and the name it has as a sender."""
+        """Create the series of webhooks: source and its name as a sender."""
         for source, sender in senders:
             self._begin(sender, RECORD_REASONS)
             for outcome in HOOK_OUTCOMES:
@@ -81,7 +81,7 @@ class GatewayMetrics:
                 self.records.labels(source, became)
 
     def begin_pages(self, senders: Iterable[tuple[str, str]], outcomes: Iterable[str]) -> None:
-        """Do the same for pages that customers open: source and the name it has as a sender."""
+        """Create the series of pages that customers open: source and its name as a sender."""
         listed = tuple(outcomes)
         for source, sender in senders:
             self._begin(sender, RECORD_REASONS)

@@ -1,4 +1,4 @@
-"""Webhooks of platforms, ``/v1/hooks/NAME``: verified, translated by the platform's connector, and answered as its sender wants it."""
+"""Webhooks of platforms, ``/v1/hooks/NAME``: verified, translated by the platform's connector, and answered as its sender expects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from streams.connectors.admission import MAX_EVENTS
-from streams.connectors.configured import HOOKS_PATH, Configured, unhooked
+from streams.connectors.configured import HOOKS_PATH, Configured, hook_problem
 from streams.connectors.gateway_answers import json_answer, problem
 from streams.connectors.kit.translating import Translated, translate_each
 from streams.connectors.kit.verifying import Delivery, Refusal, Verifier
@@ -32,16 +32,16 @@ __all__ = ["Hooks"]
 
 logger = logging.getLogger(__name__)
 
-#: A larger body is translated beside what else goes on.
+#: A larger body is translated in a thread.
 _LARGE_BYTES: Final = 32 * 1024
 
-#: A record that is refused counts as so many towards the rate of its sender: it is short, and its dead letter is not.
+#: A rejected record counts as this many towards the rate of its sender: it is short, and its dead letter is not.
 _PRICE_OF_A_REFUSAL: Final = 10
 
-#: What a sender may want to hear again, and nothing that a browser could take for a page.
+#: A challenge that is echoed; nothing that a browser could render as a page.
 _CHALLENGE: Final = re.compile(r"[A-Za-z0-9_.-]{1,500}")
 
-#: What is signed for who asks: never what could be the body of a delivery, or all could have theirs signed.
+#: A token that is signed for the requester: never the body of a delivery, or anyone could have one signed.
 _CRC_TOKEN: Final = re.compile(r"[A-Za-z0-9_.+/=-]{1,500}")
 
 
@@ -49,7 +49,7 @@ _CRC_TOKEN: Final = re.compile(r"[A-Za-z0-9_.+/=-]{1,500}")
 class _Hook:
     configured: Configured
     verifier: Verifier
-    #: What it is called among those that share the gateway.
+    #: Its name as a sender of the gateway.
     sender: str
 
 
@@ -58,8 +58,8 @@ class Hooks:
 
     Args:
         publisher: where events go.
-        intake: lets deliveries in, as it does requests of senders.
-        metrics: counts them.
+        intake: limits deliveries, as it does requests of senders.
+        metrics: counts.
         now: the wall clock.
     """
 
@@ -71,38 +71,44 @@ class Hooks:
         self._hooks: dict[str, _Hook] = {}
 
     def __bool__(self) -> bool:
-        """Say whether there is any."""
+        """Return whether there is any."""
         return bool(self._hooks)
 
     def take(self, connectors: Mapping[str, Configured]) -> None:
-        """Go by these from the next delivery on; what was taken under the same secrets is still known again."""
+        """Apply these connectors from the next delivery on; accepted deliveries under the same secrets stay known."""
         before, self._hooks = self._hooks, {}
-        for source, each in connectors.items():
-            why_not = unhooked(each)
+        for source, configured in connectors.items():
+            why_not = hook_problem(configured)
             if why_not:
-                ways = {*each.connector.ways}
+                ways = {*configured.connector.ways}
                 if "webhook" in ways:
                     level = logging.INFO if {"pull", "connection"} & ways else logging.WARNING
                     logger.log(level, "No webhooks are taken. source=%s reason=%s", source, why_not)
                 continue
             known = before.get(source)
-            same = known is not None and known.configured.secrets == each.secrets and known.configured.verification == each.verification
-            verifier = known.verifier if known is not None and same else Verifier(each.verification, each.secrets)
-            self._hooks[source] = _Hook(each, verifier, f"/hooks/{source}")
+            if (
+                known is not None
+                and known.configured.secrets == configured.secrets
+                and known.configured.verification == configured.verification
+            ):
+                verifier = known.verifier
+            else:
+                verifier = Verifier(configured.verification, configured.secrets)
+            self._hooks[source] = _Hook(configured, verifier, f"/hooks/{source}")
         self._metrics.begin_hooks([(source, hook.sender) for source, hook in self._hooks.items()])
 
     @property
     def names(self) -> list[str]:
-        """What they are called among those that share the gateway."""
+        """Their names as senders of the gateway."""
         return sorted(hook.sender for hook in self._hooks.values())
 
     @property
     def sources(self) -> frozenset[str]:
-        """The sources that the gateway speaks for: platforms that tell at once. How far a journal is complete only who reads it can say."""
+        """The sources of which the gateway sends heartbeats: live platforms. Only the reader of a journal knows how far it is complete."""
         return frozenset(source for source, hook in self._hooks.items() if hook.configured.connector.delivery == "live")
 
     def sender_of(self, source: str) -> list[str]:
-        """Return what may hold events of a source."""
+        """Return the senders that may hold events of a source."""
         return [self._hooks[source].sender] if source in self._hooks else []
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
@@ -113,14 +119,14 @@ class Hooks:
     # ---- Deliveries ----------------------------------------------------------------------------------------------------------------
 
     async def _expect(self, request: web.Request) -> web.StreamResponse | None:
-        """Look at the sender before asking for the body."""
+        """Check the sender before requesting the body."""
         refusal = self._refusal(request)
         if refusal is None and request.transport is not None:
             request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         return refusal
 
     def _refusal(self, request: web.Request) -> web.Response | None:
-        """Return what turns a delivery away before its body is read, if anything does."""
+        """Return the refusal of a delivery before its body is read, if it is refused."""
         stopped = self._intake.stopped()
         if stopped is not None:
             return stopped
@@ -136,21 +142,21 @@ class Hooks:
             return refusal
         hook = self._hooks[request.match_info["source"]]
         within = hook.configured.connector.answers.within_seconds
-        has_come = False
+        has_arrived = False
 
         async def delivered(body: bytes) -> web.Response:
-            nonlocal has_come
-            has_come = True
+            nonlocal has_arrived
+            has_arrived = True
             return await self._delivered(request, hook, body)
 
         try:
             async with asyncio.timeout(within):
                 return await self._intake.take(request, hook.sender, delivered, is_proven=False)
         except TimeoutError:
-            if not has_come:
-                # Anybody can send slowly: that is no word on what becomes of deliveries.
+            if not has_arrived:
+                # The sender is not verified yet: its pace must not count among the deliveries.
                 self._metrics.refused.labels(hook.sender, "slow").inc()
-                return problem(503, "too_slow", f"the body did not come within {within:g} s; send it again", retry_after=5)
+                return problem(503, "too_slow", f"the body did not arrive within {within:g} s; send it again", retry_after=5)
             self._metrics.deliveries.labels(hook.configured.source, "not_published").inc()
             return problem(503, "too_slow", f"the delivery could not be published within {within:g} s; send it again", retry_after=5)
 
@@ -170,19 +176,19 @@ class Hooks:
         try:
             await self._publisher.publish(done.events, done.rejected, source=source)
         except NotPublishedError as error:
-            logger.warning("A delivery could not be published and was told to come again. source=%s reason=%s", source, error)
+            logger.warning("A delivery could not be published; its sender was asked to send it again. source=%s reason=%s", source, error)
             self._metrics.deliveries.labels(source, "not_published").inc()
             return problem(503, "kafka_unreachable", "Kafka did not acknowledge the events; send the delivery again", retry_after=2)
         return self._taken(hook, verified, done, now)
 
     async def _translated(self, configured: Configured, body: bytes, now: datetime) -> Translated | None:
-        """Return what a delivery becomes, None for one of too many records."""
+        """Return the translation of a delivery, None for one of too many records."""
 
         def run() -> Translated | None:
             done = Translated()
             origin = f"hooks/{configured.source}"
-            for each in translate_each(configured.connector, body, configured.context, origin=origin, now=now, site=configured.site):
-                done.add(each)
+            for record in translate_each(configured.connector, body, configured.context, origin=origin, now=now, site=configured.site):
+                done.add(record)
                 if max(done.records, len(done.events)) > MAX_EVENTS:
                     return None
             return done
@@ -190,10 +196,10 @@ class Hooks:
         return run() if len(body) <= _LARGE_BYTES else await asyncio.to_thread(run)
 
     def _taken(self, hook: _Hook, verified: Verified, done: Translated, now: datetime) -> web.Response:
-        """Count a delivery that is in Kafka, and answer it. Its records that are dead letters would come no better again."""
+        """Count a published delivery, and answer it. Rejected records are accepted too: a retry would not change them."""
         hook.verifier.taken(verified, now.timestamp())
         metrics, source = self._metrics, hook.configured.source
-        ignored, rejected = done.ignored.total(), Tally(each.reason for each in done.rejected)
+        ignored, rejected = done.ignored.total(), Tally(rejection.reason for rejection in done.rejected)
         for became, count in (("events", len(done.events)), ("ignored", ignored), ("rejected", len(done.rejected))):
             metrics.records.labels(source, became).inc(count)
         metrics.accepted.labels(hook.sender).inc(len(done.events))
@@ -214,7 +220,7 @@ class Hooks:
         self._metrics.deliveries.labels(hook.configured.source, refused.reason).inc()
         return problem(refused.status, refused.reason, refused.detail)
 
-    # ---- Is the address a receiver's? ----------------------------------------------------------------------------------------------
+    # ---- Challenges ----------------------------------------------------------------------------------------------------------------
 
     async def _get(self, request: web.Request) -> web.Response:
         hook = self._hooks.get(request.match_info["source"])

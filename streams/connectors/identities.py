@@ -1,4 +1,4 @@
-"""One person, several platforms: the ids of platforms become the names of people before anything is keyed or published."""
+"""Replace the agents' ids of platforms by their names, before events are keyed and published: one agent may use several platforms."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ __all__ = ["IdentifyingPublisher", "Identities"]
 
 E = TypeVar("E", bound="Event")
 
-#: Fields of events that hold a person and nothing else.
+#: Fields of events that hold an agent.
 _PEOPLE: Final = ("person_id", "agent", "to_agent")
 
 
 class Identities:
-    """What the configuration says of people's ids; an id that it does not name stays as it is."""
+    """The configured ids of agents; an id that is not configured stays as it is."""
 
     def __init__(self, configuration: Configuration) -> None:
         self._people: dict[str, dict[str, str]] = {}
@@ -34,11 +34,11 @@ class Identities:
                 self._people.setdefault(source, {}).update(dict.fromkeys(ids, person))
 
     def __bool__(self) -> bool:
-        """Say whether any id is translated."""
+        """Return whether any id is configured."""
         return bool(self._people)
 
     def of_event(self, event: E) -> E:
-        """Return an event with people in place of their ids at its source."""
+        """Return an event with agents in place of their ids at its source."""
         people = self._people.get(event.source)
         if people is None:
             return event
@@ -50,7 +50,7 @@ class Identities:
         return event.model_copy(update=changed) if changed else event
 
     def of_record(self, value: bytes) -> bytes:
-        """Return the JSON of an event likewise; events that were published already stay as they are."""
+        """Return the JSON of an event with agents in place of their ids at its source."""
         event = orjson.loads(value)
         people = self._people.get(event.get("source"))
         if people is None:
@@ -62,7 +62,7 @@ class Identities:
 
 
 class IdentifyingPublisher:
-    """A publisher before which ids become people: keys and records have the same names, whichever connector they come from."""
+    """A publisher that replaces ids by agents first: keys and records have the same names, whichever connector sends them."""
 
     def __init__(self, publisher: Publisher, identities: Identities) -> None:
         self._publisher = publisher

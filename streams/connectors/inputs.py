@@ -1,4 +1,4 @@
-"""Files as they are read once, from beginning to end: plain, compressed by gzip, or coming in on standard input."""
+"""Files that are read once, from beginning to end: plain, compressed by gzip, or on standard input."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["STANDARD_INPUT", "Input", "as_input"]
 
-#: The name that stands for standard input, as with other commands.
+#: The name of standard input, as with other commands.
 STANDARD_INPUT: Final = "-"
 
 _GZIP: Final = b"\x1f\x8b"
@@ -23,7 +23,7 @@ _READ_BYTES: Final = 256 * 1024
 
 
 class Input:
-    """A file that is read once. What it is, its first bytes say and not its name."""
+    """A file that is read once. Its first bytes decide whether it is compressed, not its name."""
 
     def __init__(self, path: Path) -> None:
         """Name the file; nothing is opened yet."""
@@ -34,17 +34,17 @@ class Input:
 
     @property
     def name(self) -> str:
-        """What places in it are named by."""
+        """The file's name in locations."""
         return "stdin" if self.is_standard_input else self.path.name
 
     @property
     def is_standard_input(self) -> bool:
-        """Whether it is no file but what is piped in."""
+        """Whether it is standard input."""
         return str(self.path) == STANDARD_INPUT
 
     @property
     def size_bytes(self) -> int | None:
-        """How large the file is as it lies on disk; None where nothing says so, as of a pipe. Raises OSError."""
+        """The size of the file on disk; None where it is unknown, as of a pipe. Raises OSError."""
         if self.is_standard_input or not self.path.is_file():
             return None
         return self.path.stat().st_size
@@ -56,7 +56,7 @@ class Input:
 
     @contextmanager
     def opened(self) -> Iterator[IO[bytes]]:
-        """Yield what is in the file; raise OSError."""
+        """Yield the open file; raise OSError."""
         if self.is_standard_input and sys.stdin.isatty():
             raise OSError(0, "is a terminal: pipe a file into it", "stdin")
         with nullcontext(sys.stdin.buffer) if self.is_standard_input else self.path.open("rb") as raw:
@@ -66,15 +66,15 @@ class Input:
             try:
                 yield cast("IO[bytes]", gzip.GzipFile(fileobj=raw) if packed else raw)
             except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-                message = f"the gzip data is damaged or ends too early ({error}): what stands before was read"
+                message = f"the gzip data is damaged or ends too early ({error}): the content before was read"
                 raise OSError(0, message, self.name) from error
             finally:
                 self._raw = None
 
     def chunks(self) -> Generator[bytes]:
-        """Yield what is in the file piece by piece; raise OSError.
+        """Yield the content of the file in chunks; raise OSError.
 
-        What reads only a part of it closes it, here and in all that reads by it: the file is open until then.
+        A caller that reads only a part has to close the generator: the file is open until then.
         """
         with self.opened() as file:
             while data := file.read(_READ_BYTES):
@@ -82,5 +82,5 @@ class Input:
 
 
 def as_input(source: Path | Input) -> Input:
-    """Return what a file or its name is read by."""
+    """Return the input of a file or its path."""
     return source if isinstance(source, Input) else Input(source)

@@ -1,4 +1,4 @@
-"""Lines of a log and what becomes of one: events, nothing, or a rejection that keeps its bytes; no files, no clock."""
+"""Lines of a log and what each becomes: events, nothing, or a rejection with its bytes; no files, no clock."""
 
 from __future__ import annotations
 
@@ -10,45 +10,45 @@ from schemas.base import Event
 
 __all__ = ["MAX_LINE_BYTES", "Line", "Outcome", "Rejected"]
 
-#: Asterisk's own lines end at 8 KiB; anything beyond this is not a line of a log.
+#: Asterisk's own lines end at 8 KiB; a longer text is no line of a log.
 MAX_LINE_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line as it stood in a file, without its line end."""
+    """One line of a file, without its line end."""
 
-    #: Cut where its reader was told to, by default at MAX_LINE_BYTES; ``length`` says how long it really is.
+    #: Cut at the limit of its reader, by default MAX_LINE_BYTES; ``length`` is its real length.
     raw: bytes
     file: str
     number: int
-    #: Byte offsets in the file: where the line begins, and where the next one does.
+    #: Byte offsets in the file: of the line, and of the next one.
     start: int
     end: int
     length: int
 
     @property
     def origin(self) -> str:
-        """Where to find it, ``file:line``."""
+        """Its location, ``file:line``."""
         return f"{self.file}:{self.number}"
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """Bytes that are no event, with the reason; what a dead letter is made from."""
+    """Bytes that are no event, with the reason; it becomes a dead letter."""
 
     #: ``file:line`` or, from the gateway, ``gateway/sender``.
     origin: str
-    #: One of a few words, for counting.
+    #: As metrics count it.
     reason: str
-    #: For a person; never holds what the bytes hold.
+    #: For operators; never holds content of the bytes.
     detail: str
     raw: bytes
     #: Byte offset in the file, where there is one.
     offset: int | None = None
-    #: What it would have been about, as far as one can tell: decides its dead-letter topic.
+    #: Its probable subject; decides its dead-letter topic.
     about: Literal["contacts", "agents"] = "contacts"
 
 
-#: What one line gives: its events in order (none for a line that only informs), or a rejection.
+#: The result of one line: its events in order (none for a line that only informs), or a rejection.
 Outcome = Sequence[Event] | Rejected

@@ -1,4 +1,4 @@
-"""What a sender may send: sources, types, queues, sites and teams; pure."""
+"""The permissions of a sender: sources, types, queues, sites and teams; pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PERMISSION_REASONS", "QUEUE_FIELDS", "TEAM_FIELD", "Names", "Permissions"]
 
-#: Why an event is refused that its sender may not send.
+#: Why an event exceeds the permissions of its sender.
 PERMISSION_REASONS: Final = (
     "source_not_permitted",
     "type_not_permitted",
@@ -25,27 +25,27 @@ PERMISSION_REASONS: Final = (
     "team_not_permitted",
 )
 
-#: The fields of events that name a queue or queues. ``to`` and ``with`` may name a queue, a team or an agent; they count nowhere.
+#: The fields of events that name queues. ``to`` and ``with`` may name a queue, a team or an agent; no figure counts them.
 QUEUE_FIELDS: Final = frozenset({"queue", "from_queue", "to_queue", "queues"})
 
-#: The field of events that names a team, and puts a person and so their site into its figures.
+#: The field of events that names a team, in whose figures, and those of its site, the agent then counts.
 TEAM_FIELD: Final = "team"
 
-#: So many names that patterns were held against are remembered; names come from senders.
+#: Names whose match is cached; they come from senders.
 _REMEMBERED: Final = 1_000
 
 
 class Names:
-    """Names by pattern: each ``*`` in one stands for any text, also none."""
+    """Names by pattern: each ``*`` matches any text, also none."""
 
     def __init__(self, patterns: Iterable[str]) -> None:
         self.patterns = tuple(patterns)
-        self.exact = frozenset(each for each in self.patterns if "*" not in each)
-        self._wide = [each for each in self.patterns if "*" in each]
+        self.exact = frozenset(pattern for pattern in self.patterns if "*" not in pattern)
+        self._wide = [pattern for pattern in self.patterns if "*" in pattern]
         self._remembered: dict[str, bool] = {}
 
     def __contains__(self, name: str) -> bool:
-        """Say whether a pattern fits a name."""
+        """Return whether a pattern matches a name."""
         if name in self.exact:
             return True
         if not self._wide:
@@ -64,27 +64,27 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class Permissions:
-    """What one sender may send; None: anything."""
+    """The permissions of one sender; None permits anything."""
 
     sources: Names | None = None
     types: frozenset[str] | None = None
     queues: Names | None = None
     sites: Names | None = None
     teams: Names | None = None
-    #: stamped on an event that names no source, None where it has to name one
+    #: stamped on an event without a source, None where it has to name one
     default_source: str | None = None
 
     @classmethod
     def of(cls, name: str, sender: Sender) -> Permissions:
-        """Return what a sender of the file may send: by default for the source of its own name alone, of all types."""
+        """Return the permissions of a sender in the file: by default all types, and only the source of the sender's name."""
         sources = Names(sender.sources or [name])
         only = next(iter(sources.exact)) if len(sources.patterns) == len(sources.exact) == 1 else None
         types = None if sender.types is None else Names(sender.types)
-        # A team counts in the site that the configuration gives it: who is confined to sites says which teams are there.
+        # A team counts in its configured site, so a sender that is confined to sites has to list its teams.
         teams = () if sender.teams is None and sender.sites is not None else sender.teams
         return cls(
             sources,
-            None if types is None else frozenset(each for each in EVENT_TYPES if each in types),
+            None if types is None else frozenset(event_type for event_type in EVENT_TYPES if event_type in types),
             None if sender.queues is None else Names(sender.queues),
             None if sender.sites is None else Names(sender.sites),
             None if teams is None else Names(teams),
@@ -93,11 +93,11 @@ class Permissions:
 
     @classmethod
     def of_own_source(cls, name: str) -> Permissions:
-        """Return what a token of the environment permits: anything about the source of its sender's name."""
+        """Return the permissions of a token of the environment: anything about the source of its sender's name."""
         return cls(Names([name]), default_source=name)
 
     def refusal(self, event: Event) -> tuple[str, str] | None:
-        """Return reason and detail if an event names a queue, a site or a team that is not permitted. What names none is not refused."""
+        """Return reason and detail if an event names a queue, a site or a team that is not permitted."""
         if self.queues is not None:
             for field, get in _queue_fields(type(event)):
                 if any(name not in self.queues for name in get(event)):
@@ -114,11 +114,11 @@ _known: dict[type[Event], list[tuple[str, Callable[[Event], tuple[str, ...]]]]] 
 
 
 def _queue_fields(kind: type[Event]) -> list[tuple[str, Callable[[Event], tuple[str, ...]]]]:
-    """Return the fields of a kind of event that name queues, each with what reads it."""
-    found = _known.get(kind)
-    if found is None:
-        found = _known[kind] = [(field, _reader(field)) for field in kind.model_fields if field in QUEUE_FIELDS]
-    return found
+    """Return the fields of a kind of event that name queues, each with its reader."""
+    fields = _known.get(kind)
+    if fields is None:
+        fields = _known[kind] = [(field, _reader(field)) for field in kind.model_fields if field in QUEUE_FIELDS]
+    return fields
 
 
 def _reader(field: str) -> Callable[[Event], tuple[str, ...]]:

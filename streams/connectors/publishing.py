@@ -1,4 +1,4 @@
-"""Events on their way to Kafka: acknowledged by every replica before they count as published; with a twin in memory."""
+"""Publish events to Kafka: every replica acknowledges them before they count as published; with a twin in memory."""
 
 from __future__ import annotations
 
@@ -27,37 +27,37 @@ if TYPE_CHECKING:
 __all__ = [
     "EventTopics",
     "KafkaPublisher",
-    "Kept",
     "MemoryPublisher",
     "NotPublishedError",
     "Publisher",
+    "StoredRecord",
+    "ended_heartbeat",
     "heartbeat",
     "kafka_trouble",
-    "last_word",
     "publish_with_retries",
 ]
 
 logger = logging.getLogger(__name__)
 
-#: How often a part of a history is tried.
+#: Attempts to publish a part of a history.
 _TRIES: Final = 5
 
 
 class NotPublishedError(Exception):
-    """Not everything was acknowledged. What was may be published again: its ids are the same, so it counts once."""
+    """Not everything was acknowledged. It may be published again: events count once, by their ids."""
 
 
 def kafka_trouble(bootstrap: str, error: Exception) -> str:
-    """Return in a line, for operators, why Kafka cannot be used."""
+    """Return a line for operators: why Kafka cannot be used."""
     if isinstance(error, KafkaConnectionError):
-        return f"Kafka at {bootstrap} is not reached; --bootstrap HOST:PORT says where it is"
+        return f"Kafka at {bootstrap} is not reached; --bootstrap HOST:PORT names its address"
     if isinstance(error, TimeoutError):
         return f"Kafka at {bootstrap} did not answer in time"
     return f"Kafka at {bootstrap}: {error!r}"
 
 
 class Publisher(Protocol):
-    """Where connectors put what they have."""
+    """Publishes the events of connectors."""
 
     async def publish(self, events: Sequence[Event], rejected: Sequence[Rejected] = (), *, source: str) -> None:
         """Publish events by their keys, in order, and rejections as dead letters of ``source``.
@@ -66,21 +66,21 @@ class Publisher(Protocol):
         Returns once all of it is acknowledged.
 
         Raises:
-            NotPublishedError: some of it was not acknowledged in time.
+            NotPublishedError: not all was acknowledged in time.
         """
 
     async def ready(self) -> bool:
-        """Say whether Kafka answers."""
+        """Return whether Kafka answers."""
 
     async def stop(self) -> None:
-        """Let go, after a bounded wait for what is under way."""
+        """Stop, after a bounded wait for records in flight."""
 
 
 async def publish_with_retries(publisher: Publisher, events: Sequence[Event], rejected: Sequence[Rejected], *, source: str) -> None:
-    """Publish part of a history; between two tries the pause doubles.
+    """Publish part of a history; the pause doubles between attempts.
 
     Raises:
-        NotPublishedError: Kafka did not take it, after several tries.
+        NotPublishedError: Kafka did not take it, after several attempts.
     """
     for attempt in range(1, _TRIES + 1):
         try:
@@ -93,8 +93,8 @@ async def publish_with_retries(publisher: Publisher, events: Sequence[Event], re
             return
 
 
-def last_word(source: str, received_at: datetime) -> SourceHeartbeat:
-    """Return what ends a history that was received through an instant: nobody is to wait for more, or to miss the source."""
+def ended_heartbeat(source: str, received_at: datetime) -> SourceHeartbeat:
+    """Return the last heartbeat of a history that was received through an instant: its silence is no fault from then on."""
     beat = heartbeat(source, received_at, received_at)
     return beat.model_copy(update={"event_id": f"{source[:80]}-ended-{to_ms(received_at)}", "ended": True})
 
@@ -102,7 +102,7 @@ def last_word(source: str, received_at: datetime) -> SourceHeartbeat:
 def heartbeat(
     source: str, complete_through: datetime, now: datetime, *, instance: str | None = None, ended: bool = False
 ) -> SourceHeartbeat:
-    """Return the sign of life of a source: it has reported all that occurred before ``complete_through``, by an instance at least."""
+    """Return a heartbeat: the source, or this instance of it, has reported all that occurred before ``complete_through``."""
     by = "" if instance is None else f"-{instance[:80]}"
     return SourceHeartbeat(
         event_id=f"{source[:80]}{by}-heartbeat-{to_ms(now)}",
@@ -116,16 +116,16 @@ def heartbeat(
 
 
 class KafkaPublisher:
-    """Publishes with an idempotent producer; connects when first needed, and anew after what a producer does not survive.
+    """Publishes with an idempotent producer; connects when first needed, and again after a fatal error of the producer.
 
     Args:
         bootstrap: ``host:port``, several separated by commas.
-        topics: where to.
-        timeout_seconds: how long ``publish`` waits for Kafka altogether.
+        topics: to publish to.
+        timeout_seconds: how long ``publish`` waits for Kafka.
         now: stamped on dead letters.
-        client_options: given to the producer too: ``security_protocol``, ``ssl_context``, ``sasl_mechanism`` and its kin.
-        prepare: makes the topics that are missing, before a producer asks for one and a broker makes it with settings of its own; raises
-            NotPublishedError when nothing may be published.
+        client_options: given to the producer too: ``security_protocol``, ``ssl_context``, ``sasl_mechanism`` and the like.
+        prepare: creates missing topics, before a broker creates them with settings of its own; raises NotPublishedError when nothing may
+            be published.
     """
 
     def __init__(
@@ -162,10 +162,10 @@ class KafkaPublisher:
             message = f"Kafka at {self._bootstrap} did not acknowledge within {self._timeout_seconds:g} s"
             raise NotPublishedError(message) from error
         except MessageSizeTooLargeError as error:
-            # Nothing of it was handed on: what others send by this producer goes on.
-            raise NotPublishedError("a record is larger than Kafka is to take") from error
+            # The producer refused it before sending, and continues to work.
+            raise NotPublishedError("a record is larger than the limit of the producer") from error
         except (KafkaError, OSError) as error:
-            # A producer that met an error it cannot retry refuses everything from then on.
+            # After a fatal error a producer refuses everything.
             await self._drop()
             raise NotPublishedError(kafka_trouble(self._bootstrap, error)) from error
 
@@ -220,7 +220,7 @@ class KafkaPublisher:
 
 
 @dataclass(slots=True)
-class Kept:
+class StoredRecord:
     """One record in memory."""
 
     partition: int
@@ -230,14 +230,14 @@ class Kept:
 
 
 class MemoryPublisher:
-    """A Kafka of lists, for tests: places records as the real one does, and fails when told to."""
+    """A Kafka of lists, for tests: partitions records as the real one does, and fails on demand."""
 
     def __init__(self, topics: EventTopics | None = None, *, now: Callable[[], datetime], partitions: int = 4) -> None:
         self.topics = topics or EventTopics.with_prefix()
         self.partitions = partitions
-        #: Topic → records in the order they came.
-        self.records: dict[str, list[Kept]] = {}
-        #: Set to have nothing acknowledged.
+        #: Topic → records in their order.
+        self.records: dict[str, list[StoredRecord]] = {}
+        #: Set to acknowledge nothing.
         self.down = False
         self._now = now
 
@@ -245,15 +245,15 @@ class MemoryPublisher:
         """See Publisher."""
         await asyncio.sleep(0)
         if self.down:
-            message = "the publisher in memory was told to be down"
+            message = "the publisher in memory is down"
             raise NotPublishedError(message)
         now_ms = to_ms(self._now())
         records = outgoing(self.topics, events, rejected, source, now_ms)
         for record in records:
             everywhere = list(range(self.partitions))
-            places = everywhere if record.everywhere else [DefaultPartitioner()(record.key, everywhere, everywhere)]
-            kept = [Kept(place, record.key, record.value, dict(record.headers)) for place in places]
-            self.records.setdefault(record.topic, []).extend(kept)
+            partitions = everywhere if record.everywhere else [DefaultPartitioner()(record.key, everywhere, everywhere)]
+            stored = [StoredRecord(partition, record.key, record.value, dict(record.headers)) for partition in partitions]
+            self.records.setdefault(record.topic, []).extend(stored)
 
     async def ready(self) -> bool:
         """See Publisher."""

@@ -1,4 +1,4 @@
-"""Who may send to the gateway, and how much: bearer tokens and token buckets; no network, and the clock is injected."""
+"""The senders of a gateway and their rates: bearer tokens and token buckets; no network, and the clock is injected."""
 
 from __future__ import annotations
 
@@ -54,15 +54,15 @@ def new_token() -> str:
 
 
 class Senders:
-    """The senders that have a token, and what each may send."""
+    """The senders that have a token, and their permissions."""
 
     def __init__(self, tokens: Mapping[str, str] | None = None, file: SendersFile | None = None) -> None:
-        """Take token → sender name, and a senders file; what a sender of both may send stands in the file."""
-        # Digests have one length, so that comparing them tells nothing of a token's.
+        """Read token → sender name, and a senders file; a sender of both has the permissions of the file."""
+        # Digests have one length, so that a comparison reveals nothing of a token's.
         self._given = [_Key(digest_of(token), name, -math.inf, math.inf, ours=False) for token, name in (tokens or {}).items()]
         self._has_file = False
         self._keys: list[_Key] = []
-        #: The sources that senders may speak for by name; others, by a pattern, are known when they come.
+        #: The sources that senders may report by name; others, by a pattern, are known once they are reported.
         self.sources: frozenset[str] = frozenset()
         self._permissions: dict[str, Permissions] = {}
         self._take(file)
@@ -91,7 +91,7 @@ class Senders:
         return cls(tokens, file)
 
     def take(self, file: SendersFile) -> None:
-        """Go by another senders file from now on."""
+        """Apply another senders file from now on."""
         self._take(file)
 
     def _take(self, file: SendersFile | None) -> None:
@@ -99,12 +99,12 @@ class Senders:
         self._has_file = self._has_file or file is not None
         permissions = {key.sender: Permissions.of_own_source(key.sender) for key in self._given}
         self._permissions = permissions | {name: Permissions.of(name, sender) for name, sender in of_file.items()}
-        named = (each.sources.exact for each in self._permissions.values() if each.sources is not None)
+        named = (permitted.sources.exact for permitted in self._permissions.values() if permitted.sources is not None)
         self.sources = frozenset[str]().union(*named)
         self._keys = [*self._given, *(_key(name, token) for name, sender in of_file.items() for token in sender.tokens)]
 
     def __bool__(self) -> bool:
-        """Say whether a token is needed at all: with a senders file it is, also where nobody in it has one."""
+        """Return whether a token is needed: with a senders file it is, also where no sender in it has one."""
         return self._has_file or bool(self._keys)
 
     @property
@@ -113,29 +113,29 @@ class Senders:
         return sorted(self._permissions)
 
     def permissions_of(self, name: str) -> Permissions | None:
-        """Return what a sender may send, None for one that is not known."""
+        """Return the permissions of a sender, None for one that is not known."""
         return self._permissions.get(name)
 
-    def that_speak_for(self, source: str) -> Iterator[str]:
-        """Yield the senders that may speak for a source."""
-        for name, each in self._permissions.items():
-            if each.sources is None or source in each.sources:
+    def senders_of(self, source: str) -> Iterator[str]:
+        """Yield the senders that may report a source."""
+        for name, permitted in self._permissions.items():
+            if permitted.sources is None or source in permitted.sources:
                 yield name
 
     def named_by(self, authorization: str | None, now_ms: float) -> str | None:
-        """Return whose token an Authorization header carries, None for nobody's, and for one that is not taken yet or any more.
+        """Return the sender of the token in an Authorization header; None for an unknown token, and outside its period of validity.
 
-        Every token is compared, each in constant time: how long it takes tells nothing.
+        Every token is compared, each in constant time: the duration reveals nothing.
         """
         token = bearer_of(authorization)
         if token is None:
             return None
         given, ours = digest_of(token), is_token(token, _FORM)
-        found = None
+        sender = None
         for key in self._keys:
             if hmac.compare_digest(key.digest, given) and (ours or not key.ours) and key.from_ms <= now_ms < key.until_ms:
-                found = key.sender
-        return found
+                sender = key.sender
+        return sender
 
 
 def _key(name: str, token: SenderToken) -> _Key:
@@ -146,11 +146,11 @@ def _key(name: str, token: SenderToken) -> _Key:
 
 @dataclass(slots=True)
 class Bucket:
-    """A token bucket that may go into debt: a request is let in while anything is left, and pays for what it held.
+    """A token bucket that may go into debt: a request is admitted while anything is left, and pays for its content afterwards.
 
     Args:
-        per_second: how much flows in.
-        burst: how much it holds.
+        per_second: the rate of refill.
+        burst: the capacity.
         now: monotonic seconds.
     """
 
@@ -161,12 +161,12 @@ class Bucket:
     _at: float = -math.inf
 
     def wait_seconds(self) -> float:
-        """Return 0 if a request may come in, else how long until one may."""
+        """Return 0 if a request is admitted, else the wait until one is."""
         now = self.now()
         self._level = min(self.burst, self._level + (now - self._at) * self.per_second) if math.isfinite(self._at) else self.burst
         self._at = now
         return 0.0 if self._level > 0 else (-self._level) / self.per_second + 1 / self.per_second
 
     def pay(self, amount: float) -> None:
-        """Take out what a request cost."""
+        """Charge the cost of a request."""
         self._level -= amount

@@ -1,4 +1,4 @@
-"""What publishers and ledgers do with a producer of Kafka alike: give it records in their order, and stop it within a bound."""
+"""Send records by a Kafka producer in their order, and stop it within a bound; for publishers and ledgers."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ __all__ = ["MAX_REQUEST_BYTES", "STOP_SECONDS", "send", "stopped", "unanswered"]
 
 logger = logging.getLogger(__name__)
 
-#: A request of the gateway that is no JSON at all becomes one dead letter; the dead-letter topics take 8 MiB.
+#: A request of the gateway that is no JSON becomes one dead letter; the dead-letter topics take 8 MiB.
 MAX_REQUEST_BYTES: Final = 3 * 512 * 1024
 
-#: How long stopping waits for what is under way, in seconds.
+#: How long stopping waits for records in flight.
 STOP_SECONDS: Final = 5.0
 
-#: After so many records of a request, others have their turn.
+#: Records of a request after which other tasks run.
 _SENT_AT_A_TIME: Final = 200
 
 
 @contextlib.contextmanager
 def unanswered() -> Iterator[list[asyncio.Future[Any]]]:
-    """Give the list of what Kafka has yet to answer; it is retrieved also where nobody waits any more, or asyncio complains of it."""
+    """Yield the list of pending futures; their errors are retrieved also after a cancellation, or asyncio logs them."""
     pending: list[asyncio.Future[Any]] = []
     try:
         yield pending
@@ -40,19 +40,19 @@ def unanswered() -> Iterator[list[asyncio.Future[Any]]]:
 
 
 async def send(producer: Any, records: Iterable[OutgoingRecord], pending: list[asyncio.Future[Any]]) -> None:
-    """Give records to a producer in their order, and add to ``pending`` what will say that Kafka has each."""
+    """Send records in their order, and add the future of each acknowledgement to ``pending``."""
     for number, record in enumerate(records, start=1):
         if number % _SENT_AT_A_TIME == 0:
-            # Where there is room in the producer, nothing here waits: what others send must not wait either.
+            # With room in its buffer the producer never yields: other senders must not wait.
             await asyncio.sleep(0)
         partitions = sorted(await producer.partitions_for(record.topic)) if record.everywhere else [None]
         for partition in partitions:
-            sent = producer.send(record.topic, record.value, key=record.key, partition=partition, headers=record.headers)
-            pending.append(await sent)
+            sending = producer.send(record.topic, record.value, key=record.key, partition=partition, headers=record.headers)
+            pending.append(await sending)
 
 
 async def stopped(producer: Any) -> None:
-    """Stop a producer, which gives up its transaction; with Kafka gone that would take forever."""
+    """Stop a producer, which aborts its transaction; without Kafka that would take for ever."""
     try:
         async with asyncio.timeout(STOP_SECONDS):
             await producer.stop()

@@ -1,4 +1,4 @@
-"""Links to our own survey: what one asks about, signed so that nobody makes one up, in a text short enough for an SMS. Pure."""
+"""Links to our own survey: their content, signed so that it cannot be forged, in a text short enough for an SMS. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_LINK_DAYS", "LinkKeys", "SurveyLink", "scale_ends"]
 
-#: A shorter secret could be tried out beside the gateway, by who has one link.
+#: With one link a customer could guess a shorter secret offline.
 _MIN_KEY_LENGTH: Final = 32
 
 MAX_LINK_DAYS: Final = 366
@@ -30,14 +30,14 @@ _MAC_BYTES: Final = 16
 _MAX_ID_BYTES: Final = 800
 _MAX_TOKEN: Final = 1_200
 _PURPOSE: Final = b"contact-streams survey link 1\0"
-#: More choices than this are no question that a person answers by a tap.
+#: A customer cannot answer more choices than this by a tap.
 _MAX_CHOICES: Final = 11
 _MAX_SCORE: Final = 999
 
 
 @dataclass(frozen=True, slots=True)
 class SurveyLink:
-    """What a link asks, about which conversation, and until when."""
+    """The content of a link: the kind of survey, the conversation, and the expiry."""
 
     conversation_id: str
     kind: Literal["csat", "nps", "ces"]
@@ -53,7 +53,7 @@ class SurveyLink:
 
 
 def scale_ends(kind: str, scale: str | None) -> tuple[int, int]:
-    """Return the lowest and highest score of a scale, by default that of the kind; raise ValueError for one that no page can ask."""
+    """Return the lowest and highest score of a scale, by default that of the kind; raise ValueError for one that no page can show."""
     text = SCALES[kind] if scale is None else scale
     first, dash, last = text.partition("-")
     numbers = dash and first.isdecimal() and last.isdecimal()
@@ -67,7 +67,7 @@ class LinkKeys:
     """Signs and reads links.
 
     Args:
-        secrets: all that are active; the first signs, so that a new one is put before the old one until its links have expired.
+        secrets: the active ones; the first signs, so that a new one precedes the old one until its links have expired.
 
     Raises:
         ValueError: there is none, or one is too short.
@@ -80,7 +80,7 @@ class LinkKeys:
         self._keys = [hashlib.sha256(_PURPOSE + secret.encode()).digest() for secret in secrets]
 
     def token(self, link: SurveyLink) -> str:
-        """Return what stands at the end of a link; raise ValueError for an id that is empty or too long."""
+        """Return the last part of a link; raise ValueError for an id that is empty or too long."""
         name = link.conversation_id.encode()
         if not 0 < len(name) <= _MAX_ID_BYTES:
             message = f"the id of a conversation has 1 to {_MAX_ID_BYTES} bytes"
@@ -89,17 +89,17 @@ class LinkKeys:
         return _text(content + _mac(self._keys[0], content))
 
     def read(self, token: str) -> SurveyLink | None:
-        """Return what a link asks, None if none of the secrets has signed it; whether it has expired is the reader's to see."""
+        """Return the content of a link, None if none of the secrets has signed it; the caller checks its expiry."""
         if len(token) > _MAX_TOKEN or not token.isascii():
             return None
         try:
-            whole = base64.b64decode(token.encode() + b"=" * (-len(token) % 4), altchars=b"-_", validate=True)
+            signed = base64.b64decode(token.encode() + b"=" * (-len(token) % 4), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError):
             return None
-        if _text(whole) != token:
-            # Only what we write leads to a link: no second text does.
+        if _text(signed) != token:
+            # Base64 has several texts for some bytes; only the canonical one is a link.
             return None
-        content, mac = whole[:-_MAC_BYTES], whole[-_MAC_BYTES:]
+        content, mac = signed[:-_MAC_BYTES], signed[-_MAC_BYTES:]
         matches = [hmac.compare_digest(mac, _mac(key, content)) for key in self._keys]
         if not any(matches) or len(content) <= _HEAD.size:
             return None
@@ -109,8 +109,8 @@ class LinkKeys:
         return SurveyLink(content[_HEAD.size :].decode(errors="replace"), _KINDS[kind], low, high, expires)
 
 
-def _text(whole: bytes) -> str:
-    return base64.urlsafe_b64encode(whole).rstrip(b"=").decode()
+def _text(signed: bytes) -> str:
+    return base64.urlsafe_b64encode(signed).rstrip(b"=").decode()
 
 
 def _mac(key: bytes, content: bytes) -> bytes:

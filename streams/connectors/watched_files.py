@@ -1,4 +1,4 @@
-"""The senders and connectors files of a running gateway: what it goes by, and what became of them since; whoever looks says when."""
+"""The senders and connectors files of a running gateway: the content in force, and changes since; the caller polls."""
 
 from __future__ import annotations
 
@@ -40,42 +40,42 @@ class WatchedConnectors(WatchedFile[dict[str, Configured]]):
 
 
 class Changes(NamedTuple):
-    """What is in force from now on; None for what did not change."""
+    """The files in force from now on; None for one that did not change."""
 
     senders: SendersFile | None
     connectors: dict[str, Configured] | None
 
 
 class WatchedFiles:
-    """Both files of a gateway, looked at together."""
+    """Both files of a gateway, polled together."""
 
     def __init__(self, senders: WatchedSenders | None, connectors: WatchedConnectors | None) -> None:
         self.senders = senders
         self.connectors = connectors
-        self._files = [each for each in (senders, connectors) if each is not None]
+        self._files = [file for file in (senders, connectors) if file is not None]
 
     def __bool__(self) -> bool:
-        """Say whether there is any."""
+        """Return whether there is any."""
         return bool(self._files)
 
     @property
     def valid(self) -> bool:
-        """Whether all of them can be used as they are."""
-        return all(each.valid for each in self._files)
+        """Whether all files are valid as they are."""
+        return all(file.valid for file in self._files)
 
     @property
     def changed_ms(self) -> int:
-        """When one was last found to be another."""
-        return max(each.changed_ms for each in self._files)
+        """When a file was last found changed."""
+        return max(file.changed_ms for file in self._files)
 
     @property
-    def standing(self) -> str:
-        """What the health page says of them, a line each."""
+    def status(self) -> str:
+        """A line for each file on the health page."""
         named = (("senders", self.senders), ("connectors", self.connectors))
-        return "\n".join(f"{what}: {each.standing}" for what, each in named if each is not None)
+        return "\n".join(f"{what}: {file.standing}" for what, file in named if file is not None)
 
     def look(self, now_ms: int, *, at_once: bool = False) -> Changes | None:
-        """Look at each; return what changed, None if nothing did."""
+        """Poll each file; return the changes, None if there are none."""
         changes = Changes(
             None if self.senders is None else self.senders.look(now_ms, at_once=at_once),
             None if self.connectors is None else self.connectors.look(now_ms, at_once=at_once),

@@ -14,8 +14,8 @@ import pytest
 
 from schemas.dead_letters import CONTENT_ENCODING
 from streams.connectors.admission import MAX_EVENTS
+from streams.connectors.capacity import Pace
 from streams.connectors.dead_letters import DeadLetter
-from streams.connectors.doors import Pace
 from streams.connectors.gateway_answers import MAX_REQUEST_BYTES
 from streams.connectors.kit.answers import Answers
 from streams.connectors.kit.fields import Fields

@@ -12,7 +12,7 @@ import pytest
 from schemas.events import encode
 from schemas.times import to_ms
 from streams.configuration import Configuration
-from streams.connectors.connection.runner import Address, Keeping, Runner
+from streams.connectors.connection.runner import Address, ConnectionSettings, Runner
 from streams.connectors.follow import read_lines
 from streams.connectors.kit.model import Context
 from streams.connectors.lines import Rejected
@@ -117,14 +117,14 @@ class Followed:
         self.publisher = MemoryPublisher(now=now, partitions=1)
         context = Context(source="pbx", settings={each.name: each.default for each in platform.settings} | settings)
         address = Address(host="127.0.0.1", port=asterisk.port, credentials={"user": USER, "secret": secret})
-        keeping = Keeping(first_pause_seconds=0.1, longest_pause_seconds=0.2, speaks=not settings.get("beside_queue_log"))
-        self.runner = Runner(connection, platform, context, address, self.publisher, now=now, keeping=keeping)
+        link = ConnectionSettings(first_pause_seconds=0.1, longest_pause_seconds=0.2, sends_heartbeats=not settings.get("beside_queue_log"))
+        self.runner = Runner(connection, platform, context, address, self.publisher, now=now, settings=link)
         self._stop = asyncio.Event()
         self._task: asyncio.Task[Any] | None = None
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self.runner.run(self._stop))
-        await until(lambda: self.runner.standing.trouble is None)
+        await until(lambda: self.runner.status.trouble is None)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -255,7 +255,7 @@ def test_asterisk_dies(tmp_path: Path) -> None:
             async with Followed(asterisk) as followed:
                 await until(lambda: any(b"contact.queued" in each for each in followed.values("contact-events.v1")))
                 await asterisk.stop(kill=True)
-                await until(lambda: followed.runner.standing.trouble is not None)
+                await until(lambda: followed.runner.status.trouble is not None)
                 await asterisk.start()
                 await until(lambda: followed.runner.summary.pages == 2)
                 await asterisk.call("sales", "stay", "5550192")
@@ -288,7 +288,7 @@ def test_a_wrong_secret(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Non
             followed = Followed(asterisk, secret="not-the-secret")
             stop = asyncio.Event()
             task = asyncio.create_task(followed.runner.run(stop))
-            await until(lambda: followed.runner.standing.trouble == "refused")
+            await until(lambda: followed.runner.status.trouble == "refused")
             stop.set()
             await task
             assert followed.publisher.records == {}

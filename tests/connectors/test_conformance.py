@@ -26,7 +26,7 @@ from schemas.events import encode
 from schemas.limits import MAX_RECORD_BYTES
 from schemas.other import CustomerModel, ForecastSet
 from streams.connectors import docs, platforms
-from streams.connectors.docs import FAMILY_WORDS
+from streams.connectors.docs import FAMILY_LABELS
 from streams.connectors.kit import model
 from streams.connectors.kit.model import Family, Part, UnusableError, Way
 from streams.connectors.kit.translating import Translated, redacted
@@ -234,7 +234,7 @@ def test_it_has_a_page(name: str, connector: Connector) -> None:
 def test_the_pages_are_current() -> None:
     """The table of all, and the part of each page that is made from its connector."""
     assert docs.main(["--check"]) == 0
-    assert set(FAMILY_WORDS) == set(get_args(Family))
+    assert set(FAMILY_LABELS) == set(get_args(Family))
 
 
 def test_it_does_no_input_or_output(name: str) -> None:

@@ -16,8 +16,8 @@ import orjson
 import pytest
 
 from streams.cli import main
-from streams.connectors.connection.model import Connection, Told
-from streams.connectors.connection.runner import Address, Keeping, Runner
+from streams.connectors.connection.model import Connection, Received
+from streams.connectors.connection.runner import Address, ConnectionSettings, Runner
 from streams.connectors.kit.model import Context
 from streams.connectors.live import connection_of
 from streams.connectors.platforms import connector
@@ -121,14 +121,14 @@ class Followed:
     """A connection that is followed into a Kafka of lists."""
 
     def __init__(
-        self, connection: Connection, port: int, name: str = "freeswitch-callcenter", *, most_waiting: int = 200_000, **credentials: str
+        self, connection: Connection, port: int, name: str = "freeswitch-callcenter", *, max_waiting: int = 200_000, **credentials: str
     ) -> None:
         platform = connector(name)
         self.publisher = MemoryPublisher(now=now, partitions=1)
         context = Context(source="pbx", settings={each.name: each.default for each in platform.settings})
         address = Address(host="127.0.0.1", port=port, credentials=credentials)
-        keeping = Keeping(first_pause_seconds=0.02, longest_pause_seconds=0.05, heartbeat_seconds=0.05, most_waiting=most_waiting)
-        self.runner = Runner(connection, platform, context, address, self.publisher, now=now, keeping=keeping)
+        link = ConnectionSettings(first_pause_seconds=0.02, longest_pause_seconds=0.05, heartbeat_seconds=0.05, max_waiting=max_waiting)
+        self.runner = Runner(connection, platform, context, address, self.publisher, now=now, settings=link)
         self._stop = asyncio.Event()
         self._task: asyncio.Task[Any] | None = None
 
@@ -198,7 +198,7 @@ class TestFreeSwitch:
         async def live() -> Followed:
             async with FakeFreeSwitch() as fake, Followed(freeswitch(), fake.port, secret="another") as followed:
                 await until(lambda: followed.runner.summary.failures >= 2)
-                assert followed.runner.standing.trouble == "refused"
+                assert followed.runner.status.trouble == "refused"
             return followed
 
         assert asyncio.run(live()).publisher.records == {}
@@ -230,7 +230,7 @@ class TestFreeSwitch:
             return followed
 
         followed = asyncio.run(live())
-        assert followed.runner.standing.trouble in {"malformed", "refused", "unreachable", "unavailable"}
+        assert followed.runner.status.trouble in {"malformed", "refused", "unreachable", "unavailable"}
         assert followed.publisher.records == {}
 
 
@@ -240,8 +240,8 @@ class TestRunner:
     def test_silence(self) -> None:
         """A connection over which nothing comes is dead, whatever TCP says; until then the source is complete to the last sign of life."""
 
-        async def talk(_: Talk) -> AsyncGenerator[Told, None]:
-            yield Told(is_complete=True)
+        async def talk(_: Talk) -> AsyncGenerator[Received, None]:
+            yield Received(is_complete=True)
             await asyncio.sleep(60)
 
         async def live() -> Followed:
@@ -264,10 +264,10 @@ class TestRunner:
             lines = [f"Timestamp: {now().timestamp():.6f}", f"Queue: {queue}", "Name: Ann", f"Paused: {paused}", "Status: 1"]
             return "\n".join(["Event: QueueMember", *lines]).encode()
 
-        async def talk(_: Talk) -> AsyncGenerator[Told, None]:
+        async def talk(_: Talk) -> AsyncGenerator[Received, None]:
             connections.append(1)
             queues = {"sales": 0, "support": 1} if len(connections) == 1 else {"support": 1}
-            yield Told(b"\n\n".join(member(queue, paused) for queue, paused in queues.items()), is_complete=True)
+            yield Received(b"\n\n".join(member(queue, paused) for queue, paused in queues.items()), is_complete=True)
             await asyncio.sleep(0.05 if len(connections) == 1 else 60)
 
         async def live() -> Followed:
@@ -287,12 +287,12 @@ class TestRunner:
     def test_kafka_away(self) -> None:
         """What is told meanwhile waits, in its order, and no heartbeat overtakes it."""
 
-        async def talk(_: Talk) -> AsyncGenerator[Told, None]:
-            yield Told(is_complete=True)
+        async def talk(_: Talk) -> AsyncGenerator[Received, None]:
+            yield Received(is_complete=True)
             for number in range(30):
                 at = round(now().timestamp() * 1e6)
                 lines = ["Event-Subclass: callcenter::info", "CC-Action: agent-status-change", f"CC-Agent: agent-{number}"]
-                yield Told("\n".join([*lines, "CC-Agent-Status: Available", f"Event-Date-Timestamp: {at}"]).encode())
+                yield Received("\n".join([*lines, "CC-Agent-Status: Available", f"Event-Date-Timestamp: {at}"]).encode())
                 await asyncio.sleep(0.01)
             await asyncio.sleep(60)
 
@@ -305,10 +305,10 @@ class TestRunner:
                 followed.publisher.down = True
                 await until(lambda: followed.runner.summary.events == 30)
                 assert followed.told("agent-events.v1") == []
-                assert followed.runner.standing.trouble == "kafka"
+                assert followed.runner.status.trouble == "kafka"
                 followed.publisher.down = False
                 await until(lambda: len(followed.told("agent-events.v1")) == 30)
-                await until(lambda: followed.runner.standing.trouble is None)
+                await until(lambda: followed.runner.status.trouble is None)
             return followed
 
         people = [each["person_id"] for each in asyncio.run(live()).told("agent-events.v1")]
@@ -374,13 +374,13 @@ def test_more_than_may_wait_for_kafka() -> None:
     """The connection is given up until Kafka has what was told, and taken up again then: memory has an end."""
     connections: list[int] = []
 
-    async def talk(_: Talk) -> AsyncGenerator[Told, None]:
+    async def talk(_: Talk) -> AsyncGenerator[Received, None]:
         connections.append(1)
-        yield Told(is_complete=True)
+        yield Received(is_complete=True)
         for number in range(100):
             at = round(now().timestamp() * 1e6)
             lines = ["Event-Subclass: callcenter::info", "CC-Action: agent-status-change", f"CC-Agent: agent-{number}"]
-            yield Told("\n".join([*lines, "CC-Agent-Status: Available", f"Event-Date-Timestamp: {at}"]).encode())
+            yield Received("\n".join([*lines, "CC-Agent-Status: Available", f"Event-Date-Timestamp: {at}"]).encode())
         await asyncio.sleep(60)
 
     async def live() -> Followed:
@@ -389,10 +389,10 @@ def test_more_than_may_wait_for_kafka() -> None:
 
         connection = Connection(name="freeswitch-callcenter", talk=talk, port=1, tls_port=1)
         async with Listening(serve) as server:
-            followed = Followed(connection, server.port, most_waiting=20)
+            followed = Followed(connection, server.port, max_waiting=20)
             followed.publisher.down = True
             async with followed:
-                await until(lambda: followed.runner.standing.trouble == "kafka" and followed.runner.summary.failures == 1)
+                await until(lambda: followed.runner.status.trouble == "kafka" and followed.runner.summary.failures == 1)
                 await asyncio.sleep(0.3)
                 assert len(connections) == 1
                 followed.publisher.down = False

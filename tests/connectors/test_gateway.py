@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from streams.configuration.senders import SendersFile
-from streams.connectors.doors import Pace
+from streams.connectors.capacity import Pace
 from streams.connectors.gateway import MAX_REQUEST_BYTES, Gateway, GatewaySettings, NotPermittedHereError
 from streams.connectors.publishing import MemoryPublisher
 from streams.connectors.senders import Senders

@@ -14,7 +14,7 @@ import pytest
 
 from streams.configuration.connectors import ConnectorsError
 from streams.connectors import platforms
-from streams.connectors.configured import BY_TOKEN, Configured, read_connectors, unhooked
+from streams.connectors.configured import BY_TOKEN, Configured, hook_problem, read_connectors
 from streams.connectors.gateway import MAX_REQUEST_BYTES
 from streams.connectors.kit.answers import Answers
 from streams.connectors.kit.fields import Fields
@@ -439,7 +439,7 @@ connectors:
 
     assert (found.secrets, found.site, str(found.context.zone)) == (("the-new-secret", SECRET), "tokyo", "Asia/Tokyo")
     assert found.context.settings == {"queue": "LINE", "channel": "social"}
-    assert (found.hook_url, unhooked(found)) == ("https://hooks.example.com/v1/hooks/line-shop", "")
+    assert (found.hook_url, hook_problem(found)) == ("https://hooks.example.com/v1/hooks/line-shop", "")
 
 
 def test_a_platform_that_signs_nothing_here_is_verified_by_a_token(tmp_path: Path) -> None:
@@ -448,7 +448,7 @@ def test_a_platform_that_signs_nothing_here_is_verified_by_a_token(tmp_path: Pat
 
     found = read(tmp_path, text, ONE=SECRET)["calls"]
 
-    assert (found.verification, unhooked(found)) == (BY_TOKEN, "")
+    assert (found.verification, hook_problem(found)) == (BY_TOKEN, "")
 
 
 @pytest.mark.parametrize(
@@ -511,13 +511,13 @@ def test_a_changed_file_is_in_force(tmp_path: Path, caplog: pytest.LogCaptureFix
     path.write_text("connectors: {shop: {connector: line, secrets: [{env: ONE}]}}", encoding="utf-8")
     files = WatchedFiles(None, WatchedConnectors(path, 1_000))
     assert files.look(2_000) is None
-    assert files.standing == "connectors: going by 1 connectors of 1970-01-01T00:00:01.000Z"
+    assert files.status == "connectors: going by 1 connectors of 1970-01-01T00:00:01.000Z"
 
     path.write_text("connectors: {shop: {connector: line, secrets: [{env: GONE}]}}", encoding="utf-8")
     assert files.look(3_000, at_once=True) is None
     assert (files.valid, files.changed_ms) == (False, 3_000)
     assert "connectors.shop.secrets.0: the variable GONE is not set" in caplog.text
-    assert files.standing.startswith("connectors: refused, going by 1 connectors")
+    assert files.status.startswith("connectors: refused, going by 1 connectors")
 
     path.write_text("connectors: {shop: {connector: line, site: tokyo, secrets: [{env: ONE}]}}", encoding="utf-8")
     changes = files.look(4_000, at_once=True)

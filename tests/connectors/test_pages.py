@@ -93,9 +93,9 @@ def test_a_link_is_short_enough_for_an_sms() -> None:
 def test_only_what_was_signed_is_a_link() -> None:
     """Each bit of it changed, cut, lengthened, padded, of another key, of no key: none is read."""
     token = KEYS.token(LINK)
-    whole = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
-    for bit in range(8 * len(whole)):
-        changed = bytearray(whole)
+    complete = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+    for bit in range(8 * len(complete)):
+        changed = bytearray(complete)
         changed[bit // 8] ^= 1 << bit % 8
         assert KEYS.read(base64.urlsafe_b64encode(changed).rstrip(b"=").decode()) is None
     # The last character has bits that decode to nothing: a second text must not lead to the same link.

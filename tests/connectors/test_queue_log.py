@@ -326,12 +326,12 @@ def test_a_parser_that_takes_over_goes_on_where_the_other_stopped() -> None:
         f"{T}|{T}.7|sales|SIP/7|RINGNOANSWER|1000",
         f"{T}|CLI|sales|SIP/7|REMOVEMEMBER|",
     ]
-    whole = events(*lines)
+    complete = events(*lines)
     for cut in range(len(lines)):
         before, after = parser(), parser()
         first = events(*lines[:cut], using=before)
         after.restore(json.loads(json.dumps(before.state())))
-        assert first + events(*lines[cut:], using=after) == whole
+        assert first + events(*lines[cut:], using=after) == complete
 
 
 def test_history_is_received_when_it_occurred_and_what_is_followed_when_it_came() -> None:

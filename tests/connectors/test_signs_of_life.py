@@ -5,18 +5,20 @@ from __future__ import annotations
 import pytest
 
 from streams.configuration import Configuration
-from streams.connectors.connection.runner import Keeping
+from streams.connectors.connection.runner import ConnectionSettings
 from streams.connectors.feed import FollowSettings
 from streams.connectors.intake import GatewaySettings
-from streams.connectors.pull.standing import RunSettings
+from streams.connectors.pull.status import RunSettings
 from streams.tracking.watermark import watermark_of
 
 DEFAULT_SECONDS = Configuration().counting.source_timeout_seconds
 START_MS = 1_795_305_600_000
 
 
-@pytest.mark.parametrize("settings", [RunSettings(), FollowSettings(), GatewaySettings(), Keeping()], ids=lambda each: type(each).__name__)
-def test_three_signs_may_be_missed(settings: RunSettings | FollowSettings | GatewaySettings | Keeping) -> None:
+@pytest.mark.parametrize(
+    "settings", [RunSettings(), FollowSettings(), GatewaySettings(), ConnectionSettings()], ids=lambda each: type(each).__name__
+)
+def test_three_signs_may_be_missed(settings: RunSettings | FollowSettings | GatewaySettings | ConnectionSettings) -> None:
     """Of every way in that ships: who loses two of its heartbeats to a busy machine or a restart is not yet silent."""
     assert 4 * settings.heartbeat_seconds <= DEFAULT_SECONDS
 

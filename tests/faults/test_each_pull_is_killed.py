@@ -26,7 +26,7 @@ from streams.connectors import live
 from streams.connectors.customer_keys import CUSTOMER_KEY_VARIABLE
 from streams.connectors.platforms import connector
 from streams.connectors.pull.entries import MemoryLedger
-from streams.connectors.pull.standing import RunSettings
+from streams.connectors.pull.status import RunSettings
 from streams.replay import Replay
 from streams.worker import create_topics
 from tests.connectors.live import going_on, test_interrupted, test_salesforce_service_cloud

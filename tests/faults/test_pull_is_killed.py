@@ -170,7 +170,7 @@ def test_broker_stands_still_and_is_killed(tmp_path: Path) -> None:
         log = workers.log("connector")
         print(f"\nseed {SEED}: {len(events)} events of {len(desk.tickets)} tickets in {len(desk.asked)} answers")
         assert "waits. reason=kafka" in log
-        assert "is asked again" in log
+        assert "is polled again" in log
         assert workers.ended == []
 
     with apache.cluster() as broker, Workers(tmp_path, "tests.support.pulled") as workers:

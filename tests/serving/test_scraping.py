@@ -18,7 +18,7 @@ from streams.cli import main
 from streams.connectors.gateway import Gateway, GatewaySettings
 from streams.connectors.publishing import MemoryPublisher
 from streams.connectors.pull.service import PullService
-from streams.connectors.pull.standing import Standing
+from streams.connectors.pull.status import SourceStatus
 from streams.connectors.senders import Senders
 from streams.engine.health import Health
 from streams.listening import HttpServer, Listening
@@ -52,7 +52,7 @@ async def running(what: str, scraping: Scraping) -> AsyncIterator[str]:
         server = HttpServer(pipeline_app(Health(), {}, None, connections), connections, how)
         address = await server.start("127.0.0.1", 0)
     else:
-        runner: Any = SimpleNamespace(standing=Standing())
+        runner: Any = SimpleNamespace(status=SourceStatus())
         server = PullService(runner, CollectorRegistry(), how)
         address = await server.start("127.0.0.1", 0)
     try:

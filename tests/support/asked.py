@@ -17,7 +17,7 @@ from streams.connectors.platforms import connector
 from streams.connectors.pull.client import Client, ClientLimits
 from streams.connectors.pull.metrics import PullMetrics
 from streams.connectors.pull.runner import Runner
-from streams.connectors.pull.standing import RunSettings
+from streams.connectors.pull.status import RunSettings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping

@@ -28,7 +28,7 @@ from streams.connectors.pull.ledger import KafkaLedger
 from streams.connectors.pull.metrics import PullMetrics
 from streams.connectors.pull.model import Asking, Page, Pull
 from streams.connectors.pull.runner import Runner
-from streams.connectors.pull.standing import RunSettings
+from streams.connectors.pull.status import RunSettings
 from streams.worker import create_topics
 
 if TYPE_CHECKING:

@@ -1,1 +1,1 @@
-"""Connections that a platform tells its events over: what one is made of (`model`), and what keeps it and publishes (`runner`)."""
+"""Connections that stream a platform's events: their definition (`model`), and what holds one and publishes (`runner`)."""

@@ -1,4 +1,4 @@
-"""What a held connection is made of: one value of `Connection` stands in each file of ``streams/connectors/live`` that has one."""
+"""The definition of a held connection: each file of ``streams/connectors/live`` that uses one has a `Connection`."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal
 
-__all__ = ["MAX_FRAME_BYTES", "Connection", "LinkError", "Open", "RefusedError", "Talk", "Told", "plain"]
+__all__ = ["MAX_FRAME_BYTES", "Connection", "LinkError", "Open", "Received", "RefusedError", "Talk", "plain"]
 
-#: The most that one event of a platform has; a peer that sends more is none.
+#: The largest event of a platform, in bytes; a peer that sends more is no such platform.
 MAX_FRAME_BYTES: Final = 256 * 1024
 
 
 class LinkError(Exception):
-    """What listens there does not speak as the platform does; the message says what is wrong, without what was sent."""
+    """The peer does not follow the platform's protocol; the message states what is wrong, without what was sent."""
 
 
 class RefusedError(LinkError):
-    """The platform does not let this user in: nothing changes until a person changes it."""
+    """The platform refuses this user, until an operator changes that."""
 
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """What is open at the platform at a time: source.snapshot."""
+    """What is open at the platform at an instant: source.snapshot."""
 
     kind: Literal["contacts", "agents"]
     ids: tuple[str, ...]
@@ -34,19 +34,19 @@ class Open:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """Something came over the connection."""
+class Received:
+    """What arrived over the connection."""
 
-    #: As the connector's ``read`` takes it; empty for a sign of life.
+    #: As the connector's ``read`` takes it; empty for a heartbeat.
     records: bytes = b""
     snapshots: tuple[Open, ...] = ()
-    #: All that was open is told: from now on the source is complete.
+    #: All that was open is reported: from now on the source is complete.
     is_complete: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Talk:
-    """What ``talk`` is given: a fresh connection."""
+    """What ``talk`` is given: a new connection."""
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
@@ -59,24 +59,24 @@ class Talk:
 class Connection:
     """How a platform is followed over a connection.
 
-    ``talk`` logs in, has what is open told, and yields whatever comes until the peer ends it. It keeps asking for signs of life, so
-    that something comes every few seconds. It raises LinkError, and lets OSError, IncompleteReadError and LimitOverrunError pass.
+    ``talk`` logs in, requests what is open, and yields what arrives until the peer closes. It requests heartbeats, so that something
+    arrives every few seconds. It raises LinkError, and lets OSError, IncompleteReadError and LimitOverrunError pass.
     """
 
-    #: Of the connector in ``streams/connectors/platforms`` that understands what is told.
+    #: Of the connector in ``streams/connectors/platforms`` that translates the records.
     name: str
-    talk: Callable[[Talk], AsyncGenerator[Told, None]]
+    talk: Callable[[Talk], AsyncGenerator[Received, None]]
     #: Where the platform listens unless the settings `port` and `tls` say otherwise.
     port: int
     tls_port: int
-    #: What keys begin with whose state is told anew with every connection: what is known of them from before is forgotten.
-    told_anew: tuple[str, ...] = ()
-    #: Without anything told for so long the connection is dead.
+    #: Prefixes of keys whose state each new connection reports again: their state of before is dropped.
+    reset_prefixes: tuple[str, ...] = ()
+    #: A connection that is silent for longer is dead.
     silence_seconds: float = 15.0
 
 
 def plain(text: str, what: str) -> str:
-    """Return a text that may stand in a line of a protocol; raise ValueError for one that would begin another."""
+    """Return a text that fits in a line of a protocol; raise ValueError for one that would begin another line."""
     if not text or not text.isprintable():
         raise ValueError(f"{what}: a text without line ends and control characters")
     return text

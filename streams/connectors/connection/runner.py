@@ -1,4 +1,4 @@
-"""Keeps a connection, has what is told in Kafka in its order, and says how far the source is complete."""
+"""Hold a connection, publish what arrives in its order, and report how far the source is complete."""
 
 from __future__ import annotations
 
@@ -22,34 +22,34 @@ from streams.connectors.kit.translating import translate
 from streams.connectors.lines import Rejected
 from streams.connectors.publishing import NotPublishedError, heartbeat
 from streams.connectors.pull.metrics import PullMetrics
-from streams.connectors.pull.standing import Standing, Summary
+from streams.connectors.pull.status import SourceStatus, Summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from schemas.base import Event
-    from streams.connectors.connection.model import Connection, Open, Told
+    from streams.connectors.connection.model import Connection, Open, Received
     from streams.connectors.kit.model import Connector, Context, Seen
     from streams.connectors.publishing import Publisher
 
-__all__ = ["Address", "Keeping", "Runner"]
+__all__ = ["Address", "ConnectionSettings", "Runner"]
 
 logger = logging.getLogger(__name__)
 
 _ID: Final = TypeAdapter[str](Id)
 
 _BATCH: Final = 500
-#: Keys whose state is kept; beyond them the one that changed longest ago is forgotten.
+#: Keys whose state is retained; beyond them the one that changed longest ago is evicted.
 _MAX_STATES: Final = 50_000
 
 
 class _BehindError(LinkError):
-    """More is told than Kafka takes."""
+    """More arrives than Kafka takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """Where the platform listens, and who we are there."""
+    """Where the platform listens, and the credentials."""
 
     host: str
     port: int
@@ -58,23 +58,23 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Keeping:
-    """How a connection is kept."""
+class ConnectionSettings:
+    """Settings of a connection."""
 
     connect_seconds: float = 10.0
-    #: What is open has to be told within this.
+    #: The platform has to report what is open within this.
     begin_seconds: float = 60.0
-    #: The pauses before it is tried again: the first, and the longest, to which they double. Each is up to a half shorter, by chance.
+    #: Pauses between attempts double from the first to the longest. Each is up to a half shorter, by chance.
     first_pause_seconds: float = 1.0
     longest_pause_seconds: float = 30.0
     heartbeat_seconds: float = 1.0
-    #: Events that wait for Kafka at most; with more the connection is given up until they are gone: what a platform has to hold back
-    #: because nothing reads it, it throws away without a word.
-    most_waiting: int = 200_000
+    #: Events that wait for Kafka at most. With more the connection is closed until they are published: a platform drops silently
+    #: what it has to hold back.
+    max_waiting: int = 200_000
     #: The source is complete up to this long before the last sign of life.
     complete_after_seconds: float = 2.0
-    #: Whether heartbeats are sent: another connector may speak for the source.
-    speaks: bool = True
+    #: False where another connector sends the heartbeats of the source.
+    sends_heartbeats: bool = True
     site: str | None = None
 
 
@@ -82,14 +82,14 @@ class Runner:
     """Runs one connector over a connection, until ``stop`` is set.
 
     Args:
-        connection: how the platform is talked to.
-        connector: what understands it.
-        context: what the configuration says to the connector.
-        address: where it is.
+        connection: how to follow the platform.
+        connector: translates its records.
+        context: the connector's configuration.
+        address: of the platform.
         publisher: where everything goes.
         now: the wall clock.
-        keeping: how the connection is kept.
-        metrics: what is counted.
+        settings: of the connection.
+        metrics: counts.
     """
 
     def __init__(
@@ -101,10 +101,10 @@ class Runner:
         publisher: Publisher,
         *,
         now: Callable[[], datetime],
-        keeping: Keeping | None = None,
+        settings: ConnectionSettings | None = None,
         metrics: PullMetrics | None = None,
     ) -> None:
-        self.standing = Standing()
+        self.status = SourceStatus()
         self.summary = Summary()
         self._metrics = metrics or PullMetrics(context.source)
         self._connection = connection
@@ -113,15 +113,15 @@ class Runner:
         self._address = address
         self._publisher = publisher
         self._now = now
-        self._keeping = keeping or Keeping()
+        self._settings = settings or ConnectionSettings()
         self._states: _States = _States()
-        self._waiting: asyncio.Queue[Event | Rejected] = asyncio.Queue(self._keeping.most_waiting)
-        self._heard_at: datetime | None = None
-        # All that is open was told over the connection that there is.
-        self._link_stands = False
+        self._waiting: asyncio.Queue[Event | Rejected] = asyncio.Queue(self._settings.max_waiting)
+        self._last_seen_at: datetime | None = None
+        # The current connection has reported all that is open.
+        self._is_complete = False
 
     async def run(self, stop: asyncio.Event) -> Summary:
-        """Follow the platform; what was told is in Kafka when this returns, unless Kafka is away.
+        """Follow the platform; what arrived is in Kafka when this returns, unless Kafka is unavailable.
 
         Raises:
             NotPublishedError: Kafka did not take the last of it.
@@ -145,11 +145,11 @@ class Runner:
             if isinstance(failed, Exception):
                 raise failed
         if not self._waiting.empty():
-            raise NotPublishedError(f"{self._waiting.qsize()} events were told and are not in Kafka")
+            raise NotPublishedError(f"{self._waiting.qsize()} events were received and are not in Kafka")
         return self.summary
 
     async def _follow(self) -> None:
-        pause = self._keeping.first_pause_seconds
+        pause = self._settings.first_pause_seconds
         while True:
             begun = self.summary.pages
             try:
@@ -162,52 +162,52 @@ class Runner:
             except (LinkError, asyncio.LimitOverrunError, ValueError) as error:
                 trouble, detail = "malformed", str(error)
             except TimeoutError:
-                trouble, detail = "unavailable", "nothing came any more, or no connection in time"
+                trouble, detail = "unavailable", "nothing arrived any more, or no connection in time"
             except (OSError, EOFError) as error:
                 trouble, detail = "unreachable", str(error) or type(error).__name__
-            self._heard_at, self._link_stands = None, False
+            self._last_seen_at, self._is_complete = None, False
             self.summary.failures += 1
-            self.standing.trouble, self.standing.detail = trouble, detail
+            self.status.trouble, self.status.detail = trouble, detail
             self._metrics.failed(trouble)
             self._metrics.waiting(trouble)
             logger.warning("Not connected. source=%s reason=%s detail=%s", self._context.source, trouble, detail)
             if self.summary.pages > begun:
-                pause = self._keeping.first_pause_seconds
+                pause = self._settings.first_pause_seconds
             if trouble == "kafka":
                 await self._waiting.join()
             await asyncio.sleep(pause * random.uniform(0.5, 1))
-            pause = min(pause * 2, self._keeping.longest_pause_seconds)
+            pause = min(pause * 2, self._settings.longest_pause_seconds)
 
     async def _once(self) -> None:
         address = self._address
-        async with asyncio.timeout(self._keeping.connect_seconds):
+        async with asyncio.timeout(self._settings.connect_seconds):
             reader, writer = await asyncio.open_connection(address.host, address.port, ssl=address.tls, limit=MAX_FRAME_BYTES)
         talk = Talk(reader=reader, writer=writer, credentials=address.credentials, settings=self._context.settings, now=self._now)
-        self._states.forget_all(self._connection.told_anew)
-        told = self._connection.talk(talk)
-        limit = self._keeping.begin_seconds
+        self._states.forget_all(self._connection.reset_prefixes)
+        stream = self._connection.talk(talk)
+        limit = self._settings.begin_seconds
         try:
             while True:
                 async with asyncio.timeout(limit):
                     try:
-                        piece = await anext(told)
+                        received = await anext(stream)
                     except StopAsyncIteration:
                         return
-                self._take(piece)
-                limit = self._connection.silence_seconds if self._link_stands else limit
+                self._take(received)
+                limit = self._connection.silence_seconds if self._is_complete else limit
         finally:
-            await told.aclose()
+            await stream.aclose()
             writer.close()
             with contextlib.suppress(OSError, TimeoutError):
                 async with asyncio.timeout(1):
                     await writer.wait_closed()
 
-    def _take(self, piece: Told) -> None:
+    def _take(self, received: Received) -> None:
         now = self._now()
-        if piece.records:
+        if received.records:
             done = translate(
-                self._connector, piece.records, self._context,
-                origin=f"{self._connector.name}/{self._context.source}", now=now, states=self._states, site=self._keeping.site,
+                self._connector, received.records, self._context,
+                origin=f"{self._connector.name}/{self._context.source}", now=now, states=self._states, site=self._settings.site,
             )  # fmt: skip
             self.summary.records += done.records
             self.summary.events += len(done.events)
@@ -215,59 +215,59 @@ class Runner:
             self.summary.ignored += done.ignored.total()
             self._metrics.page(done.records, len(done.events), done.ignored.total(), done.rejected)
             items: list[Event | Rejected] = [*done.events, *done.rejected]
-            for each in items:
-                self._put(each)
+            for item in items:
+                self._put(item)
             self._states.forget()
-        for snapshot in piece.snapshots:
+        for snapshot in received.snapshots:
             self._put(self._snapshot(snapshot))
-        if piece.is_complete:
+        if received.is_complete:
             self.summary.pages += 1
-            self.standing.trouble, self.standing.detail = None, ""
+            self.status.trouble, self.status.detail = None, ""
             self._metrics.waiting(None)
             logger.info("Connected. source=%s", self._context.source)
-            self._link_stands = True
-        if self._link_stands:
-            self._heard_at = now
+            self._is_complete = True
+        if self._is_complete:
+            self._last_seen_at = now
             self._metrics.states(len(self._states))
 
     def _put(self, item: Event | Rejected) -> None:
         try:
             self._waiting.put_nowait(item)
         except asyncio.QueueFull:
-            raise _BehindError(f"{self._waiting.qsize()} events wait for it: nothing more is taken until they are there") from None
+            raise _BehindError(f"{self._waiting.qsize()} events wait for it: nothing more is read until they are published") from None
 
     def _snapshot(self, of: Open) -> SourceSnapshot:
         source = self._context.source
-        ids = tuple(f"{source}:{each}" for each in of.ids) if of.kind == "contacts" and of.is_prefixed else of.ids
+        ids = tuple(f"{source}:{open_id}" for open_id in of.ids) if of.kind == "contacts" and of.is_prefixed else of.ids
         return SourceSnapshot(
             event_id=f"{source[:80]}-open-{of.kind}-{to_ms(of.at)}",
             occurred_at=of.at,
             received_at=max(of.at, self._now()),
             source=source,
             kind=of.kind,
-            # What no event can name is not open: one name of a system must not end its connection.
-            open_ids=tuple(each for each in ids if _is_id(each)),
+            # No event can have an invalid id, so it is left out: one such name must not end the connection.
+            open_ids=tuple(filter(_is_id, ids)),
         )
 
     async def _beat(self) -> None:
         while True:
-            await asyncio.sleep(self._keeping.heartbeat_seconds)
-            if self._keeping.speaks and self._heard_at is not None:
-                through = self._heard_at - timedelta(seconds=self._keeping.complete_after_seconds)
-                self.standing.complete_through = through
+            await asyncio.sleep(self._settings.heartbeat_seconds)
+            if self._settings.sends_heartbeats and self._last_seen_at is not None:
+                through = self._last_seen_at - timedelta(seconds=self._settings.complete_after_seconds)
+                self.status.complete_through = through
                 self._metrics.complete_through(through)
                 with contextlib.suppress(LinkError):
                     self._put(heartbeat(self._context.source, through, self._now()))
 
     async def _send(self) -> None:
-        """Publish what waits, in its order; while Kafka is away it waits."""
-        pause, is_away = self._keeping.first_pause_seconds, False
+        """Publish the queue in its order; while Kafka is unavailable it waits."""
+        pause, is_away = self._settings.first_pause_seconds, False
         while True:
             batch = [await self._waiting.get()]
             while len(batch) < _BATCH and not self._waiting.empty():
                 batch.append(self._waiting.get_nowait())
-            rejected = [each for each in batch if isinstance(each, Rejected)]
-            events = [each for each in batch if not isinstance(each, Rejected)]
+            rejected = [item for item in batch if isinstance(item, Rejected)]
+            events = [item for item in batch if not isinstance(item, Rejected)]
             while True:
                 try:
                     await self._publisher.publish(events, rejected, source=self._context.source)
@@ -276,16 +276,16 @@ class Runner:
                         logger.warning("Events cannot be published; they wait. reason=%s", error)
                         self._metrics.failed("kafka")
                     is_away = True
-                    if self.standing.trouble is None:
-                        self.standing.trouble, self.standing.detail = "kafka", ""
+                    if self.status.trouble is None:
+                        self.status.trouble, self.status.detail = "kafka", ""
                         self._metrics.waiting("kafka")
                     await asyncio.sleep(pause)
-                    pause = min(pause * 2, self._keeping.longest_pause_seconds)
+                    pause = min(pause * 2, self._settings.longest_pause_seconds)
                 else:
                     break
-            pause, is_away = self._keeping.first_pause_seconds, False
-            if self.standing.trouble == "kafka" and self._link_stands:
-                self.standing.trouble = None
+            pause, is_away = self._settings.first_pause_seconds, False
+            if self.status.trouble == "kafka" and self._is_complete:
+                self.status.trouble = None
                 self._metrics.waiting(None)
             for _ in batch:
                 self._waiting.task_done()
@@ -300,18 +300,18 @@ def _is_id(text: str) -> bool:
 
 
 class _States(dict[str, "Seen"]):
-    """What was seen of each key, the one that changed last at the end."""
+    """The last state by key, ordered by change, the latest at the end."""
 
     def __setitem__(self, key: str, seen: Seen) -> None:
         self.pop(key, None)
         super().__setitem__(key, seen)
 
     def forget_all(self, beginnings: tuple[str, ...]) -> None:
-        """Forget the keys that begin so."""
+        """Drop the keys with these prefixes."""
         for key in [key for key in self if key.startswith(beginnings)]:
             del self[key]
 
     def forget(self) -> None:
-        """Forget what changed longest ago, beyond what is kept."""
+        """Evict what changed longest ago, beyond the limit."""
         while len(self) > _MAX_STATES:
             del self[next(iter(self))]

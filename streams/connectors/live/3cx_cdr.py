@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from streams.connectors.connection.model import Connection, Told
+from streams.connectors.connection.model import Connection, Received
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -14,21 +14,21 @@ if TYPE_CHECKING:
 
 __all__ = ["CONNECTION"]
 
-#: So often the connection counts as alive as long as it stands.
-_STANDS_SECONDS: Final = 5.0
+#: An open connection counts as alive this often.
+_HEARTBEAT_SECONDS: Final = 5.0
 
 
-async def talk(talk: Talk) -> AsyncGenerator[Told, None]:
+async def talk(talk: Talk) -> AsyncGenerator[Received, None]:
     """Follow the socket; see Connection."""
-    yield Told(is_complete=True)
+    yield Received(is_complete=True)
     while True:
         try:
-            async with asyncio.timeout(_STANDS_SECONDS):
+            async with asyncio.timeout(_HEARTBEAT_SECONDS):
                 line = await talk.reader.readuntil(b"\n")
         except TimeoutError:
-            yield Told()
+            yield Received()
         else:
-            yield Told(line)
+            yield Received(line)
 
 
 CONNECTION: Final = Connection(name="3cx-cdr", talk=talk, port=5015, tls_port=5015)

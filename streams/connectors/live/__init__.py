@@ -1,4 +1,4 @@
-"""How platforms are followed live: what holds a connection to one, or asks it. What its words mean stands in `platforms`."""
+"""How to follow platforms live: by a held connection, or by polling. The translation of their records is in `platforms`."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ __all__ = ["connection_of", "pull_of"]
 
 
 def pull_of(name: str) -> Pull | None:
-    """Return how a platform is asked, None for one that is not.
+    """Return how to poll a platform, None for one that is not polled.
 
     Raises:
         ModuleNotFoundError: a library that it needs is not installed.
     """
-    found: Pull | None = _named(name, "PULL")
-    return found
+    pull: Pull | None = _named(name, "PULL")
+    return pull
 
 
 def connection_of(name: str) -> Connection | None:
-    """Return how a platform is followed over a connection, None for one that is not.
+    """Return how to follow a platform over a connection, None for one that has none.
 
     Raises:
         ModuleNotFoundError: a library that it needs is not installed.
     """
-    found: Connection | None = _named(name, "CONNECTION")
-    return found
+    connection: Connection | None = _named(name, "CONNECTION")
+    return connection
 
 
 def _named(name: str, value: str) -> Any:

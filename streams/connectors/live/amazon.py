@@ -1,4 +1,4 @@
-"""What the streams of Amazon have in common: who asks, and what its errors mean. Needs ``contact-streams[amazon]``."""
+"""The client of Amazon's services, and the meaning of its errors. Needs ``contact-streams[amazon]``."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 __all__ = ["address", "answering", "service"]
 
-#: Keeps what it has read of the services' descriptions; no connection is kept.
+#: Caches the services' descriptions; it holds no connection.
 _SESSION: Final = AioSession()
 
-#: One try at a time: the runner waits, and says so meanwhile.
+#: One attempt at a time: the runner retries, and reports that it waits.
 _CONFIG: Final = AioConfig(connect_timeout=10, read_timeout=40, retries={"max_attempts": 1})
 
 _LIMITED: Final = ("Throttl", "LimitExceeded", "ThroughputExceeded", "SlowDown", "RequestLimit", "OverLimit")
@@ -29,12 +29,12 @@ _REFUSED_STATUS, _SERVER_ERROR = 400, 500
 
 
 def address(name: str, settings: Mapping[str, Any]) -> str:
-    """Return where a service is asked; raise ValueError where no region is configured."""
+    """Return the address of a service; raise ValueError where no region is configured."""
     return str(settings.get("endpoint_url") or f"https://{name}.{text_of(settings, 'region')}.amazonaws.com")
 
 
 def service(name: str, settings: Mapping[str, Any]) -> AbstractAsyncContextManager[Any]:
-    """Return who asks a service. Without an access key it is who the machine is: a role, a profile, the environment."""
+    """Return the client of a service. Without an access key it has the machine's identity: a role, a profile, the environment."""
     client: AbstractAsyncContextManager[Any] = _SESSION.create_client(
         name,
         region_name=text_of(settings, "region"),
@@ -48,7 +48,7 @@ def service(name: str, settings: Mapping[str, Any]) -> AbstractAsyncContextManag
 
 @contextmanager
 def answering(name: str) -> Iterator[None]:
-    """Raise AskError for what goes wrong with a service."""
+    """Raise AskError for failures of a service."""
     try:
         yield
     except ClientError as error:
@@ -56,7 +56,7 @@ def answering(name: str) -> Iterator[None]:
             str(error.response.get("Error", {}).get("Code", "")),
             error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0),
         )
-        if any(each in code for each in _LIMITED):
+        if any(part in code for part in _LIMITED):
             raise AskError("limited", f"({name}) too many requests: {code[:60]}") from None
         if _REFUSED_STATUS <= status < _SERVER_ERROR:
             raise AskError("refused", f"({name}) answered with {code[:60]}") from None

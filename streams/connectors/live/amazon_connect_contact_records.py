@@ -1,4 +1,4 @@
-"""Contact records by a stream of Kinesis. A record comes when a contact and the work after it are over."""
+"""Contact records by a stream of Kinesis. A record arrives when a contact and its after-contact work are over."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from streams.connectors.live.kinesis import kinesis
 
 __all__ = ["PULL"]
 
-#: What is longer than this is told all the same, in the times in which it occurred.
-PULL: Final = kinesis("amazon-connect-contact-records", settles=timedelta(hours=1))
+#: A longer contact still counts, in the intervals in which it occurred.
+PULL: Final = kinesis("amazon-connect-contact-records", final_after=timedelta(hours=1))

@@ -1,7 +1,7 @@
-"""Asterisk's manager interface over TCP or TLS: log in, have everything that is open told, then follow.
+"""Asterisk's manager interface over TCP or TLS: log in, list everything that is open, then follow.
 
-Own code: of the libraries that are kept ``astami`` reads answers alone and drops events, ``pystrix`` is threaded; the others have had no
-release for years. The protocol is lines of ``Name: value``.
+Own code: of the maintained libraries ``astami`` reads answers alone and drops events, and ``pystrix`` is threaded; the others have had
+no release for years. The protocol is lines of ``Name: value``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 from typing import TYPE_CHECKING, Final
 
-from streams.connectors.connection.model import Connection, LinkError, Open, RefusedError, Told, plain
+from streams.connectors.connection.model import Connection, LinkError, Open, Received, RefusedError, plain
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -22,7 +22,7 @@ __all__ = ["CONNECTION"]
 _PING_SECONDS: Final = 2.0
 _ANSWER_SECONDS: Final = 10.0
 _MAX_HEADERS: Final = 500
-#: The most channels and members that are taken from an answer.
+#: The most channels and members that are read from an answer.
 _MAX_OPEN: Final = 50_000
 
 
@@ -49,11 +49,11 @@ def _header(block: bytes, name: bytes) -> str:
 
 
 class _Session:
-    """One connection that is logged in."""
+    """One connection."""
 
     def __init__(self, talk: Talk) -> None:
         self._talk = talk
-        #: Events that came while an answer was waited for, in their order.
+        #: Events that arrived while an answer was awaited, in their order.
         self.meanwhile: list[bytes] = []
 
     def send(self, **headers: str) -> None:
@@ -70,22 +70,22 @@ class _Session:
 
     async def listed(self, action: str, end: str) -> list[bytes]:
         """Return the events that an action answers with."""
-        found: list[bytes] = []
+        events: list[bytes] = []
         async with asyncio.timeout(_ANSWER_SECONDS * 3):
             while True:
                 block = await self.next()
                 if _header(block, b"ActionID") != action:
                     self.meanwhile.append(block)
                 elif _header(block, b"Event") == end:
-                    return found
+                    return events
                 elif _header(block, b"Response") not in {"", "Success"}:
                     # Without permission for it, or without a queue.
-                    return found
-                elif _header(block, b"Event") and len(found) < _MAX_OPEN:
-                    found.append(block)
+                    return events
+                elif _header(block, b"Event") and len(events) < _MAX_OPEN:
+                    events.append(block)
 
     async def next(self) -> bytes:
-        """Return the next block, with the time at which it came where Asterisk says none."""
+        """Return the next block, with the time of its arrival where Asterisk sends none."""
         block = await _block(self._talk.reader)
         if _header(block, b"Event") and not _header(block, b"Timestamp"):
             block += f"\nTimestamp: {self._talk.now().timestamp():.6f}".encode()
@@ -110,7 +110,7 @@ async def _log_in(talk: Talk, session: _Session) -> None:
         raise RefusedError("user, secret or address is not permitted by manager.conf")
 
 
-async def talk(talk: Talk) -> AsyncGenerator[Told, None]:
+async def talk(talk: Talk) -> AsyncGenerator[Received, None]:
     """Follow the manager interface; see Connection."""
     session = _Session(talk)
     await _log_in(talk, session)
@@ -119,19 +119,19 @@ async def talk(talk: Talk) -> AsyncGenerator[Told, None]:
     asked_at = talk.now()
     session.send(Action="CoreShowChannels", ActionID="channels")
     channels = await session.listed("channels", "CoreShowChannelsComplete")
-    # What came meanwhile is newer than the lists; what it tells of callers that are listed too has the same sense.
+    # Events that arrived meanwhile are newer than the lists, and agree with them about callers in both.
     records = [*queues, *session.meanwhile]
-    calls = tuple(dict.fromkeys(filter(None, (_header(each, b"Uniqueid") for each in channels))))
+    calls = tuple(dict.fromkeys(filter(None, (_header(channel, b"Uniqueid") for channel in channels))))
     snapshots = [Open("contacts", calls, asked_at, is_prefixed=True)]
     if not talk.settings.get("beside_queue_log"):
-        people = (_header(each, b"Name") or _header(each, b"Location") for each in queues if _header(each, b"Event") == "QueueMember")
-        snapshots.append(Open("agents", tuple(dict.fromkeys(filter(None, people))), asked_at))
+        agents = (_header(event, b"Name") or _header(event, b"Location") for event in queues if _header(event, b"Event") == "QueueMember")
+        snapshots.append(Open("agents", tuple(dict.fromkeys(filter(None, agents))), asked_at))
     session.meanwhile = []
-    yield Told(b"\n\n".join(records), tuple(snapshots), is_complete=True)
+    yield Received(b"\n\n".join(records), tuple(snapshots), is_complete=True)
     pinging = asyncio.create_task(_ping(session, talk.writer))
     try:
         while True:
-            yield Told(await session.next())
+            yield Received(await session.next())
     finally:
         pinging.cancel()
 
@@ -143,4 +143,4 @@ async def _ping(session: _Session, writer: asyncio.StreamWriter) -> None:
         await writer.drain()
 
 
-CONNECTION: Final = Connection(name="asterisk-ami", talk=talk, port=5038, tls_port=5039, told_anew=("member:",))
+CONNECTION: Final = Connection(name="asterisk-ami", talk=talk, port=5038, tls_port=5039, reset_prefixes=("member:",))

@@ -1,4 +1,4 @@
-"""Customerly is asked for all users, page by page: it has no filter by time."""
+"""Poll Customerly for all users, page by page: it has no filter by time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
         params = {"page": str(page), "per_page": str(_PAGE), "sort": "last_update", "sort_direction": "desc"}
         answer = await asking.client.ask("GET", "/v1/users/list", params=params, taken=(200, _SERVER_ERROR))
         if answer.status == _SERVER_ERROR:
-            # A wrong token is answered as a failure of the server.
+            # Customerly answers a wrong token as a server error.
             wrong = b"token" in answer.body[:10_000].lower()
             raise AskError(
                 "refused" if wrong else "unavailable", f"answered with status 500{', as it does to a wrong access token' if wrong else ''}"

@@ -1,7 +1,7 @@
-"""FreeSWITCH's event socket (ESL), inbound: log in, subscribe, have everything that is open told, then follow.
+"""FreeSWITCH's event socket (ESL), inbound: log in, subscribe, list everything that is open, then follow.
 
-Own code: the one kept library (``genesis``) brings a web server, a Redis client and OpenTelemetry exporters with it; the protocol is
-headers and a length.
+Own code: the one maintained library (``genesis``) depends on a web server, a Redis client and OpenTelemetry exporters; the protocol
+is headers and a length.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from streams.connectors.connection.model import MAX_FRAME_BYTES, Connection, LinkError, Open, RefusedError, Told, plain
+from streams.connectors.connection.model import MAX_FRAME_BYTES, Connection, LinkError, Open, Received, RefusedError, plain
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
@@ -33,7 +33,7 @@ class _Session:
 
     def __init__(self, talk: Talk) -> None:
         self._talk = talk
-        #: Events that came while an answer was waited for, in their order.
+        #: Events that arrived while an answer was awaited, in their order.
         self.meanwhile: list[bytes] = []
 
     async def frame(self) -> tuple[dict[str, str], bytes]:
@@ -54,7 +54,7 @@ class _Session:
         return headers, await self._talk.reader.readexactly(int(length))
 
     async def event(self) -> bytes | None:
-        """Return the next event, None for a frame that is none; raise LinkError when the socket says good-bye."""
+        """Return the next event, None for another frame; raise ConnectionResetError when FreeSWITCH closes the socket."""
         headers, body = await self.frame()
         kind = headers.get("content-type", "")
         if kind == "text/disconnect-notice":
@@ -67,18 +67,18 @@ class _Session:
         async with asyncio.timeout(_ANSWER_SECONDS):
             while True:
                 headers, body = await self.frame()
-                found = headers.get("content-type", "")
-                if found == kind:
+                content_type = headers.get("content-type", "")
+                if content_type == kind:
                     return headers.get("reply-text", ""), body.decode("utf-8", "replace")
-                if found == "text/disconnect-notice":
+                if content_type == "text/disconnect-notice":
                     raise ConnectionResetError("FreeSWITCH ended the connection")
-                if found.startswith("text/event-"):
+                if content_type.startswith("text/event-"):
                     self.meanwhile.append(body)
-                elif found == "text/rude-rejection":
+                elif content_type == "text/rude-rejection":
                     raise RefusedError("this address is not in the socket's access list")
 
     async def table(self, arguments: str) -> list[dict[str, str]]:
-        """Return the rows of what callcenter_config answers: columns separated by |, a row of names first, +OK last."""
+        """Return the rows that callcenter_config answers: columns separated by |, a row of names first, +OK last."""
         _, body = await self.command(f"api callcenter_config {arguments}", "api/response")
         lines = [line for line in body.splitlines() if line.strip()]
         if not lines or lines[0].startswith("-"):
@@ -88,12 +88,12 @@ class _Session:
         return [dict(zip(names, row, strict=False)) for row in rows]
 
     def sign(self) -> None:
-        """Ask for a sign of life."""
+        """Request a heartbeat."""
         self._talk.writer.write(b"api uptime\n\n")
 
 
 def _block(at_us: int, action: str, **headers: str) -> bytes:
-    """Return what is told of something open as the event that told of it."""
+    """Return a listed item as the event that reported it."""
     lines = {"Event-Subclass": "callcenter::info", "Event-Date-Timestamp": str(at_us), "CC-Action": action}
     lines |= {name.replace("_", "-"): value for name, value in headers.items()}
     return "\n".join(f"{name}: {quote(value)}" for name, value in lines.items()).encode()
@@ -107,7 +107,7 @@ def _agents(rows: list[dict[str, str]], at_us: int) -> Iterator[bytes]:
 
 
 def _members(queue: str, rows: list[dict[str, str]]) -> Iterator[tuple[str, bytes]]:
-    """Yield the id of each member who is open, and the event that told of the member's entry."""
+    """Yield the id of each waiting or connected member, and the event that reported the member's entry."""
     for row in rows:
         joined = row.get("joined_epoch", "")
         if row.get("state") in _OPEN and row.get("uuid") and row.get("session_uuid") and joined.isdecimal():
@@ -118,7 +118,7 @@ def _members(queue: str, rows: list[dict[str, str]]) -> Iterator[tuple[str, byte
             )  # fmt: skip
 
 
-async def talk(talk: Talk) -> AsyncGenerator[Told, None]:
+async def talk(talk: Talk) -> AsyncGenerator[Received, None]:
     """Follow the event socket; see Connection."""
     session = _Session(talk)
     async with asyncio.timeout(_ANSWER_SECONDS):
@@ -132,7 +132,7 @@ async def talk(talk: Talk) -> AsyncGenerator[Told, None]:
         raise RefusedError("the password is not that of event_socket.conf.xml")
     reply, _ = await session.command("event plain CUSTOM callcenter::info")
     if not reply.startswith("+OK"):
-        raise LinkError("FreeSWITCH does not let callcenter::info be followed: load mod_callcenter")
+        raise LinkError("FreeSWITCH refuses to subscribe to callcenter::info: load mod_callcenter")
     now = talk.now()
     at_us = round(now.timestamp() * 1_000_000)
     agents = await session.table("agent list")
@@ -145,13 +145,13 @@ async def talk(talk: Talk) -> AsyncGenerator[Told, None]:
         for member, record in _members(name, await session.table(f"queue list members {name}")):
             ids.append(member)
             records.append(record)
-    people = tuple(dict.fromkeys(row["name"] for row in agents if row.get("name")))
-    snapshots = (Open("contacts", tuple(dict.fromkeys(ids)), now), Open("agents", people, now))
-    yield Told(b"\n\n".join([*records, *session.meanwhile]), snapshots, is_complete=True)
+    names = tuple(dict.fromkeys(row["name"] for row in agents if row.get("name")))
+    snapshots = (Open("contacts", tuple(dict.fromkeys(ids)), now), Open("agents", names, now))
+    yield Received(b"\n\n".join([*records, *session.meanwhile]), snapshots, is_complete=True)
     asking = asyncio.create_task(_signs(session, talk.writer))
     try:
         while True:
-            yield Told(await session.event() or b"")
+            yield Received(await session.event() or b"")
     finally:
         asking.cancel()
 

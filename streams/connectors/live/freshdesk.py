@@ -1,4 +1,4 @@
-"""Freshdesk is asked for tickets in the order of their last updates, and for satisfaction ratings."""
+"""Poll Freshdesk for tickets in the order of their last updates, and for satisfaction ratings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from streams.connectors.kit.reading import written
 from streams.connectors.pull.failures import AskError
 from streams.connectors.pull.model import Asking, Page, Pull, basic, text_of, time_of, utc_second
-from streams.connectors.pull.overlap import MAX_TOLD, fresh
+from streams.connectors.pull.overlap import MAX_SEEN, fresh
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 __all__ = ["PULL"]
 
 _PAGE: Final = 100
-#: Later pages of one question are refused.
+#: Freshdesk refuses later pages of one request.
 _MOST_PAGES: Final = 300
-#: An update may take so long to be found; so much is asked for again.
+#: An update may be found this late; so each poll overlaps the last one by as much.
 _OVERLAP: Final = timedelta(minutes=2)
 _SECOND: Final = timedelta(seconds=1)
 
@@ -43,11 +43,11 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
 async def _changed(
     asking: Asking, path: str, params: Mapping[str, str], of: str, state: Mapping[str, Any]
 ) -> AsyncGenerator[tuple[bytes, dict[str, Any]], None]:
-    """Yield what changed since the last round, page by page; the next round begins a little before the last change."""
+    """Yield what changed since the last poll, page by page; the next poll begins a little before the last change."""
     since = str(state.get("since") or utc_second(asking.since))
-    told: list[str] = list(state.get("told") or ())
+    seen: list[str] = list(state.get("told") or ())
     last = datetime.fromisoformat(since)
-    # So far back the next round begins at least: from when this one began, in an earlier process too.
+    # The next poll begins here at the latest: by the begin of this one, in an earlier process too.
     floor = min(asking.now() - _OVERLAP, time_of(state, "floor") or asking.now())
     remembered: list[str] = []
     in_order = "order_by" in params
@@ -57,21 +57,21 @@ async def _changed(
         items = (await asking.client.get(path, params=question)).json()
         if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
             raise AskError("malformed", "answered without a list of objects")
-        new, again = fresh(items, told)
-        remembered = [*remembered, *again][-MAX_TOLD:]
+        new, again = fresh(items, seen)
+        remembered = [*remembered, *again][-MAX_SEEN:]
         last = max([last, *(datetime.fromisoformat(str(item["updated_at"])) for item in items)])
-        told = [*told, *again][-MAX_TOLD:]
+        seen = [*seen, *again][-MAX_SEEN:]
         if len(items) < _PAGE:
             break
-        yield written(new) if new else b"", {"since": since, "told": told, "floor": floor.isoformat()}
-        # Tickets that are updated meanwhile move to the end, and those behind them up: the next question begins with the last one answered.
+        yield written(new) if new else b"", {"since": since, "told": seen, "floor": floor.isoformat()}
+        # Tickets updated meanwhile move to the end, and later ones up: the next request begins with the last ticket answered.
         begin = last - _SECOND
         if in_order and begin > datetime.fromisoformat(since):
             since, page = utc_second(begin), 1
         elif page < _MOST_PAGES:
             page += 1
         else:
-            raise AskError("refused", f"has more than {_PAGE * _MOST_PAGES} of one second, and does not tell them")
+            raise AskError("refused", f"has more than {_PAGE * _MOST_PAGES} of one second, and does not return them")
     yield written(new) if new else b"", {"since": utc_second(min(last - _OVERLAP, floor)), "told": remembered}
 
 

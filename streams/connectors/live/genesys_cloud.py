@@ -1,7 +1,7 @@
-"""Genesys Cloud is followed by its notification service's WebSocket, or by EventBridge and a queue of SQS where `queue_url` is configured.
+"""Follow Genesys Cloud by its notification service's WebSocket, or by EventBridge and a queue of SQS where `queue_url` is configured.
 
-A channel is over after a day, and its server may say before that it closes: the next one is open by then, and for some seconds both are
-read. What both tell counts once, by its id.
+A channel ends after a day, or earlier when its server announces that it closes: the next one is open by then, and for some seconds both
+are read. What both report counts once, by its id.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ _MAX_MESSAGE_BYTES: Final = 1024 * 1024
 _GOODBYE: Final = aiohttp.ClientWSTimeout(ws_close=1.0)
 _PAGE_MESSAGES: Final = 1_000
 
-#: A channel is over after 24 hours.
+#: A channel ends after 24 hours.
 _RENEWED_AFTER: Final = timedelta(hours=23)
-#: The service gives a sign of life every 30 s.
+#: The service sends a heartbeat every 30 s.
 _SILENT_SECONDS: Final = 75.0
-#: What comes within this is one page.
+#: Messages within this are one page.
 _GATHERED_SECONDS: Final = 0.5
-#: So often it is said how far all is told, also where nothing happens.
+#: The watermark advances at least this often, also where nothing happens.
 _IDLE_SECONDS: Final = 10.0
-#: For so long an old channel is read beside the new one.
+#: An old channel is read beside the new one for this long.
 _BOTH_SECONDS: Final = 5.0
 _WITHHELD: Final = timedelta(seconds=2)
 
@@ -64,7 +64,7 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
 
 
 async def _notified(asking: Asking) -> AsyncGenerator[Page, None]:
-    """Yield what is notified, until something fails; the page after one says that the one before is in Kafka."""
+    """Yield the notifications, until something fails."""
     number = int(asking.cursor.get("pages", 0))
     async with AsyncExitStack() as open_channels:
         channel = await open_channels.enter_async_context(_Channel(asking))
@@ -116,14 +116,14 @@ class _Channel:
         await self.close()
 
     async def close(self) -> None:
-        """Disconnect; a server that says nothing any more is not waited for."""
+        """Disconnect, without waiting for a silent server."""
         if self._socket is not None:
             await self._socket.close()
         if self._session is not None:
             await self._session.close()
 
     def _checked(self, uri: str) -> URL:
-        """Return where to connect: a host of the region that was asked, encrypted."""
+        """Return where to connect: a host of the configured region, encrypted."""
         url, asked = URL(uri), URL(self._asking.client.base)
         domain = (asked.host or "").partition(".")[2]
         if url.scheme == "wss" and domain and (url.host or "").endswith(f".{domain}"):
@@ -133,17 +133,17 @@ class _Channel:
         raise AskError("malformed", "named another host for notifications")
 
     async def gather(self, seconds: float) -> list[bytes]:
-        """Return what comes within a moment after the first message, which is waited for so long.
+        """Wait up to ``seconds`` for a message; return it with those that follow within a moment.
 
         Raises:
-            AskError: the socket is closed, or gives no sign of life.
+            AskError: the socket is closed, or sends no heartbeats.
         """
         lines: list[bytes] = []
         first = await self._next(seconds)
         if first is None:
             self._silent += seconds
             if self._silent >= _SILENT_SECONDS:
-                raise AskError("unreachable", f"(notifications) gave no sign of life for {_SILENT_SECONDS:g} s")
+                raise AskError("unreachable", f"(notifications) sent no heartbeat for {_SILENT_SECONDS:g} s")
             return lines
         self._silent = 0.0
         lines.append(first)
@@ -156,7 +156,7 @@ class _Channel:
         return lines
 
     async def rest(self, seconds: float) -> list[bytes]:
-        """Return what still comes, for so long or until the socket is closed."""
+        """Return the remaining messages, within ``seconds`` or until the socket is closed."""
         lines: list[bytes] = []
         until = asyncio.get_running_loop().time() + seconds
         while (left := until - asyncio.get_running_loop().time()) > 0:
@@ -192,9 +192,9 @@ class _Channel:
 
 
 def _topics(settings: Mapping[str, Any]) -> list[str]:
-    users = [str(each) for each in settings.get("users") or ()]
+    users = [str(user) for user in settings.get("users") or ()]
     topics = [f"v2.users.{user}.{what}" for user in users for what in ("presence", "routingStatus")]
-    topics += [str(each) for each in settings.get("topics") or ()]
+    topics += [str(topic) for topic in settings.get("topics") or ()]
     if not topics:
         raise AskError("refused", "cannot be followed: configure users, topics or queue_url")
     if len(topics) > _MOST_TOPICS:
@@ -203,7 +203,7 @@ def _topics(settings: Mapping[str, Any]) -> list[str]:
 
 
 async def _token(asking: Asking) -> str:
-    """Return a token of the client's own; raise AskError."""
+    """Return a token for the client credentials; raise AskError."""
     settings = asking.settings
     base = str(settings.get("login_url") or f"https://login.{text_of(settings, 'region')}")
     who = basic(text_of(settings, "client_id"), text_of(settings, "client_secret"))

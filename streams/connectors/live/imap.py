@@ -1,4 +1,4 @@
-"""A mailbox is asked by IMAP for mails that appeared in its folders since it was asked last. Nothing in it is changed or marked as read."""
+"""Poll a mailbox by IMAP for mails that appeared in its folders since the last poll. Nothing in it is changed or marked as read."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = ["PULL"]
 
 _TIMEOUT_SECONDS: Final = 30
 _PAGE_MAILS: Final = 200
-#: Of the headers of a mail so much is read; what stands beyond is no header that matters.
+#: Read of the headers of a mail; what is beyond is no header that counts.
 _MAX_HEADER_BYTES: Final = 16_384
 _HEADERS: Final = "MESSAGE-ID IN-REPLY-TO REFERENCES FROM AUTO-SUBMITTED PRECEDENCE"
 #: Longer than an address may be, with its name.
@@ -37,9 +37,9 @@ _MAX_ADDRESS: Final = 2_000
 _FETCHED: Final = ("INTERNALDATE", f"BODY.PEEK[HEADER.FIELDS ({_HEADERS})]<0.{_MAX_HEADER_BYTES}>")
 _ID: Final = re.compile(r"<[^<>\s]{1,500}>")
 
-#: By as much the server's clock may be behind: what it delivers meanwhile is still to come.
+#: The server's clock may be behind by this: it may still deliver mails with earlier times.
 _WITHHELD: Final = timedelta(seconds=60)
-#: A mail that was delivered so long before the last round was in another folder then.
+#: A mail delivered this long before the last poll was in another folder then.
 _MOVED_AFTER: Final = timedelta(minutes=10)
 _MAX_PORT: Final = 65_535
 
@@ -62,7 +62,7 @@ class _Account:
 
 
 def _account(settings: Mapping[str, Any]) -> _Account:
-    """Return what the settings say; raise ValueError."""
+    """Return the account of the settings; raise ValueError."""
     host, port, tls = text_of(settings, "host"), settings.get("port", 993), settings.get("tls", True)
     if isinstance(port, bool) or not isinstance(port, int) or not 0 < port <= _MAX_PORT:
         raise ValueError("port: a whole number, 1 to 65535")
@@ -75,57 +75,57 @@ def _account(settings: Mapping[str, Any]) -> _Account:
 
 
 def _folder(entry: tuple[object, object]) -> _Folder:
-    name, said = entry
-    role, queue = (said.get("role"), said.get("queue")) if isinstance(said, Mapping) else (said, None)
+    name, value = entry
+    role, queue = (value.get("role"), value.get("queue")) if isinstance(value, Mapping) else (value, None)
     if role not in ROLES or not (queue is None or isinstance(queue, str)):
         raise ValueError(f"folders.{name}: {', '.join(ROLES)}; or such as {{role: inbox, queue: billing}}")
     return _Folder(str(name), str(role), queue)
 
 
 async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
-    """Ask folder by folder for mails with higher numbers than before."""
+    """Poll each folder for mails with higher numbers than before."""
     account = _account(asking.settings)
     began = asking.now()
     cursor: dict[str, Any] = {"folders": {}, **asking.cursor}
-    connection = await _said(account, _open, account)
+    connection = await _call(account, _open, account)
     try:
         for folder in account.folders:
-            async for page in _look(asking, account, connection, folder, cursor, began):
+            async for page in _new_mails(asking, account, connection, folder, cursor, began):
                 cursor = dict(page.cursor)
                 yield page
     finally:
         with contextlib.suppress(AskError):
-            await _said(account, connection.logout)
+            await _call(account, connection.logout)
     yield Page(b"", {**cursor, "asked": began.isoformat()}, began - _WITHHELD)
 
 
-async def _look(
+async def _new_mails(
     asking: Asking, account: _Account, connection: IMAPClient, folder: _Folder, cursor: Cursor, began: datetime
 ) -> AsyncGenerator[Page, None]:
-    chosen = await _said(account, connection.select_folder, folder.name, readonly=True)
+    chosen = await _call(account, connection.select_folder, folder.name, readonly=True)
     validity, following = int(chosen[b"UIDVALIDITY"]), int(chosen.get(b"UIDNEXT", 1))
     known, before = cursor["folders"].get(folder.name), time_of(cursor, "asked")
     since: datetime | None = None
     if known is not None and known["uidvalidity"] == validity:
         last = int(known["uid"])
-        # The range of a folder without news still holds its last mail.
-        uids = [uid for uid in await _said(account, connection.search, ["UID", f"{last + 1}:*"]) if uid > last]
+        # The range holds the last mail also where nothing is new.
+        uids = [uid for uid in await _call(account, connection.search, ["UID", f"{last + 1}:*"]) if uid > last]
     elif folder.role in {"done", "junk"}:
-        # When a mail came into such a folder is seen, or not known.
+        # When a mail was moved to such a folder is only known if a poll saw it.
         last, uids = following - 1, []
     else:
-        # At a first start, or when the server numbered the folder anew: mails have ids of their own, and count once.
+        # At a first start, or when the server renumbered the folder: mails count once, by their ids.
         since = asking.since if before is None else min(before, began) - timedelta(days=1)
         last = following - 1
-        uids = await _said(account, connection.search, ["SINCE", (since - timedelta(days=1)).date()])
+        uids = await _call(account, connection.search, ["SINCE", (since - timedelta(days=1)).date()])
     uids = sorted(uids)
     for at in range(0, len(uids), _PAGE_MAILS) or [0]:
-        some = uids[at : at + _PAGE_MAILS]
-        fetched = await _said(account, connection.fetch, some, list(_FETCHED)) if some else {}
+        page_uids = uids[at : at + _PAGE_MAILS]
+        fetched = await _call(account, connection.fetch, page_uids, list(_FETCHED)) if page_uids else {}
         mails = [*_mails(fetched, folder, validity, began, since, before if since is None else None)]
-        place = {"uidvalidity": validity, "uid": max([last, *some]) if at + _PAGE_MAILS >= len(uids) else some[-1]}
-        cursor = {**cursor, "folders": {**cursor["folders"], folder.name: place}}
-        if mails or place != known:
+        position = {"uidvalidity": validity, "uid": max([last, *page_uids]) if at + _PAGE_MAILS >= len(uids) else page_uids[-1]}
+        cursor = {**cursor, "folders": {**cursor["folders"], folder.name: position}}
+        if mails or position != known:
             yield Page(b"\n".join(map(written, mails)), cursor)
 
 
@@ -137,7 +137,7 @@ def _mails(
     since: datetime | None,
     before: datetime | None,
 ) -> Iterator[dict[str, Any]]:
-    """Yield mails as the connector reads them; with ``since`` those delivered from then on, with ``before`` saying which were moved."""
+    """Yield mails as the connector reads them: with ``since`` those delivered from then on, with ``before`` marking moved ones."""
     for uid, parts in sorted(fetched.items()):
         delivered = parts.get(b"INTERNALDATE")
         raw = next((value for name, value in parts.items() if name.startswith(b"BODY[HEADER")), b"")
@@ -154,7 +154,7 @@ def _mails(
             "at": delivered.isoformat(),
             "seen_at": began.isoformat(),
             "back": folder.role == "inbox" and before is not None and delivered < before - _MOVED_AFTER,
-            # A mail without an id is known by its place.
+            # A mail without an id is identified by its position.
             "message_id": next(iter(ids["Message-ID"]), f"<{validity}.{uid}@{folder.name}>"),
             "in_reply_to": next(iter(ids["In-Reply-To"]), None),
             "references": ids["References"][:1],
@@ -165,7 +165,7 @@ def _mails(
 
 
 def _address(header: object) -> str | None:
-    """Return the address of a header, None where it has none; anybody writes them."""
+    """Return the address of a header, None where it has none; the header is not trusted."""
     try:
         return None if header is None else parseaddr(str(header)[:_MAX_ADDRESS])[1] or None
     except RecursionError:
@@ -190,8 +190,8 @@ def _open(account: _Account) -> IMAPClient:
     return connection
 
 
-async def _said(account: _Account, ask: Callable[..., Any], *what: Any, **how: Any) -> Any:
-    """Return an answer of the server; raise AskError, which holds nothing that it said."""
+async def _call(account: _Account, ask: Callable[..., Any], *what: Any, **how: Any) -> Any:
+    """Return an answer of the server; raise AskError, without text of the server."""
     try:
         return await asyncio.to_thread(lambda: ask(*what, **how))
     except LoginError as error:
@@ -207,7 +207,7 @@ async def _said(account: _Account, ask: Callable[..., Any], *what: Any, **how: A
 PULL = Pull(
     name="imap",
     fetch=_fetch,
-    # Nothing is asked by HTTP; the settings are checked before the first round.
+    # No HTTP: this checks the settings before the first poll.
     base=lambda settings: f"https://{_account(settings).host}",
     poll_seconds=30.0,
 )

@@ -1,4 +1,4 @@
-"""A stream of Kinesis is read shard by shard; how far is kept as sequence numbers, with the events."""
+"""Read a stream of Kinesis shard by shard; the cursor holds sequence numbers, and is stored with the events."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 
 __all__ = ["kinesis"]
 
-#: Of one shard at a time: a page is in memory as a whole.
+#: Of one shard at a time: a page is held in memory.
 _PAGE_RECORDS: Final = 1_000
 
-#: What was put into a stream later than this before it is read may not be found yet.
+#: A record may be found this long after it was put into the stream.
 _WITHHELD: Final = timedelta(seconds=5)
 
 
-def kinesis(name: str, *, settles: timedelta = timedelta(0)) -> Pull:
-    """Return how a connector reads its stream.
+def kinesis(name: str, *, final_after: timedelta = timedelta(0)) -> Pull:
+    """Return how to poll a stream.
 
     Args:
         name: of the connector.
-        settles: how long after something occurred it is told at the latest.
+        final_after: how long after it occurred something is reported at the latest.
     """
 
     async def fetch(asking: Asking) -> AsyncGenerator[Page, None]:
@@ -41,17 +41,17 @@ def kinesis(name: str, *, settles: timedelta = timedelta(0)) -> Pull:
                 shards = [shard async for shard in _shards(client, of_stream)]
                 known: dict[str, str] = dict(asking.cursor.get("shards", {}))
                 behind = timedelta(0)
-                # A shard that its stream has forgotten is forgotten here too.
-                places = {shard: known.get(shard, "") for shard in shards}
+                # A shard that the stream has dropped is dropped here too.
+                positions = {shard: known.get(shard, "") for shard in shards}
                 for shard in shards:
-                    # One that came of another since all of them were first seen is new as a whole.
+                    # A shard split off later is read from its beginning.
                     is_new = bool(known) and shard not in known
-                    async for data, place, late in _read(client, of_stream, shard, places[shard], asking, is_new=is_new):
-                        places[shard] = place
+                    async for data, position, late in _read(client, of_stream, shard, positions[shard], asking, is_new=is_new):
+                        positions[shard] = position
                         behind = max(behind, late)
                         if data:
-                            yield Page(data, {"shards": dict(places)})
-                yield Page(b"", {"shards": places}, asking.now() - behind - _WITHHELD - settles)
+                            yield Page(data, {"shards": dict(positions)})
+                yield Page(b"", {"shards": positions}, asking.now() - behind - _WITHHELD - final_after)
 
     return Pull(name=name, fetch=fetch, base=_base, poll_seconds=2.0)
 
@@ -73,11 +73,11 @@ async def _shards(client: Any, of_stream: Mapping[str, str]) -> AsyncGenerator[s
 
 
 async def _read(
-    client: Any, of_stream: Mapping[str, str], shard: str, place: str, asking: Asking, *, is_new: bool
+    client: Any, of_stream: Mapping[str, str], shard: str, position: str, asking: Asking, *, is_new: bool
 ) -> AsyncGenerator[tuple[bytes, str, timedelta], None]:
     """Yield records, the sequence number of the last of them, and how far behind the end of the shard that is."""
-    if place:
-        begin: dict[str, Any] = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "StartingSequenceNumber": place}
+    if position:
+        begin: dict[str, Any] = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "StartingSequenceNumber": position}
     elif is_new:
         begin = {"ShardIteratorType": "TRIM_HORIZON"}
     else:
@@ -88,15 +88,15 @@ async def _read(
         records = answer["Records"]
         late = timedelta(milliseconds=answer.get("MillisBehindLatest") or 0)
         if records:
-            place = records[-1]["SequenceNumber"]
-        yield b"\n".join(_json(record["Data"]) for record in records), place, late
+            position = records[-1]["SequenceNumber"]
+        yield b"\n".join(_json(record["Data"]) for record in records), position, late
         iterator = answer.get("NextShardIterator")
         if not late:
             return
 
 
 def _json(data: bytes) -> bytes:
-    """Return a record on one line; what is no JSON object as one that holds its bytes, so that it is rejected alone."""
+    """Return a record on one line; bytes that are no JSON object inside one, so that the record alone is rejected."""
     try:
         content = loaded(data)
     except ValueError:

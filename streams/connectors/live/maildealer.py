@@ -1,4 +1,4 @@
-"""MailDealer is asked with a request that its user writes down: the specification of its API is given to customers alone."""
+"""Poll MailDealer with a request from the configuration: only customers get the specification of its API."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from streams.connectors.kit.reading import written
 from streams.connectors.pull.failures import AskError
 from streams.connectors.pull.model import Asking, Page, Pull, text_of, time_of
-from streams.connectors.pull.overlap import MAX_TOLD, fresh, together
+from streams.connectors.pull.overlap import MAX_SEEN, fresh, merged
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 __all__ = ["PULL"]
 
 _MOST_PAGES: Final = 10_000
-#: So often the pages of one round are asked for, until none of their mails is gone.
+#: Passes over the pages of one poll, until none of their mails is gone.
 _MOST_PASSES: Final = 5
-#: An update may take so long to be found; so much is asked for again.
+#: An update may be found this late; so each poll overlaps the last one by as much.
 _OVERLAP: Final = timedelta(minutes=5)
 _LISTS: Final = ("mails", "mail", "items", "results", "data", "records")
 
 
 def _filled(value: Any, known: Mapping[str, Any]) -> Any:
-    """Return a request with what stands in braces filled in; a value that is nothing else keeps its type."""
+    """Return a request with its placeholders filled in; a value that is one placeholder keeps its type."""
     if isinstance(value, dict):
-        return {name: _filled(each, known) for name, each in value.items()}
+        return {name: _filled(content, known) for name, content in value.items()}
     if isinstance(value, list):
-        return [_filled(each, known) for each in value]
+        return [_filled(item, known) for item in value]
     if isinstance(value, str):
         for name, known_value in known.items():
             if value == f"{{{name}}}":
@@ -40,45 +40,45 @@ def _filled(value: Any, known: Mapping[str, Any]) -> Any:
 
 
 def _mails(content: Any) -> list[dict[str, Any]]:
-    listed = content
+    mails = content
     if isinstance(content, dict):
-        listed = next((content[name] for name in _LISTS if isinstance(content.get(name), list)), None)
-    if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
+        mails = next((content[name] for name in _LISTS if isinstance(content.get(name), list)), None)
+    if not isinstance(mails, list) or not all(isinstance(mail, dict) for mail in mails):
         raise AskError("malformed", f"answered without a list of mails, alone or under {', '.join(_LISTS)}")
-    return listed
+    return mails
 
 
 async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
     settings, began = asking.settings, asking.now()
     since = time_of(asking.cursor, "since") or asking.since
-    told: list[str] = list(asking.cursor.get("told") or ())
+    seen: list[str] = list(asking.cursor.get("told") or ())
     before: set[str] = set()
     zone, form = ZoneInfo(str(settings.get("request_zone") or "Asia/Tokyo")), str(settings.get("request_time") or "%Y-%m-%d %H:%M:%S")
     size = int(settings.get("page_mails") or 0)
-    span = {"since": _said(since, zone, form), "until": _said(began, zone, form), "size": size}
+    span = {"since": _formatted(since, zone, form), "until": _formatted(began, zone, form), "size": size}
     for _ in range(_MOST_PASSES):
         remembered: list[str] = []
         for page in range(_MOST_PAGES):
             known = {**span, "page": page + 1, "offset": page * size}
             answer = await asking.client.post(text_of(settings, "path"), content=_filled(settings.get("request") or {}, known))
             mails = _mails(answer.json())
-            new, again = fresh(mails, told)
-            told, remembered = together(told, again), [*remembered, *again]
-            # Where nothing is new it has moved all the same: the runner gives up one that stands still.
-            yield Page(written(new) if new else b"", {"since": since.isoformat(), "told": told, "page": page + 1})
+            new, again = fresh(mails, seen)
+            seen, remembered = merged(seen, again), [*remembered, *again]
+            # The cursor moves also where nothing is new: the runner ends a poll whose cursor stalls.
+            yield Page(written(new) if new else b"", {"since": since.isoformat(), "told": seen, "page": page + 1})
             if not size or len(mails) < size:
                 break
         else:
             raise AskError("malformed", "has pages without end: is {page} or {offset} in `request`?")
-        # A mail that is changed meanwhile leaves the span, and those behind it move up: pages hold all if nothing of them is gone after.
+        # A mail changed meanwhile leaves the span, and later ones move up: the pages hold all if none of their mails is gone afterwards.
         if page == 0 or (before and before <= set(remembered)):
-            yield Page(b"", {"since": (began - _OVERLAP).isoformat(), "told": remembered[-MAX_TOLD:]}, began - _OVERLAP)
+            yield Page(b"", {"since": (began - _OVERLAP).isoformat(), "told": remembered[-MAX_SEEN:]}, began - _OVERLAP)
             return
         before = set(remembered)
-    # It never stood still: the next round begins there again.
+    # The mails never stopped changing: the next poll begins at the same time.
 
 
-def _said(at: datetime, zone: ZoneInfo, form: str) -> str:
+def _formatted(at: datetime, zone: ZoneInfo, form: str) -> str:
     return at.astimezone(zone).strftime(form)
 
 

@@ -1,4 +1,4 @@
-"""NEXT ENGINE is asked for slips of orders by when they were last changed; its tokens may be replaced with any answer."""
+"""Poll NEXT ENGINE for slips of orders by when they were last changed; any answer may replace its tokens."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ _PATH: Final = "api_v1_receiveorder_base/search"
 _CHANGED: Final = "receive_order_last_modified_null_safe_date"
 _PAGE_SLIPS: Final = 1_000
 
-#: What was changed later than this before a question may not be found by it yet.
+#: Changes of the last minute may not be found yet.
 _WITHHELD: Final = timedelta(seconds=60)
-#: And what was asked for already is asked for once more: a change may take so long to be found.
+#: A change may be found this late; so each span overlaps the last one by as much.
 _OVERLAP: Final = timedelta(minutes=5)
 
-#: So long is a span that is asked for in parts: in a short one little is changed meanwhile.
+#: The span of one request series: in a short one little changes meanwhile.
 _SPAN: Final = timedelta(days=1)
 
-#: Codes of answers: the tokens are over, or replaced already; the main function has too much to do.
+#: Codes of answers: the tokens have expired or were replaced; the main function is overloaded.
 _NO_TOKEN: Final = {"002002", "002004"}
 _BUSY: Final = {"003001", "003002"}
 _BUSY_SECONDS: Final = 60.0
 
 
-def _said(at: datetime) -> str:
+def _formatted(at: datetime) -> str:
     return at.astimezone(_ZONE).strftime("%Y-%m-%d %H:%M:%S")
 
 
 async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
-    """Ask for one span of changes after the other, each in parts."""
+    """Yield one span of changes after the other, each in pages."""
     cursor: dict[str, Any] = dict(asking.cursor) or {"from": (asking.since - _OVERLAP).isoformat()}
     while True:
         begin = datetime.fromisoformat(cursor["from"])
@@ -55,8 +55,8 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
             asking,
             {
                 "fields": ",".join(FIELDS),
-                f"{_CHANGED}-gte": _said(begin),
-                f"{_CHANGED}-lte": _said(end),
+                f"{_CHANGED}-gte": _formatted(begin),
+                f"{_CHANGED}-lte": _formatted(end),
                 "offset": str(offset),
                 "limit": str(_PAGE_SLIPS),
             },
@@ -66,7 +66,7 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
             raise AskError("malformed", "answered without a list under data")
         records = written({"data": slips}) if slips else b""
         if before is not None and count < before:
-            # Slips that are changed meanwhile leave the span, and those behind them move up: so many may have been passed over.
+            # Slips changed meanwhile leave the span, and later ones move up: as many may have been skipped.
             cursor = {**cursor, "offset": max(0, offset - (before - count)), "count": count}
             yield Page(records, cursor)
         elif slips and offset + len(slips) < count:
@@ -80,18 +80,18 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
 
 
 async def _ask(asking: Asking, form: Mapping[str, str]) -> dict[str, Any]:
-    """Return an answer; the tokens in it are kept before anything else is done. Raise AskError."""
+    """Return an answer, after storing the tokens in it; raise AskError."""
     file = TokenFile(Path(text_of(asking.settings, "tokens_file")))
     try:
-        kept = file.read()
+        stored = file.read()
     except TokensError as error:
-        raise AskError("refused", f"cannot be asked: {error}") from error
-    tokens = kept or Tokens(text_of(asking.settings, "access_token"), text_of(asking.settings, "refresh_token"))
+        raise AskError("refused", f"cannot be polled: {error}") from error
+    tokens = stored or Tokens(text_of(asking.settings, "access_token"), text_of(asking.settings, "refresh_token"))
     sent = {"access_token": tokens.access, "refresh_token": tokens.refresh, "wait_flag": "1"}
     answer = (await asking.client.post(_PATH, form={**sent, **form})).object()
     access, refresh = answer.get("access_token"), answer.get("refresh_token")
-    # With errors too, but for those that give none.
-    if access and refresh and (kept is None or Tokens(access, refresh) != tokens):
+    # Errors may bring tokens too.
+    if access and refresh and (stored is None or Tokens(access, refresh) != tokens):
         try:
             file.keep(Tokens(str(access), str(refresh)))
         except TokensError as error:
@@ -100,9 +100,9 @@ async def _ask(asking: Asking, form: Mapping[str, str]) -> dict[str, Any]:
     if result == "success":
         return answer
     if result == "redirect" or code in _NO_TOKEN:
-        raise AskError("refused", f"wants to be authorized anew (code {code}): remove {file.path} and give new tokens")
+        raise AskError("refused", f"requires a new authorization (code {code}): remove {file.path} and give new tokens")
     if code in _BUSY:
-        raise AskError("limited", f"has too much to do (code {code})", _BUSY_SECONDS)
+        raise AskError("limited", f"is overloaded (code {code})", _BUSY_SECONDS)
     raise AskError("unavailable", f"answered with an error (code {code})")
 
 

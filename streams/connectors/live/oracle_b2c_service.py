@@ -1,4 +1,4 @@
-"""Oracle B2C Service is asked by ROQL for incidents in the order of their last updates; for their threads one by one, where wanted."""
+"""Poll Oracle B2C Service by ROQL for incidents in the order of their last updates; for their threads one by one, where configured."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 from streams.connectors.kit.reading import written
 from streams.connectors.pull.failures import AskError
 from streams.connectors.pull.model import Asking, Page, Pull, basic, text_of, time_of, utc_second
-from streams.connectors.pull.overlap import MAX_TOLD, fresh
+from streams.connectors.pull.overlap import MAX_SEEN, fresh
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
 __all__ = ["PULL"]
 
-#: An update may take so long to be found; so much is asked for again.
+#: An update may be found this late; so each poll overlaps the last one by as much.
 _OVERLAP: Final = timedelta(minutes=2)
 _ROWS, _ROWS_WITH_THREADS = 1_000, 50
 _COLUMNS: Final = ", ".join(
@@ -28,37 +28,37 @@ _COLUMNS: Final = ", ".join(
 
 def _headers(settings: Mapping[str, Any]) -> Mapping[str, str]:
     user = basic(text_of(settings, "user"), text_of(settings, "password"))
-    # Times are the site's without it; and every question says what it is for.
+    # Without it times are in the site's zone; Oracle requires a context of every request.
     return {**user, "OSvC-CREST-Time-UTC": "yes", "OSvC-CREST-Application-Context": "Contact Streams reads incidents"}
 
 
 async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
-    # So far back the next round begins at least: from when this one began, in an earlier process too.
+    # The next poll begins here at the latest: by the begin of this one, in an earlier process too.
     floor = min(asking.now() - _OVERLAP, time_of(asking.cursor, "floor") or asking.now())
     threads = asking.settings.get("threads") is True
     limit = _ROWS_WITH_THREADS if threads else _ROWS
     since = time_of(asking.cursor, "since") or asking.since
-    told: list[str] = list(asking.cursor.get("told") or ())
+    seen: list[str] = list(asking.cursor.get("told") or ())
     remembered: list[str] = []
     offset = 0
     while True:
         which = f"where updatedTime >= '{utc_second(since)}' order by updatedTime, id limit {limit} offset {offset}"
         content = await _answer(asking, "queryResults", {"query": f"select {_COLUMNS} from incidents {which}"})  # noqa: S608 - times and numbers
         rows = _rows(content)
-        new, again = fresh(rows, told)
-        told, remembered = [*told, *again][-MAX_TOLD:], [*remembered, *again][-MAX_TOLD:]
+        new, again = fresh(rows, seen)
+        seen, remembered = [*seen, *again][-MAX_SEEN:], [*remembered, *again][-MAX_SEEN:]
         if threads:
             new = [await _answer(asking, f"incidents/{int(row['id'])}", {"expand": "threads"}) for row in new]
         records = written({"items": new if threads else [_nested(row) for row in new]}) if new else b""
         last = max((datetime.fromisoformat(str(row["updatedTime"])) for row in rows), default=since)
         if len(rows) < limit:
-            # It goes back for what is found late; not for ever where there is nothing.
+            # The overlap is for late updates; without rows it does not go back further.
             since = max(asking.since, min(last - _OVERLAP, floor)) if rows or offset else since
             yield Page(records, {"since": since.isoformat(), "told": remembered}, floor)
             return
-        # What is updated meanwhile moves to the end: the next question begins with the last one answered.
+        # What is updated meanwhile moves to the end: the next request begins with the last row answered.
         since, offset = (last, 0) if last > since else (since, offset + len(rows))
-        yield Page(records, {"since": since.isoformat(), "told": told, "floor": floor.isoformat()})
+        yield Page(records, {"since": since.isoformat(), "told": seen, "floor": floor.isoformat()})
 
 
 async def _answer(asking: Asking, path: str, params: Mapping[str, str]) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def _rows(content: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _nested(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row as an incident: ``assignedTo.account`` stands in ``assignedTo``."""
+    """Return a row as an incident: ``assignedTo.account`` becomes a field of ``assignedTo``."""
     incident: dict[str, Any] = {}
     for name, value in row.items():
         outer, dot, inner = name.partition(".")

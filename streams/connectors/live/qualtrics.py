@@ -1,4 +1,4 @@
-"""Qualtrics is asked for exports of responses: one is ordered, waited for and fetched; each holds at most a day."""
+"""Poll Qualtrics by exports of responses: order one, wait for it and fetch it; each holds at most a day."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from streams.connectors.kit.reading import written
 from streams.connectors.pull.failures import AskError
 from streams.connectors.pull.model import Asking, Page, Pull, text_of, time_of, utc_second
-from streams.connectors.pull.overlap import fresh, listed, together
+from streams.connectors.pull.overlap import fresh, listed, merged
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -19,21 +19,21 @@ __all__ = ["PULL"]
 _SURVEY: Final = re.compile(r"SV_[A-Za-z0-9]{1,40}")
 _FILE: Final = re.compile(r"[A-Za-z0-9-]{1,100}")
 _WINDOW: Final = timedelta(days=1)
-#: A response may take so long to be found; so much is asked for again.
+#: A response may be found this late; so each poll overlaps the last one by as much.
 _OVERLAP: Final = timedelta(minutes=5)
-#: An export that is not ready after so many questions, a second apart, is given up.
+#: Requests, a second apart, that an export may take to be ready.
 _MOST_QUESTIONS: Final = 300
 
 
 def _surveys(settings: Mapping[str, Any]) -> list[str]:
     surveys = settings.get("surveys")
-    if not isinstance(surveys, list) or not surveys or not all(isinstance(each, str) and _SURVEY.fullmatch(each) for each in surveys):
+    if not isinstance(surveys, list) or not surveys or not all(isinstance(survey, str) and _SURVEY.fullmatch(survey) for survey in surveys):
         raise ValueError("surveys: required, a list of ids of surveys such as SV_abc123")
     return surveys
 
 
 def _headers(settings: Mapping[str, Any]) -> Mapping[str, str]:
-    # Here, so that what is missing is said before anything is asked.
+    # Here, so that a missing setting fails before the first request.
     _surveys(settings)
     return {"X-API-TOKEN": text_of(settings, "api_token")}
 
@@ -49,8 +49,8 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
     for survey in _surveys(asking.settings):
         state = cursor.get(survey) or {}
         since = datetime.fromisoformat(str(state.get("since") or utc_second(asking.since)))
-        told: list[str] = list(state.get("told") or ())
-        # So far back the next round begins, whatever was answered by then: from when this one began, in an earlier process too.
+        seen: list[str] = list(state.get("told") or ())
+        # The next poll begins here, whatever was answered by then: by the begin of this one, in an earlier process too.
         floor = min(max(asking.since, began - _OVERLAP), time_of(state, "floor") or began)
         through = min(through, floor)
         while True:
@@ -58,10 +58,10 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
             items = await _export(asking, survey, since, until)
             following = until if until < began else floor
             again = utc_second(min(following, floor))
-            new, remembered = fresh(items, told, again=lambda item, again=again: _recorded(item) >= again)  # type: ignore[misc]
-            since, told = following, together(told, remembered) if since >= floor else remembered
+            new, remembered = fresh(items, seen, again=lambda item, again=again: _recorded(item) >= again)  # type: ignore[misc]
+            since, seen = following, merged(seen, remembered) if since >= floor else remembered
             more = {"floor": floor.isoformat()} if until < began else {}
-            cursor = {**cursor, survey: {"since": utc_second(since), "told": told, **more}}
+            cursor = {**cursor, survey: {"since": utc_second(since), "told": seen, **more}}
             yield Page(written({"responses": new}) if new else b"", cursor)
             if until >= began:
                 break
@@ -85,8 +85,8 @@ async def _export(asking: Asking, survey: str, since: datetime, until: datetime)
         if status == "complete":
             return listed((await asking.client.get(f"{path}/{_result(content, 'fileId')}/file")).object(), "responses")
         if status == "failed":
-            raise AskError("unavailable", "could not make the export")
-    raise AskError("unavailable", f"had no export after {_MOST_QUESTIONS} questions")
+            raise AskError("unavailable", "could not create the export")
+    raise AskError("unavailable", f"had no export after {_MOST_QUESTIONS} requests")
 
 
 def _result(content: Mapping[str, Any], name: str) -> str:

@@ -1,4 +1,4 @@
-"""The topic of Rasa's event broker is read partition by partition; how far is kept as offsets, with the events."""
+"""Read the topic of Rasa's event broker partition by partition; the cursor holds offsets, and is stored with the events."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 __all__ = ["PULL"]
 
-#: So many lines at a time: a page is in memory as a whole.
+#: Lines of a page, which is held in memory.
 _PAGE_LINES: Final = 1_000
 
-#: How long the brokers are waited for, in milliseconds.
+#: How long the brokers may take to answer.
 _TIMEOUT_MS: Final = 15_000
 
 _PROTOCOLS: Final = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
@@ -42,12 +42,12 @@ def _base(settings: Mapping[str, Any]) -> str:
         raise ValueError(f"security_protocol: permitted: {', '.join(_PROTOCOLS)}")
     if protocol.startswith("SASL") and not all(settings.get(name) for name in ("sasl_mechanism", "username", "password")):
         raise ValueError(f"security_protocol: {protocol} needs sasl_mechanism, and the credentials username and password")
-    # Nothing is asked by HTTP.
+    # No HTTP.
     return "https://kafka.invalid"
 
 
 def _kafka(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return how the brokers are reached."""
+    """Return the client options of the brokers."""
     options = {option: settings[name] for name, option in (_SECURITY | _CREDENTIALS).items() if settings.get(name)}
     if str(options.get("security_protocol", "")).endswith("SSL"):
         options["ssl_context"] = create_ssl_context()
@@ -56,7 +56,7 @@ def _kafka(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def _consumer(settings: Mapping[str, Any]) -> AIOKafkaConsumer:
     bound_batches()
-    # In no group: where to go on is kept with the events.
+    # In no group: the offsets are stored with the events.
     return AIOKafkaConsumer(
         group_id=None, enable_auto_commit=False, auto_offset_reset="none", isolation_level="read_committed", **_kafka(settings)
     )
@@ -73,22 +73,22 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
         if not partitions:
             raise AskError("refused", f"has no topic {name}")
         consumer.assign(partitions)
-        places = await _places(consumer, partitions, asking)
+        offsets = await _offsets(consumer, partitions, asking)
         ends = await consumer.end_offsets(partitions)
         for partition in partitions:
             consumer.pause(*partitions)
             consumer.resume(partition)
-            consumer.seek(partition, places[str(partition.partition)])
-            while places[str(partition.partition)] < ends[partition]:
-                found = await consumer.getmany(partition, timeout_ms=_TIMEOUT_MS, max_records=_PAGE_LINES)
-                lines = found.get(partition, [])
-                # Behind the last line stand the marks of transactions alone.
+            consumer.seek(partition, offsets[str(partition.partition)])
+            while offsets[str(partition.partition)] < ends[partition]:
+                records = await consumer.getmany(partition, timeout_ms=_TIMEOUT_MS, max_records=_PAGE_LINES)
+                lines = records.get(partition, [])
+                # Only transaction markers follow the last line.
                 after = lines[-1].offset + 1 if lines else await consumer.position(partition)
-                if after <= places[str(partition.partition)]:
+                if after <= offsets[str(partition.partition)]:
                     raise AskError("unreachable", "does not answer")
-                places = {**places, str(partition.partition): after}
-                yield Page(b"\n".join(_json(line.value) for line in lines), {"offsets": places})
-        yield Page(b"", {"offsets": places}, began)
+                offsets = {**offsets, str(partition.partition): after}
+                yield Page(b"\n".join(_json(line.value) for line in lines), {"offsets": offsets})
+        yield Page(b"", {"offsets": offsets}, began)
     except UnreadableBatchError as error:
         raise AskError("malformed", str(error)) from error
     except KafkaError as error:
@@ -99,37 +99,37 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
 
 
 async def _partitions(consumer: AIOKafkaConsumer, name: str, settings: Mapping[str, Any]) -> list[TopicPartition]:
-    """Return the partitions of a topic, none where it is not there; asking by its name alone might make it."""
+    """Return the partitions of a topic, none where it does not exist; a request by its name alone might create it."""
     if name not in await consumer.topics():
         return []
     admin = AIOKafkaAdminClient(**_kafka(settings))
     try:
         await admin.start()
-        (found,) = await admin.describe_topics([name])
+        (description,) = await admin.describe_topics([name])
     finally:
         await admin.close()
-    return [TopicPartition(name, number) for number in sorted(each["partition"] for each in found["partitions"])]
+    return [TopicPartition(name, number) for number in sorted(partition["partition"] for partition in description["partitions"])]
 
 
-async def _places(consumer: AIOKafkaConsumer, partitions: list[TopicPartition], asking: Asking) -> dict[str, int]:
-    """Return where to go on in each partition: where it was left, as far as that is still there; at first at a time."""
+async def _offsets(consumer: AIOKafkaConsumer, partitions: list[TopicPartition], asking: Asking) -> dict[str, int]:
+    """Return where to continue in each partition: at its stored offset as far as that is retained; at first from a time."""
     known = asking.cursor.get("offsets", {})
     first, last = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
     since = await consumer.offsets_for_times(dict.fromkeys(partitions, to_ms(asking.since)))
-    places: dict[str, int] = {}
+    offsets: dict[str, int] = {}
     for partition in partitions:
-        place = known.get(str(partition.partition))
-        if place is None:
-            # A partition that came later is new as a whole.
+        offset = known.get(str(partition.partition))
+        if offset is None:
+            # A partition added later is read from its beginning.
             at = since[partition] if not known else None
-            place = first[partition] if known else last[partition] if at is None else at.offset
-        # Of a topic that was made anew, and of lines that are not kept any more.
-        places[str(partition.partition)] = first[partition] if place > last[partition] else max(place, first[partition])
-    return places
+            offset = first[partition] if known else last[partition] if at is None else at.offset
+        # The topic may have been recreated, or its lines may have expired.
+        offsets[str(partition.partition)] = first[partition] if offset > last[partition] else max(offset, first[partition])
+    return offsets
 
 
 def _json(value: bytes | None) -> bytes:
-    """Return a line on one line; what is no JSON object as one that is rejected alone, without what it holds."""
+    """Return a record on one line; one that is no JSON object without its content, so that it alone is rejected."""
     try:
         content = loaded(value or b"")
     except ValueError:

@@ -1,6 +1,6 @@
-"""Salesforce Service Cloud is asked by SOQL for cases, their history, mails and comments, and for Omni-Channel work and presence.
+"""Poll Salesforce Service Cloud by SOQL for cases, their history, mails and comments, and for Omni-Channel work and presence.
 
-Rows are told as the change events that Salesforce publishes of them, so that both ways are read by the same rules.
+Rows become the change events that Salesforce publishes of them, so that both ways are translated by the same rules.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from streams.connectors.kit.desk import in_ms
 from streams.connectors.kit.reading import written
 from streams.connectors.pull.failures import AskError
 from streams.connectors.pull.model import Asking, Page, Pull, text_of, time_of, utc_second
-from streams.connectors.pull.overlap import MAX_TOLD, fresh, listed
+from streams.connectors.pull.overlap import MAX_SEEN, fresh, listed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator, Mapping
@@ -22,11 +22,11 @@ __all__ = ["PULL"]
 
 _QUERY: Final = "/services/data/v61.0/query"
 _PAGE: Final = 2_000
-#: Of one question: an address holds no more ids.
+#: Of one request: an address holds no more ids.
 _MOST_IDS: Final = 200
-#: A transaction may take so long to be seen; so much is asked for again.
+#: A transaction may be seen this late; so each poll overlaps the last one by as much.
 _OVERLAP: Final = timedelta(minutes=2)
-#: What owns a case: a user or a queue. The history of an owner has a row of names too.
+#: Ids of owners of a case: users and queues. The history of an owner has rows of names too.
 _OWNER: Final = re.compile(r"(?:005|00G)[A-Za-z0-9]{12,15}")
 _ID: Final = re.compile(r"[A-Za-z0-9]{15,18}")
 
@@ -34,7 +34,7 @@ _Row = dict[str, Any]
 
 
 class _Object(NamedTuple):
-    """What is asked for: fields of rows that are new or changed by the time in ``by``."""
+    """An object to poll: the fields of rows that are new or changed by the time in ``by``."""
 
     name: str
     fields: tuple[str, ...]
@@ -86,28 +86,28 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
     async def moved(rows: list[_Row]) -> list[_Row]:
         return [change for row in rows for change in _moved(row, closed)]
 
-    async def as_they_are(rows: list[_Row]) -> list[_Row]:
+    async def unchanged(rows: list[_Row]) -> list[_Row]:
         return [_change(row["attributes"]["type"], row["Id"], row["SystemModstamp"], row, "CREATE") for row in rows]
 
     omni = _OMNI if asking.settings.get("omni_channel") is not False else ()
-    for each, tell in ((_CASES, created), (_HISTORY, moved), *((each, as_they_are) for each in (*_OTHERS, *omni))):
-        async for rows, state in _changed(asking, soql, each, cursor.get(each.name) or {}):
-            cursor = {**cursor, each.name: state}
-            changes = await tell(rows)
+    for polled, translated in ((_CASES, created), (_HISTORY, moved), *((other, unchanged) for other in (*_OTHERS, *omni))):
+        async for rows, state in _changed(asking, soql, polled, cursor.get(polled.name) or {}):
+            cursor = {**cursor, polled.name: state}
+            changes = await translated(rows)
             yield Page(written(changes) if changes else b"", cursor)
     yield Page(b"", cursor, began - _OVERLAP)
 
 
 class _Soql:
-    """Questions of one round."""
+    """The queries of one poll."""
 
     def __init__(self, asking: Asking, token: str) -> None:
         self._client = asking.client
         self._headers = {"Authorization": f"Bearer {token}"}
 
-    async def rows(self, question: str) -> list[_Row]:
+    async def rows(self, query: str) -> list[_Row]:
         """Return all rows of an answer, the pages that it names included."""
-        answer = (await self._client.get(_QUERY, params={"q": question}, headers=self._headers)).object()
+        answer = (await self._client.get(_QUERY, params={"q": query}, headers=self._headers)).object()
         rows = listed(answer, "records")
         while answer.get("done") is False:
             answer = (await self._client.get(str(answer["nextRecordsUrl"]), headers=self._headers)).object()
@@ -116,24 +116,24 @@ class _Soql:
 
 
 async def _changed(
-    asking: Asking, soql: _Soql, each: _Object, state: Mapping[str, Any]
+    asking: Asking, soql: _Soql, polled: _Object, state: Mapping[str, Any]
 ) -> AsyncGenerator[tuple[list[_Row], dict[str, Any]], None]:
-    """Yield what is new of an object, page by page; the next round begins a little before the last row."""
+    """Yield the new rows of an object, page by page; the next poll begins a little before the last row."""
     since = time_of(state, "since") or asking.since
     floor = min(asking.now() - _OVERLAP, time_of(state, "floor") or asking.now())
-    told: list[str] = list(state.get("told") or ())
+    seen: list[str] = list(state.get("told") or ())
     remembered: list[str] = []
     offset = 0
     while True:
         rows = await soql.rows(
-            f"SELECT Id, {', '.join(each.fields)} FROM {each.name} WHERE {each.by} >= {utc_second(since)}{each.where} "  # noqa: S608 - of this file
-            f"ORDER BY {each.by}, Id LIMIT {_PAGE} OFFSET {offset}"
+            f"SELECT Id, {', '.join(polled.fields)} FROM {polled.name} "  # noqa: S608 - of this file
+            f"WHERE {polled.by} >= {utc_second(since)}{polled.where} ORDER BY {polled.by}, Id LIMIT {_PAGE} OFFSET {offset}"
         )
-        new, again = fresh(rows, told)
-        told, remembered = [*told, *again][-MAX_TOLD:], [*remembered, *again][-MAX_TOLD:]
-        last = max((datetime.fromisoformat(str(row[each.by])) for row in rows), default=since)
+        new, again = fresh(rows, seen)
+        seen, remembered = [*seen, *again][-MAX_SEEN:], [*remembered, *again][-MAX_SEEN:]
+        last = max((datetime.fromisoformat(str(row[polled.by])) for row in rows), default=since)
         if len(rows) < _PAGE:
-            # It goes back for what is seen late; not for ever where there is nothing.
+            # The overlap is for late transactions; without rows it does not go back further.
             since = max(asking.since, min(last - _OVERLAP, floor)) if rows or offset else since
             yield new, {"since": since.isoformat(), "told": remembered}
             return
@@ -142,16 +142,16 @@ async def _changed(
         elif offset < _PAGE:
             offset += len(rows)
         else:
-            raise AskError("refused", f"has more than {2 * _PAGE} rows of {each.name} of one second, and does not tell them")
-        yield new, {"since": since.isoformat(), "told": told, "floor": floor.isoformat()}
+            raise AskError("refused", f"has more than {2 * _PAGE} rows of {polled.name} of one second, and does not return them")
+        yield new, {"since": since.isoformat(), "told": seen, "floor": floor.isoformat()}
 
 
 async def _with_first(soql: _Soql, cases: list[_Row]) -> list[tuple[_Row, dict[str, Any]]]:
-    """Return cases with what their owner and status were at first: what the oldest change of each came from."""
+    """Return cases with their first owner and status: the old values of the oldest change of each."""
     first: dict[str, dict[str, Any]] = {}
     ids = [str(case["Id"]) for case in cases if _ID.fullmatch(str(case["Id"]))]
     for begin in range(0, len(ids), _MOST_IDS):
-        among = ", ".join(f"'{each}'" for each in ids[begin : begin + _MOST_IDS])
+        among = ", ".join(f"'{case_id}'" for case_id in ids[begin : begin + _MOST_IDS])
         for row in await soql.rows(
             f"SELECT Id, {', '.join(_HISTORY.fields)} FROM CaseHistory WHERE CaseId IN ({among}){_HISTORY.where} "  # noqa: S608 - ids
             "ORDER BY CreatedDate, Id"
@@ -192,7 +192,7 @@ def _moved(row: _Row, closed: set[str]) -> Iterator[_Row]:
 
 
 def _change(entity: str, number: str, at: str, fields: _Row, kind: str, change: str = "") -> _Row:
-    """Return a row as the change event of it."""
+    """Return the change event of a row."""
     header = {
         "entityName": entity,
         "recordIds": [number],

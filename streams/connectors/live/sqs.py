@@ -1,4 +1,4 @@
-"""A queue of SQS is emptied: what is taken from it is deleted once it is in Kafka, and comes again until then."""
+"""Empty a queue of SQS: a message is deleted once it is in Kafka, and arrives again until then."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ __all__ = ["messages_of", "sqs"]
 
 _MOST_AT_ONCE: Final = 10
 _PAGE_MESSAGES: Final = 200
-#: An empty queue answers after so long.
+#: An empty queue answers after this.
 _WAIT_SECONDS: Final = 5
-#: A message that is not deleted comes again after so long: in time to count, where the process that took it was killed.
+#: A message that is not deleted arrives again after this: in time to count, where the process that received it was killed.
 _HIDDEN_SECONDS: Final = 30
-#: What occurred later than this before an empty answer may still be on its way.
+#: Events of the seconds before an empty answer may still be on their way.
 _WITHHELD: Final = timedelta(seconds=10)
 
 
 def sqs(name: str) -> Pull:
-    """Return how a connector empties its queue."""
+    """Return how to poll a queue."""
     return Pull(name=name, fetch=messages_of, base=_base, poll_seconds=1.0)
 
 
@@ -38,7 +38,7 @@ def _base(settings: Mapping[str, Any]) -> str:
 
 
 async def messages_of(asking: Asking) -> AsyncGenerator[Page, None]:
-    """Yield messages until there are none, and delete those of a page once the next one is asked for: then they are in Kafka."""
+    """Yield messages until there are none; delete those of a page when the next is requested: then they are in Kafka."""
     url = text_of(asking.settings, "queue_url")
     pages = int(asking.cursor.get("pages", 0))
     with answering("sqs"):
@@ -55,33 +55,33 @@ async def messages_of(asking: Asking) -> AsyncGenerator[Page, None]:
 
 
 async def _messages(client: Any, url: str) -> list[Any]:
-    found: list[Any] = []
-    while len(found) < _PAGE_MESSAGES:
+    page: list[Any] = []
+    while len(page) < _PAGE_MESSAGES:
         answer = await client.receive_message(
             QueueUrl=url,
             MaxNumberOfMessages=_MOST_AT_ONCE,
-            WaitTimeSeconds=0 if found else _WAIT_SECONDS,
+            WaitTimeSeconds=0 if page else _WAIT_SECONDS,
             VisibilityTimeout=_HIDDEN_SECONDS,
         )
         messages = answer.get("Messages", [])
         if not messages:
             break
-        found += messages
-    return found
+        page += messages
+    return page
 
 
 async def _delete(client: Any, url: str, messages: list[Any]) -> None:
     for first in range(0, len(messages), _MOST_AT_ONCE):
-        some = messages[first : first + _MOST_AT_ONCE]
-        entries = [{"Id": str(number), "ReceiptHandle": message["ReceiptHandle"]} for number, message in enumerate(some)]
+        batch = messages[first : first + _MOST_AT_ONCE]
+        entries = [{"Id": str(number), "ReceiptHandle": message["ReceiptHandle"]} for number, message in enumerate(batch)]
         answer = await client.delete_message_batch(QueueUrl=url, Entries=entries)
         if answer.get("Failed"):
-            # They come again, and count once by the ids of their events.
+            # They arrive again, and count once by the ids of their events.
             raise AskError("unavailable", f"(sqs) {len(answer['Failed'])} messages could not be deleted")
 
 
 def _json(body: str) -> bytes:
-    """Return an event on one line; of one that came by SNS what is in it. What is no JSON object is rejected alone."""
+    """Return an event on one line, without the envelope of SNS. A body that is no JSON object is rejected alone."""
     try:
         content = loaded(body)
         if isinstance(content, dict) and content.get("Type") == "Notification" and isinstance(content.get("Message"), str):

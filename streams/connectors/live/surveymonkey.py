@@ -1,4 +1,4 @@
-"""SurveyMonkey is asked for the responses of surveys, by when they were last modified."""
+"""Poll SurveyMonkey for the responses of surveys, by when they were last modified."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from streams.connectors.kit.reading import written
 from streams.connectors.pull.failures import AskError
 from streams.connectors.pull.model import Asking, Page, Pull, text_of, time_of
-from streams.connectors.pull.overlap import fresh, listed, together
+from streams.connectors.pull.overlap import fresh, listed, merged
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -16,31 +16,31 @@ if TYPE_CHECKING:
 __all__ = ["PULL"]
 
 _PAGE: Final = 100
-#: A response may take so long to be found; so much is asked for again.
+#: A response may be found this late; so each poll overlaps the last one by as much.
 _OVERLAP: Final = timedelta(minutes=5)
 _MOST_PAGES: Final = 10_000
 
 
 def _surveys(settings: Mapping[str, Any]) -> list[str]:
     surveys = settings.get("surveys")
-    if not isinstance(surveys, list) or not surveys or not all(str(each).isdigit() for each in surveys):
+    if not isinstance(surveys, list) or not surveys or not all(str(survey).isdigit() for survey in surveys):
         raise ValueError("surveys: required, a list of ids of surveys, which are numbers")
-    return [str(each) for each in surveys]
+    return [str(survey) for survey in surveys]
 
 
 def _headers(settings: Mapping[str, Any]) -> Mapping[str, str]:
-    # Here, so that what is missing is said before anything is asked.
+    # Here, so that a missing setting fails before the first request.
     _surveys(settings)
     return {"Authorization": f"Bearer {text_of(settings, 'access_token')}"}
 
 
-def _said(at: datetime) -> str:
+def _formatted(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _modified(item: Mapping[str, Any]) -> str:
-    """Return when a response was last modified, as it is asked for; raise ValueError."""
-    return _said(datetime.fromisoformat(str(item["date_modified"])))
+    """Return when a response was last modified, in the format of requests; raise ValueError."""
+    return _formatted(datetime.fromisoformat(str(item["date_modified"])))
 
 
 async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
@@ -49,9 +49,9 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
     cursor: dict[str, Any] = dict(asking.cursor)
     for survey in _surveys(asking.settings):
         state = cursor.get(survey) or {}
-        since = str(state.get("since") or _said(asking.since))
-        told: list[str] = list(state.get("told") or ())
-        # So far back the next round begins, whatever was answered by then: from when this one began, in an earlier process too.
+        since = str(state.get("since") or _formatted(asking.since))
+        seen: list[str] = list(state.get("told") or ())
+        # The next poll begins here, whatever was answered by then: by the begin of this one, in an earlier process too.
         floor = min(max(asking.since, began - _OVERLAP), time_of(state, "floor") or began)
         through = min(through, floor)
         remembered: list[str] = []
@@ -66,10 +66,10 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
             }
             content = (await asking.client.get(f"/v3/surveys/{survey}/responses/bulk", params=params)).object()
             items = listed(content, "data")
-            new, again = fresh(items, told)
-            told, remembered = together(told, again), together(remembered, again)
+            new, again = fresh(items, seen)
+            seen, remembered = merged(seen, again), merged(remembered, again)
             more = len(items) >= _PAGE and page * _PAGE < int(content.get("total") or 0)
-            # What is changed meanwhile moves to the end, and those behind it up: the next question begins with the last one answered.
+            # Responses changed meanwhile move to the end, and later ones up: the next request begins with the last one answered.
             last = max((_modified(item) for item in items), default=since)
             if more and last > since:
                 since, page = last, 1
@@ -77,11 +77,11 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
                 page += 1
             else:
                 raise AskError("malformed", "has pages without end")
-            # The page only says that it has moved: a round begins with the first.
+            # The page only shows that the cursor has moved: a poll begins with the first.
             state = (
-                {"since": since, "told": told, "page": page, "floor": floor.isoformat()}
+                {"since": since, "told": seen, "page": page, "floor": floor.isoformat()}
                 if more
-                else {"since": _said(floor), "told": remembered}
+                else {"since": _formatted(floor), "told": remembered}
             )
             cursor = {**cursor, survey: state}
             yield Page(written({"data": new}) if new else b"", cursor)

@@ -1,4 +1,4 @@
-"""TEMPOSTAR's files of orders are read from a folder, of this machine or of an SFTP server (``contact-streams[sftp]``)."""
+"""Read TEMPOSTAR's files of orders from a folder, of this machine or of an SFTP server (``contact-streams[sftp]``)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from streams.connectors.folders import LOCKS, File, FolderError, listed, regular, whole
+from streams.connectors.folders import LOCKS, File, FolderError, complete, listed, regular
 from streams.connectors.pull.failures import AskError
 from streams.connectors.pull.model import Asking, Page, Pull, text_of
 
@@ -24,7 +24,7 @@ class _Folder(NamedTuple):
     """A folder, wherever it is."""
 
     files: Callable[[], Awaitable[list[File]]]
-    #: None where a file is not there any more.
+    #: None where the file does not exist any more.
     read: Callable[[str], Awaitable[bytes | None]]
 
 
@@ -32,25 +32,25 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
     """Read the files that are new, in the order of their names; what was read stays where it is."""
     async with _folder(asking.settings) as folder:
         files = await folder.files()
-        ready = whole(files, str(asking.settings.get("lock") or "ready"), asking.now())
+        ready = complete(files, str(asking.settings.get("lock") or "ready"), asking.now())
         wanted = sorted(file for file in ready if fnmatch.fnmatch(file.name, str(asking.settings.get("pattern") or "*.csv")))
-        # What is not there any more is not remembered.
+        # Files that were removed are dropped from the cursor.
         there = {file.version for file in files}
-        told = dict.fromkeys(version for version in asking.cursor.get("told") or () if version in there)
+        seen = dict.fromkeys(version for version in asking.cursor.get("told") or () if version in there)
         for file in wanted:
-            if file.version in told:
+            if file.version in seen:
                 continue
             if file.size > _MAX_FILE_BYTES:
                 raise AskError("malformed", f"has a file of more than {_MAX_FILE_BYTES} bytes")
             content = await folder.read(file.name)
             if content is None or len(content) != file.size:
-                # It is written anew, or was taken away, since the folder was listed: what it is then the next round sees.
+                # It was rewritten or removed since the folder was listed: the next poll sees what it is then.
                 continue
-            told[file.version] = None
-            yield Page(content, {"told": list(told)}, name=file.name)
-    last = max((file.changed for file in wanted if file.version in told), default=None)
-    # It was written with what there was then; when the next one comes is not known.
-    yield Page(b"", {"told": list(told)}, None if last is None else datetime.fromtimestamp(last, UTC))
+            seen[file.version] = None
+            yield Page(content, {"told": list(seen)}, name=file.name)
+    last = max((file.changed for file in wanted if file.version in seen), default=None)
+    # The last file is complete as of its time; when the next one arrives is not known.
+    yield Page(b"", {"told": list(seen)}, None if last is None else datetime.fromtimestamp(last, UTC))
 
 
 @contextlib.asynccontextmanager
@@ -62,7 +62,7 @@ async def _folder(settings: Mapping[str, Any]) -> AsyncGenerator[_Folder, None]:
         except FolderError as error:
             raise AskError("refused", str(error)) from error
         return
-    import asyncssh  # noqa: PLC0415 - who reads a folder of this machine needs no extra
+    import asyncssh  # noqa: PLC0415 - a folder of this machine needs no extra
 
     try:
         key = settings.get("private_key")
@@ -73,7 +73,7 @@ async def _folder(settings: Mapping[str, Any]) -> AsyncGenerator[_Folder, None]:
                 username=text_of(settings, "user"),
                 password=settings.get("password") or None,
                 client_keys=[asyncssh.import_private_key(str(key))] if key else None,
-                # Of the server that the file names, and no other; nothing of this user's own settings.
+                # Only the configured host key; nothing of this user's own settings.
                 known_hosts=([asyncssh.import_public_key(text_of(settings, "host_key"))], [], []),
                 config=[],
                 agent_path=None,
@@ -88,7 +88,7 @@ async def _folder(settings: Mapping[str, Any]) -> AsyncGenerator[_Folder, None]:
     except asyncssh.HostKeyNotVerifiable as error:
         raise AskError("refused", "has another host key than `host_key`") from error
     except asyncssh.KeyImportError as error:
-        raise AskError("refused", "cannot be asked: `private_key` or `host_key` is no key") from error
+        raise AskError("refused", "cannot be polled: `private_key` or `host_key` is no key") from error
     except FolderError as error:
         raise AskError("refused", str(error)) from error
     except asyncssh.SFTPError as error:
@@ -112,8 +112,10 @@ def _local(path: Path) -> _Folder:
 
 def _remote(sftp: Any, path: str) -> _Folder:
     async def files() -> list[File]:
-        found = await sftp.readdir(path or ".")
-        return regular((str(each.filename), each.attrs.size or 0, each.attrs.mtime or 0, each.attrs.permissions or 0) for each in found)
+        entries = await sftp.readdir(path or ".")
+        return regular(
+            (str(entry.filename), entry.attrs.size or 0, entry.attrs.mtime or 0, entry.attrs.permissions or 0) for entry in entries
+        )
 
     async def read(name: str) -> bytes | None:
         import asyncssh  # noqa: PLC0415 - as above
@@ -128,7 +130,7 @@ def _remote(sftp: Any, path: str) -> _Folder:
 
 
 def _base(settings: Mapping[str, Any]) -> str:
-    """Return where it is asked, for a client that is not needed; raise ValueError for settings that cannot be used."""
+    """Return an address that is not used; raise ValueError for settings that cannot be used."""
     text_of(settings, "folder")
     if str(settings.get("lock") or "ready") not in LOCKS:
         raise ValueError(f"lock: permitted: {', '.join(LOCKS)}")
@@ -137,7 +139,7 @@ def _base(settings: Mapping[str, Any]) -> str:
             text_of(settings, name)
         if not settings.get("password") and not settings.get("private_key"):
             raise ValueError("credentials: password or private_key: one is required")
-        import asyncssh  # noqa: F401, PLC0415 - said now rather than when it is asked
+        import asyncssh  # noqa: F401, PLC0415 - missing, it fails before the first poll
     return "https://localhost"
 
 

@@ -1,4 +1,4 @@
-"""TaskRouter's events are asked for by their dates, so that callbacks which were lost leave no gap; what both tell counts once."""
+"""Poll TaskRouter's events by their dates, so that lost callbacks leave no gap; what both report counts once."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ __all__ = ["PULL"]
 
 _SPAN: Final = timedelta(minutes=10)
 _PAGE_EVENTS: Final = 1_000
-#: An event may be found so long after its date.
+#: An event may be found this long after its date.
 _WITHHELD: Final = timedelta(seconds=5)
-#: And what was asked for already is asked for once more.
+#: Each span overlaps the last one by this.
 _OVERLAP: Final = timedelta(seconds=30)
 
 
 async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
-    """Ask for one span after the other. Where it was stopped within one, that is asked for again from its beginning."""
+    """Yield one span after the other. A span in which a poll stopped is requested again from its beginning."""
     begin = time_of(asking.cursor, "from") or asking.since
     while True:
         end = max(begin, min(begin + _SPAN, asking.now() - _WITHHELD))

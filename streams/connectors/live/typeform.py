@@ -1,4 +1,4 @@
-"""Typeform is asked for the responses of forms, by when they were submitted: what webhooks brought already counts once all the same."""
+"""Poll Typeform for the responses of forms, by when they were submitted; responses that webhooks brought already count once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from streams.connectors.kit.reading import written
 from streams.connectors.pull.failures import AskError
 from streams.connectors.pull.model import Asking, Page, Pull, text_of, utc_second
-from streams.connectors.pull.overlap import fresh, listed, together
+from streams.connectors.pull.overlap import fresh, listed, merged
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 __all__ = ["PULL"]
 
 _PAGE: Final = 500
-#: A response may take so long to be found; so much is asked for again.
+#: A response may be found this late; so each poll overlaps the last one by as much.
 _OVERLAP: Final = timedelta(minutes=5)
 
 
 def _forms(settings: Mapping[str, Any]) -> list[str]:
     forms = settings.get("forms")
-    if not isinstance(forms, list) or not forms or not all(isinstance(each, str) and each.isalnum() for each in forms):
+    if not isinstance(forms, list) or not forms or not all(isinstance(form, str) and form.isalnum() for form in forms):
         raise ValueError("forms: required, a list of ids of forms, which are letters and digits")
     return forms
 
 
 def _headers(settings: Mapping[str, Any]) -> Mapping[str, str]:
-    # Here, so that what is missing is said before anything is asked.
+    # Here, so that a missing setting fails before the first request.
     _forms(settings)
     return {"Authorization": f"Bearer {text_of(settings, 'access_token')}"}
 
@@ -40,8 +40,8 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
     for form in _forms(asking.settings):
         state = cursor.get(form) or {}
         since = str(state.get("since") or utc_second(asking.since))
-        told: list[str] = list(state.get("told") or ())
-        # So far back the next round begins, whatever was answered by then: from when this one began, in an earlier process too.
+        seen: list[str] = list(state.get("told") or ())
+        # The next poll begins here, whatever was answered by then: by the begin of this one, in an earlier process too.
         floor = utc_second(max(asking.since, began - _OVERLAP))
         floor = min(floor, str(state.get("floor") or floor))
         through = min(through, datetime.fromisoformat(floor))
@@ -50,13 +50,13 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
             items = listed((await asking.client.get(f"/forms/{form}/responses", params=params)).object(), "items")
             last = max((str(item.get("submitted_at") or "") for item in items), default="")
             more = len(items) >= _PAGE
-            # Behind a full page the next begins with its last second; behind the end what may still be found late is asked for again.
+            # After a full page the next begins with its last second; after the last one the overlap is requested again.
             following = last if more else floor
-            new, remembered = fresh(items, told, lambda item: str(item.get("token")), _from(min(following, floor)))
+            new, remembered = fresh(items, seen, lambda item: str(item.get("token")), _from(min(following, floor)))
             if more and following <= since:
                 raise AskError("malformed", "has more responses of one second than a page holds")
-            since, told = following, together(told, remembered) if since >= floor else remembered
-            cursor = {**cursor, form: {"since": since, "told": told, **({"floor": floor} if more else {})}}
+            since, seen = following, merged(seen, remembered) if since >= floor else remembered
+            cursor = {**cursor, form: {"since": since, "told": seen, **({"floor": floor} if more else {})}}
             yield Page(written({"items": new}) if new else b"", cursor)
             if not more:
                 break
@@ -64,7 +64,7 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
 
 
 def _from(following: str) -> Any:
-    """Return what says whether a later question is answered with a response too."""
+    """Return a predicate: may a later answer hold a response too."""
     return lambda item: str(item.get("submitted_at") or "") >= following
 
 

@@ -1,4 +1,4 @@
-"""Zendesk Support's incremental exports are asked for ticket events, tickets and satisfaction ratings."""
+"""Poll Zendesk Support's incremental exports for ticket events, tickets and satisfaction ratings."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Any, Final
 from streams.connectors.kit.reading import written
 from streams.connectors.live.zendesk_incremental import SPACING_SECONDS, WITHHELD, base, by_time, headers
 from streams.connectors.pull.model import Asking, Page, Pull
-from streams.connectors.pull.overlap import MAX_TOLD, fresh, listed
+from streams.connectors.pull.overlap import MAX_SEEN, fresh, listed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
 __all__ = ["PULL"]
 
-#: Ratings have no export: those of the last days are looked through so often.
+#: Ratings have no export: those of the last days are read this often.
 _RATINGS_EVERY: Final = timedelta(minutes=10)
 _RATINGS_BACK: Final = timedelta(days=14)
 _MOST_PAGES: Final = 200
 
 
 async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
-    """Ask for tickets first: they say who asked, which comments wait for."""
+    """Poll tickets first: comments wait for the requester in them."""
     began = asking.now()
     cursor: dict[str, Any] = dict(asking.cursor)
     async for records, state in _tickets(asking, cursor.get("tickets") or {}):
@@ -52,7 +52,7 @@ async def _tickets(asking: Asking, state: Mapping[str, Any]) -> AsyncGenerator[t
         content = (await asking.client.get("/api/v2/incremental/tickets/cursor.json", params=params)).object()
         items = listed(content, "tickets")
         before, after = after, content.get("after_cursor") or after
-        # Who asked is all that is needed.
+        # Only the requester is needed.
         known = [{name: item.get(name) for name in ("id", "requester_id", "status")} for item in items]
         yield written({"tickets": known}) if known else b"", {"after": after}
         if content.get("end_of_stream") is not False or after == before:
@@ -64,16 +64,16 @@ async def _ratings(asking: Asking, state: Mapping[str, Any], began: datetime) ->
     asked = state.get("asked")
     if asked is not None and began - datetime.fromisoformat(asked) < _RATINGS_EVERY:
         return
-    told = list(state.get("told") or ())
+    seen = list(state.get("told") or ())
     remembered: list[str] = []
     params: dict[str, str] | None = {"start_time": str(int(max(began - _RATINGS_BACK, asking.since).timestamp())), "page[size]": "100"}
     path = "/api/v2/satisfaction_ratings.json"
     for _ in range(_MOST_PAGES):
         content = (await asking.client.get(path, params=params)).object()
         items = listed(content, "satisfaction_ratings")
-        new, again = fresh(items, told)
-        told, remembered = [*told, *again][-MAX_TOLD:], [*remembered, *again][-MAX_TOLD:]
-        yield written({"satisfaction_ratings": new}) if new else b"", {"asked": asked, "told": told}
+        new, again = fresh(items, seen)
+        seen, remembered = [*seen, *again][-MAX_SEEN:], [*remembered, *again][-MAX_SEEN:]
+        yield written({"satisfaction_ratings": new}) if new else b"", {"asked": asked, "told": seen}
         following = (content.get("links") or {}).get("next")
         if (content.get("meta") or {}).get("has_more") is not True or not following:
             break

@@ -1,4 +1,4 @@
-"""Zendesk Talk's incremental exports of calls and legs, by the time of their last update; ten questions a minute."""
+"""Poll Zendesk Talk's incremental exports of calls and legs, by the time of their last update; ten requests a minute."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 __all__ = ["PULL"]
 
-#: Later than this before now the export may not be asked for.
+#: The export refuses times within the last minute.
 _WITHHELD: Final = timedelta(seconds=61)
-#: A call is told when it and the work after it are over: so long after its beginning at the latest, or in the time in which it occurred.
-_SETTLES: Final = timedelta(hours=1)
+#: A call is reported after its after-call work: this long after its beginning. A longer call counts in the time in which it occurred.
+_FINAL_AFTER: Final = timedelta(hours=1)
 
 
 async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
-    """Ask for calls, then for legs, as far as there are any. The end of a page is the begin of the next: what lies on it comes twice."""
+    """Poll calls, then legs, where configured. The end of a page is the begin of the next: items on it are returned twice."""
     cursor: dict[str, Any] = dict(asking.cursor)
     through = asking.now()
     for name in ("calls", "legs") if asking.settings.get("legs", True) else ("calls",):
@@ -32,18 +32,18 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
         while begin <= (asking.now() - _WITHHELD).timestamp():
             params = {"start_time": str(begin)}
             answer = (await asking.client.get(f"api/v2/channels/voice/stats/incremental/{name}.json", params=params)).object()
-            found, end = answer[name], answer["end_time"]
-            if not isinstance(found, list) or not isinstance(end, int | None):
+            items, end = answer[name], answer["end_time"]
+            if not isinstance(items, list) or not isinstance(end, int | None):
                 raise AskError("malformed", f"answered without a list of {name} or its end")
-            # The address of a next page is always there: where there is nothing more, nothing is found from the next second on.
-            if not found or end is None or end < begin:
+            # There is always an address of a next page: the last one has no items.
+            if not items or end is None or end < begin:
                 break
             if end == begin == cursor.get(name):
                 begin += 1
                 continue
             begin = cursor[name] = end
-            yield Page(written({name: found}), dict(cursor))
-    yield Page(b"", cursor, through - _SETTLES)
+            yield Page(written({name: items}), dict(cursor))
+    yield Page(b"", cursor, through - _FINAL_AFTER)
 
 
 def _headers(settings: Mapping[str, Any]) -> Mapping[str, str]:

@@ -10,7 +10,7 @@ from streams.connectors.feed import Summary
 from streams.connectors.lines import Rejected
 from streams.connectors.mapping.ordering import in_order
 from streams.connectors.mapping.records import read_records
-from streams.connectors.publishing import last_word, publish_with_retries
+from streams.connectors.publishing import ended_heartbeat, publish_with_retries
 
 if TYPE_CHECKING:
     import asyncio
@@ -80,6 +80,6 @@ async def publish_file(path: Path, mapping: Mapping, mapper: Mapper, publisher: 
                 batch.clear()
                 rejected.clear()
     if last_received_at is not None:
-        batch.append(last_word(mapper.source, last_received_at))
+        batch.append(ended_heartbeat(mapper.source, last_received_at))
     await publish_with_retries(publisher, batch, rejected, source=mapper.source)
     return summary

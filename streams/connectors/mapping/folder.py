@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from streams.connectors.feed import Summary
-from streams.connectors.folders import File, FolderError, Lock, listed, whole
+from streams.connectors.folders import File, FolderError, Lock, complete, listed
 from streams.connectors.follow import StateFileError, replace_file
 from streams.connectors.mapping.feed import publish_file
 from streams.connectors.mapping.loading import Mapping, MappingError
@@ -115,7 +115,7 @@ class _Following:
         joined = {table.spec.file for table in self.mapping.plan.tables.values()}
         new = [
             file
-            for file in sorted(whole(files, self.settings.lock, now))
+            for file in sorted(complete(files, self.settings.lock, now))
             if fnmatch.fnmatch(file.name, self.settings.pattern)
             and not file.name.startswith(".")
             and file.name not in joined

@@ -1,1 +1,1 @@
-"""Connectors that ask their platform: what asks it, what it said so far, and the transaction in which both go to Kafka."""
+"""Connectors that poll their platform: the client, the state so far, and the transaction that writes both to Kafka."""

@@ -1,4 +1,4 @@
-"""Questions over HTTPS to a platform: within its limits, bounded in time and size, and never told on to where it points."""
+"""Requests over HTTPS to a platform: within its limits, bounded in time and size, and never redirected to another host."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["LOOPBACK", "Answer", "Client", "ClientLimits", "checked"]
 
 logger = logging.getLogger(__name__)
 
-#: Hosts that are this machine: what is said to them needs no encryption.
+#: Hosts that are this machine: requests to them need no encryption.
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 _OK, _LIMITED, _UNAVAILABLE = 200, 429, 503
@@ -38,14 +38,14 @@ _REMAINING: Final = re.compile(r"x-?rate-?limit(.*)-remaining|ratelimit(.*)-rema
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientLimits:
-    """What a platform may take of this process."""
+    """How much time and memory a platform may take."""
 
-    #: For one answer altogether.
+    #: For one answer.
     timeout_seconds: float = 60.0
     max_answer_bytes: int = 64 * 1024 * 1024
-    #: The longest wait that is believed where a platform asks to be left alone.
+    #: The longest ``Retry-After`` that is obeyed.
     longest_wait_seconds: float = 3600.0
-    #: How often one question is put where the platform says that it is one too many.
+    #: Attempts of one request while the platform limits its rate.
     tries: int = 5
 
 
@@ -73,15 +73,15 @@ class Answer:
 
 
 class Client:
-    """Asks one platform.
+    """Sends requests to one platform.
 
     Args:
-        base: what all addresses begin with, ``https://``; plain HTTP to this machine alone.
+        base: prefix of all addresses, ``https://``; plain HTTP to this machine alone.
         now: the wall clock, for limits that name a time.
-        pause: waits so many seconds.
-        spacing_seconds: between two questions at least.
-        waits: told how long the platform is to be left alone, in seconds, before that is waited.
-        headers: of every question, such as the one that has the token.
+        pause: waits a number of seconds.
+        spacing_seconds: between two requests at least.
+        waits: called with the seconds that the platform wants to pause, before the pause.
+        headers: of every request, such as the one with the token.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class Client:
         self._waits = waits
         self._headers = dict(headers or {})
         self._session: aiohttp.ClientSession | None = None
-        #: Seconds of the loop's clock before which nothing is asked.
+        #: No request is sent before this, in seconds of the loop's clock.
         self._not_before = 0.0
 
     async def __aenter__(self) -> Self:
@@ -117,7 +117,7 @@ class Client:
             self._session = None
 
     async def get(self, path: str, *, params: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None) -> Answer:
-        """Ask for what stands at a path, or at an address of the platform's own that begins with the base; raise AskError."""
+        """Return the answer at a path, or at an address on the host of the base; raise AskError."""
         return await self.ask("GET", path, params=params, headers=headers)
 
     async def post(
@@ -137,7 +137,7 @@ class Client:
         headers: Mapping[str, str] | None = None,
         taken: tuple[int, ...] = (_OK,),
     ) -> Answer:
-        """Return an answer with one of the statuses in ``taken``; wait where the platform wants that.
+        """Return an answer with one of the statuses in ``taken``; wait where the platform limits requests.
 
         Raises:
             AskError: there is none.
@@ -165,7 +165,7 @@ class Client:
     def _url(self, path: str) -> URL:
         url = URL(path) if "://" in path else URL(self.base.rstrip("/") + "/" + path.lstrip("/"))
         base = URL(self.base)
-        # A platform names its next page itself; the credentials go nowhere else for it.
+        # The platform names its next page; the credentials go to no other host.
         if url.origin() != base.origin():
             raise AskError("malformed", "named a page of another host")
         return url
@@ -182,7 +182,7 @@ class Client:
 
     async def _answer(self, method: str, url: URL, sent: dict[str, Any]) -> Answer:
         if self._session is None:
-            # No cookies, and nothing of the environment: a proxy is said by the system's configuration alone.
+            # No cookies; the environment configures a proxy alone.
             self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trust_env=True)
         try:
             async with (
@@ -202,7 +202,7 @@ class Client:
             raise AskError("unreachable", f"cannot be reached or broke off ({type(error).__name__})") from None
 
     def _spare(self, headers: CIMultiDictProxy[str]) -> None:
-        """Wait before the next question where the platform says that this was the last one for now."""
+        """Delay the next request where the platform reports that none remains for now."""
         for name, value in headers.items():
             if value.strip() == "0" and _REMAINING.fullmatch(name.lower()):
                 reset = self._seconds(headers.get(name[: -len("remaining")] + "reset", ""))
@@ -214,7 +214,7 @@ class Client:
         return self._seconds(headers.get("Retry-After", ""))
 
     def _seconds(self, text: str) -> float | None:
-        """Return how long to wait by a header: seconds, seconds since the epoch, or a date; None if it says nothing to be believed."""
+        """Return how long a header asks to wait: seconds, seconds since the epoch, or a date; None if it is none of these."""
         try:
             seconds = float(text)
             if seconds >= _EPOCH_FROM:
@@ -236,7 +236,7 @@ def _failure(answer: Answer, wait: float | None) -> AskError:
 
 
 def checked(base: str) -> str:
-    """Return an address that a secret may be sent to; raise ValueError."""
+    """Return the address if secrets may be sent to it; raise ValueError otherwise."""
     url = URL(base)
     if url.scheme == "https" or (url.scheme == "http" and url.host in LOOPBACK):
         return base

@@ -1,4 +1,4 @@
-"""What a connector that asks its platform has written together, and what it finds when it starts again; with a twin in memory."""
+"""What a polling connector writes in one transaction, and what it restores at its next start; with a twin in memory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from streams.connectors.lines import Rejected
 from streams.connectors.publishing import NotPublishedError
 from streams.connectors.pull.states import Change, States
 
-__all__ = ["STATE_TOPIC", "Entry", "FencedError", "Ledger", "MemoryLedger", "Restored", "cursor_key", "seen_key", "take"]
+__all__ = ["STATE_TOPIC", "Entry", "FencedError", "Ledger", "MemoryLedger", "Restored", "cursor_key", "restore_row", "seen_key"]
 
 STATE_TOPIC: Final = "connector-state.v1"
 
@@ -27,7 +27,7 @@ _RECORD: Final = TypeAdapter[CursorRecord | SeenRecord](ConnectorRecord)
 
 
 class FencedError(Exception):
-    """Another process has begun to ask for the same source: this one is to end."""
+    """Another process polls the same source now: this one has to end."""
 
 
 @dataclass(slots=True)
@@ -48,13 +48,13 @@ class Entry:
     cursor: CursorRecord | None = None
 
     def __bool__(self) -> bool:
-        """Say whether there is anything to write."""
+        """Return whether there is anything to write."""
         return bool(self.events or self.rejected or self.changes or self.cursor)
 
     def parts(self) -> Iterator[Entry]:
-        """Yield it in transactions that Kafka has time for: all events before what was seen of them, and where to go on last.
+        """Yield it as transactions of bounded size: all events before the records seen, and the cursor last.
 
-        Should it end in between, the same is asked again, and its events count once by their ids.
+        If the process ends in between, it polls the same again, and events count once by their ids.
         """
         if len(self.events) + len(self.rejected) + len(self.changes) <= _MOST_TOGETHER:
             yield self
@@ -72,7 +72,7 @@ class Ledger(Protocol):
     """Where entries go."""
 
     async def open(self, remembered_days: int) -> Restored:
-        """Shut out other processes of this source, and return what is there.
+        """Fence other processes of this source, and return what they wrote.
 
         Raises:
             NotPublishedError: Kafka does not answer.
@@ -82,26 +82,26 @@ class Ledger(Protocol):
         """Write an entry; when this returns, it is there for every reader.
 
         Raises:
-            NotPublishedError: it is there or not; ``open`` tells.
+            NotPublishedError: it may be written or not; ``open`` shows which.
             FencedError: another process has opened the ledger of this source.
         """
 
     async def close(self) -> None:
-        """Let go, after a bounded wait."""
+        """Close, after a bounded wait."""
 
 
 def cursor_key(source: str) -> bytes:
-    """Return the key of the place of a source."""
+    """Return the key of a source's cursor."""
     return f"cursor|{source}".encode()
 
 
 def seen_key(source: str, key: str) -> bytes:
-    """Return the key of what was seen of a record."""
+    """Return the key of the last state of a record."""
     return f"seen|{source}|{key}".encode()
 
 
-def take(restored: Restored, source: str, key: bytes | None, value: bytes | None) -> None:
-    """Take a record of the topic into what is restored; records of other sources are passed over."""
+def restore_row(restored: Restored, source: str, key: bytes | None, value: bytes | None) -> None:
+    """Apply a record of the topic to what is restored; ignore records of other sources."""
     text = (key or b"").decode(errors="replace")
     if value is None:
         prefix = f"seen|{source}|"
@@ -122,7 +122,7 @@ def take(restored: Restored, source: str, key: bytes | None, value: bytes | None
 
 @dataclass(slots=True)
 class MemoryLedger:
-    """A ledger of lists, for tests: forgets nothing that was written, and fails when told to."""
+    """A ledger of lists, for tests: retains everything, and fails on demand."""
 
     source: str
     events: list[Event] = field(default_factory=list)
@@ -141,7 +141,7 @@ class MemoryLedger:
             raise NotPublishedError("the ledger in memory was told to be down")
         restored = Restored(None, States(self.source, remembered_days))
         for key, value in self.rows.items():
-            take(restored, self.source, key, value)
+            restore_row(restored, self.source, key, value)
         self._open = True
         return restored
 

@@ -1,4 +1,4 @@
-"""Why a platform could not be asked."""
+"""Why a platform could not be polled."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from typing import Final, Literal
 
 __all__ = ["FAILURES", "AskError", "Failure"]
 
-#: Why a platform could not be asked: it says that this is too much; it does not answer; it answers that it cannot, that this connector
-#: may not, or with what is no answer to the question.
+#: Why a platform could not be polled: it limits requests; it does not answer; it has an error of its own; it refuses this connector; its
+#: answer does not fit the request.
 Failure = Literal["limited", "unreachable", "unavailable", "refused", "malformed"]
 FAILURES: Final = ("limited", "unreachable", "unavailable", "refused", "malformed")
 
 
 class AskError(Exception):
-    """A platform could not be asked. The detail names the platform's status and never what was sent or answered.
+    """A platform could not be polled. The detail names the platform's status and never what was sent or answered.
 
     Args:
-        reason: one word, for counting.
-        detail: for a person.
-        wait_seconds: how long the platform wants to be left alone, if it says so.
+        reason: as metrics count it.
+        detail: for operators.
+        wait_seconds: how long the platform asks to wait, if it does.
     """
 
     def __init__(self, reason: Failure, detail: str, wait_seconds: float | None = None) -> None:

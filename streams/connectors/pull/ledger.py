@@ -1,4 +1,4 @@
-"""Entries in Kafka: events, what was seen and how far a source is, in one transaction."""
+"""Entries in Kafka: events, records seen and the cursor, in one transaction."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from schemas.times import to_ms
 from schemas.topics import DEFAULT_PREFIX, topic
 from streams.connectors.outgoing import EventTopics, outgoing
 from streams.connectors.publishing import NotPublishedError
-from streams.connectors.pull.entries import STATE_TOPIC, FencedError, Restored, cursor_key, seen_key, take
+from streams.connectors.pull.entries import STATE_TOPIC, FencedError, Restored, cursor_key, restore_row, seen_key
 from streams.connectors.pull.states import States
 from streams.connectors.sending import MAX_REQUEST_BYTES, STOP_SECONDS, send, stopped, unanswered
 
@@ -29,15 +29,15 @@ __all__ = ["KafkaLedger", "transactional_id"]
 
 _PARTITIONS: Final = topic(STATE_TOPIC).partitions
 
-#: A transaction of a process that was killed holds up every reader of the events for so long, unless its successor ends it sooner.
+#: A killed process's transaction blocks every reader of the events for this long, unless its successor ends it sooner.
 _TRANSACTION_SECONDS: Final = 10.0
-#: And within this a live one has to be through with it.
+#: A live process has to commit within this.
 _COMMIT_SECONDS: Final = 8.0
 _OPEN_SECONDS: Final = 60.0
 
 
 def transactional_id(prefix: str, source: str) -> str:
-    """Return the name under which the transactions of a source are written: who uses it next fences who used it before."""
+    """Return the transactional id of a source: its next user fences the one before."""
     return f"{prefix}-connector-{source}"
 
 
@@ -48,7 +48,7 @@ def partition_of(source: str) -> int:
 
 
 def _rows(source: str, entry: Entry) -> list[tuple[bytes, bytes | None]]:
-    """Return key and value of what an entry leaves to be restored; without a value the key is deleted."""
+    """Return key and value of the rows that an entry leaves for a restore; a row without a value deletes its key."""
     rows = [(seen_key(source, key), value) for key, value in entry.changes]
     if entry.cursor is not None:
         rows.append((cursor_key(source), orjson.dumps(entry.cursor.model_dump())))
@@ -60,11 +60,11 @@ class KafkaLedger:
 
     Args:
         bootstrap: ``host:port``, several separated by commas.
-        source: whose ledger it is.
-        prefix: what the names of all topics begin with.
+        source: of the ledger.
+        prefix: of the names of all topics.
         now: stamped on dead letters.
         client_options: given to each client too.
-        prepare: makes the topics that are missing; raises NotPublishedError where nothing may be published.
+        prepare: creates missing topics; raises NotPublishedError where nothing may be published.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class KafkaLedger:
         self._prepare = prepare
         self._producer: Any = None
         self._fenced = ""
-        # The events of a page and a sign of life are not to share a transaction.
+        # The events of a page and a heartbeat must not share a transaction.
         self._one_at_a_time = asyncio.Lock()
 
     async def open(self, remembered_days: int) -> Restored:
@@ -111,7 +111,7 @@ class KafkaLedger:
                     linger_ms=5,
                 )
                 try:
-                    # Fences who held the name before, and ends its transaction: only then what is there is all there will be of it.
+                    # Fences the process of before and ends its transaction: only then its rows are complete.
                     await producer.start()
                     restored = await self._restore(remembered_days)
                 except BaseException:
@@ -137,8 +137,8 @@ class KafkaLedger:
                     await self._transact(producer, entry)
             except ProducerFenced as error:
                 await self._drop()
-                # Once told, this one does not come back by itself: two would fence each other for ever.
-                self._fenced = f"another process asks for the source {self._source}, or this one stood still for too long"
+                # A fenced process does not return by itself: two would fence each other for ever.
+                self._fenced = f"another process polls the source {self._source}, or this one stalled for too long"
                 raise FencedError(self._fenced) from error
             except TimeoutError as error:
                 await self._drop()
@@ -172,13 +172,13 @@ class KafkaLedger:
         restored = Restored(None, States(self._source, remembered_days))
         async with _consumer(self._client, "read_uncommitted") as every, _consumer(self._client, "read_committed") as consumer:
             every.assign([place])
-            # Up to here and not to the last stable offset: another source's open transaction would hide our last one behind it.
+            # Not the last stable offset: another source's open transaction would hide our last one.
             end = (await every.end_offsets([place]))[place]
             consumer.assign([place])
             await consumer.seek_to_beginning(place)
             while await consumer.position(place) < end:
                 for record in (await consumer.getmany(place, timeout_ms=200)).get(place, ()):
-                    take(restored, self._source, record.key, record.value)
+                    restore_row(restored, self._source, record.key, record.value)
         return restored
 
     async def _drop(self) -> None:

@@ -1,4 +1,4 @@
-"""What ``/metrics`` shows of a connector that asks its platform; labels are of the configuration or words of this program."""
+"""The metrics of a polling connector; label values come from the configuration or this program."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class PullMetrics:
         self._records.inc(records)
         self._events.inc(events)
         self._ignored.inc(ignored)
-        for reason, count in Tally(each.reason for each in rejected).items():
+        for reason, count in Tally(rejection.reason for rejection in rejected).items():
             self._rejected.get(reason, self._rejected["not_understood"]).inc(count)
 
     def failed(self, reason: str) -> None:
@@ -63,9 +63,9 @@ class PullMetrics:
         self._failures[reason].inc()
 
     def waiting(self, reason: str | None) -> None:
-        """Show what is waited for, None for nothing."""
-        for each, gauge in self._waiting.items():
-            gauge.set(each == reason)
+        """Show why the source waits, None if it does not."""
+        for name, gauge in self._waiting.items():
+            gauge.set(name == reason)
 
     def complete_through(self, through: datetime | None) -> None:
         """Show how far the source is complete."""

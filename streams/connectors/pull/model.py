@@ -1,4 +1,4 @@
-"""What a connector that asks its platform is made of: one value of `Pull` stands in each file of ``streams/connectors/live``."""
+"""The definition of a polling connector: each file of ``streams/connectors/live`` that polls has a `Pull`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from streams.connectors.pull.client import Client
 
 __all__ = ["Asking", "Cursor", "Page", "Pull", "basic", "text_of", "time_of", "utc_second"]
 
-#: Where to go on, in the platform's own words: JSON.
+#: Where to continue, in the platform's own terms: JSON.
 Cursor = Mapping[str, Any]
 
 
@@ -22,11 +22,11 @@ class Page:
 
     #: As the connector's ``read`` takes them; empty for none.
     records: bytes
-    #: Where to go on after it.
+    #: Where to continue after it.
     cursor: Cursor
     #: Everything that occurred before this is in the answers so far; None where that is not known yet.
     complete_through: datetime | None = None
-    #: What its records came in, such as a file's name, for dead letters.
+    #: The container of its records, such as a file's name, for dead letters.
     name: str = ""
 
 
@@ -50,26 +50,26 @@ def no_headers(_: Mapping[str, Any]) -> Mapping[str, str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pull:
-    """How a platform is asked.
+    """How to poll a platform.
 
-    ``fetch`` yields pages until there is no more for now. Each is in Kafka before the next is asked for, and after a failure it is called
-    anew with the cursor of the last one: it keeps nothing between two calls. It raises AskError, or passes on that of the client.
+    ``fetch`` yields pages until there is no more for now. Each is in Kafka before the next is requested, and after a failure it is called
+    again with the cursor of the last one: it retains nothing between two calls. It raises AskError, or passes on that of the client.
     """
 
-    #: Of the connector in ``streams/connectors/platforms`` that understands what is answered.
+    #: Of the connector in ``streams/connectors/platforms`` that translates the answers.
     name: str
     fetch: Callable[[Asking], AsyncGenerator[Page, None]]
-    #: From the settings and credentials: what all addresses begin with, and the headers of every question. Raises ValueError.
+    #: From the settings and credentials: the prefix of all addresses, and the headers of every request. Raises ValueError.
     base: Callable[[Mapping[str, Any]], str]
     headers: Callable[[Mapping[str, Any]], Mapping[str, str]] = no_headers
-    #: Between two rounds, unless the configuration says otherwise.
+    #: Between two polls, unless configured otherwise.
     poll_seconds: float = 60.0
     #: Between two requests at least.
     spacing_seconds: float = 0.0
 
 
 def text_of(settings: Mapping[str, Any], name: str) -> str:
-    """Return a setting that has to be there; raise ValueError."""
+    """Return a required setting; raise ValueError."""
     value = settings.get(name)
     if not isinstance(value, str) or not value.strip():
         raise ValueError(f"{name}: required, a text")
@@ -77,7 +77,7 @@ def text_of(settings: Mapping[str, Any], name: str) -> str:
 
 
 def basic(user: str, password: str) -> dict[str, str]:
-    """Return the header that names user and password."""
+    """Return the header of basic authentication."""
     return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
 
 

@@ -1,4 +1,4 @@
-"""What is asked for twice, because a platform cannot say exactly what is new, and told once."""
+"""Filter what is requested twice, because a platform cannot report exactly what is new, so that it is reported once."""
 
 from __future__ import annotations
 
@@ -13,46 +13,46 @@ from streams.connectors.pull.failures import AskError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-__all__ = ["MAX_TOLD", "fresh", "listed", "together", "version"]
+__all__ = ["MAX_SEEN", "fresh", "listed", "merged", "version"]
 
-#: What is remembered of one list, in the cursor; beyond it repeats are told again, and count once all the same.
-MAX_TOLD: Final = 5_000
+#: Names stored of one list, in the cursor; beyond them repeats are reported again, and count once all the same.
+MAX_SEEN: Final = 5_000
 
 Item = dict[str, Any]
 
 
 def version(item: Item) -> str:
-    """Name an item as it is now: by all of it, for platforms write times in whole seconds, and it may change twice within one."""
+    """Return a name of an item's content: a time would not do, because an item may change twice within its second."""
     return blake2b(orjson.dumps(tamed(item), option=orjson.OPT_SORT_KEYS), digest_size=12).hexdigest()
 
 
 def fresh(
-    items: Iterable[Item], told: Iterable[str], name: Callable[[Item], str] = version, again: Callable[[Item], bool] = lambda _: True
+    items: Iterable[Item], seen: Iterable[str], name: Callable[[Item], str] = version, again: Callable[[Item], bool] = lambda _: True
 ) -> tuple[list[Item], list[str]]:
-    """Return the items that were not told yet, and the names to remember for the next question.
+    """Return the items that are new, and the names to store for the next request.
 
     Args:
-        items: as they were answered.
-        told: the names that were remembered.
-        name: names an item with its version.
-        again: whether the next question may be answered with it too.
+        items: of the answer.
+        seen: the stored names.
+        name: returns an item's name with its version.
+        again: whether the next answer may hold the item too.
     """
-    known = set(told)
+    known = set(seen)
     new: list[Item] = []
     remembered: list[str] = []
     for item in items:
-        each = name(item)
-        if each not in known:
-            known.add(each)
+        item_name = name(item)
+        if item_name not in known:
+            known.add(item_name)
             new.append(item)
         if again(item):
-            remembered.append(each)
-    return new, remembered[-MAX_TOLD:]
+            remembered.append(item_name)
+    return new, remembered[-MAX_SEEN:]
 
 
-def together(told: Iterable[str], remembered: Iterable[str]) -> list[str]:
-    """Return the names of both, where the next question goes back behind the last one."""
-    return list(dict.fromkeys([*told, *remembered]))[-MAX_TOLD:]
+def merged(seen: Iterable[str], remembered: Iterable[str]) -> list[str]:
+    """Return the names of both, where the next request overlaps the last one."""
+    return list(dict.fromkeys([*seen, *remembered]))[-MAX_SEEN:]
 
 
 def listed(content: Mapping[str, Any], name: str) -> list[Item]:

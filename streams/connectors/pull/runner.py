@@ -1,4 +1,4 @@
-"""Asks a platform page by page, has each page in Kafka before it asks for the next, and says how far the source is complete."""
+"""Poll a platform page by page, publish each page before the next request, and report how far the source is complete."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from schemas.connector_state import CursorRecord
 from schemas.times import from_ms, to_ms
 from streams.connectors.kit.translating import Translated, translate
-from streams.connectors.publishing import NotPublishedError, heartbeat, last_word
+from streams.connectors.publishing import NotPublishedError, ended_heartbeat, heartbeat
 from streams.connectors.pull.entries import Entry
 from streams.connectors.pull.failures import AskError
 from streams.connectors.pull.model import Asking
-from streams.connectors.pull.standing import RunSettings, Standing, Summary
+from streams.connectors.pull.status import RunSettings, SourceStatus, Summary
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine
@@ -37,38 +37,38 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: So many answers in a row may lead no further: each of a platform's lists may have nothing new.
+#: Answers in a row that may leave the cursor where it is: each of a platform's lists may have nothing new.
 _MOST_UNMOVED: Final = 10
 
-#: Where a source begins that has no place yet, unless it is told.
+#: How far back a source without a cursor begins, unless configured.
 _FIRST_DAYS: Final = 1
 
 
 class _StoppedError(Exception):
-    """Told to stop while waiting."""
+    """The runner was stopped while waiting."""
 
 
 @dataclass(slots=True)
-class _Place:
-    """How far this process is."""
+class _Position:
+    """The cursor and the pages read so far."""
 
     cursor: Mapping[str, Any] = field(default_factory=dict)
     pages: int = 0
 
 
 class Runner:
-    """Runs one connector that asks.
+    """Runs one polling connector.
 
     Args:
-        pull: how the platform is asked.
-        connector: what understands it.
-        context: what the configuration says to the connector.
-        settings: what it says to ``pull``.
+        pull: how to poll the platform.
+        connector: translates its records.
+        context: the connector's configuration.
+        settings: of ``pull``.
         run: how often, how long.
         ledger: where everything goes.
-        client: makes what asks; given what tells that the platform wants to be left alone, and what waits.
-        identities: of people.
-        metrics: what is counted.
+        client: creates the client; given a callback for pauses that the platform requests, and one that waits.
+        identities: of agents.
+        metrics: counts.
         now: the wall clock.
     """
 
@@ -97,26 +97,26 @@ class Runner:
         self._metrics = metrics
         self._now = now
         self._stop = asyncio.Event()
-        self._place = _Place()
+        self._position = _Position()
         self._states: States | None = None
         self._failed_in_a_row = 0
-        self.standing = Standing()
+        self.status = SourceStatus()
         self.summary = Summary()
 
     async def run(self, stop: asyncio.Event, *, once: bool = False) -> Summary:
-        """Ask until ``stop`` is set, or ``once`` until there is nothing more for now.
+        """Poll until ``stop`` is set, or ``once`` until there is nothing more for now.
 
         Raises:
-            FencedError: another process asks for this source.
-            AskError: with ``once``, the platform cannot be asked.
+            FencedError: another process polls this source.
+            AskError: with ``once``, the platform cannot be polled.
             NotPublishedError: with ``once``, Kafka does not take it.
         """
         self._stop = stop
         beating = None if once else asyncio.create_task(self._beat(), name="heartbeats")
         try:
-            async with self._make_client(self._left_alone, self._pause) as client:
+            async with self._make_client(self._limited, self._pause) as client:
                 with contextlib.suppress(_StoppedError):
-                    while not await self._live(client, once=once):
+                    while not await self._run_until_failure(client, once=once):
                         pass
         finally:
             if beating is not None:
@@ -126,17 +126,17 @@ class Runner:
             await self._ledger.close()
         return self.summary
 
-    # ---- One life: from what is in Kafka until something fails ---------------------------------------------------------------------------
+    # ---- One run: from the state in Kafka until something fails --------------------------------------------------------------------------
 
-    async def _live(self, client: Client, *, once: bool) -> bool:
-        """Go on from where Kafka says; return True when there is no more to do, False after a failure."""
+    async def _run_until_failure(self, client: Client, *, once: bool) -> bool:
+        """Continue from the cursor in Kafka; return True when there is no more to do, False after a failure."""
         try:
-            restored = await self._or_stop(self._ledger.open(self._connector.remembered_days))
+            restored = await self._unless_stopped(self._ledger.open(self._connector.remembered_days))
             self._restore(restored)
             while True:
-                await self._round(client)
+                await self._poll(client)
                 if once:
-                    await self._say_last_word()
+                    await self._publish_ended()
                     return True
                 await self._pause(self._run.poll_seconds or self._pull.poll_seconds)
         except NotPublishedError as error:
@@ -152,33 +152,33 @@ class Runner:
     def _restore(self, restored: Restored) -> None:
         self._states = restored.states
         cursor = restored.cursor
-        self._place = _Place() if cursor is None else _Place(cursor.cursor, cursor.pages)
+        self._position = _Position() if cursor is None else _Position(cursor.cursor, cursor.pages)
         through = None if cursor is None or cursor.complete_through_ms is None else from_ms(cursor.complete_through_ms)
-        self.standing.complete_through = through
+        self.status.complete_through = through
         self._metrics.complete_through(through)
-        logger.info("%s %s. known=%d", self._context.source, "begins" if cursor is None else "goes on", len(restored.states))
+        logger.info("%s %s. known=%d", self._context.source, "begins" if cursor is None else "continues", len(restored.states))
 
-    async def _round(self, client: Client) -> None:
-        """Take every page there is for now."""
+    async def _poll(self, client: Client) -> None:
+        """Publish every page there is for now."""
         since = self._run.since or self._now() - timedelta(days=_FIRST_DAYS)
-        asking = Asking(cursor=self._place.cursor, client=client, settings=self._settings, since=since, now=self._now)
+        asking = Asking(cursor=self._position.cursor, client=client, settings=self._settings, since=since, now=self._now)
         pages = self._pull.fetch(asking)
         unmoved = 0
         try:
             while True:
-                page = await self._or_stop(self._next(pages))
+                page = await self._unless_stopped(self._next(pages))
                 if page is None:
                     break
-                unmoved = unmoved + 1 if page.cursor == self._place.cursor else 0
+                unmoved = unmoved + 1 if page.cursor == self._position.cursor else 0
                 await self._take(page)
-                self._well()
+                self._report_recovered()
                 if unmoved >= _MOST_UNMOVED:
-                    # A platform that says there is more, and names the same place again, would be asked for ever.
+                    # A platform that always reports more at the same cursor would be polled for ever.
                     break
         finally:
             with contextlib.suppress(Exception):
                 await pages.aclose()
-        self._well()
+        self._report_recovered()
 
     async def _next(self, pages: AsyncGenerator[Page, None]) -> Page | None:
         try:
@@ -186,11 +186,11 @@ class Runner:
         except StopAsyncIteration:
             return None
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-            # What a platform answers has another shape than its file expects.
-            raise AskError("malformed", f"answered what is not understood ({type(error).__name__})") from error
+            # The answer has another shape than the platform's file expects.
+            raise AskError("malformed", f"answered with an unknown format ({type(error).__name__})") from error
 
     async def _take(self, page: Page) -> None:
-        assert self._states is not None  # noqa: S101 - a life begins with them
+        assert self._states is not None  # noqa: S101 - restored at the begin of a run
         now = self._now()
         self._states.begin(to_ms(now))
         done = Translated()
@@ -199,13 +199,13 @@ class Runner:
             site = self._run.site
             done = translate(self._connector, page.records, self._context, origin=origin, now=now, states=self._states, site=site)
         through = None if page.complete_through is None else min(page.complete_through, now)
-        before = self.standing.complete_through
+        before = self.status.complete_through
         if before is not None and (through is None or through < before):
-            # A word that was given is not taken back.
+            # Completeness that was reported never goes back.
             through = before
         changes = list(self._states.changes())
-        moved = page.cursor != self._place.cursor or through != before
-        place = _Place(page.cursor, self._place.pages + 1)
+        moved = page.cursor != self._position.cursor or through != before
+        place = _Position(page.cursor, self._position.pages + 1)
         cursor = CursorRecord(
             source=self._context.source,
             cursor=dict(page.cursor),
@@ -219,11 +219,11 @@ class Runner:
                 for part in entry.parts():
                     await self._ledger.write(part)
             except BaseException:
-                self._states.drop()
+                self._states.roll_back()
                 raise
-        self._states.keep()
-        self._place = place
-        self.standing.complete_through = through
+        self._states.commit()
+        self._position = place
+        self.status.complete_through = through
         self._count(done, through)
         self._metrics.states(len(self._states))
 
@@ -242,49 +242,49 @@ class Runner:
     async def _failed(self, reason: str, detail: str, wait_seconds: float | None) -> None:
         self.summary.failures += 1
         self._metrics.failed(reason)
-        self._troubled(reason, detail)
+        self._report_waiting(reason, detail)
         pause = min(self._run.first_pause_seconds * 2.0 ** min(self._failed_in_a_row, 30), self._run.longest_pause_seconds)
         self._failed_in_a_row += 1
         await self._pause(max(pause * random.uniform(0.5, 1.0), wait_seconds or 0.0))
 
-    def _troubled(self, reason: str, detail: str) -> None:
-        """Say once what is the matter; until it is over the source gives no sign of life, and is shown as stale."""
-        if self.standing.trouble != reason:
+    def _report_waiting(self, reason: str, detail: str) -> None:
+        """Log the reason once; until it is over the source sends no heartbeats, and is shown as stale."""
+        if self.status.trouble != reason:
             logger.warning("%s waits. reason=%s detail=%s", self._context.source, reason, detail)
-        self.standing.trouble, self.standing.detail = reason, detail
+        self.status.trouble, self.status.detail = reason, detail
         self._metrics.waiting(reason)
 
-    def _left_alone(self, seconds: float) -> None:
+    def _limited(self, seconds: float) -> None:
         if seconds >= self._run.heartbeat_seconds:
-            self._troubled("limited", f"{self._connector.title} wants to be left alone for {seconds:.0f} s")
+            self._report_waiting("limited", f"{self._connector.title} limits requests for {seconds:.0f} s")
 
-    def _well(self) -> None:
+    def _report_recovered(self) -> None:
         self._failed_in_a_row = 0
-        if self.standing.trouble is not None:
-            logger.info("%s is asked again.", self._context.source)
-            self.standing.trouble, self.standing.detail = None, ""
+        if self.status.trouble is not None:
+            logger.info("%s is polled again.", self._context.source)
+            self.status.trouble, self.status.detail = None, ""
             self._metrics.waiting(None)
 
-    # ---- Signs of life -------------------------------------------------------------------------------------------------------------------
+    # ---- Heartbeats ----------------------------------------------------------------------------------------------------------------------
 
     async def _beat(self) -> None:
-        """Say every few seconds how far the source is complete, while the platform answers."""
+        """Report every few seconds how far the source is complete, while the platform answers."""
         while True:
             await asyncio.sleep(self._run.heartbeat_seconds)
-            through = self.standing.complete_through
-            if self.standing.trouble is None and through is not None:
-                # A failure is seen by the next page too, which begins a new life; until then there is no sign of life.
+            through = self.status.complete_through
+            if self.status.trouble is None and through is not None:
+                # The next page meets the failure too, and a new run begins; until then there are no heartbeats.
                 with contextlib.suppress(NotPublishedError):
                     await self._ledger.write(Entry(events=[heartbeat(self._context.source, through, self._now())]))
 
-    async def _say_last_word(self) -> None:
-        if self.standing.complete_through is not None:
-            await self._ledger.write(Entry(events=[last_word(self._context.source, self.standing.complete_through)]))
+    async def _publish_ended(self) -> None:
+        if self.status.complete_through is not None:
+            await self._ledger.write(Entry(events=[ended_heartbeat(self._context.source, self.status.complete_through)]))
 
     # ---- Stopping ------------------------------------------------------------------------------------------------------------------------
 
     async def _pause(self, seconds: float) -> None:
-        """Wait; raise _StoppedError as soon as it is to stop."""
+        """Wait; raise _StoppedError as soon as ``stop`` is set."""
         try:
             async with asyncio.timeout(seconds):
                 await self._stop.wait()
@@ -292,8 +292,8 @@ class Runner:
             return
         raise _StoppedError
 
-    async def _or_stop(self, work: Coroutine[Any, Any, T]) -> T:
-        """Return what asking or reading gives; nothing is lost of it when it is given up, for nothing was written."""
+    async def _unless_stopped(self, work: Coroutine[Any, Any, T]) -> T:
+        """Return the result of a request or read; a stop cancels it without loss, because nothing was written."""
         task = asyncio.ensure_future(work)
         stopped = asyncio.ensure_future(self._stop.wait())
         try:
@@ -302,8 +302,8 @@ class Runner:
                 raise _StoppedError
             return task.result()
         finally:
-            for each in (task, stopped):
-                if not each.done():
-                    each.cancel()
+            for pending in (task, stopped):
+                if not pending.done():
+                    pending.cancel()
                     with contextlib.suppress(asyncio.CancelledError, Exception):
-                        await each
+                        await pending

@@ -1,4 +1,4 @@
-"""What a connector that asks its platform, or holds a connection to it, answers itself: ``/healthz``, ``/readyz`` and ``/metrics``."""
+"""The HTTP server of a connector that polls its platform or holds a connection to it: ``/healthz``, ``/readyz`` and ``/metrics``."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from streams.listening import HttpServer, Listening
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
-    from streams.connectors.pull.standing import Stands
+    from streams.connectors.pull.status import HasStatus
 
 __all__ = ["PullService"]
 
 
 class PullService:
-    """Serves what a runner has to say; raises OSError where it cannot listen."""
+    """Serves the status of a runner; raises OSError where it cannot listen."""
 
-    def __init__(self, runner: Stands, registry: CollectorRegistry, listening: Listening | None = None) -> None:
+    def __init__(self, runner: HasStatus, registry: CollectorRegistry, listening: Listening | None = None) -> None:
         self._runner = runner
         self._registry = registry
         how = listening or Listening()
@@ -37,18 +37,18 @@ class PullService:
         return await self._server.start(host, port)
 
     async def stop(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         await self._server.stop()
 
     async def _healthz(self, _: web.Request) -> web.Response:
-        standing = self._runner.standing
-        through = "unknown" if standing.complete_through is None else standing.complete_through.isoformat()
-        waits = f"waits: {standing.trouble}, {standing.detail}\n" if standing.trouble is not None else ""
-        tls = "".join(f"{what}: {said}\n" for what, said in self._connections.standing.items())
+        status = self._runner.status
+        through = "unknown" if status.complete_through is None else status.complete_through.isoformat()
+        waits = f"waits: {status.trouble}, {status.detail}\n" if status.trouble is not None else ""
+        tls = "".join(f"{what}: {state}\n" for what, state in self._connections.standing.items())
         return web.Response(text=f"ok\ncomplete through: {through}\n{waits}{tls}")
 
     async def _readyz(self, _: web.Request) -> web.Response:
-        trouble = self._runner.standing.trouble
+        trouble = self._runner.status.trouble
         return web.Response(text="ready\n") if trouble is None else web.Response(status=503, text=f"waits: {trouble}\n")
 
     async def _metrics(self, _: web.Request) -> web.Response:

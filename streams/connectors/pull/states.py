@@ -1,4 +1,4 @@
-"""What was last seen of a platform's records, by key: packed in memory, with what changed since the last transaction told apart."""
+"""The last state of a platform's records, by key: packed in memory, with the changes since the last transaction separate."""
 
 from __future__ import annotations
 
@@ -14,118 +14,118 @@ __all__ = ["Change", "States"]
 
 _DAY_MS: Final = 86_400_000
 
-#: What a connector keeps of a record is ids, times and states; more than this is none of it.
+#: The state of a record is ids, times and statuses; more than this is an error.
 _MAX_SEEN_BYTES: Final = 64 * 1024
 _MAX_KEY_CHARACTERS: Final = 300
 
-#: So many are forgotten in one transaction at most.
+#: Keys that one transaction evicts at most.
 _FORGOTTEN_AT_A_TIME: Final = 1_000
 
 
 class Change(NamedTuple):
-    """What a transaction writes of a key; without a value it is forgotten."""
+    """The row that a transaction writes for a key; one without a value deletes it."""
 
     key: str
     value: bytes | None
 
 
-class _Kept(NamedTuple):
+class _Stored(NamedTuple):
     seen: bytes
     touched_ms: int
 
 
 def _packed(seen: Seen) -> bytes:
-    """Return the JSON, in a copy: what orjson returns holds on to the kilobytes that it was written in."""
+    """Return the JSON, in a copy: the result of orjson references its buffer of kilobytes."""
     return bytes(memoryview(orjson.dumps(seen)))
 
 
 class States(MutableMapping[str, Seen]):
-    """A mapping that `translate` reads and changes. Changes are provisional until ``keep``, and gone with ``drop``.
+    """A mapping that `translate` reads and changes. Changes are provisional until ``commit``, and undone by ``roll_back``.
 
     A hundred thousand tickets take about 30 MB.
 
     Args:
-        source: whose records these are.
-        remembered_days: how long a key is kept that nothing comes of.
+        source: of the records.
+        remembered_days: how long an unchanged key is retained.
     """
 
     def __init__(self, source: str, remembered_days: int) -> None:
         self._source = source
         self._remembered_ms = remembered_days * _DAY_MS
-        self._kept: dict[str, _Kept] = {}
-        self._changed: dict[str, _Kept | None] = {}
+        self._stored: dict[str, _Stored] = {}
+        self._changed: dict[str, _Stored | None] = {}
         self._now_ms = 0
-        self._looked_ms = 0
+        self._checked_ms = 0
 
     def restore(self, record: SeenRecord) -> None:
-        """Take what was kept by an earlier process."""
-        self._kept[record.key] = _Kept(_packed(record.seen), record.touched_ms)
+        """Restore a row of an earlier process."""
+        self._stored[record.key] = _Stored(_packed(record.seen), record.touched_ms)
 
     def forget(self, key: str) -> None:
-        """Take note that an earlier process forgot a key."""
-        self._kept.pop(key, None)
+        """Drop a key that an earlier process deleted."""
+        self._stored.pop(key, None)
 
     def begin(self, now_ms: int) -> None:
-        """Begin with a page; what is not told of any more is forgotten with it."""
+        """Begin a page; evict keys that are not reported any more."""
         self._now_ms = now_ms
-        if now_ms - self._looked_ms < _DAY_MS // 24:
+        if now_ms - self._checked_ms < _DAY_MS // 24:
             return
-        old = [key for key, kept in self._kept.items() if kept.touched_ms < now_ms - self._remembered_ms]
+        old = [key for key, stored in self._stored.items() if stored.touched_ms < now_ms - self._remembered_ms]
         self._changed.update(dict.fromkeys(old[:_FORGOTTEN_AT_A_TIME]))
         if len(old) <= _FORGOTTEN_AT_A_TIME:
-            self._looked_ms = now_ms
+            self._checked_ms = now_ms
 
     def changes(self) -> Iterator[Change]:
-        """Yield what the transaction has to write."""
-        for key, kept in self._changed.items():
-            if kept is None:
+        """Yield the rows that the transaction has to write."""
+        for key, stored in self._changed.items():
+            if stored is None:
                 yield Change(key, None)
             else:
-                record = SeenRecord(source=self._source, key=key, seen=orjson.loads(kept.seen), touched_ms=kept.touched_ms)
+                record = SeenRecord(source=self._source, key=key, seen=orjson.loads(stored.seen), touched_ms=stored.touched_ms)
                 yield Change(key, orjson.dumps(record.model_dump()))
 
-    def keep(self) -> None:
-        """Take the changes as done."""
-        for key, kept in self._changed.items():
-            if kept is None:
-                self._kept.pop(key, None)
+    def commit(self) -> None:
+        """Make the changes final."""
+        for key, stored in self._changed.items():
+            if stored is None:
+                self._stored.pop(key, None)
             else:
-                self._kept[key] = kept
+                self._stored[key] = stored
         self._changed.clear()
 
-    def drop(self) -> None:
-        """Take the changes back."""
+    def roll_back(self) -> None:
+        """Undo the changes."""
         self._changed.clear()
 
     def __getitem__(self, key: str) -> Seen:
         if len(key) > _MAX_KEY_CHARACTERS:
             raise UnusableError("not_permitted", f"an id of more than {_MAX_KEY_CHARACTERS} characters")
-        kept = self._changed[key] if key in self._changed else self._kept[key]
-        if kept is None:
+        stored = self._changed[key] if key in self._changed else self._stored[key]
+        if stored is None:
             raise KeyError(key)
-        seen: Seen = orjson.loads(kept.seen)
+        seen: Seen = orjson.loads(stored.seen)
         return seen
 
     def __setitem__(self, key: str, seen: Seen) -> None:
         packed = _packed(seen)
         if len(packed) > _MAX_SEEN_BYTES:
-            raise UnusableError("not_permitted", f"more than {_MAX_SEEN_BYTES} bytes to keep of one record")
-        kept = self._kept.get(key)
+            raise UnusableError("not_permitted", f"more than {_MAX_SEEN_BYTES} bytes of state for one record")
+        stored = self._stored.get(key)
         touched_ms = self._now_ms - self._now_ms % _DAY_MS
-        if kept is not None and kept.seen == packed and kept.touched_ms >= touched_ms:
-            # As before, and of today: nothing to write.
+        if stored is not None and stored.seen == packed and stored.touched_ms >= touched_ms:
+            # Unchanged, and of today: nothing to write.
             self._changed.pop(key, None)
         else:
-            self._changed[key] = _Kept(packed, touched_ms)
+            self._changed[key] = _Stored(packed, touched_ms)
 
     def __delitem__(self, key: str) -> None:
-        if key in self._kept:
+        if key in self._stored:
             self._changed[key] = None
         else:
             del self._changed[key]
 
     def __iter__(self) -> Iterator[str]:
-        return iter({*self._kept, *self._changed} - {key for key, kept in self._changed.items() if kept is None})
+        return iter({*self._stored, *self._changed} - {key for key, stored in self._changed.items() if stored is None})
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self._stored)

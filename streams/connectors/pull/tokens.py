@@ -1,4 +1,4 @@
-"""Tokens that a platform replaces with its answers: in a file that this user alone may read, there before they are used."""
+"""Tokens that a platform replaces with its answers: in a file that this user alone may read, written before they are used."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ __all__ = ["TokenFile", "Tokens", "TokensError"]
 
 
 class TokensError(Exception):
-    """Tokens cannot be read or kept; the message names the file and never what it holds."""
+    """Tokens cannot be read or stored; the message names the file and never its content."""
 
 
 class Tokens(NamedTuple):
-    """What a platform is asked with."""
+    """The credentials of a request."""
 
     access: str
     refresh: str
 
     def __repr__(self) -> str:
-        """Return nothing of them: they must not come into a log."""
+        """Return none of them: they must not reach a log."""
         return "Tokens(...)"
 
 
 class TokenFile:
     """A file with mode 0600.
 
-    It is no record of Kafka: who may read a topic could read tokens there, and compaction leaves them in its log for hours.
+    It is not in Kafka: any reader of a topic could read the tokens, and compaction retains old ones for hours.
     """
 
     def __init__(self, path: Path) -> None:
@@ -71,4 +71,4 @@ class TokenFile:
             finally:
                 os.close(folder)
         except OSError as error:
-            raise TokensError(f"{self.path}: tokens cannot be kept: {error.strerror}") from error
+            raise TokensError(f"{self.path}: tokens cannot be stored: {error.strerror}") from error

@@ -154,7 +154,7 @@ class TestKinesis:
         for name, settles in ((AGENT_EVENTS, timedelta(0)), (RECORDS, timedelta(hours=1))):
             runner = asker(name, Stream(aws, f"through-{name}").settings, MemoryLedger(SOURCE), now)
             asyncio.run(runner.run(asyncio.Event(), once=True))
-            assert runner.standing.complete_through == now.now - timedelta(seconds=5) - settles
+            assert runner.status.complete_through == now.now - timedelta(seconds=5) - settles
 
     @pytest.mark.parametrize(
         ("change", "reason"), [({"stream": "none"}, "refused"), ({"endpoint_url": "http://127.0.0.1:9"}, "unreachable")]

@@ -144,7 +144,7 @@ def test_notifications_become_events() -> None:
                 "v2.users.u-ana.routingStatus",
                 "v2.detail.events.conversation.c.acd.start",
             ]
-            assert runner.standing.complete_through == NOW - timedelta(seconds=2)
+            assert runner.status.complete_through == NOW - timedelta(seconds=2)
             assert runner.summary.ignored >= 1
         assert not ledger.rejected
 
@@ -198,7 +198,7 @@ def test_a_channel_that_breaks_off() -> None:
             await fake.tell(0)
             await until(lambda: len(told(ledger)) == 1, 5)
             assert runner.summary.failures == 1
-            await until(lambda: runner.standing.trouble is None, 5)
+            await until(lambda: runner.status.trouble is None, 5)
 
     asyncio.run(scenario())
 

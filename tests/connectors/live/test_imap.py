@@ -11,7 +11,7 @@ import pytest
 from streams.connectors.live import pull_of
 from streams.connectors.pull.entries import MemoryLedger
 from streams.connectors.pull.failures import AskError
-from streams.connectors.pull.standing import RunSettings
+from streams.connectors.pull.status import RunSettings
 from tests.support.asked import Clock, asker
 from tests.support.dovecot import PASSWORD, Dovecot, dovecot
 from tests.support.platforms import counted, figures, two_tickets
@@ -194,7 +194,7 @@ def test_how_far_it_is(desk: Desk) -> None:
     runner = asker("imap", desk.settings, desk.ledger, desk.clock, source="mail")
     desk.at(8)
     asyncio.run(runner.run(asyncio.Event(), once=True))
-    assert runner.standing.complete_through == DAY + timedelta(minutes=7)
+    assert runner.status.complete_through == DAY + timedelta(minutes=7)
 
 
 def test_headers_that_are_wrong(desk: Desk) -> None:

@@ -18,7 +18,7 @@ import pytest
 from schemas.other import SourceHeartbeat
 from streams.connectors.publishing import NotPublishedError
 from streams.connectors.pull.entries import MemoryLedger
-from streams.connectors.pull.standing import RunSettings
+from streams.connectors.pull.status import RunSettings
 from tests.connectors.live import going_on
 from tests.connectors.live.test_freshdesk import Freshdesk, said
 from tests.connectors.live.test_next_engine import NOW, NextEngine

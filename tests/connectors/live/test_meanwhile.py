@@ -12,7 +12,7 @@ from aiohttp import web
 from schemas.other import OrderPlaced, SourceHeartbeat
 from streams.connectors.publishing import NotPublishedError
 from streams.connectors.pull.entries import MemoryLedger
-from streams.connectors.pull.standing import RunSettings
+from streams.connectors.pull.status import RunSettings
 from tests.connectors.live.test_freshdesk import Freshdesk
 from tests.connectors.live.test_others import SurveyMonkey, at
 from tests.connectors.live.test_qualtrics import Qualtrics

@@ -196,9 +196,9 @@ def test_tokens_are_kept_before_they_are_used(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("code", "reason", "says"),
     [
-        ("003002", "limited", "too much"),
-        ("002004", "refused", "authorized anew"),
-        ("002002", "refused", "authorized anew"),
+        ("003002", "limited", "overloaded"),
+        ("002004", "refused", "requires a new authorization"),
+        ("002002", "refused", "requires a new authorization"),
         ("012345", "unavailable", "012345"),
     ],
 )
@@ -231,5 +231,5 @@ def test_token_file(tmp_path: Path) -> None:
     with pytest.raises(TokensError, match="no file of tokens") as raised:
         TokenFile(file).read()
     assert "secret" not in str(raised.value)
-    with pytest.raises(TokensError, match="cannot be kept"):
+    with pytest.raises(TokensError, match="cannot be stored"):
         TokenFile(tmp_path / "nowhere" / "shop.tokens").keep(Tokens("a", "r"))

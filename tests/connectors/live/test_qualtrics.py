@@ -99,7 +99,7 @@ def test_an_export_that_fails() -> None:
         server, ledger = Qualtrics(), MemoryLedger("platform")
         server.status = "failed"
         async with serving(server.add_to) as url:
-            with pytest.raises(AskError, match="could not make the export"):
+            with pytest.raises(AskError, match="could not create the export"):
                 await ask_once("qualtrics", {"url": url, "api_token": "q-token", "surveys": ["SV_abc123"]}, ledger, Clock(NOW))
         assert told(ledger) == []
 

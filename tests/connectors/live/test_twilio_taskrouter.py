@@ -17,7 +17,7 @@ from aiohttp import web
 from streams.connectors.platforms import connector
 from streams.connectors.publishing import NotPublishedError
 from streams.connectors.pull.entries import MemoryLedger
-from streams.connectors.pull.standing import RunSettings
+from streams.connectors.pull.status import RunSettings
 from tests.support.asked import Clock, asker, serving
 from tests.support.platforms import FIXTURES, translated
 

@@ -46,7 +46,7 @@ def test_ledger_is_one_transaction_and_one_process(kafka: Cluster) -> None:
         restored.states["t1"] = {"status": "open"}
         restored.states["t2"] = {"status": "open"}
         await first.write(Entry(changes=list(restored.states.changes()), cursor=cursor("desk", 1), events=[heartbeat("desk", NOW, NOW)]))
-        restored.states.keep()
+        restored.states.commit()
         del restored.states["t2"]
         await first.write(Entry(changes=list(restored.states.changes()), cursor=cursor("desk", 2)))
 

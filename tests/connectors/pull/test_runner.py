@@ -16,7 +16,7 @@ from streams.connectors.pull import entries
 from streams.connectors.pull.client import ClientLimits
 from streams.connectors.pull.entries import MemoryLedger
 from streams.connectors.pull.failures import AskError
-from streams.connectors.pull.standing import RunSettings
+from streams.connectors.pull.status import RunSettings
 from tests.support.pulled import SOURCE, Desk, make_runner
 from tests.support.services import until
 
@@ -80,7 +80,7 @@ def test_pages_become_events_once() -> None:
             desk.change("t0", solved_at="2026-03-02T09:40:00Z")
             await until(lambda: told(ledger) == happened(desk), 5)
             assert len(told(ledger)) == 12 + 6 + 2
-            assert runner.standing.trouble is None
+            assert runner.status.trouble is None
         answered = next(event for event in ledger.events if event.event_id == "desk-t1-answered_at")
         # A journal: received when it occurred, so that it makes nothing late.
         assert answered.received_at == answered.occurred_at == datetime(2026, 3, 2, 9, 20, tzinfo=UTC)
@@ -131,11 +131,11 @@ def test_trouble_is_waited_out(trouble: list[object], reason: str | None) -> Non
         desk.instead = list(trouble)  # type: ignore[arg-type]
         # Who answers may take longer than one who hangs is waited for: others run beside.
         async with running(desk, ledger, ClientLimits(timeout_seconds=0.3 if trouble == ["hang"] else 10)) as runner:
-            await until(lambda: told(ledger) == happened(desk), 10, lambda: str(runner.standing))
+            await until(lambda: told(ledger) == happened(desk), 10, lambda: str(runner.status))
             desk.instead = list(trouble)  # type: ignore[arg-type]
             desk.change("t3", answered_at="2026-03-02T11:00:00Z")
-            await until(lambda: told(ledger) == happened(desk), 10, lambda: str(runner.standing))
-            await until(lambda: runner.standing.trouble is None, 5)
+            await until(lambda: told(ledger) == happened(desk), 10, lambda: str(runner.status))
+            await until(lambda: runner.status.trouble is None, 5)
             counted = generate_latest(runner._metrics.registry).decode()
         failures = {
             line.split('reason="')[1].split('"')[0]
@@ -159,7 +159,7 @@ def test_source_is_stale_while_it_cannot_ask() -> None:
         async with running(desk, ledger) as runner:
             await until(lambda: len(beats()) >= 2, 5)
             desk.instead = [(500, {})] * 1000
-            await until(lambda: runner.standing.trouble == "unavailable", 5)
+            await until(lambda: runner.status.trouble == "unavailable", 5)
             silent = len(beats())
             await asyncio.sleep(0.4)
             assert len(beats()) == silent

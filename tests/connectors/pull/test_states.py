@@ -34,11 +34,11 @@ def test_changes_are_provisional() -> None:
     del found["b"]
     assert (found.get("a"), found.get("b"), found.get("c")) == ({"status": "solved"}, None, {"status": "new"})
     assert sorted((change.key, change.value is None) for change in found.changes()) == [("a", False), ("b", True), ("c", False)]
-    found.drop()
+    found.roll_back()
     assert (found.get("a"), found.get("b"), found.get("c")) == ({"status": "open"}, {"status": "open"}, None)
     found["a"] = {"status": "solved"}
-    found.keep()
-    found.drop()
+    found.commit()
+    found.roll_back()
     assert found.get("a") == {"status": "solved"}
     assert list(found.changes()) == []
 
@@ -63,7 +63,7 @@ def test_old_is_forgotten_a_bounded_number_at_a_time() -> None:
             break
         assert all(change.value is None for change in changes)
         sizes.append(len(changes))
-        found.keep()
+        found.commit()
     assert sizes == [1_000, 1_000, 500]
     assert list(found) == ["young"]
 

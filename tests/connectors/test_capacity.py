@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streams.connectors.doors import Pace, Share
+from streams.connectors.capacity import Pace, Share
 
 
 def filled(share: Share, sender: str, senders: list[str], amount: int = 1) -> int:
@@ -43,7 +43,7 @@ def test_what_is_given_back_is_there_again() -> None:
     """Others find the place free, and so does the sender."""
     share = Share(4)
     filled(share, "a", ["a", "b"])
-    share.give_back("a")
+    share.release("a")
 
     assert share.taken == 1
     assert filled(share, "a", ["a", "b"]) == 1

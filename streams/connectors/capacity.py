@@ -1,4 +1,4 @@
-"""How the room of a gateway is shared out among its senders, and how long one may take to send: a slow sender keeps nobody else out."""
+"""Shares of a gateway's capacity among its senders, and how long a body may take: a slow sender blocks no other."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 __all__ = ["NoRoomError", "Pace", "Share", "SlowBodyError", "TooLargeError", "read_body"]
 
-#: Of so much in all, so much is there for each sender that has less, however many others come: an eighth, but at least one part.
-_KEPT_OF: Final = 8
+#: Each sender is guaranteed a reserve of the total divided by this, but at least one part, however many others send.
+_RESERVED_DIVISOR: Final = 8
 
 
 class NoRoomError(Exception):
-    """There is no room for more of what a sender sends: in its own share or in all of it."""
+    """There is no capacity left: in the sender's own share or in all."""
 
     def __init__(self, whose: Literal["own", "all"]) -> None:
         super().__init__(whose)
@@ -27,18 +27,18 @@ class NoRoomError(Exception):
 
 
 class SlowBodyError(Exception):
-    """A body comes too slowly."""
+    """A body arrives too slowly."""
 
 
 class TooLargeError(Exception):
-    """A body is larger than a request may be."""
+    """A body exceeds the limit of a request."""
 
 
 @dataclass(slots=True)
 class Share:
-    """Places or bytes, of which there are ``total``: no sender has more than half, and for each that has few some are left.
+    """A ``total`` of requests or bytes: no sender has more than half, and a reserve is left for each that has few.
 
-    Who is the only sender has all.
+    A single sender may have all.
     """
 
     total: int
@@ -46,22 +46,22 @@ class Share:
     _held: Counter[str] = field(default_factory=Counter)
 
     def lacks(self, sender: str, senders: Collection[str], amount: int = 1) -> Literal["own", "all"] | None:
-        """Say what a sender cannot have ``amount`` more of: its own share or what is there for all; None if it can."""
+        """Return which limit prevents ``amount`` more for a sender: its own share or that of all; None if neither does."""
         count = len(senders) + (sender not in senders)
         if count > 1 and self._held[sender] + amount > max(1, self.total // 2):
             return "own"
-        kept = min(max(1, self.total // _KEPT_OF), self.total // (2 * count))
+        reserved = min(max(1, self.total // _RESERVED_DIVISOR), self.total // (2 * count))
         held = self._held
-        for_others = sum(kept - held[other] for other in senders if other != sender and held[other] < kept) if kept else 0
+        for_others = sum(reserved - held[other] for other in senders if other != sender and held[other] < reserved) if reserved else 0
         return "all" if self.taken + amount + for_others > self.total else None
 
     def take(self, sender: str, amount: int = 1) -> None:
-        """Give a sender so much."""
+        """Add an amount to a sender's share."""
         self._held[sender] += amount
         self.taken += amount
 
-    def give_back(self, sender: str, amount: int = 1) -> None:
-        """Have so much again."""
+    def release(self, sender: str, amount: int = 1) -> None:
+        """Give back an amount of a sender's share."""
         self.taken -= amount
         self._held[sender] -= amount
         if not self._held[sender]:
@@ -70,7 +70,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """How fast a body has to come."""
+    """How fast a body has to arrive."""
 
     #: How long it may take to begin.
     grace_seconds: float = 3.0
@@ -80,15 +80,15 @@ class Pace:
     body_seconds: float = 10.0
 
     def seconds_for(self, received: int) -> float:
-        """Return for how long after its begin more of a body is waited for."""
+        """Return the deadline of the next bytes of a body, in seconds after its begin."""
         return min(self.body_seconds, self.grace_seconds + received / self.bytes_per_second)
 
 
 async def read_body(content: StreamReader, pace: Pace, max_bytes: int, share: Share, sender: str, senders: Collection[str]) -> bytearray:
-    """Return a body; its bytes are the sender's in ``share``, and remain so for the caller to give back.
+    """Return a body; its bytes are counted in ``share`` until the caller releases them.
 
     Raises:
-        SlowBodyError, TooLargeError, NoRoomError: it is not taken; nothing of it is left in ``share``.
+        SlowBodyError, TooLargeError, NoRoomError: it is refused; nothing of it is left in ``share``.
     """
     loop = asyncio.get_running_loop()
     begun = loop.time()
@@ -113,4 +113,4 @@ async def read_body(content: StreamReader, pace: Pace, max_bytes: int, share: Sh
             body += chunk
     finally:
         if taken:
-            share.give_back(sender, taken)
+            share.release(sender, taken)

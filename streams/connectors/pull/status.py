@@ -1,4 +1,4 @@
-"""How a platform is asked, what became of it, and how the source stands."""
+"""How to poll a platform, what became of its records, and the status of the source."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-__all__ = ["RunSettings", "Standing", "Stands", "Summary"]
+__all__ = ["HasStatus", "RunSettings", "SourceStatus", "Summary"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSettings:
-    """How a platform is asked."""
+    """How to poll a platform."""
 
-    #: Between two rounds; None for what the platform's file says.
+    #: Between two polls; None for the default of the platform.
     poll_seconds: float | None = None
     heartbeat_seconds: float = 10.0
-    #: The pauses after failures: the first, and the longest, to which they double. Each is up to a half shorter, by chance.
+    #: Pauses after failures double from the first to the longest. Each is up to a half shorter, by chance.
     first_pause_seconds: float = 1.0
     longest_pause_seconds: float = 300.0
     #: Where a first start begins; None for a day before it.
@@ -26,9 +26,9 @@ class RunSettings:
 
 @dataclass(slots=True)
 class Summary:
-    """What became of the answers."""
+    """What became of the records."""
 
-    #: Answers, or connections over which all that is open was told.
+    #: Answers, or connections that reported all that is open.
     pages: int = 0
     records: int = 0
     events: int = 0
@@ -38,16 +38,16 @@ class Summary:
 
 
 @dataclass(slots=True)
-class Standing:
-    """How the source stands."""
+class SourceStatus:
+    """The status of a source."""
 
-    #: Why the platform, or Kafka, cannot be reached, as it is counted; None while all is well.
+    #: Why the platform, or Kafka, cannot be reached, as metrics count it; None while both can.
     trouble: str | None = "starting"
     detail: str = ""
     complete_through: datetime | None = None
 
 
-class Stands(Protocol):
-    """What runs a source and says how that stands."""
+class HasStatus(Protocol):
+    """Runs a source, and has its status."""
 
-    standing: Standing
+    status: SourceStatus
