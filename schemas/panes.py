@@ -113,6 +113,7 @@ class ProgressRecord(_Model):
     )
     beyond_limits: BeyondLimits
     journals: dict[str, int] = Field(default_factory=dict, description="journal → how far it is complete, ms")
+    catching_up: bool = Field(default=False, description="a worker still reads records of before it took the partition: alert rules wait")
     expires: bool = Field(
         default=False, description="records of now of this source partition without `expires` are of an older version, and no longer valid"
     )

@@ -240,6 +240,7 @@ class Owner:
 
     def collect(self) -> Share | None:
         """Return this partition's changes, None for none. They must be durable before the next call."""
+        self._update_catching_up()
         if not self._has_changes:
             return None
         flush = self.stage.collect()
@@ -247,6 +248,13 @@ class Owner:
         if not flush and self.next_offset == self.committed_offset:
             return None
         return Share(self.source, self.next_offset, self._changelog, flush.rows, flush.outputs)
+
+    def _update_catching_up(self) -> None:
+        known = self._health.partitions.get(self.source)
+        catching_up = known is not None and not known.caught_up and self.next_offset < known.target_offset
+        if getattr(self.stage, "is_catching_up", catching_up) != catching_up:
+            self.stage.is_catching_up = catching_up  # type: ignore[attr-defined]
+            self._has_changes = True
 
     def mark_durable(self, share: Share) -> None:
         """Record that a share is durable."""

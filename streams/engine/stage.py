@@ -67,6 +67,9 @@ class Stage(Protocol):
     A stage may have a method ``refuse(record, detail)``. It turns a batch that cannot be read into a dead letter. ``record`` has the
     batch's last offset and time, and no content. Without the method such a batch ends the process.
 
+    A stage may have an attribute ``is_catching_up``: the engine sets it before ``collect``, to True while records that were in the source
+    when the partition was taken are still to be read.
+
     A stage may have an attribute ``rows``, a live mapping of its state in any form, which the flow's table shows. Without it the engine
     stores the flushed rows, as bytes, a second time.
     """

@@ -155,6 +155,7 @@ class TrackStage:
         self._is_idle = False
         self._meta_written: dict[str, Any] = {}
         self._progress_written: tuple[Any, ...] | None = None
+        self._is_catching_up = False
         self._partition = partition
         self._progress_step: int | None = None
         self.counters = counters if counters is not None else StageCounters()
@@ -297,6 +298,15 @@ class TrackStage:
         self._reject(record, None, UNREADABLE_BATCH, detail)
         self._meta_changed, self._is_idle = True, False
 
+    @property
+    def is_catching_up(self) -> bool:
+        """Whether records are still to be read that were there when the partition was taken."""
+        return self._is_catching_up
+
+    @is_catching_up.setter
+    def is_catching_up(self, value: bool) -> None:
+        self._is_catching_up, self._is_idle = value, False
+
     def collect(self) -> Flush:
         """Return rows, panes, progress and dead letters that changed."""
         if self._is_idle:
@@ -389,7 +399,7 @@ class TrackStage:
         stale, quarantined = watermark.stale(), self._quarantine.summary()
         beyond = {source: dict(counts) for source, counts in self._names.beyond.items()}
         journals = watermark.journals()
-        figures = (watermark.ms, watermark.received_through, stale, quarantined, beyond, journals)
+        figures = (watermark.ms, watermark.received_through, stale, quarantined, beyond, journals, self._is_catching_up)
         if figures == self._progress_written or (watermark.received_through is None and not quarantined):
             return
         self._progress_written = figures
@@ -403,6 +413,7 @@ class TrackStage:
                 **({"quarantined_sources": quarantined} if quarantined else {}),
                 **({"beyond_limits": beyond} if beyond else {}),
                 **({"journals": journals} if journals else {}),
+                **({"catching_up": True} if self._is_catching_up else {}),
                 **self._expires,
                 **self._tracker.slices.grid.since(),
             }

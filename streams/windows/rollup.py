@@ -45,6 +45,8 @@ __all__ = ["RollUp"]
 _DAY_RETENTION_MS = 50 * 3_600_000
 #: Windows stay published for longer than they are computed.
 _EXTRA_RETENTION_MS = 24 * 3_600_000
+#: Alert rules wait for a partition that is catching up, but not longer than this many flushes without progress there: a minute or more.
+_MAX_FLUSHES_WITHOUT_PROGRESS = 300
 
 
 class RollUp:
@@ -77,6 +79,8 @@ class RollUp:
         self._origins: dict[tuple[str, int], int] = {}
         self._progress: dict[tuple[str, int], dict[str, Any]] = {}
         self._progress_changed = False
+        #: By source partition that is catching up: its progress at the last flush, and for how many flushes it has not moved.
+        self._catching_up: dict[tuple[str, int], tuple[tuple[int | None, int | None], int]] = {}
         #: an operator has reset the progress of a source partition
         self._progress_reset = False
         self.dated = Dated(configuration)
@@ -287,6 +291,7 @@ class RollUp:
             self._state(*watched)
         yield from self._expire_scopes(self.as_of)
         evaluation = Evaluation(self.as_of, bool(not self.alerts.is_idle and self._sources()[1]), before)
+        catching_up = self._is_catching_up()
         changing = before is not None and self._definitions_change(pane_of(before) + PANE_MS, hi, before, self.as_of)
         for state in self._scopes_to_check((hi, self._people_hi), all_of_them=changing or before is None):
             if state.is_individual:
@@ -321,7 +326,10 @@ class RollUp:
                 state.trailing_changed = False
                 trailing.changed.clear()
             if state.watches and (changed or (state.needs_evaluation and self._progress_changed)):
-                self._evaluate_rules(state, evaluation)
+                if catching_up:
+                    state.needs_evaluation = True
+                else:
+                    self._evaluate_rules(state, evaluation)
             if state.future_cells and cell_of(self.as_of, MIN_CELL_MS) != cell_of(before or 0, MIN_CELL_MS):
                 due = [cell for cell, begin_ms in state.future_cells.items() if begin_ms <= self.as_of]
                 for cell in due:
@@ -397,6 +405,24 @@ class RollUp:
         """Return whether another version of a definition may apply to a trailing window, or now, than at the last flush."""
         crossed = self._definitions.crossed
         return crossed(before, as_of) or any(crossed(hi_before - length, hi - length) for length in self._lengths)
+
+    def _is_catching_up(self) -> bool:
+        """Return whether a source partition is behind the others because a worker still reads what had piled up.
+
+        Until then contacts of that partition seem to wait although they were answered long ago. A partition without progress is not
+        waited for: its worker may be gone.
+        """
+        found = False
+        for origin, progress in self._progress.items():
+            if progress.get("catching_up"):
+                at, flushes = self._catching_up.get(origin, (None, 0))
+                position = (progress["progress_ms"], progress["received_through_ms"])
+                flushes = flushes + 1 if position == at else 0
+                self._catching_up[origin] = position, flushes
+                found = found or flushes < _MAX_FLUSHES_WITHOUT_PROGRESS
+            else:
+                self._catching_up.pop(origin, None)
+        return found
 
     def _evaluate_rules(self, state: ScopeState, evaluation: Evaluation) -> None:
         """Evaluate the alert rules of a scope on the published figures of windows, and on the figures of now at as-of."""

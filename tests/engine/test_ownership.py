@@ -19,7 +19,7 @@ from streams.engine import owner, ownership
 from streams.engine.app import build_app
 from streams.engine.exits import CRASH_VARIABLE, CrashPoint, ExitCode
 from streams.engine.flush import Share, TransactionWriter
-from streams.engine.health import Health
+from streams.engine.health import Health, PartitionHealth
 from streams.engine.owner import Owner
 from streams.engine.ownership import Ownership
 from streams.engine.records import Unreadable
@@ -81,6 +81,46 @@ def test_gaps_between_offsets_are_no_loss() -> None:
 
     assert one.process(Chunk("source", 0, EPOCH, 10, records([14, 17]))) == 2
     assert one.next_offset == 18
+
+
+class FollowingStage(CountingStage):
+    """Records what ``is_catching_up`` was at each flush."""
+
+    def __init__(self) -> None:
+        super().__init__(0, "panes", 1)
+        self.is_catching_up = False
+        self.seen: list[bool] = []
+
+    def collect(self) -> Flush:
+        """Return what changed."""
+        self.seen.append(self.is_catching_up)
+        return super().collect()
+
+
+@pytest.mark.parametrize("only_markers_are_left", [False, True])
+def test_a_stage_knows_whether_it_catches_up(only_markers_are_left: bool) -> None:
+    """From the first flush until what was there at the start is read, and one flush that says so though nothing else changed.
+
+    Where only transaction markers are left, the watch finds that out: they are never read.
+    """
+    one = owner_at(10)
+    one.stage = stage = FollowingStage()
+    health = one._health.partitions[PLACE] = PartitionHealth(10, 0, 0.0, target_offset=16)
+
+    one.collect()
+    one.process(Chunk("source", 0, EPOCH, 10, records(range(10, 15))))
+    one.collect()
+    one.collect()
+    assert stage.seen == [True, True]
+    if only_markers_are_left:
+        health.caught_up = True
+    else:
+        one.process(Chunk("source", 0, EPOCH, 15, records([15])))
+    one.collect()
+    assert stage.seen == [True, True, False]
+    one.process(Chunk("source", 0, EPOCH, one.next_offset, records([16])))
+    one.collect()
+    assert stage.seen == [True, True, False, False]
 
 
 def unreadable(offset: int, next_offset: int) -> Any:

@@ -27,6 +27,11 @@ class Stream:
         self._tracks = [ContactStage(partition, WATCHED, TOPICS) for partition in range(2)]
         self._roll_up = RollUpStage(0, WATCHED, ROLL_UP)
 
+    def catch_up(self, *partitions: int) -> None:
+        """Have these partitions, and no others, read records that were there before their worker."""
+        for partition, track in enumerate(self._tracks):
+            track.is_catching_up = partition in partitions
+
     def tell(self, *values: bytes, other: tuple[bytes, ...] = ()) -> list[tuple[str, str, str | None, float | None]]:
         """Tell one partition, and the other, flush, and return state, since, cleared_at and value of what fired or cleared in queue A."""
         for track, told in zip(self._tracks, (values, other), strict=True):
@@ -84,3 +89,40 @@ def test_the_word_of_a_gateway_makes_no_source_heard_where_it_has_sent_nothing()
     assert stream.tell(beat(65), other=(beat(65),)) == [("firing", at(64), None, 65)]
     assert stream.tell(event("contact.answered", 66, agent="ann"), other=(beat(66),)) == []
     assert stream.tell(beat(67), other=(beat(67, source="desk"),)) == [("cleared", at(64), at(67), None)]
+
+
+def test_no_rule_is_evaluated_while_a_partition_catches_up() -> None:
+    """B was answered after 5 s, which is not read yet, and A is read 10 minutes further: no contact has waited longer than 5 s."""
+    stream = Stream()
+    stream.catch_up(0, 1)
+    entry = event("contact.queued", 0, queue="A", event_id="b1", conversation_id="b")
+
+    assert stream.tell(beat(0), other=(entry, beat(1))) == []
+    assert stream.tell(beat(600)) == []  # as-of 600: the contact of the other partition seems to wait for 600 s
+    answer = event("contact.answered", 5, queue="A", agent="ann", event_id="b2", conversation_id="b")
+    assert stream.tell(other=(answer, beat(600))) == []
+    stream.catch_up()
+    assert stream.tell() == []
+
+
+def test_a_rule_is_evaluated_once_partitions_have_caught_up() -> None:
+    """The contact waits indeed: the alert fires when the last partition has caught up, though no figure changes by that."""
+    stream = Stream()
+    stream.catch_up(1)
+    entry = event("contact.queued", 0, queue="A", event_id="b1", conversation_id="b")
+
+    assert stream.tell(beat(600), other=(entry, beat(600))) == []
+    stream.catch_up()
+    assert stream.tell() == [("firing", at(600), None, 600)]
+
+
+def test_a_partition_without_progress_holds_no_alert_back_for_long() -> None:
+    """Its worker is gone and no other reads it: after 300 flushes of others the rules are evaluated without it."""
+    stream = Stream()
+    stream.catch_up(0)
+    entry = event("contact.queued", 0, queue="A", event_id="b1", conversation_id="b")
+
+    assert stream.tell(beat(1), other=(entry,)) == []
+    found = [stream.tell(other=(beat(100 + second),)) for second in range(302)]
+    assert [number for number, each in enumerate(found) if each] == [299]
+    assert found[299] == [("firing", at(398), None, 399)]
