@@ -31,7 +31,7 @@ from streams.serving.endpoints import ENDPOINTS
 from streams.serving.events import Feed
 from streams.serving.login.handlers import end_session, enter, kiosk, leave, login, redeem, session, sessions
 from streams.serving.login.login import LOGIN
-from streams.serving.login.provider.handlers import begin, come_back, end_sessions
+from streams.serving.login.provider.handlers import begin, end_sessions, handle_callback
 from streams.serving.login.provider.logins import PROVIDER_LOGINS
 from streams.serving.outlook import CACHE_SECONDS as OUTLOOK_CACHE_SECONDS
 from streams.serving.outlook import outlook_of, shows_outlook
@@ -90,7 +90,7 @@ HANDLERS: Mapping[str, Callable[[web.Request], Awaitable[web.StreamResponse]]] =
     "kiosk": kiosk,
     "redeem": redeem,
     "provider_begin": begin,
-    "provider_callback": come_back,
+    "provider_callback": handle_callback,
     "provider_logout": end_sessions,
     "alive": alive,
     "ready": ready,

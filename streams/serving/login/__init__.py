@@ -1,1 +1,1 @@
-"""How people and devices log in to the page: sessions, passwords, links of devices, and what slows guessing down."""
+"""Logins of users and devices: sessions, passwords, links of devices, and throttling of guesses."""

@@ -1,4 +1,4 @@
-"""Screens that have opened their link: which device each ticket belongs to, as all servers read it from one topic; no clock, no network."""
+"""The table of devices that have redeemed their ticket, which all servers read from one topic; no clock, no network."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ _RECORD: TypeAdapter[DeviceRecord] = TypeAdapter(DeviceRecord)
 
 
 def devices_topic(topic_prefix: str) -> str:
-    """Return the name of the compacted topic that says which tickets were redeemed."""
+    """Return the name of the compacted topic of redeemed tickets."""
     return topic("access-devices.v1").full_name(topic_prefix)
 
 
 def key_of(record: RedeemedTicket | EndedDevice) -> str:
     """Return the key of a record.
 
-    The device is part of it: compaction keeps the last record of a key, and of a ticket the first has to stay.
+    It contains the device: compaction keeps the last record of a key, but the first record of a ticket must stay.
     """
     return f"ended|{record.ticket}" if isinstance(record, EndedDevice) else f"redeemed|{record.ticket}|{record.device}"
 
 
 @dataclass(slots=True, frozen=True)
 class Device:
-    """What one record says."""
+    """The entry of one record."""
 
     key: str
     record: RedeemedTicket | EndedDevice
     version: int
     at_ms: int
-    #: A key is written once: a second record of it changes nothing.
+    #: A key is written once: its second record changes nothing.
     revision: int = 1
 
 
@@ -55,13 +55,13 @@ class Devices(Latest[Device]):
 
     def __init__(self) -> None:
         super().__init__()
-        #: Ticket → its device: of several the one that came first, which the order of entries keeps.
+        #: Ticket → its device: of several the first, by the order of entries.
         self._by_ticket: dict[str, Device] = {}
         #: Hash of a device's secret → its ticket.
         self._tickets: dict[str, str] = {}
         self._ended: set[str] = set()
 
-    def read(self, key: str, value: bytes, version: int, partition: int | None) -> Device:  # noqa: ARG002 - told to all tables
+    def read(self, key: str, value: bytes, version: int, partition: int | None) -> Device:  # noqa: ARG002 - as of all tables
         """Return the entry of a record; raise ValueError if it is none."""
         try:
             record = _RECORD.validate_python(orjson.loads(value))
@@ -72,34 +72,34 @@ class Devices(Latest[Device]):
         return Device(key, record, version, to_ms(record.at))
 
     def ticket_of(self, secret: str) -> str | None:
-        """Return the ticket that a device's secret was given for, None where there is none or where it has ended."""
+        """Return the ticket of a device's secret, None where there is none or where it has ended."""
         ticket = self._tickets.get(hash_of(secret)) if is_secret(secret) else None
         return None if ticket in self._ended else ticket
 
     def is_used(self, ticket: str) -> bool:
-        """Say whether a ticket was redeemed or ended."""
+        """Return whether a ticket was redeemed or ended."""
         return ticket in self._by_ticket or ticket in self._ended
 
     def has(self, ticket: str, device: str) -> bool | None:
-        """Say whether a device is the one of a ticket; None while the topic says nothing of it."""
-        found = self._by_ticket.get(ticket)
-        if found is None or f"redeemed|{ticket}|{device}" not in self._entries:
+        """Return whether a device is the one of a ticket; None while the topic has no such record."""
+        entry = self._by_ticket.get(ticket)
+        if entry is None or f"redeemed|{ticket}|{device}" not in self._entries:
             return None
-        return isinstance(found.record, RedeemedTicket) and found.record.device == device and ticket not in self._ended
+        return isinstance(entry.record, RedeemedTicket) and entry.record.device == device and ticket not in self._ended
 
     def in_use(self, tickets: Iterable[str]) -> dict[str, Device]:
-        """Return the devices of those tickets that are let in, by ticket."""
+        """Return the active devices of these tickets, by ticket."""
         return {ticket: self._by_ticket[ticket] for ticket in tickets if ticket in self._by_ticket and ticket not in self._ended}
 
     def _replaced(self, entry: Device | None = None, before: Device | None = None) -> None:
         if entry is not None and before is None:
-            self._take(entry)
+            self._index(entry)
             return
         self._by_ticket, self._tickets, self._ended = {}, {}, set()
         for each in self._entries.values():
-            self._take(each)
+            self._index(each)
 
-    def _take(self, entry: Device) -> None:
+    def _index(self, entry: Device) -> None:
         record = entry.record
         if isinstance(record, EndedDevice):
             self._ended.add(record.ticket)
@@ -113,7 +113,7 @@ def kiosk_of(access: AccessFile, ticket: str) -> str | None:
 
 
 def identity_of(access: AccessFile, devices: Devices, secret: str) -> Identity | None:
-    """Return whose device a secret is, by the access file and the topic as they are now."""
+    """Return the screen of a device's secret, by the current access file and topic."""
     ticket = devices.ticket_of(secret)
     name = None if ticket is None else kiosk_of(access, ticket)
     return None if name is None else Identity("kiosk", name)

@@ -1,4 +1,4 @@
-"""The HTTP side of logging in: the page, its form, the links of screens, the logout, and the list of who is logged in."""
+"""HTTP handlers of the login: the page, its form, the links of screens, the logout, and the list of sessions."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ if TYPE_CHECKING:
 
 __all__ = ["end_session", "enter", "form_of", "kiosk", "leave", "login", "redeem", "session", "sessions", "shown"]
 
-#: Browsers keep no cookie for longer; the access file ends a device earlier.
+#: The longest lifetime of a cookie in browsers; the access file ends a device earlier.
 _DEVICE_SECONDS: Final = 400 * 24 * 60 * 60
-#: A screen has no hands to choose with.
+#: The default view of a screen, which has no user to choose one.
 _WALL: Final = "/?view=wall"
 _OFF: Final = "logging in is off here: start serve with --access"
 _RETRY_SECONDS: Final = 5
 
 
 async def login(request: web.Request) -> web.Response:
-    """Show the page to log in at."""
+    """Show the login page."""
     after, chosen = own_path(request.query.get("next", HOME)), request.query.get("lang", "")
     return await shown(request, in_language(after, chosen) if chosen in LANGUAGES else after, _language(request))
 
 
 async def enter(request: web.Request) -> web.Response:
-    """Judge what the form brings, and lead to where one was going."""
+    """Check the submitted form, and redirect to the requested page."""
     desk = _desk(request)
     form = await form_of(request)
     language = language_of(form.get("lang"), request.headers.get("Accept-Language", ""))
@@ -63,13 +63,13 @@ async def enter(request: web.Request) -> web.Response:
         return await shown(request, after, language, entered.reason, status=status, wait_seconds=entered.wait_seconds, name=form["name"])
     audit.record("login", principal=desk.principal(entered.identity), request=request)
     response = web.Response(status=303, headers={"Location": after, "Cache-Control": "no-store"})
-    desk.session_cookie.give(response, entered.secret)
-    desk.known_cookie.give(response, entered.known, seconds=LASTING_SECONDS)
+    desk.session_cookie.set(response, entered.secret)
+    desk.known_cookie.set(response, entered.known, seconds=LASTING_SECONDS)
     return response
 
 
 async def leave(request: web.Request) -> web.Response:
-    """End what the request brings: a session; where there is none, the device of a screen."""
+    """End the session of a request; where there is none, the device of a screen."""
     desk = _desk(request)
     door = request.app[DOOR]
     principal = await door.identify(request)
@@ -84,18 +84,18 @@ async def leave(request: web.Request) -> web.Response:
     if principal is not None:
         door.audit.record("logout", principal=principal, request=request)
     if "text/html" in request.headers.get("Accept", ""):
-        # By the form of our own page, whose policy lets it lead to this server alone.
+        # From the form of our own page, whose policy permits this server alone.
         response = web.Response(status=303, headers={"Location": "/login"})
     else:
         response = _json({"next": after})
-    desk.session_cookie.take(response)
+    desk.session_cookie.delete(response)
     if ends_device:
-        desk.device_cookie.take(response)
+        desk.device_cookie.delete(response)
     return response
 
 
 async def kiosk(request: web.Request) -> web.Response:
-    """Show the page that a screen's link opens. What lets in stands behind the ``#``, which browsers send nowhere."""
+    """Show the page of a screen's link. The ticket is in the fragment, which browsers do not send."""
     _desk(request)
     language = _language(request)
     after = request.query.get("next")
@@ -104,14 +104,13 @@ async def kiosk(request: web.Request) -> web.Response:
 
 
 async def redeem(request: web.Request) -> web.Response:
-    """Take the ticket of a link, once, and make the browser its device."""
+    """Redeem the ticket of a link, once, and make the browser its device."""
     desk = _desk(request)
-    # Other sites' pages cannot send this type without asking first.
+    # Pages of other sites cannot send this type without a preflight.
     if request.content_type != "application/json":
         return problem(415, "send application/json")
     try:
-        given = orjson.loads(await read_body(request))
-        ticket = given["ticket"]
+        ticket = orjson.loads(await read_body(request))["ticket"]
     except (ValueError, TypeError, KeyError):
         return problem(400, "send an object with the member ticket")
     audit = request.app[DOOR].audit
@@ -119,17 +118,17 @@ async def redeem(request: web.Request) -> web.Response:
         identity, secret = await desk.redeem(ticket if isinstance(ticket, str) else "")
     except TicketError:
         audit.record("login_refused", "refused", request=request, reason="ticket")
-        return problem(403, "this link opens nothing: it has been used, has expired, or is not whole")
+        return problem(403, "this link is not valid: it has been used, has expired, or is incomplete")
     except NotWrittenError:
         return _not_ready()
     audit.record("kiosk_redeemed", principal=desk.principal(identity), request=request)
     response = _json({"name": identity.name})
-    desk.device_cookie.give(response, secret, seconds=_DEVICE_SECONDS)
+    desk.device_cookie.set(response, secret, seconds=_DEVICE_SECONDS)
     return response
 
 
 async def session(request: web.Request) -> web.Response:
-    """Say who is logged in."""
+    """Answer with the logged-in account."""
     door = request.app.get(DOOR)
     principal = ANYONE if door is None else await door.identify(request)
     if principal is None:
@@ -145,17 +144,17 @@ async def session(request: web.Request) -> web.Response:
 
 
 def _contacts_of(door: Door | None, principal: Principal) -> dict[str, list[str]]:
-    """Return of which scopes one may see single contacts, where that is not all of them."""
+    """Return the scopes whose single contacts an account may see, where it is limited to some."""
     scopes = door.view(principal, "contacts").scopes if door is not None and principal.may("contacts") else None
     return {} if scopes is None else {"contacts_of": sorted(each for each in scopes if not each.startswith(("agent:", "team:")))}
 
 
 async def sessions(request: web.Request) -> web.Response:
-    """List who is logged in at this server, and the screens that have opened their links."""
+    """List the sessions of this server, and the screens that have redeemed their links."""
     desk = _desk(request)
     desk.sessions.sweep(desk.clock())
     limits = desk.limits
-    found: list[dict[str, Any]] = [
+    listed: list[dict[str, Any]] = [
         {
             "id": each.id,
             "kind": each.identity.kind,
@@ -172,7 +171,7 @@ async def sessions(request: web.Request) -> web.Response:
     for name, entry in kiosks.items():
         if entry.ticket in devices and _is_managed(request, Identity("kiosk", name)):
             began = format_ms(devices[entry.ticket].at_ms)
-            found.append(
+            listed.append(
                 {
                     "id": _device_id(entry.ticket),
                     "kind": "kiosk",
@@ -182,7 +181,7 @@ async def sessions(request: web.Request) -> web.Response:
                     "ends_at": entry.expires,
                 }
             )
-    return _json({"sessions": found})
+    return _json({"sessions": listed})
 
 
 async def end_session(request: web.Request) -> web.Response:
@@ -190,10 +189,10 @@ async def end_session(request: web.Request) -> web.Response:
     desk = _desk(request)
     asked = request.match_info["session"]
     audit, principal = request.app[DOOR].audit, principal_of(request)
-    found = next((each.identity for each in desk.sessions if each.id == asked), None)
+    user = next((each.identity for each in desk.sessions if each.id == asked), None)
     kiosks = desk.access.running.kiosks
     kiosk = next((name for name, each in kiosks.items() if _device_id(each.ticket) == asked and desk.devices.in_use([each.ticket])), None)
-    identity = found if kiosk is None else Identity("kiosk", kiosk)
+    identity = user if kiosk is None else Identity("kiosk", kiosk)
     if identity is None or not _is_managed(request, identity):
         return problem(404, "there is no such session")
     if kiosk is None:
@@ -209,7 +208,7 @@ async def end_session(request: web.Request) -> web.Response:
 
 
 def _is_managed(request: web.Request, identity: Identity) -> bool:
-    """Say whether who asks manages all that another one may see: who manages one site ends no session of others."""
+    """Return whether the requesting account manages all scopes that another one may see."""
     door, managed = request.app[DOOR], view_of(request, "manage")
     if managed.scopes is None:
         return True
@@ -226,19 +225,19 @@ def _desk(request: web.Request) -> Login:
 
 
 def _device_id(ticket: str) -> str:
-    """Return what a device is called in the list: enough of what the access file holds to find it there."""
+    """Return the id of a device in the list: enough of its entry in the access file to find it there."""
     return ticket.removeprefix("sha256:")[:16]
 
 
 def _language(request: web.Request) -> Language:
-    """Return the language that the address asks for, else that of the page one was going to, else the browser's."""
+    """Return the language of the address, else of the requested page, else of the browser."""
     going_to = parse_qs(urlsplit(own_path(request.query.get("next", HOME))).query)
     asked = request.query.get("lang") or going_to.get("lang", [None])[0]
     return language_of(asked, request.headers.get("Accept-Language", ""))
 
 
 async def form_of(request: web.Request) -> dict[str, str]:
-    """Return the fields of the form that are there once."""
+    """Return the fields of the form that occur once."""
     if request.content_type != "application/x-www-form-urlencoded":
         return {}
     try:
@@ -258,7 +257,7 @@ async def shown(
     wait_seconds: float = 0.0,
     name: str = "",
 ) -> web.Response:
-    """Return the page to log in at, with what went wrong before by its name among the texts."""
+    """Return the login page; ``trouble`` is the key of the text about what went wrong."""
     desk = _desk(request)
     principal = None if trouble else await request.app[DOOR].identify(request)
     if principal is not None and not principal.may("figures"):
@@ -272,7 +271,7 @@ async def shown(
         passwords=bool(desk.access.running.users),
         provider=desk.provider_path if desk.access.running.provider is not None else None,
         logged_in=None if principal is None else principal.name,
-        goes_on=trouble is None,
+        can_continue=trouble is None,
     )
     response = _page(page, status)
     if wait_seconds:
@@ -289,7 +288,7 @@ def _json(document: object) -> web.Response:
 
 
 def _not_ready() -> web.Response:
-    return problem(503, "Kafka does not answer, or the devices are still being read", retry_after_seconds=_RETRY_SECONDS)
+    return problem(503, "Kafka does not answer, or devices are still being read", retry_after_seconds=_RETRY_SECONDS)
 
 
 def _time(seconds: float) -> str:

@@ -1,6 +1,6 @@
-"""Browsers in which somebody has logged in before: a cookie that says so, signed by what the access file keeps of the password.
+"""Recognize browsers in which a user has logged in before, by a cookie signed with the password's entry in the access file.
 
-It lets no one in. It only spares its owner the delays that others' guessing brings, and ends with the password.
+The cookie grants no access. It spares its owner the delays caused by guesses of others, and ends with the password.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ _LONGEST: Final = 200
 
 
 def make_known(entry: str, name: str, now: float) -> str:
-    """Return the value of the cookie of another browser of ``name``, whose password is kept as ``entry``."""
-    said = f"{secrets.token_hex(8)}.{int(now)}"
-    return f"{said}.{_signature(entry, name, said)}"
+    """Return a cookie value for a new browser of ``name``, whose password is stored as ``entry``."""
+    payload = f"{secrets.token_hex(8)}.{int(now)}"
+    return f"{payload}.{_signature(entry, name, payload)}"
 
 
 def known_browser(cookie: str, entry: str, name: str, now: float) -> str | None:
-    """Return what tells the browser of a cookie from others of ``name``; None if it is none, another's, or too old."""
-    said, _, signature = cookie.rpartition(".")
-    browser, _, since = said.partition(".")
+    """Return the id of a cookie's browser among those of ``name``; None if it is invalid, of another name, or too old."""
+    payload, _, signature = cookie.rpartition(".")
+    browser, _, since = payload.partition(".")
     if len(cookie) > _LONGEST or not cookie.isascii() or not since.isdecimal():
         return None
-    if not hmac.compare_digest(signature, _signature(entry, name, said)) or now - int(since) >= LASTING_SECONDS:
+    if not hmac.compare_digest(signature, _signature(entry, name, payload)) or now - int(since) >= LASTING_SECONDS:
         return None
     return browser
 
 
-def _signature(entry: str, name: str, said: str) -> str:
-    return hmac.digest(entry.encode(), f"known browser\n{name}\n{said}".encode(), "sha256").hex()
+def _signature(entry: str, name: str, payload: str) -> str:
+    return hmac.digest(entry.encode(), f"known browser\n{name}\n{payload}".encode(), "sha256").hex()

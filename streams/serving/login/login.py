@@ -1,4 +1,4 @@
-"""Logging in and out: judges passwords and tickets, begins and ends sessions and devices."""
+"""Login and logout: check passwords and tickets, begin and end sessions and devices."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ __all__ = ["LOGIN", "DeviceIdentifier", "Entered", "Login", "Refused", "TicketEr
 
 _log = logging.getLogger(__name__)
 
-#: Longer names are nobody's.
+#: No account has a longer name.
 _LONGEST_NAME: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Entered:
-    """A login that succeeded: what the browser is to keep."""
+    """A successful login, with the values of the browser's cookies."""
 
     identity: Identity
     secret: str
@@ -48,29 +48,29 @@ class Entered:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """One that did not, and after how many seconds another attempt may be made."""
+    """A refused login, and after how many seconds another attempt is permitted."""
 
     reason: Literal["wrong", "throttled", "busy"]
     wait_seconds: float = 0.0
-    #: The name that was typed, if an account has it: else it may be a password.
+    #: The entered name, if an account has it: else it may be a password.
     account: str | None = None
 
 
 class TicketError(Exception):
-    """A ticket is none, has expired or was used: which of these is not told."""
+    """A ticket is invalid, has expired or was used: which of these is not reported."""
 
 
 class Login:
-    """What the handlers of a server share.
+    """The logins of one server, shared by its handlers.
 
     Args:
-        access: the access file that is in force.
+        access: the access file in force.
         secure: whether browsers reach the server by TLS alone.
-        devices: the table of opened links, followed by somebody else.
-        log: where such records go; None where there is no Kafka, and no link is opened.
-        whose: whose a request is, as addresses go.
+        devices: the table of redeemed links, which the caller keeps up to date.
+        log: writes redeemed links; None where there is no Kafka, and no link works.
+        whose: returns the owner of a request, by its address.
         clock: seconds since the epoch.
-        monotonic: seconds that no one sets back.
+        monotonic: seconds of a monotonic clock.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class Login:
         #: The path at which a provider's login begins, where there is a provider.
         self.provider_path: str | None = None
         self._log = log
-        #: Tickets whose record is on its way, and the secrets for those where it is not known to have come.
+        #: Tickets whose record is being written, and the secrets of those whose write is unconfirmed.
         self._redeeming: set[str] = set()
         self._in_doubt: dict[str, str] = {}
         self._monotonic = monotonic
@@ -105,28 +105,28 @@ class Login:
 
     @property
     def limits(self) -> SessionLimits:
-        """How long sessions may last, by the access file."""
+        """The limits of sessions, by the access file."""
         session = self.access.running.session
         return SessionLimits(idle_seconds=session.idle_minutes * 60.0, lasting_seconds=session.hours * 3600.0)
 
     @property
     def identifiers(self) -> tuple[SessionIdentifier, DeviceIdentifier]:
-        """The ways in which a browser proves from whom it is."""
+        """The ways to identify a browser."""
         return SessionIdentifier(self.sessions, self.session_cookie, self.clock), DeviceIdentifier(self)
 
     def principal(self, identity: Identity) -> Principal:
-        """Return what the access file makes of an identity now: one without grants where it makes nothing of it."""
+        """Return the principal of an identity by the current access file; without an entry there it has no grants."""
         return self.access.running.principal(identity, self.clock() * 1000) or Principal(identity.name, identity.kind)
 
     async def tend(self) -> NoReturn:
-        """End what is over, until cancelled."""
+        """End expired sessions, until cancelled."""
         try:
             await tend(self.sessions, self.clock, lambda: self.limits)
         finally:
             self._passwords.close()
 
     async def enter(self, request: web.Request, name: str, password: str) -> Entered | Refused:
-        """Judge a name and a password; how long that takes, and what is answered, does not depend on whether there is such a name."""
+        """Check a name and a password; neither time nor answer depends on whether the name exists."""
         name = normalize("NFC", name.strip())[: _LONGEST_NAME + 1]
         users = self.access.running.users
         user = users.get(name)
@@ -139,32 +139,32 @@ class Login:
             return Refused("throttled", wait, account)
         try:
             others = (each.password for each in users.values())
-            right = await self._passwords.verify(entry, password, others, known=browser is not None)
+            is_right = await self._passwords.verify(entry, password, others, known=browser is not None)
         except BusyError:
             self._throttle.undecided(attempt)
             return Refused("busy", 5.0, account)
-        if entry is None or not right:
+        if entry is None or not is_right:
             return Refused("wrong", account=account)
         self._throttle.succeeded(attempt)
         if is_outdated(entry):
-            _log.info("The password of %s is kept by old parameters: `contact-streams access user %s` makes a new entry.", name, name)
+            _log.info("The password of %s is hashed with old parameters: `contact-streams access user %s` prints a new entry.", name, name)
 
-        def stands() -> bool:
+        def is_valid() -> bool:
             now = self.access.running.users.get(name)
             return now is not None and now.password == entry
 
-        if not stands():  # the file has changed meanwhile
+        if not is_valid():  # the file has changed meanwhile
             return Refused("wrong", account=account)
         identity = Identity("user", name)
-        return Entered(identity, self.begin(request, identity, stands=stands), make_known(entry, name, self.clock()))
+        return Entered(identity, self.begin(request, identity, is_valid=is_valid), make_known(entry, name, self.clock()))
 
-    def begin(self, request: web.Request, identity: Identity, *, stands: Callable[[], bool] | None = None) -> str:
-        """Begin a session in place of the one that the browser has, and return its secret."""
+    def begin(self, request: web.Request, identity: Identity, *, is_valid: Callable[[], bool] | None = None) -> str:
+        """Begin a session that replaces the browser's earlier one, and return its secret."""
         self.end_session_of(request)
-        return self.sessions.begin(identity, self.clock(), stands=stands)
+        return self.sessions.begin(identity, self.clock(), is_valid=is_valid)
 
     def end_session_of(self, request: web.Request) -> str | None:
-        """End the session that a request brings; return where that leads, such as the logout of a provider."""
+        """End the session of a request; return the address to visit next, such as the logout of a provider."""
         session = self.sessions.find(self.session_cookie.of(request), self.clock())
         if session is None:
             return None
@@ -172,49 +172,49 @@ class Login:
         return session.logout_url
 
     async def redeem(self, ticket: str) -> tuple[Identity, str]:
-        """Return whose ticket it was, and the secret of its device from now on.
+        """Return the screen of a ticket, and the secret of its device.
 
         Raises:
-            TicketError: it opens nothing.
+            TicketError: it is not valid.
             NotWrittenError: Kafka does not answer, or the topic has not been read yet.
         """
-        kept = hash_of(ticket) if is_secret(ticket) else ""
-        name = self._waiting(kept)
+        key = hash_of(ticket) if is_secret(ticket) else ""
+        name = self._redeemable(key)
         if name is None:
             raise TicketError
-        if kept in self._redeeming:
+        if key in self._redeeming:
             raise NotWrittenError
-        # Of a try whose record was in doubt the secret was not handed out: the next one may, if it turns out to be the device.
-        secret = self._in_doubt.get(kept) or new_secret()
+        # After an unconfirmed write the secret was not handed out: the next try may use it, if its record is in the topic.
+        secret = self._in_doubt.get(key) or new_secret()
         device = hash_of(secret)
-        # What has been read so far may say that it is used; what is still to be read says so after the record.
-        if self.devices.is_used(kept) and not self.devices.has(kept, device):
-            self._in_doubt.pop(kept, None)
+        # Check what has been read so far; later records are checked after the write.
+        if self.devices.is_used(key) and not self.devices.has(key, device):
+            self._in_doubt.pop(key, None)
             raise TicketError
-        if not self.devices.is_used(kept):
-            self._redeeming.add(kept)
-            self._in_doubt[kept] = secret
+        if not self.devices.is_used(key):
+            self._redeeming.add(key)
+            self._in_doubt[key] = secret
             try:
-                await self._written(RedeemedTicket(ticket=kept, device=device, at=self._now()))
+                await self._write(RedeemedTicket(ticket=key, device=device, at=self._now()))
             finally:
-                self._redeeming.discard(kept)
-        self._in_doubt.pop(kept, None)
-        if not self.devices.has(kept, device) or self._waiting(kept) != name:
+                self._redeeming.discard(key)
+        self._in_doubt.pop(key, None)
+        if not self.devices.has(key, device) or self._redeemable(key) != name:
             raise TicketError
         return Identity("kiosk", name), secret
 
     async def end_device(self, ticket: str) -> None:
-        """Let the device of a ticket in no more; raise NotWrittenError."""
-        await self._written(EndedDevice(ticket=ticket, at=self._now()))
+        """Revoke the device of a ticket; raise NotWrittenError."""
+        await self._write(EndedDevice(ticket=ticket, at=self._now()))
 
-    def _waiting(self, ticket: str) -> str | None:
-        """Return the name of the screen that the access file has a ticket for at this moment."""
+    def _redeemable(self, ticket: str) -> str | None:
+        """Return the name of the screen that may redeem a ticket now, by the access file."""
         access = self.access.running
         name = kiosk_of(access, ticket)
         ends = () if name is None else (access.kiosks[name].open_until, access.kiosks[name].expires)
         return None if any(end is not None and self.clock() * 1000 >= effective_ms(end) for end in ends) else name
 
-    async def _written(self, record: RedeemedTicket | EndedDevice) -> None:
+    async def _write(self, record: RedeemedTicket | EndedDevice) -> None:
         if self._log is None:
             raise NotWrittenError
         await self._log.write(record)
@@ -223,12 +223,12 @@ class Login:
         return datetime.fromtimestamp(self.clock(), UTC)
 
 
-#: Where handlers find it.
+#: The key of the login in the application.
 LOGIN: Final = web.AppKey("login", Login)
 
 
 class DeviceIdentifier:
-    """Tells by its cookie which screen a request is from."""
+    """Identifies the screen of a request by its cookie."""
 
     def __init__(self, login: Login) -> None:
         self._login = login
@@ -237,12 +237,12 @@ class DeviceIdentifier:
         """Return the screen; None without such a cookie, or where its device has ended.
 
         Raises:
-            web.HTTPServiceUnavailable: the topic of devices has not been read yet, and the page has to ask again.
+            web.HTTPServiceUnavailable: the topic of devices has not been read yet, and the page must retry.
         """
         secret = self._login.device_cookie.of(request)
         if not secret:
             return None
-        # Who opens a page gets that of the login meanwhile, which goes on by itself.
+        # A page request gets the login page meanwhile, which continues by itself.
         if not self._login.devices.known and "text/html" not in request.headers.get("Accept", ""):
             raise web.HTTPServiceUnavailable(reason="devices are still being read", headers={"Retry-After": "2"})
         return identity_of(self._login.access.running, self._login.devices, secret)

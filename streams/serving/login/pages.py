@@ -1,4 +1,4 @@
-"""The pages of the login as HTML; they look like the wallboard's, need nothing from elsewhere, and the form needs no script."""
+"""The login pages as HTML, in the wallboard's style; they load nothing from elsewhere, and the form needs no script."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PAGE_HEADERS", "kiosk_page", "login_page", "wait_text"]
 
-#: As of all pages, but that its form may be sent here. A browser that is told to name no referrer names no origin with a form either.
+#: As of all pages, except that forms may be sent here. With ``no-referrer`` browsers send no origin with a form.
 PAGE_HEADERS: Final = {
     "Content-Security-Policy": content_policy(forms=True),
     "Referrer-Policy": "same-origin",
@@ -35,26 +35,26 @@ def login_page(
     passwords: bool = True,
     provider: str | None = None,
     logged_in: str | None = None,
-    goes_on: bool = True,
+    can_continue: bool = True,
 ) -> str:
-    """Return the page to log in at.
+    """Return the login page.
 
     Args:
         language: of its texts.
-        after: the path of this server that the login leads to.
-        problem: what went wrong before, in words of the page.
-        name: what was typed as the name before.
+        after: the path to redirect to after the login.
+        problem: the text about what went wrong.
+        name: the name entered before.
         passwords: whether there are local users.
         provider: the path at which a provider's login begins.
-        logged_in: who is logged in already.
-        goes_on: whether there is something to go on to.
+        logged_in: the account that is logged in already.
+        can_continue: whether to link to ``after``.
     """
     texts = TEXTS[language]
     parts = [f'<p class="problem" role="alert">{escape(problem)}</p>' if problem else ""]
     if logged_in is not None:
         way_on = f'<a href="{escape(after)}">{texts["go_on"]}</a>'
         parts.append(
-            f"<p>{escape(texts['logged_in'].format(name=logged_in))} {way_on if goes_on else ''}</p>"
+            f"<p>{escape(texts['logged_in'].format(name=logged_in))} {way_on if can_continue else ''}</p>"
             f'<form method="post" action="/logout"><button class="quiet" type="submit">{texts["leave"]}</button></form>'
         )
     if provider is not None:
@@ -71,17 +71,17 @@ def login_page(
 
 
 def kiosk_page(language: Language, *, after: str) -> str:
-    """Return the page that a screen's link opens; its script redeems what stands behind the ``#``."""
+    """Return the page of a screen's link; its script redeems the ticket in the fragment."""
     texts = TEXTS[language]
-    said = "".join(f' data-{key}="{escape(texts[f"kiosk_{key}"])}"' for key in ("failed", "later"))
+    messages = "".join(f' data-{key}="{escape(texts[f"kiosk_{key}"])}"' for key in ("failed", "later"))
     body = f'<p id="standing" role="status">{texts["kiosk_opening"]}</p><noscript><p class="problem">{texts["kiosk_script"]}</p></noscript>'
-    return _page(language, texts["kiosk_title"], body, script="kiosk.js", attributes=f' data-next="{escape(after)}"{said}')
+    return _page(language, texts["kiosk_title"], body, script="kiosk.js", attributes=f' data-next="{escape(after)}"{messages}')
 
 
 def wait_text(language: Language, seconds: float) -> str:
-    """Return how long somebody has to wait, in words."""
-    texts, whole = TEXTS[language], max(1, ceil(seconds))
-    return texts["seconds"].format(n=whole) if whole < 2 * _MINUTE else texts["minutes"].format(n=ceil(whole / _MINUTE))
+    """Return a waiting time as text."""
+    texts, rounded = TEXTS[language], max(1, ceil(seconds))
+    return texts["seconds"].format(n=rounded) if rounded < 2 * _MINUTE else texts["minutes"].format(n=ceil(rounded / _MINUTE))
 
 
 def _form(language: Language, *, after: str, name: str, focus: bool) -> str:

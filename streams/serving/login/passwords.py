@@ -1,4 +1,4 @@
-"""Passwords of local users: which may be chosen, how they are kept, and their verification, a few at a time and beside the loop."""
+"""Passwords of local users: rules, hashes, and verification, a few at a time and outside the loop."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 __all__ = ["NEEDS_ARGON2", "BusyError", "Passwords", "hashed", "is_outdated", "problem_of"]
 
-#: NIST SP 800-63B: a length that counts, no rules about kinds of characters, nothing that is guessed first.
+#: NIST SP 800-63B: a least length, no rules about kinds of characters, no common passwords.
 _SHORTEST, _LONGEST = 12, 1000
 _FEWEST_CHARACTERS: Final = 5
-#: What people type who were told to choose twelve characters; with what is guessed for every product.
+#: Common choices of twelve characters, and those guessed for every product.
 _GUESSED: Final = (
     "password",
     "passwort",
@@ -32,15 +32,15 @@ _GUESSED: Final = (
     "administrator",
     "welcome",
 )
-#: So much of a password beside what is guessed makes it one of its own.
+#: With this many characters beside a common one a password is accepted.
 _OWN: Final = 8
 _RUNS: Final = ("abcdefghijklmnopqrstuvwxyz", "01234567890123456789", "qwertyuiopasdfghjklzxcvbnm", "1qaz2wsx3edc4rfv5tgb6yhn7ujm")
 
 NEEDS_ARGON2: Final = "passwords need argon2-cffi: pip install 'contact-streams[login]'"
 
-#: Each verification takes 64 MiB and a core for a tenth of a second.
+#: Each verification takes 64 MiB and a tenth of a second of a core.
 _AT_A_TIME, _MAX_WAITING = 2, 30
-#: Of those that wait so many are browsers in which the user was before: who guesses elsewhere takes no place of theirs.
+#: Waiting slots reserved for browsers in which the user was before, so that guesses from elsewhere cannot take them.
 _FOR_KNOWN: Final = 10
 
 
@@ -62,21 +62,21 @@ def problem_of(password: str, name: str) -> str | None:
     for run in _RUNS:
         if left and (left in run * 3 or left in run[::-1] * 3):
             return "is one of the first that are guessed"
-    for word in (*_GUESSED, name.casefold()):
-        if len(word) > 2 and word in left and len(left.replace(word, "")) < _OWN:  # noqa: PLR2004 - shorter names are in many words
+    for common in (*_GUESSED, name.casefold()):
+        if len(common) > 2 and common in left and len(left.replace(common, "")) < _OWN:  # noqa: PLR2004 - shorter names are in many words
             return "is one of the first that are guessed"
     return None
 
 
 def _hasher() -> PasswordHasher:
-    # An extra, and few commands need it.
+    # An extra that few commands need.
     from argon2 import PasswordHasher  # noqa: PLC0415
 
     return PasswordHasher()
 
 
 def hashed(password: str) -> str:
-    """Return what the access file holds of a password: argon2id, with the parameters of RFC 9106 for little memory.
+    """Return the hash of a password for the access file: argon2id, with the low-memory parameters of RFC 9106.
 
     Raises:
         ImportError: argon2-cffi is not installed.
@@ -85,12 +85,12 @@ def hashed(password: str) -> str:
 
 
 def is_outdated(entry: str) -> bool:
-    """Say whether a hash of the access file was made by other parameters than today's."""
+    """Return whether a hash of the access file has other parameters than the current ones."""
     return _hasher().check_needs_rehash(entry)
 
 
 class Passwords:
-    """Verifies passwords. Whether there is such a user makes no difference to how long that takes."""
+    """Verifies passwords, in a time that does not depend on whether the user exists."""
 
     def __init__(self, *, at_a_time: int = _AT_A_TIME, max_waiting: int = _MAX_WAITING, for_known: int = _FOR_KNOWN) -> None:
         self._threads = ThreadPoolExecutor(at_a_time, thread_name_prefix="passwords")
@@ -99,9 +99,9 @@ class Passwords:
         self._under_way = 0
 
     async def verify(self, entry: str | None, password: str, others: Iterable[str] = (), *, known: bool = False) -> bool:
-        """Say whether a password is that of a hash; ``entry`` is None for an unknown name, and then takes as long as one of ``others``.
+        """Return whether a password matches a hash; ``entry`` is None for an unknown name, and then takes as long as one of ``others``.
 
-        ``known`` is a browser in which the user was before, for which places are kept.
+        ``known`` is a browser in which the user was before; slots are reserved for these.
 
         Raises:
             BusyError: too many wait already.
@@ -109,10 +109,10 @@ class Passwords:
         if self._under_way >= self._most - (0 if known else self._for_known):
             raise BusyError
         self._under_way += 1
-        wanted = _stand_in(others) if entry is None else entry
+        hash_ = _dummy_hash(others) if entry is None else entry
         try:
-            # A client that goes away leaves its place when the thread is done with it, not before.
-            verifying = asyncio.get_running_loop().run_in_executor(self._threads, _is_right, wanted, password)
+            # A client that disconnects frees its slot only when the thread is done.
+            verifying = asyncio.get_running_loop().run_in_executor(self._threads, _is_right, hash_, password)
         except RuntimeError:  # shut down
             self._under_way -= 1
             raise BusyError from None
@@ -123,7 +123,7 @@ class Passwords:
         self._under_way -= 1
 
     def close(self) -> None:
-        """Take no more."""
+        """Accept no more."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
@@ -136,8 +136,8 @@ def _is_right(entry: str, password: str) -> bool:
         return False
 
 
-def _stand_in(others: Iterable[str]) -> str:
-    """Return a hash that no password has, with the parameters that most users have."""
+def _dummy_hash(others: Iterable[str]) -> str:
+    """Return a hash that matches no password, with the parameters of most users."""
     parameters = Counter(other.rsplit("$", 2)[0] for other in others).most_common(1)
     before = parameters[0][0] if parameters else "$argon2id$v=19$m=65536,t=3,p=4"
     salt, digest = (b64encode(secrets.token_bytes(count)).rstrip(b"=").decode() for count in (16, 32))

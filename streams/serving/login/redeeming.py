@@ -1,4 +1,4 @@
-"""Writes which screens have opened their link, and which devices have ended."""
+"""Write redeemed tickets and ended devices."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ __all__ = ["DeviceLog", "KafkaDeviceLog"]
 
 
 class DeviceLog(Protocol):
-    """Where records of devices go."""
+    """Writes records of devices."""
 
     async def write(self, record: RedeemedTicket | EndedDevice) -> None:
-        """Return when the record is in the topic and in the table, with all that came before it; raise NotWrittenError."""
+        """Return once the record and all before it are in the topic and in the table; raise NotWrittenError."""
 
 
 class KafkaDeviceLog:
-    """The topic."""
+    """Writes them to the topic."""
 
     def __init__(self, devices: Devices, *, bootstrap: str, topic_prefix: str, client_options: Mapping[str, Any] | None = None) -> None:
         self._writer = TopicWriter(
@@ -32,5 +32,5 @@ class KafkaDeviceLog:
         )
 
     async def write(self, record: RedeemedTicket | EndedDevice) -> None:
-        """Return when the record is in the topic and in the table, with all that came before it; raise NotWrittenError."""
+        """Return once the record and all before it are in the topic and in the table; raise NotWrittenError."""
         await self._writer.write({key_of(record): record.model_dump_json().encode()})

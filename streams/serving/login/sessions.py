@@ -1,4 +1,4 @@
-"""Sessions of browsers, in the memory of this process: bounded in number, and none for ever. The caller says what time it is."""
+"""Sessions of browsers, in the memory of this process: bounded in number and duration. The caller passes the time."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ __all__ = ["SESSION", "Check", "Cookie", "Session", "SessionIdentifier", "Sessio
 
 _log = logging.getLogger(__name__)
 
-#: Says what a session's identity is by now, None where it has ended at the provider. What it raises ends the session.
+#: Returns the current identity of a session, None where it has ended at the provider. An exception ends the session.
 Check = Callable[["Session"], Awaitable["Identity | None"]]
 
-#: A session is looked at so often, and its identity checked anew after so long; a check may take so long. Together 45 s.
-_LOOK_SECONDS: Final = 5.0
+#: How often sessions are scanned, after how long an identity is checked again, and how long a check may take: together 45 s.
+_SCAN_SECONDS: Final = 5.0
 _CHECK_AFTER_SECONDS: Final = 30.0
 _CHECK_SECONDS: Final = 10.0
 _CHECKS_AT_A_TIME: Final = 8
@@ -36,14 +36,14 @@ _CHECKS_AT_A_TIME: Final = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionLimits:
-    """How many sessions there may be, and for how long."""
+    """Limits of number and duration of sessions."""
 
     total: int = 10_000
-    #: Of these by one identity; one more ends the one that was used longest ago.
+    #: Per identity; one more ends the least recently used.
     per_identity: int = 20
-    #: A session that is not used for so long ends. An open page uses its own.
+    #: A session that is unused for this long ends. An open page uses its own.
     idle_seconds: float = 30 * 60
-    #: A session ends after so long, however much it is used.
+    #: A session ends after this long, even if it is used.
     lasting_seconds: float = 12 * 60 * 60
 
 
@@ -51,23 +51,23 @@ class SessionLimits:
 class Session:
     """One login of a browser. Times are seconds, of the caller's clock."""
 
-    #: What it is called in lists; it opens nothing.
+    #: Its id in lists; it grants no access.
     id: str
     identity: Identity
     began: float
     used: float
-    #: Says whether what it was begun by still holds, such as a password of the access file; None where that is not to be asked.
-    stands: Callable[[], bool] | None = field(default=None, repr=False)
-    #: What asks the provider whether the session goes on there; None where there is none.
+    #: Returns whether its grounds still hold, such as a password of the access file; None without such a check.
+    is_valid: Callable[[], bool] | None = field(default=None, repr=False)
+    #: Checks the session at the provider; None where there is none.
     check: Check | None = field(default=None, repr=False)
     checked: float = 0.0
-    #: Where a logout leads, such as the provider's own logout; None for the login page.
+    #: The address after a logout, such as the provider's own logout; None for the login page.
     logout_url: str | None = field(default=None, repr=False)
-    #: What was opened in this session, such as an event stream, has to end too.
+    #: Whether it has ended; its event streams end too.
     ended: bool = False
 
 
-#: Under which key a request holds its session.
+#: The key of the session in a request.
 SESSION: Final = web.RequestKey("session", Session)
 
 
@@ -75,9 +75,9 @@ class Sessions:
     """All sessions of this process, by the hash of their secrets."""
 
     def __init__(self, limits: SessionLimits | None = None) -> None:
-        #: May be replaced while sessions are open: those that it does not permit end at the next look.
+        #: May be replaced while sessions are open: those beyond the new limits end at the next scan.
         self.limits = limits or SessionLimits()
-        #: Hash → session, the one used last at the end.
+        #: Hash → session, the most recently used last.
         self._by_hash: dict[str, Session] = {}
         self._hashes: dict[str, str] = {}
         self._of: Counter[tuple[Kind, str]] = Counter()
@@ -93,11 +93,11 @@ class Sessions:
         identity: Identity,
         now: float,
         *,
-        stands: Callable[[], bool] | None = None,
+        is_valid: Callable[[], bool] | None = None,
         check: Check | None = None,
         logout_url: str | None = None,
     ) -> str:
-        """Begin a session and return its secret, which is not kept; where there are too many, the one used longest ago ends."""
+        """Begin a session and return its secret, which is not stored; where there are too many, end the least recently used."""
         owner = (identity.kind, identity.name)
         while self._of[owner] >= self.limits.per_identity:
             self._end_oldest(owner)
@@ -106,7 +106,7 @@ class Sessions:
         secret = new_secret()
         key = hash_of(secret)
         session = Session(
-            secrets.token_hex(8), identity, began=now, used=now, stands=stands, check=check, checked=now, logout_url=logout_url
+            secrets.token_hex(8), identity, began=now, used=now, is_valid=is_valid, check=check, checked=now, logout_url=logout_url
         )
         self._by_hash[key] = session
         self._hashes[session.id] = key
@@ -114,7 +114,7 @@ class Sessions:
         return secret
 
     def find(self, secret: str, now: float) -> Session | None:
-        """Return the session of a secret and take it as used; None where there is none, or where it is over."""
+        """Return the session of a secret and mark it used; None where there is none, or where it is over."""
         if not is_secret(secret):
             return None
         key = hash_of(secret)
@@ -142,14 +142,14 @@ class Sessions:
         return True
 
     def replace(self, session: Session, identity: Identity) -> None:
-        """Go on with what an identity has become, such as one in other groups; end the session if it is another's."""
+        """Replace the identity of a session, such as after a change of groups; end the session if it is another account's."""
         if (identity.kind, identity.name) != (session.identity.kind, session.identity.name):
             self.end(session.id)
         else:
             session.identity = identity
 
     def sweep(self, now: float) -> None:
-        """End what is over."""
+        """End sessions that are over."""
         for session in self:
             if self._is_over(session, now):
                 self.end(session.id)
@@ -157,7 +157,7 @@ class Sessions:
     def _is_over(self, session: Session, now: float) -> bool:
         limits = self.limits
         late = now - session.used >= limits.idle_seconds or now - session.began >= limits.lasting_seconds
-        return late or (session.stands is not None and not session.stands())
+        return late or (session.is_valid is not None and not session.is_valid())
 
     def _end_oldest(self, owner: tuple[Kind, str] | None = None) -> None:
         for session in self._by_hash.values():
@@ -167,9 +167,9 @@ class Sessions:
 
 
 async def tend(sessions: Sessions, clock: Callable[[], float], limits: Callable[[], SessionLimits] | None = None) -> NoReturn:
-    """End sessions that are over, and have each that has a ``check`` checked anew within 45 s of the last time, until cancelled.
+    """End sessions that are over, and run each ``check`` again within 45 s of the last time, until cancelled.
 
-    ``limits`` returns those that hold now.
+    ``limits`` returns the current limits.
     """
     at_a_time = asyncio.Semaphore(_CHECKS_AT_A_TIME)
     checking: dict[Session, asyncio.Task[None]] = {}
@@ -179,8 +179,8 @@ async def tend(sessions: Sessions, clock: Callable[[], float], limits: Callable[
             try:
                 async with asyncio.timeout(_CHECK_SECONDS):
                     identity = await ask(session)
-            except Exception as error:  # noqa: BLE001 - who cannot be checked is not let in
-                # Without its text, which may quote what a provider said.
+            except Exception as error:  # noqa: BLE001 - a failed check ends the session
+                # Without its text, which may quote the provider's answer.
                 _log.warning("A session of a provider could not be checked and ends: %s.", type(error).__name__)
                 identity = None
         session.checked = clock()
@@ -199,7 +199,7 @@ async def tend(sessions: Sessions, clock: Callable[[], float], limits: Callable[
             for session in sessions:
                 if session.check is not None and session not in checking and now - session.checked >= _CHECK_AFTER_SECONDS:
                     checking[session] = asyncio.create_task(check(session, session.check))
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_SCAN_SECONDS)
     finally:
         for task in checking.values():
             task.cancel()
@@ -208,38 +208,38 @@ async def tend(sessions: Sessions, clock: Callable[[], float], limits: Callable[
 
 @dataclass(frozen=True, slots=True)
 class Cookie:
-    """A cookie that scripts cannot read and that comes with no request which another site makes, but for following a link."""
+    """A cookie that scripts cannot read, and that requests from other sites do not carry, except for links."""
 
     name: str
-    #: Whether browsers reach the server by TLS alone. Without it the cookie is for this machine.
+    #: Whether browsers reach the server by TLS alone. If not, the cookie is for this machine.
     secure: bool
 
     @property
     def full_name(self) -> str:
-        """The name as it is sent; under TLS with the prefix that no other host or path can set."""
+        """The name as sent; under TLS with the prefix that no other host or path can set."""
         return f"__Host-{self.name}" if self.secure else self.name
 
     def of(self, request: web.Request) -> str:
-        """Return what a request brings; nothing where it brings none, or several, of which other pages may have set one.
+        """Return the value in a request; empty where there is none, or several, of which another page may have set one.
 
-        Browsers alone say where a cookie ends: at a semicolon. aiohttp ends it at a space too and trims other blanks, so that a cookie of
-        another name, which pages of a sibling host may set, would hold one of this name.
+        Browsers end a cookie at a semicolon. aiohttp ends it at a space too and trims other blanks, so that a cookie of another name,
+        set by a page of a sibling host, could hold one of this name.
         """
         pairs = (pair.partition("=") for line in request.headers.getall("Cookie", ()) for pair in line.split(";"))
-        found = [value for name, _, value in pairs if name.strip(" \t") == self.full_name]
-        return found[0].strip(" \t") if len(found) == 1 else ""
+        values = [value for name, _, value in pairs if name.strip(" \t") == self.full_name]
+        return values[0].strip(" \t") if len(values) == 1 else ""
 
-    def give(self, response: web.StreamResponse, value: str, *, seconds: int | None = None) -> None:
-        """Have the browser keep a value, for so long or until it is closed."""
+    def set(self, response: web.StreamResponse, value: str, *, seconds: int | None = None) -> None:
+        """Set the cookie, for so many seconds or until the browser closes."""
         response.set_cookie(self.full_name, value, path="/", httponly=True, secure=self.secure, samesite="Lax", max_age=seconds)
 
-    def take(self, response: web.StreamResponse) -> None:
-        """Have the browser forget it."""
+    def delete(self, response: web.StreamResponse) -> None:
+        """Delete the cookie."""
         response.del_cookie(self.full_name, path="/", httponly=True, secure=self.secure, samesite="Lax")
 
 
 class SessionIdentifier:
-    """Tells by its cookie from whom a request is; the request then holds its session under ``SESSION``."""
+    """Identifies the user of a request by its cookie; stores the session in the request under ``SESSION``."""
 
     def __init__(self, sessions: Sessions, cookie: Cookie, clock: Callable[[], float]) -> None:
         self._sessions = sessions
@@ -247,7 +247,7 @@ class SessionIdentifier:
         self._clock = clock
 
     async def identify(self, request: web.Request) -> Identity | None:
-        """Return whose session it is; None without one."""
+        """Return the identity of the session; None without one."""
         session = self._sessions.find(self._cookie.of(request), self._clock())
         if session is None:
             return None

@@ -1,4 +1,4 @@
-"""What the pages of the login say, in English and Japanese."""
+"""Texts of the login pages, in English and Japanese."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["LANGUAGES", "TEXTS", "Language", "language_of"]
 Language = Literal["en", "ja"]
 LANGUAGES: Final[tuple[Language, ...]] = get_args(Language)
 
-#: So much of a header is read, and so many languages in it.
+#: Characters of a header that are read, and languages in it.
 _HEADER, _PARTS = 500, 20
 
 TEXTS: Final[Mapping[Language, Mapping[str, str]]] = {
@@ -26,21 +26,21 @@ TEXTS: Final[Mapping[Language, Mapping[str, str]]] = {
         "wrong": "Name or password is wrong.",
         "throttled": "Too many attempts. Try again in {wait}.",
         "busy": "The server is busy. Try again in a moment.",
-        "form": "The page could not be read. Enter name and password once more.",
+        "form": "The form could not be read. Enter name and password again.",
         "provider_away": "Your organization’s login does not answer. Try again in a moment.",
-        "provider_again": "The login did not come to its end. Try once more.",
-        "no_rights": "You are known, but nothing here is open to you. Ask who runs this server.",
-        "elsewhere": "This came from another page. Log in here.",
+        "provider_again": "The login was not completed. Try again.",
+        "no_rights": "Your account has no rights here. Ask the operator of this server.",
+        "elsewhere": "The form was sent from another page. Log in here.",
         "seconds": "{n} s",
         "minutes": "{n} min",
         "logged_in": "Logged in as {name}.",
-        "go_on": "Go on",
+        "go_on": "Continue",
         "leave": "Log out",
         "other_language": "日本語",
         "kiosk_title": "Screen",
         "kiosk_opening": "Opening the wallboard …",
-        "kiosk_failed": "This link opens nothing: it has been used, has expired, or is not whole. Ask for a new one.",
-        "kiosk_later": "The server is not ready. This page tries again by itself.",
+        "kiosk_failed": "This link is not valid: it has been used, has expired, or is incomplete. Ask for a new one.",
+        "kiosk_later": "The server is not ready. This page retries by itself.",
         "kiosk_script": "This page needs JavaScript.",
     },
     "ja": {
@@ -74,18 +74,18 @@ TEXTS: Final[Mapping[Language, Mapping[str, str]]] = {
 
 
 def language_of(asked: str | None, accepted: str) -> Language:
-    """Return the language that was asked for, else the one of ours that an ``Accept-Language`` header puts first, else English."""
+    """Return the requested language, else the first supported one of an ``Accept-Language`` header, else English."""
     if asked in LANGUAGES:
         return asked
     best: Language = "en"
     highest = 0.0
     for part in accepted[:_HEADER].split(",")[:_PARTS]:
         name, _, weight = part.strip().partition(";")
-        found = name.strip().lower().partition("-")[0]
+        language = name.strip().lower().partition("-")[0]
         try:
             quality = float(weight.strip().removeprefix("q=")) if weight else 1.0
         except ValueError:
             continue
-        if found in LANGUAGES and highest < quality <= 1.0:
-            best, highest = found, quality
+        if language in LANGUAGES and highest < quality <= 1.0:
+            best, highest = language, quality
     return best

@@ -1,13 +1,13 @@
-"""What slows guessing down: attempts wait for longer after each failure, and no one's failures shut another one out for good.
+"""Throttle guesses: each failure delays further attempts for longer, and no user's failures lock another one out.
 
-Failures are counted under four keys, in memory that does not grow. A browser in which a user has logged in before is *known* for that
-user (it has a signed cookie), and only its own failures hold it up. All others are held up by those
+Failures are counted under four keys, in bounded memory. A browser in which a user has logged in before is *known* for that user (by a
+signed cookie), and only its own failures delay it. All others are delayed by failures
 
 - of their address for that name: after a few,
-- of their address for whatever names: after more, for many people may share an address,
-- of that name from whatever addresses: after a hundred; then one attempt every few seconds is taken for the name.
+- of their address for any name: after more, as many users may share an address,
+- of that name from any address: after a hundred; then the name permits one attempt every few seconds.
 
-So whoever attacks a name, even from ten thousand addresses or from the same one, never holds up the browser that its owner uses.
+So an attack on a name, even from ten thousand addresses or from the same one, never delays its owner's browser.
 """
 
 from __future__ import annotations
@@ -21,42 +21,42 @@ __all__ = ["Attempt", "Rule", "Throttle"]
 
 #: Names and addresses remembered under each rule.
 _REMEMBERED: Final = 20_000
-#: Among so many that were heard of longest ago, the one with the fewest failures is forgotten: made-up names push out one another.
+#: Among this many of the oldest, the one with the fewest failures is evicted: made-up names evict one another.
 _FORGOTTEN_AMONG: Final = 64
 
 
-#: What rounding leaves of a wait that is over.
+#: Rounding error of a wait that is over.
 _NOTHING_SECONDS: Final = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """How failures under one key hold up the next attempt."""
+    """How failures under one key delay the next attempt."""
 
-    #: Failures that hold up nothing.
+    #: Failures without a delay.
     free: int
     #: The pause after one more, in seconds; it doubles with each further one.
     first_seconds: float = 1.0
     longest_seconds: float
-    #: One failure is forgotten in so long, once the pause is over.
+    #: After the pause one failure is forgotten per this time.
     forgiven_seconds: float
 
     @property
     def most(self) -> float:
-        """The failures that are counted: more would hold up no longer, and be remembered for longer."""
+        """The most failures counted: more would not delay longer, only be remembered longer."""
         return self.free + 1 + ceil(log2(self.longest_seconds / self.first_seconds))
 
     def pause(self, failures: float) -> float:
-        """Return for how long the next attempt has to wait, in seconds."""
+        """Return how long the next attempt must wait, in seconds."""
         beyond = failures - self.free
         return 0.0 if beyond <= 0 else min(self.longest_seconds, self.first_seconds * 2.0 ** (beyond - 1))
 
 
-#: An address and a name: somebody who mistypes has five tries.
+#: An address and a name: a user who mistypes has five tries.
 PAIR: Final = Rule(free=5, longest_seconds=900.0, forgiven_seconds=600.0)
 #: An address: an office behind one address mistypes now and then.
 CLIENT: Final = Rule(free=30, longest_seconds=300.0, forgiven_seconds=60.0)
-#: A name: NIST SP 800-63B wants no more than a hundred failures in a row unhindered.
+#: A name: NIST SP 800-63B permits at most a hundred consecutive failures.
 NAME: Final = Rule(free=100, longest_seconds=10.0, forgiven_seconds=60.0)
 #: A browser in which the user has logged in before.
 KNOWN: Final = Rule(free=10, longest_seconds=300.0, forgiven_seconds=600.0)
@@ -82,7 +82,7 @@ class _Counts:
         count = self._by_key.get(key)
         if count is None:
             return 0.0
-        count.at = min(count.at, now)  # a clock set back holds no one up for longer than the pause
+        count.at = min(count.at, now)  # a clock set back delays no longer than the pause
         return max(0.0, self._rule.pause(count.failures) - (now - count.at))
 
     def add(self, key: str, now: float) -> None:
@@ -95,7 +95,7 @@ class _Counts:
         if len(self._by_key) > _REMEMBERED:
             del self._by_key[min(islice(self._by_key, _FORGOTTEN_AMONG), key=lambda each: self._by_key[each].failures)]
 
-    def take_back(self, key: str) -> None:
+    def undo(self, key: str) -> None:
         count = self._by_key.get(key)
         if count is not None:
             count.failures -= 1.0
@@ -108,16 +108,16 @@ class _Counts:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt to log in: under which keys it counts."""
+    """One login attempt: the keys under which it counts."""
 
     name: str
     client: str
-    #: What is the same each time the same known browser asks; None for one that is not known to belong to the name.
+    #: The id of a known browser; None for one that is not known for the name.
     browser: str | None = None
 
 
 class Throttle:
-    """Says which attempts may be made. The caller says what time it is, in seconds."""
+    """Decides which attempts are permitted. The caller passes the time, in seconds."""
 
     def __init__(self) -> None:
         self._pairs, self._clients, self._names, self._known = _Counts(PAIR), _Counts(CLIENT), _Counts(NAME), _Counts(KNOWN)
@@ -126,9 +126,9 @@ class Throttle:
         return len(self._pairs) + len(self._clients) + len(self._names) + len(self._known)
 
     def begin(self, attempt: Attempt, now: float) -> float:
-        """Take an attempt and return 0, or return how many seconds are left until one may be made.
+        """Count an attempt and return 0, or return in how many seconds one is permitted.
 
-        It counts as failed from now on, so that many at the same time are no way around; ``succeeded`` takes that back.
+        It counts as failed at once, so that parallel attempts are no way around; ``succeeded`` reverts that.
         """
         keys = self._keys(attempt)
         wait = max(counts.wait(key, now) for counts, key in keys)
@@ -139,17 +139,17 @@ class Throttle:
         return 0.0
 
     def succeeded(self, attempt: Attempt) -> None:
-        """Take an attempt that was let in for right: its own failures are forgotten, and those of others stay."""
+        """Record that an attempt was right: forget its own failures, and keep those of others."""
         for counts, key in self._keys(attempt):
             if counts in (self._pairs, self._known):
                 counts.forget(key)
             else:
-                counts.take_back(key)
+                counts.undo(key)
 
     def undecided(self, attempt: Attempt) -> None:
-        """Take back an attempt that was let in and could not be judged."""
+        """Revert an attempt that could not be checked."""
         for counts, key in self._keys(attempt):
-            counts.take_back(key)
+            counts.undo(key)
 
     def _keys(self, attempt: Attempt) -> list[tuple[_Counts, str]]:
         if attempt.browser is not None:

@@ -310,7 +310,7 @@ def test_a_screen_opens_its_link_once(language: str) -> None:
 
                 await other.open(link)
                 await other.until("document.getElementById('standing').classList.contains('problem')")
-                failed = {"en": "This link opens nothing", "ja": "このリンクは使えません"}[language]
+                failed = {"en": "This link is not valid", "ja": "このリンクは使えません"}[language]
                 assert (await other.ask("document.getElementById('standing').innerText")).startswith(failed)
                 assert await other.ask("fetch('/api/v1/figures').then(a => a.status)") == 401
             desk = desk_of(access, topic)

@@ -306,9 +306,9 @@ def test_who_may_see_nothing_is_told_so_and_can_leave() -> None:
             page = await client.get("/?window=5", headers={"Accept": "text/html"})
             assert page.url.path_qs == "/login?next=/?window%3D5"
             text = await page.text()
-            assert "nothing here is open to you" in text
+            assert "Your account has no rights here" in text
             assert "Logged in as yuki." in text
-            assert "Go on" not in text
+            assert "Continue" not in text
             assert 'action="/logout"' in text
             left = await client.post("/logout", headers={"Accept": "text/html"}, allow_redirects=False)
             assert (left.status, left.headers["Location"]) == (303, "/login")

@@ -74,7 +74,7 @@ def test_a_sweep_ends_what_no_one_asks_for() -> None:
 def test_a_session_ends_with_what_it_was_begun_by() -> None:
     """A password that is changed, or an account that is taken away, ends it for good: it does not come back with the account."""
     sessions, holds = Sessions(), [True]
-    secret = sessions.begin(YUKI, 0.0, stands=lambda: holds[0])
+    secret = sessions.begin(YUKI, 0.0, is_valid=lambda: holds[0])
     session = sessions.find(secret, 1.0)
     assert not over(session)
     holds[0] = False
@@ -130,12 +130,12 @@ def test_the_cookie_is_for_this_host_and_no_script(secure: bool, name: str) -> N
     """Under TLS it has the prefix that binds it to the host; it is never readable by scripts nor sent by other sites' requests."""
     cookie = Cookie("session", secure=secure)
     response = web.Response()
-    cookie.give(response, "value")
+    cookie.set(response, "value")
     given = response.cookies[name]
     assert given.value == "value"
     assert (given["path"], given["httponly"], given["samesite"], given["domain"], given.get("max-age", "")) == ("/", True, "Lax", "", "")
     assert bool(given["secure"]) is secure
-    cookie.take(response)
+    cookie.delete(response)
     assert response.cookies[name].value == ""
     assert response.cookies[name]["max-age"] in {0, "0"}
 
@@ -172,7 +172,7 @@ class Provider:
 
 def test_a_provider_is_asked_again_and_ends_a_session(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only what has a check is asked about, not before its time; groups follow, and a no, an error or another name is the end."""
-    monkeypatch.setattr(module, "_LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(module, "_SCAN_SECONDS", 0.001)
     groups = ("tokyo",)
 
     def refuse() -> Identity | None:

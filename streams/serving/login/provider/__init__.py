@@ -1,1 +1,1 @@
-"""Logs people in by OpenID Connect, and takes the provider's tokens from programs."""
+"""Log users in by OpenID Connect, and accept the provider's tokens from programs."""

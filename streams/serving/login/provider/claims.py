@@ -1,4 +1,4 @@
-"""Who a token is of, and in which groups: all that is kept of its claims."""
+"""Read subject, name and groups from the claims of a token."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MAX_GROUP: Final = 200
 
 
 def subject_of(claims: Mapping[str, Any]) -> str:
-    """Return what the provider calls the subject for ever; TokenError where that is no such name."""
+    """Return the provider's permanent id of the subject; raise TokenError where it is missing or invalid."""
     subject = claims.get("sub")
     if not isinstance(subject, str) or not _is_name(subject, _MAX_SUBJECT):
         raise TokenError("a claim is missing or wrong (sub)")
@@ -27,7 +27,7 @@ def subject_of(claims: Mapping[str, Any]) -> str:
 
 
 def name_of(claims: Mapping[str, Any], claim: str) -> str:
-    """Return the name for people in ``claim``, where there is one that can be shown; else the subject."""
+    """Return the display name in ``claim``, where it is printable; else the subject."""
     name = claims.get(claim)
     return name if isinstance(name, str) and _is_name(name, _MAX_NAME) else subject_of(claims)
 
@@ -36,27 +36,27 @@ def groups_of(claims: Mapping[str, Any], claim: str) -> frozenset[str] | None:
     """Return the groups in ``claim``, a name or a path such as ``realm_access.roles``; None where there is no such claim.
 
     Raises:
-        TokenError: the claim holds no list of names, or too many.
+        TokenError: the claim is no list of names, or too long.
     """
-    found = _at(claims, claim)
-    if found is None:
+    value = _at(claims, claim)
+    if value is None:
         return None
-    groups = [found] if isinstance(found, str) else found
+    groups = [value] if isinstance(value, str) else value
     if not isinstance(groups, list) or len(groups) > _MAX_GROUPS:
         raise TokenError(f"{claim} is no list of at most {_MAX_GROUPS:,} groups")
     return frozenset(group for group in groups if isinstance(group, str) and _is_name(group, _MAX_GROUP))
 
 
 def _at(claims: Mapping[str, Any], path: str) -> Any:
-    # Some providers ask for claims named as addresses, with dots in them.
+    # Some providers name claims as addresses, with dots in them.
     if path in claims:
         return claims[path]
-    found: Any = claims
+    value: Any = claims
     for name in path.split("."):
-        if not isinstance(found, dict) or name not in found:
+        if not isinstance(value, dict) or name not in value:
             return None
-        found = found[name]
-    return found
+        value = value[name]
+    return value
 
 
 def _is_name(text: str, longest: int) -> bool:

@@ -1,4 +1,4 @@
-"""Asks a provider: what it offers, its keys, tokens for a code or a refresh token. Every answer is bounded in time and size."""
+"""HTTP client of a provider: its metadata, keys, and tokens for a code or a refresh token. Answers are bounded in time and size."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ __all__ = ["Client", "Offer", "Tokens"]
 
 _ANSWER_SECONDS: Final = 5.0
 _MAX_ANSWER: Final = 512 * 1024
-#: What it offers is asked anew after so long.
+#: How long the metadata is cached.
 _OFFER_SECONDS: Final = 60 * 60.0
-#: And after so long where it cannot be had: who asks to log in meanwhile has nobody asked again.
+#: How long a failure is cached: logins in this time send no request.
 _PROBLEM_SECONDS: Final = 3.0
 #: RFC 6749: the code was used or is old, the user is disabled, the session is over.
 _OVER: Final = "invalid_grant"
@@ -34,7 +34,7 @@ _T = TypeVar("_T")
 
 
 class Offer(msgspec.Struct, frozen=True):
-    """What a provider publishes of itself (OpenID Connect Discovery)."""
+    """The metadata of a provider (OpenID Connect Discovery)."""
 
     issuer: str
     authorization_endpoint: str
@@ -47,7 +47,7 @@ class Offer(msgspec.Struct, frozen=True):
 
 
 class Tokens(msgspec.Struct, frozen=True):
-    """What a token endpoint gives."""
+    """The answer of a token endpoint."""
 
     id_token: str | None = None
     refresh_token: str | None = None
@@ -62,7 +62,7 @@ class _Refusal(msgspec.Struct):
 
 
 class Client:
-    """Asks one provider; ``clock`` tells seconds that only go on."""
+    """The client of one provider; ``clock`` returns seconds of a monotonic clock."""
 
     def __init__(self, settings: Settings, session: aiohttp.ClientSession, clock: Callable[[], float]) -> None:
         self._settings = settings
@@ -70,46 +70,46 @@ class Client:
         self._clock = clock
         self._offer: Offer | None = None
         self._problem: ProviderProblem | None = None
-        self._offered = float("-inf")
+        self._offered_at = float("-inf")
         self._asking = asyncio.Lock()
 
     async def offer(self) -> Offer:
-        """Return what the provider publishes; raise ProviderProblem where it cannot be used."""
+        """Return the provider's metadata; raise ProviderProblem where it cannot be used."""
         async with self._asking:
-            kept_seconds = _PROBLEM_SECONDS if self._problem else _OFFER_SECONDS
-            if self._clock() - self._offered >= kept_seconds:
+            cache_seconds = _PROBLEM_SECONDS if self._problem else _OFFER_SECONDS
+            if self._clock() - self._offered_at >= cache_seconds:
                 try:
-                    self._offer, self._problem = await self._asked_offer(), None
+                    self._offer, self._problem = await self._fetch_offer(), None
                 except ProviderProblem as problem:
                     self._problem = problem
-                self._offered = self._clock()
+                self._offered_at = self._clock()
             if self._offer is None:
-                raise self._problem or ProviderAwayError("it was not asked yet")
+                raise self._problem or ProviderAwayError("its metadata was not fetched yet")
             return self._offer
 
     async def keys(self) -> bytes:
         """Return the key set; raise ProviderProblem."""
-        return await self._got((await self.offer()).jwks_uri)
+        return await self._get((await self.offer()).jwks_uri)
 
     async def redeem(self, code: str, verifier: str, redirect_uri: str) -> Tokens:
         """Return the tokens for the code of a login; raise ProviderProblem."""
         return await self._tokens(grant_type="authorization_code", code=code, code_verifier=verifier, redirect_uri=redirect_uri)
 
     async def refresh(self, refresh_token: str) -> Tokens:
-        """Return new tokens of a session; raise ProviderRefusedError where it is over, ProviderProblem else."""
+        """Return new tokens of a session; raise ProviderRefusedError where it is over, else ProviderProblem."""
         return await self._tokens(grant_type="refresh_token", refresh_token=refresh_token)
 
     async def userinfo(self, access_token: str) -> Mapping[str, Any] | None:
-        """Return what the provider says of a user; None where it offers no such answer. Raise ProviderProblem."""
+        """Return the userinfo of a user; None where the provider offers none. Raise ProviderProblem."""
         address = (await self.offer()).userinfo_endpoint
         if address is None:
             return None
-        return _read(await self._got(address, {"Authorization": f"Bearer {access_token}"}), dict[str, Any], "what it says of a user")
+        return _read(await self._get(address, {"Authorization": f"Bearer {access_token}"}), dict[str, Any], "its userinfo")
 
-    async def _asked_offer(self) -> Offer:
+    async def _fetch_offer(self) -> Offer:
         settings = self._settings
-        body = await self._got(f"{settings.issuer.rstrip('/')}/.well-known/openid-configuration")
-        offer = _read(body, Offer, "what it publishes of itself")
+        body = await self._get(f"{settings.issuer.rstrip('/')}/.well-known/openid-configuration")
+        offer = _read(body, Offer, "its metadata")
         if offer.issuer != settings.issuer:
             raise ProviderProblem(f"it calls itself {offer.issuer[:200]!r}, not {settings.issuer!r}: write the issuer as it does")
         addresses = (
@@ -123,18 +123,18 @@ class Client:
             if address is not None and not _is_safe(address, settings.issuer):
                 raise ProviderProblem(f"one of its addresses is not by TLS: {address[:200]!r}")
         if settings.client_secret and "client_secret_basic" not in offer.token_endpoint_auth_methods_supported:
-            raise ProviderProblem("it takes no client secret by client_secret_basic")
+            raise ProviderProblem("it accepts no client secret by client_secret_basic")
         return offer
 
     async def _tokens(self, **form: str) -> Tokens:
         settings = self._settings
         headers = {"Accept": "application/json"}
         if settings.client_secret:
-            # RFC 6749, 2.3.1: encoded as in a form, before they are joined.
+            # RFC 6749, 2.3.1: encode as in a form before joining.
             headers["Authorization"] = aiohttp.encode_basic_auth(quote_plus(settings.client_id), quote_plus(settings.client_secret))
         else:
             form["client_id"] = settings.client_id
-        status, body = await self._asked("POST", (await self.offer()).token_endpoint, headers, form)
+        status, body = await self._request("POST", (await self.offer()).token_endpoint, headers, form)
         if status == 200:  # noqa: PLR2004 - HTTP
             return _read(body, Tokens, "its token endpoint's answer")
         try:
@@ -142,17 +142,17 @@ class Client:
         except (msgspec.DecodeError, UnicodeDecodeError):
             code = ""
         if status == 400 and code == _OVER:  # noqa: PLR2004 - HTTP
-            raise ProviderRefusedError("it says that this is over")
+            raise ProviderRefusedError("it reports that this is over")
         message = f"its token endpoint answers {status} {code if code.isascii() and code.isprintable() else ''}".rstrip()
         raise ProviderAwayError(message)
 
-    async def _got(self, address: str, headers: Mapping[str, str] | None = None) -> bytes:
-        status, body = await self._asked("GET", address, {"Accept": "application/json", **(headers or {})})
+    async def _get(self, address: str, headers: Mapping[str, str] | None = None) -> bytes:
+        status, body = await self._request("GET", address, {"Accept": "application/json", **(headers or {})})
         if status != 200:  # noqa: PLR2004 - HTTP
             raise ProviderAwayError(f"{URL(address).path} answers {status}")
         return body
 
-    async def _asked(
+    async def _request(
         self, method: str, address: str, headers: Mapping[str, str], form: Mapping[str, str] | None = None
     ) -> tuple[int, bytes]:
         body = bytearray()
@@ -164,10 +164,10 @@ class Client:
                 async for part in response.content.iter_any():
                     body += part
                     if len(body) > _MAX_ANSWER:
-                        raise ProviderAwayError("it answers with more than is read")
+                        raise ProviderAwayError("its answer is too large")
                 return response.status, bytes(body)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            # Only its kind: texts of such errors may quote an address with a token.
+            # Only the type: texts of these errors may quote an address with a token.
             raise ProviderAwayError(f"it cannot be asked ({type(error).__name__})") from None
 
 
@@ -179,7 +179,7 @@ def _read(body: bytes, kind: type[_T], what: str) -> _T:
 
 
 def _is_safe(address: str, issuer: str) -> bool:
-    # Without TLS it may be of this machine, where the issuer is, too.
+    # Without TLS only on this machine, where the issuer is too.
     return address.startswith("https://") or (
         issuer.startswith("http://") and address.startswith("http://") and is_tls_or_local(issuer) and is_tls_or_local(address)
     )

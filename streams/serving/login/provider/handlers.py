@@ -1,4 +1,4 @@
-"""What browsers and the provider ask of a login at the provider."""
+"""HTTP handlers of logins at the provider."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from streams.serving.login.provider.logins import ProviderLogins
     from streams.serving.login.provider.provider import Provider
 
-__all__ = ["begin", "come_back", "end_sessions"]
+__all__ = ["begin", "end_sessions", "handle_callback"]
 
 _RETRY_SECONDS = 10
 
@@ -31,15 +31,15 @@ async def begin(request: web.Request) -> web.StreamResponse:
     try:
         address = await provider.login_url(attempt)
     except ProviderProblem as error:
-        logins.say("No login at the provider %s is possible: %s.", provider.settings.issuer, error)
+        logins.log_problem("No login at the provider %s is possible: %s.", provider.settings.issuer, error)
         return await _back(request, target, "provider_away", 503)
     response = web.Response(status=303, headers={"Location": address})
-    logins.attempt_cookie.give(response, cookie, seconds=ATTEMPT_SECONDS)
+    logins.attempt_cookie.set(response, cookie, seconds=ATTEMPT_SECONDS)
     return response
 
 
-async def come_back(request: web.Request) -> web.StreamResponse:
-    """Take up a browser that comes back from the provider."""
+async def handle_callback(request: web.Request) -> web.StreamResponse:
+    """Complete the login of a browser that returns from the provider."""
     logins, provider = _of(request)
     attempt = logins.attempts.of(logins.attempt_cookie.of(request))
     if attempt is None:
@@ -52,10 +52,10 @@ async def come_back(request: web.Request) -> web.StreamResponse:
             logout_url = await provider.logout_url()
         except (TokenError, ProviderRefusedError) as error:
             logins.audit.record("login_refused", "refused", request=request, reason=f"at the provider: {error}")
-            logins.say("A login at the provider %s is not taken: %s.", provider.settings.issuer, error)
+            logins.log_problem("A login at the provider %s is rejected: %s.", provider.settings.issuer, error)
             return await _back(request, attempt.target, "provider_again", 403)
         except ProviderProblem as error:
-            logins.say("No login at the provider %s is possible: %s.", provider.settings.issuer, error)
+            logins.log_problem("No login at the provider %s is possible: %s.", provider.settings.issuer, error)
             return await _back(request, attempt.target, "provider_away", 503)
     secret = logins.begin_session(request, identity, session, logout_url)
     principal = logins.login.principal(identity)
@@ -64,21 +64,21 @@ async def come_back(request: web.Request) -> web.StreamResponse:
         return await _back(request, attempt.target, "no_rights", 403)
     logins.audit.record("login", principal=principal, request=request)
     response = web.Response(status=303, headers={"Location": attempt.target})
-    logins.login.session_cookie.give(response, secret)
-    logins.attempt_cookie.take(response)
+    logins.login.session_cookie.set(response, secret)
+    logins.attempt_cookie.delete(response)
     return response
 
 
 async def end_sessions(request: web.Request) -> web.StreamResponse:
-    """Take a notice of the provider that sessions are over (OpenID Connect Back-Channel Logout)."""
+    """Handle a logout notice of the provider (OpenID Connect Back-Channel Logout)."""
     logins, provider = _of(request)
     form = await form_of(request)
     try:
         logins.end(await provider.notice(form.get("logout_token", "")))
     except TokenError as error:
-        return problem(400, f"the logout token is not taken: {error}")
+        return problem(400, f"the logout token is rejected: {error}")
     except ProviderProblem:
-        return problem(503, "the provider's keys cannot be asked for", retry_after_seconds=_RETRY_SECONDS)
+        return problem(503, "the provider's keys cannot be fetched", retry_after_seconds=_RETRY_SECONDS)
     return web.Response()
 
 
@@ -91,8 +91,8 @@ def _of(request: web.Request) -> tuple[ProviderLogins, Provider]:
 
 
 async def _back(request: web.Request, target: str, trouble: str, status: int) -> web.Response:
-    """Show the page to log in at, with what went wrong; the attempt is over."""
+    """Show the login page with what went wrong, and end the attempt."""
     language = language_of(None, request.headers.get("Accept-Language", ""))
     response = await shown(request, target, language, trouble, status=status)
-    request.app[PROVIDER_LOGINS].attempt_cookie.take(response)
+    request.app[PROVIDER_LOGINS].attempt_cookie.delete(response)
     return response

@@ -1,4 +1,4 @@
-"""Logins at the provider that the access file names now: their sessions, their end, and the tokens that programs show."""
+"""Logins at the provider of the current access file: their sessions, their end, and access tokens of programs."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ __all__ = ["PROVIDER_LOGINS", "ProviderLogins"]
 
 _log = logging.getLogger(__name__)
 
-#: Logins that the provider is asked about at a time; more are told to come back.
+#: Logins completed at the provider at a time; further ones get 503.
 _AT_A_TIME: Final = 20
-#: Notices of logout that were taken, so that each is taken once.
+#: Logout notices remembered, so that each applies once.
 _NOTICES: Final = 10_000
 _MAX_AUTHORIZATION: Final = 20_000
-#: What strangers bring about is said once in so many seconds.
-_SAID_SECONDS: Final = 10.0
+#: A warning that a request from outside can cause is logged once in this time.
+_WARN_EVERY_SECONDS: Final = 10.0
 
 
 class ProviderLogins:
-    """What the handlers of a server share, and the way by which programs show tokens of the provider.
+    """The provider logins of one server, shared by its handlers; identifies programs by tokens of the provider.
 
     Args:
-        login: the sessions, and the access file that is in force.
+        login: the sessions, and the access file in force.
         client_secret: empty for a public client.
-        audit: is told of logins and of sessions that the provider ends.
-        ticks: seconds that only go on.
+        audit: records logins, and sessions that the provider ends.
+        ticks: seconds of a monotonic clock.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class ProviderLogins:
         self._over = False
         self._provider: Provider | None = None
         self._notices: OrderedDict[str, None] = OrderedDict()
-        self._said: dict[str, float] = {}
+        self._warned_at: dict[str, float] = {}
 
     async def run(self) -> NoReturn:
         """Hold the connections to the provider, until cancelled."""
@@ -78,24 +78,24 @@ class ProviderLogins:
 
     @property
     def provider(self) -> Provider | None:
-        """The provider that the access file names now; None where it names none. Another one has nothing of the one before."""
+        """The provider of the current access file; None without one. A changed provider starts without state."""
         settings = settings_of(self.login.access.running, self._client_secret)
         if settings is None or self._over:
             self._provider = None
         elif self._provider is None or self._provider.settings != settings:
             try:
-                from streams.serving.login.provider.provider import Provider  # noqa: PLC0415 - an extra, for who has a provider
+                from streams.serving.login.provider.provider import Provider  # noqa: PLC0415 - an extra
             except ImportError:
-                self.say("No login at the provider is possible: %s.", MISSING)
+                self.log_problem("No login at the provider is possible: %s.", MISSING)
                 return None
             self._provider = Provider(settings, self._connected(), clock=self.login.clock, ticks=self._ticks)
         return self._provider
 
     async def identify(self, request: web.Request) -> Identity | None:
-        """Return whose access token of the provider a request carries; None without one that is taken.
+        """Return the identity of a request's access token; None without a valid one.
 
         Raises:
-            web.HTTPServiceUnavailable: the provider's keys are not there, and cannot be asked for.
+            web.HTTPServiceUnavailable: the provider's keys are missing, and cannot be fetched.
         """
         token = bearer_of(request.headers.get("Authorization"), longest=_MAX_AUTHORIZATION)
         if token is None or token.count(".") != 2:  # noqa: PLR2004 - a JWT
@@ -106,23 +106,25 @@ class ProviderLogins:
         try:
             return await provider.program(token)
         except TokenError as error:
-            self.say("A token of the provider is not taken: %s.", error)
+            self.log_problem("A token of the provider is rejected: %s.", error)
             return None
         except ProviderProblem as error:
-            raise web.HTTPServiceUnavailable(reason="the provider's keys cannot be asked for", headers={"Retry-After": "10"}) from error
+            raise web.HTTPServiceUnavailable(reason="the provider's keys cannot be fetched", headers={"Retry-After": "10"}) from error
 
     def begin_session(self, request: web.Request, identity: Identity, session: ProviderSession, logout_url: str | None) -> str | None:
-        """Begin a session in place of the one that the browser has; None where the access file gives this one no right."""
+        """Begin a session that replaces the browser's earlier one; None where the access file grants nothing."""
         login, provider = self.login, session.provider
         principal = login.access.running.principal(identity, login.clock() * 1000)
         if principal is None or not principal.grants or self.provider is not provider:
             return None
         login.end_session_of(request)
         session.on_end = self._ended
-        return login.sessions.begin(identity, login.clock(), stands=lambda: self.provider is provider, check=session, logout_url=logout_url)
+        return login.sessions.begin(
+            identity, login.clock(), is_valid=lambda: self.provider is provider, check=session, logout_url=logout_url
+        )
 
     def end(self, notice: LogoutNotice) -> None:
-        """End the sessions that the provider says are over; a notice that comes again ends nothing more."""
+        """End the sessions of a logout notice; a repeated notice has no effect."""
         from streams.serving.login.provider.provider import ProviderSession  # noqa: PLC0415 - as above
 
         if notice.id in self._notices:
@@ -138,10 +140,10 @@ class ProviderLogins:
     def _ended(self, identity: Identity, reason: str) -> None:
         self.audit.record("session_ended", principal=self.login.principal(identity), reason=reason)
 
-    def say(self, text: str, *values: object) -> None:
-        """Log what strangers can bring about, and not each time."""
-        if self._ticks() - self._said.get(text, float("-inf")) >= _SAID_SECONDS:
-            self._said[text] = self._ticks()
+    def log_problem(self, text: str, *values: object) -> None:
+        """Log a warning that requests from outside can cause, at a limited rate."""
+        if self._ticks() - self._warned_at.get(text, float("-inf")) >= _WARN_EVERY_SECONDS:
+            self._warned_at[text] = self._ticks()
             _log.warning(text, *values)
 
     def _connected(self) -> aiohttp.ClientSession:
@@ -151,5 +153,5 @@ class ProviderLogins:
         return self._http
 
 
-#: Where handlers find it.
+#: The key of the provider logins in the application.
 PROVIDER_LOGINS: Final = web.AppKey("provider_logins", ProviderLogins)

@@ -1,21 +1,21 @@
-"""What can be wrong with a provider, and with a token. Their texts hold no token, and of a token no value."""
+"""Errors of a provider and of a token. Their texts hold no token and no value of one."""
 
 from __future__ import annotations
 
 __all__ = ["ProviderAwayError", "ProviderProblem", "ProviderRefusedError", "TokenError"]
 
 
-class ProviderProblem(Exception):  # noqa: N818 - the base of what is wrong
-    """The provider does not do its part; the text says what it did."""
+class ProviderProblem(Exception):  # noqa: N818 - the base of provider errors
+    """The provider fails; the text states how."""
 
 
 class ProviderAwayError(ProviderProblem):
-    """The provider cannot be asked now; later it may."""
+    """The provider cannot be reached now; it may be later."""
 
 
 class ProviderRefusedError(ProviderProblem):
-    """The provider says that a login, or a session, is over."""
+    """The provider reports that a login or a session is over."""
 
 
 class TokenError(Exception):
-    """A token is not taken; the text says by which rule."""
+    """A token is rejected; the text states the rule."""

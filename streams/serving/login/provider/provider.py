@@ -1,4 +1,4 @@
-"""Logs people in by OpenID Connect: authorization code with PKCE, and asks again and again whether they still may come in."""
+"""Log users in by OpenID Connect, with authorization code and PKCE, and check periodically that they still have access."""
 
 from __future__ import annotations
 
@@ -33,29 +33,29 @@ __all__ = ["LogoutNotice", "Provider", "ProviderSession"]
 
 _log = logging.getLogger(__name__)
 
-#: Within the time that a session's check may take.
+#: Shorter than the time limit of a session's check.
 _CHECK_SECONDS: Final = 8.0
 _MAX_CODE: Final = 4000
 
 
 @dataclass(frozen=True, slots=True)
 class LogoutNotice:
-    """Which sessions the provider ends: one, or without a session all of a subject."""
+    """The sessions that the provider ends: one, or without a session all of a subject."""
 
     subject: str | None
     session: str | None
-    #: What the notice is called, so that it is taken once.
+    #: The id of the notice, so that it applies once.
     id: str
 
 
 class Provider:
-    """One provider, as its settings say.
+    """One provider, by its settings.
 
     Args:
-        settings: the provider, and what this server is to it.
-        session: asks it; follows no redirect and keeps no cookie.
+        settings: the provider, and this server as its client.
+        session: HTTP session to it, without redirects and cookies.
         clock: seconds since the epoch.
-        ticks: seconds that only go on.
+        ticks: seconds of a monotonic clock.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Provider:
 
     @property
     def redirect_uri(self) -> str:
-        """The address that the provider sends browsers to; it has to be known there."""
+        """The address that the provider redirects browsers to; it must be registered there."""
         return self.settings.public_url + CALLBACK_PATH
 
     async def login_url(self, attempt: Attempt) -> str:
@@ -91,9 +91,9 @@ class Provider:
         )
 
     async def logout_url(self) -> str | None:
-        """Return the address where a browser ends its session at the provider, too; None where it offers none.
+        """Return the address at which a browser ends its session at the provider too; None where the provider offers none.
 
-        It holds no ID token, so that none comes into a browser: the provider may ask whether the person means it.
+        It holds no ID token, so that none reaches a browser: the provider may ask the user to confirm.
         """
         address = (await self._client.offer()).end_session_endpoint
         if address is None:
@@ -102,18 +102,18 @@ class Provider:
         return str(URL(address).update_query(leads))
 
     async def logged_in(self, attempt: Attempt, answer: Mapping[str, str]) -> tuple[Identity, ProviderSession]:
-        """Return who has logged in, by the query of the address that the browser came back with.
+        """Return the identity of a login, by the query of the redirect from the provider.
 
         Raises:
-            TokenError: the answer is not of this attempt, or what the provider says cannot be believed.
-            ProviderRefusedError: the provider did not let the person in.
-            ProviderProblem: the provider does not do its part.
+            TokenError: the answer is not of this attempt, or a token is not valid.
+            ProviderRefusedError: the provider refused the login.
+            ProviderProblem: the provider fails.
         """
         offer = await self._client.offer()
         state = answer.get("state", "")
         if not state.isascii() or not hmac.compare_digest(state, attempt.state):
             raise TokenError("the answer is not of a login that this browser began (state)")
-        # RFC 9207: where there are several providers, one could pass on a code of another.
+        # RFC 9207: with several providers, one could pass on a code of another.
         issuer = answer.get("iss")
         if issuer != offer.issuer and (issuer is not None or offer.authorization_response_iss_parameter_supported):
             raise TokenError("the answer is of another provider (iss)")
@@ -124,24 +124,22 @@ class Provider:
         if tokens.id_token is None:
             raise ProviderProblem("it gives no ID token: is openid one of the scopes?")
         if tokens.refresh_token is None:
-            raise ProviderProblem(
-                "it gives no refresh token, without which it cannot be asked again whether a person may come in: allow it there"
-            )
+            raise ProviderProblem("it gives no refresh token, which later checks of the user's access need: allow it there")
         claims = await self._id_claims(tokens.id_token, nonce=attempt.nonce)
         session = claims.get("sid")
         login = ProviderSession(self, subject_of(claims), session if isinstance(session, str) else None, tokens.refresh_token)
         return await self._identity(claims, tokens), login
 
     async def program(self, token: str) -> Identity:
-        """Return whose access token a program brings.
+        """Return the identity of a program's access token.
 
         Raises:
-            TokenError: it is not taken.
-            ProviderProblem: the provider's keys are not there.
+            TokenError: it is rejected.
+            ProviderProblem: the provider's keys are missing.
         """
         audience = self.settings.audience
         if audience is None:
-            raise TokenError("no audience is configured, so that no token of the provider is taken from programs")
+            raise TokenError("no audience is configured, so that tokens of programs are not accepted")
         claims, kind = await verified(token, self._keys)
         check_access(claims, kind, issuer=self.settings.issuer, audience=audience, now=self._clock())
         groups = groups_of(claims, self.settings.groups_claim)
@@ -154,8 +152,8 @@ class Provider:
         session = claims.get("sid")
         return LogoutNotice(claims.get("sub"), session if isinstance(session, str) else None, str(claims["jti"]))
 
-    async def goes_on(self, login: ProviderSession) -> Identity:
-        """Ask whether a login still holds, and return who it is of by now; raise ProviderProblem or TokenError."""
+    async def confirm(self, login: ProviderSession) -> Identity:
+        """Check that a login still holds, and return its current identity; raise ProviderProblem or TokenError."""
         tokens = await self._client.refresh(login.refresh_token)
         if tokens.refresh_token is not None:
             login.refresh_token = tokens.refresh_token
@@ -165,23 +163,23 @@ class Provider:
         elif tokens.access_token is not None:
             claims = await self._client.userinfo(tokens.access_token)
         if claims is None:
-            raise ProviderProblem("it does not say who a session is of: it gives no ID token anew and has no userinfo")
+            raise ProviderProblem("it does not return the user of a session: it gives no new ID token and has no userinfo")
         if subject_of(claims) != login.subject:
-            raise TokenError("it is of another person (sub)")
+            raise TokenError("it is of another user (sub)")
         return await self._identity(claims, tokens)
 
-    def answered(self) -> None:
-        """Say that the provider can be asked again."""
+    def log_back(self) -> None:
+        """Log once that the provider can be reached again."""
         if self._away:
             self._away = False
-            _log.info("The provider %s can be asked again.", self.settings.issuer)
+            _log.info("The provider %s can be reached again.", self.settings.issuer)
 
-    def missed(self, problem: Exception) -> None:
-        """Say once that the provider cannot be asked."""
+    def log_away(self, problem: Exception) -> None:
+        """Log once that the provider cannot be reached."""
         if not self._away:
             self._away = True
             minutes = self.settings.away_seconds / 60
-            _log.warning("The provider %s: %s. Sessions go on for %g minutes.", self.settings.issuer, problem, minutes)
+            _log.warning("The provider %s: %s. Sessions continue for %g minutes.", self.settings.issuer, problem, minutes)
 
     async def _id_claims(self, token: str, *, nonce: str | None) -> dict[str, Any]:
         claims, _ = await verified(token, self._keys, from_provider=True)
@@ -191,15 +189,15 @@ class Provider:
     async def _identity(self, claims: Mapping[str, Any], tokens: Tokens) -> Identity:
         name, groups = name_of(claims, self.settings.name_claim), groups_of(claims, self.settings.groups_claim)
         if groups is None and tokens.access_token is not None:
-            said = await self._client.userinfo(tokens.access_token)
-            if said is not None:
-                if subject_of(said) != subject_of(claims):
-                    raise TokenError("it is of another person (sub)")
-                groups = groups_of(said, self.settings.groups_claim)
+            userinfo = await self._client.userinfo(tokens.access_token)
+            if userinfo is not None:
+                if subject_of(userinfo) != subject_of(claims):
+                    raise TokenError("it is of another user (sub)")
+                groups = groups_of(userinfo, self.settings.groups_claim)
         if groups is None and not self._misses_groups:
             self._misses_groups = True
             _log.warning(
-                "The provider %s says no groups: neither ID token nor userinfo holds %s. Add it there, or name another groups_claim.",
+                "The provider %s returns no groups: neither ID token nor userinfo holds %s. Add it there, or name another groups_claim.",
                 self.settings.issuer,
                 self.settings.groups_claim,
             )
@@ -208,53 +206,53 @@ class Provider:
 
 @dataclass(slots=True, eq=False)
 class ProviderSession:
-    """What a session has at the provider; it is the session's ``check``."""
+    """The provider's side of a session; it is the session's ``check``."""
 
     provider: Provider
     subject: str
-    #: What the provider calls the session, where it does.
+    #: The provider's id of the session, where it gives one.
     sid: str | None
     refresh_token: str = field(repr=False)
-    #: Is told when the session ends, and why, in a word of ours.
+    #: Called when the session ends, with the reason.
     on_end: Callable[[Identity, str], None] | None = field(default=None, repr=False)
-    #: When the provider last said that the session goes on.
-    _heard: float = field(init=False)
+    #: When the provider last confirmed the session.
+    _confirmed_at: float = field(init=False)
 
     def __post_init__(self) -> None:
-        self._heard = self.provider.ticks()
+        self._confirmed_at = self.provider.ticks()
 
     def is_ended_by(self, notice: LogoutNotice) -> bool:
-        """Say whether a logout of the provider means this one."""
+        """Return whether a logout notice applies to this session."""
         if notice.session is not None and self.sid is not None:
             return notice.session == self.sid and notice.subject in {None, self.subject}
         return notice.subject == self.subject
 
     async def __call__(self, session: Session) -> Identity | None:
-        """Return who the session is of by now, None where it has ended."""
-        found = await self._asked(session)
-        if isinstance(found, Identity):
-            return found
+        """Return the current identity of the session, None where it has ended."""
+        result = await self._confirm(session)
+        if isinstance(result, Identity):
+            return result
         if self.on_end is not None:
-            self.on_end(session.identity, found)
+            self.on_end(session.identity, result)
         return None
 
-    async def _asked(self, session: Session) -> Identity | str:
-        """Return who the session is of by now, or why it has ended."""
+    async def _confirm(self, session: Session) -> Identity | str:
+        """Return the current identity of the session, or why it has ended."""
         provider = self.provider
         try:
             async with asyncio.timeout(_CHECK_SECONDS):
-                identity = await provider.goes_on(self)
+                identity = await provider.confirm(self)
         except ProviderRefusedError:
-            provider.answered()
+            provider.log_back()
             return "the provider says so"
         except TokenError as error:
-            provider.answered()
-            _log.warning("A session ends: what the provider %s says of it is not taken, %s.", provider.settings.issuer, error)
+            provider.log_back()
+            _log.warning("A session ends: the answer of the provider %s is rejected, %s.", provider.settings.issuer, error)
             return "what the provider says is not taken"
         except (ProviderProblem, TimeoutError) as problem:
-            provider.missed(problem if isinstance(problem, ProviderProblem) else ProviderAwayError("it does not answer in time"))
-            lasts = provider.ticks() - self._heard < provider.settings.away_seconds
-            return session.identity if lasts else "the provider cannot be asked"
-        provider.answered()
-        self._heard = provider.ticks()
+            provider.log_away(problem if isinstance(problem, ProviderProblem) else ProviderAwayError("it does not answer in time"))
+            is_in_grace = provider.ticks() - self._confirmed_at < provider.settings.away_seconds
+            return session.identity if is_in_grace else "the provider cannot be asked"
+        provider.log_back()
+        self._confirmed_at = provider.ticks()
         return identity

@@ -1,4 +1,4 @@
-"""The provider as the access file names it, and what this server is to it."""
+"""Settings of the provider from the access file."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ __all__ = ["CALLBACK_PATH", "LOGIN_PATH", "MISSING", "Settings", "settings_of"]
 LOGIN_PATH: Final = "/login/provider"
 CALLBACK_PATH: Final = "/login/provider/callback"
 
-#: Said where the libraries are not there.
+#: The message without the libraries.
 MISSING: Final = "logins at a provider need joserfc: pip install 'contact-streams[login]'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The provider, and what this server is to it."""
+    """The provider, and this server as its client."""
 
-    #: As the provider writes it; an address by TLS, or of this machine.
+    #: As the provider writes it; an address with TLS, or of this machine.
     issuer: str
     client_id: str
     #: Empty for a public client.
     client_secret: str = field(default="", repr=False)
-    #: Where people reach this server, without a slash at its end.
+    #: The address of this server for users, without a trailing slash.
     public_url: str
     scopes: tuple[str, ...] = ("openid", "profile")
     #: The claim with the groups, a name or a path.
     groups_claim: str = "groups"
-    #: The claim with the name for people.
+    #: The claim with the display name.
     name_claim: str = "preferred_username"
-    #: For whom tokens of programs have to be; None where none are taken.
+    #: The required audience of tokens of programs; None where they are not accepted.
     audience: str | None = None
-    #: For so long sessions go on while the provider cannot be asked.
+    #: How long sessions continue while the provider cannot be reached.
     away_seconds: float = 10 * 60.0
 
 
 def settings_of(access: AccessFile, client_secret: str) -> Settings | None:
-    """Return what an access file says of its provider; None where it names none."""
+    """Return the provider settings of an access file; None without a provider."""
     provider = access.provider
     if provider is None or access.public_url is None:
         return None

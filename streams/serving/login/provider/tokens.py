@@ -1,4 +1,4 @@
-"""Which tokens of a provider are taken, and for what: signature, then claims. No network; the time is given."""
+"""Verify tokens of a provider: signature, then claims by use. No network; the caller passes the time."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ if TYPE_CHECKING:
 
 __all__ = ["ALGORITHMS", "LEEWAY_SECONDS", "Claims", "check_access", "check_id", "check_logout", "verified"]
 
-#: What a token says, by claim.
+#: The claims of a token, by name.
 Claims = dict[str, Any]
 
-#: Signatures by a key pair: neither ``none`` nor one secret for both sides.
+#: Asymmetric signatures: neither ``none`` nor a shared secret.
 ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519")
 
-#: By so much clocks may differ.
+#: How much clocks may differ.
 LEEWAY_SECONDS: Final = 30
 
-#: Of a token with a few hundred groups; a request's header holds less than half.
+#: The size of a token with a few hundred groups; a request's header holds less than half.
 _MAX_TOKEN: Final = 20_000
 _MAX_TOKEN_OF_PROVIDER: Final = 100_000
 _MAX_HEADER: Final = 1000
 _MAX_KID: Final = 300
-#: A logout token is made when it is sent.
+#: A logout token is issued when it is sent.
 _LOGOUT_SECONDS: Final = 2 * 60
 
 _LOGOUT_EVENT: Final = "http://schemas.openid.net/event/backchannel-logout"
-#: The types by which access tokens call themselves. Other kinds of tokens of the same issuer must not pass for one.
+#: The types of access tokens. Other kinds of tokens of the same issuer must not pass for one.
 _ACCESS_TYPES: Final = frozenset({"", "jwt", "at+jwt", "application/at+jwt"})
 _LOGOUT_TYPES: Final = frozenset({"", "jwt", "logout+jwt", "application/logout+jwt"})
 #: Of Keycloak, which states the kind of a token in a claim.
@@ -50,11 +50,11 @@ _REQUIRED: Final[ClaimsOption] = {"essential": True}
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    # Of two claims with one name, another reader could take the other.
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name stands in it twice")
-    return found
+    # With a repeated name, another reader could use the other claim.
+    claims = dict(pairs)
+    if len(claims) != len(pairs):
+        raise ValueError("a name occurs in it twice")
+    return claims
 
 
 class _Decoder(json.JSONDecoder):
@@ -63,7 +63,7 @@ class _Decoder(json.JSONDecoder):
 
 
 class _Registry(JWSRegistry):
-    # Headers that are not known are to be passed over (RFC 7515, 4); what must be understood is refused before.
+    # Unknown headers are ignored (RFC 7515, 4); critical ones are rejected before.
     max_header_length = _MAX_HEADER
 
 
@@ -71,13 +71,13 @@ _REGISTRY: Final = _Registry(algorithms=ALGORITHMS, strict_check_header=False)
 
 
 async def verified(token: str, keys: Keys, *, from_provider: bool = False) -> tuple[Claims, str]:
-    """Return the claims of a token that the provider signed, and its type in lower case; the claims are not judged yet.
+    """Return the claims of a token that the provider signed, and its type in lower case; the claims are not checked yet.
 
-    Keys, or where to find some, that a token brings along are passed over.
+    Keys in the token, and addresses of keys, are ignored.
 
     Raises:
-        TokenError: it is none of the provider's.
-        ProviderProblem: the provider's keys are not there.
+        TokenError: the provider did not sign it.
+        ProviderProblem: the provider's keys are missing.
     """
     if len(token) > (_MAX_TOKEN_OF_PROVIDER if from_provider else _MAX_TOKEN):
         raise TokenError("it is too long")
@@ -85,7 +85,7 @@ async def verified(token: str, keys: Keys, *, from_provider: bool = False) -> tu
     if header.get("alg") not in ALGORITHMS:
         raise TokenError("its algorithm is not permitted")
     if "crit" in header or "b64" in header:
-        raise TokenError("it asks for what is not known here")
+        raise TokenError("it needs an unknown extension")
     kid, kind = header.get("kid"), header.get("typ", "")
     if not (kid is None or (isinstance(kid, str) and len(kid) <= _MAX_KID)) or not isinstance(kind, str):
         raise TokenError("its header cannot be read")
@@ -93,7 +93,7 @@ async def verified(token: str, keys: Keys, *, from_provider: bool = False) -> tu
     try:
         claims = jwt.decode(token, key_set, algorithms=ALGORITHMS, registry=_REGISTRY, decoder_cls=_Decoder).claims
     except (JoseError, ValueError, TypeError, RecursionError) as error:
-        # Not with the error's text, which may quote the token.
+        # Without the error's text, which may quote the token.
         raise TokenError(f"its signature or form is wrong ({type(error).__name__})") from None
     return claims, kind.lower()
 
@@ -112,7 +112,7 @@ def _header(token: str) -> dict[str, Any]:
 
 
 def check_id(claims: Claims, *, issuer: str, client_id: str, nonce: str | None, now: float) -> None:
-    """Judge an ID token, for the login that sent ``nonce``; for a refreshed one, which needs none, ``nonce`` is None.
+    """Check an ID token, for the login that sent ``nonce``; None for a refreshed one, which needs none.
 
     Raises:
         TokenError: it is not for this login.
@@ -130,21 +130,21 @@ def check_id(claims: Claims, *, issuer: str, client_id: str, nonce: str | None, 
 
 
 def check_access(claims: Claims, kind: str, *, issuer: str, audience: str, now: float) -> None:
-    """Judge an access token that a program brings.
+    """Check an access token of a program.
 
     Raises:
-        TokenError: it is not for us, or not now.
+        TokenError: it is not for this server, or not valid now.
     """
     if kind not in _ACCESS_TYPES or str(claims.get("typ", "")).lower() in _NOT_ACCESS:
         raise TokenError("it is no access token (typ)")
-    # An ID token, which its browser may know, and one that ends sessions.
+    # An ID token, which a browser may know, and a logout token.
     if any(claim in claims for claim in ("nonce", "at_hash", "events")):
         raise TokenError("it is no access token")
     _check(claims, now, iss={**_REQUIRED, "value": issuer}, aud={**_REQUIRED, "value": audience}, sub=_REQUIRED)
 
 
 def check_logout(claims: Claims, kind: str, *, issuer: str, client_id: str, now: float) -> None:
-    """Judge a logout token, with which the provider ends sessions.
+    """Check a logout token, with which the provider ends sessions.
 
     Raises:
         TokenError: it ends nothing.

@@ -171,7 +171,7 @@ def test_a_login_that_another_browser_began_is_refused() -> None:
                 answer = await it.get(victim, back)
                 assert answer.status == 403
                 assert "session" not in answer.cookies
-                assert "The login did not come to its end." in await answer.text()
+                assert "The login was not completed." in await answer.text()
                 await it.get(victim, "/login/provider")
             assert await status(victim) == 401
             assert it.there.forms == []
@@ -255,7 +255,7 @@ def test_who_is_in_no_group_of_the_access_file_gets_no_session() -> None:
         async with it.browser() as client:
             answer = await it.log_in(client)
             assert answer.status == 403
-            assert "You are known, but nothing here is open to you." in await answer.text()
+            assert "Your account has no rights here." in await answer.text()
             assert "session" not in answer.cookies
             assert it.desk.audit.told == [("login_refused", "refused", "aoki", "none of the groups has a role")]
 
@@ -288,7 +288,7 @@ def test_a_right_that_ends_in_the_access_file_ends_at_once() -> None:
 
 def test_a_right_that_ends_at_the_provider_ends_with_the_next_check(monkeypatch: pytest.MonkeyPatch) -> None:
     """Half a minute after a group is lost, or the user disabled, the session shows less, or has ended."""
-    monkeypatch.setattr(sessions, "_LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(sessions, "_SCAN_SECONDS", 0.02)
 
     async def check(it: Stand) -> None:
         tending = asyncio.create_task(it.desk.login.tend())

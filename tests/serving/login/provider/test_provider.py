@@ -188,7 +188,7 @@ def test_a_token_by_a_key_that_the_provider_does_not_publish_lets_nobody_in() ->
 
 
 @pytest.mark.parametrize(
-    ("lacks", "reason"), [("id_token", "is openid one of the scopes"), ("refresh_token", "it cannot be asked again whether a person may")]
+    ("lacks", "reason"), [("id_token", "is openid one of the scopes"), ("refresh_token", "which later checks of the user.s access need")]
 )
 def test_what_a_login_needs_is_asked_for(lacks: str, reason: str) -> None:
     """A provider that gives no ID token, or none to ask again with, is named as what has to be configured."""
@@ -277,7 +277,7 @@ def test_groups_that_stand_in_no_id_token_are_asked_for() -> None:
         it.there.userinfo = {}
         assert (await it.log_in())[0] == Identity("provider", "aoki", ())
         it.there.userinfo = {"sub": "sub-mori", "realm_access": {"roles": ["osaka"]}}
-        with pytest.raises(TokenError, match="another person"):
+        with pytest.raises(TokenError, match="another user"):
             await it.log_in()
 
     run(check, groups_claim="realm_access.roles")
@@ -351,7 +351,7 @@ def test_sessions_outlive_a_provider_that_is_away_for_the_configured_time(
         it.seconds = 700.0
         assert await now(session) is None
         assert told == [(AOKI, "the provider cannot be asked")]
-        assert len([each for each in caplog.messages if "Sessions go on for 10 minutes" in each]) == 1
+        assert len([each for each in caplog.messages if "Sessions continue for 10 minutes" in each]) == 1
 
     with caplog.at_level(logging.INFO):
         run(check)
@@ -367,7 +367,7 @@ def test_a_wrong_client_secret_ends_no_session_at_once(caplog: pytest.LogCapture
         assert "401 invalid_client" in caplog.text
         it.there.public = False
         assert await now(session) == AOKI
-        assert "can be asked again" in caplog.text
+        assert "can be reached again" in caplog.text
 
     with caplog.at_level(logging.INFO):
         run(check)

@@ -199,9 +199,9 @@ def test_keys_that_a_token_brings_along_are_passed_over() -> None:
 
 def test_what_must_be_understood_is_not_guessed() -> None:
     """A header that has to be understood, and is not known here, refuses the token; one that may be passed over does not."""
-    refused(raw(orjson.dumps({"alg": "RS256", "kid": "one", "crit": ["exp"], "exp": 1}), orjson.dumps(ACCESS)), "what is not known here")
-    refused(raw(orjson.dumps({"alg": "RS256", "kid": "one", "crit": []}), orjson.dumps(ACCESS)), "what is not known here")
-    refused(raw(orjson.dumps({"alg": "RS256", "kid": "one", "b64": False, "crit": ["b64"]}), orjson.dumps(ACCESS)), "not known here")
+    refused(raw(orjson.dumps({"alg": "RS256", "kid": "one", "crit": ["exp"], "exp": 1}), orjson.dumps(ACCESS)), "an unknown extension")
+    refused(raw(orjson.dumps({"alg": "RS256", "kid": "one", "crit": []}), orjson.dumps(ACCESS)), "an unknown extension")
+    refused(raw(orjson.dumps({"alg": "RS256", "kid": "one", "b64": False, "crit": ["b64"]}), orjson.dumps(ACCESS)), "unknown extension")
     assert access(raw(orjson.dumps({"alg": "RS256", "kid": "one", "of_no_standard": 1}), orjson.dumps(ACCESS)))["sub"] == "f3c1"
 
 
