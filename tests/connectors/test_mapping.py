@@ -1,4 +1,4 @@
-"""Records become events by a mapping: each feature of the format, and what becomes of records that cannot be mapped."""
+"""Records become events by a mapping: each feature of the format, and the rejection of records that cannot be mapped."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
-#: A mapping of CSV that works; tests put lines after it, or other ones in place of some.
+#: A valid mapping of CSV; tests append or replace lines.
 HEAD = """\
 version: 1
 name: test
@@ -42,24 +42,24 @@ events:
 
 
 def outcomes(folder: Path, mapping: str, data: str | bytes, *, key: bytes | None = None) -> list[list[dict[str, Any]] | Rejected]:
-    """Map a data file; return the events of each record as JSON has them, or why there are none."""
+    """Map a data file; return the events of each record as JSON, or its rejection."""
     (folder / "mapping.yaml").write_text(mapping, encoding="utf-8")
     (folder / "data").write_bytes(data.encode() if isinstance(data, str) else data)
-    found, _ = outcomes_of(folder / "mapping.yaml", folder / "data", NOW, hashed_customer(key) if key else None)
-    return [each if isinstance(each, Rejected) else [json.loads(encode(event)) for event in each] for each in found]
+    mapped, _ = outcomes_of(folder / "mapping.yaml", folder / "data", NOW, hashed_customer(key) if key else None)
+    return [outcome if isinstance(outcome, Rejected) else [json.loads(encode(event)) for event in outcome] for outcome in mapped]
 
 
 def events(folder: Path, mapping: str, data: str | bytes, **settings: Any) -> list[dict[str, Any]]:
     """Map a data file of good records; return all events."""
-    found: list[dict[str, Any]] = []
+    mapped: list[dict[str, Any]] = []
     for outcome in outcomes(folder, mapping, data, **settings):
         assert not isinstance(outcome, Rejected), outcome
-        found += outcome
-    return found
+        mapped += outcome
+    return mapped
 
 
 def reasons(folder: Path, mapping: str, data: str | bytes) -> list[str | int]:
-    """Map a data file; return for each record its number of events, or the reason it was rejected."""
+    """Map a data file; return for each record its number of events, or the reason of its rejection."""
     return [outcome.reason if isinstance(outcome, Rejected) else len(outcome) for outcome in outcomes(folder, mapping, data)]
 
 
@@ -101,18 +101,18 @@ events:
 
 
 def test_events_of_one_instant_keep_the_order_of_the_mapping(tmp_path: Path) -> None:
-    """Leaving a queue would else stand before entering it; what stands alone in its instant needs no sequence."""
-    found = events(tmp_path, SEVERAL, "id,at\n7,2026-03-02T09:00:00Z\n")
+    """Otherwise a contact would leave its queue before entering it; a single event of an instant needs no sequence."""
+    mapped = events(tmp_path, SEVERAL, "id,at\n7,2026-03-02T09:00:00Z\n")
 
-    assert [(event["type"], event.get("sequence")) for event in found] == [
+    assert [(event["type"], event.get("sequence")) for event in mapped] == [
         ("contact.queued", None),
         ("contact.left_queue", 1),
         ("contact.ended", None),
     ]
 
 
-def test_event_ids_come_from_source_record_and_place(tmp_path: Path) -> None:
-    """They differ within a record and between records and sources, and not between readings or by the place in the file."""
+def test_event_ids_are_of_source_record_and_position(tmp_path: Path) -> None:
+    """They differ within a record and between records and sources, and not between readings or by position in the file."""
     first = [event["event_id"] for event in events(tmp_path, SEVERAL, "id,at\n7,2026-03-02T09:00:00Z\n8,2026-03-02T09:00:00Z\n")]
     again = [event["event_id"] for event in events(tmp_path, SEVERAL, "at,id\n2026-03-02T10:00:00Z,8\n")]
     other = [
@@ -124,7 +124,7 @@ def test_event_ids_come_from_source_record_and_place(tmp_path: Path) -> None:
 
 
 def test_source_and_site_can_be_given_from_outside(tmp_path: Path) -> None:
-    """Two call centers share one mapping; their conversations stay apart."""
+    """Two call centers share one mapping; their conversations have different ids."""
     (tmp_path / "m.yaml").write_text(HEAD + QUEUED)
     (tmp_path / "data").write_text("id,at\n7,2026-03-02T09:00:00Z\n")
     mapping = load_mapping(tmp_path / "m.yaml", source="osaka", site="Osaka")
@@ -184,7 +184,7 @@ events:
     ],
 )
 def test_a_text_comes_from_columns(tmp_path: Path, spec: str, columns: dict[str, str], expected: str | None) -> None:
-    """Each way to make a text; what holds nothing stays absent."""
+    """Each way to create a text; an empty content stays absent."""
     assert value_of(tmp_path, spec, columns) == expected
 
 
@@ -254,16 +254,16 @@ def test_a_bad_value_names_its_column_and_what_is_permitted_and_quotes_nothing(
     tmp_path: Path, type_: str, field: str, spec: str, text: str, reason: str
 ) -> None:
     """A dead letter's detail is read more widely than its bytes."""
-    found = value_of(tmp_path, spec, {"a": text}, field, type_)
+    rejection = value_of(tmp_path, spec, {"a": text}, field, type_)
 
-    assert isinstance(found, tuple), found
-    assert found[0] == reason
-    assert "'a'" in found[1]
-    assert "s3cret" not in found[1]
+    assert isinstance(rejection, tuple), rejection
+    assert rejection[0] == reason
+    assert "'a'" in rejection[1]
+    assert "s3cret" not in rejection[1]
 
 
 def test_a_clock_set_back_shows_two_moments(tmp_path: Path) -> None:
-    """The earlier one is meant unless the mapping says the later."""
+    """The earlier one is meant unless the mapping names the later."""
     read = {
         which: value_of(
             tmp_path, f"{{from: a, zone: Europe/Berlin{which}}}", {"a": "2025-10-26T02:30:00"}, "due", "contact.callback_requested"
@@ -275,14 +275,14 @@ def test_a_clock_set_back_shows_two_moments(tmp_path: Path) -> None:
 
 
 def test_a_time_without_an_offset_needs_a_zone(tmp_path: Path) -> None:
-    """Nobody guesses whose clock it was; with an offset nothing is missing."""
+    """The zone is never guessed; with an offset none is needed."""
     mapping = (HEAD + QUEUED).replace("zone: UTC\n", "")
 
     assert reasons(tmp_path, mapping, "id,at\n1,2026-03-02T09:00:00\n2,2026-03-02T09:00:00Z\n") == ["no_zone", 1]
 
 
 def test_a_decimal_comma(tmp_path: Path) -> None:
-    """With ``decimal`` a number is read as people there write it."""
+    """With ``decimal`` a number is read with another decimal sign."""
     mapping = HEAD.replace("{format: csv}", "{format: csv, delimiter: ;, decimal: ','}") + (
         "events:\n  - {type: survey.answered, at: {from: at}, set: {kind: csat, score: {from: score}}}\n"
     )
@@ -298,7 +298,7 @@ CUSTOMER = HEAD + "events:\n  - {type: contact.arrived, at: {from: at}, set: {ch
 
 
 def test_a_customer_key_is_a_keyed_hash_or_absent(tmp_path: Path) -> None:
-    """The same hash as other connectors make; without a key nothing, and nothing of withheld numbers."""
+    """The same hash as that of other connectors; none without a key, and none of withheld numbers."""
     data = "id,at,caller\n1,2026-03-02T09:00:00Z,+81 3 1234\n2,2026-03-02T09:00:00Z,Anonymous\n3,2026-03-02T09:00:00Z,\n"
     key = b"sixteen characters"
     with_key = [event.get("customer_key") for event in events(tmp_path, CUSTOMER, data, key=key)]
@@ -309,10 +309,10 @@ def test_a_customer_key_is_a_keyed_hash_or_absent(tmp_path: Path) -> None:
 
 
 def test_only_mapped_fields_pass(tmp_path: Path) -> None:
-    """What else a record holds is in no event."""
-    found = events(tmp_path, HEAD + QUEUED, "id,at,name,notes\n1,2026-03-02T09:00:00Z,s3cret,s3cret\n")
+    """Other contents of a record are in no event."""
+    mapped = events(tmp_path, HEAD + QUEUED, "id,at,name,notes\n1,2026-03-02T09:00:00Z,s3cret,s3cret\n")
 
-    assert "s3cret" not in json.dumps(found)
+    assert "s3cret" not in json.dumps(mapped)
 
 
 # ---- Times and conditions ----------------------------------------------------------------------------------------------------------
@@ -340,7 +340,7 @@ events:
     hold=st.none() | st.integers(0, 10_000),
 )
 def test_moments_are_sums_of_columns(tmp_path: Path, arrived: datetime, wait: int, talk: int, hold: int | None) -> None:
-    """Whatever the zone does that day, offsets are lengths of real time; the wait between two times is the wait that was added."""
+    """Whatever the zone does that day, offsets are elapsed time; the wait between two times equals the wait that was added."""
     arrived = arrived.replace(microsecond=0)
     begin = arrived.replace(tzinfo=ZoneInfo("Europe/Berlin")).astimezone(UTC)
     shown = f"{talk // 3600:02}:{talk // 60 % 60:02}:{talk % 60:02}"
@@ -370,7 +370,7 @@ def test_a_moment_without_one_of_its_columns_is_none(tmp_path: Path) -> None:
 
 
 def test_between_two_times_in_the_wrong_order(tmp_path: Path) -> None:
-    """A length below nothing is a contradiction of the record."""
+    """A negative duration is a contradiction in the record."""
     mapping = (
         HEAD
         + """\
@@ -399,16 +399,16 @@ events:
     ],
 )
 def test_conditions(tmp_path: Path, condition: str, matching: str) -> None:
-    """An event is made of the records of which its condition holds, here one each of Y, x, 5, NO and nothing."""
+    """Records for which its condition holds become an event, here one each of Y, x, 5, NO and nothing."""
     mapping = f"{HEAD}events:\n  - {{type: contact.ended, at: {{from: at}}, when: {condition}, set: {{contact_id: {{from: c}}}}}}\n"
     rows = [f"{n},2026-03-02T09:00:00Z,{a},b,{a or '-'}" for n, a in enumerate(["Y", "x", "5", "NO", ""])]
-    found = events(tmp_path, mapping, "id,at,a,b,c\n" + "\n".join(rows))
+    mapped = events(tmp_path, mapping, "id,at,a,b,c\n" + "\n".join(rows))
 
-    assert sorted("".join(event["contact_id"] for event in found)) == sorted(matching)
+    assert sorted("".join(event["contact_id"] for event in mapped)) == sorted(matching)
 
 
 def test_records_that_a_mapping_passes_over_are_counted(tmp_path: Path) -> None:
-    """Passed over by the mapping, without an event, and repeated as they were: none is a fault, none is silent."""
+    """Passed over by the mapping, without an event, and repeated unchanged: none is an error, all are counted."""
     mapping = HEAD + "when: {from: kind, in: [call, note]}\n" + QUEUED.replace("    set", "    when: {from: kind, equals: call}\n    set")
     rows = ["1,call", "2,test", "3,note", "1,call"]
     (tmp_path / "m.yaml").write_text(mapping)
@@ -422,8 +422,8 @@ def test_records_that_a_mapping_passes_over_are_counted(tmp_path: Path) -> None:
 # ---- Dead letters ------------------------------------------------------------------------------------------------------------------
 
 
-def test_bad_rows_become_dead_letters_and_the_rest_goes_on(tmp_path: Path) -> None:
-    """Each with its line, its bytes as they were, a reason and its offset."""
+def test_bad_rows_become_dead_letters_and_others_are_mapped(tmp_path: Path) -> None:
+    """Each with its line, its unchanged bytes, a reason and its offset."""
     data = (
         b"id,at\r\n"
         b"1,2026-03-02T09:00:00Z\r\n"
@@ -438,10 +438,10 @@ def test_bad_rows_become_dead_letters_and_the_rest_goes_on(tmp_path: Path) -> No
         b'"7" x,2026-03-02T09:00:00Z\r\n'
         b"8,2026-03-02T09:00:00Z"
     )
-    found = outcomes(tmp_path, HEAD + QUEUED, data)
-    bad = [outcome for outcome in found if isinstance(outcome, Rejected)]
+    mapped = outcomes(tmp_path, HEAD + QUEUED, data)
+    bad = [outcome for outcome in mapped if isinstance(outcome, Rejected)]
 
-    assert [(each.origin, each.reason) for each in bad] == [
+    assert [(rejection.origin, rejection.reason) for rejection in bad] == [
         ("data:3", "missing_value"),
         ("data:4", "time_too_old"),
         ("data:5", "time_in_future"),
@@ -451,14 +451,14 @@ def test_bad_rows_become_dead_letters_and_the_rest_goes_on(tmp_path: Path) -> No
         ("data:10", "repeated_id"),
         ("data:11", "bad_csv"),
     ]
-    assert [outcome[0]["conversation_id"] for outcome in found if isinstance(outcome, list)] == ["crm:1", "crm:8"]
-    for each in bad:
-        assert each.offset is not None
-        assert data[each.offset :].startswith(each.raw)
+    assert [outcome[0]["conversation_id"] for outcome in mapped if isinstance(outcome, list)] == ["crm:1", "crm:8"]
+    for rejection in bad:
+        assert rejection.offset is not None
+        assert data[rejection.offset :].startswith(rejection.raw)
 
 
-def test_a_rejected_record_may_stand_corrected_further_down(tmp_path: Path) -> None:
-    """Its id is not taken yet."""
+def test_a_corrected_version_of_a_rejected_record_may_follow(tmp_path: Path) -> None:
+    """A rejected record does not occupy its id."""
     assert reasons(tmp_path, HEAD + QUEUED, "id,at\n1,soon\n1,2026-03-02T09:00:00Z\n") == ["not_a_time", 1]
 
 
@@ -473,37 +473,37 @@ CHANGED = ("2026-03-02T10:00:00Z", "2026-03-02T10:00:01.250Z", "2026-03-02T11:00
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2, 1, 0), (2, 2, 0, 0)])
-def test_the_last_word_on_a_record_holds(tmp_path: Path, order: tuple[int, ...]) -> None:
-    """Wherever it stands: later words are passed over once it is known, and what it is no longer is withdrawn, with its revision."""
+def test_the_latest_revision_of_a_record_counts(tmp_path: Path, order: tuple[int, ...]) -> None:
+    """In any position: earlier revisions after it are passed over, and events it no longer has are withdrawn, with its revision."""
     lines = [f"{WORDS[index].replace(',09:', ',2026-03-02T09:')}{'Z' if index < 2 else ''},{CHANGED[index]}" for index in order]
-    found = events(tmp_path, HEAD + REVISED, "\n".join(["id,at,queue,end,changed", *lines]))
-    last = {each["event_id"]: each for each in sorted(found, key=lambda each: each["revision"])}
+    mapped = events(tmp_path, HEAD + REVISED, "\n".join(["id,at,queue,end,changed", *lines]))
+    last = {event["event_id"]: event for event in sorted(mapped, key=lambda event: event["revision"])}
 
-    newest = [each for each in last.values() if each["type"] != "contact.withdrawn"]
-    assert [(each["queue"], each["revision"]) for each in newest] == [("care", 1_772_449_200_000)]
-    assert len(found) < 2 * len(set(order)) + 1
+    newest = [event for event in last.values() if event["type"] != "contact.withdrawn"]
+    assert [(event["queue"], event["revision"]) for event in newest] == [("care", 1_772_449_200_000)]
+    assert len(mapped) < 2 * len(set(order)) + 1
 
 
 def test_a_revision_may_be_a_number(tmp_path: Path) -> None:
-    """Of a record with the number of its version; one without is the first."""
+    """A record has the number of its version; one without is the first."""
     mapping = HEAD + REVISED.replace("{from: changed}", "{from: changed, format: number}").split("  - {type: contact.answered")[0]
-    lines = [f"1,2026-03-02T09:00:00Z,{said}" for said in ("a,", "b,10", "c,9", "d,x")]
-    found = outcomes(tmp_path, mapping, "\n".join(["id,at,queue,changed", *lines]))
+    lines = [f"1,2026-03-02T09:00:00Z,{columns}" for columns in ("a,", "b,10", "c,9", "d,x")]
+    mapped = outcomes(tmp_path, mapping, "\n".join(["id,at,queue,changed", *lines]))
 
-    made = [(each["queue"], each["revision"]) for outcome in found if isinstance(outcome, list) for each in outcome]
-    assert made == [("a", 0), ("b", 10)]
-    assert [outcome.reason for outcome in found if isinstance(outcome, Rejected)] == ["not_a_number"]
+    versions = [(event["queue"], event["revision"]) for outcome in mapped if isinstance(outcome, list) for event in outcome]
+    assert versions == [("a", 0), ("b", 10)]
+    assert [outcome.reason for outcome in mapped if isinstance(outcome, Rejected)] == ["not_a_number"]
 
 
 def test_two_records_of_one_revision(tmp_path: Path) -> None:
-    """Nothing says which is the later one, so the second is a dead letter."""
+    """It is unknown which is the later one, so the second is a dead letter."""
     data = "id,at,queue,end,changed\n1,2026-03-02T09:00:00Z,a,,2026-03-02T10:00:00Z\n1,2026-03-02T09:00:00Z,b,,2026-03-02T10:00:00Z\n"
 
     assert reasons(tmp_path, HEAD + REVISED, data) == [1, "repeated_id"]
 
 
-def test_a_record_is_mapped_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
-    """An event that cannot be made takes the others of its record with it."""
+def test_a_record_is_mapped_in_full_or_not_at_all(tmp_path: Path) -> None:
+    """An event that cannot be created rejects its entire record."""
     mapping = HEAD + "events:\n  - {type: contact.queued, at: {from: at}, set: {queue: q}}\n  - {type: contact.ended, at: {from: end}}\n"
 
     assert reasons(tmp_path, mapping, "id,at,end\n1,2026-03-02T09:00:00Z,\n") == ["missing_value"]
@@ -513,7 +513,7 @@ def test_a_record_is_mapped_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
 
 
 def test_csv_with_quotes_and_line_ends_inside(tmp_path: Path) -> None:
-    """A row over several lines is one record at its first line; a mark at the beginning of the file is no part of a name."""
+    """A row over several lines is one record at its first line; a byte order mark is no part of a name."""
     mapping = HEAD + "events:\n  - {type: contact.categorized, at: {from: at}, set: {category: {from: what}}}\n"
     data = '\ufeffid,at,what\n1,2026-03-02T09:00:00Z,"a ""b"", c"\n2,2026-03-02T09:00:00Z,"two\nlines"\n3,2026-03-02T09:00:00Z,x\n'
     first, second, third = outcomes(tmp_path, mapping, data)
@@ -526,7 +526,7 @@ def test_csv_with_quotes_and_line_ends_inside(tmp_path: Path) -> None:
 
 
 def test_a_quote_that_is_never_closed_costs_its_own_line_only(tmp_path: Path) -> None:
-    """What stands below is read again as rows of its own."""
+    """The lines below are read again as rows of their own."""
     data = 'id,at\n1,"2026-03-02T09:00:00Z\n2,2026-03-02T09:00:00Z\n3,2026-03-02T09:00:00Z\n'
 
     assert reasons(tmp_path, HEAD + QUEUED, data) == ["bad_csv", 1, 1]
@@ -538,9 +538,9 @@ def test_other_forms_of_csv(tmp_path: Path) -> None:
         "{format: csv}", '{format: csv, delimiter: "\\t", quote: "\'", encoding: cp932, columns: [id, at, what], short_rows: true}'
     )
     mapping += "events:\n  - {type: contact.categorized, at: {from: at}, set: {category: {from: what}}}\n"
-    found = events(tmp_path, mapping, "1\t2026-03-02T09:00:00Z\t'解約 表'\n2\t2026-03-02T09:00:00Z\n".encode("cp932"))
+    mapped = events(tmp_path, mapping, "1\t2026-03-02T09:00:00Z\t'解約 表'\n2\t2026-03-02T09:00:00Z\n".encode("cp932"))
 
-    assert [event.get("category") for event in found] == ["解約 表", None]
+    assert [event.get("category") for event in mapped] == ["解約 表", None]
 
 
 def test_a_file_of_1_mib_lines_is_refused_line_by_line(tmp_path: Path) -> None:
@@ -555,7 +555,7 @@ PATHS = "events:\n  - {type: contact.queued, at: {from: at}, set: {queue: {from:
 
 
 def test_paths_lead_through_objects_and_lists(tmp_path: Path) -> None:
-    """A dot in a name is escaped; a way that ends early holds nothing."""
+    """A dot in a name is escaped; a path that ends early holds nothing."""
     mapping = JSON_HEAD.replace("FORMAT", "jsonl") + PATHS
     data = '{"id": 1, "at": "2026-03-02T09:00:00Z", "a": {"b": [0, {"c.d": "x"}]}}\n{"id": 2, "at": "2026-03-02T09:00:00Z", "a": 3}\n'
 
@@ -586,7 +586,7 @@ def test_forms_of_json(tmp_path: Path, form: str, data: str, lines: list[int]) -
     assert reasons(tmp_path, mapping, data) == [1] * len(lines)
 
 
-def test_broken_json_lines_stop_no_other(tmp_path: Path) -> None:
+def test_malformed_json_lines_stop_no_other(tmp_path: Path) -> None:
     """No JSON, no object, no finite number: each a dead letter of its own."""
     mapping = JSON_HEAD.replace("FORMAT", "jsonl") + QUEUED
     good = '{"id": 1, "at": "2026-03-02T09:00:00Z"}'
@@ -600,8 +600,8 @@ def test_broken_json_lines_stop_no_other(tmp_path: Path) -> None:
     ]
 
 
-def test_a_json_file_that_breaks_off_keeps_what_came_before(tmp_path: Path) -> None:
-    """The rest is one dead letter at the line where it broke."""
+def test_a_truncated_json_file_keeps_the_records_before(tmp_path: Path) -> None:
+    """The remaining text is one dead letter at the line where it is truncated."""
     mapping = JSON_HEAD.replace("FORMAT", "json") + QUEUED
     first, rest = outcomes(tmp_path, mapping, '[{"id": 1, "at": "2026-03-02T09:00:00Z"},\n{"id": 2, "at')
 
@@ -651,7 +651,7 @@ def test_conditions_on_json_compare_numbers_and_truth(tmp_path: Path) -> None:
     ],
 )
 def test_data_that_does_not_fit_the_mapping(tmp_path: Path, mapping: str, data: str | bytes, complaint: str) -> None:
-    """It is said once, with the place in the mapping and what the file has, and not for each row."""
+    """It is reported once, with the location in the mapping and the columns of the file, and not for each row."""
     with pytest.raises(MappingError) as caught:
         outcomes(tmp_path, mapping, data)
 
@@ -659,11 +659,11 @@ def test_data_that_does_not_fit_the_mapping(tmp_path: Path, mapping: str, data: 
 
 
 @given(st.lists(st.integers(0, 50)), st.integers(0, 60))
-def test_events_are_put_in_order_as_far_as_memory_goes(times: list[int], held: int) -> None:
-    """Nothing is lost; with room for all it is the order of time, and events of one time stay as they came."""
+def test_events_are_ordered_as_far_as_memory_allows(times: list[int], held: int) -> None:
+    """Nothing is lost; with room for all they are in order of time, and events of one time as they arrived."""
     items = [(at, place) for place, at in enumerate(times)]
-    found = list(in_order(items, held))
+    ordered = list(in_order(items, held))
 
-    assert sorted(found) == sorted(items)
+    assert sorted(ordered) == sorted(items)
     if held >= len(items):
-        assert found == sorted(items)
+        assert ordered == sorted(items)

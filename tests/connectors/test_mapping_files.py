@@ -59,7 +59,7 @@ events:
 
 
 def complaints(path: Path, text: str) -> str:
-    """Return what is said of a mapping that must be refused."""
+    """Return the errors of a mapping that must be refused."""
     path.write_text(text, encoding="utf-8")
     with pytest.raises(MappingError) as caught:
         load_mapping(path)
@@ -153,29 +153,29 @@ def complaints(path: Path, text: str) -> str:
     ],
 )
 def test_a_wrong_mapping_names_line_reason_and_what_is_permitted(tmp_path: Path, old: str, new: str, complaint: str) -> None:
-    """Each with the line where it stands."""
+    """Each with its line."""
     assert old in GOOD
     path = tmp_path / "bad.yaml"
-    found = complaints(path, GOOD.replace(old, new, 1))
+    errors = complaints(path, GOOD.replace(old, new, 1))
 
-    assert complaint in found
-    assert all(re.match(r"\S+bad\.yaml:\d+: ", line) for line in found.splitlines())
+    assert complaint in errors
+    assert all(re.match(r"\S+bad\.yaml:\d+: ", line) for line in errors.splitlines())
 
 
 def test_the_good_mapping_is_good(tmp_path: Path) -> None:
-    """What the wrong ones are made from can be used."""
+    """The base of the wrong ones is valid."""
     path = tmp_path / "good.yaml"
     path.write_text(GOOD)
 
     assert load_mapping(path).plan.file.name == "test"
 
 
-def test_every_fault_is_named_at_once(tmp_path: Path) -> None:
-    """In the order of the lines, so that one look mends them all."""
-    found = complaints(tmp_path / "m.yaml", GOOD.replace("at: arrived", "at: ended").replace("voice", "phone").replace("queued", "queues"))
+def test_every_error_is_named_at_once(tmp_path: Path) -> None:
+    """In the order of the lines, to fix them all at once."""
+    errors = complaints(tmp_path / "m.yaml", GOOD.replace("at: arrived", "at: ended").replace("voice", "phone").replace("queued", "queues"))
     also = complaints(tmp_path / "m.yaml", GOOD.replace("at: arrived", "at: ended").replace("voice", "phone"))
 
-    assert [line.split(":")[1] for line in found.splitlines()] == ["5", "13", "14"]
+    assert [line.split(":")[1] for line in errors.splitlines()] == ["5", "13", "14"]
     assert [line.split(":")[1] for line in also.splitlines()] == ["14", "17"]
 
 
@@ -197,13 +197,13 @@ def test_a_bad_path_of_json(tmp_path: Path) -> None:
     ],
 )
 def test_a_customer_passes_only_as_a_keyed_hash(tmp_path: Path, spec: str, complaint: str) -> None:
-    """No mapping can publish who a customer is by mistake."""
+    """No mapping can publish a customer's identity by mistake."""
     text = GOOD.replace("contact.queued", "contact.arrived").replace("queue: {constant: queue}", f"customer_key: {spec}")
 
     assert complaint in complaints(tmp_path / "m.yaml", text)
 
 
-def test_a_zone_is_asked_for_where_no_record_can_have_one(tmp_path: Path) -> None:
+def test_a_zone_is_required_where_no_record_can_have_one(tmp_path: Path) -> None:
     """A pattern without an offset, and no zone anywhere."""
     text = GOOD.replace("zone: UTC\n", "").replace("{from: at}", "{from: at, format: '%Y-%m-%d %H:%M'}")
 
@@ -232,8 +232,8 @@ def test_what_is_no_mapping_at_all(tmp_path: Path, content: bytes, complaint: st
 def replayed(capsys: pytest.CaptureFixture[str], mapping: Path, data: Path, *more: str) -> dict[str, Any]:
     """Run replay with a mapping and --json; return what it printed."""
     assert main(["replay", "--mapping", str(mapping), str(data), "--json", *more]) == 0
-    found: dict[str, Any] = json.loads(capsys.readouterr().out)
-    return found
+    result: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return result
 
 
 def figures(totals: dict[str, Any], *names: str) -> list[float | None]:
@@ -243,7 +243,7 @@ def figures(totals: dict[str, Any], *names: str) -> list[float | None]:
 
 @pytest.mark.parametrize("path", sorted(MAPPINGS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_shipped_mappings_validate_and_have_a_sample(path: Path) -> None:
-    """Their names are those of their files, and a sample of our own stands beside each."""
+    """Their names are those of their files, and each has a sample of our own."""
     mapping = load_mapping(path)
 
     assert mapping.plan.file.name == path.stem
@@ -274,7 +274,7 @@ def test_the_sample_of_amazon_connect(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_contact_records_sent_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The record of call 1 comes again with a later update: no dead letter, and shuffled and sent thrice the figures are the same."""
+    """The record of call 1 arrives again with a later update: no dead letter, and shuffled and sent thrice the figures are the same."""
     require(RECORDS.exists(), f"the shared samples are not there: {RECORDS}")
     lines = RECORDS.read_text(encoding="utf-8").splitlines()
     results = []
@@ -284,8 +284,8 @@ def test_contact_records_sent_again(tmp_path: Path, capsys: pytest.CaptureFixtur
         results.append(replayed(capsys, MAPPINGS / "amazon-connect-contact-records.yaml", tmp_path / f"{seed}.json"))
 
     assert results[0]["dead_letters"] == []
-    assert [each["dead_letters"] for each in results] == [[]] * 4
-    assert [each["totals"] for each in results] == [results[0]["totals"]] * 4
+    assert [result["dead_letters"] for result in results] == [[]] * 4
+    assert [result["totals"] for result in results] == [results[0]["totals"]] * 4
     assert figures(results[0]["totals"], "offered", "answered", "abandoned") == [3, 2, 1]
 
 
@@ -354,8 +354,8 @@ def test_5000_calls_have_their_surveys_and_resolutions(calls_5000: Path, capsys:
 # ---- The commands ------------------------------------------------------------------------------------------------------------------
 
 
-def test_the_test_of_a_mapping_is_for_people(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What each row becomes, what cannot be mapped and why, what is empty and what is not used; 1 says that some row was rejected."""
+def test_the_test_of_a_mapping_as_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It shows the events of each row, rejections with reasons, empty and unused columns; it exits with 1 as a row was rejected."""
     (tmp_path / "m.yaml").write_text(GOOD.replace("channel: voice", "category: {from: topic}"))
     (tmp_path / "d.csv").write_text("id,at,topic,mail\n1,2026-03-02T09:00:00Z,,s3cret\n2,soon,,\n")
 
@@ -374,7 +374,7 @@ def test_the_test_of_a_mapping_is_for_people(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_the_test_of_a_mapping_as_json(capsys: pytest.CaptureFixture[str]) -> None:
-    """The same as one object, of as many rows as asked for."""
+    """The same as one object, of the requested number of rows."""
     assert main(["mappings", "test", str(CALLS), str(SAMPLE), "--rows", "2", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
 
@@ -385,14 +385,14 @@ def test_the_test_of_a_mapping_as_json(capsys: pytest.CaptureFixture[str]) -> No
     ]
 
 
-def test_replay_shows_dead_letters_with_their_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The rest of the file is counted."""
+def test_replay_shows_dead_letters_with_their_location(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The other rows of the file are counted."""
     data = tmp_path / "calls.csv"
     data.write_text(SAMPLE.read_text().replace(",48,", ",soon,"))
     result = replayed(capsys, CALLS, data)
 
     assert figures(result["totals"], "offered", "answered") == [3, 2]
-    assert [(each["origin"], each["reason"], each["detail"]) for each in result["dead_letters"]] == [
+    assert [(dead_letter["origin"], dead_letter["reason"], dead_letter["detail"]) for dead_letter in result["dead_letters"]] == [
         (
             "calls.csv:4",
             "not_a_duration",
@@ -419,7 +419,7 @@ def test_replay_shows_dead_letters_with_their_place(tmp_path: Path, capsys: pyte
     ],
 )
 def test_wrong_usage_ends_with_2(arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """What is wrong and where goes to stderr; stdout stays empty."""
+    """The error and its location are printed to stderr; stdout stays empty."""
     assert main(arguments) == 2
     printed = capsys.readouterr()
 
@@ -438,7 +438,7 @@ def test_a_short_customer_key_is_refused(capsys: pytest.CaptureFixture[str], mon
 
 
 def test_a_file_is_published_by_time_with_its_dead_letters(tmp_path: Path) -> None:
-    """Published again, the events have the same ids; a dead letter has the bytes as they were and where they stood."""
+    """Published again, the events have the same ids; a dead letter has the unchanged bytes and their location."""
     data = tmp_path / "calls.csv"
     data.write_text(SAMPLE.read_text() + "C-5,Ada,soon\n")
     now = lambda: datetime(2026, 3, 3, tzinfo=UTC)  # noqa: E731
@@ -482,7 +482,7 @@ def test_every_key_is_on_the_page_and_no_other(model: type[form._Spec]) -> None:
 
 
 def test_every_reason_is_on_the_page_and_no_other() -> None:
-    """A reason an operator meets is found there."""
+    """An operator finds every reason there."""
     folder = Path(form.__file__).parent
     source = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.py"))
     used = set(re.findall(r'BadRecordError\(\s*"(\w+)"', source)) | {"bad_csv", "column_count", "invalid_json", "not_an_object"}
@@ -493,7 +493,7 @@ def test_every_reason_is_on_the_page_and_no_other() -> None:
 
 
 def test_the_example_of_the_page_works(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What a newcomer copies maps without a fault and counts what the page says."""
+    """The copied example maps without an error and counts what the page states."""
     blocks = dict(re.findall(r"<!-- file: (\S+) -->\n```\w*\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL))
     for name, content in blocks.items():
         (tmp_path / name).write_text(content, encoding="utf-8")
@@ -510,7 +510,7 @@ def test_the_example_of_the_page_works(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 def test_the_limits_are_those_of_the_code() -> None:
-    """Each number on the page is the one that holds."""
+    """Each number on the page is the actual one."""
     page = PAGE.read_text(encoding="utf-8")
     for text in (
         f"more than {HELD_EVENTS} events",

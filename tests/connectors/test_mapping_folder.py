@@ -1,4 +1,4 @@
-"""A folder that exports come to is followed by a mapping: each file once it is whole, and none is left out whatever ends in between."""
+"""A folder of exports is followed by a mapping: each file once it is complete, and none is left out, whatever process ends."""
 
 from __future__ import annotations
 
@@ -51,15 +51,15 @@ NOON = datetime(2026, 3, 3, 12, 0, tzinfo=UTC)
 
 def rows(*ids: str, result: str = "lost") -> str:
     """Return rows of calls; two events each."""
-    return "".join(f"{each},2026-03-02T09:{int(each[1:]):02}:00Z,{result},7\n" for each in ids)
+    return "".join(f"{call},2026-03-02T09:{int(call[1:]):02}:00Z,{result},7\n" for call in ids)
 
 
 class Killed(BaseException):
-    """The process is gone."""
+    """The process was killed."""
 
 
 class Mortal(MemoryPublisher):
-    """A publisher whose process is killed when it publishes for so many times: before, or when Kafka has it and nobody hears of it."""
+    """A publisher whose process is killed at the nth publication: before it, or when Kafka has it without an acknowledgement."""
 
     def __init__(self, lives: int = 10**9, *, acknowledged: bool = True) -> None:
         super().__init__(now=lambda: NOON, partitions=1)
@@ -75,14 +75,14 @@ class Mortal(MemoryPublisher):
             raise Killed
 
     def events(self) -> list[tuple[str, str]]:
-        """Return what stands in the topic: conversation and type, in order; without words of the source."""
-        told = [json.loads(each.value) for each in self.records.get(self.topics.contacts, [])]
-        return [(each["conversation_id"].removeprefix("pbx:"), each["type"]) for each in told if "conversation_id" in each]
+        """Return conversation and type of the events in the topic, in order; without those of the source."""
+        events = [json.loads(record.value) for record in self.records.get(self.topics.contacts, [])]
+        return [(event["conversation_id"].removeprefix("pbx:"), event["type"]) for event in events if "conversation_id" in event]
 
     def ids(self) -> list[str]:
         """Return the ids of the events, in order."""
-        told = [json.loads(each.value) for each in self.records.get(self.topics.contacts, [])]
-        return [each["event_id"] for each in told if "conversation_id" in each]
+        events = [json.loads(record.value) for record in self.records.get(self.topics.contacts, [])]
+        return [event["event_id"] for event in events if "conversation_id" in event]
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def folder(tmp_path: Path) -> Path:
 def follow(
     folder: Path, publisher: Mortal, work: Callable[[Callable[[Callable[[], bool]], Awaitable[None]]], Awaitable[None]], **settings: Any
 ) -> Summary:
-    """Follow a folder while ``work`` goes on; return what became of it."""
+    """Follow a folder while ``work`` runs; return the totals."""
     mapping = load_mapping(folder.parent / "mapping.yaml")
 
     async def scenario() -> Summary:
@@ -133,8 +133,8 @@ def follow(
     return asyncio.run(scenario())
 
 
-def test_files_are_published_as_they_come(folder: Path) -> None:
-    """Those that are there by name, then what comes; what grows is read again; other files, and the table, are none."""
+def test_files_are_published_as_they_arrive(folder: Path) -> None:
+    """Present files by name, then new ones; a file that grows is read again; other files, and the table, are left out."""
     (folder / "b.csv").write_text(HEADER + rows("c3"), encoding="utf-8")
     (folder / "a.csv").write_text(HEADER + rows("c1", "c2", result="won"), encoding="utf-8")
     (folder / "a.txt").write_text("no export", encoding="utf-8")
@@ -153,13 +153,13 @@ def test_files_are_published_as_they_come(folder: Path) -> None:
 
     assert [name for name, kind in publisher.events() if kind == queued] == ["c1", "c2", "c3", "c3", "c4"]
     assert len(set(publisher.ids())) == 8
-    answered = [json.loads(each.value) for each in publisher.records[publisher.topics.contacts]]
-    assert {each["agent"] for each in answered if each["type"] == "contact.answered"} == {"Ada"}
+    answered = [json.loads(record.value) for record in publisher.records[publisher.topics.contacts]]
+    assert {event["agent"] for event in answered if event["type"] == "contact.answered"} == {"Ada"}
     assert (summary.lines, summary.events, summary.rejected) == (5, 10, 0)
 
 
 def test_a_file_that_grows_waits(folder: Path) -> None:
-    """While every look sees it otherwise than the one before it is not read."""
+    """While every poll sees another version, it is not read."""
     publisher = Mortal()
 
     async def work(until: Any) -> None:
@@ -176,7 +176,7 @@ def test_a_file_that_grows_waits(folder: Path) -> None:
     assert summary.lines == 20
 
 
-def test_a_lock_says_that_a_file_is_whole(folder: Path) -> None:
+def test_a_lock_marks_a_complete_file(folder: Path) -> None:
     """With ``ready`` a file is read once its lock is there."""
     publisher = Mortal()
 
@@ -193,7 +193,7 @@ def test_a_lock_says_that_a_file_is_whole(folder: Path) -> None:
 @pytest.mark.parametrize("acknowledged", [True, False])
 @pytest.mark.parametrize("lives", range(1, 5))
 def test_killed_anywhere_nothing_is_lost_and_ids_are_the_same(folder: Path, lives: int, acknowledged: bool) -> None:
-    """Of three files killed in each, before Kafka has it and after: the next process publishes the rest, that file under the same ids."""
+    """Killed in each of three files, before or after Kafka has it: the next process publishes the remaining ones, with the same ids."""
     for name, ids in {"a": ("c1", "c2"), "b": ("c3",), "c": ("c4", "c5")}.items():
         (folder / f"{name}.csv").write_text(HEADER + rows(*ids), encoding="utf-8")
 
@@ -216,7 +216,7 @@ def test_killed_anywhere_nothing_is_lost_and_ids_are_the_same(folder: Path, live
 
 
 def test_what_was_read_is_not_read_again(folder: Path) -> None:
-    """A second process publishes what came meanwhile alone."""
+    """A second process publishes only files that arrived meanwhile."""
     (folder / "a.csv").write_text(HEADER + rows("c1"), encoding="utf-8")
     first, second = Mortal(), Mortal()
 
@@ -235,7 +235,7 @@ def test_what_was_read_is_not_read_again(folder: Path) -> None:
 
 
 def test_a_file_that_cannot_be_read_holds_up_no_other(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """It is said once, with the file; mended, it is read."""
+    """It is logged once, with the file; fixed, it is read."""
     (folder / "a.csv").write_text("other,columns\n1,2\n", encoding="utf-8")
     (folder / "b.csv").write_text(HEADER + rows("c2"), encoding="utf-8")
     publisher = Mortal()
@@ -249,12 +249,12 @@ def test_a_file_that_cannot_be_read_holds_up_no_other(folder: Path, caplog: pyte
     with caplog.at_level(logging.ERROR):
         follow(folder, publisher, work)
 
-    (said,) = [record.getMessage() for record in caplog.records]
-    assert said.startswith("a.csv cannot be read; it is tried again once it changes:")
-    assert "unknown column 'id'" in said
+    (message,) = [record.getMessage() for record in caplog.records]
+    assert message.startswith("a.csv cannot be read; it is tried again once it changes:")
+    assert "unknown column 'id'" in message
 
 
-def test_kafka_that_is_away_is_waited_for(folder: Path) -> None:
+def test_files_wait_while_kafka_is_unavailable(folder: Path) -> None:
     """The file stays where it is, and is published afterwards."""
     (folder / "a.csv").write_text(HEADER + rows("c1"), encoding="utf-8")
     publisher = Mortal()
@@ -269,7 +269,7 @@ def test_kafka_that_is_away_is_waited_for(folder: Path) -> None:
 
 
 def test_no_folder_and_no_state_file(folder: Path) -> None:
-    """What is wrong at the start is said, with its name."""
+    """An error at the start names its file."""
 
     async def nothing(_until: Any) -> None:
         await asyncio.sleep(0.1)
@@ -281,7 +281,7 @@ def test_no_folder_and_no_state_file(folder: Path) -> None:
         follow(folder, Mortal(), nothing)
 
 
-def test_the_command_says_what_it_follows(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_shows_what_it_follows(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A folder needs --follow, and --follow a folder."""
     mapping = os.fspath(folder.parent / "mapping.yaml")
 
@@ -294,8 +294,8 @@ def test_the_command_says_what_it_follows(folder: Path, capsys: pytest.CaptureFi
 
 
 @pytest.mark.embedded
-def test_the_command_is_killed_and_goes_on(folder: Path) -> None:
-    """On a broker: killed after the first file, the next process reads what came meanwhile alone; told to stop, it says what it did."""
+def test_the_command_is_killed_and_continues(folder: Path) -> None:
+    """On a broker: killed after the first file, the next process reads only files that arrived meanwhile; stopped, it prints the totals."""
     require_embedded_broker()
     state = folder.parent / "exports.state"
 
@@ -339,10 +339,10 @@ def test_the_command_is_killed_and_goes_on(folder: Path) -> None:
         second.send_signal(signal.SIGTERM)
         out, err = second.communicate(timeout=30)
         events = [
-            json.loads(each.value or b"{}") for each in asyncio.run(read(broker.bootstrap_servers, "contactcenter.contact-events.v1"))
+            json.loads(record.value or b"{}") for record in asyncio.run(read(broker.bootstrap_servers, "contactcenter.contact-events.v1"))
         ]
 
     assert (second.returncode, out) == (0, "1 records: 2 events, 0 dead letters\n"), err
     assert "b.csv: 1 records, 2 events, 0 dead letters" in err
-    assert sorted(each["conversation_id"] for each in events if each["type"] == "contact.queued") == ["pbx:c1", "pbx:c2", "pbx:c3"]
-    assert len({each["event_id"] for each in events if "conversation_id" in each}) == 6
+    assert sorted(event["conversation_id"] for event in events if event["type"] == "contact.queued") == ["pbx:c1", "pbx:c2", "pbx:c3"]
+    assert len({event["event_id"] for event in events if "conversation_id" in event}) == 6

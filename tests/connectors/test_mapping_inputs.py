@@ -1,4 +1,4 @@
-"""What data files come as: compressed, in Japanese and UTF-16 encodings, damaged, as workbooks, large, in the order of the file."""
+"""Data files: compressed, in Japanese and UTF-16 encodings, damaged, as workbooks, large, in the order of the file."""
 
 from __future__ import annotations
 
@@ -39,20 +39,20 @@ events:
     set: {{queue: {{from: 窓口}}, channel: mail}}
 """
 TABLE = "番号,受付,窓口\n1,2026-03-02 09:00:00,修理\n2,2026-03-02 09:05:00,注文\n"
-#: What the table says, whatever it comes as.
-TOLD = [("crm:1", "2026-03-02T00:00:00", "修理"), ("crm:2", "2026-03-02T00:05:00", "注文")]
+#: The contents of the table, in any encoding.
+TABLE_EVENTS = [("crm:1", "2026-03-02T00:00:00", "修理"), ("crm:2", "2026-03-02T00:05:00", "注文")]
 
 
 def mapped(folder: Path, mapping: str, data: bytes) -> tuple[list[Any], list[Rejected], Mapper]:
-    """Map a file; return its events, what is none, and what applied the mapping."""
+    """Map a file; return its events, its rejections, and the mapper."""
     (folder / "mapping.yaml").write_text(mapping, encoding="utf-8")
     (folder / "data").write_bytes(data)
-    found, mapper = outcomes_of(folder / "mapping.yaml", folder / "data", NOW)
-    events = [event for each in found if not isinstance(each, Rejected) for event in each]
-    return events, [each for each in found if isinstance(each, Rejected)], mapper
+    outcomes, mapper = outcomes_of(folder / "mapping.yaml", folder / "data", NOW)
+    events = [event for outcome in outcomes if not isinstance(outcome, Rejected) for event in outcome]
+    return events, [outcome for outcome in outcomes if isinstance(outcome, Rejected)], mapper
 
 
-def told(events: list[Any]) -> list[tuple[str, str, str]]:
+def summaries(events: list[Any]) -> list[tuple[str, str, str]]:
     """Return conversation, time and queue of events."""
     return [(event.conversation_id, event.occurred_at.isoformat()[:19], event.queue) for event in events]
 
@@ -74,11 +74,11 @@ def told(events: list[Any]) -> list[tuple[str, str, str]]:
     ],
 )
 def test_encodings(tmp_path: Path, encoding: str, written: str, packed: bool) -> None:
-    """The same table in each, with a byte order mark and compressed, says the same."""
+    """The same table in each, with a byte order mark and compressed, gives the same events."""
     data = TABLE.encode(written)
     read = f"{{format: csv, encoding: {encoding}}}"
     events, rejected, mapper = mapped(tmp_path, MAPPING.format(read=read), gzip.compress(data) if packed else data)
-    assert (told(events), rejected, mapper.notes()) == (TOLD, [], [])
+    assert (summaries(events), rejected, mapper.notes()) == (TABLE_EVENTS, [], [])
 
 
 @pytest.mark.parametrize("form", ["json", "jsonl"])
@@ -89,7 +89,7 @@ def test_json_in_utf_16(tmp_path: Path, form: str) -> None:
         '{"番号": 2, "受付": "2026-03-02T09:05:00", "窓口": "注文"}',
     ]
     events, rejected, _ = mapped(tmp_path, MAPPING.format(read=f"{{format: {form}, encoding: utf-16}}"), "\n".join(lines).encode("utf-16"))
-    assert (told(events), rejected) == (TOLD, [])
+    assert (summaries(events), rejected) == (TABLE_EVENTS, [])
 
 
 @pytest.mark.parametrize(
@@ -97,34 +97,34 @@ def test_json_in_utf_16(tmp_path: Path, form: str) -> None:
     [
         ("utf-8", TABLE.encode().replace("修理".encode(), b"\xe4\xbf")),
         ("cp932", TABLE.encode("cp932").replace("修理".encode("cp932"), b"\x81\x20")),
-        # A surrogate that stands alone.
+        # A lone surrogate.
         ("utf-16-le", TABLE.encode("utf-16-le").replace("修理".encode("utf-16-le"), b"\x00\xd8")),
     ],
     ids=["utf-8", "cp932", "utf-16"],
 )
 def test_a_damaged_record(tmp_path: Path, encoding: str, damaged: bytes) -> None:
-    """It alone is lost, or none is: its bytes are replaced, and how many records hold such is said."""
+    """It alone is lost, or none is: its bytes are replaced, and a note counts such records."""
     events, rejected, mapper = mapped(tmp_path, MAPPING.format(read=f"{{format: csv, encoding: {encoding}}}"), damaged)
-    assert told(events) == TOLD[1:]
-    assert [(each.reason, each.origin) for each in rejected] == [("not_text", "data:2")]
+    assert summaries(events) == TABLE_EVENTS[1:]
+    assert [(item.reason, item.origin) for item in rejected] == [("not_text", "data:2")]
     assert "another encoding? Or read.bad_bytes: replace" in rejected[0].detail
     assert mapper.notes() == []
 
     events, rejected, mapper = mapped(tmp_path, MAPPING.format(read=f"{{format: csv, encoding: {encoding}, bad_bytes: replace}}"), damaged)
-    assert [(each[0], each[1]) for each in told(events)] == [(each[0], each[1]) for each in TOLD]
+    assert [(item[0], item[1]) for item in summaries(events)] == [(item[0], item[1]) for item in TABLE_EVENTS]
     assert "\ufffd" in events[0].queue
     assert rejected == []
     assert mapper.notes() == [f"1 records hold bytes that are no {encoding}: replaced by \ufffd, and counted all the same"]
 
 
 def test_a_file_of_utf_16_that_is_cut(tmp_path: Path) -> None:
-    """Of the last character half is missing: its record alone is damaged."""
+    """Half of the last character is missing: its record alone is damaged."""
     _, rejected, _ = mapped(tmp_path, MAPPING.format(read="{format: csv, encoding: utf-16}"), TABLE.rstrip().encode("utf-16")[:-1])
-    assert [(each.reason, each.origin) for each in rejected] == [("not_text", "data:3")]
+    assert [(rejection.reason, rejection.origin) for rejection in rejected] == [("not_text", "data:3")]
 
 
 def test_damaged_json(tmp_path: Path) -> None:
-    """A document is refused as a whole or, with replacement, read."""
+    """A document is refused entirely or, with replacement, read."""
     data = b'[{"\xe7\x95\xaa\xe5\x8f\xb7": 1, "\xe5\x8f\x97\xe4\xbb\x98": "2026-03-02T09:00:00", "\xe7\xaa\x93\xe5\x8f\xa3": "\xff"}]'
     with pytest.raises(MappingError, match="another encoding"):
         mapped(tmp_path, MAPPING.format(read="{format: json}"), data)
@@ -133,7 +133,7 @@ def test_damaged_json(tmp_path: Path) -> None:
     assert (rejected, mapper.replaced) == ([], 1)
 
 
-def test_commands_say_what_was_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_commands_show_what_was_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """``mappings test`` and ``replay`` show it."""
     (tmp_path / "m.yaml").write_text(MAPPING.format(read="{format: csv, bad_bytes: replace}"), encoding="utf-8")
     (tmp_path / "d.csv").write_bytes(TABLE.encode().replace("修理".encode(), b"\xff"))
@@ -179,14 +179,14 @@ def test_a_workbook(tmp_path: Path) -> None:
     mapping += "    set: {reason: abandoned, wait_seconds: {from: 待ち, format: 'HH:MM:SS'}}\n"
     events, rejected, _ = mapped(tmp_path, mapping, workbook(rows))
     assert rejected == []
-    assert told([event for event in events if event.type == "contact.queued"]) == TOLD
+    assert summaries([event for event in events if event.type == "contact.queued"]) == TABLE_EVENTS
     assert [event.wait_seconds for event in events if event.type == "contact.left_queue"] == [90.0]
 
 
 def test_a_sheet_by_name(tmp_path: Path) -> None:
-    """And the message that names those there are."""
+    """The error for an unknown one names those that exist."""
     data = workbook([["番号", "受付", "窓口"], ["1", "2026-03-02T09:00:00", "修理"]], "三月")
-    assert told(mapped(tmp_path, MAPPING.format(read="{format: xlsx, sheet: 三月}"), data)[0]) == TOLD[:1]
+    assert summaries(mapped(tmp_path, MAPPING.format(read="{format: xlsx, sheet: 三月}"), data)[0]) == TABLE_EVENTS[:1]
     with pytest.raises(MappingError, match=r"read\.sheet: data: has no sheet '四月'; permitted: Sheet, 三月"):
         mapped(tmp_path, MAPPING.format(read="{format: xlsx, sheet: 四月}"), data)
 
@@ -195,8 +195,8 @@ def test_a_workbook_with_too_many_cells_in_a_row(tmp_path: Path) -> None:
     """The row alone is rejected, and its line is that of the sheet."""
     data = workbook([["番号", "受付", "窓口"], ["1", "2026-03-02T09:00:00", "修理", "more"], ["2", "2026-03-02T09:05:00", "注文"]])
     events, rejected, _ = mapped(tmp_path, MAPPING.format(read="{format: xlsx}"), data)
-    assert told(events) == TOLD[1:]
-    assert [(each.origin, each.reason) for each in rejected] == [("data:2", "column_count")]
+    assert summaries(events) == TABLE_EVENTS[1:]
+    assert [(rejection.origin, rejection.reason) for rejection in rejected] == [("data:2", "column_count")]
 
 
 def test_what_is_no_workbook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -209,9 +209,9 @@ def test_what_is_no_workbook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             mapped(tmp_path, mapping, data)
     cut = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(good)) as old, zipfile.ZipFile(cut, "w") as new:
-        for each in old.namelist():
-            content = old.read(each)
-            new.writestr(each, content[:-200] if each.endswith("sheet1.xml") else content)
+        for entry in old.namelist():
+            content = old.read(entry)
+            new.writestr(entry, content[:-200] if entry.endswith("sheet1.xml") else content)
     with pytest.raises(MappingError, match=r"cannot be read as a workbook|is damaged"):
         mapped(tmp_path, mapping, cut.getvalue())
     monkeypatch.setattr("streams.connectors.mapping.workbooks.MAX_UNPACKED_BYTES", 1000)
@@ -241,7 +241,7 @@ conversation_id: {from: id}
     ],
 )
 def test_order_within_an_instant(tmp_path: Path, sequence: str, expected: list[str]) -> None:
-    """Records of one second are told in the order of the file or of a column."""
+    """Records of one second have the order of the file or of a column."""
     mapping = ORDER + f"sequence: {sequence}\nevents:\n  - {{type: contact.queued, at: {{from: at}}, set: {{queue: {{from: q}}}}}}\n"
     data = "id,at,q,n\n1,2026-03-02T09:00:00,first,3\n2,2026-03-02T09:00:00,second,1\n3,2026-03-02T09:00:00,third,2\n"
     events, _, _ = mapped(tmp_path, mapping, data.encode())
@@ -249,7 +249,7 @@ def test_order_within_an_instant(tmp_path: Path, sequence: str, expected: list[s
 
 
 def test_events_of_a_record_stay_together(tmp_path: Path) -> None:
-    """Between two records of one instant none of their events come to lie among the other's."""
+    """The events of two records of one instant do not interleave."""
     mapping = ORDER + "sequence: file order\nevents:\n"
     mapping += "".join(f"  - {{type: contact.categorized, at: {{from: at}}, set: {{category: '{name}'}}}}\n" for name in "ab")
     events, _, _ = mapped(tmp_path, mapping, b"id,at\n1,2026-03-02T09:00:00\n2,2026-03-02T09:00:00\n")
@@ -272,7 +272,7 @@ def test_a_wrong_sequence(tmp_path: Path, sequence: str, complaint: str | None) 
         with pytest.raises(MappingError, match=complaint):
             mapped(tmp_path, mapping, data)
     else:
-        assert [each.reason for each in mapped(tmp_path, mapping, data)[1]] == ["not_a_number"]
+        assert [rejection.reason for rejection in mapped(tmp_path, mapping, data)[1]] == ["not_a_number"]
 
 
 NIGHT = (
@@ -285,7 +285,7 @@ events:
 
 
 def clocks(folder: Path, ambiguous: str, *times: str) -> tuple[list[str], list[str]]:
-    """Return what local times of the night of 2026-10-25 in Berlin become, in UTC, and what is said of them."""
+    """Return local times of the night of 2026-10-25 in Berlin as UTC, and the notes on them."""
     data = "id,at\n" + "".join(f"{number},2026-10-25 {at}\n" for number, at in enumerate(times))
     events, rejected, mapper = mapped(folder, NIGHT.replace("AMBIGUOUS", ambiguous), data.encode())
     assert rejected == []
@@ -299,10 +299,10 @@ def test_the_hour_that_comes_twice_in_the_order_of_the_file(tmp_path: Path) -> N
     assert clocks(tmp_path, "earlier", *times)[0] == ["23:30", "00:10", "00:58", "00:03", "00:30", "00:59", "02:05"]
 
 
-def test_what_stays_ambiguous_is_said(tmp_path: Path) -> None:
-    """Nothing tells of which time 02:10 and 02:40 are: both are read as of the first, and counted."""
-    found, notes = clocks(tmp_path, "file order", "01:30", "02:10", "02:40", "03:05")
-    assert found == ["23:30", "00:10", "00:40", "02:05"]
+def test_a_note_counts_ambiguous_times(tmp_path: Path) -> None:
+    """Nothing resolves 02:10 and 02:40: both are read as of the first time, and counted."""
+    times, notes = clocks(tmp_path, "file order", "01:30", "02:10", "02:40", "03:05")
+    assert times == ["23:30", "00:10", "00:40", "02:05"]
     assert notes == ["2 moments of events.0.at lie in an hour that came twice, and may be of either: read as of the first"]
 
 

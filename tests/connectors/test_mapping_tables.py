@@ -94,10 +94,10 @@ def desk(folder: Path, **files: str | bytes) -> Path:
 
 
 def mapped(data: Path) -> tuple[list[dict[str, Any]], list[Rejected]]:
-    """Return the events of a data file and its tables as JSON, and what is none."""
-    found, _ = outcomes_of(data.parent / "mapping.yaml", data, NOW)
-    events = [json.loads(encode(event)) for each in found if not isinstance(each, Rejected) for event in each]
-    return events, [each for each in found if isinstance(each, Rejected)]
+    """Return the events of a data file and its tables as JSON, and its rejections."""
+    outcomes, _ = outcomes_of(data.parent / "mapping.yaml", data, NOW)
+    events = [json.loads(encode(event)) for outcome in outcomes if not isinstance(outcome, Rejected) for event in outcome]
+    return events, [outcome for outcome in outcomes if isinstance(outcome, Rejected)]
 
 
 def figures(folder: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def figures(folder: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> dic
     assert main(["replay", "--mapping", str(folder / "mapping.yaml"), str(data), "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert result["dead_letters"] == []
-    return {name: each["value"] for name, each in result["totals"].items()}
+    return {name: figure["value"] for name, figure in result["totals"].items()}
 
 
 def test_tickets_with_comments_and_agents(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -122,7 +122,7 @@ def test_tickets_with_comments_and_agents(tmp_path: Path, capsys: pytest.Capture
 
 
 def test_the_order_of_the_tables_changes_nothing(tmp_path: Path) -> None:
-    """Rows of a table come in any order, and more than once: the same events with the same ids."""
+    """Rows of a table arrive in any order, and more than once: the same events with the same ids."""
     expected = sorted(event["event_id"] for event in mapped(desk(tmp_path))[0])
     header, *rows = COMMENTS.splitlines()
     for seed in range(3):
@@ -134,17 +134,17 @@ def test_the_order_of_the_tables_changes_nothing(tmp_path: Path) -> None:
         assert sorted(event["event_id"] for event in events) == expected
 
 
-def test_rows_of_no_record_are_told(tmp_path: Path) -> None:
-    """A comment of a ticket that is not there, one without a ticket, a damaged one: each is a dead letter, and stops nothing."""
+def test_rows_of_no_record_become_dead_letters(tmp_path: Path) -> None:
+    """A comment of a missing ticket, one without a ticket, a damaged one: each is a dead letter, and stops no other."""
     more = COMMENTS + "c6,T9,2026-03-02T09:30:00,agent,reply\nc7,,2026-03-02T09:30:00,agent,reply\nc8,T1\n"
     events, rejected = mapped(desk(tmp_path, comments_csv=more))
     assert len(events) == 13
-    assert sorted((each.origin, each.reason) for each in rejected) == [
+    assert sorted((rejection.origin, rejection.reason) for rejection in rejected) == [
         ("comments.csv:7", "no_record"),
         ("comments.csv:8", "missing_value"),
         ("comments.csv:9", "column_count"),
     ]
-    assert next(each.raw for each in rejected if each.reason == "no_record") == b"c6,T9,2026-03-02T09:30:00,agent,reply"
+    assert next(rejection.raw for rejection in rejected if rejection.reason == "no_record") == b"c6,T9,2026-03-02T09:30:00,agent,reply"
 
 
 def test_a_record_without_rows(tmp_path: Path) -> None:
@@ -154,8 +154,8 @@ def test_a_record_without_rows(tmp_path: Path) -> None:
     assert sorted({event["type"] for event in events}) == ["contact.arrived", "contact.queued", "contact.status_changed"]
 
 
-def test_a_bad_row_takes_its_record_with_it(tmp_path: Path) -> None:
-    """A record becomes all of its events or none; two rows with one id, and two rows where there is one, are such."""
+def test_a_bad_row_rejects_its_record(tmp_path: Path) -> None:
+    """A record becomes all of its events or none; two rows with one id, and two rows where one is permitted, reject it."""
     for changed, reason, detail in (
         ({"comments_csv": COMMENTS.replace("c1,T1,2026-03-02T09:10:00", "c1,T1,yesterday")}, "not_a_time", "comments.at"),
         ({"comments_csv": COMMENTS.replace("c3,", "c1,")}, "repeated_id", "tables.comments.row_id: comments.csv:4"),
@@ -164,7 +164,7 @@ def test_a_bad_row_takes_its_record_with_it(tmp_path: Path) -> None:
     ):
         events, rejected = mapped(desk(tmp_path, **changed))
         assert {event["conversation_id"] for event in events} == {"desk:T2"}
-        assert [(each.reason, each.origin) for each in rejected] == [(reason, "tickets.csv:2")]
+        assert [(rejection.reason, rejection.origin) for rejection in rejected] == [(reason, "tickets.csv:2")]
         assert detail in rejected[0].detail
 
 
@@ -187,7 +187,7 @@ def test_a_bad_row_takes_its_record_with_it(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_tables(tmp_path: Path, old: str, new: str, complaint: str | None) -> None:
-    """Each is refused with the place in the mapping, or is permitted."""
+    """Each is refused with its location in the mapping, or is permitted."""
     assert old in MAPPING
     data = desk(tmp_path, mapping_yaml=MAPPING.replace(old, new, 1))
     if complaint is None:
@@ -199,14 +199,14 @@ def test_wrong_tables(tmp_path: Path, old: str, new: str, complaint: str | None)
 
 
 def test_damaged_rows_are_counted(tmp_path: Path) -> None:
-    """Those of a table as those of the data file."""
+    """Those of a table as well as those of the data file."""
     data = desk(
         tmp_path,
         mapping_yaml=MAPPING.replace("    file: comments.csv\n", "    file: comments.csv\n    read: {format: csv, bad_bytes: replace}\n"),
         comments_csv=COMMENTS.encode().replace(b"c1,", b"c\xff,"),
     )
     outcomes, mapper = outcomes_of(tmp_path / "mapping.yaml", data, NOW)
-    assert sum(len(each) for each in outcomes if not isinstance(each, Rejected)) == 13
+    assert sum(len(outcome) for outcome in outcomes if not isinstance(outcome, Rejected)) == 13
     assert mapper.replaced == 1
 
 
@@ -245,7 +245,7 @@ def test_sheets_of_one_workbook(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert (totals["offered"], totals["first_response_time"], totals["resolution_time"]) == (2, 900.0, 1800.0)
 
 
-def test_a_large_table_is_not_kept_in_memory(tmp_path: Path) -> None:
+def test_a_large_table_is_not_held_in_memory(tmp_path: Path) -> None:
     """20 MB of comments are joined in less than 5 MB of memory."""
     count = 5_000
     tickets = "id,opened,owner,solved\n" + "".join(f"T{number},2026-03-02T09:00:00,7,\n" for number in range(count))

@@ -1,4 +1,4 @@
-"""What the gateway serves to customers: the page of a survey link and the beacon of a FAQ, and how little either can be made to do."""
+"""What the gateway serves to customers: the page of a survey link and the beacon of a FAQ, and their limits."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def beacon(**settings: Any) -> Any:
 
 
 async def got(there: House, method: str, path: str, **kwargs: Any) -> tuple[int, str, ClientResponse]:
-    """Send a request; return status, text and the whole."""
+    """Send a request; return status, text and response."""
     async with there.session.request(method, f"{there.address}{path}", allow_redirects=False, **kwargs) as response:
         return response.status, (await response.read()).decode("latin-1" if response.content_type == "image/gif" else "utf-8"), response
 
@@ -75,8 +75,8 @@ def opened(scenario: Callable[[House], Awaitable[None]], *connectors: Any, **kwa
     st.sampled_from(sorted(SCALES)),
     st.integers(0, 2**32 - 1),
 )
-def test_a_link_says_what_was_put_into_it(conversation: str, kind: Any, expires: int) -> None:
-    """Of every id, kind and time."""
+def test_a_link_carries_what_was_put_into_it(conversation: str, kind: Any, expires: int) -> None:
+    """For every id, kind and time."""
     low, high = scale_ends(kind, None)
     link = SurveyLink(conversation, kind, low, high, expires)
     token = KEYS.token(link)
@@ -99,13 +99,15 @@ def test_only_what_was_signed_is_a_link() -> None:
         changed[bit // 8] ^= 1 << bit % 8
         assert KEYS.read(base64.urlsafe_b64encode(changed).rstrip(b"=").decode()) is None
     # The last character has bits that decode to nothing: a second text must not lead to the same link.
-    others = [token[:-1] + each for each in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_" if each != token[-1]]
+    others = [
+        token[:-1] + character for character in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_" if character != token[-1]
+    ]
     for wrong in (*others, token[:-1], token + "A", token + "=", "", "A" * 5000, "ä" * 40, LinkKeys(["x" * 32]).token(LINK)):
         assert KEYS.read(wrong) is None
 
 
 def test_keys_are_replaced_without_losing_links() -> None:
-    """Links of the old key are read while it stands behind the new one."""
+    """Links of the old key are read while it is listed after the new one."""
     old = LinkKeys([OLD_KEY]).token(LINK)
     both = LinkKeys([KEY, OLD_KEY])
     assert both.read(old) == LINK
@@ -115,7 +117,7 @@ def test_keys_are_replaced_without_losing_links() -> None:
 
 @pytest.mark.parametrize("secrets", [[], ["short"], [KEY, "short"]])
 def test_short_keys_are_refused(secrets: list[str]) -> None:
-    """Who has one link could try them out."""
+    """With one link, short keys could be guessed."""
     with pytest.raises(ValueError, match="survey links need a secret of at least 32 characters"):
         LinkKeys(secrets)
 
@@ -133,7 +135,7 @@ def test_scales_that_no_page_can_ask(kind: str, scale: str) -> None:
 
 
 def test_the_page_asks_and_the_answer_counts() -> None:
-    """GET publishes nothing, POST an answer about the conversation of the link; the answer that follows has its id."""
+    """GET publishes nothing, POST an answer about the conversation of the link; another answer has the same id."""
 
     async def scenario(there: House) -> None:
         path = f"/s/poll/{KEYS.token(LINK)}"
@@ -163,9 +165,9 @@ def test_the_page_asks_and_the_answer_counts() -> None:
 
         there.clock.seconds = 60
         assert (await got(there, "POST", path, data={"score": "2"}))[0] == 200
-        assert [each["score"] for each in there.published()] == [4.0, 2.0]
-        assert len({each["event_id"] for each in there.published()}) == 1
-        first, last = (each["revision"] for each in there.published())
+        assert [event["score"] for event in there.published()] == [4.0, 2.0]
+        assert len({event["event_id"] for event in there.published()}) == 1
+        first, last = (event["revision"] for event in there.published())
         assert last - first == 60_000
         assert 'contact_center_gateway_page_requests_total{outcome="taken",source="poll"} 2.0' in await there.metrics()
 
@@ -186,7 +188,7 @@ def test_the_page_asks_and_the_answer_counts() -> None:
     ],
 )
 def test_the_language(query: str, accepted: str, language: str) -> None:
-    """That of the link, else what the browser would rather have."""
+    """That of the link, else the browser's preference."""
 
     async def scenario(there: House) -> None:
         status, text, _ = await got(there, "GET", f"/s/poll/{KEYS.token(LINK)}{query}", headers={"Accept-Language": accepted})
@@ -226,7 +228,7 @@ def test_nothing_that_is_not_needed_is_allowed() -> None:
             assert response.headers["Referrer-Policy"] == "no-referrer"
             assert response.headers["Cache-Control"] == "no-store"
             assert "Set-Cookie" not in response.headers
-            # Nothing of the link's content stands in the page.
+            # Nothing of the link's content is in the page.
             assert "T-100" not in text
 
     opened(scenario)
@@ -267,7 +269,7 @@ def test_links_that_are_none_or_expired() -> None:
     ],
 )
 def test_answers_that_are_none(body: bytes) -> None:
-    """The question once more, and no event."""
+    """The question again, and no event."""
 
     async def scenario(there: House) -> None:
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -279,7 +281,7 @@ def test_answers_that_are_none(body: bytes) -> None:
 
 
 def test_trying_tokens_is_slowed_and_harms_no_link() -> None:
-    """After some hundred wrong ones further wrong ones are told to wait; a good one is answered meanwhile."""
+    """After some hundred invalid ones further ones get 429; a valid one is answered meanwhile."""
 
     async def scenario(there: House) -> None:
         statuses = [(await got(there, "GET", f"/s/poll/{'A' * 60}{number:04}"))[0] for number in range(230)]
@@ -307,27 +309,27 @@ def test_a_link_cannot_be_used_to_flood() -> None:
 
 
 class Broken(MemoryPublisher):
-    """A Kafka that is away."""
+    """An unavailable Kafka."""
 
     async def publish(self, *_: Any, **__: Any) -> None:
-        """Take nothing."""
+        """Raise."""
         raise NotPublishedError("away")
 
 
-def test_while_kafka_is_away_nothing_is_said_to_be_saved() -> None:
+def test_while_kafka_is_unavailable_no_answer_is_acknowledged() -> None:
     """The page asks to try again, and the beacon gets 503."""
 
     async def scenario(there: House) -> None:
         status, text, response = await got(there, "POST", f"/s/poll/{KEYS.token(LINK)}?lang=ja", data={"score": "5"})
         assert (status, response.headers["Retry-After"]) == (503, "5")
         assert "回答を保存できませんでした" in text
-        assert (await told(there))[0] == 503
+        assert (await sent(there))[0] == 503
 
     opened(scenario, publisher=Broken)
 
 
 def test_recent_is_bounded() -> None:
-    """However many keys come."""
+    """For any number of keys."""
     recent = Recent(2, 10, keys=3)
     assert [recent.allows("a", at) for at in (0, 1, 2, 11)] == [True, True, False, True]
     for key in "bcdefg":
@@ -335,10 +337,10 @@ def test_recent_is_bounded() -> None:
     assert len(recent._known) == 3
 
 
-def test_the_command_makes_links_that_the_gateway_opens(
+def test_the_command_creates_links_that_the_gateway_opens(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """From the connectors file of the gateway, of whose other entries no secret is needed; ids come as arguments or on stdin."""
+    """From the connectors file of the gateway, without the secrets of its other entries; ids are arguments or on stdin."""
     monkeypatch.setenv("SURVEY_KEY", KEY)
     file = tmp_path / "connectors.yaml"
     file.write_text(
@@ -347,8 +349,8 @@ def test_the_command_makes_links_that_the_gateway_opens(
     )
     assert main(["survey-link", "--connectors", str(file), "--source", "poll", "--kind", "nps", "--language", "ja", "T-1", "T-2"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    found = [re.fullmatch(r"(T-\d)\thttps://c\.example\.com/s/poll/([\w-]+)\?lang=ja", line) for line in lines]
-    links = [KEYS.read(each[2]) for each in found if each]
+    matches = [re.fullmatch(r"(T-\d)\thttps://c\.example\.com/s/poll/([\w-]+)\?lang=ja", line) for line in lines]
+    links = [KEYS.read(match[2]) for match in matches if match]
     assert [(link.conversation_id, link.kind, link.scale) for link in links if link] == [("T-1", "nps", "0-10"), ("T-2", "nps", "0-10")]
 
 
@@ -362,10 +364,10 @@ def test_the_command_makes_links_that_the_gateway_opens(
         ("SURVEY_KEY", ["--source", "poll", "x"], "survey links need a secret of at least 32 characters"),
     ],
 )
-def test_the_command_says_what_is_wrong(
+def test_the_command_reports_errors(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, change: str, arguments: list[str], complaint: str
 ) -> None:
-    """Each in words, and with 2."""
+    """Each as a text, and with 2."""
     monkeypatch.setenv("SURVEY_KEY", KEY)
     monkeypatch.setenv("SHORT", "too short")
     text = "public_url: https://c.example.com/\nconnectors:\n  poll: {connector: survey-link, secrets: [{env: SURVEY_KEY}]}\n"
@@ -381,21 +383,21 @@ SESSION = "0123456789abcdef0123456789abcdef"
 SITE = {"Origin": "https://www.example.com"}
 
 
-async def told(
+async def sent(
     there: House, event: str = "started", session: str = SESSION, category: str = "Delivery", headers: dict[str, str] | None = None
 ) -> tuple[int, str, ClientResponse]:
-    """Tell what a page tells."""
+    """Send an event as a page does."""
     return await got(there, "POST", "/b/faq", data={"e": event, "s": session, "c": category}, headers=SITE if headers is None else headers)
 
 
-def test_what_a_page_tells() -> None:
+def test_the_events_of_a_page() -> None:
     """A session begins, and ends in one of three ways."""
 
     async def scenario(there: House) -> None:
         for number, end in enumerate(("solved", "left", "contact")):
             session = f"{number:032x}"
-            assert (await told(there, "started", session))[0] == 204
-            status, _, response = await told(there, end, session)
+            assert (await sent(there, "started", session))[0] == 204
+            status, _, response = await sent(there, end, session)
             assert (status, response.headers["Access-Control-Allow-Origin"]) == (204, "https://www.example.com")
             assert "Access-Control-Allow-Credentials" not in response.headers
         events = there.published()
@@ -423,11 +425,11 @@ def test_what_a_page_tells() -> None:
     ],
 )
 def test_what_is_no_page_of_ours(event: str, session: str, category: str, headers: dict[str, str], status: int) -> None:
-    """Other sites, other words, other ids: nothing is published."""
+    """Other sites, other events, other ids: nothing is published."""
 
     async def scenario(there: House) -> None:
-        found, _, response = await told(there, event, session, category, headers)
-        assert found == status
+        answered, _, response = await sent(there, event, session, category, headers)
+        assert answered == status
         assert (status == 403) is ("Access-Control-Allow-Origin" not in response.headers)
         assert there.published() == []
 
@@ -438,10 +440,10 @@ def test_what_is_no_page_of_ours(event: str, session: str, category: str, header
     ("category", "passes"), [("Delivery", True), ("Billing", True), ("delivery", False), ("Anna Private", False), ("", False)]
 )
 def test_categories_are_those_configured(category: str, passes: bool) -> None:
-    """What a page makes up becomes no label of a figure; the session counts all the same."""
+    """An unknown category becomes no label of a figure; the session counts all the same."""
 
     async def scenario(there: House) -> None:
-        assert (await told(there, category=category))[0] == 204
+        assert (await sent(there, category=category))[0] == 204
         (event,) = there.published()
         assert event.get("category") == (category if passes else None)
 
@@ -449,11 +451,11 @@ def test_categories_are_those_configured(category: str, passes: bool) -> None:
 
 
 def test_a_page_cannot_be_used_to_flood() -> None:
-    """A session tells six things, and all of them together no more than the rate."""
+    """A session has at most six events, and all of them together no more than the rate."""
 
     async def scenario(there: House) -> None:
-        assert [(await told(there))[0] for _ in range(8)] == [204] * 6 + [429] * 2
-        statuses = [(await told(there, session=f"{number:032x}"))[0] for number in range(40)]
+        assert [(await sent(there))[0] for _ in range(8)] == [204] * 6 + [429] * 2
+        statuses = [(await sent(there, session=f"{number:032x}"))[0] for number in range(40)]
         assert statuses.count(204) == 14
         assert statuses[-1] == 429
 
@@ -461,7 +463,7 @@ def test_a_page_cannot_be_used_to_flood() -> None:
 
 
 def test_the_image_of_a_page_without_scripts() -> None:
-    """It begins a session for a page of a configured site; it is an image whoever asks."""
+    """It begins a session for a page of a configured site; every request gets an image."""
 
     async def scenario(there: House) -> None:
         for referer, count in ((None, 0), ("https://evil.example/x", 0), ("https://www.example.com/", 1), ("https://www.example.com", 2)):
@@ -492,12 +494,12 @@ def test_languages_of_any_header_raise_nothing() -> None:
     assert language_of(None, "ja," * 10_000) == "ja"
 
 
-def test_heartbeats_speak_for_pages() -> None:
-    """The gateway says how far its pages are complete."""
+def test_heartbeats_cover_pages() -> None:
+    """The gateway reports how far its pages are complete."""
 
     async def scenario(there: House) -> None:
         await there.gateway.beat()
-        beats = [kept.value for records in there.publisher.records.values() for kept in records if b"source.heartbeat" in kept.value]
+        beats = [record.value for records in there.publisher.records.values() for record in records if b"source.heartbeat" in record.value]
         assert {b"poll", b"faq"} <= {match[1] for beat in beats if (match := re.search(rb'"source":\s?"(\w+)"', beat))}
 
     opened(scenario)

@@ -1,4 +1,4 @@
-"""The survey's page and the beacon's script in a real browser: an answer by a tap in both languages, and what a FAQ page tells."""
+"""The survey's page and the beacon's script in a real browser: an answer by a tap in both languages, and the events of a FAQ page."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
-#: Photographs go here, to be looked at.
+#: Folder of photographs.
 _PHOTOGRAPHS = os.environ.get("PHOTOGRAPHS", "")
 
 
@@ -37,7 +37,7 @@ def browsing(scenario: Callable[[House, Chromium], Awaitable[None]], *connectors
 
 
 async def photograph(browser: Chromium, name: str) -> None:
-    """Keep what the window shows, where that is asked for."""
+    """Save a photograph of the window, if requested."""
     if _PHOTOGRAPHS:
         await browser.photograph(Path(_PHOTOGRAPHS) / f"{name}.png")
 
@@ -53,7 +53,7 @@ def test_an_answer_by_a_tap(language: str, question: str, thanks: str) -> None:
         link = SurveyLink("T-100", "nps", 0, 10, DAY)
         await browser.open(f"{there.address}/s/poll/{KEYS.token(link)}?lang={language}")
         assert question in await browser.ask("document.querySelector('legend').innerText")
-        # The style holds: buttons are large enough for a finger, and nothing is wider than the window.
+        # The style is applied: buttons are large enough for a finger, and nothing is wider than the window.
         assert await browser.ask("Math.min(...[...document.querySelectorAll('button')].map(b => b.getBoundingClientRect().height))") >= 44
         assert await browser.ask("document.documentElement.scrollWidth <= innerWidth")
         await photograph(browser, f"survey-{language}")
@@ -67,7 +67,7 @@ def test_an_answer_by_a_tap(language: str, question: str, thanks: str) -> None:
         assert [event["score"] for event in there.published()] == [9.0, 3.0]
         assert await browser.ask("document.cookie") == ""
         # A browser asks for an icon by itself.
-        assert [each for each in browser.complaints if "favicon" not in each and "404" not in each] == []
+        assert [line for line in browser.complaints if "favicon" not in line and "404" not in line] == []
         assert {address.partition("?")[0].rpartition("/")[0] for address in browser.requested if "favicon" not in address} == {
             f"{there.address}/s/poll"
         }
@@ -80,16 +80,16 @@ def test_pages_that_ask_nothing() -> None:
 
     async def scenario(there: House, browser: Chromium) -> None:
         await browser.prefer("prefers-color-scheme", "dark")
-        for language, said in (("en", "This link is not valid"), ("ja", "このリンクは無効です")):
+        for language, title in (("en", "This link is not valid"), ("ja", "このリンクは無効です")):
             await browser.open(f"{there.address}/s/poll/nothing?lang={language}")
-            assert await browser.ask("document.querySelector('h1').innerText") == said
+            assert await browser.ask("document.querySelector('h1').innerText") == title
             await photograph(browser, f"survey-not-valid-{language}")
 
     browsing(scenario, survey(settings={"organization": "Acme"}), beacon())
 
 
 def test_the_beacon_of_a_faq_page() -> None:
-    """A page of another origin loads the script: a visit that is solved, one that is left, one that turns to people."""
+    """A page of another origin loads the script: a visit that is solved, one that is left, one that is handed over."""
 
     async def scenario(there: House, browser: Chromium) -> None:
         page = (
@@ -111,7 +111,7 @@ def test_the_beacon_of_a_faq_page() -> None:
             origin = f"http://127.0.0.1:{port}"
             there.gateway.take_connectors({"faq": beacon(origins=[origin])})
 
-            async def told(count: int) -> list[str | None]:
+            async def outcomes(count: int) -> list[str | None]:
                 for _ in range(200):
                     if len(there.published()) >= count:
                         break
@@ -119,17 +119,17 @@ def test_the_beacon_of_a_faq_page() -> None:
                 return [event.get("outcome") for event in there.published()]
 
             await browser.open(origin)
-            assert await told(1) == [None]
+            assert await outcomes(1) == [None]
             await browser.ask("document.querySelector('button').click()")
-            assert await told(2) == [None, "confirmed_solved"]
+            assert await outcomes(2) == [None, "confirmed_solved"]
             # It was solved: neither the next click nor leaving ends it again.
             await browser.ask("document.querySelector('a').click()")
             await browser.open(origin + "/?2")
-            assert await told(3) == [None, "confirmed_solved", None]
+            assert await outcomes(3) == [None, "confirmed_solved", None]
             await browser.open(origin + "/?3")
-            assert sorted(map(str, (await told(5))[3:])) == ["None", "left"]
+            assert sorted(map(str, (await outcomes(5))[3:])) == ["None", "left"]
             await browser.ask("document.querySelector('a').click()")
-            assert (await told(6))[5] == "handed_over"
+            assert (await outcomes(6))[5] == "handed_over"
             assert {event["category"] for event in there.published()} == {"Delivery"}
             assert len({event["conversation_id"] for event in there.published()}) == 3
         finally:

@@ -1,4 +1,4 @@
-"""Lines of a queue_log become canonical events; the fixtures are ours, in the shape Asterisk writes."""
+"""Lines of a queue_log become canonical events; the fixtures are ours, in the format of Asterisk."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def line(text: str | bytes, number: int = 1) -> Line:
 def events(*lines: str, using: QueueLogParser | None = None) -> list[dict[str, Any]]:
     """Parse lines that must all be good; return their events as JSON has them."""
     used = using or parser()
-    found: list[dict[str, Any]] = []
+    parsed: list[dict[str, Any]] = []
     for number, text in enumerate(lines, start=1):
         outcome = used.parse(line(text, number))
         assert not isinstance(outcome, Rejected), outcome
-        found += [json.loads(encode(event)) for event in outcome]
-    return found
+        parsed += [json.loads(encode(event)) for event in outcome]
+    return parsed
 
 
 def rejected(text: str | bytes) -> Rejected:
@@ -58,10 +58,10 @@ def rejected(text: str | bytes) -> Rejected:
     return outcome
 
 
-def only(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return the one event there is."""
-    assert len(found) == 1
-    return found[0]
+def only(parsed: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the only event."""
+    assert len(parsed) == 1
+    return parsed[0]
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def only(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
     ],
 )  # fmt: skip
 def test_each_kind_of_call_line_becomes_its_event(tail: str, expected: dict[str, Any]) -> None:
-    """The fields of a line go where the canonical event has them, hold in seconds, ring in milliseconds, and nothing else goes along."""
+    """The fields of a line become those of the event, hold in seconds, ring in milliseconds, and nothing else is added."""
     event = only(events(f"{T}|{T}.7|sales|{tail}"))
 
     event_id = event.pop("event_id")
@@ -114,34 +114,34 @@ def states(*lines: str) -> list[str]:
 
 
 def test_member_lines_become_presence_and_never_activity() -> None:
-    """A queue_log tells who is there, not who is idle: occupancy stays unknown."""
-    found = events(
+    """A queue_log reports presence, not idle agents: occupancy stays unknown."""
+    parsed = events(
         f"{T}|MANAGER|sales|SIP/7|ADDMEMBER|",
         f"{T + 1}|NONE|sales|SIP/7|PAUSE|Lunch Break",
         f"{T + 2}|NONE|sales|SIP/7|UNPAUSE|",
         f"{T + 3}|REALTIME|sales|SIP/7|REMOVEMEMBER|",
     )
 
-    assert {(event["type"], event["axis"], event["person_id"]) for event in found} == {("agent.state_changed", "presence", "SIP/7")}
-    assert [event["state"] for event in found] == ["available", "lunch_break", "available", "offline"]
-    assert [event.get("reason") for event in found] == [None, "Lunch Break", None, None]
+    assert {(event["type"], event["axis"], event["person_id"]) for event in parsed} == {("agent.state_changed", "presence", "SIP/7")}
+    assert [event["state"] for event in parsed] == ["available", "lunch_break", "available", "offline"]
+    assert [event.get("reason") for event in parsed] == [None, "Lunch Break", None, None]
 
 
 def test_a_pause_without_a_reason_is_a_pause() -> None:
-    """A member added paused, or paused without saying why, is paused."""
+    """A member added paused, or paused without a reason, is paused."""
     assert states(f"{T}|CLI|sales|SIP/7|ADDMEMBER|PAUSED", f"{T}|NONE|sales|SIP/8|PAUSE|") == ["paused", "paused"]
 
 
-def test_a_person_is_offline_only_when_removed_from_every_queue() -> None:
-    """Leaving one of two queues leaves the person available; leaving the other ends it."""
+def test_an_agent_is_offline_only_when_removed_from_every_queue() -> None:
+    """An agent who leaves one of two queues stays available, and is offline after leaving the other."""
     added = (f"{T}|CLI|sales|SIP/7|ADDMEMBER|", f"{T}|CLI|support|SIP/7|ADDMEMBER|")
     removed = (f"{T + 9}|CLI|sales|SIP/7|REMOVEMEMBER|", f"{T + 9}|CLI|support|SIP/7|REMOVEMEMBER|")
 
     assert states(*added, *removed) == ["available", "available", "available", "offline"]
 
 
-def test_a_person_who_may_still_ring_in_one_queue_is_available() -> None:
-    """A pause in one of two known queues does not take the person away; a pause in both does, and PAUSEALL at once."""
+def test_an_agent_who_may_still_ring_in_one_queue_is_available() -> None:
+    """An agent who is paused in one of two known queues is available; paused in both, or by PAUSEALL, is not."""
     added = (f"{T}|CLI|sales|SIP/7|ADDMEMBER|", f"{T}|CLI|support|SIP/7|ADDMEMBER|")
 
     assert states(*added, f"{T}|NONE|sales|SIP/7|PAUSE|lunch", f"{T}|NONE|support|SIP/7|PAUSE|lunch")[2:] == ["available", "lunch"]
@@ -151,18 +151,18 @@ def test_a_person_who_may_still_ring_in_one_queue_is_available() -> None:
 
 def test_agents_who_log_in_are_available_and_logged_off_offline() -> None:
     """Both generations of agent channels are understood."""
-    found = states(
+    presence = states(
         f"{T}|{T}.1|NONE|Agent/20|AGENTLOGIN|SIP/7-1",
         f"{T}|{T}.1|NONE|Agent/20|AGENTLOGOFF|SIP/7-1|3600",
         f"{T}|NONE|NONE|Agent/21|AGENTCALLBACKLOGIN|7@internal",
         f"{T}|NONE|NONE|Agent/21|AGENTCALLBACKLOGOFF|7@internal|3600|Autologoff",
     )
 
-    assert found == ["available", "offline", "available", "offline"]
+    assert presence == ["available", "offline", "available", "offline"]
 
 
 def test_lines_that_only_inform_are_counted_and_not_rejected() -> None:
-    """What says nothing about contacts or presence is passed over, and so is an empty line and a kind the operator named."""
+    """Lines about neither contacts nor presence are passed over, and so are an empty line and a kind that the operator named."""
     used = parser(ignored_kinds=frozenset({"MENU"}))
 
     assert events(*(f"{T}|NONE|NONE|NONE|{kind}|" for kind in sorted(INFORMATIONAL)), "", f"{T}|NONE|NONE|NONE|MENU|3", using=used) == []
@@ -209,23 +209,23 @@ def test_lines_that_only_inform_are_counted_and_not_rejected() -> None:
         (f"{T}|{T}.7|sales|NONE|ENTERQUEUE||{'1' * MAX_LINE_BYTES}|1", "too_long"),
     ],
 )  # fmt: skip
-def test_a_bad_line_is_rejected_with_its_bytes_and_the_rest_goes_on(text: str | bytes, reason: str) -> None:
-    """Every way a line can be wrong has its reason, keeps the bytes, and names the place."""
-    found = rejected(text)
+def test_a_bad_line_is_rejected_with_its_bytes_and_others_are_read(text: str | bytes, reason: str) -> None:
+    """Every error of a line has its reason, keeps the bytes, and names the line."""
+    rejection = rejected(text)
 
     raw = text.encode() if isinstance(text, str) else text
-    assert (found.reason, found.origin, found.raw) == (reason, "queue_log:7", raw[:MAX_LINE_BYTES])
-    assert found.detail
+    assert (rejection.reason, rejection.origin, rejection.raw) == (reason, "queue_log:7", raw[:MAX_LINE_BYTES])
+    assert rejection.detail
 
 
 def test_a_rejection_does_not_quote_the_line() -> None:
-    """A caller's number in a bad line stays in the bytes and out of the words that are logged."""
+    """A caller's number in a bad line stays in the bytes and out of the log."""
     for text in (f"{T}|{T}.7|{'0312345678' * 30}|NONE|ENTERQUEUE||0312345678|1", f"{T}|1|0312345678|0312345678|0312345678|0312345678"):
         assert "0312345678" not in rejected(text).detail
 
 
 def test_a_rejected_member_line_changes_no_membership() -> None:
-    """A pause with an impossible reason is a dead letter and leaves the person available."""
+    """A pause with an impossible reason is a dead letter and leaves the agent available."""
     used = parser()
     events(f"{T}|CLI|sales|SIP/7|ADDMEMBER|", using=used)
 
@@ -234,7 +234,7 @@ def test_a_rejected_member_line_changes_no_membership() -> None:
 
 
 def test_waits_that_contradict_the_clock_are_passed_on_as_reported() -> None:
-    """The hold that Asterisk reports is its own; which of both to believe is not the connector's to decide."""
+    """The hold is the one that Asterisk reports; the connector does not correct it."""
     entered, connected = events(f"{T}|{T}.7|sales|NONE|ENTERQUEUE||1|1", f"{T + 3}|{T}.7|sales|SIP/7|CONNECT|600|x|1")
 
     assert (entered["occurred_at"], connected["occurred_at"]) == ("2026-03-02T09:00:00.000Z", "2026-03-02T09:00:03.000Z")
@@ -252,7 +252,7 @@ def test_waits_that_contradict_the_clock_are_passed_on_as_reported() -> None:
     ],
 )
 def test_times_are_read_as_seconds_or_as_calendar_text(text: str, zone: str, expected: str) -> None:
-    """Whole and fractional seconds since the epoch need no zone; calendar text is taken in the zone of the PBX."""
+    """Whole and fractional seconds since the epoch need no zone; calendar text is read in the zone of the PBX."""
     event = only(events(f"{text}|1.7|sales|NONE|ABANDON|1|1|3", using=parser(zone=ZoneInfo(zone))))
 
     assert event["occurred_at"] == expected
@@ -260,14 +260,14 @@ def test_times_are_read_as_seconds_or_as_calendar_text(text: str, zone: str, exp
 
 def test_nothing_of_the_caller_passes_without_a_key() -> None:
     """Number and name of the caller are in no event."""
-    found = events(f"{T}|{T}.7|sales|NONE|ENTERQUEUE|https://crm/0312345678|0312345678|1|Jane_Doe")
+    parsed = events(f"{T}|{T}.7|sales|NONE|ENTERQUEUE|https://crm/0312345678|0312345678|1|Jane_Doe")
 
-    assert "0312345678" not in json.dumps(found)
-    assert "Jane" not in json.dumps(found)
-    assert "customer_key" not in json.dumps(found)
+    assert "0312345678" not in json.dumps(parsed)
+    assert "Jane" not in json.dumps(parsed)
+    assert "customer_key" not in json.dumps(parsed)
 
 
-def test_with_a_key_the_caller_is_a_hash_that_only_the_key_gives() -> None:
+def test_with_a_key_the_caller_is_a_keyed_hash() -> None:
     """The same number gives the same key, another secret another one, and a withheld number none; queued keeps its id."""
     text = f"{T}|{T}.7|sales|NONE|ENTERQUEUE||03-1234 5678|1"
     with_key = events(text, using=parser(customer_key=hashed_customer(b"secret one")))
@@ -306,18 +306,18 @@ def test_another_source_has_other_ids() -> None:
 
 
 def test_lines_of_one_instant_are_in_order() -> None:
-    """The order of the file is the platform's order; an instant that comes back goes on counting."""
-    found = events(
+    """The order of the file is the platform's order; an instant that recurs continues counting."""
+    parsed = events(
         f"{T}|{T}.7|sales|NONE|ENTERQUEUE||1|1",
         f"{T}|{T}.7|sales|SIP/7|CONNECT|0|x|0",
         f"{T + 1}|{T}.7|sales|SIP/7|COMPLETEAGENT|0|1|1",
         f"{T}|{T}.8|sales|NONE|ABANDON|1|1|0",
     )
 
-    assert [event["sequence"] for event in found] == [0, 1, 0, 2]
+    assert [event["sequence"] for event in parsed] == [0, 1, 0, 2]
 
 
-def test_a_parser_that_takes_over_goes_on_where_the_other_stopped() -> None:
+def test_a_restored_parser_continues_where_the_other_stopped() -> None:
     """Memberships, ids and order survive a restart through the state, which is JSON."""
     lines = [
         f"{T}|CLI|sales|SIP/7|ADDMEMBER|",
@@ -334,8 +334,8 @@ def test_a_parser_that_takes_over_goes_on_where_the_other_stopped() -> None:
         assert first + events(*lines[cut:], using=after) == complete
 
 
-def test_history_is_received_when_it_occurred_and_what_is_followed_when_it_came() -> None:
-    """The reader says which of both a line is."""
+def test_history_is_received_when_it_occurred_and_followed_lines_when_they_arrived() -> None:
+    """The reader marks a line as either."""
     text = f"{T}|{T}.7|sales|NONE|ABANDON|1|1|3"
     came = datetime(2026, 3, 2, 9, 0, 1, tzinfo=UTC)
     followed = parser().parse(line(text), came)
@@ -349,16 +349,16 @@ ENTERED = f"{T}|{T}.7|sales|NONE|ENTERQUEUE||1|1"
 COMPLETED = f"{T + 60}|{T}.7|sales|SIP/7|COMPLETEAGENT|20|30|1"
 
 
-def types(found: Sequence[dict[str, Any]]) -> list[str]:
-    """Return what the events are."""
-    return [event["type"].removeprefix("contact.") for event in found]
+def types(parsed: Sequence[dict[str, Any]]) -> list[str]:
+    """Return the types of events."""
+    return [event["type"].removeprefix("contact.") for event in parsed]
 
 
 class TestAnswersThatWereLost:
-    """COMPLETEAGENT and COMPLETECALLER say all that a CONNECT says."""
+    """COMPLETEAGENT and COMPLETECALLER have all fields of a CONNECT."""
 
     def test_of_a_call_that_waited(self) -> None:
-        """It was answered as long before its end as it was talked."""
+        """The answer is before the end by the talk time."""
         answered, ended = events(ENTERED, COMPLETED)[1:]
 
         assert (answered["type"], answered["occurred_at"], answered["wait_seconds"]) == (
@@ -369,14 +369,14 @@ class TestAnswersThatWereLost:
         assert (answered["agent"], answered["queue"], answered["received_at"]) == ("SIP/7", "sales", "2026-03-02T09:00:30.000Z")
         assert (ended["occurred_at"], ended["by"]) == ("2026-03-02T09:01:00.000Z", "agent")
 
-    def test_not_before_the_call_was_there(self) -> None:
+    def test_not_before_the_call_began(self) -> None:
         """A talk longer than the call is cut to it."""
         answered = events(ENTERED, COMPLETED.replace("|20|30|", "|20|300|"))[1]
 
         assert answered["occurred_at"] == "2026-03-02T09:00:00.000Z"
 
     def test_never_twice(self) -> None:
-        """A call that was answered, left, went elsewhere or stands in another file by itself has no answer made up for it."""
+        """A call that was answered, left, was transferred or is in a separate file gets no derived answer."""
         for middle in ("SIP/7|CONNECT|20|x|1", "NONE|ABANDON|1|1|20", "SIP/7|BLINDTRANSFER|200|internal|12|30|1"):
             assert "answered" not in types(events(ENTERED, f"{T + 20}|{T}.7|sales|{middle}", COMPLETED)[2:])
         assert types(events(COMPLETED)) == ["ended"]
@@ -384,7 +384,7 @@ class TestAnswersThatWereLost:
 
 
 class TestQueueStart:
-    """Asterisk began anew."""
+    """Asterisk restarted."""
 
     LINES = (
         ENTERED,
@@ -394,14 +394,14 @@ class TestQueueStart:
     )
 
     def test_ends_what_is_open_once(self) -> None:
-        """Whoever waits and whoever talks; a second start finds nothing."""
-        found = events(*self.LINES, f"{T + 10}|NONE|NONE|NONE|QUEUESTART|")[3:]
+        """Waiting and connected callers; a second start ends nothing."""
+        parsed = events(*self.LINES, f"{T + 10}|NONE|NONE|NONE|QUEUESTART|")[3:]
 
-        assert [(each["type"], each["by"], each["contact_id"]) for each in found] == [
+        assert [(event["type"], event["by"], event["contact_id"]) for event in parsed] == [
             ("contact.ended", "system", f"pbx:{T}.7"),
             ("contact.ended", "system", f"pbx:{T}.8"),
         ]
-        assert len({each["event_id"] for each in found}) == 2
+        assert len({event["event_id"] for event in parsed}) == 2
 
     def test_after_a_restart_of_the_connector(self) -> None:
         """Open calls are in the state."""
@@ -412,17 +412,17 @@ class TestQueueStart:
         assert types(events(self.LINES[3], using=after)) == ["ended", "ended"]
 
     def test_of_another_asterisk_in_the_same_file(self) -> None:
-        """A site may say that it means nothing."""
+        """A site may ignore it."""
         used = parser(kinds=KindTable({"QUEUESTART": "ignored"}))
 
         assert types(events(*self.LINES, using=used)) == ["queued", "queued", "answered"]
         assert used.ignored == {"QUEUESTART": 1}
 
     def test_calls_that_lost_their_end_are_forgotten(self) -> None:
-        """What is open for a day is not there any more."""
-        found = events(ENTERED, f"{T + 86_401}|2.1|sales|NONE|ENTERQUEUE||1|1", f"{T + 86_402}|NONE|NONE|NONE|QUEUESTART|", using=later())
+        """A call that is open for a day is forgotten."""
+        parsed = events(ENTERED, f"{T + 86_401}|2.1|sales|NONE|ENTERQUEUE||1|1", f"{T + 86_402}|NONE|NONE|NONE|QUEUESTART|", using=later())
 
-        assert [each["contact_id"] for each in found[2:]] == ["pbx:2.1"]
+        assert [event["contact_id"] for event in parsed[2:]] == ["pbx:2.1"]
 
 
 def later() -> QueueLogParser:
@@ -431,7 +431,7 @@ def later() -> QueueLogParser:
 
 
 def test_the_state_of_the_last_release_is_read() -> None:
-    """It knew members and instants; of calls before it nothing is made up."""
+    """It had members and instants; earlier calls are not reconstructed."""
     used = parser()
     used.restore({"members": {"SIP/7": {"sales": None}}, "instants": [[T * 1000, 1, {}]]})
 
@@ -440,7 +440,7 @@ def test_the_state_of_the_last_release_is_read() -> None:
 
 
 class TestKindsOfOnesOwn:
-    """A site says what its dialplan writes means."""
+    """A site defines the meaning of its dialplan's lines."""
 
     TABLE = KindTable(
         {
@@ -479,14 +479,14 @@ class TestKindsOfOnesOwn:
         ],
     )
     def test_meanings(self, tail: str, expected: dict[str, Any]) -> None:
-        """Parameters choose, the more of them the better; what a meaning needs comes from the line."""
+        """Parameters choose, the most specific entry first; the line has what a meaning needs."""
         event = only(events(f"{T}|{T}.7|sales|{tail}", using=parser(kinds=self.TABLE)))
 
         assert event.items() >= expected.items()
         assert event.get("conversation_id", f"pbx:{T}.7") == f"pbx:{T}.7"
 
     def test_parameters_that_no_entry_has(self) -> None:
-        """A kind that is known with other parameters only is a dead letter, and one that is ignored none."""
+        """A kind that is known with other parameters only is a dead letter, an ignored one is not."""
         used = parser(kinds=self.TABLE)
         outcome = used.parse(line(f"{T}|{T}.7|sales|SIP/7|OUT|calm"))
 
@@ -496,20 +496,20 @@ class TestKindsOfOnesOwn:
 
     @pytest.mark.parametrize("tail", ["NONE|AWAY", "NONE|MISS"])
     def test_without_a_member(self, tail: str) -> None:
-        """What is about a person needs one."""
+        """An event of an agent needs a member."""
         outcome = parser(kinds=self.TABLE).parse(line(f"{T}|{T}.7|sales|{tail}"))
 
         assert isinstance(outcome, Rejected)
         assert outcome.reason == "no_member"
 
     def test_an_own_kind_closes_the_call(self) -> None:
-        """What left by a kind of one's own is not ended again when Asterisk begins anew."""
-        found = events(ENTERED, f"{T + 1}|{T}.7|sales|NONE|BYE", f"{T + 9}|NONE|NONE|NONE|QUEUESTART|", using=parser(kinds=self.TABLE))
+        """A call that left by a site's own kind is not ended again when Asterisk restarts."""
+        parsed = events(ENTERED, f"{T + 1}|{T}.7|sales|NONE|BYE", f"{T + 9}|NONE|NONE|NONE|QUEUESTART|", using=parser(kinds=self.TABLE))
 
-        assert types(found) == ["queued", "left_queue"]
+        assert types(parsed) == ["queued", "left_queue"]
 
     @pytest.mark.parametrize(
-        ("entry", "meaning", "says"),
+        ("entry", "meaning", "message"),
         [
             ("BYE", "gone", "none of ignored, queued"),
             ("BYE", "left_queue", "none of left_queue:abandoned"),
@@ -519,9 +519,9 @@ class TestKindsOfOnesOwn:
             ("*", "ended", "write KIND"),
         ],
     )
-    def test_a_table_that_is_wrong_says_so(self, entry: str, meaning: str, says: str) -> None:
-        """What is wrong, and what is permitted."""
-        with pytest.raises(KindTableError, match=says.replace("*", r"\*")):
+    def test_a_wrong_table_is_refused(self, entry: str, meaning: str, message: str) -> None:
+        """The message has the error, and what is permitted."""
+        with pytest.raises(KindTableError, match=message.replace("*", r"\*")):
             KindTable({entry: meaning})
 
 
@@ -542,25 +542,25 @@ class TestHourThatComesTwice:
     """Local times of 2025-10-26 in Berlin, where 03:00 became 02:00."""
 
     def read(self, *times: str) -> tuple[list[str], int]:
-        """Return what times of lines are in UTC, and how many notes there are at the end."""
+        """Return the times of lines in UTC, and the number of ambiguous ones."""
         used = parser(zone=ZoneInfo("Europe/Berlin"))
         lines = [f"2025-10-26 {time}|1.{n}|q|NONE|ABANDON|1|1|3" for n, time in enumerate(times)]
-        found = [event["occurred_at"][11:19] for event in events(*lines, using=used)]
-        return found, int(used.notes()[0].split()[0]) if used.notes() else 0
+        times_in_utc = [event["occurred_at"][11:19] for event in events(*lines, using=used)]
+        return times_in_utc, int(used.notes()[0].split()[0]) if used.notes() else 0
 
-    def test_a_line_that_goes_back_is_of_the_second_time(self) -> None:
-        """And what follows it too, until the hour is over; what stood before it is of the first."""
+    def test_a_line_before_the_last_one_is_of_the_second_time(self) -> None:
+        """And so are the lines after it, until the hour is over; those before it are of the first."""
         assert self.read("01:59:00", "02:10:00", "02:40:00", "02:05:00", "02:30:00", "02:59:59", "03:00:01") == (
             ["23:59:00", "00:10:00", "00:40:00", "01:05:00", "01:30:00", "01:59:59", "02:00:01"],
             0,
         )
 
     def test_a_second_out_of_order_is_no_second_time(self) -> None:
-        """Lines of several threads stand a moment out of order."""
+        """Lines of several threads may be a moment out of order."""
         assert self.read("02:10:00", "02:09:59", "02:11:00")[0] == ["00:10:00", "00:09:59", "00:11:00"]
 
-    def test_without_a_line_that_goes_back_it_is_said(self) -> None:
-        """Of these lines nothing says which time it was."""
+    def test_without_such_a_line_a_note_counts_them(self) -> None:
+        """Nothing resolves the time of these lines."""
         assert self.read("01:00:00", "02:10:00", "02:20:00", "03:10:00") == (["23:00:00", "00:10:00", "00:20:00", "02:10:00"], 2)
 
     def test_over_a_restart_of_the_connector(self) -> None:
@@ -634,8 +634,8 @@ def test_the_shared_samples_are_understood() -> None:
     reasons: list[str] = []
     for file in files:
         used = QueueLogParser("pbx", now=lambda: NOW + timedelta(days=365))
-        for each in read_lines(file):
-            outcome = used.parse(each)
+        for sample in read_lines(file):
+            outcome = used.parse(sample)
             if isinstance(outcome, Rejected):
                 reasons.append(outcome.reason)
             else:
