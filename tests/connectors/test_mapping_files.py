@@ -452,13 +452,17 @@ def test_a_file_is_published_by_time_with_its_dead_letters(tmp_path: Path) -> No
 
     first, again = published(), published()
     records = [json.loads(record.value) for record in first.records[first.topics.contacts]]
-    (letter,) = first.records[first.topics.contact_dead_letters]
+    (dead_letter,) = first.records[first.topics.contact_dead_letters]
 
     times = [record["occurred_at"] for record in records]
     assert times == sorted(times)
     assert first.records[first.topics.contacts] == again.records[again.topics.contacts]
-    assert letter.value == b"C-5,Ada,soon"
-    assert (letter.headers["dead-letter-origin"], letter.headers["dead-letter-reason"], letter.headers["dead-letter-source"]) == (
+    assert dead_letter.value == b"C-5,Ada,soon"
+    assert (
+        dead_letter.headers["dead-letter-origin"],
+        dead_letter.headers["dead-letter-reason"],
+        dead_letter.headers["dead-letter-source"],
+    ) == (
         b"calls.csv:6",
         b"missing_value",
         b"call-records",

@@ -337,12 +337,12 @@ def test_a_restored_parser_continues_where_the_other_stopped() -> None:
 def test_history_is_received_when_it_occurred_and_followed_lines_when_they_arrived() -> None:
     """The reader marks a line as either."""
     text = f"{T}|{T}.7|sales|NONE|ABANDON|1|1|3"
-    came = datetime(2026, 3, 2, 9, 0, 1, tzinfo=UTC)
-    followed = parser().parse(line(text), came)
+    arrived = datetime(2026, 3, 2, 9, 0, 1, tzinfo=UTC)
+    followed = parser().parse(line(text), arrived)
 
     assert only(events(text))["received_at"] == "2026-03-02T09:00:00.000Z"
     assert not isinstance(followed, Rejected)
-    assert followed[0].received_at == came
+    assert followed[0].received_at == arrived
 
 
 ENTERED = f"{T}|{T}.7|sales|NONE|ENTERQUEUE||1|1"

@@ -1,4 +1,4 @@
-"""What fixtures of desks become, and how a record is made wrong on purpose."""
+"""Translate fixtures of desks, and make records invalid on purpose."""
 
 from __future__ import annotations
 
@@ -31,39 +31,39 @@ def records(name: str) -> list[Record]:
 
 @cache
 def documents(name: str) -> list[Any]:
-    """Return what all fixtures of a connector hold as it was sent: each a JSON object or array."""
-    found: list[Any] = []
+    """Return the contents of all fixtures of a connector as they were sent: each a JSON object or array."""
+    contents: list[Any] = []
     for path in sorted((FIXTURES / name).iterdir()):
         if path.name.endswith(("settings.json", "ours.json")):
             continue
         raw = path.read_bytes()
-        found += map(orjson.loads, filter(None, raw.splitlines()) if path.suffix == ".jsonl" else [raw])
-    return found
+        contents += map(orjson.loads, filter(None, raw.splitlines()) if path.suffix == ".jsonl" else [raw])
+    return contents
 
 
 def becomes(name: str, *bodies: object, settings: dict[str, Any] | None = None, source: str = "desk") -> Translated:
-    """Return what deliveries become, each JSON or bytes."""
+    """Return the translation of deliveries, each JSON or bytes."""
     raw = [body if isinstance(body, bytes) else orjson.dumps(body) for body in bodies]
     return translated(connector(name), [(f"{number}", body) for number, body in enumerate(raw)], settings=settings, source=source)
 
 
 def content(done: Translated) -> dict[str, dict[str, Any]]:
-    """Return the events by id, without when they were received."""
-    found: dict[str, dict[str, Any]] = {}
+    """Return the events by id, without the time they were received."""
+    by_id: dict[str, dict[str, Any]] = {}
     for event in done.events:
-        said = orjson.loads(encode(event))
-        del said["received_at"]
-        assert found.setdefault(said["event_id"], said) == said, "one id, two meanings"
-    return found
+        fields = orjson.loads(encode(event))
+        del fields["received_at"]
+        assert by_id.setdefault(fields["event_id"], fields) == fields, "one id, two meanings"
+    return by_id
 
 
 def rejections(done: Translated) -> list[tuple[str, str]]:
-    """Return reason and detail of what was rejected."""
+    """Return reason and detail of each rejection."""
     return [(each.reason, each.detail) for each in done.rejected]
 
 
 def paths(value: object, *above: str | int) -> Iterator[tuple[str | int, ...]]:
-    """Yield where anything stands in what was sent."""
+    """Yield the path of each value of a content."""
     inner: Any = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for step, each in inner:
         yield (*above, step)
@@ -71,7 +71,7 @@ def paths(value: object, *above: str | int) -> Iterator[tuple[str | int, ...]]:
 
 
 def set_at(sent: Any, path: tuple[str | int, ...], value: object) -> bytes:
-    """Return the JSON of what was sent with another value at a path."""
+    """Return the JSON of a content with another value at a path."""
     copy = orjson.loads(orjson.dumps(sent))
     at = copy
     for step in path[:-1]:

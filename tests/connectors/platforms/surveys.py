@@ -1,4 +1,4 @@
-"""What a survey tool's fixture becomes, and the figures of two tickets that the answers are about."""
+"""Translate fixtures of survey tools, and compute the figures of the two tickets that the answers are about."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FORM = {"questions": {"How was it?": "csat 1-5", "Would you tell a friend?": "np
 FORM_JA = {"questions": {"対応の満足度": "csat 1-5", "すすめたいか": "nps 0-10"}, "contact": "受付番号"}
 SCORES = {f"410{score}": score for score in range(1, 6)}
 
-#: Connector, file, settings: each tells of one answer 5 and 10 about ticket T-100, and 2 and 3 about T-200.
+#: Connector, file, settings: each has answers 5 and 10 about ticket T-100, and 2 and 3 about T-200.
 ANSWERS: list[tuple[str, str, dict[str, Any]]] = [
     ("typeform", "webhook.jsonl", {}),
     ("delighted", "webhook.jsonl", {}),
@@ -42,12 +42,12 @@ PERSONAL = ("private", "anna ", "anna.", "杏奈", "example.net", "198.51.100", 
 
 
 def translated(name: str, body: bytes, settings: dict[str, Any] | None = None, *, now: datetime = NOW) -> Translated:
-    """Return what a body becomes; times without an offset are Tokyo's."""
+    """Return the translation of a body; times without an offset are Tokyo's."""
     context = Context(source=name, zone=TOKYO, customer_key=lambda identity: f"v1:{len(identity)}", settings=settings or {})
     return translate(connector(name), body, context, origin=f"hooks/{name}", now=now)
 
 
-def said(done: Translated) -> list[tuple[str, str, float, str | None]]:
+def scores_of(done: Translated) -> list[tuple[str, str, float, str | None]]:
     """Return conversation, kind, score and scale of each answer, in order of the conversation."""
     return sorted((e.conversation_id, e.kind, e.score, e.scale) for e in done.events)  # type: ignore[attr-defined]
 

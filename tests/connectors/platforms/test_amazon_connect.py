@@ -1,4 +1,4 @@
-"""Amazon Connect's contact events, agent events and contact records: what the matrix of all platforms does not show."""
+"""Amazon Connect's contact events, agent events and contact records: cases beyond the matrix of all platforms."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def kpis(result: dict[str, Any], queue: str, *names: str) -> list[float | None]:
 
 
 class TestWarmTransfer:
-    """The first agent stays with the customer while the second joins: both are counted for as long as they were there."""
+    """The first agent stays with the customer while the second joins: both are counted for their own time."""
 
     @pytest.mark.parametrize("seed", [None, 1, 2, 3])
     @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ class TestWarmTransfer:
         ("file", "talk", "aht"), [("ctr.json", 200, 380), ("ctr_b.json", 160, 160 + 5 + 60), ("ctr_c.json", 155, 155 + 5 + 60)]
     )
     def test_reported_case(self, file: str, talk: float, aht: float) -> None:
-        """The case that was reported, as contact records told it."""
+        """The reported case, by contact records."""
         require(CASE.is_dir(), f"the shared cases are not there: {CASE}")
         result = counted(translated(connector(RECORDS), [(file, (CASE / file).read_bytes())]).events)
         assert kpis(result, "Billing", "handled", "att", "aht", "transfer_rate") == [1, talk, aht, 1]
@@ -76,18 +76,18 @@ class TestWarmTransfer:
         assert kpis(result, "Technical", "offered", "answered", "asa", "service_level", "att", "aht", "transfer_rate") == wanted
 
     def check(self, result: dict[str, Any], first: float, aht: float) -> None:
-        """Hold the figures of both queues against those worked out by hand; 25 s of waiting are beyond 20."""
+        """Compare the figures of both queues with those worked out by hand; 25 s of waiting are beyond 20."""
         assert kpis(result, "Care", "offered", "answered", "handled", "asa", "att", "aht", "transfer_rate") == [1, 1, 1, 30, first, aht, 1]
         names = ("offered", "answered", "handled", "asa", "service_level", "att", "aht", "transfer_rate")
         assert kpis(result, "Accounts", *names) == [1, 1, 1, 25, 0, 735, 735 + 30, 0]
 
 
 class TestLastWord:
-    """A record or event that says otherwise than an earlier one replaces it, in whatever order they come."""
+    """A record or event that differs from an earlier one replaces it, in any order of arrival."""
 
     @pytest.mark.parametrize("seed", [None, 1, 2, 3, 4])
     def test_a_record_that_learns_of_its_agent(self, seed: int | None) -> None:
-        """Its first word has no agent, and the customer seems to have given up; its last one has all."""
+        """Its first version has no agent, and the customer seems to have abandoned the queue; its last one is complete."""
         file = FIXTURES / RECORDS / "last-word.jsonl"
         result = counted(translated(connector(RECORDS), [("file", file.read_bytes())], settings=NAMES, seed=seed).events)
         names = ("offered", "answered", "abandoned", "handled", "asa", "att", "acw")
@@ -96,7 +96,7 @@ class TestLastWord:
 
     @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
     def test_a_customer_who_was_moved_to_another_queue(self, order: tuple[int, int]) -> None:
-        """The contact before says only that it is over in its queue; the one that goes on says that its customer did not give up."""
+        """The first contact reports only its end in the queue; the next one reports that its customer did not abandon it."""
         first, *_, last = [each for each in contents(CONTACT_EVENTS) if each.get("detail", {}).get("contactId") == "call-0002"][:3]
         moved = orjson.loads(orjson.dumps(first))
         moved["detail"] |= {
@@ -114,7 +114,7 @@ class TestLastWord:
 
 
 class TestTogether:
-    """Contact events and agent events of one Connect, as two sources that are joined, tell all there is."""
+    """Contact events and agent events of one Connect, as two sources that are joined, report all."""
 
     @pytest.mark.parametrize("seed", [None, 1, 2, 3])
     def test_the_three_calls(self, seed: int | None) -> None:
@@ -125,22 +125,22 @@ class TestTogether:
             events += translated(connector(name), [(name, body)], settings=NAMES | beside, seed=seed, source=name).events
         result = counted(events, {"joined_sources": [[CONTACT_EVENTS, AGENT_EVENTS]]})
         wanted = three_calls()
-        found = figures(result, wanted, {"support": "Care", "billing": "Accounts"})
+        by_scope = figures(result, wanted, {"support": "Care", "billing": "Accounts"})
         for scope, values in wanted.items():
-            assert found[scope] == pytest.approx(values), scope
+            assert by_scope[scope] == pytest.approx(values), scope
 
 
 @pytest.mark.parametrize("lost", ["INITIATED", "QUEUED", "CONNECTED_TO_AGENT"])
-def test_a_lost_contact_event_is_told_by_the_next(lost: str) -> None:
+def test_the_next_contact_event_makes_up_for_a_lost_one(lost: str) -> None:
     """Events are delivered at best effort; without all of one kind that is not the last the figures are the same."""
     rest = [each for each in contents(CONTACT_EVENTS) if each.get("detail", each)["eventType"] != lost]
     assert len(rest) < len(contents(CONTACT_EVENTS))
     done = translated(connector(CONTACT_EVENTS), [("rest", b"\n".join(map(orjson.dumps, rest)))], settings=NAMES)
     wanted = three_calls(hold=False, ring=False)
     silent = not_reporting(done.events, connector(CONTACT_EVENTS).not_reported)
-    found = figures(counted(done.events, silent), wanted, {"support": "Care", "billing": "Accounts"})
+    by_scope = figures(counted(done.events, silent), wanted, {"support": "Care", "billing": "Accounts"})
     for scope, values in wanted.items():
-        assert found[scope] == pytest.approx(values), scope
+        assert by_scope[scope] == pytest.approx(values), scope
 
 
 def test_records_without_line_ends() -> None:
@@ -152,7 +152,7 @@ def test_records_without_line_ends() -> None:
 
 
 def test_states_of_an_agent() -> None:
-    """Presence by the status, activity by the contacts that are shown, a heartbeat as a sign of life."""
+    """Presence by the status, activity by the contacts that are shown, and a heartbeat."""
     done = translated(connector(AGENT_EVENTS), [("events", fixture(AGENT_EVENTS, "three-calls.jsonl"))])
     ana: list[Any] = [event for event in done.events if getattr(event, "person_id", "") == "ana@acme"]
     assert [(event.type, getattr(event, "state", "")) for event in ana][:8] == [
@@ -179,14 +179,14 @@ def test_states_of_an_agent() -> None:
     ],
 )
 def test_rejected(name: str, content: dict[str, Any], reason: str) -> None:
-    """What is not known is rejected and says why."""
+    """An unknown record is rejected with a reason."""
     assert reasons(connector(name), [content]) == {reason}
 
 
 @pytest.mark.parametrize("method", ["MONITOR", "DISCONNECT"])
 @pytest.mark.parametrize(("name", "field"), [(CONTACT_EVENTS, "initiationMethod"), (RECORDS, "InitiationMethod")])
 def test_contacts_of_no_customer_are_ignored(name: str, field: str, method: str) -> None:
-    """A supervisor who listens is no contact, nor what runs after an agent hung up."""
+    """A supervisor who listens is no contact, nor a flow after an agent hung up."""
     content = contents(name)[-1]
     content.get("detail", content)[field] = method
     done = translated(connector(name), [("one", orjson.dumps(content))])
@@ -201,38 +201,40 @@ def test_a_case_is_ignored() -> None:
 
 @pytest.mark.parametrize("name", [CONTACT_EVENTS, AGENT_EVENTS, RECORDS])
 def test_no_personal_value_passes(name: str) -> None:
-    """Neither numbers, attributes nor names of persons stand in an event, nor in what is kept of a rejected record."""
+    """Neither numbers, attributes nor names of persons are in an event, nor in the rest of a rejected record."""
     values = (b"+4930555010", b"Beispiel", b"Vorname", b"Nachname")
     for content in contents(name):
         body = orjson.dumps(content)
         done = translated(connector(name), [("one", body)])
-        # The same with times that are none, so that it is rejected.
+        # The same with invalid times, so that it is rejected.
         done.rejected += translated(connector(name), [("one", body.replace(b"2026-05-04T", b"yesterday "))]).rejected
         assert done.rejected or done.ignored
-        said = [event.model_dump_json().encode() for event in done.events] + [each.raw + each.detail.encode() for each in done.rejected]
-        assert not [value for value in values if value in b"".join(said)]
+        published = [event.model_dump_json().encode() for event in done.events] + [
+            rejection.raw + rejection.detail.encode() for rejection in done.rejected
+        ]
+        assert not [value for value in values if value in b"".join(published)]
 
 
 @given(mutated(contents(CONTACT_EVENTS)))
 def test_mutated_contact_events(content: dict[str, Any]) -> None:
-    """Whatever stands in a field, a record is taken or rejected for a reason that is known."""
+    """With any value in a field, a record is translated or rejected for a known reason."""
     assert reasons(connector(CONTACT_EVENTS), [content]) <= KNOWN_REASONS
 
 
 @given(mutated(contents(AGENT_EVENTS)))
 def test_mutated_agent_events(content: dict[str, Any]) -> None:
-    """Whatever stands in a field, a record is taken or rejected for a reason that is known."""
+    """With any value in a field, a record is translated or rejected for a known reason."""
     assert reasons(connector(AGENT_EVENTS), [content]) <= KNOWN_REASONS
 
 
 @given(mutated(contents(RECORDS)))
 def test_mutated_contact_records(content: dict[str, Any]) -> None:
-    """Whatever stands in a field, a record is taken or rejected for a reason that is known."""
+    """With any value in a field, a record is translated or rejected for a known reason."""
     assert reasons(connector(RECORDS), [content]) <= KNOWN_REASONS
 
 
 def test_an_agents_own_queue_is_none() -> None:
-    """Who calls an agent directly passes through a queue without a name; the contact counts where it was before."""
+    """A direct call to an agent passes through a queue without a name; the contact counts in its queue before."""
     own = "arn:aws:connect:eu-central-1:210987654321:instance/i/queue/agent/u-ben"
     for name, places in ((CONTACT_EVENTS, ("detail", "queueInfo", "queueArn")), (RECORDS, ("Queue", "ARN"))):
         changed = contents(name)
@@ -247,7 +249,7 @@ def test_an_agents_own_queue_is_none() -> None:
         assert not done.rejected
         result = counted(done.events)
         assert list(result["queues"]) == ["Care"]
-        # Ben's share and Ana's after it; the call is offered and answered once, and one of three shares was passed on.
+        # Ben's share and Ana's after it; the call is offered and answered once, and one of three shares was transferred.
         assert kpis(result, "Care", "offered", "answered", "handled", "transfer_rate") == [3, 2, 3, 1 / 3]
         assert result["totals"]["events_uncounted"]["value"] == 0
 
@@ -272,6 +274,6 @@ def test_collected_samples(name: str, file: str, events: int, rejected: list[str
 
 
 def test_all_samples_are_named() -> None:
-    """No collected file of Amazon Connect is left out: six stand above, three in the matrix."""
+    """No collected file of Amazon Connect is left out: six are listed above, three in the matrix."""
     require(SHARED.is_dir(), f"the shared samples are not there: {SHARED}")
     assert len([path for path in SHARED.iterdir() if "amazon-connect." in path.name]) == 6 + 3

@@ -1,4 +1,4 @@
-"""What holds for all desks: nothing personal passes, wrong records have a reason, every collected file is accounted for."""
+"""Tests of all desks: nothing personal passes, wrong records have a reason, every collected file is accounted for."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NAMES = (
     "zendesk",
     "zendesk-export",
 )
-#: What a connector cannot do without.
+#: Required settings of connectors.
 NEEDED: dict[str, dict[str, Any]] = {"maildealer": {"fields": {"id": "mail_no", "received_at": "recv_dt", "status": "state"}}}
 
 DESK = pytest.mark.parametrize("name", NAMES)
@@ -56,7 +56,7 @@ WRONG: tuple[object, ...] = (
 
 @DESK
 def test_nothing_personal_passes(name: str) -> None:
-    """Neither events nor dead letters hold what names a customer or was written."""
+    """Neither events nor dead letters hold names of customers or texts."""
     assert any(value in repr(documents(name)) for value in PERSONAL), "the fixtures hold something personal"
     for record in records(name):
         letter = redacted(record.content, connector(name).personal).decode()
@@ -68,8 +68,8 @@ def test_nothing_personal_passes(name: str) -> None:
 @DESK
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
-def test_a_wrong_value_is_a_reason(name: str, data: st.DataObject) -> None:
-    """Whatever stands anywhere in a delivery, it is foreseen: a reason of its own, not a surprise."""
+def test_a_wrong_value_has_a_reason(name: str, data: st.DataObject) -> None:
+    """Any value at any path of a delivery is handled: with a reason, without an unexpected error."""
     known = documents(name)
     sent = known[data.draw(st.integers(0, len(known) - 1))]
     places = [*paths(sent)]
@@ -115,10 +115,10 @@ COLLECTED: dict[str, tuple[str, int, dict[str, int], list[str]]] = {
 
 @pytest.mark.parametrize("file", COLLECTED)
 def test_collected_file(file: str) -> None:
-    """Each file that was collected of these platforms is translated, ignored or rejected, as was looked at one by one."""
+    """Each collected file of these platforms is translated, ignored or rejected, as checked one by one."""
     require(SHARED.is_dir(), f"the shared samples are not there: {SHARED}")
     name, events, ignored, reasons = COLLECTED[file]
     done = becomes(name, (SHARED / file).read_bytes())
-    found: tuple[Any, ...] = (len(done.events), dict(done.ignored), [each.reason for each in done.rejected])
-    assert found == (events, ignored, reasons)
+    outcome: tuple[Any, ...] = (len(done.events), dict(done.ignored), [rejection.reason for rejection in done.rejected])
+    assert outcome == (events, ignored, reasons)
     assert all(connector(name).ignored[kind] for kind in done.ignored)

@@ -1,4 +1,4 @@
-"""Genesys Cloud: what the matrix of all platforms does not show."""
+"""Genesys Cloud: cases beyond the matrix of all platforms."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_consultation_that_becomes_a_transfer(seed: int | None) -> None:
 
 
 def test_an_agent_who_is_called_directly_has_no_share() -> None:
-    """Without a queue nothing of it is an offer, an answer or an end that fits nothing."""
+    """Without a queue it gives no offer, answer or end."""
     direct = [each for each in contents("three-calls.jsonl") if each.get("id") in {"eb-0001", "eb-0005", "eb-0007", "eb-0008", "eb-0009"}]
     for content in direct:
         content["detail"]["eventBody"].pop("queueId", None)
@@ -45,12 +45,12 @@ def test_an_agent_who_is_called_directly_has_no_share() -> None:
 
 
 def test_states_of_a_user() -> None:
-    """An audit names presences as the desktop does; a notification repeats all there is, of which only what changed is told."""
+    """An audit names presences as the desktop does; a notification repeats all states, of which only changed ones become events."""
     done = translated(GENESYS, [("file", (FILES / "states.jsonl").read_bytes())], settings=NAMES)
-    told: list[Any] = done.events
-    assert [(event.person_id, event.axis, event.state, event.occurred_at.strftime("%M:%S")) for event in told] == [
+    events: list[Any] = done.events
+    assert [(event.person_id, event.axis, event.state, event.occurred_at.strftime("%M:%S")) for event in events] == [
         ("ana", "presence", "on queue", "00:00"),
-        # Both changed within 5 s, so both are told; the presence has the id that the audit gave it, and counts once.
+        # Both changed within 5 s, so both are reported; the presence has the id from the audit, and counts once.
         ("ana", "presence", "on_queue", "00:00"),
         ("ana", "routing", "idle", "00:01"),
         ("ana", "routing", "interacting", "01:00"),
@@ -60,10 +60,10 @@ def test_states_of_a_user() -> None:
         ("ana", "presence", "available", "05:00"),
         ("ana", "routing", "not_responding", "06:40"),
     ]
-    assert told[0].event_id == told[1].event_id
+    assert events[0].event_id == events[1].event_id
 
 
-def test_both_ways_tell_the_same() -> None:
+def test_both_ways_give_the_same_event() -> None:
     """An event by EventBridge and by the notification channel has one id."""
     bridged = [each for each in contents("three-calls.jsonl") if "detail" in each]
     notified = [{name: value for name, value in each["detail"].items() if name != "timestamp"} for each in bridged]
@@ -77,7 +77,7 @@ def test_both_ways_tell_the_same() -> None:
     [("TIMEOUT", "no_answer"), ("CLIENT", "declined"), ("PEER", "withdrawn"), ("TRANSFER", "withdrawn"), ("", "withdrawn")],
 )
 def test_rings_without_an_answer(reason: str, outcome: str) -> None:
-    """A ring ends unanswered by the agent, by time, or because the customer went."""
+    """A ring ends unanswered by the agent, by time, or because the customer left."""
     content = next(each for each in contents("three-calls.jsonl") if each.get("id") == "eb-0013")
     content["detail"]["eventBody"]["disconnectType"] = reason
     events: list[Any] = translated(GENESYS, [("one", orjson.dumps(content))]).events
@@ -94,25 +94,27 @@ def test_rings_without_an_answer(reason: str, outcome: str) -> None:
     ],
 )
 def test_rejected(change: dict[str, Any], reason: str) -> None:
-    """What is not known is rejected and says why."""
+    """An unknown record is rejected with a reason."""
     assert reasons(GENESYS, [contents("three-calls.jsonl")[0] | change]) == {reason}
 
 
 def test_no_personal_value_passes() -> None:
-    """Neither numbers nor notes stand in an event, nor in what is kept of a rejected record."""
+    """Neither numbers nor notes are in an event, nor in the rest of a rejected record."""
     values = (b"4930555010", b"Beispiel", b"Muster")
     for content in contents("three-calls.jsonl") + contents("states.jsonl"):
         body = orjson.dumps(content)
         done = translated(GENESYS, [("one", body)])
         broken = body.replace(b'"eventTime":', b'"eventTime":"none","was":').replace(b'"2026-05-04T', b'"yesterday ')
         done.rejected += translated(GENESYS, [("one", broken)]).rejected
-        said = [event.model_dump_json().encode() for event in done.events] + [each.raw + each.detail.encode() for each in done.rejected]
-        assert not [value for value in values if value in b"".join(said)]
+        published = [event.model_dump_json().encode() for event in done.events] + [
+            rejection.raw + rejection.detail.encode() for rejection in done.rejected
+        ]
+        assert not [value for value in values if value in b"".join(published)]
 
 
 @given(mutated(contents("three-calls.jsonl") + contents("states.jsonl")))
 def test_mutated(content: dict[str, Any]) -> None:
-    """Whatever stands in a field, a record is taken or rejected for a reason that is known."""
+    """With any value in a field, a record is translated or rejected for a known reason."""
     assert reasons(GENESYS, [content], NAMES) <= KNOWN_REASONS
 
 
@@ -135,6 +137,6 @@ def test_collected_samples(file: str, types: list[str], ignored: dict[str, int],
 
 
 def test_all_samples_are_named() -> None:
-    """No collected file of Genesys Cloud is left out: five stand above, one in the matrix."""
+    """No collected file of Genesys Cloud is left out: five are listed above, one in the matrix."""
     require(SHARED.is_dir(), f"the shared samples are not there: {SHARED}")
     assert len([path for path in SHARED.iterdir() if "genesys-cloud." in path.name]) == 5 + 1

@@ -1,4 +1,4 @@
-"""What senders of surveys and bots are answered: each as it wants it."""
+"""Answers to senders of surveys and bots, each as the sender requires."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def lines(name: str, file: str) -> Iterator[bytes]:
 
 
 def test_dialogflow_is_answered_with_an_empty_object() -> None:
-    """It would take any other word for a fault of the webhook; the session counts."""
+    """It would take any other answer for an error of the webhook; the session counts."""
 
     async def scenario(there: House) -> None:
         headers = {"X-Webhook-Token": "0123456789abcdef"}
@@ -36,8 +36,8 @@ def test_dialogflow_is_answered_with_an_empty_object() -> None:
     inside(scenario, configured(connector("dialogflow-cx"), "bot", secrets=("0123456789abcdef",)))
 
 
-def test_surveymonkey_may_ask_whether_the_address_is_there() -> None:
-    """Its webhook cannot be made where HEAD is not answered."""
+def test_surveymonkey_may_test_the_address() -> None:
+    """Its webhook cannot be created where HEAD is not answered."""
 
     async def scenario(there: House) -> None:
         assert (await there.send("HEAD", "poll"))[0] == 200

@@ -40,18 +40,18 @@ def part(number: int, kind: str, author: str = "admin", **more: Any) -> dict[str
     ],
 )
 def test_statuses(topic: str, kind: str, status: str) -> None:
-    """With the part that tells it, and without."""
+    """With the part that reports it, and without."""
     for notification in (notified(topic, part(1, kind)), notified(topic)):
         (event,) = becomes("intercom", notification).events
         assert (event.type, event.status) == ("contact.status_changed", status)  # type: ignore[attr-defined]
 
 
-def test_a_live_chat_is_answered_by_the_first_reply_of_a_person() -> None:
-    """A reply alone is no answer there: Intercom's own time of the first one says which it was; a mail needs none."""
-    said = {"statistics": {"first_admin_reply_at": T + 60}}
-    first = notified("conversation.admin.replied", part(1, "comment"), **said)
-    later = notified("conversation.admin.replied", part(2, "comment", created_at=T + 90), **said)
-    mail = notified("conversation.admin.replied", part(3, "comment"), source={"type": "email"}, **said)
+def test_a_live_chat_is_answered_by_the_first_reply_of_an_agent() -> None:
+    """A reply alone is no answer there: Intercom's own time identifies the first one; a mail needs none."""
+    statistics = {"statistics": {"first_admin_reply_at": T + 60}}
+    first = notified("conversation.admin.replied", part(1, "comment"), **statistics)
+    later = notified("conversation.admin.replied", part(2, "comment", created_at=T + 90), **statistics)
+    mail = notified("conversation.admin.replied", part(3, "comment"), source={"type": "email"}, **statistics)
     assert [each.type for each in becomes("intercom", first).events] == ["contact.answered", "contact.message"]
     assert [each.type for each in becomes("intercom", later, mail).events] == ["contact.message", "contact.message"]
 
@@ -74,8 +74,8 @@ def test_what_the_business_begins_is_outbound() -> None:
     assert (event.type, event.direction) == ("contact.arrived", "outbound")  # type: ignore[attr-defined]
 
 
-def test_one_part_told_by_two_topics_is_one_event() -> None:
-    """A reply that also closes comes as both."""
+def test_one_part_sent_by_two_topics_is_one_event() -> None:
+    """A reply that also closes arrives as both."""
     both = [notified(f"conversation.admin.{topic}", part(5, "close")) for topic in ("replied", "closed")]
     assert content(becomes("intercom", *both)).keys() == {"7-part-5", "7-part-5-close"}
 
@@ -89,7 +89,7 @@ def test_admins_go_away_and_come_back() -> None:
 
 
 def test_what_is_missing_is_named() -> None:
-    """A reply without its part cannot be placed in time."""
+    """A reply without its part has no time."""
     assert rejections(becomes("intercom", notified("conversation.user.replied"))) == [
         ("missing_field", "data.item.conversation_parts: what was written or done")
     ]

@@ -1,4 +1,4 @@
-"""LINE: what customers write is counted once a message and once a conversation of a day; figures are worked out by hand."""
+"""LINE: messages of customers count once, and once as a conversation of a day; figures are worked out by hand."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_the_day_is_that_of_the_zone() -> None:
 
 
 def test_what_is_passed_over_has_a_reason_and_what_is_new_is_a_dead_letter() -> None:
-    """Groups, other modules, taps, what was taken back; a kind that LINE adds one day is told."""
+    """Groups, other modules, taps and unsent messages; a new kind of LINE becomes a dead letter."""
     done = translated(LINE, BODIES)
 
     assert done.ignored == {"follow": 1, "message in a group": 1, "message in standby": 1, "postback": 1, "unsend": 1}

@@ -1,4 +1,4 @@
-"""X and Facebook: what a customer writes in a day is a conversation, and the account's words answer it, also days later."""
+"""X and Facebook: a customer's messages of a day are a conversation, and the account's messages answer it, also days later."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ NAMED = {"queue": "social"}
 FRIDAY, HALF_DAY = 1_778_875_200_000, 43_200_000
 
 
-def said(done: Translated) -> dict[str, list[str]]:
-    """Return who wrote in each conversation of which an arrival is told, in order of time."""
+def authors_of(done: Translated) -> dict[str, list[str]]:
+    """Return the authors in each conversation with an arrival, in order of time."""
     arrived = {event.conversation_id for event in done.events if event.type == "contact.arrived"}  # type: ignore[attr-defined]
-    found: dict[str, list[str]] = {}
+    authors: dict[str, list[str]] = {}
     for event in sorted(done.events, key=lambda each: each.occurred_at):
         if event.type == "contact.message" and event.conversation_id in arrived:  # type: ignore[attr-defined]
-            found.setdefault(event.conversation_id, []).append(event.author_kind)  # type: ignore[attr-defined]
-    return found
+            authors.setdefault(event.conversation_id, []).append(event.author_kind)  # type: ignore[attr-defined]
+    return authors
 
 
 def message(at: int, mid: str, *, by_page: bool = False) -> dict[str, Any]:
@@ -36,9 +36,9 @@ def message(at: int, mid: str, *, by_page: bool = False) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("name", "app", "ignored"), [("x", "bot-7", 4), ("facebook", 99, 4)])
 def test_two_days_of_one_customer(name: str, app: object, ignored: int) -> None:
-    """Asked and answered twice, and a bot's word."""
+    """Two questions with answers, and a bot's message."""
     done = becomes(name, *documents(name), settings={**NAMED, "bot_apps": [app]})
-    assert [*said(done).values()] == [["customer", "agent", "customer", "bot"], ["customer", "agent"]]
+    assert [*authors_of(done).values()] == [["customer", "agent", "customer", "bot"], ["customer", "agent"]]
     assert sum(done.ignored.values()) == ignored
     assert done.rejected == []
     totals = counted(done.events)["totals"]
@@ -49,16 +49,16 @@ def test_two_days_of_one_customer(name: str, app: object, ignored: int) -> None:
 
 @pytest.mark.parametrize(("days", "answered"), [(3, 1), (1, 0)])
 def test_a_question_of_friday_is_answered_on_monday(days: int, answered: int) -> None:
-    """As many days back as is said; without customers' words a reply counts nothing."""
-    told = [message(FRIDAY, "m_1"), message(FRIDAY + 5 * HALF_DAY, "m_2", by_page=True)]
-    done = becomes("facebook", *told, settings={**NAMED, "reply_days": days})
+    """As many days back as configured; without a customer's message a reply counts nothing."""
+    deliveries = [message(FRIDAY, "m_1"), message(FRIDAY + 5 * HALF_DAY, "m_2", by_page=True)]
+    done = becomes("facebook", *deliveries, settings={**NAMED, "reply_days": days})
     totals = counted(done.events, {"counting": {"lost_after_seconds": {"social": 3 * 86_400}}})["totals"]
     assert (totals["offered"]["value"], totals["answered"]["value"]) == (1, answered)
     assert totals["first_response_time"]["value"] == (216_000 if answered else None)
 
 
 def test_the_first_message_of_a_day_is_the_arrival() -> None:
-    """Whichever comes first: one id, and the earliest has the highest revision."""
+    """In any order of arrival: one id, and the earliest has the highest revision."""
     done = becomes("facebook", message(FRIDAY + 60_000, "m_2"), message(FRIDAY, "m_1"), settings=NAMED)
     arrivals = [each for each in done.events if each.type == "contact.arrived"]
     assert len({each.event_id for each in arrivals}) == 1
@@ -72,6 +72,6 @@ def test_without_a_queue_nothing_is_queued() -> None:
 
 
 def test_reply_days_are_days() -> None:
-    """A setting that is none is named."""
+    """An invalid setting is named."""
     done = becomes("facebook", message(FRIDAY, "m_2", by_page=True), settings={"reply_days": 40})
     assert rejections(done) == [("bad_setting", "reply_days: a whole number from 0 to 7")]

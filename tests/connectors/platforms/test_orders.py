@@ -1,4 +1,4 @@
-"""Orders of NEXT ENGINE, TEMPOSTAR and by webhook: which count, with what value, and nothing of who ordered passes but a keyed hash."""
+"""Orders of NEXT ENGINE, TEMPOSTAR and by webhook: which count, with what value, and only a keyed hash of the buyer passes."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ if TYPE_CHECKING:
 NOW = datetime(2026, 4, 8, tzinfo=UTC)
 PERSONAL = (b"hanako", b"taro", b"5555", "花子".encode(), "花子".encode("cp932"))
 
-#: Connector, file, settings → order id and value of those that count, and of those taken back.
+#: Connector, file, settings → order id and value of those that count, and ids of cancelled ones.
 FILES: list[tuple[str, str, dict[str, Any], dict[str, float], set[str]]] = [
-    # Of six slips: one is cancelled, one is deleted, one is a part of another; one went into another and is an order all the same.
+    # Of six slips: one is cancelled, one is deleted, one is a part of another; one was merged into another and is an order all the same.
     ("next-engine", "slips.json", {}, {"7001": 5500, "7002": 3300, "7004": 800}, {"7003", "7007"}),
     # (3000 + 2000) + 500 shipping once; 3000 + 300.
     ("tempostar", "orders.csv", {}, {"K-1": 5500, "K-2": 3300}, set()),
     ("tempostar", "orders.csv", {"cancelled_codes": ["9"]}, {"K-1": 5500}, {"K-2"}),
     ("order-webhook", "events.jsonl", {}, {"w-1": 5500, "w-2": 3300}, {"w-3"}),
 ]
-FILE = pytest.mark.parametrize(("name", "file", "settings", "standing", "taken_back"), FILES)
+FILE = pytest.mark.parametrize(("name", "file", "settings", "valid", "cancelled_ids"), FILES)
 
 
-def standing_of(events: Iterable[Event]) -> tuple[dict[str, float | None], set[str]]:
-    """Return the orders that stand with their value in yen, and those taken back."""
+def valid_and_cancelled(events: Iterable[Event]) -> tuple[dict[str, float | None], set[str]]:
+    """Return the valid orders with their value in yen, and the cancelled ones."""
     placed, cancelled = {}, set()
     for event in events:
         assert isinstance(event, CustomerModel)
@@ -56,11 +56,11 @@ def standing_of(events: Iterable[Event]) -> tuple[dict[str, float | None], set[s
 
 @FILE
 @pytest.mark.parametrize("seed", [None, 1, 2, 3])
-def test_orders(name: str, file: str, settings: dict[str, Any], standing: dict[str, float], taken_back: set[str], seed: int | None) -> None:
-    """In the order of the file, and shuffled with each record up to three times, the same orders stand."""
+def test_orders(name: str, file: str, settings: dict[str, Any], valid: dict[str, float], cancelled_ids: set[str], seed: int | None) -> None:
+    """In the order of the file, and shuffled with each record up to three times, the same orders are valid."""
     done = translated(connector(name), [(file, fixture(name, file))], settings=settings, seed=seed)
     assert done.rejected == []
-    assert standing_of(done.events) == (standing, taken_back)
+    assert valid_and_cancelled(done.events) == (valid, cancelled_ids)
     assert not counted(done.events)["dead_letters"]
     ids = [event.event_id for event in done.events]
     if connector(name).compare is not None:
@@ -68,23 +68,23 @@ def test_orders(name: str, file: str, settings: dict[str, Any], standing: dict[s
 
 
 @pytest.mark.parametrize(
-    ("name", "file", "standing", "taken_back"),
+    ("name", "file", "valid", "cancelled_ids"),
     [
         ("next-engine", "DERIVED.next-engine.receiveorder-search.json", {"1001": 5500, "1002": 3300}, {"1003"}),
         ("tempostar", "DERIVED.tempostar.orders.cp932.csv", {"T-1": 5500, "T-2": 3300}, set()),
     ],
 )
-def test_collected_files(name: str, file: str, standing: dict[str, float], taken_back: set[str]) -> None:
-    """The files that were collected give the figures worked out by hand: 8,800 yen of two orders."""
+def test_collected_files(name: str, file: str, valid: dict[str, float], cancelled_ids: set[str]) -> None:
+    """The collected files give the figures worked out by hand: 8,800 yen of two orders."""
     require(SHARED.is_dir(), f"the shared samples are not there: {SHARED}")
     done = translated(connector(name), [(file, (SHARED / file).read_bytes())])
     assert done.rejected == []
-    assert standing_of(done.events) == (standing, taken_back)
-    assert sum(standing.values()) == 8800
+    assert valid_and_cancelled(done.events) == (valid, cancelled_ids)
+    assert sum(valid.values()) == 8800
 
 
 def test_repeat_customers() -> None:
-    """Three orders of one customer, one taken back: she is a repeat customer, by two; another one with one order is none."""
+    """Three orders of one customer, one cancelled: a repeat customer, by two; another one with one order is none."""
     done = translated(connector("next-engine"), [("slips", fixture("next-engine", "slips.json"))])
     replay = Replay(Configuration(), figures_only=True)
     for event in done.events:
@@ -94,7 +94,7 @@ def test_repeat_customers() -> None:
 
 
 def test_times_of_japan() -> None:
-    """What is written without an offset is the time of Japan."""
+    """Times without an offset are those of Japan."""
     done = translated(connector("next-engine"), [("slips", fixture("next-engine", "slips.json"))])
     at = {event.event_id: event.occurred_at for event in done.events}
     assert at["order-7001-placed"] == datetime(2026, 4, 5, 23, 10, tzinfo=UTC)
@@ -106,12 +106,12 @@ def test_times_of_japan() -> None:
     )
     at = {event.event_id: event.occurred_at for event in done.events}
     assert at["order-K-2-placed"] == datetime(2026, 4, 6, 0, 20, 30, tzinfo=UTC)
-    # No column says when: the file's name does.
+    # No column has the time: the file's name has.
     assert at["order-K-2-cancelled"] == datetime(2026, 4, 6, 3, 30, tzinfo=UTC)
 
 
 def test_cancelled_later() -> None:
-    """A slip that is valid when it is first seen, on hold, and cancelled at last: placed once, cancelled once."""
+    """A slip that is first valid, then on hold, and cancelled at last: placed once, cancelled once."""
     slip = orjson.loads(fixture("next-engine", "slips.json"))["data"][0]
     steps = [
         {},
@@ -123,7 +123,7 @@ def test_cancelled_later() -> None:
     assert [event.event_id for event in done.events] == ["order-7001-placed", "order-7001-cancelled"]
 
 
-def test_customer_is_told_by_mail_or_telephone() -> None:
+def test_a_customer_is_identified_by_mail_or_telephone() -> None:
     """One address in any writing is one customer; linked, the number is the same customer, under the key that calls have."""
     slips = fixture("next-engine", "slips.json")
     by_mail = translated(connector("next-engine"), [("s", slips)]).events
@@ -138,7 +138,7 @@ def test_customer_is_told_by_mail_or_telephone() -> None:
 
 
 def test_without_a_key_nothing_passes() -> None:
-    """Orders count by customer: without a key to hide who it is, they are dead letters that say what to do."""
+    """Orders count by customer: without a key to hash it, they are dead letters that tell the operator what to do."""
     for name, file, *_ in FILES:
         done = translate(connector(name), fixture(name, file), Context(source="shop"), origin=file, now=NOW)
         assert done.events == []
@@ -148,19 +148,19 @@ def test_without_a_key_nothing_passes() -> None:
 
 
 @FILE
-def test_nothing_personal_passes(name: str, file: str, settings: dict[str, Any], standing: dict[str, float], taken_back: set[str]) -> None:
-    """No name, address or number is in an event, nor in what is kept of an order."""
+def test_nothing_personal_passes(name: str, file: str, settings: dict[str, Any], valid: dict[str, float], cancelled_ids: set[str]) -> None:
+    """No name, address or number is in an event, nor in the stored state of an order."""
     states: dict[str, Any] = {}
     context = Context(source=name, customer_key=lambda identity: f"v1:{len(identity)}", settings=settings)
     done = translate(connector(name), fixture(name, file), context, origin=file, now=NOW, states=states)
-    kept = orjson.dumps([*(event.model_dump(mode="json") for event in done.events), states])
+    stored = orjson.dumps([*(event.model_dump(mode="json") for event in done.events), states])
     assert done.events
-    assert not any(personal in kept for personal in PERSONAL)
+    assert not any(personal in stored for personal in PERSONAL)
 
 
 @given(st.data())
 def test_mutated_payloads_never_raise(data: st.DataObject) -> None:
-    """Whatever a value is replaced by, a record is translated, ignored or rejected for a reason, and shows nothing personal."""
+    """With any value replaced, a record is translated, ignored or rejected for a reason, and shows nothing personal."""
     name = data.draw(st.sampled_from(["next-engine", "order-webhook"]))
     content = orjson.loads(fixture("next-engine", "slips.json"))["data"][0]
     if name == "order-webhook":
@@ -177,7 +177,7 @@ def test_mutated_payloads_never_raise(data: st.DataObject) -> None:
 
 @given(st.binary(max_size=200) | st.text(max_size=200).map(lambda text: ("システム受注番号,受注日時\n" + text).encode()))
 def test_any_table_is_read_or_refused(body: bytes) -> None:
-    """Whatever bytes a file has, TEMPOSTAR's reader does not raise, and says why."""
+    """With any bytes of a file, TEMPOSTAR's reader gives orders or a reason."""
     context = Context(source="t", customer_key=lambda identity: f"v1:{len(identity)}")
     done = translate(connector("tempostar"), body, context, origin="t.csv", now=NOW)
     assert all(each.reason for each in done.rejected)

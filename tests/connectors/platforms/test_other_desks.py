@@ -12,7 +12,7 @@ FIELDS = {"id": "mail_no", "received_at": "recv_dt", "status": "state"}
 
 
 def test_omni_channel_offers_and_answers_a_chat() -> None:
-    """Pushed to A for a minute in vain, taken by B after three minutes in all and closed six later; a person's state begins and ends."""
+    """Pushed to A for a minute in vain, accepted by B after three minutes in all and closed six later; an agent's state begins and ends."""
     done = becomes(
         "salesforce-service-cloud", *documents("salesforce-service-cloud")[:11], settings={"queues": {"00GIU0000009QqQ2AU": "chat"}}
     )
@@ -30,13 +30,13 @@ def test_omni_channel_offers_and_answers_a_chat() -> None:
 
 
 def test_changes_of_work_in_any_order() -> None:
-    """A change holds only what changed; whatever comes first, what is told in the end is the same."""
+    """A change has only changed fields; in any order of arrival the final events are the same."""
     work = documents("salesforce-service-cloud")[:5]
     assert content(becomes("salesforce-service-cloud", *work)) == content(becomes("salesforce-service-cloud", *reversed(work)))
 
 
 def test_one_change_of_many_cases() -> None:
-    """A change that records have alike names them all."""
+    """A change that records share names them all."""
     change = orjson.loads(orjson.dumps(documents("salesforce-service-cloud")[-1]))
     change["payload"] = {
         "Status": "Closed",
@@ -53,7 +53,7 @@ def test_one_change_of_many_cases() -> None:
 
 
 def test_a_case_goes_to_another_queue() -> None:
-    """From the queue that was seen; a status that is not known needs a setting."""
+    """From the queue that was seen; an unknown status needs a setting."""
     (created,) = [each for each in documents("salesforce-service-cloud") if "Origin" in each["payload"]][:1]
     moved = orjson.loads(orjson.dumps(created))
     header = {**moved["payload"]["ChangeEventHeader"], "changeType": "UPDATE", "transactionKey": "m"}
@@ -85,8 +85,8 @@ def test_maildealer_statuses_are_named() -> None:
     assert [each.type for each in done.events] == ["contact.arrived", "contact.queued", "contact.status_changed"]
 
 
-def test_mails_that_nobody_answers() -> None:
-    """Lists and machines are passed over, junk counts nowhere, and an answer to what the business began is outbound."""
+def test_mails_that_need_no_answer() -> None:
+    """Lists and machines are passed over, junk counts nowhere, and an answer in a thread of the business is outbound."""
     done = becomes("imap", *documents("imap")[:5])
     assert dict(done.ignored) == {"automatic mails": 2}
     assert [each.type for each in done.events if each.type != "contact.message"] == [
@@ -102,7 +102,7 @@ def test_mails_that_nobody_answers() -> None:
 
 
 def test_a_mail_moved_back_is_open_again() -> None:
-    """Its arrival stays what it was."""
+    """Its arrival stays the same."""
     mail = documents("imap")[5]
     back = {**mail, "uid": 777, "at": "2026-05-12T12:00:00Z", "back": True}
     done = becomes("imap", mail, back)
@@ -110,20 +110,20 @@ def test_a_mail_moved_back_is_open_again() -> None:
     assert len({each.event_id for each in done.events if each.type == "contact.arrived"}) == 1
 
 
-def test_who_answers_a_mail_is_a_setting() -> None:
+def test_the_agent_of_a_reply_is_a_setting() -> None:
     """By the address it is sent from."""
     done = becomes("imap", *documents("imap"), settings={"agents": {"a@shop.example": "A"}})
     assert {each.agent for each in done.events if each.type == "contact.message" and each.author_kind == "agent"} == {"A", None}  # type: ignore[attr-defined]
 
 
 def test_votes_of_customerly() -> None:
-    """Once, however often users are listed; another vote is another word; ratings need their scale."""
+    """Once, however often users are listed; another vote is another event; ratings need their scale."""
     users = documents("customerly")[1]
     changed = orjson.loads(orjson.dumps(users))
     changed["data"]["users"][0] |= {"nps_vote": 3, "last_update": "2026-05-13 10:00:00"}
     done = becomes("customerly", users, users, changed, users, settings={"rating_scale": "1-5"})
-    said = [(each.event_id, each.score, each.scale) for each in done.events]  # type: ignore[attr-defined]
-    assert said == [
+    scores = [(event.event_id, event.score, event.scale) for event in done.events]  # type: ignore[attr-defined]
+    assert scores == [
         ("customerly:user-7001-nps_vote", 9, "0-10"),
         ("customerly:user-7001-rating", 4, "1-5"),
         ("customerly:user-7001-nps_vote", 3, "0-10"),
@@ -132,7 +132,7 @@ def test_votes_of_customerly() -> None:
 
 
 def test_a_form_is_a_contact() -> None:
-    """As JSON and as form fields, under names of one's own; without an id the same content is the same form."""
+    """As JSON and as form fields, under configured names; without an id the same content is the same form."""
     json, bare = documents("web-form")
     done = becomes("web-form", json, bare, bare)
     assert [(each.type, each.conversation_id[:8]) for each in done.events[:3]] == [  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Freshdesk and Oracle B2C Service: records of which each tells the state at one time, compared with what was seen before."""
+"""Freshdesk and Oracle B2C Service: each record has the state at one time, and is compared with the states before."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.connectors.platforms.desks import becomes, content, rejections
 
 
 def ticket(updated: str, **more: Any) -> dict[str, Any]:
-    """Return Freshdesk's ticket 5 as it was at a time of 2026-05-12."""
+    """Return Freshdesk's ticket 5 in its state at a time of 2026-05-12."""
     return {
         "id": 5,
         "status": 2,
@@ -28,7 +28,7 @@ def ticket(updated: str, **more: Any) -> dict[str, Any]:
 
 
 def incident(updated: str, **more: Any) -> dict[str, Any]:
-    """Return Oracle's incident 5 as ROQL tells it, at a time of 2026-05-12."""
+    """Return Oracle's incident 5 by ROQL, at a time of 2026-05-12."""
     return {"id": "5", "createdTime": "2026-05-12T09:00:00Z", "updatedTime": f"2026-05-12T{updated}Z", "queue": "4", **more}
 
 
@@ -38,7 +38,7 @@ def types(*bodies: object, name: str = "freshdesk", **settings: Any) -> list[str
 
 
 def test_the_same_state_again_is_the_same_events() -> None:
-    """Asked twice, nothing comes to it; the ids do not depend on the question."""
+    """Polled twice, no event is added; the ids do not depend on the poll."""
     once, twice = ticket("09:10:00", responder_id=31), ticket("09:10:00", responder_id=31)
     assert content(becomes("freshdesk", once, twice)) == content(becomes("freshdesk", once))
 
@@ -46,27 +46,27 @@ def test_the_same_state_again_is_the_same_events() -> None:
 def test_another_group_is_a_transfer() -> None:
     """At the last update, from the group that was seen; the first queue stays the one that was seen first."""
     done = becomes("freshdesk", ticket("09:10:00"), ticket("09:20:00", group_id=22), settings={"queues": {21: "care", 22: "billing"}})
-    found = content(done)
-    assert [(each["type"], each.get("queue"), each["occurred_at"][11:16]) for each in found.values()] == [
+    events = content(done)
+    assert [(event["type"], event.get("queue"), event["occurred_at"][11:16]) for event in events.values()] == [
         ("contact.arrived", None, "09:00"),
         ("contact.queued", "care", "09:00"),
         ("contact.transferred", None, "09:20"),
         ("contact.queued", "billing", "09:20"),
     ]
-    # An older state that comes late changes nothing.
+    # An older state that arrives late changes nothing.
     late = becomes("freshdesk", ticket("09:10:00"), ticket("09:20:00", group_id=22), ticket("09:10:00"))
-    assert content(late).keys() == found.keys()
+    assert content(late).keys() == events.keys()
 
 
 def test_own_statuses_need_a_setting() -> None:
-    """A status of one's own means what the setting says, and nothing without it."""
+    """A site's own status has the configured meaning, and none without it."""
     own = ticket("09:30:00", status=11, stats={"status_updated_at": "2026-05-12T09:30:00Z"})
     assert "contact.status_changed" not in types(own)
     assert types(own, statuses={11: "on_hold"})[-1] == "contact.status_changed"
 
 
 def test_spam_and_outbound() -> None:
-    """Spam counts nowhere, and a mail that the business begins is no contact of a customer's."""
+    """Spam counts nowhere, and a mail that the business begins is no contact of a customer."""
     assert types(ticket("09:30:00", spam=True))[-1] == "contact.excluded"
     (arrived, *rest) = becomes("freshdesk", ticket("09:30:00", source=10)).events
     assert arrived.direction == "outbound"  # type: ignore[attr-defined]
@@ -89,8 +89,8 @@ def test_another_rating_is_refused() -> None:
     ]
 
 
-def test_rest_and_roql_tell_one_incident() -> None:
-    """One tells objects with id and name, the other ids as texts."""
+def test_rest_and_roql_give_one_incident() -> None:
+    """One has objects with id and name, the other ids as texts."""
     rest = {**incident("09:20:00"), "id": 5, "queue": {"id": 4, "lookupName": "mail"}, "assignedTo": {"account": {"id": 31}}}
     roql = {
         "items": [
@@ -119,17 +119,17 @@ def test_an_incident_that_is_solved_again() -> None:
     ]
 
 
-def last_words(bodies: tuple[dict[str, Any], ...]) -> set[tuple[Any, ...]]:
-    """Return what holds of the events that states become: of each id the highest revision, without what was taken back."""
-    found: dict[str, dict[str, Any]] = {}
+def final_events(bodies: tuple[dict[str, Any], ...]) -> set[tuple[Any, ...]]:
+    """Return the final events of states: of each id the highest revision, without withdrawn ones."""
+    by_id: dict[str, dict[str, Any]] = {}
     for event in becomes("oracle-b2c-service", *bodies).events:
-        said = event.model_dump()
-        before = found.get(said["event_id"])
-        if before is None or (said["revision"] or 0) > (before["revision"] or 0):
-            found[said["event_id"]] = said
+        fields = event.model_dump()
+        before = by_id.get(fields["event_id"])
+        if before is None or (fields["revision"] or 0) > (before["revision"] or 0):
+            by_id[fields["event_id"]] = fields
     names = ("event_id", "type", "occurred_at", "queue", "from_queue", "to_queue", "agent", "status", "score")
-    held = [each for each in found.values() if each["type"] != "contact.withdrawn"]
-    return {tuple(each.get(name) for name in names) for each in held}
+    final = [fields for fields in by_id.values() if fields["type"] != "contact.withdrawn"]
+    return {tuple(fields.get(name) for name in names) for fields in final}
 
 
 def test_states_in_any_order() -> None:
@@ -144,7 +144,7 @@ def test_states_in_any_order() -> None:
     )
     rows = [{"columnNames": [*state], "rows": [[*state.values()]]} for state in states]
     tables = [{"items": [row]} for row in rows]
-    expected = last_words(tuple(tables))
+    expected = final_events(tuple(tables))
     held = sorted((at.strftime("%H:%M"), kind) for _, kind, at, *_ in expected)
     assert held == [
         ("09:00", "contact.arrived"),
@@ -159,11 +159,11 @@ def test_states_in_any_order() -> None:
         ("09:50", "contact.transferred"),
     ]
     for order in permutations(tables):
-        assert last_words(order) == expected
+        assert final_events(order) == expected
 
 
-def test_what_an_older_version_remembered_is_gone_on_with() -> None:
-    """It kept the last state alone: a change is told against that, and nothing is told anew."""
+def test_the_state_of_an_older_version_is_read() -> None:
+    """It stored the last state alone: a change is compared with that, and nothing is reported again."""
     platform, context = connector("oracle-b2c-service"), Context(source="desk", customer_key=str, settings={})
     assert platform.compare is not None
     at_ms = 1_778_577_000_000  # 2026-05-12T09:10:00Z
@@ -178,7 +178,7 @@ def test_what_an_older_version_remembered_is_gone_on_with() -> None:
 
 
 def test_a_survey_is_answered_when_its_score_is_seen() -> None:
-    """Once, however often the incident is updated; another score is another word on the same answer."""
+    """Once, however often the incident is updated; another score is a revision of the same answer."""
     states = [incident(at, lastSurveyScore=score) for at, score in (("09:10:00", None), ("09:20:00", 4), ("09:30:00", 4), ("09:40:00", 2))]
     answers = [each for each in becomes("oracle-b2c-service", *states).events if each.type == "survey.answered"]
     assert [(each.event_id, each.score, each.occurred_at.minute) for each in answers] == [  # type: ignore[attr-defined]
@@ -187,8 +187,8 @@ def test_a_survey_is_answered_when_its_score_is_seen() -> None:
     ]
 
 
-def test_a_table_that_does_not_fit_says_so() -> None:
-    """Rows of another length, columns that are both value and part, and a question that forgot the times."""
+def test_a_malformed_table_is_refused() -> None:
+    """Rows of another length, columns that are both value and part, and a request without the times."""
     table = {"columnNames": ["id", "createdTime"], "rows": [["5"]]}
     both = {"columnNames": ["a", "a.b"], "rows": [["1", "2"]]}
     short = {"columnNames": ["id"], "rows": [["5"]]}

@@ -1,4 +1,4 @@
-"""Bots and articles: sessions that are solved, left or handed over, with figures worked out by hand, and no word of a customer."""
+"""Bots and articles: sessions that are solved, left or handed over, with figures worked out by hand, and no text of a customer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RENAMED = {
     "fields": {"event": "type", "session": "chat.id", "time": "at", "category": "topic"},
     "events": {"SESSION_OPEN": "started", "SOLVED": "confirmed_solved", "TO_AGENT": "handed_over", "TYPING": "nothing"},
 }
-#: Connector, file, settings, and of how many sessions how many were solved and contained.
+#: Connector, file, settings, and the numbers of sessions, of solved and of contained ones.
 SESSIONS: list[tuple[str, str, dict[str, Any], tuple[int, int, int]]] = [
     ("rasa", "sessions.jsonl", {"solved_actions": ["action_all_solved"]}, (2, 1, 1)),
     ("dialogflow-cx", "requests.jsonl", {}, (2, 1, 1)),
@@ -64,7 +64,7 @@ def test_sessions(name: str, file: str, settings: dict[str, Any], expected: tupl
         assert shares(at_once(again)) == expected
 
 
-def test_what_says_no_time_occurs_when_it_comes() -> None:
+def test_a_request_without_a_time_occurs_when_it_arrives() -> None:
     """Dialogflow's requests; the same one again is the same event."""
     body = fixture("dialogflow-cx", "requests.jsonl")
     first = translated("dialogflow-cx", body, now=NOON).events
@@ -93,7 +93,7 @@ def test_ids_that_may_be_customers_are_hidden(identity: str) -> None:
 
 @pytest.mark.parametrize("identity", ["b-1", "5e0c6b1a-2d1f-4c1e-9c4f-0a1b2c3d4e5f", "12345678-1234-1234-1234-123456789012", "sess_42"])
 def test_ids_of_no_customer_pass(identity: str) -> None:
-    """What a program made up is left as it is."""
+    """An id that a program generated is left unchanged."""
     body = orjson.dumps({"event": "started", "session": identity, "time": "2026-04-07T08:00:00Z"})
     (event,) = translated("bot", body, now=NOON).events
     assert event.conversation_id == identity  # type: ignore[attr-defined]
@@ -110,7 +110,7 @@ def test_without_a_key_such_a_session_is_rejected() -> None:
 
 
 def test_categories() -> None:
-    """An intent that stands under categories says what it is about; others say nothing."""
+    """An intent under categories gives a category; others give none."""
     settings = {"categories": {"delivery_time": "Delivery"}}
     events = translated("rasa", fixture("rasa", "sessions.jsonl"), settings, now=NOON).events
     kinds = [event.category for event in events if isinstance(event, ContactCategorized)]
@@ -141,7 +141,7 @@ def test_what_is_passed_over_has_a_reason() -> None:
         ("zendesk-guide", b'{"id":1,"value":1,"item_id":2}', {}, "missing_field"),
     ],
 )
-def test_what_cannot_be_used_says_why(name: str, body: bytes, settings: dict[str, Any], reason: str) -> None:
+def test_an_unusable_record_has_a_reason(name: str, body: bytes, settings: dict[str, Any], reason: str) -> None:
     """Each with its reason."""
     assert [each.reason for each in translated(name, body, settings, now=NOON).rejected] == [reason]
 
@@ -151,7 +151,7 @@ def test_nothing_personal_passes() -> None:
     for name in ("rasa", "dialogflow-cx", "bot", "zendesk-guide"):
         for path in (each for each in (FIXTURES / name).iterdir() if not each.name.endswith("settings.json")):
             for settings in ({}, *(settings for each, _, settings, _ in SESSIONS if each == name)):
-                # With a field renamed that every connector needs, each record becomes a dead letter.
+                # With a required field renamed, each record becomes a dead letter.
                 bodies = [path.read_bytes(), path.read_bytes().replace(b'"timestamp"', b'"when"').replace(b'"created_at"', b'"made"')]
                 for body in bodies:
                     done = translated(name, body, settings, now=NOON)
@@ -165,7 +165,7 @@ def test_nothing_personal_passes() -> None:
 @pytest.mark.parametrize(("name", "file", "settings", "_expected"), SESSIONS)
 @given(data=st.data())
 def test_strange_values_raise_nothing(name: str, file: str, settings: dict[str, Any], _expected: object, data: st.DataObject) -> None:
-    """Values of every type at any place, and bytes that are cut anywhere."""
+    """Values of every type at any path, and bytes that are truncated anywhere."""
     body = bytearray(fixture(name, file))
     for _ in range(data.draw(st.integers(1, 6))):
         at = data.draw(st.integers(0, len(body) - 1))

@@ -1,4 +1,4 @@
-"""Webhooks are verified as their senders sign: each signature is made here as the sender's documentation says, by hand."""
+"""Webhooks are verified as their senders sign: each signature is created here by hand, as the sender documents it."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ SENDERS: dict[str, tuple[Callable[[bytes, str], dict[str, str]], str]] = {
 
 @pytest.mark.parametrize("name", SENDERS)
 def test_signed_by_its_sender(name: str) -> None:
-    """Taken as it was signed; refused with another secret, another body, or five minutes and a second later where it has a time."""
+    """Accepted unchanged; refused with another secret, another body, or five minutes and a second later where it has a time."""
     sign, file = SENDERS[name]
     platform = connector(name)
     assert platform.verification is not None
@@ -85,7 +85,7 @@ def test_signed_by_its_sender(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["amazon-connect-contact-events", "genesys-cloud"])
 def test_an_api_destination_is_verified_by_its_key(name: str) -> None:
-    """EventBridge sends the key of its connection in a header; without it, or with another one, nothing is taken."""
+    """EventBridge sends the key of its connection in a header; without it, or with another one, nothing is accepted."""
     scheme = connector(name).verification
     assert scheme is not None
     verifier = Verifier(scheme, ["the key of the connection"])

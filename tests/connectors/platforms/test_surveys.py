@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.connectors.platforms import connector
-from tests.connectors.platforms.surveys import ANSWERS, FORM, PERSONAL, figures, said, tickets, translated
+from tests.connectors.platforms.surveys import ANSWERS, FORM, PERSONAL, figures, scores_of, tickets, translated
 from tests.support.platforms import FIXTURES, SHARED, fixture
 from tests.support.require import require
 
@@ -22,7 +22,7 @@ NAMES = ("delighted", "google-forms", "microsoft-forms", "qualtrics", "surveymon
 
 
 def by_kpi(totals: dict[str, Any]) -> dict[str, Any]:
-    """Return the figures that answers make."""
+    """Return the figures of answers."""
     return {name: totals[name]["value"] for name in EXPECTED}
 
 
@@ -30,7 +30,7 @@ def by_kpi(totals: dict[str, Any]) -> dict[str, Any]:
 def test_answers_find_their_contact(name: str, file: str, settings: dict[str, Any]) -> None:
     """Both answers of both customers, on their scales, about their tickets."""
     done = translated(name, fixture(name, file), settings)
-    assert said(done) == [
+    assert scores_of(done) == [
         ("T-100", "csat", 5.0, "1-5"),
         ("T-100", "nps", 10.0, "0-10"),
         ("T-200", "csat", 2.0, "1-5"),
@@ -42,7 +42,7 @@ def test_answers_find_their_contact(name: str, file: str, settings: dict[str, An
 
 @pytest.mark.parametrize(("name", "file", "settings"), ANSWERS)
 def test_figures_whatever_order_and_however_often(name: str, file: str, settings: dict[str, Any]) -> None:
-    """Shuffled and up to three times, the figures are those of the answers as they are."""
+    """Shuffled and up to three times, the figures are those of the answers in order."""
     events = translated(name, fixture(name, file), settings).events
     random = Random(7)
     again = [event for event in events for _ in range(random.randint(1, 3))]
@@ -75,7 +75,7 @@ def test_an_answer_by_webhook_and_by_the_api_is_one() -> None:
 
 
 def test_an_answer_that_changes_keeps_its_id() -> None:
-    """Delighted: the second answer of a response stands for the first; another survey of the same person does not."""
+    """Delighted: the second answer of a response replaces the first; another survey of the same customer does not."""
     events = translated("delighted", fixture("delighted", "webhook.jsonl")).events
     assert [(event.event_id.rpartition("-")[0], event.score) for event in events] == [  # type: ignore[attr-defined]
         ("delighted:801-csat", 4.0),
@@ -90,7 +90,7 @@ def test_an_answer_that_changes_keeps_its_id() -> None:
 
 
 def test_without_a_contact_an_answer_is_its_own() -> None:
-    """It is taken, as a conversation that no other source can have."""
+    """It is accepted, as a conversation that no other source can have."""
     body = b'{"event_type":"survey_response.created","event_data":{"id":"9","score":8,"person":{"id":"1"},"updated_at":1775549600}}'
     (event,) = translated("delighted", body).events
     assert event.conversation_id == "delighted:9"  # type: ignore[attr-defined]
@@ -99,7 +99,7 @@ def test_without_a_contact_an_answer_is_its_own() -> None:
 def test_a_prefix_leads_to_the_other_source() -> None:
     """A source whose conversations begin with its name is found by the setting."""
     done = translated("google-forms", fixture("google-forms", "answers.en.csv"), {**FORM, "conversation_prefix": "pbx:"})
-    assert {each[0] for each in said(done)} == {"pbx:T-100", "pbx:T-200"}
+    assert {score[0] for score in scores_of(done)} == {"pbx:T-100", "pbx:T-200"}
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_a_prefix_leads_to_the_other_source() -> None:
         ({"questions": {"How was it?": "csat"}, "date_order": "xyz"}, "bad_setting", "date_order: mdy, dmy or ymd"),
     ],
 )
-def test_what_cannot_be_used_says_why(settings: dict[str, Any], reason: str, detail: str) -> None:
+def test_an_unusable_answer_has_a_reason(settings: dict[str, Any], reason: str, detail: str) -> None:
     """The reason, and a detail that names the setting."""
     first = translated("google-forms", fixture("google-forms", "answers.en.csv"), settings).rejected[0]
     assert first.reason == reason
@@ -150,14 +150,14 @@ def test_bad_times(written: str) -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp932"])
 def test_encodings(encoding: str) -> None:
-    """The same table in what programs save it as."""
+    """The same table in the encodings of common programs."""
     settings = next(settings for name, file, settings in ANSWERS if file == "answers.ja.csv")
     body = fixture("google-forms", "answers.ja.csv").decode().encode(encoding)
     assert len(translated("google-forms", body, settings).events) == 4
 
 
 def test_nothing_personal_passes() -> None:
-    """No name, address, number or text of a customer stands in an event or a dead letter, with settings and without."""
+    """No name, address, number or text of a customer is in an event or a dead letter, with settings and without."""
     seen = 0
     for name in NAMES:
         for path in (each for each in (FIXTURES / name).iterdir() if not each.name.endswith("settings.json")):
@@ -172,8 +172,8 @@ def test_nothing_personal_passes() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 @given(data=st.data())
-def test_bent_records_raise_nothing(name: str, data: st.DataObject) -> None:
-    """Whatever stands at any place of a record, it gives events or a reason."""
+def test_malformed_records_raise_nothing(name: str, data: st.DataObject) -> None:
+    """Any value at any path of a record gives events or a reason."""
     file = next(file for each, file, _ in ANSWERS if each == name)
     settings = next((settings for each, _, settings in ANSWERS if each == name), {})
     body = bytearray(fixture(name, file))
@@ -188,7 +188,7 @@ def test_bent_records_raise_nothing(name: str, data: st.DataObject) -> None:
 
 
 def test_a_late_delivery_is_not_late() -> None:
-    """An answer that a webhook brings hours after it was given counts as any other."""
+    """An answer that a webhook delivers hours late counts as any other."""
     late = datetime(2026, 4, 7, 23, tzinfo=UTC)
     assert (
         by_kpi(figures(translated("typeform", fixture("typeform", "webhook.jsonl"), now=late).events, of=tickets("T-100", "T-200")))
@@ -196,48 +196,51 @@ def test_a_late_delivery_is_not_late() -> None:
     )
 
 
-def _bent(value: Any) -> st.SearchStrategy[Any]:
+def _malformed(value: Any) -> st.SearchStrategy[Any]:
     strange: st.SearchStrategy[Any] = st.sampled_from([None, True, -1, 1e308, "", "x" * 300, [], {}, [None], {"a": {}}, "\u0000", 10**19])
     if isinstance(value, dict):
-        return strange | st.fixed_dictionaries({key: _bent(each) for key, each in value.items()})
+        return strange | st.fixed_dictionaries({key: _malformed(each) for key, each in value.items()})
     if isinstance(value, list):
-        return strange | st.tuples(*map(_bent, value)).map(list)
+        return strange | st.tuples(*map(_malformed, value)).map(list)
     return st.just(value) | strange
 
 
 @pytest.mark.parametrize("name", ["typeform", "delighted", "surveymonkey", "qualtrics"])
 @given(data=st.data())
 def test_strange_values_raise_nothing(name: str, data: st.DataObject) -> None:
-    """The same with values of every type at every place of a sound JSON document."""
+    """The same with values of every type at every path of a valid JSON document."""
     file = next(file for each, file, _ in ANSWERS if each == name)
     settings = next((settings for each, _, settings in ANSWERS if each == name), {})
     body = fixture(name, file)
     content = orjson.loads(body.splitlines()[0] if file.endswith("l") else body)
-    translated(name, orjson.dumps(data.draw(_bent(content)), option=orjson.OPT_NON_STR_KEYS), settings)
+    translated(name, orjson.dumps(data.draw(_malformed(content)), option=orjson.OPT_NON_STR_KEYS), settings)
 
 
 def test_published_samples() -> None:
-    """Each sample of the platforms gives what was worked out for it: csat of 5 and 1, nps of 9 and 2."""
+    """Each sample of the platforms gives the figures worked out for it: csat of 5 and 1, nps of 9 and 2."""
     require(SHARED.is_dir(), "the shared samples are not beside this repository (../shared/payloads)")
     questions: dict[str, dict[str, Any]] = {
         "google-forms": {"questions": {"満足度を教えてください": "csat 1-5", "他の人に勧めますか": "nps"}, "contact": "お問い合わせ番号"},
         "microsoft-forms": {"questions": {"How satisfied are you?": "csat", "Would you recommend us?": "nps"}, "contact": "Contact number"},
         "qualtrics": {"questions": {"QID1": "csat", "QID2": "nps"}},
     }
-    found = {}
+    translations = {}
     for name in NAMES:
         paths = [path for path in SHARED.iterdir() if name in path.name and "signature" not in path.name]
         assert paths
         for path in paths:
             done = translated(name, path.read_bytes(), questions.get(name))
             assert done.events or done.ignored or done.rejected
-            found[path.name] = done
-    twice = found["DERIVED.delighted.survey-response-updated.twice.json"].events
+            translations[path.name] = done
+    twice = translations["DERIVED.delighted.survey-response-updated.twice.json"].events
     for events in (twice, twice[::-1], [*twice, *twice[::-1]]):
         assert figures(events, of=tickets("5158", day="2026-03-02", hour=9))["csat"]["value"] == 4.0
     for form in ("DERIVED.google-forms.export.ja.csv", "DERIVED.microsoft-forms.export.csv"):
-        totals = figures(found[form].events, of=tickets("5158", "5159", day="2026-03-02", hour=8))
+        totals = figures(translations[form].events, of=tickets("5158", "5159", day="2026-03-02", hour=8))
         assert (totals["csat"]["value"], totals["nps"]["value"]) == (3.0, 0.0)
-    assert [each.reason for each in found["surveymonkey.rest.responses-bulk.json"].rejected] == ["unknown_question"]
-    assert said(found["DERIVED.typeform.form-response.csat-nps.json"]) == [("5158", "csat", 5.0, "1-5"), ("5158", "nps", 9.0, "0-10")]
-    assert said(found["DERIVED.qualtrics.get-response.json"]) == [("5158", "csat", 5.0, "1-5"), ("5158", "nps", 9.0, "0-10")]
+    assert [rejection.reason for rejection in translations["surveymonkey.rest.responses-bulk.json"].rejected] == ["unknown_question"]
+    assert scores_of(translations["DERIVED.typeform.form-response.csat-nps.json"]) == [
+        ("5158", "csat", 5.0, "1-5"),
+        ("5158", "nps", 9.0, "0-10"),
+    ]
+    assert scores_of(translations["DERIVED.qualtrics.get-response.json"]) == [("5158", "csat", 5.0, "1-5"), ("5158", "nps", 9.0, "0-10")]

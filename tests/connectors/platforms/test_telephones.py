@@ -1,4 +1,4 @@
-"""Telephone systems on site, Asterisk's AMI and FreeSWITCH's mod_callcenter: what the matrix of all platforms does not show."""
+"""Telephone systems on site, Asterisk's AMI and FreeSWITCH's mod_callcenter: cases beyond the matrix of all platforms."""
 
 from __future__ import annotations
 
@@ -36,30 +36,30 @@ def ami(kind: str, second: float, **headers: Any) -> str:
     return block(Event=kind, Timestamp=f"{T + second:.6f}", **headers)
 
 
-def said(*blocks: str, name: str = AMI, settings: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
-    """Return what events say, without their prefix: type, seconds, and what tells them apart."""
+def summaries(*blocks: str, name: str = AMI, settings: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
+    """Return summaries of events: type without its prefix, seconds, and reason, agent or state."""
     done = translated(connector(name), [("blocks", "".join(blocks).encode())], settings=settings)
     assert not done.rejected, done.rejected[0]
-    found = []
+    rows = []
     for event in done.events:
         content = orjson.loads(event.model_dump_json())
         why = next((content[key] for key in ("reason", "outcome", "by", "state", "queue", "agent") if content.get(key)), None)
-        found.append((event.type.removeprefix("contact."), round(event.occurred_at.timestamp() - T, 3), why))
-    return found
+        rows.append((event.type.removeprefix("contact."), round(event.occurred_at.timestamp() - T, 3), why))
+    return rows
 
 
 def joined(second: float = 10, **headers: Any) -> str:
-    """Return that the call joined its queue."""
+    """Return the event that the call joined its queue."""
     return ami("QueueCallerJoin", second, **{**CALL, **headers})
 
 
 class TestWaysOutOfAnAsteriskQueue:
-    """QueueCallerLeave comes with each of them and says nothing."""
+    """QueueCallerLeave arrives with each of them, without a reason."""
 
     LEAVE = ami("QueueCallerLeave", 40, **CALL)
 
     @pytest.mark.parametrize(
-        ("status", "became"),
+        ("status", "expected"),
         [
             ("TIMEOUT", ("left_queue", 40, "timeout")),
             ("LEAVEEMPTY", ("left_queue", 40, "empty")),
@@ -67,15 +67,15 @@ class TestWaysOutOfAnAsteriskQueue:
             ("WITHDRAW", ("left_queue", 40, "withdrawn")),
         ],
     )
-    def test_by_the_variable(self, status: str, became: tuple[Any, ...]) -> None:
-        """The variable that Queue() sets says why; hanging up afterwards ends nothing more."""
+    def test_by_the_variable(self, status: str, expected: tuple[Any, ...]) -> None:
+        """The variable that Queue() sets has the reason; a hang-up afterwards ends nothing more."""
         variable = ami("VarSet", 40, Uniqueid="c.1", Linkedid="c.1", Variable="QUEUESTATUS", Value=status)
         hung_up = ami("Hangup", 50, Uniqueid="c.1", Linkedid="c.1")
 
-        assert said(joined(), self.LEAVE, variable, hung_up)[-1] == became
+        assert summaries(joined(), self.LEAVE, variable, hung_up)[-1] == expected
 
-    def test_a_time_out_is_told_as_an_abandon_first(self) -> None:
-        """Asterisk does so, and says a moment later why: whichever is read first, the caller did not give up."""
+    def test_a_time_out_is_first_reported_as_an_abandon(self) -> None:
+        """Asterisk does so, and reports the reason a moment later: in any order, the caller did not abandon the queue."""
         abandon = ami("QueueCallerAbandon", 40, **CALL, Position=1, OriginalPosition=1, HoldTime=30)
         why = ami("VarSet", 40.004, Uniqueid="c.1", Linkedid="c.1", Variable="QUEUESTATUS", Value="TIMEOUT")
         for blocks in ((joined(), self.LEAVE, abandon, why), (joined(), self.LEAVE, why, abandon)):
@@ -86,117 +86,120 @@ class TestWaysOutOfAnAsteriskQueue:
         assert counted(done.events)["totals"]["time_to_abandon"]["value"] == 30
 
     def test_without_a_reason(self) -> None:
-        """Who left by a key is ended by the hang-up at the latest, and not as one who gave up."""
-        assert said(joined(), self.LEAVE, ami("Hangup", 50, Uniqueid="c.1", Linkedid="c.1"))[-1] == ("ended", 50, None)
+        """A caller who left by a key is ended by the hang-up at the latest, and is not abandoned."""
+        assert summaries(joined(), self.LEAVE, ami("Hangup", 50, Uniqueid="c.1", Linkedid="c.1"))[-1] == ("ended", 50, None)
 
     def test_not_let_in(self) -> None:
-        """Who finds the queue full or without members was not offered."""
+        """A caller who finds the queue full or without members was not offered."""
         for status, reason in (("FULL", "full"), ("JOINEMPTY", None)):
             variable = ami("VarSet", 40, Uniqueid="c.1", Linkedid="c.1", Variable="QUEUESTATUS", Value=status)
-            assert said(variable) == [("not_offered", 40, reason)]
+            assert summaries(variable) == [("not_offered", 40, reason)]
 
     def test_other_variables_and_calls(self) -> None:
-        """Nothing else that Asterisk tells of channels is an event."""
+        """No other report on channels is an event."""
         other = ami("VarSet", 1, Uniqueid="x", Linkedid="x", Variable="SECRET", Value="5550199")
-        assert said(other, ami("Newexten", 2, Uniqueid="x"), ami("Hangup", 3, Uniqueid="x", Linkedid="x"), block(Response="Success")) == []
+        assert (
+            summaries(other, ami("Newexten", 2, Uniqueid="x"), ami("Hangup", 3, Uniqueid="x", Linkedid="x"), block(Response="Success"))
+            == []
+        )
 
 
 class TestAsteriskHold:
-    """Told of the agent's channel."""
+    """Hold, which is reported for the agent's channel."""
 
     CONNECT = ami("AgentConnect", 20, **CALL, **AGENT, HoldTime=10, RingTime=5)
     HOLD = ami("Hold", 30, Uniqueid="a.1", Linkedid="c.1") + ami("Unhold", 35, Uniqueid="a.1", Linkedid="c.1")
 
     def test_in_any_order(self) -> None:
-        """What is told before it is known whose channel it is waits for that."""
-        assert said(joined(), self.CONNECT, self.HOLD)[3:] == [("held", 30, "Ann"), ("resumed", 35, "Ann")]
-        assert said(self.HOLD, joined(), self.CONNECT)[2:4] == [("held", 30, "Ann"), ("resumed", 35, "Ann")]
+        """Hold of an unknown channel waits until the channel is known."""
+        assert summaries(joined(), self.CONNECT, self.HOLD)[3:] == [("held", 30, "Ann"), ("resumed", 35, "Ann")]
+        assert summaries(self.HOLD, joined(), self.CONNECT)[2:4] == [("held", 30, "Ann"), ("resumed", 35, "Ann")]
 
     def test_behind_a_local_channel(self) -> None:
         """The phone holds under an id that no event of the queue has."""
         connect = self.CONNECT.replace("PJSIP/201-1", "Local/201@agents-1;1")
-        assert said(joined(), connect, self.HOLD.replace("a.1", "a.9"))[3:] == [("held", 30, "Ann"), ("resumed", 35, "Ann")]
-        assert said(joined(), self.CONNECT, self.HOLD.replace("a.1", "a.9"))[3:] == []
+        assert summaries(joined(), connect, self.HOLD.replace("a.1", "a.9"))[3:] == [("held", 30, "Ann"), ("resumed", 35, "Ann")]
+        assert summaries(joined(), self.CONNECT, self.HOLD.replace("a.1", "a.9"))[3:] == []
 
     def test_by_the_customer(self) -> None:
-        """A customer who holds is no agent who does."""
-        assert said(joined(), self.CONNECT, self.HOLD.replace("a.1", "c.1"))[3:] == []
+        """Hold by a customer is no hold by an agent."""
+        assert summaries(joined(), self.CONNECT, self.HOLD.replace("a.1", "c.1"))[3:] == []
 
     def test_phones_that_hold_by_themselves(self) -> None:
-        """Hold is promised unless the setting says that it is not told."""
+        """Answers declare hold as reported unless the setting turns it off."""
         for settings, reports in ((None, ("hold",)), ({"hold": False}, None)):
             (answered,) = translated(connector(AMI), [("one", self.CONNECT.encode())], settings=settings).events
             assert answered.reports == reports  # type: ignore[attr-defined]
 
 
-def test_an_answer_of_asterisk_that_was_missed_is_told_at_its_end() -> None:
+def test_a_missed_answer_of_asterisk_is_reported_at_its_end() -> None:
     """Under the id that the answer has, so that both together count once."""
     complete = ami("AgentComplete", 90, **CALL, **AGENT, HoldTime=10, TalkTime=60, Reason="caller")
     connect = ami("AgentConnect", 30, **CALL, **AGENT, HoldTime=10, RingTime=5)
-    known = said(joined(), complete)
+    known = summaries(joined(), complete)
 
     assert known[2:] == [("answered", 30, "support"), ("ended", 90, "customer")]
     ids = [event.event_id for event in translated(connector(AMI), [("one", (joined() + complete + connect).encode())]).events]
     assert ids[2] == ids[4] != ids[3]
-    # Of a call whose beginning is not known nothing is made up.
-    assert said(complete) == [("ended", 90, "customer")]
+    # Nothing is derived for a call whose beginning is unknown.
+    assert summaries(complete) == [("ended", 90, "customer")]
 
 
-def test_who_is_passed_on_waits_before_the_end_is_told() -> None:
-    """Asterisk tells the next queue first, and the agent's channel may have another id by then: the answer is not told again."""
+def test_a_transferred_caller_waits_before_the_end_is_reported() -> None:
+    """Asterisk reports the next queue first, and the agent's channel may have another id by then: the answer is not repeated."""
     connect = ami("AgentConnect", 20, **CALL, **AGENT, HoldTime=10, RingTime=5)
     onwards = joined(50, Queue="billing")
     complete = ami("AgentComplete", 50, **CALL, **{**AGENT, "DestUniqueid": "a.7"}, HoldTime=10, TalkTime=30, Reason="transfer")
     hung_up = ami("Hangup", 60, Uniqueid="c.1", Linkedid="c.1")
-    found = said(joined(), connect, onwards, complete, hung_up)
+    events = summaries(joined(), connect, onwards, complete, hung_up)
 
-    assert [each[0] for each in found] == ["arrived", "queued", "answered", "arrived", "queued", "transferred", "ended"]
+    assert [event[0] for event in events] == ["arrived", "queued", "answered", "arrived", "queued", "transferred", "ended"]
 
 
-def test_callers_who_wait_when_asterisk_is_asked() -> None:
-    """QueueStatus tells of callers that joined before; who is known to wait is not told again."""
+def test_callers_who_wait_when_the_connection_begins() -> None:
+    """QueueStatus reports callers that joined before; known ones are not repeated."""
     entry = ami("QueueEntry", 50, **CALL, Position=1, Wait=40)
 
-    assert said(entry) == [("arrived", 10, None), ("queued", 10, "support")]
-    assert [each[0] for each in said(joined(), entry)] == ["arrived", "queued"]
+    assert summaries(entry) == [("arrived", 10, None), ("queued", 10, "support")]
+    assert [each[0] for each in summaries(joined(), entry)] == ["arrived", "queued"]
 
 
 def test_arrival_in_a_context_of_the_dialplan() -> None:
-    """Only where the configuration says which context customers begin in."""
+    """Only where the configuration names the contexts of customers."""
     began = ami("Newchannel", 0, Context="from-carrier", **{name: CALL[name] for name in ("Uniqueid", "Linkedid", "CallerIDNum")})
 
-    assert said(began, joined(), settings={"arrival_contexts": ["from-carrier"]}) == [("arrived", 0, None), ("queued", 10, "support")]
-    assert said(began, joined()) == [("arrived", 10, None), ("queued", 10, "support")]
+    assert summaries(began, joined(), settings={"arrival_contexts": ["from-carrier"]}) == [("arrived", 0, None), ("queued", 10, "support")]
+    assert summaries(began, joined()) == [("arrived", 10, None), ("queued", 10, "support")]
 
 
 def member(kind: str, second: float, queue: str = "support", **headers: Any) -> str:
-    """Return what is told of a member."""
+    """Return an event of a member."""
     return ami(kind, second, **{"Queue": queue, "MemberName": "Ann", "Status": 1, "Paused": 0, "InCall": 0, **headers})
 
 
 class TestMembersOfAsterisk:
-    """One person in several queues."""
+    """One agent in several queues."""
 
     def test_presence(self) -> None:
-        """Paused when no queue may ring the person, offline when in none, away when the phone cannot be reached."""
+        """Paused when no queue may ring the agent, offline when in none, away when the phone cannot be reached."""
         two = member("QueueMemberAdded", 0), member("QueueMemberAdded", 1, "sales")
         pause = [
             member("QueueMemberPause", 2 + n, queue, Paused=1, PausedReason="Tea Time") for n, queue in enumerate(("support", "sales"))
         ]
 
         def presence(*blocks: str) -> list[str]:
-            return [each[2] for each in said(*two, *blocks) if each[2] != "idle"]
+            return [each[2] for each in summaries(*two, *blocks) if each[2] != "idle"]
 
         assert presence() == ["available"]
-        found = translated(connector(AMI), [("one", "".join((*two, *pause)).encode())]).events
-        assert [(event.state, event.reason) for event in found] == [("available", None), ("idle", None), ("tea_time", "Tea Time")]  # type: ignore[attr-defined]
+        events = translated(connector(AMI), [("one", "".join((*two, *pause)).encode())]).events
+        assert [(event.state, event.reason) for event in events] == [("available", None), ("idle", None), ("tea_time", "Tea Time")]  # type: ignore[attr-defined]
         assert presence(member("QueueMemberRemoved", 5)) == ["available"]
         assert presence(member("QueueMemberRemoved", 5), member("QueueMemberRemoved", 6, "sales"))[-1] == "offline"
         away = [member("QueueMemberStatus", 5, queue, Status=5) for queue in ("support", "sales")]
         assert presence(*away)[-1] == "unavailable"
 
     def test_activity(self) -> None:
-        """Each state once, whatever number of queues tells it."""
+        """Each state once, for any number of queues that report it."""
         states = [(1, 0), (6, 0), (2, 1), (2, 0), (1, 0)]
         blocks = [
             member("QueueMemberStatus", n, queue, Status=status, InCall=call)
@@ -204,15 +207,15 @@ class TestMembersOfAsterisk:
             for queue in ("support", "sales")
         ]
 
-        assert [each[2] for each in said(*blocks)][1:] == ["idle", "ringing", "handling", "busy", "idle"]
+        assert [each[2] for each in summaries(*blocks)][1:] == ["idle", "ringing", "handling", "busy", "idle"]
 
     def test_old_news(self) -> None:
-        """What was before what is known changes nothing."""
-        assert said(member("QueueMemberRemoved", 9), member("QueueMemberAdded", 1)) == [("agent.state_changed", 9, "offline")]
+        """An older report changes nothing."""
+        assert summaries(member("QueueMemberRemoved", 9), member("QueueMemberAdded", 1)) == [("agent.state_changed", 9, "offline")]
 
 
-def test_beside_the_queue_log_only_what_it_does_not_tell() -> None:
-    """Hold, rings and what people do; presence and the calls themselves are the log's."""
+def test_beside_the_queue_log_only_what_it_lacks() -> None:
+    """Hold, rings and activity; presence and the calls themselves are the log's."""
     body = fixture(AMI, "three-calls.txt")
     done = translated(connector(AMI), [("calls", body)], settings={"beside_queue_log": True})
 
@@ -249,7 +252,7 @@ class TestFreeSwitch:
         ],
     )
     def test_ways_out(self, cancelled: str, headers: dict[str, str], reason: str) -> None:
-        """A caller who hangs up is reported like one who is taken out of the queue; the channel tells them apart."""
+        """A caller who hangs up is reported like one who is taken out of the queue; the channel distinguishes them."""
         times = {"CC_Member_Joined_Time": T, "CC_Member_Leaving_Time": T + 30}
         left = info("member-queue-end", 30, CC_Cause="Cancel", CC_Cancel_Reason=cancelled, **times, **headers)
         done = translated(connector(FREESWITCH), [("one", left.encode())])
@@ -265,11 +268,11 @@ class TestFreeSwitch:
         """Of agents that ring together the others are cancelled."""
         failed = info("bridge-agent-fail", 20, CC_Agent="ann", CC_Hangup_Cause=cause)
 
-        assert said(failed, name=FREESWITCH) == [("offer_ended", 20, outcome)]
+        assert summaries(failed, name=FREESWITCH) == [("offer_ended", 20, outcome)]
 
     def test_states(self) -> None:
-        """Who is idle is given no calls; the headers come encoded as in a URL."""
-        found = said(
+        """An idle agent is given no calls; the headers are encoded as in a URL."""
+        events = summaries(
             info("agent-status-change", 0, CC_Agent="ann", CC_Agent_Status="On%20Break"),
             info("agent-state-change", 1, CC_Agent="ann", CC_Agent_State="Idle"),
             info("agent-state-change", 2, CC_Agent="ann", CC_Agent_State="In%20a%20queue%20call"),
@@ -277,19 +280,19 @@ class TestFreeSwitch:
             name=FREESWITCH,
         )
 
-        assert [each[2] for each in found] == ["on_break", "not_receiving", "idle", "handling", "offline"]
+        assert [event[2] for event in events] == ["on_break", "not_receiving", "idle", "handling", "offline"]
 
-    def test_a_caller_who_comes_back_keeps_the_place(self) -> None:
-        """Another session, so another conversation; the stay in the queue goes on under its id."""
-        assert said(info("member-queue-resume", 40, CC_Member_Session_UUID="s2"), name=FREESWITCH)[-1] == ("queued", 40, "support")
+    def test_a_caller_who_returns_keeps_the_position(self) -> None:
+        """Another session, so another conversation; the stay in the queue continues under its id."""
+        assert summaries(info("member-queue-resume", 40, CC_Member_Session_UUID="s2"), name=FREESWITCH)[-1] == ("queued", 40, "support")
 
     def test_an_end_that_was_missed(self) -> None:
-        """The end of the stay tells it, and counts nothing where the agent's end was told."""
+        """The end of the stay reports it, and counts nothing where the agent's end was reported."""
         answered = info("bridge-agent-start", 10, CC_Agent="ann")
         over = info("member-queue-end", 60, CC_Cause="Terminated")
 
-        assert said(answered, over, name=FREESWITCH)[1:] == [("ended", 60, None)]
-        assert said(answered, info("bridge-agent-end", 59, CC_Agent="ann"), over, name=FREESWITCH)[1:] == [("ended", 59, None)]
+        assert summaries(answered, over, name=FREESWITCH)[1:] == [("ended", 60, None)]
+        assert summaries(answered, info("bridge-agent-end", 59, CC_Agent="ann"), over, name=FREESWITCH)[1:] == [("ended", 59, None)]
 
     def test_json_and_blocks_are_the_same(self) -> None:
         """The socket sends either."""
@@ -302,7 +305,7 @@ class TestFreeSwitch:
         assert blocks == objects
 
     def test_other_events(self) -> None:
-        """What the socket tells of channels is passed over, whatever stands in it."""
+        """Events of channels are passed over, with any content."""
         other = block(Event_Name="CHANNEL_HANGUP", Caller_Caller_ID_Number="5550171")
         done = translated(connector(FREESWITCH), [("one", (other + info("members-count", 1)).encode())])
 
@@ -316,13 +319,13 @@ class TestThreeCx:
 
     @pytest.mark.parametrize("seed", [None, 1, 2])
     def test_calls(self, seed: int | None) -> None:
-        """Answered after 10 s and 30 s for 180 s and 120 s, given up after 30 s; one missed offer each of the latter two."""
+        """Answered after 10 s and 30 s for 180 s and 120 s, abandoned after 30 s; one missed offer each of the latter two."""
         done = translated(connector(THREE_CX), [("cdr.log", self.BODY)], seed=seed)
         queue = counted(done.events)["queues"]["support"]["voice"]
 
         wanted = {"offered": 3, "answered": 2, "abandoned": 1, "asa": 20, "time_to_abandon": 30, "att": 150, "non_response": 2, "acw": None}
         assert {figure: queue[figure]["value"] for figure in wanted} == wanted
-        # 3CX answered the fourth before the queue: when its agent did, nothing says.
+        # 3CX answered the fourth before the queue: the time of its agent's answer is unknown.
         assert {(each.reason, each.detail.split(":")[0]) for each in done.rejected} == {("missing_field", "time-answered")}
 
     def test_other_fields(self) -> None:
@@ -347,15 +350,15 @@ class TestThreeCx:
         assert (answered.occurred_at, answered.agent, answered.queue) == (datetime(2026, 2, 5, 9, 0, 30, tzinfo=UTC), "Lind, Ann", "help")  # type: ignore[attr-defined]
         assert {each.received_at for each in done.events} == {each.occurred_at for each in done.events}
 
-    def test_fields_in_another_order_than_said(self) -> None:
-        """Are noticed by what is no time, and say what to look at."""
+    def test_fields_in_another_order_than_configured(self) -> None:
+        """They are detected by an invalid time, and the detail names what to check."""
         (wrong,) = translated(connector(THREE_CX), [("cdr", b"Call a,b,c,d,e,f,g,h")]).rejected
         assert (wrong.reason, "order" in wrong.detail) == ("bad_time", True)
 
 
 @pytest.mark.parametrize("name", [AMI, FREESWITCH])
 def test_no_personal_value_passes(name: str) -> None:
-    """No number or name of a caller stands in an event, nor in what is kept of a rejected record."""
+    """No number or name of a caller is in an event, nor in the rest of a rejected record."""
     body = fixture(name, "three-calls.txt")
     done = translated(connector(name), [("file", body)])
     spoilt = translated(connector(name), [("file", body.replace(b"177028", b"soon"))])
@@ -374,13 +377,13 @@ def contents(name: str) -> list[dict[str, Any]]:
 
 @given(mutated(contents(AMI)))
 def test_mutated_ami(content: dict[str, Any]) -> None:
-    """Whatever stands in a header, a block is taken or rejected for a reason that is known."""
+    """With any value in a header, a block is translated or rejected for a known reason."""
     assert reasons(connector(AMI), [content]) <= KNOWN_REASONS
 
 
 @given(mutated(contents(FREESWITCH)))
 def test_mutated_freeswitch(content: dict[str, Any]) -> None:
-    """Whatever stands in a header, a block is taken or rejected for a reason that is known."""
+    """With any value in a header, a block is translated or rejected for a known reason."""
     assert reasons(connector(FREESWITCH), [content]) <= KNOWN_REASONS
 
 
@@ -438,14 +441,14 @@ class TestAmiAndQueueLog:
 
     @pytest.mark.parametrize("seed", [1, 2, 3])
     def test_each_call_counts_once(self, seed: int) -> None:
-        """The log counts the calls, AMI adds their hold: the figures are those of AMI alone, whichever comes first."""
+        """The log counts the calls, AMI adds their hold: the figures are those of AMI alone, in any order."""
         events = self.by_log(("hold",)) + self.by_ami({"beside_queue_log": True})
         Random(seed).shuffle(events)
         wanted = three_calls(wrap_up=False, arrival=False)
 
-        found = figures(counted(events), wanted, {})
+        by_scope = figures(counted(events), wanted, {})
         for scope, values in wanted.items():
-            assert found[scope] == pytest.approx(values), scope
+            assert by_scope[scope] == pytest.approx(values), scope
 
     def test_each_alone(self) -> None:
         """Their calls have the same ids; the log alone knows no hold."""
@@ -457,7 +460,7 @@ class TestAmiAndQueueLog:
         }
         assert figures(counted(log), wanted, {})["support"] == pytest.approx(wanted["support"])
 
-    def test_what_agents_do_is_known_by_ami(self) -> None:
-        """The log knows no more of a person than presence."""
+    def test_activity_is_reported_by_ami(self) -> None:
+        """The log has only the presence of an agent."""
         assert counted(self.by_ami())["totals"]["occupancy"]["value"] is not None
         assert counted(self.by_log(()))["totals"]["occupancy"]["value"] is None

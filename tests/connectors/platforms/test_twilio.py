@@ -1,4 +1,4 @@
-"""Twilio TaskRouter, by callbacks, Event Streams and the REST API: what the matrix of all platforms does not show."""
+"""Twilio TaskRouter, by callbacks, Event Streams and the REST API: cases beyond the matrix of all platforms."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def test_warm_transfer(seed: int | None) -> None:
     assert [queues["Accounts"]["voice"][name]["value"] for name in names] == [1, 1, 1, 10, 150, None, 20, 170, 0]
 
 
-def test_all_forms_tell_the_same() -> None:
-    """A callback, a CloudEvent and what the REST API answers have the same ids and times: what comes twice counts once."""
+def test_all_forms_give_the_same_events() -> None:
+    """A callback, a CloudEvent and an entry of the REST API have the same ids and times: repeats count once."""
     called, asked, sent = (
         {event.event_id: event for event in translated(TASKROUTER, [("file", path.read_bytes())]).events}
         for path in (
@@ -75,14 +75,14 @@ def test_states_of_a_worker() -> None:
     ("reason", "left"), [("hangup", "abandoned"), ("Task TTL Exceeded", "timeout"), ("redirected", "withdrawn"), ("", "withdrawn")]
 )
 def test_canceled_tasks(reason: str, left: str) -> None:
-    """Who cancels says why in words of their own."""
+    """The canceller gives the reason as a free text."""
     content = next(each for each in forms("three-calls.form.txt") if each["EventType"] == "task.canceled") | {"TaskCanceledReason": reason}
     events: list[Any] = translated(TASKROUTER, [("one", urlencode(content).encode())]).events
     assert [(event.type, event.reason) for event in events] == [("contact.left_queue", left)]
 
 
 def test_a_task_that_was_begun_by_an_agent_is_outbound() -> None:
-    """Of such a task the customer is who is called."""
+    """The customer of such a task is the called party."""
     content = forms("three-calls.form.txt")[0] | {"TaskAttributes": '{"direction":"outbound","to":"+4930555010","from":"+4930555099"}'}
     event, inbound = (event_of(each) for each in (content, forms("three-calls.form.txt")[0]))
     assert (event.direction, inbound.direction) == ("outbound", "inbound")
@@ -118,7 +118,7 @@ def test_what_the_vendors_library_signs_is_verified() -> None:
 
 @pytest.mark.parametrize("kind", ["workflow.entered", "task.updated", "worker.created", "task-channel.updated", "task.system-deleted"])
 def test_ignored(kind: str) -> None:
-    """What is configured, and what reservations tell, counts nothing."""
+    """Changes of configuration, and repeats of reservations, count nothing."""
     done = translated(TASKROUTER, [("one", urlencode({"EventType": kind, "Timestamp": "1777888800"}).encode())])
     assert (done.ignored, done.events, done.rejected) == ({kind: 1}, [], [])
 
@@ -137,26 +137,28 @@ def test_ignored(kind: str) -> None:
     ],
 )
 def test_rejected(body: bytes, reason: str) -> None:
-    """What cannot be used is rejected and says why."""
+    """An unusable record is rejected with a reason."""
     assert [each.reason for each in translated(TASKROUTER, [("one", body)]).rejected] == [reason]
 
 
 def test_no_personal_value_passes() -> None:
-    """Neither numbers nor attributes stand in an event, nor in what is kept of a rejected record."""
+    """Neither numbers nor attributes are in an event, nor in the rest of a rejected record."""
     values = (b"4930555010", b"Beispiel", b"Muster")
-    bodies = [urlencode(each).encode() for file in ("three-calls.form.txt", "states.form.txt") for each in forms(file)]
-    bodies += [orjson.dumps(each) for each in streamed()]
-    bodies += [orjson.dumps(each) for each in orjson.loads((FILES / "three-calls.rest.json").read_bytes())["events"]]
+    bodies = [urlencode(rejection).encode() for file in ("three-calls.form.txt", "states.form.txt") for rejection in forms(file)]
+    bodies += [orjson.dumps(rejection) for rejection in streamed()]
+    bodies += [orjson.dumps(rejection) for rejection in orjson.loads((FILES / "three-calls.rest.json").read_bytes())["events"]]
     for body in bodies:
         done = translated(TASKROUTER, [("one", body)])
         done.rejected += translated(TASKROUTER, [("one", body.replace(b"task.", b"new.").replace(b"reservation.", b"new."))]).rejected
-        said = [event.model_dump_json().encode() for event in done.events] + [each.raw + each.detail.encode() for each in done.rejected]
-        assert not [value for value in values if value in b"".join(said)]
+        published = [event.model_dump_json().encode() for event in done.events] + [
+            rejection.raw + rejection.detail.encode() for rejection in done.rejected
+        ]
+        assert not [value for value in values if value in b"".join(published)]
 
 
 @given(mutated(forms("three-calls.form.txt") + forms("states.form.txt") + streamed()))
 def test_mutated(content: dict[str, Any]) -> None:
-    """Whatever stands in a field, a record is taken or rejected for a reason that is known."""
+    """With any value in a field, a record is translated or rejected for a known reason."""
     assert reasons(STREAMS, [content]) <= KNOWN_REASONS
 
 
@@ -179,6 +181,6 @@ def test_collected_samples(file: str, types: list[str], rejected: list[str]) -> 
 
 
 def test_all_samples_are_named() -> None:
-    """No collected file of TaskRouter is left out: four stand above, one in the matrix."""
+    """No collected file of TaskRouter is left out: four are listed above, one in the matrix."""
     require(SHARED.is_dir(), f"the shared samples are not there: {SHARED}")
     assert len([path for path in SHARED.iterdir() if "twilio-taskrouter." in path.name]) == 4 + 1

@@ -1,4 +1,4 @@
-"""Zendesk: webhooks and export tell the same events with the same ids, so that what one loses the other brings."""
+"""Zendesk: webhooks and export give the same events with the same ids, so that one makes up for losses of the other."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def audit(*children: dict[str, Any], via: str = "Mail", ticket: int = 8, at: str
     return {"id": 1, "ticket_id": ticket, "created_at": at, "updater_id": 9001, "via": via, "child_events": [*children]}
 
 
-def test_both_feeds_tell_the_same_events() -> None:
-    """Event by event, with all that is said, but for the receipt."""
+def test_both_feeds_give_the_same_events() -> None:
+    """Event by event, with all fields, but for the receipt."""
     by_hook = content(becomes("zendesk", *HOOKS))
     by_export = content(becomes("zendesk-export", EXPORT))
     assert by_hook.pop(RECEIPT)["author_kind"] == "system"
-    # The webhook's word on who wrote holds.
-    assert {said.pop("revision", None) for said in by_hook.values() if said["type"] == "contact.message"} == {1}
+    # The webhook's report of the author counts.
+    assert {event.pop("revision", None) for event in by_hook.values() if event["type"] == "contact.message"} == {1}
     assert by_hook == by_export
     assert by_hook["70011-arrived"]["customer_key"].startswith("k1:")
 
@@ -51,8 +51,8 @@ def test_both_feeds_tell_the_same_events() -> None:
 def test_with_webhooks_lost_and_both_mixed(seed: int) -> None:
     """Deliveries lost, repeated and out of order, the export among them: no event is lost, and none counts twice."""
     chance = Random(seed)
-    kept = [each for each in HOOKS if chance.random() < 0.6]
-    hooks = translated(connector("zendesk"), [("hook", b"\n".join(kept))], seed=seed, source="zendesk").events if kept else []
+    delivered = [hook for hook in HOOKS if chance.random() < 0.6]
+    hooks = translated(connector("zendesk"), [("hook", b"\n".join(delivered))], seed=seed, source="zendesk").events if delivered else []
     export = translated(connector("zendesk-export"), [("export", EXPORT)], seed=seed, source="zendesk").events
     events = [*hooks, *export]
     chance.shuffle(events)
@@ -64,7 +64,7 @@ def test_with_webhooks_lost_and_both_mixed(seed: int) -> None:
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_a_customer_who_is_copied_in_is_known_by_the_webhook(order: int) -> None:
-    """The export takes them for an agent, whose words would be a response; whichever comes first, they are none."""
+    """The export takes the author for an agent, whose message would be a response; in any order, it is none."""
     made = hook("ticket.created", {}, requester_id="9001", status="NEW", updated_at="2026-05-12T09:00:00Z")
     comment = {"id": "51", "is_public": True, "author": {"id": "9007", "is_staff": False}}
     hooks = becomes("zendesk", made, hook("ticket.comment_added", {"comment": comment})).events
@@ -74,7 +74,7 @@ def test_a_customer_who_is_copied_in_is_known_by_the_webhook(order: int) -> None
     assert counted([*hooks, *export][::order])["totals"]["first_response_time"]["value"] is None
 
 
-def test_webhooks_that_come_hours_late_take_nothing_from_the_export() -> None:
+def test_webhooks_that_are_hours_late_replace_nothing_of_the_export() -> None:
     """They are late events; the same events by the export were received when they occurred, and count."""
     context = Context(source="zendesk", customer_key=str.upper)
     late = translate(connector("zendesk"), b"\n".join(HOOKS), context, origin="hook", now=datetime(2026, 5, 12, 15, tzinfo=UTC)).events
@@ -86,30 +86,30 @@ def test_webhooks_that_come_hours_late_take_nothing_from_the_export() -> None:
 
 
 def test_webhooks_alone_lose_what_is_not_delivered() -> None:
-    """The reason for the export: without the delivery of a solution the figure is another."""
-    kept = [each for each in HOOKS if b'"SOLVED"' not in each]
-    assert counted(becomes("zendesk", *kept).events)["totals"]["resolution_time"]["value"] is None
+    """The reason for the export: without the delivery of a solution the figure is missing."""
+    delivered = [hook for hook in HOOKS if b'"SOLVED"' not in hook]
+    assert counted(becomes("zendesk", *delivered).events)["totals"]["resolution_time"]["value"] is None
 
 
 def test_the_comment_that_a_ticket_begins_with_is_its_arrival() -> None:
-    """Whoever wrote it, and by whichever feed it comes: it answers nothing."""
+    """By any author and either feed: it answers nothing."""
     comment = {"id": "61", "is_public": True, "author": {"id": "5501", "is_staff": True}}
-    told = hook("ticket.comment_added", {"comment": comment}, created_at="2026-05-12T09:30:00Z")
-    assert becomes("zendesk", told).events == []
+    delivery = hook("ticket.comment_added", {"comment": comment}, created_at="2026-05-12T09:30:00Z")
+    assert becomes("zendesk", delivery).events == []
     first = audit({"event_type": "Create", "requester_id": 9001}, {"id": 61, "event_type": "Comment", "author_id": 5501, "public": True})
     assert [each.type for each in becomes("zendesk-export", first).events] == ["contact.arrived", "contact.queued"]
 
 
-def test_the_requester_is_who_the_ticket_says() -> None:
-    """Comments wait until it is known who asked, by the ticket's first event or by the ticket, and are then told once."""
+def test_the_requester_is_that_of_the_ticket() -> None:
+    """Comments wait until the requester is known, by the ticket's first event or by the ticket, and are then reported once."""
     comments = [
         {"id": 51, "event_type": "Comment", "author_id": 9001, "public": True},
         {"id": 52, "event_type": "Comment", "author_id": 5501, "public": False},
     ]
     ticket = {"id": 8, "requester_id": 9001, "status": "open", "created_at": "2026-05-12T09:00:00Z"}
     assert content(becomes("zendesk-export", audit(*comments))) == {}
-    found = content(becomes("zendesk-export", audit(*comments), {"tickets": [ticket]}, audit(*comments)))
-    assert {each: (said["author_kind"], said["public"]) for each, said in found.items()} == {
+    comments_by_id = content(becomes("zendesk-export", audit(*comments), {"tickets": [ticket]}, audit(*comments)))
+    assert {event_id: (comment["author_kind"], comment["public"]) for event_id, comment in comments_by_id.items()} == {
         "8-comment-51": ("customer", True),
         "8-comment-52": ("agent", False),
     }
@@ -118,8 +118,8 @@ def test_the_requester_is_who_the_ticket_says() -> None:
     assert named["8-comment-51"]["author_kind"] == "customer"
 
 
-def test_more_comments_than_are_kept_are_rejected() -> None:
-    """State is bounded, and says what to do."""
+def test_more_comments_than_are_stored_are_rejected() -> None:
+    """State is bounded, and the detail tells the operator what to do."""
     comments = [{"id": number, "event_type": "Comment", "author_id": 7, "public": True} for number in range(501)]
     ((reason, detail),) = rejections(becomes("zendesk-export", audit(*comments)))
     assert reason == "missing_field"
@@ -127,7 +127,7 @@ def test_more_comments_than_are_kept_are_rejected() -> None:
 
 
 def test_statuses_in_either_case() -> None:
-    """Webhooks shout, the export does not; each is one event, whatever its case."""
+    """Webhooks have upper case, the export has not; each is one event in either case."""
     statuses = {"open": "open", "pending": "waiting_on_customer", "hold": "on_hold", "solved": "resolved", "closed": "closed"}
     for status, meaning in statuses.items():
         loud = content(becomes("zendesk", hook("ticket.status_changed", {"current": status.upper(), "previous": "NEW"})))
@@ -143,15 +143,15 @@ def test_statuses_in_either_case() -> None:
 def test_another_group() -> None:
     """A ticket that had a group is transferred; one that had none is only given its first. Groups have names by the setting."""
     named = {"queues": {330: "care", "331": "billing"}}
-    told = becomes("zendesk", hook("ticket.group_assignment_changed", {"current": 331, "previous": "330"}), settings=named)
+    translated_hook = becomes("zendesk", hook("ticket.group_assignment_changed", {"current": 331, "previous": "330"}), settings=named)
     exported = becomes("zendesk-export", audit({"event_type": "Change", "group_id": "331", "previous_value": "330"}), settings=named)
-    assert content(told) == content(exported)
-    assert [(each.type, getattr(each, "from_queue", None)) for each in told.events] == [
+    assert content(translated_hook) == content(exported)
+    assert [(event.type, getattr(event, "from_queue", None)) for event in translated_hook.events] == [
         ("contact.transferred", "care"),
         ("contact.queued", None),
     ]
     first = becomes("zendesk", hook("ticket.group_assignment_changed", {"current": "331", "previous": None}), settings=named)
-    assert [each.type for each in first.events] == ["contact.queued"]
+    assert [event.type for event in first.events] == ["contact.queued"]
 
 
 def test_deleted_merged_and_spam_count_nowhere() -> None:
@@ -170,7 +170,7 @@ def test_deleted_merged_and_spam_count_nowhere() -> None:
 
 
 def test_a_rating_that_changes_is_one_answer() -> None:
-    """Good or bad on a scale of two; offered is an invitation; the last word has the highest revision."""
+    """Good or bad on a scale of two; offered is an invitation; the last rating has the highest revision."""
     rating = {"id": 61, "ticket_id": 8, "created_at": "2026-05-12T09:00:00Z"}
     done = becomes(
         "zendesk-export",
@@ -185,14 +185,14 @@ def test_a_rating_that_changes_is_one_answer() -> None:
 
 
 def test_agents_are_available_by_channel() -> None:
-    """Ids of agents come as numbers and as texts."""
-    said = {"updated_at": "2026-05-12T09:29:00.1Z", "previous_state": "offline", "new_state": "online", "channel": "support"}
-    (event,) = becomes("zendesk", hook("agent.state_changed", said, agent_id=10011)).events
+    """Ids of agents are numbers or texts."""
+    change = {"updated_at": "2026-05-12T09:29:00.1Z", "previous_state": "offline", "new_state": "online", "channel": "support"}
+    (event,) = becomes("zendesk", hook("agent.state_changed", change, agent_id=10011)).events
     assert (event.person_id, event.state, event.channel) == ("10011", "online", "ticket")  # type: ignore[attr-defined]
 
 
 def test_ways_into_the_desk_are_channels() -> None:
-    """The export writes them with capitals and spaces; a setting may say otherwise."""
+    """The export writes them with capitals and spaces; a setting may override it."""
     for hooked, exported, channel in (("web_form", "Web form", "web_form"), ("sms", "SMS", "sms"), ("api", "Web service", "ticket")):
         made = hook("ticket.created", {}, requester_id=1, via={"channel": hooked}, status="NEW")
         first = audit({"event_type": "Create", "requester_id": 1}, via=exported, at="2026-05-12T09:00:00Z")

@@ -1,4 +1,4 @@
-"""Zendesk Talk: what the matrix of all platforms does not show."""
+"""Zendesk Talk: cases beyond the matrix of all platforms."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CALLS: list[dict[str, Any]] = orjson.loads((FILES / "three-calls.calls.json").re
 LEGS: list[dict[str, Any]] = orjson.loads((FILES / "three-calls.legs.json").read_bytes())["legs"]
 
 
-def told(content: dict[str, Any], **settings: Any) -> list[Any]:
+def events_of(content: dict[str, Any], **settings: Any) -> list[Any]:
     """Return the events of one record."""
     done = translated(TALK, [("one", orjson.dumps(content))], settings=settings)
     assert not done.rejected
@@ -36,7 +36,7 @@ def told(content: dict[str, Any], **settings: Any) -> list[Any]:
 )
 def test_calls_without_an_answer(status: str, voicemail: bool, reason: str) -> None:
     """How a call left its group, by its status."""
-    events = told(CALLS[1] | {"completion_status": status, "voicemail": voicemail})
+    events = events_of(CALLS[1] | {"completion_status": status, "voicemail": voicemail})
     assert [event.type for event in events] == ["contact.arrived", "contact.queued", "contact.left_queue"]
     assert events[2].reason == reason
     # It waited for 30 s, to the end of the call.
@@ -45,7 +45,7 @@ def test_calls_without_an_answer(status: str, voicemail: bool, reason: str) -> N
 
 def test_a_call_that_ended_in_the_menu() -> None:
     """It was never offered."""
-    events = told(CALLS[1] | {"completion_status": "abandoned_in_ivr"})
+    events = events_of(CALLS[1] | {"completion_status": "abandoned_in_ivr"})
     assert [(event.type, getattr(event, "reason", "")) for event in events] == [
         ("contact.arrived", ""),
         ("contact.not_offered", "menu_ended"),
@@ -53,8 +53,8 @@ def test_a_call_that_ended_in_the_menu() -> None:
 
 
 def test_outbound_calls_are_no_offers() -> None:
-    """Of a call to a customer the arrival alone is told, which says so."""
-    assert [(event.type, event.direction) for event in told(CALLS[0] | {"direction": "outbound"})] == [("contact.arrived", "outbound")]
+    """A call to a customer gives an outbound arrival alone."""
+    assert [(event.type, event.direction) for event in events_of(CALLS[0] | {"direction": "outbound"})] == [("contact.arrived", "outbound")]
 
 
 @pytest.mark.parametrize(
@@ -62,14 +62,14 @@ def test_outbound_calls_are_no_offers() -> None:
     [(11, {"queues": {"11": "Care"}}, "Care"), (11, {}, "Menu"), (None, {}, "Menu")],
 )
 def test_names_of_groups(group: int | None, settings: dict[str, Any], queue: str) -> None:
-    """A group is called as configured, else as the menu calls it."""
-    assert told(CALLS[1] | {"call_group_id": group, "ivr_destination_group_name": "Menu"}, **settings)[1].queue == queue
+    """A group has its configured name, else that of the menu."""
+    assert events_of(CALLS[1] | {"call_group_id": group, "ivr_destination_group_name": "Menu"}, **settings)[1].queue == queue
 
 
 @pytest.mark.parametrize(("status", "outcome"), [("agent_missed", "no_answer"), ("Agent Declined", "declined"), ("completed", "withdrawn")])
 def test_legs_without_an_answer(status: str, outcome: str) -> None:
-    """A leg in which nobody talked rang for nothing."""
-    events = told(LEGS[3] | {"completion_status": status})
+    """A leg without talk is a ring without an answer."""
+    events = events_of(LEGS[3] | {"completion_status": status})
     assert [event.type for event in events] == ["contact.agent_offered", "contact.offer_ended"]
     assert (events[1].outcome, events[1].ring_seconds) == (outcome, 15)
 
@@ -90,21 +90,23 @@ def test_other_legs_are_ignored(kind: str) -> None:
     ],
 )
 def test_rejected(content: dict[str, Any], reason: str) -> None:
-    """What cannot be used is rejected and says why."""
+    """An unusable record is rejected with a reason."""
     assert reasons(TALK, [content]) == {reason}
 
 
 def test_no_personal_value_passes() -> None:
-    """Neither numbers, lines nor ids of customers stand in an event, nor in what is kept of a rejected record."""
+    """Neither numbers, lines nor ids of customers are in an event, nor in the rest of a rejected record."""
     for content in CALLS + LEGS:
         done = translated(TALK, [("one", orjson.dumps(content))])
         done.rejected += translated(TALK, [("one", orjson.dumps(content | {"created_at": "soon", "type": "agent"}))]).rejected
         assert done.rejected
-        said = [event.model_dump_json().encode() for event in done.events] + [each.raw + each.detail.encode() for each in done.rejected]
-        assert not [value for value in (b"4930555010", b"Beispiel", b"555001") if value in b"".join(said)]
+        published = [event.model_dump_json().encode() for event in done.events] + [
+            rejection.raw + rejection.detail.encode() for rejection in done.rejected
+        ]
+        assert not [value for value in (b"4930555010", b"Beispiel", b"555001") if value in b"".join(published)]
 
 
 @given(mutated(CALLS + LEGS))
 def test_mutated(content: dict[str, Any]) -> None:
-    """Whatever stands in a field, a record is taken or rejected for a reason that is known."""
+    """With any value in a field, a record is translated or rejected for a known reason."""
     assert reasons(TALK, [content]) <= KNOWN_REASONS
