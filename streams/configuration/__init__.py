@@ -1,4 +1,4 @@
-"""What the operator configures; no clock, no network."""
+"""The operator's configuration; no clock, no network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What belongs where, as access goes by it and as pages choose by it."""
+"""Places of queues, teams and agents in the configuration, for access checks and for pages."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def places_of(
     smallest_group: int = SMALLEST_GROUP,
     signed_in: Mapping[str, tuple[int, int]] | None = None,
 ) -> Places:
-    """Return where a configuration puts queues, teams and people; ``signed_in`` is fewest and most people by scope of late."""
+    """Return the places of queues, teams and agents in a configuration; ``signed_in``: fewest and most agents by scope of late."""
     return Places(
-        queues={name: QueuePlace(each.department, each.business, each.site) for name, each in configuration.queues.items()},
-        teams={name: TeamPlace(each.business, each.site) for name, each in configuration.teams.items()},
+        queues={name: QueuePlace(queue.department, queue.business, queue.site) for name, queue in configuration.queues.items()},
+        teams={name: TeamPlace(team.business, team.site) for name, team in configuration.teams.items()},
         people={name: configuration.place_of_person(name) for name in configuration.people},
         signed_in=signed_in or {},
         smallest_group=smallest_group,
@@ -31,9 +31,9 @@ def places_of(
 
 
 def places_by_scope(configuration: Configuration) -> dict[str, dict[str, str | None]]:
-    """Return site and department by ``queue:NAME``, and site by ``team:NAME``, of those that belong anywhere."""
-    found: dict[str, dict[str, str | None]] = {
-        f"queue:{name}": {"site": each.site, "department": each.department} for name, each in configuration.queues.items()
+    """Return site and department by ``queue:NAME``, and site by ``team:NAME``, of queues and teams that belong to any."""
+    places: dict[str, dict[str, str | None]] = {
+        f"queue:{name}": {"site": queue.site, "department": queue.department} for name, queue in configuration.queues.items()
     }
-    found |= {f"team:{name}": {"site": each.site, "department": None} for name, each in configuration.teams.items()}
-    return {scope: place for scope, place in found.items() if any(place.values())}
+    places |= {f"team:{name}": {"site": team.site, "department": None} for name, team in configuration.teams.items()}
+    return {scope: place for scope, place in places.items() if any(place.values())}

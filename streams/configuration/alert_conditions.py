@@ -1,4 +1,4 @@
-"""What a rule of alerts looks at: one figure beyond a threshold, with enough contacts behind it (``docs/judging.md``)."""
+"""The condition of an alert rule: one figure beyond a threshold, with enough contacts behind it (``docs/judging.md``)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["DEFAULT_WINDOW", "AlertCondition", "check_condition"]
 DEFAULT_WINDOW: Final = "trailing_15m"
 _THRESHOLDS: Final = ("below", "above", "clear_at")
 _OF_A_TARGET: Final = ("service_level", "service_level_live")
-#: Contacts behind a figure that is made of contacts, unless the file says how many.
+#: The least contacts behind a figure of contacts, unless the file sets another number.
 _MINIMUM: Final = 10
 
 
@@ -33,16 +33,16 @@ class AlertCondition(Model):
     above: float | None = None
     """Fires above this."""
     unit: Literal["ratio", "percent"] | None = None
-    """In which `below`, `above` and `clear_at` of a ratio are written: 0.05 (default) or, with `percent`, 5."""
+    """The unit of `below`, `above` and `clear_at` of a ratio: 0.05 (default) or, with `percent`, 5."""
     clear_at: float | None = None
-    """Goes on firing up to this; by default the threshold itself."""
+    """Continues to fire up to this; by default the threshold itself."""
     minimum_contacts: int = Field(default=0, ge=0)
     """With fewer contacts behind the figure nothing fires; 10 unless given, for figures that have contacts behind them."""
 
     @model_validator(mode="before")
     @classmethod
     def _defaults(cls, data: Any) -> Any:
-        """Fill in the window and the least number of contacts that suit the KPI."""
+        """Fill in the KPI's default window and least number of contacts."""
         if not isinstance(data, dict) or data.get("all") is not None or data.get("any") is not None:
             return data
         is_expected = data.get("expected_within_minutes") is not None
@@ -64,21 +64,21 @@ class AlertCondition(Model):
         return self
 
     def threshold(self, target: float | None) -> float | None:
-        """Return beyond what it is, given the target of the queue; None where it has none there."""
+        """Return the threshold, given the target of the queue; None if it is the target and the queue has none."""
         if self.below == "target":
             return target
         return self.above if self.below is None else self.below
 
 
 def check_condition(condition: AlertCondition, *, expected: bool = False) -> None:
-    """Raise ValueError, which says what is permitted, for a condition that means nothing; ``expected`` has no window."""
+    """Raise ValueError with what is permitted for a condition without meaning; ``expected`` has no window."""
     kpi = KPI_BY_ID.get(condition.kpi)
     if kpi is None:
-        known = ", ".join(name for name, each in KPI_BY_ID.items() if each.split_by is None and each.subject != "targets")
+        known = ", ".join(name for name, entry in KPI_BY_ID.items() if entry.split_by is None and entry.subject != "targets")
         msg = f"unknown kpi {condition.kpi!r}{nearest(condition.kpi, KPI_BY_ID)}; permitted: {known}"
         raise ValueError(msg)
     if kpi.subject == "targets":
-        msg = f"{condition.kpi} is made where figures are served; permitted: a rule about the figure itself"
+        msg = f"{condition.kpi} is computed where figures are served; permitted: a rule about the figure itself"
         raise ValueError(msg)
     if kpi.split_by is not None:
         msg = f"{condition.kpi} is no single figure"
@@ -93,7 +93,7 @@ def check_condition(condition: AlertCondition, *, expected: bool = False) -> Non
         msg = f"{condition.kpi} needs a window, such as {DEFAULT_WINDOW}"
         raise ValueError(msg)
     if condition.minimum_contacts and kpi.denominator_unit != "contacts":
-        msg = f"{condition.kpi} has no number of contacts behind it that minimum_contacts could go by"
+        msg = f"{condition.kpi} is not computed from contacts, which minimum_contacts would limit"
         raise ValueError(msg)
     if wrong := _out_of_range(condition, kpi):
         raise ValueError(wrong)

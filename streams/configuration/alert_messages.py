@@ -1,4 +1,4 @@
-"""Messages of alerts in words of one's own: a text in each language, with blanks that are filled in."""
+"""Configured messages of alerts: a text in each language, with blanks that are filled in."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from streams.configuration.base import Model, nearest, refuse
 
 __all__ = ["BLANKS", "AlertMessage"]
 
-#: What a text may have filled in.
+#: Blanks that a text may have.
 BLANKS: Final = ("rule", "severity", "scope", "channel", "kpi", "value", "threshold")
 _LONGEST: Final = 300
 
@@ -19,15 +19,15 @@ _LONGEST: Final = 300
 def _with_known_blanks(text: str) -> str:
     permitted = f"permitted: {', '.join(f'{{{name}}}' for name in BLANKS)}, and no other braces"
     try:
-        found = [(name, spec, conversion) for _, name, spec, conversion in Formatter().parse(text) if name is not None]
+        blanks = [(name, spec, conversion) for _, name, spec, conversion in Formatter().parse(text) if name is not None]
     except ValueError:
-        raise refuse(f"a brace stands alone; {permitted}") from None
+        raise refuse(f"a brace without its other one; {permitted}") from None
     if "{{" in text or "}}" in text:
         raise refuse(f"two braces together; {permitted}")
-    for name, spec, conversion in found:
+    for name, spec, conversion in blanks:
         if name not in BLANKS or spec or conversion is not None:
             raise refuse(f"{{{name}}} is no blank{nearest(name, BLANKS)}; {permitted}")
-    if any(ord(each) < ord(" ") for each in text):
+    if any(ord(character) < ord(" ") for character in text):
         raise refuse("permitted: one line, without control characters")
     return text
 
@@ -36,7 +36,7 @@ _Text = Annotated[str, Field(min_length=1, max_length=_LONGEST), AfterValidator(
 
 
 class AlertMessage(Model):
-    """What people are told when it fires, in words of one's own; without a text in a language the sentence that is made of the figures."""
+    """The text of notifications when it fires; without one in a language the sentence of the figures is sent."""
 
     en: _Text | None = None
     """In English, with the blanks `{rule}`, `{severity}`, `{scope}`, `{channel}`, `{kpi}`, `{value}` and `{threshold}`."""

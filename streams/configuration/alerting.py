@@ -1,4 +1,4 @@
-"""Who is told of alerts, how, and who is told next: ``docs/alerts.md``. Secrets are named here, and stand in the environment alone."""
+"""Receivers of alerts, routes and escalation: ``docs/alerts.md``. Secrets are only named here; their values are in the environment."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ PERMITTED[_URL] = "an address such as https://board.example.com"
 
 _Variable = Annotated[str, Field(pattern=_VARIABLE)]
 _Address = Annotated[str, Field(pattern=_ADDRESS, max_length=254)]
-#: The languages of a message; ``both`` says everything twice.
+#: The languages of a message; ``both`` sends each text in both.
 _Language = Literal["en", "ja", "both"]
 _Patterns = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=300)], ...], Field(min_length=1, strict=False)]
 
 
 class WebhookReceiver(Model):
-    """JSON to an address of one's own, signed as by `CONTACT_STREAMS_ALERT_WEBHOOK_SECRET`."""
+    """JSON to an address, signed as by `CONTACT_STREAMS_ALERT_WEBHOOK_SECRET`."""
 
     kind: Literal["webhook"]
     """What it is: `webhook`."""
     language: _Language = "both"
-    """Of the texts: `en`, `ja` or `both`."""
+    """The language of the texts: `en`, `ja` or `both`."""
     url_variable: _Variable
     """Environment variable that holds the address."""
     secret_variable: _Variable | None = None
@@ -62,7 +62,7 @@ class SlackReceiver(Model):
     kind: Literal["slack"]
     """What it is: `slack`."""
     language: _Language = "both"
-    """Of the texts: `en`, `ja` or `both`."""
+    """The language of the texts: `en`, `ja` or `both`."""
     url_variable: _Variable
     """Environment variable that holds the webhook's address."""
 
@@ -73,24 +73,24 @@ class TeamsReceiver(Model):
     kind: Literal["teams"]
     """What it is: `teams`."""
     language: _Language = "both"
-    """Of the texts: `en`, `ja` or `both`."""
+    """The language of the texts: `en`, `ja` or `both`."""
     url_variable: _Variable
     """Environment variable that holds the webhook's address."""
 
 
 class LineReceiver(Model):
-    """A person or group on LINE, by a push message of an official account."""
+    """A user or group on LINE, by a push message of an official account."""
 
     kind: Literal["line"]
     """What it is: `line`."""
     language: _Language = "both"
-    """Of the texts: `en`, `ja` or `both`."""
+    """The language of the texts: `en`, `ja` or `both`."""
     token_variable: _Variable
     """Environment variable that holds the channel access token."""
     to_variable: _Variable
     """Environment variable that holds the id of the user, group or room."""
     api_url: Annotated[str, Field(pattern=_URL, max_length=300)] = "https://api.line.me"
-    """Where the Messaging API is; another for a proxy."""
+    """The address of the Messaging API; another for a proxy."""
 
 
 class MailReceiver(Model):
@@ -99,11 +99,11 @@ class MailReceiver(Model):
     kind: Literal["mail"]
     """What it is: `mail`."""
     language: _Language = "both"
-    """Of the texts: `en`, `ja` or `both`."""
+    """The language of the texts: `en`, `ja` or `both`."""
     to: Annotated[tuple[_Address, ...], Field(min_length=1, max_length=20, strict=False)]
-    """To whom."""
+    """The recipients."""
     sender: _Address
-    """From whom."""
+    """The sender's address."""
     host: Annotated[str, Field(pattern=_HOST)]
     """The SMTP server."""
     port: int = Field(default=587, ge=1, le=65_535)
@@ -111,7 +111,7 @@ class MailReceiver(Model):
     tls: Literal["starttls", "tls", "none"] = "starttls"
     """How the connection is protected: after a greeting in plain text, from the start, or not at all."""
     user_variable: _Variable | None = None
-    """Environment variable that holds the user; without it no one logs in."""
+    """Environment variable that holds the user; without it the connection does not log in."""
     password_variable: _Variable | None = None
     """Environment variable that holds the password."""
 
@@ -128,36 +128,36 @@ Receiver = Annotated[WebhookReceiver | SlackReceiver | TeamsReceiver | LineRecei
 
 
 class Escalation(Model):
-    """Who is told next of an alert that no one has acknowledged."""
+    """The next receivers of an alert that is not acknowledged."""
 
     escalate_after_seconds: int = Field(ge=1, le=604_800)
-    """So long after those before were told."""
+    """How long after the receivers before were notified."""
     receivers: Annotated[tuple[Name, ...], Field(min_length=1, max_length=20, strict=False)]
     """Names among `receivers`."""
 
 
 class Route(Model):
-    """Who is told of which alerts. The first route that fits an alert holds."""
+    """The receivers of some alerts. The first route that fits an alert decides."""
 
     rules: _Patterns = ("*",)
-    """Names of rules, where `*` stands for anything."""
+    """Names of rules, where `*` matches anything."""
     scopes: _Patterns = ("*",)
-    """Scopes such as `queue:sales`, where `*` stands for anything."""
+    """Scopes such as `queue:sales`, where `*` matches anything."""
     severities: Annotated[tuple[Literal["warning", "critical"], ...], Field(min_length=1, strict=False)] = ("warning", "critical")
-    """Of these severities."""
+    """Only these severities."""
     receivers: Annotated[tuple[Name, ...], Field(max_length=20, strict=False)]
-    """Names among `receivers`, told when it fires and when it clears; none: of these alerts no one is told."""
+    """Names among `receivers`, notified when it fires and when it clears; none: these alerts notify no receiver."""
     escalation: Annotated[tuple[Escalation, ...], Field(max_length=5, strict=False)] = ()
-    """Who is told next, step by step, while no one acknowledges."""
+    """The next receivers, step by step, while the alert is not acknowledged."""
 
     def fits(self, rule: str, scope: str, severity: str) -> bool:
-        """Say whether it is about an alert; ``scope`` is KIND:NAME."""
-        of_rule, of_scope = self._compiled
-        named = any(each.fullmatch(rule) for each in of_rule) and any(each.fullmatch(scope) for each in of_scope)
-        return named and severity in self.severities
+        """Return whether it fits an alert; ``scope`` is KIND:NAME."""
+        rules, scopes = self._compiled
+        is_named = any(pattern.fullmatch(rule) for pattern in rules) and any(pattern.fullmatch(scope) for pattern in scopes)
+        return is_named and severity in self.severities
 
     def step(self, number: int) -> tuple[str, ...]:
-        """Return who is told at a step: 0 when it fires; none where there is no such step."""
+        """Return the receivers of a step: 0 when it fires; none if there is no such step."""
         if number == 0:
             return self.receivers
         return self.escalation[number - 1].receivers if number <= len(self.escalation) else ()
@@ -172,40 +172,40 @@ def _compile(patterns: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
 
 
 class Alerting(Model):
-    """Who is told of alerts."""
+    """The receivers of alerts."""
 
     group_seconds: int = Field(default=5, ge=0, le=600)
-    """Alerts of one rule that fire, or clear, within this are told in one message."""
+    """Alerts of one rule that fire, or clear, within this share one message."""
     board_url: Annotated[str, Field(pattern=_URL, max_length=300)] | None = None
-    """Where people reach the page, for links; by default `public_url` of the access file."""
+    """The address of the page for links; by default `public_url` of the access file."""
     receivers: dict[Name, Receiver] = Field(default_factory=dict)
     """Receivers by name."""
     routes: Annotated[tuple[Route, ...], Field(max_length=100, strict=False)] = ()
-    """Who is told of what; without a route no one is told."""
+    """Which alerts notify which receivers; without a route none is notified."""
 
     def route(self, rule: str, scope: str, severity: str) -> Route | None:
         """Return the route of an alert; ``scope`` is KIND:NAME."""
-        return next((each for each in self.routes if each.fits(rule, scope, severity)), None)
+        return next((route for route in self.routes if route.fits(rule, scope, severity)), None)
 
 
 def variables_of(receiver: Receiver) -> list[str]:
     """Return the environment variables that a receiver needs."""
-    found = (getattr(receiver, name) for name in type(receiver).model_fields if name.endswith("_variable"))
-    return [each for each in found if each is not None]
+    variables = (getattr(receiver, name) for name in type(receiver).model_fields if name.endswith("_variable"))
+    return [variable for variable in variables if variable is not None]
 
 
 def wrong_routes(alerting: Alerting, rules: Mapping[str, object]) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Yield what is wrong with the routes in the light of everything else that is configured: its place in the file and the reason."""
+    """Yield the routes' references that are not configured: location in the file and reason."""
     known = alerting.receivers
     for number, route in enumerate(alerting.routes):
-        told: list[tuple[tuple[str | int, ...], str]] = [(("receivers", place), name) for place, name in enumerate(route.receivers)]
+        names: list[tuple[tuple[str | int, ...], str]] = [(("receivers", index), name) for index, name in enumerate(route.receivers)]
         for step, escalation in enumerate(route.escalation):
-            told += [(("escalation", step, "receivers", place), name) for place, name in enumerate(escalation.receivers)]
-        for at, name in told:
+            names += [(("escalation", step, "receivers", index), name) for index, name in enumerate(escalation.receivers)]
+        for at, name in names:
             if name not in known:
                 reason = f"{name!r} is no receiver{nearest(name, known)}; permitted: {', '.join(known) or 'none is configured'}"
                 yield ("alerting", "routes", number, *at), reason
-        for place, pattern in enumerate(route.rules):
+        for index, pattern in enumerate(route.rules):
             if "*" not in pattern and pattern not in rules:
                 reason = f"{pattern!r} is no rule of alerts{nearest(pattern, rules)}; permitted: {', '.join(rules) or 'none is configured'}"
-                yield ("alerting", "routes", number, "rules", place), reason
+                yield ("alerting", "routes", number, "rules", index), reason

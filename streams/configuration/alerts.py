@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 __all__ = ["CALLS", "AlertRule", "ScopePattern", "configured_scopes", "wrong_rules"]
 
 _SCOPE: Final = r"^(queue|department|business|site|team|total):.+$"
-PERMITTED[_SCOPE] = "queue:NAME, department:NAME, business:NAME, site:NAME, team:NAME or total:all, where * stands for anything"
+PERMITTED[_SCOPE] = "queue:NAME, department:NAME, business:NAME, site:NAME, team:NAME or total:all, where * matches anything"
 
 ScopePattern = Annotated[str, Field(pattern=_SCOPE)]
-#: Of these what is to come is expected: Erlang's formulas are about agents who have one contact at a time.
+#: Figures of these can be expected: Erlang's formulas are about agents who have one contact at a time.
 CALLS: Final = frozenset({"voice", "video"})
 
 _Conditions = Annotated[tuple[AlertCondition, ...], Field(min_length=2, max_length=10, strict=False)]
@@ -38,9 +38,9 @@ class AlertRule(AlertCondition):
     """A figure beyond a threshold for long enough, with enough contacts behind it; or several figures, of which all or any are."""
 
     all: _Conditions | None = None
-    """In place of a figure of its own: fires while all of these are beyond their thresholds."""
+    """In place of a single figure: fires while all of these are beyond their thresholds."""
     any: _Conditions | None = None
-    """In place of a figure of its own: fires while at least one of these is."""
+    """In place of a single figure: fires while at least one of these is."""
     expected_within_minutes: int | None = Field(default=None, ge=1, le=120)
     """Fires when the service level of calls is [expected](staffing.md) below the threshold in an interval that begins within this."""
     for_seconds: int = Field(default=60, ge=0, le=86_400)
@@ -48,20 +48,20 @@ class AlertRule(AlertCondition):
     clear_for_seconds: int = Field(default=60, ge=0, le=86_400)
     """How long it has to be good again before it clears."""
     severity: Literal["warning", "critical"] = "warning"
-    """What it is to whoever is told."""
+    """How severe it is for its receivers."""
     scopes: Annotated[tuple[ScopePattern, ...], Field(min_length=1, strict=False)] = ("queue:*",)
-    """What it watches; `team:*` unless given, for figures about people."""
+    """What it watches; `team:*` unless given, for figures about agents."""
     channels: Annotated[tuple[Channel, ...], Field(min_length=1, strict=False)] | None = None
     """Only these channels; by default all."""
     during: Literal["always", "business_hours"] = "always"
-    """With `business_hours` nothing fires while what it watches is closed, and what fires clears when it closes."""
+    """With `business_hours` it does not fire while its scope is closed, and clears when the scope closes."""
     message: AlertMessage | None = None
-    """What people are told when it fires, in words of your own."""
+    """The text of notifications when it fires."""
 
     @model_validator(mode="before")
     @classmethod
-    def _suits_people(cls, data: Any) -> Any:
-        """Fill in the scopes that suit figures about people."""
+    def _default_scopes(cls, data: Any) -> Any:
+        """Fill in the default scopes of figures about agents."""
         if not isinstance(data, dict) or "scopes" in data:
             return data
         several = data.get("all") or data.get("any")
@@ -78,7 +78,7 @@ class AlertRule(AlertCondition):
         if self.is_expected:
             self._check_expected()
         if self.about_people and self.channels is not None:
-            msg = f"{self.conditions[0].kpi} is about people and has no channels"
+            msg = f"{self.conditions[0].kpi} is about agents and has no channels"
             raise ValueError(msg)
         return self
 
@@ -88,19 +88,19 @@ class AlertRule(AlertCondition):
             raise ValueError(msg)
         own = [name for name, field in AlertCondition.model_fields.items() if getattr(self, name) != field.default]
         if own:
-            msg = f"{own[0]} stands beside {'all' if self.any is None else 'any'}; permitted: in each of its conditions"
+            msg = f"{own[0]} is beside {'all' if self.any is None else 'any'}; permitted: in each of its conditions"
             raise ValueError(msg)
-        if len({KPI_BY_ID[each.kpi].subject == "people" for each in self.conditions}) > 1:
-            msg = "some conditions are about people and some about contacts; permitted: all about the same"
+        if len({KPI_BY_ID[condition.kpi].subject == "people" for condition in self.conditions}) > 1:
+            msg = "some conditions are about agents and some about contacts; permitted: all about the same"
             raise ValueError(msg)
 
     def _check_expected(self) -> None:
         if self.all is not None or self.any is not None or self.kpi != "service_level" or self.below is None:
-            msg = "what is expected is a service level; permitted with expected_within_minutes: kpi: service_level, and below"
+            msg = "only service levels are expected; permitted with expected_within_minutes: kpi: service_level, and below"
             raise ValueError(msg)
         given = [name for name in ("window", "clear_at", "during") if getattr(self, name) != AlertRule.model_fields[name].default]
         if given:
-            msg = f"{given[0]} says nothing of what is expected; permitted with expected_within_minutes: no {given[0]}"
+            msg = f"{given[0]} has no meaning for expected figures; permitted with expected_within_minutes: no {given[0]}"
             raise ValueError(msg)
         if self.channels is not None and not set(self.channels) <= CALLS:
             msg = f"only calls are expected; permitted with expected_within_minutes: {', '.join(sorted(CALLS))}"
@@ -108,32 +108,32 @@ class AlertRule(AlertCondition):
 
     @property
     def conditions(self) -> tuple[AlertCondition, ...]:
-        """What it looks at: itself, or those of all or any."""
+        """Its conditions: itself, or those of all or any."""
         return self.all or self.any or (self,)
 
     @property
     def is_expected(self) -> bool:
-        """Whether it is about what is expected; the stream does not look at that (``docs/design.md``)."""
+        """Whether it is about expected figures; the stream does not evaluate those (``docs/design.md``)."""
         return self.expected_within_minutes is not None
 
     @property
     def about_people(self) -> bool:
-        """Whether its figures are about people, and not about contacts."""
+        """Whether its figures are about agents, and not about contacts."""
         return KPI_BY_ID[self.conditions[0].kpi].subject == "people"
 
     @property
     def of_a_target(self) -> bool:
         """Whether it needs the target of the queue."""
-        return any(each.below == "target" for each in self.conditions)
+        return any(condition.below == "target" for condition in self.conditions)
 
     def covers(self, scope: str, channel: str | None) -> bool:
-        """Say whether the rule is about a scope and channel; figures about people have no channel."""
+        """Return whether the rule is about a scope and channel; figures about agents have no channel."""
         if self.about_people != (channel is None):
             return False
         return (self.channels is None or channel in self.channels) and self.names(scope)
 
     def names(self, scope: str) -> bool:
-        """Say whether one of the patterns fits a scope."""
+        """Return whether one of the patterns fits a scope."""
         return any(pattern.fullmatch(scope) for pattern in self._patterns)
 
     @cached_property
@@ -144,7 +144,7 @@ class AlertRule(AlertCondition):
 def wrong_rules(
     rules: Mapping[str, AlertRule], scopes: Mapping[str, Sequence[str]], queues: Mapping[str, Queue], trailing_minutes: Iterable[int]
 ) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Yield what is wrong with the rules in the light of everything else that is configured: its place in the file and the reason.
+    """Yield contradictions between the rules and the remaining configuration: location in the file and reason.
 
     ``scopes`` are those configured, by kind.
     """
@@ -164,18 +164,18 @@ def _wrong(
             near = nearest(condition.window, windows)
             yield place, f"{condition.window!r} is not among the trailing windows{near}; permitted: {', '.join(windows)}"
     served = ("queue",) if rule.is_expected else _SCOPES_OF_PEOPLE if rule.about_people else _SCOPES_OF_CONTACTS
-    what = "what is expected" if rule.is_expected else rule.conditions[0].kpi
+    subject = "what is expected" if rule.is_expected else rule.conditions[0].kpi
     for number, pattern in enumerate(rule.scopes):
         kind = pattern.partition(":")[0]
         if (kind not in served) if rule.about_people or rule.is_expected else kind == "team":
-            yield ("scopes", number), f"{what} is not served for {kind}s; permitted: {', '.join(served)}"
+            yield ("scopes", number), f"{subject} is not served for {kind}s; permitted: {', '.join(served)}"
         elif "*" not in pattern and pattern not in known[kind]:
             yield (
                 ("scopes", number),
                 f"{pattern!r} is not configured{nearest(pattern, known[kind])}; permitted: {', '.join(known[kind]) or 'none is'}",
             )
     if rule.of_a_target and not any(queue.target is not None and rule.names(f"queue:{name}") for name, queue in queues.items()):
-        at = next(number for number, each in enumerate(rule.conditions) if each.below == "target")
+        at = next(number for number, condition in enumerate(rule.conditions) if condition.below == "target")
         yield (("below",) if rule.conditions[at] is rule else (joint, at, "below")), "no queue that this rule is about has a target"
 
 
@@ -189,4 +189,4 @@ def configured_scopes(queues: Mapping[str, Queue], teams: Mapping[str, Team], si
         "team": teams,
         "total": ("all",),
     }
-    return {kind: list(dict.fromkeys(f"{kind}:{name}" for name in each if name is not None)) for kind, each in names.items()}
+    return {kind: list(dict.fromkeys(f"{kind}:{name}" for name in listed if name is not None)) for kind, listed in names.items()}

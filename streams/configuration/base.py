@@ -1,4 +1,4 @@
-"""What the models of the configuration file share: keys that must be known, names, zones, and what a pattern means in words."""
+"""Shared parts of the models of the configuration file: strict keys, names, zones, and the texts of patterns."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["PERMITTED", "Model", "Name", "Zone", "nearest", "number_as_text", "r
 
 _NAME: Final = r"^[^\x00-\x1f\x7f]+$"
 
-#: Pattern or format → what it permits, for people. A pattern of the file that is not here fails the test of the page.
+#: Pattern or format → the text of what it permits. A pattern of the file that is not here fails the test of the page.
 PERMITTED: Final[dict[str, str]] = {
     _NAME: "a text of 1 to 100 characters, none of them a control character",
     "^[A-Z]{3}$": "three capital letters such as JPY",
@@ -28,9 +28,9 @@ PERMITTED: Final[dict[str, str]] = {
 
 
 class Model(BaseModel):
-    """A part of the file: only the keys it declares, and nothing taken for what it is not."""
+    """A part of the file: only declared keys, and no type conversion."""
 
-    # The texts under attributes are read by `streams.configuration.docs` alone: with each model they would make every command slower.
+    # Only `streams.configuration.docs` reads the texts under attributes: with each model they would make every command slower.
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
@@ -38,19 +38,19 @@ _COMPARED, _COMPARED_CHARACTERS = 200, 100
 
 
 def refuse(message: str) -> PydanticCustomError:
-    """Return the error to raise from a validator; the sentence says what is permitted."""
+    """Return the error to raise from a validator; the sentence states what is permitted."""
     return PydanticCustomError("refused", "{message}", {"message": message})
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return ``, did you mean X?`` for the known word next to a wrong one, or nothing."""
-    # What names are compared for takes their length times each other's.
-    found = (
-        get_close_matches(word, [each for each in islice(known, _COMPARED) if len(each) <= _COMPARED_CHARACTERS], n=1)
+    """Return ``, did you mean X?`` for the known word nearest to a wrong one, or an empty text."""
+    # The cost of a comparison is the product of the lengths.
+    matches = (
+        get_close_matches(word, [name for name in islice(known, _COMPARED) if len(name) <= _COMPARED_CHARACTERS], n=1)
         if len(word) <= _COMPARED_CHARACTERS
         else []
     )
-    return f", did you mean {found[0]}?" if found else ""
+    return f", did you mean {matches[0]}?" if matches else ""
 
 
 def _known_zone(name: str) -> str:
@@ -61,7 +61,7 @@ def _known_zone(name: str) -> str:
 
 
 def number_as_text(value: object) -> object:
-    """Take an extension such as 1001 for the name it is, and a text as Unicode composes it, as in events."""
+    """Return an extension such as 1001 as a name, and a text in Unicode's composed form, as in events."""
     return str(value) if type(value) is int else composed(value)
 
 

@@ -1,4 +1,4 @@
-"""Boards for walls: pages of tiles, which figures they show, how large, and when they are red; ``docs/boards.md``."""
+"""Boards for wall screens: pages of tiles, their figures, sizes and color limits; ``docs/boards.md``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _Color = Literal["plain", "accent", "good", "warn", "bad"]
 
 
 class Words(Model):
-    """A text in both languages; the other one where one is missing."""
+    """A text in both languages; a missing one is replaced by the other."""
 
     en: Name | None = None
     """In English."""
@@ -44,7 +44,7 @@ class _Tile(Model):
     height: int = Field(default=1, ge=1, le=_MOST_ROWS)
     """Rows of the page that it takes."""
     title: Words | None = None
-    """What stands above; by default what is shown, and of what."""
+    """The heading; by default the figure and its scope."""
 
 
 class FigureTile(_Tile):
@@ -55,25 +55,25 @@ class FigureTile(_Tile):
     kpi: _Kpi
     """Id of the KPI; one that is served of now or of trailing windows."""
     scope: Annotated[ScopePattern, Field(max_length=110)] = "total:all"
-    """Of which scope, as in `queue:sales`."""
+    """The scope, as in `queue:sales`."""
     channel: Channel | None = None
-    """Of which channel: channels are never mixed. A figure about people has none; one of a queue needs none if the queue has one alone."""
+    """The channel: channels are never mixed. A figure about agents has none; one of a queue needs none if the queue has only one."""
     warn: float | None = None
     """From this on it is yellow, and marked: downwards where more is better, else upwards. Shares are numbers from 0 to 1."""
     bad: float | None = None
-    """From this on it is red, and marked. Without both, a service level of a queue is held against its target."""
+    """From this on it is red, and marked. Without both, a service level of a queue is compared with its target."""
 
     @model_validator(mode="after")
     def _is_served(self) -> FigureTile:
         kpi = KPI_BY_ID.get(self.kpi)
         if kpi is None or not _is_shown(kpi):
-            known = [each.id for each in KPI_BY_ID.values() if _is_shown(each)]
+            known = [entry.id for entry in KPI_BY_ID.values() if _is_shown(entry)]
             raise refuse(f"{self.kpi!r} is no figure of now or of trailing windows{nearest(self.kpi, known)}; docs/metrics.md lists them")
         if "*" in self.scope:
             raise refuse("a tile shows one scope; permitted: a name in place of *")
         people = kpi.subject == "people"
         if people and self.channel is not None:
-            raise refuse(f"{self.kpi} is about people, who have no channel; permitted: no channel")
+            raise refuse(f"{self.kpi} is about agents, who have no channel; permitted: no channel")
         if not people and self.channel is None and not self.scope.startswith("queue:"):
             raise refuse("channels are never mixed in one figure; permitted: a channel")
         if kpi.direction == "none" and (self.warn is not None or self.bad is not None):
@@ -89,22 +89,22 @@ class TextTile(_Tile):
     kind: Literal["text"]
     """What it is: `text`."""
     text: Words
-    """What it says."""
+    """The text."""
     color: _Color = "plain"
-    """In which color."""
+    """Its color."""
 
 
 class OfQueues(_Tile):
-    """What a tile about queues is about; all that is named here together."""
+    """The queues of a tile; all keys here limit them together."""
 
     queues: Annotated[tuple[Name, ...], Field(max_length=200, strict=False)] = ()
-    """These alone; by default all."""
+    """Only these; by default all."""
     site: Name | None = None
-    """Those of a site alone."""
+    """Only those of a site."""
     department: Name | None = None
-    """Those of a department alone."""
+    """Only those of a department."""
     channels: Annotated[tuple[Channel, ...], Field(max_length=20, strict=False)] = ()
-    """Of these channels alone; by default all."""
+    """Only these channels; by default all."""
 
 
 class MapTile(OfQueues):
@@ -115,12 +115,12 @@ class MapTile(OfQueues):
 
 
 class AlertsTile(OfQueues):
-    """Alerts that fire there, what no one sees to first, as many as there is room for."""
+    """Alerts that fire there, unacknowledged ones first, as many as there is room for."""
 
     kind: Literal["alerts"]
     """What it is: `alerts`."""
     severities: Annotated[tuple[Literal["warning", "critical"], ...], Field(max_length=2, strict=False)] = ()
-    """Of these severities alone; by default all."""
+    """Only these severities; by default all."""
 
 
 class QueuesTile(OfQueues):
@@ -137,10 +137,10 @@ class QueuesTile(OfQueues):
 
     @model_validator(mode="after")
     def _are_served(self) -> QueuesTile:
-        known = [each.id for each in KPI_BY_ID.values() if _is_shown(each) and each.subject == "contacts" and "queue" in each.dimensions]
-        for each in self.columns:
-            if each not in known:
-                raise refuse(f"{each!r} is no figure of queues{nearest(each, known)}; docs/metrics.md lists them")
+        known = [kpi.id for kpi in KPI_BY_ID.values() if _is_shown(kpi) and kpi.subject == "contacts" and "queue" in kpi.dimensions]
+        for column in self.columns:
+            if column not in known:
+                raise refuse(f"{column!r} is no figure of queues{nearest(column, known)}; docs/metrics.md lists them")
         return self
 
 
@@ -151,17 +151,17 @@ class BoardPage(Model):
     """One page: tiles on a grid, placed from left to right and from top to bottom where there is room."""
 
     title: Words | None = None
-    """What stands above the page."""
+    """The heading of the page."""
     columns: int = Field(default=4, ge=1, le=_MOST_COLUMNS)
     """Columns of the grid."""
     rows: int = Field(default=3, ge=1, le=_MOST_ROWS)
     """Rows of the grid."""
     tiles: Annotated[tuple[Tile, ...], Field(max_length=_MOST_COLUMNS * _MOST_ROWS, strict=False)]
-    """What is on it, at least one."""
+    """Its tiles, at least one."""
 
     @model_validator(mode="after")
     def _fits(self) -> BoardPage:
-        # No least length of the list: one bad tile of one would be two errors.
+        # No minimum length of the list: one bad tile would make two errors.
         if not self.tiles:
             raise refuse("permitted: at least one tile")
         for number, tile in enumerate(self.tiles):
@@ -173,16 +173,16 @@ class BoardPage(Model):
 
 
 class Board(Model):
-    """What a wall shows: pages that take turns."""
+    """The content of a wall screen: pages that take turns."""
 
     title: Words
-    """Its name for people."""
+    """Its title."""
     theme: Literal["dark", "light"] = "dark"
     """Its colors."""
     window_minutes: Literal[5, 15, 30, 60] = 15
-    """Of which trailing window its figures are."""
+    """The trailing window of its figures."""
     rotate_seconds: int = Field(default=20, ge=0, le=3_600)
-    """How long each page stays; 0 turns none."""
+    """How long each page stays; 0 for no rotation."""
     pages: Annotated[tuple[BoardPage, ...], Field(max_length=20, strict=False)]
     """Its pages, in their order; at least one."""
 
@@ -194,20 +194,20 @@ class Board(Model):
 
 
 def _is_shown(kpi: Kpi) -> bool:
-    """Say whether a page has a figure: of now, or of trailing windows."""
+    """Return whether a page has a figure: of now, or of trailing windows."""
     return kpi.subject in {"contacts", "people"} and kpi.split_by is None and not {"now", "trailing"}.isdisjoint(kpi.windows)
 
 
 def _placed(tiles: list[tuple[int, int]], columns: int, rows: int) -> bool:
-    """Say whether tiles fit where a grid of a page places them: each at the first place with room, also before others (dense)."""
+    """Return whether tiles fit in a grid of a page: each goes to the first position with room, also before others (dense)."""
     taken: set[tuple[int, int]] = set()
     for width, height in tiles:
-        places = ((x, y) for y in range(rows - height + 1) for x in range(columns - width + 1))
-        wanted = ({(x + dx, y + dy) for dx in range(width) for dy in range(height)} for x, y in places)
-        found = next((cells for cells in wanted if taken.isdisjoint(cells)), None)
-        if found is None:
+        positions = ((x, y) for y in range(rows - height + 1) for x in range(columns - width + 1))
+        candidates = ({(x + dx, y + dy) for dx in range(width) for dy in range(height)} for x, y in positions)
+        cells = next((candidate for candidate in candidates if taken.isdisjoint(candidate)), None)
+        if cells is None:
             return False
-        taken |= found
+        taken |= cells
     return True
 
 
@@ -257,5 +257,5 @@ _FLOOR: Final = {
     ],
 }
 
-#: Boards that every center has; one of the file takes the place of that of the same name.
+#: Boards of every center; a board of the file replaces one of the same name.
 USUAL_BOARDS: Final[dict[str, dict[str, Any]]] = {"calls": _CALLS, "written": _WRITTEN, "floor": _FLOOR}

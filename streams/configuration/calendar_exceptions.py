@@ -1,4 +1,4 @@
-"""What disturbs the calendar at short notice, as the configuration file says it: from an instant on, on the wall clock of each site."""
+"""Exceptions of the calendar at short notice, on the wall clock of each site."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ Names = Annotated[tuple[Name, ...], Field(strict=False)]
 
 
 class CalendarException(Model):
-    """A time that is not like others."""
+    """A closure or an outage."""
 
     name: Name
-    """What people call it; records and the page name it."""
+    """Its name in records and on the page."""
     kind: Literal["closed", "outage"]
-    """`closed`: nobody works; alerts with `during: business_hours` and the business clock rest. `outage`: figures are marked only."""
+    """`closed`: no agent works; alerts with `during: business_hours` and the business clock pause. `outage`: figures are marked only."""
     begins: LocalTime = Field(alias="from")
     """When it began, on the wall clock of each site."""
     ends: LocalTime | None = Field(default=None, alias="to")
-    """When it ended; without it, it goes on."""
+    """When it ended; without it, it is still on."""
     sites: Names = ()
     """The sites it is about, with all their queues and teams. Without sites and queues it is about everything."""
     queues: Names = ()
@@ -56,9 +56,9 @@ _OPEN_END: Final = "9999-12-31T24:00"
 
 
 def exception_problems(whole: Mapping[str, Any]) -> Iterator[Problem]:
-    """Yield what contradicts itself in the exceptions of a file; what has no valid form is passed over."""
+    """Yield contradictions in the exceptions of a file; entries without a valid form are skipped."""
     listed = whole.get("calendar_exceptions")
-    placed: dict[tuple[str, str], list[tuple[str, str, int]]] = {}
+    spans_by_scope: dict[tuple[str, str], list[tuple[str, str, int]]] = {}
     for index, entry in enumerate(listed if isinstance(listed, list | tuple) else ()):
         if not isinstance(entry, dict):
             continue
@@ -67,7 +67,7 @@ def exception_problems(whole: Mapping[str, Any]) -> Iterator[Problem]:
         if not _is_local(begins) or not (ends is None or _is_local(ends)):
             continue
         if ends is not None and ends <= begins:
-            yield (*at, "to"), f'"{ends}" is not after "{begins}"; permitted: a later time, or none while it goes on', (*at, "from")
+            yield (*at, "to"), f'"{ends}" is not after "{begins}"; permitted: a later time, or none while it is on', (*at, "from")
             continue
         named = [(kind, str(name), number) for kind in ("sites", "queues") for number, name in enumerate(_texts(entry.get(kind)))]
         for kind, name, number in named:
@@ -76,13 +76,13 @@ def exception_problems(whole: Mapping[str, Any]) -> Iterator[Problem]:
             if name not in known:
                 permitted = ", ".join(map(str, known)) or f"none, for there are no {kind}"
                 yield (*at, kind, number), f"{name!r} is not among {kind}{nearest(name, map(str, known))}; permitted: {permitted}", None
-        for place in {(kind, name) for kind, name, _ in named} or {("everything", "")}:
-            for before, until, other in placed.setdefault(place, []):
+        for scope in {(kind, name) for kind, name, _ in named} or {("everything", "")}:
+            for before, until, other in spans_by_scope.setdefault(scope, []):
                 if begins < until and before < (ends or _OPEN_END):
-                    where = place[1] or "everything"
+                    where = scope[1] or "everything"
                     reason = f"overlaps another exception of {where}; permitted: times that do not"
                     yield (*at, "from"), reason, ("calendar_exceptions", other, "from")
-            placed[place].append((begins, ends or _OPEN_END, index))
+            spans_by_scope[scope].append((begins, ends or _OPEN_END, index))
 
 
 def _is_local(text: Any) -> TypeGuard[str]:
@@ -90,4 +90,4 @@ def _is_local(text: Any) -> TypeGuard[str]:
 
 
 def _texts(value: Any) -> list[Any]:
-    return [each for each in value if type(each) in {str, int}] if isinstance(value, list | tuple) else []
+    return [entry for entry in value if type(entry) in {str, int}] if isinstance(value, list | tuple) else []

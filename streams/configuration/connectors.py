@@ -1,4 +1,4 @@
-"""The connectors file: which platforms are followed, by source, with what settings; no secret stands in it, and none is read here."""
+"""The connectors file: the followed platforms by source, with their settings. It holds no secret, and none is read here."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _PUBLIC_URL: Final = r"^https?://[!-~]{1,190}$"
 PERMITTED[_SOURCE] = "a name of 1 to 80 letters, digits and _ . -"
 PERMITTED[_CONNECTOR] = "a name that `contact-streams connectors list` shows"
 PERMITTED[_SETTING] = "a name that `contact-streams connectors show` shows"
-PERMITTED[_VARIABLE] = "the name of a variable of the environment"
+PERMITTED[_VARIABLE] = "the name of an environment variable"
 PERMITTED[_PUBLIC_URL] = "an address such as https://hooks.example.com"
 
 _MAX_CONNECTORS, _MAX_SECRETS, _MAX_SETTINGS = 200, 10, 100
@@ -43,31 +43,31 @@ class ConnectorsError(FileError):
 
 
 def _is_place(given: object) -> object:
-    # What stands in the place of a place may be the secret: no message shows it.
+    # A wrong value here may be the secret itself: no message shows it.
     if not isinstance(given, (dict, SecretPlace)):
-        message = "no secret stands in this file; permitted: {env: NAME} or {file: PATH}"
+        message = "this file holds no secrets; permitted: {env: NAME} or {file: PATH}"
         raise refuse(message)
     return given
 
 
 class SecretPlace(Model):
-    """Where a secret is: the file says that alone."""
+    """The location of a secret, never its value."""
 
     env: Annotated[str, Field(pattern=_VARIABLE)] | None = None
-    """The variable of the environment that holds it."""
+    """The environment variable that holds it."""
     file: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
-    """The file that holds it alone, such as a mounted secret; white space at its ends does not count."""
+    """The file that holds only the secret, such as a mounted one; white space at its ends does not count."""
 
     @model_validator(mode="after")
     def _is_one(self) -> Self:
         if (self.env is None) == (self.file is None):
-            message = "names no place, or two; permitted: {env: NAME} or {file: PATH}"
+            message = "names no location, or two; permitted: {env: NAME} or {file: PATH}"
             raise refuse(message)
         return self
 
     @property
-    def said(self) -> str:
-        """The place in words."""
+    def text(self) -> str:
+        """The location as text."""
         return f"the variable {self.env}" if self.env is not None else f"the file {self.file}"
 
 
@@ -75,32 +75,32 @@ _Place = Annotated[SecretPlace, BeforeValidator(_is_place)]
 
 
 class ConnectorEntry(Model):
-    """One platform that is followed."""
+    """One followed platform."""
 
     connector: Annotated[str, Field(pattern=_CONNECTOR)]
-    """Which connector understands it."""
+    """The connector that reads it."""
     site: Name | None = None
-    """The site its events belong to, where they name none."""
+    """The site of its events, where they name none."""
     zone: Zone = "UTC"
-    """The time zone of times that it writes without an offset."""
+    """The time zone of its times without an offset."""
     secrets: Annotated[tuple[_Place, ...], Field(strict=False, max_length=_MAX_SECRETS)] = ()
-    """Where the secrets are that its webhooks are verified with: several at a time, while one replaces another."""
+    """The locations of the secrets that verify its webhooks: several at a time, while one replaces another."""
     verify_by: Literal["signature", "token"] = "signature"
-    """By `token` the secret itself is expected, as `Authorization: Bearer` or as `token` in the address, in place of the platform's own
-    scheme: for versions and plans of it that sign nothing."""
+    """With `token` its webhooks carry the secret itself, as `Authorization: Bearer` or as `token` in the address, in place of a
+    signature: for versions and plans of the platform that sign nothing."""
     verify_token: _Place | None = None
-    """Where the text is that a platform has to repeat when the address of its webhooks is entered there (Facebook)."""
+    """The location of the text that a platform repeats when the address of its webhooks is registered there (Facebook)."""
     credentials: dict[Annotated[str, Field(pattern=_SETTING)], _Place] = Field(default_factory=dict, max_length=_MAX_SECRETS)
-    """Where the credentials are that a platform is asked with, by the names that the connector gives them."""
+    """The locations of the credentials for requests to the platform, by the connector's names for them."""
     settings: dict[Annotated[str, Field(pattern=_SETTING)], Any] = Field(default_factory=dict, max_length=_MAX_SETTINGS)
     """The connector's own settings by name."""
 
 
 class ConnectorsFile(Model):
-    """Everything in the file."""
+    """The entire file."""
 
     public_url: Annotated[str, Field(pattern=_PUBLIC_URL)] | None = None
-    """What the address of the gateway begins with where platforms reach it; needed by those that sign it (Twilio)."""
+    """The beginning of the gateway's address as platforms reach it; needed by those that sign it (Twilio)."""
     connectors: dict[Annotated[str, Field(pattern=_SOURCE)], ConnectorEntry] = Field(max_length=_MAX_CONNECTORS)
     """Platforms by the `source` of their events, which also names their webhooks: `/v1/hooks/NAME`."""
 
@@ -109,17 +109,17 @@ def parse_connectors(path: Path, text: str) -> ConnectorsFile:
     """Return the connectors in the text of ``path``.
 
     Raises:
-        ConnectorsError: it is no YAML, or says something that is not permitted; it names all of that, and no secret.
+        ConnectorsError: it is no YAML, or has something that is not permitted; the error names all of that, and no secret.
     """
     return read_model(path, text, ConnectorsFile, lambda wrong, document: problems_of(wrong, document, _worded), ConnectorsError)
 
 
-#: What stands near these may be a secret.
+#: Values near these may be secrets.
 _NEAR_SECRETS: Final = frozenset({"secrets", "verify_token", "credentials"})
 
 
 def _worded(error: Any) -> tuple[tuple[int | str, ...], str]:
-    """Return place and reason; what was found near a secret is not shown."""
+    """Return location and reason; values near a secret are not shown."""
     schema = connectors_schema()
     if not _NEAR_SECRETS & set(error["loc"]) or error["type"] in {"refused", "missing"}:
         return worded(error, schema)

@@ -1,6 +1,6 @@
-"""What no part of the configuration file can say by itself: references that lead nowhere, identities of two people, hours that overlap.
+"""Contradictions between parts of the configuration file: unknown references, identities of two agents, hours that overlap.
 
-It looks at the file's content and not at the models, so that it finds these also where something else is wrong.
+It checks the file's content and not the models, so that it also finds them beside other errors.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 __all__ = ["Inconsistency", "inconsistencies", "nearest"]
 
 
-#: Minutes: intervals so short make every 5 minutes a border.
+#: In minutes: with intervals so short any 5 minutes may be a border.
 _FINE: Final = 5
 _REFERENCES: Final = (("queues", "site", "sites"), ("teams", "site", "sites"), ("people", "site", "sites"), ("people", "team", "teams"))
 
 
 class Inconsistency(NamedTuple):
-    """Where it is, what is wrong, and another place that it is about."""
+    """Its location, the reason, and the location of the other part."""
 
     at: tuple[int | str, ...]
     reason: str
@@ -35,7 +35,7 @@ class Inconsistency(NamedTuple):
 
 
 def inconsistencies(content: Any) -> Iterator[Inconsistency]:
-    """Yield what does not fit together in the content of a file; what has no valid form is passed over."""
+    """Yield contradictions in the content of a file; parts without a valid form are skipped."""
     whole = _keys(content)
     for kind in ("sites", "queues"):
         for name, entry in _keys(whole.get(kind)).items():
@@ -77,13 +77,13 @@ def _identities(people: Mapping[str, Any]) -> Iterator[Inconsistency]:
     claimed: dict[tuple[str, str], tuple[str, tuple[int | str, ...]]] = {}
     for person, entry in people.items():
         for source, ids in _keys(_keys(entry).get("identities")).items():
-            for index, each in enumerate(ids if isinstance(ids, list | tuple) else ()):
-                identity = _text(each)
+            for index, id_ in enumerate(ids if isinstance(ids, list | tuple) else ()):
+                identity = _text(id_)
                 if identity is None:
                     continue
                 at = ("people", person, "identities", source, index)
                 if identity in people and identity != person:
-                    # Translated twice, as when a file of published events is replayed, it would become that person's.
+                    # Translated twice, as in a replay of published events, it would become that person's.
                     yield Inconsistency(at, f"{identity!r} is another person's name; permitted: ids that are not", ("people", identity))
                 elif (source, identity) in claimed:
                     owner, other = claimed[source, identity]

@@ -1,4 +1,4 @@
-"""What people's time costs, as the configuration file says it: one currency, hourly rates, what a team costs beside its people."""
+"""Costs of working time: one currency, hourly rates, and fixed costs of teams."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COST_SCALE", "Costs", "TeamCosts", "cost_problems", "scaled"]
 
-#: Amounts are counted in hundredths: a day of thousands of people at the highest rate is still a 64-bit integer of ms × hundredths.
+#: Amounts are counted in hundredths: a day of thousands of agents at the highest rate is still a 64-bit integer of ms × hundredths.
 COST_SCALE: Final = 100
 
 _CURRENCY: Final = r"^[A-Z]{3}$"
@@ -37,27 +37,27 @@ Currency = Annotated[str, Field(pattern=_CURRENCY)]
 
 
 class Costs(Model):
-    """What an hour of work costs, where a team says nothing else."""
+    """The default cost of an hour of work."""
 
     currency: Currency
-    """Of all amounts: every team counts in the total, so there is one."""
+    """The currency of all amounts: every team counts in the total, so there is one."""
     hourly: Amount
-    """What an hour of worked time costs; at most two decimals."""
+    """The cost of an hour of worked time; at most two decimals."""
 
 
 class TeamCosts(Model):
-    """What differs for a team."""
+    """The costs of a team where they differ."""
 
     currency: Currency | None = None
-    """That of `costs`, if it is said at all."""
+    """That of `costs`, if given at all."""
     hourly: Amount | None = None
-    """What an hour of worked time costs in this team."""
+    """The cost of an hour of worked time in this team."""
     fixed_per_hour: Amount = 0
-    """What the team costs beside, an hour in which it works: rent, licenses."""
+    """Further costs of the team for each hour in which it works: rent, licenses."""
 
 
 def cost_problems(whole: Mapping[str, Any]) -> Iterator[tuple[tuple[int | str, ...], str, tuple[int | str, ...] | None]]:
-    """Yield place, reason and another place for costs of teams that do not go with the file's; what has no valid form is passed over."""
+    """Yield location, reason and another location for costs of teams that contradict the file's; parts without a valid form are skipped."""
     costs, teams = whole.get("costs"), whole.get("teams")
     for name, team in teams.items() if isinstance(teams, dict) else ():
         own = team.get("costs") if isinstance(team, dict) else None

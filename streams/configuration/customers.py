@@ -10,13 +10,13 @@ __all__ = ["CustomerSettings"]
 
 
 class CustomerSettings(Model):
-    """How far ahead and how far back is looked for what else a customer did."""
+    """How far ahead and back further actions of a customer count."""
 
     repeat_days: int = Field(default=7, ge=1, le=31)
-    """A contact is repeated if the same customer makes contact again within so many days; until then the figure is provisional."""
+    """A contact is repeated if the same customer makes contact again within this many days; until then the figure is provisional."""
     order_window_days: int = Field(default=90, ge=1, le=366)
-    """How many days of orders tell who is a repeat customer."""
+    """How many days of orders decide who is a repeat customer."""
     currency: str = Field(default="JPY", pattern="^[A-Z]{3}$")
-    """The currency of lifetime values, by ISO 4217; orders in others are not added but told as not covered."""
+    """The currency of lifetime values, by ISO 4217; orders in others are not added and lower the coverage."""
     retention_days: int = Field(default=730, ge=1, le=3_650)
-    """A customer of whom nothing was heard for longer is forgotten, unless active."""
+    """An inactive customer without an event for longer is deleted."""

@@ -1,4 +1,4 @@
-"""What no definition can say by itself: names that lead nowhere, and versions that do not follow each other."""
+"""Contradictions between definitions: unknown names, and versions out of order."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ At = tuple[int | str, ...]
 
 
 def definition_problems(content: Mapping[str, Any]) -> Iterator[tuple[At, str, At | None]]:
-    """Yield place, reason and another place of what does not fit in a file's content; what has no valid form is passed over."""
+    """Yield location, reason and another location of contradictions in a file's content; parts without a valid form are skipped."""
     known = _keys(content.get("definitions"))
     for name, versions in known.items():
         if name == INLINE:
-            yield ("definitions", name), f"{name!r} is what stands under service_level; permitted: another name", None
+            yield ("definitions", name), f"{name!r} is reserved for service_level; permitted: another name", None
         yield from _versions(("definitions", name), versions)
     yield from _names(("default_definitions",), content.get("default_definitions"), known)
     for queue, entry in _keys(content.get("queues")).items():
@@ -37,12 +37,12 @@ def _names(at: At, choice: Any, known: Mapping[str, Any]) -> Iterator[tuple[At, 
         for index, name in enumerate(names if isinstance(names, list | tuple) else ()):
             if isinstance(name, str) and name not in known:
                 permitted = ", ".join(known) or "none, for there are no definitions"
-                place = (*at, index) if channel in (None, "*") else (*at, channel, index)
-                yield place, f"{name!r} is not among definitions{nearest(name, known)}; permitted: {permitted}", None
+                location = (*at, index) if channel in (None, "*") else (*at, channel, index)
+                yield location, f"{name!r} is not among definitions{nearest(name, known)}; permitted: {permitted}", None
 
 
 def _versions(at: At, versions: Any) -> Iterator[tuple[At, str, At | None]]:
-    entries = [_keys(each) for each in versions] if isinstance(versions, list | tuple) else []
+    entries = [_keys(version) for version in versions] if isinstance(versions, list | tuple) else []
     for index, (before, after) in enumerate(pairwise(entries)):
         here, last = (*at, index + 1), (*at, index)
         one, other = before.get("version", 1), after.get("version", 1)

@@ -26,9 +26,9 @@ __all__ = [
     "effective_ms",
 ]
 
-#: The name of what stands under ``service_level`` in the file and not among the definitions.
+#: The name of the definition under ``service_level`` in the file.
 INLINE: Final = "service_level"
-#: Definitions side by side, at most.
+#: The most definitions of one queue or scope.
 MOST: Final = 4
 ANY_CHANNEL: Final = "*"
 _CHANNELS: Final[tuple[str, ...]] = get_args(Channel)
@@ -74,20 +74,20 @@ class DefinitionVersion(ServiceLevelDefinition):
         return None if self.effective_from is None else effective_ms(self.effective_from)
 
     def content(self) -> dict[str, Any]:
-        """Return what it says, as records keep it."""
+        """Return the content for records."""
         content = self.model_dump(mode="json", exclude={"version", "preset"})
         content["flow_out_negative"].sort()
         content["aht_parts"].sort()
         return content
 
     def differs(self, name: str, before: Mapping[str, Any]) -> str | None:
-        """Return what is to be said if it does not say what it said before; keys that there were not then say nothing."""
+        """Return the message if its content differs from the published content; keys that the published one lacks are ignored."""
         now = self.content()
         for key in sorted(now.keys() & before.keys()):
             if now[key] != before[key]:
                 return (
                     f"definition {name}@{self.version} was published with {key} {before[key]!r} and is configured with {now[key]!r}: "
-                    f"a version does not change in place. Leave it as it was and add version {self.version + 1} with an effective_from"
+                    f"a version does not change in place. Leave it unchanged and add version {self.version + 1} with an effective_from"
                 )
         return None
 
@@ -99,26 +99,30 @@ def _one_is_a_list(value: Any) -> Any:
 Versions = Annotated[tuple[DefinitionVersion, ...], BeforeValidator(_one_is_a_list), Field(strict=False, min_length=1)]
 
 
+def _is_names(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(name, str) for name in value)
+
+
 def _by_channel(value: Any) -> Any:
-    """Take a list for that of all channels."""
-    found = {ANY_CHANNEL: value} if isinstance(value, list | tuple) else value
-    entries = found.values() if isinstance(found, dict) else ()
-    if not isinstance(found, dict) or not all(isinstance(each, list | tuple) and all(isinstance(n, str) for n in each) for each in entries):
+    """Return a list as the choice of all channels."""
+    choice = {ANY_CHANNEL: value} if isinstance(value, list | tuple) else value
+    lists = choice.values() if isinstance(choice, dict) else ()
+    if not isinstance(choice, dict) or not all(map(_is_names, lists)):
         message = "permitted: a list of names of definitions, or channels, each with such a list"
         raise refuse(message)
-    if wrong := [str(name) for name in found if name not in (*_CHANNELS, ANY_CHANNEL)]:
+    if wrong := [str(name) for name in choice if name not in (*_CHANNELS, ANY_CHANNEL)]:
         message = f"{wrong[0]!r} is no channel; permitted: {', '.join(_CHANNELS)}"
         raise refuse(message)
-    for each in entries:
-        if not each or len(each) > MOST or len(set(each)) < len(each):
-            message = f"found {', '.join(each) or 'an empty list'}; permitted: 1 to {MOST} names, each once"
+    for names in lists:
+        if not names or len(names) > MOST or len(set(names)) < len(names):
+            message = f"found {', '.join(names) or 'an empty list'}; permitted: 1 to {MOST} names, each once"
             raise refuse(message)
-    return found
+    return choice
 
 
 _NAMES: Final = {"type": "array", "items": {"type": "string", "pattern": _NAME}, "minItems": 1, "maxItems": MOST}
 
-#: Names of definitions, the first of which judges, by channel; ``*`` for all others.
+#: Names of definitions by channel, the first of which judges; ``*`` for all other channels.
 Choice = Annotated[
     dict[str, Annotated[tuple[str, ...], Field(strict=False)]],
     BeforeValidator(_by_channel),

@@ -1,4 +1,4 @@
-"""Writes the tables of ``docs/configuration.md`` and the JSON Schemas of the files from the models, or says whether they are current."""
+"""Write the tables of ``docs/configuration.md`` and the JSON Schemas of the files from the models, or check that they are current."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ _COMMAND = "streams.configuration.docs"
 
 _ROOT: Final = Path(__file__).parents[2]
 
-#: The page in a checkout: written by hand but for what stands between ``<!-- keys: MODEL -->`` and ``<!-- end -->``.
+#: The page in a checkout: only the parts between ``<!-- keys: MODEL -->`` and ``<!-- end -->`` are generated.
 PAGE: Final = _ROOT / "docs" / "configuration.md"
 
 #: The schema in a checkout, for editors.
@@ -128,7 +128,7 @@ MODELS: Final[tuple[type[Model], ...]] = (
     SessionLimits,
 )
 
-#: What has their keys beside its own does not show them again.
+#: Models that inherit from these do not show the inherited keys again.
 _BASES: Final[tuple[type[Model], ...]] = (AlertCondition, Hours, OfQueues, ServiceLevelDefinition)
 
 _TABLE: Final = re.compile(r"(?<=<!-- keys: )(\w+)( -->\n).*?(?=<!-- end -->)", re.DOTALL)
@@ -136,7 +136,7 @@ _TABLE: Final = re.compile(r"(?<=<!-- keys: )(\w+)( -->\n).*?(?=<!-- end -->)", 
 
 @cache
 def _describe() -> None:
-    """Give the fields of all models the texts that stand under them, which pydantic would do at each start of any command."""
+    """Set the descriptions of all models' fields from the texts under them, which pydantic would do at each start of any command."""
     models = [*_all_below(Model)]
     for model in models:
         for name, text in _texts(model):
@@ -151,36 +151,36 @@ def _describe() -> None:
 
 
 def _all_below(model: type[Model]) -> Iterator[type[Model]]:
-    for each in model.__subclasses__():
-        yield each
-        yield from _all_below(each)
+    for subclass in model.__subclasses__():
+        yield subclass
+        yield from _all_below(subclass)
 
 
 def _texts(model: type[Model]) -> Iterator[tuple[str, str]]:
-    """Yield the name of each field of a model and the text under it, also of those that it inherits."""
-    for each in model.__mro__:
-        if not issubclass(each, Model):
+    """Yield each field of a model, also inherited, and the text under it."""
+    for base in model.__mro__:
+        if not issubclass(base, Model):
             continue
-        (definition,) = ast.parse(textwrap.dedent(inspect.getsource(each))).body
+        (definition,) = ast.parse(textwrap.dedent(inspect.getsource(base))).body
         for field, text in pairwise(getattr(definition, "body", ())):
             if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(text, ast.Expr):
-                found = getattr(text.value, "value", None)
-                if isinstance(found, str):
-                    yield field.target.id, inspect.cleandoc(found)
+                description = getattr(text.value, "value", None)
+                if isinstance(description, str):
+                    yield field.target.id, inspect.cleandoc(description)
 
 
 def page(text: str) -> str:
-    """Return the text of the page with its tables as the models have them."""
+    """Return the text of the page with its tables generated from the models."""
     _describe()
     tables = {model.__name__: _table(model) for model in MODELS}
-    return _TABLE.sub(lambda found: found[1] + found[2] + tables[found[1]], text)
+    return _TABLE.sub(lambda match: match[1] + match[2] + tables[match[1]], text)
 
 
 def schema(name: str = "configuration", of: Callable[[], dict[str, Any]] = configuration_schema) -> str:
     """Return the text of a file's JSON Schema; by default that of the configuration."""
     _describe()
-    words = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": f"urn:contact-streams:{name}"}
-    return json.dumps({**words, **of()}, indent=2, ensure_ascii=False) + "\n"
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": f"urn:contact-streams:{name}"}
+    return json.dumps({**head, **of()}, indent=2, ensure_ascii=False) + "\n"
 
 
 def _table(model: type[Model]) -> str:
@@ -197,7 +197,7 @@ def _row(name: str, entry: dict[str, Any], of_model: dict[str, Any]) -> str:
 
 
 def _permitted(entry: dict[str, Any], of_model: dict[str, Any]) -> str:
-    """Return what is permitted; what has a table of its own is not told twice."""
+    """Return what is permitted; keys with a table of their own are not listed again."""
     reference = next((model for model in MODELS if f"#/$defs/{model.__name__}'" in str(entry)), None)
     if reference is None:
         return permitted(entry, of_model)

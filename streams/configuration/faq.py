@@ -1,4 +1,4 @@
-"""Changes of the FAQ in the configuration file; what is told of them is in ``docs/judging.md``."""
+"""Changes of the FAQ in the configuration file; ``docs/judging.md`` explains their figures."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ __all__ = ["FaqChange"]
 
 
 class FaqChange(Model):
-    """Something that was changed in the FAQ or the bot, for the sake of one category."""
+    """A change in the FAQ or the bot, for one category."""
 
     at: Instant
     """When it was changed; the local day of `default_zone` that holds it counts on neither side."""
     category: str = Field(min_length=1, max_length=200)
-    """What it is about: the category of the sessions that it was to help."""
+    """The category of the sessions that it was to improve."""
     name: Name
-    """What it is called in the answer."""
+    """Its name in the answer."""
     days: int = Field(default=7, ge=1, le=14)
-    """How many days before and after it are compared at most; records of figures are kept for 30 days."""
+    """How many days before and after it are compared at most; records of figures are retained for 30 days."""
 
     @property
     def at_ms(self) -> int:

@@ -1,4 +1,4 @@
-"""What supervisors see beside the figures: how long is too long in a state, and where a contact's page at its platform is."""
+"""Settings of the people view and of links: how long is too long in a state, and where a contact's page at its platform is."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from streams.configuration.base import Model, Name, refuse
 
 __all__ = ["TOO_LONG_SECONDS", "Links", "TooLong", "plain_state", "too_long_after"]
 
-#: State, reason or the platform's own word → after how many seconds in it a person is marked, unless the configuration says otherwise.
-#: A short break is 10 to 15 minutes and a meal an hour nearly everywhere; for other reasons half an hour is worth a look.
-#: What is planned by the hour is not.
+#: State, reason or the platform's term → seconds after which an agent is marked, unless the configuration sets another limit.
+#: A short break is 10 to 15 minutes and a meal an hour nearly everywhere; other reasons deserve a check after half an hour.
+#: Times planned by the hour have no limit.
 TOO_LONG_SECONDS: Final[dict[str, int]] = {
     "wrap_up": 300,
     "unavailable": 1800,
@@ -27,7 +27,7 @@ TOO_LONG_SECONDS: Final[dict[str, int]] = {
 }
 
 _WAYS_UP: Final = frozenset({".", ".."})
-#: End of a host → what people call the platform.
+#: End of a host → the common name of the platform.
 _PLATFORMS: Final = {
     "zendesk.com": "Zendesk",
     "force.com": "Salesforce",
@@ -50,33 +50,33 @@ _FIELDS: Final = frozenset({"conversation_id", "source"})
 _EXAMPLE: Final = "such as https://platform.example/conversations/{conversation_id}"
 
 
-def plain_state(word: str) -> str:
-    """Return a platform's word as it is looked up: in lower case, with underscores."""
-    return word.strip().lower().replace(" ", "_").replace("-", "_")
+def plain_state(term: str) -> str:
+    """Return a platform's term in the form of the table: in lower case, with underscores."""
+    return term.strip().lower().replace(" ", "_").replace("-", "_")
 
 
 def _plain_states(given: dict[str, int]) -> dict[str, int]:
-    return {plain_state(word): seconds for word, seconds in given.items()}
+    return {plain_state(term): seconds for term, seconds in given.items()}
 
 
 TooLong = Annotated[dict[Name, Annotated[int, Field(ge=0, le=86_400)]], AfterValidator(_plain_states)]
 
 
-def too_long_after(limits: dict[str, int], *words: str | None) -> int | None:
-    """Return after how many seconds a state is too long, by the first of these words that has a limit; None: never."""
+def too_long_after(limits: dict[str, int], *terms: str | None) -> int | None:
+    """Return after how many seconds a state is too long, by the first of its terms that has a limit; None: never."""
     known = {**TOO_LONG_SECONDS, **limits}
-    return next((known[plain] or None for word in words if word is not None and (plain := plain_state(word)) in known), None)
+    return next((known[plain] or None for term in terms if term is not None and (plain := plain_state(term)) in known), None)
 
 
 def _is_address(template: str) -> str:
     try:
-        found = [each[1:] for each in Formatter().parse(template) if each[1] is not None]
+        fields = [part[1:] for part in Formatter().parse(template) if part[1] is not None]
         parts = urlsplit(template)
     except ValueError as error:
         raise refuse(f"{template!r} is no address: {error}; {_EXAMPLE}") from error
-    if any(name not in _FIELDS or form or conversion for name, form, conversion in found):
-        raise refuse(f"{template!r}: in braces may stand {{conversation_id}} and {{source}} alone; {_EXAMPLE}")
-    if all(name != "conversation_id" for name, _, _ in found):
+    if any(name not in _FIELDS or form or conversion for name, form, conversion in fields):
+        raise refuse(f"{template!r}: only {{conversation_id}} and {{source}} may be in braces; {_EXAMPLE}")
+    if all(name != "conversation_id" for name, _, _ in fields):
         raise refuse(f"{template!r} has no {{conversation_id}}; {_EXAMPLE}")
     if parts.scheme not in {"https", "http"} or not parts.netloc:
         raise refuse(f"{template!r} does not begin with https:// and a host; {_EXAMPLE}")
@@ -91,25 +91,25 @@ Template = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_
 
 
 class Links(Model):
-    """Where a contact's page at its platform is: addresses with `{conversation_id}`, and `{source}` if need be, behind the host."""
+    """The pages of contacts at their platforms: addresses with `{conversation_id}`, and `{source}` if needed, after the host."""
 
     conversation: Template | None = None
     """For contacts of every source that has none below."""
     sources: dict[Name, Template] = Field(default_factory=dict)
     """For contacts of a source, by its name."""
     names: dict[Name, Name] = Field(default_factory=dict)
-    """What the platform of a source is called, by the source's name; without it the name that its host is known by, else the host."""
+    """The name of a source's platform, by the source's name; by default the common name of its host, else the host."""
 
     def of_conversation(self, conversation_id: str, source: str | None) -> str | None:
-        """Return the address of a conversation, None where none is configured; what stands in for the fields is escaped."""
+        """Return the address of a conversation, None if none is configured; values in place of the fields are escaped."""
         template = self._template(source)
-        # Nothing escapes what browsers take for a way up: it would lead elsewhere.
+        # Escaping does not change what browsers read as a way up: it would lead elsewhere.
         if template is None or conversation_id in _WAYS_UP or source in _WAYS_UP:
             return None
         return template.format(conversation_id=quote(conversation_id, safe=""), source=quote(source or "", safe=""))
 
     def platform_of(self, source: str | None) -> str | None:
-        """Return what the platform is called to which the addresses of a source lead; None where there is none."""
+        """Return the name of the platform to which the addresses of a source lead; None if there is none."""
         if source is not None and source in self.names:
             return self.names[source]
         template = self._template(source)

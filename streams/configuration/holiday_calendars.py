@@ -33,7 +33,7 @@ def _known(name: str) -> str:
         close = nearest(country.upper()[:2], countries) if len(country) <= _LONG_CODE else ""  # JPN, jp
         message = f"unknown holiday calendar {name!r}{close}; permitted: {', '.join(sorted(countries))}"
         raise refuse(message)
-    parts = [f"{country}-{each}" for each in countries[country]]
+    parts = [f"{country}-{name}" for name in countries[country]]
     if dash and f"{country}-{part}" not in parts:
         message = f"unknown holiday calendar {name!r}{nearest(name, parts)}; permitted: {', '.join([country, *sorted(parts)])}"
         raise refuse(message)
@@ -48,5 +48,5 @@ HolidayCalendar = Annotated[str, AfterValidator(_known), Field(json_schema_extra
 def holiday_dates(calendar: str, year: int) -> frozenset[int]:
     """Return the public holidays of a year as ordinals of their dates."""
     country, _, part = calendar.partition("-")
-    found = _holidays().country_holidays(country, subdiv=part or None, years=year, expand=False)
-    return frozenset(day.toordinal() for day in found)
+    days = _holidays().country_holidays(country, subdiv=part or None, years=year, expand=False)
+    return frozenset(day.toordinal() for day in days)

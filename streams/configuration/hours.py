@@ -1,4 +1,4 @@
-"""When a site or a queue is open, as the configuration file says it; what that means at an instant is in ``streams.windows.hours``."""
+"""Opening hours of a site or queue in the configuration file; ``streams.windows.hours`` evaluates them at an instant."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SPAN: Final = r"^([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)$"
 _DATE: Final = r"^\d{4}-\d{2}-\d{2}$"
 
 PERMITTED[_WEEKDAYS] = "days such as mon, mon-fri or sat,sun"
-PERMITTED[_SPAN] = 'local times such as "09:00-12:30"; "22:00-02:00" passes midnight, "00:00-24:00" is the whole day'
+PERMITTED[_SPAN] = 'local times such as "09:00-12:30"; "22:00-02:00" passes midnight, "00:00-24:00" is the entire day'
 PERMITTED[_DATE] = 'a date such as "2026-12-25"'
 
 
@@ -53,21 +53,21 @@ class Hours(Model):
     """Open in these spans of each week, by day; a day that is not named is closed.
     Without it always open, but for the keys below."""
     holiday_calendar: HolidayCalendar | None = None
-    """Closed on the public holidays of a country or a part of it, those observed in place of others too."""
+    """Closed on the public holidays of a country or a part of it, including substitute days."""
     holidays: Annotated[tuple[Date, ...], Field(strict=False)] = ()
     """Closed on these dates too."""
     exceptions: dict[Date, Spans] = Field(default_factory=dict)
-    """Open in these spans on a date, whatever the week or the holiday calendar says; an empty list is closed."""
+    """Open in these spans on a date, whatever the week or the holiday calendar permits; an empty list is closed."""
 
 
 def weekdays(key: str) -> list[int]:
     """Return the days that a key names, Monday as 0; ``fri-mon`` goes around the week."""
-    found: list[int] = []
+    days: list[int] = []
     for part in key.split(","):
         first, _, last = part.partition("-")
         begin = _DAYS.index(first)
-        found += [(begin + n) % 7 for n in range((_DAYS.index(last or first) - begin) % 7 + 1)]
-    return found
+        days += [(begin + n) % 7 for n in range((_DAYS.index(last or first) - begin) % 7 + 1)]
+    return days
 
 
 def span_minutes(text: str) -> tuple[int, int]:
@@ -83,12 +83,12 @@ class _Placed(NamedTuple):
     at: tuple[int | str, ...]
 
 
-#: Keys and indexes below a site or queue, what is wrong there, and another place that it is about.
+#: Keys and indexes below a site or queue, the reason, and another location that it is about.
 Problem = tuple[tuple[int | str, ...], str, tuple[int | str, ...] | None]
 
 
 def hours_problems(entry: Mapping[str, Any]) -> Iterator[Problem]:
-    """Yield what contradicts itself in the hours of a site or queue as it stands in the file; what has no valid form is passed over."""
+    """Yield contradictions in the hours of a site or queue of the file; parts without a valid form are skipped."""
     weekly = entry.get("business_hours")
     if isinstance(weekly, dict):
         yield from _week_problems(weekly)
@@ -105,7 +105,7 @@ def hours_problems(entry: Mapping[str, Any]) -> Iterator[Problem]:
         if not isinstance(day, str):
             continue
         if day in closed:
-            yield at, f"{day} stands here twice", ("holidays", closed[day])
+            yield at, f"{day} is here twice", ("holidays", closed[day])
         elif day in exceptions:
             yield at, f"{day} is among exceptions too; permitted: a date in one of them", ("exceptions", day)
         closed.setdefault(day, index)
@@ -123,10 +123,10 @@ def _week_problems(weekly: Mapping[Any, Any]) -> Iterator[Problem]:
         for day in weekdays(key):
             if day in keys:
                 where = "here" if keys[day] == key else f"in {keys[day]}"
-                yield at, f"{_DAYS[day]} stands {where} already; permitted: each day once", ("business_hours", keys[day])
+                yield at, f"{_DAYS[day]} is {where} already; permitted: each day once", ("business_hours", keys[day])
                 continue
             keys[day] = key
-            placed += [_Placed(day * DAY_MINUTES + each.begin, day * DAY_MINUTES + each.end, each.text, each.at) for each in here]
+            placed += [_Placed(day * DAY_MINUTES + span.begin, day * DAY_MINUTES + span.end, span.text, span.at) for span in here]
     yield from _overlaps(placed, _WEEK_MINUTES)
 
 
@@ -137,19 +137,19 @@ def _placed(spans: Any, at: tuple[int | str, ...]) -> Iterator[_Placed]:
 
 
 def _span_problems(placed: list[_Placed]) -> Iterator[Problem]:
-    for each in placed:
-        begin, _, end = each.text.partition("-")
+    for span in placed:
+        begin, _, end = span.text.partition("-")
         if begin == end:
-            yield each.at, f'"{each.text}" has no length; permitted: two different times, or "00:00-24:00" for the whole day', None
+            yield span.at, f'"{span.text}" has no length; permitted: two different times, or "00:00-24:00" for the entire day', None
 
 
 def _overlaps(placed: list[_Placed], around: int | None = None) -> Iterator[Problem]:
-    """Yield each span that begins before an earlier one ends; ``around``: the first follows the last after so many minutes."""
+    """Yield each span that begins before an earlier one ends; ``around``: after how many minutes the first follows the last again."""
     ordered = sorted(placed)
     if around is not None and ordered:
         ordered.append(ordered[0]._replace(begin=ordered[0].begin + around, end=ordered[0].end + around))
-    said: set[tuple[int | str, ...]] = set()
+    reported: set[tuple[int | str, ...]] = set()
     for before, after in pairwise(ordered):
-        if after.begin < before.end and after.at not in said:
-            said.add(after.at)
+        if after.begin < before.end and after.at not in reported:
+            reported.add(after.at)
             yield after.at, f'"{after.text}" overlaps "{before.text}"; permitted: spans that do not', before.at

@@ -1,4 +1,4 @@
-"""Which sources share their ids: ``joined_sources`` of the configuration, names and patterns."""
+"""Sources that share their ids: ``joined_sources`` of the configuration, names and patterns."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def joined_as(source: str, joined: Sequence[Sequence[str]]) -> str:
 
 
 def joined_problems(joined: Any) -> Iterator[tuple[tuple[int | str, ...], str, tuple[int | str, ...]]]:
-    """Yield the entries that mean a source which another one means already: where, what is wrong, and where the other is."""
+    """Yield the entries that match a source of another entry: location, reason, and the location of the other."""
     before: list[tuple[str, tuple[int | str, ...], int]] = []
     for number, names in enumerate(joined if isinstance(joined, list | tuple) else ()):
         for index, name in enumerate(names if isinstance(names, list | tuple) else ()):
@@ -35,6 +35,6 @@ def joined_problems(joined: Any) -> Iterator[tuple[tuple[int | str, ...], str, t
             at = ("joined_sources", number, index)
             for other, where, of_list in before:
                 if of_list != number and overlap(name, other):
-                    yield at, f"{name!r} and {other!r} mean the same sources in two lists; permitted: a source in one list", where
+                    yield at, f"{name!r} and {other!r} match the same sources in two lists; permitted: a source in one list", where
                     break
             before.append((name, at, number))

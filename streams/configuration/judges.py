@@ -16,20 +16,20 @@ __all__ = ["Definitions", "definition_at", "definitions_of", "every_version"]
 
 
 class Definitions(NamedTuple):
-    """What a queue or larger scope is judged by: names, the first of which judges, each with its versions in order."""
+    """The definitions of a queue or larger scope: names, the first of which judges, each with its versions in order."""
 
     versions: dict[str, tuple[DefinitionVersion, ...]]
-    #: Its own, so that larger scopes judge its contacts by it too; the inline definition of a queue is for the queue alone.
+    #: Whether they are the queue's own, so that larger scopes judge its contacts by them too; its inline definition is for the queue alone.
     own: bool = False
 
     @property
     def first(self) -> str:
-        """The name of the one figures are judged by."""
+        """The name of the definition that judges figures."""
         return next(iter(self.versions))
 
 
 def definitions_of(configuration: Configuration, queue: str | None, channel: str | None) -> Definitions:
-    """Return what judges a queue on a channel; without a queue, a larger scope."""
+    """Return the definitions of a queue on a channel; without a queue, of a larger scope."""
     entry = configuration.queues.get(queue) if queue is not None else None
     if entry is not None and entry.service_level is not None:
         return Definitions({INLINE: (_inline(entry.service_level),)})
@@ -45,7 +45,7 @@ def _inline(definition: ServiceLevelDefinition) -> DefinitionVersion:
 
 
 def every_version(configuration: Configuration) -> Iterator[ServiceLevelDefinition]:
-    """Yield whatever may judge something: the inline definitions and all versions of the named ones."""
+    """Yield every definition that may judge figures: the inline definitions and all versions of the named ones."""
     yield configuration.service_level
     yield from (queue.service_level for queue in configuration.queues.values() if queue.service_level is not None)
     for versions in configuration.definitions.values():
@@ -53,7 +53,7 @@ def every_version(configuration: Configuration) -> Iterator[ServiceLevelDefiniti
 
 
 def definition_at(configuration: Configuration, queue: str | None, channel: str | None, at_ms: int) -> DefinitionVersion:
-    """Return the version that figures of a window that begins then are judged by, as far as the configuration alone says it."""
+    """Return the version that judges figures of a window that begins then, as far as the configuration alone decides it."""
     versions = next(iter(definitions_of(configuration, queue, channel).versions.values()))
-    # The first holds from the beginning.
-    return [versions[0], *(each for each in versions[1:] if (each.from_ms or 0) <= at_ms)][-1]
+    # The first version is valid from the beginning.
+    return [versions[0], *(version for version in versions[1:] if (version.from_ms or 0) <= at_ms)][-1]

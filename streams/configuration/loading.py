@@ -1,4 +1,4 @@
-"""Read the configuration file, with errors that say file, line, reason and what is permitted."""
+"""Read the configuration file, with errors that state file, line, reason and what is permitted."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def load_configuration(path: Path | None) -> Configuration:
     """Return the configuration in ``path``, or the defaults if there is no path.
 
     Raises:
-        ConfigurationError: the file is missing, is no YAML, or says something that is not permitted; it names all of that.
+        ConfigurationError: the file is missing, is no YAML, or has something that is not permitted; the error names all of that.
     """
     return Configuration() if path is None else parse_configuration(path, read_text(path, ConfigurationError))
 
@@ -47,15 +47,15 @@ def configuration_schema() -> dict[str, Any]:
             if entry.get("uniqueItems") and "default" in entry:
                 entry["default"].sort()  # a set has no order of its own
             if isinstance(entry.get("default"), dict):
-                del entry["default"]  # said key by key where the keys are
+                del entry["default"]  # each of its keys has one
     return schema
 
 
 def _problems(error: ValidationError, document: Document) -> Iterator[Problem]:
     schema = configuration_schema()
-    for each in islice(error.errors(include_url=False), MAX_PROBLEMS):
-        if each["type"] != INCONSISTENT:
-            at, reason = worded(each, schema)
+    for details in islice(error.errors(include_url=False), MAX_PROBLEMS):
+        if details["type"] != INCONSISTENT:
+            at, reason = worded(details, schema)
             yield Problem(line_of(document.root, at), ".".join(map(str, at)), reason)
     for wrong in islice(inconsistencies(document.content), MAX_PROBLEMS):
         other = "" if wrong.other is None else f" (line {line_of(document.root, wrong.other)})"

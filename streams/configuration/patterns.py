@@ -1,4 +1,4 @@
-"""Names by pattern: ``*`` in a pattern stands for any text, also none; everything else stands for itself."""
+"""Names by pattern: ``*`` in a pattern matches any text, also an empty one; everything else matches itself."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ANY: Final = "*"
 
 
 def matches(pattern: str, name: str) -> bool:
-    """Say whether a pattern means a name, in time that grows with their lengths alone, whatever a sender calls itself."""
+    """Return whether a pattern matches a name, in time that grows only with their lengths, even for hostile names."""
     first, *others = pattern.split(_ANY)
     if not others:
         return name == pattern
@@ -20,15 +20,15 @@ def matches(pattern: str, name: str) -> bool:
         return False
     at, end = len(first), len(name) - len(last)
     for part in others:
-        found = name.find(part, at, end)
-        if found < 0:
+        start = name.find(part, at, end)
+        if start < 0:
             return False
-        at = found + len(part)
+        at = start + len(part)
     return True
 
 
 def overlap(one: str, two: str) -> bool:
-    """Say whether two patterns have a name in common."""
+    """Return whether two patterns match a common name."""
     if _ANY not in one:
         return matches(two, one)
     return matches(one, two) if _ANY not in two else _patterns_overlap(one, two)

@@ -1,4 +1,4 @@
-"""Sites, queues, teams and people as the configuration file has them."""
+"""Sites, queues, teams and agents of the configuration file."""
 
 from __future__ import annotations
 
@@ -26,38 +26,38 @@ Sources = Annotated[tuple[Name, ...], Field(strict=False)]
 
 
 class Site(Hours):
-    """A place with its own clock."""
+    """A site with its own clock."""
 
     zone: Zone
     """The time zone of its wall clock."""
     day_start: Annotated[str, Field(pattern=_BEGIN)] = "00:00"
     """When its day begins, local time."""
     individual_figures: bool = False
-    """Whether figures of single people are kept, for the `people` placed here: into the topics of agents alone."""
+    """Whether figures of single agents are stored, for the `people` of this site: into the topics of agents alone."""
 
 
 class Queue(Hours):
-    """Where a queue belongs, and what differs from the rest."""
+    """Where a queue belongs, and its differences from the defaults."""
 
     channel: Channel | None = None
-    """Of its contacts, where the events do not say."""
+    """The channel of its contacts, where the events do not name one."""
     department: Name | None = None
     """The department whose figures it counts in."""
     business: Name | None = None
     """The business whose figures it counts in."""
     site: Name | None = None
-    """One of `sites`: whose clock and hours hold, and whose figures it counts in."""
+    """One of `sites`: its clock and hours apply, and its figures count the queue."""
     service_level: ServiceLevelDefinition | None = None
-    """Its own definition, in place of the one above; nothing is taken over from that."""
+    """Its own definition, in place of the one above; nothing is inherited from that."""
     clock: Literal["calendar", "business"] = "calendar"
-    """What first response, average response and resolution times and the age of its backlog are measured on: all time,
+    """The clock of first response, average response and resolution times and of the age of its backlog: all time,
     or only while the queue is open."""
     definitions: Choice | None = None
-    """Names among `definitions`: figures are judged by the first, the others stand beside them. By channel, if it has several."""
+    """Names among `definitions`: figures are judged by the first, the others are beside them. By channel, if it has several."""
     target: float | None = Field(default=None, ge=0, le=1)
-    """The service level it is meant to reach, shown beside the figure; 0.8 is 80 %."""
+    """The service level that it is to reach, shown beside the figure; 0.8 is 80 %."""
     reply_target_seconds: int | None = Field(default=None, ge=1, le=31_536_000)
-    """How long a customer may wait for a reply before it is overdue; by default the service level's threshold, in reply channels alone."""
+    """How long a customer may wait for a reply before it is overdue; by default the service level's threshold, only in reply channels."""
     sources: Sources = ()
     """The `source` names in its events. While one is silent the page marks its figures; without a list, while any is."""
 
@@ -68,23 +68,23 @@ class Team(Model):
     site: Name | None = None
     """One of `sites`."""
     business: Name | None = None
-    """The business whose figures its people count in."""
+    """The business whose figures count its agents."""
     costs: TeamCosts | None = None
-    """What differs from `costs` for this team."""
+    """Differences from `costs` for this team."""
     sources: Sources = ()
-    """The `source` names in its people's events. While one is silent the page marks its figures; without a list, while any is."""
+    """The `source` names in its agents' events. While one is silent the page marks its figures; without a list, while any is."""
 
 
 Identity = Annotated[str, BeforeValidator(number_as_text), Field(pattern=_ID)]
 
 
 class Person(Model):
-    """Where a person belongs unless the events say otherwise, and what platforms call them."""
+    """Where an agent belongs unless the events name another team or site, and the agent's ids on platforms."""
 
     team: Name | None = None
     """One of `teams`."""
     site: Name | None = None
     """One of `sites`; without it the team's."""
     identities: dict[Name, Annotated[tuple[Identity, ...], Field(strict=False)]] = Field(default_factory=dict)
-    """By source, the ids that this person has there. Connectors and the gateway publish the person's name in their place,
-    so that somebody on two platforms is one person."""
+    """By source, the ids that this agent has there. Connectors and the gateway publish the agent's name in their place,
+    so that an agent on two platforms counts as one."""

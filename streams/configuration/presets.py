@@ -1,4 +1,4 @@
-"""What other systems compute as a service level, in the terms of a definition; formulas and sources are in ``docs/definitions.md``."""
+"""The service levels of other systems, as definitions; formulas and sources are in ``docs/definitions.md``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _all(abandon: str) -> _Values:
 
 _TWILIO: Final[_Values] = {**_all("negative"), "boundary": "lt"}
 
-#: By name; none sets a threshold or a limit of short abandons, which are the operator's to say.
+#: By name; none sets a threshold or a limit of short abandons, which the operator chooses.
 PRESETS: Final[dict[str, _Values]] = {
     "amazon-connect": {**_all("positive"), "flow_out": {"callback": "positive"}},
     "genesys-default": _DECIDED,

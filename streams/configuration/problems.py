@@ -1,4 +1,4 @@
-"""What is wrong with a file, said so that somebody finds it: file, line, place, reason and what is permitted."""
+"""Problems of a file for the operator: file, line, location, reason and what is permitted."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ if TYPE_CHECKING:
 __all__ = ["MAX_PROBLEMS", "FileError", "Problem", "read_text"]
 
 
-#: So many problems of a file are looked at: what is behind them shows once they are mended.
+#: The most problems of a file that are checked: later ones show once these are fixed.
 MAX_PROBLEMS = 200
 _SHOWN = 100
 _SHOWN_AT, _SHOWN_REASON = 200, 4000
-#: A center of a thousand queues and five thousand people has a tenth of it.
+#: A center of a thousand queues and five thousand agents has a tenth of it.
 _MAX_FILE_BYTES = 4 * 1024 * 1024
 
 
 class Problem(NamedTuple):
-    """One thing that is wrong; ``line`` is None where it is the file as a whole, ``at`` empty where it is no key."""
+    """One problem; ``line`` is None if it concerns the entire file, ``at`` is empty if it is not about a key."""
 
     line: int | None
     at: str
@@ -32,15 +32,17 @@ class FileError(Exception):
 
     def __init__(self, path: Path, problems: Iterable[Problem]) -> None:
         self.path = path
-        found = sorted(set(problems), key=lambda each: (each.line or 0, each.at, each.reason))
-        #: what is wrong, of very much the first
-        self.problems = [each._replace(at=_short(each.at, _SHOWN_AT), reason=_short(each.reason, _SHOWN_REASON)) for each in found[:_SHOWN]]
-        said = [self._said(each) for each in self.problems]
-        if len(found) > _SHOWN:
-            said.append(f"{path}: and more; these are the first {_SHOWN}")
-        super().__init__("\n".join(said))
+        ordered = sorted(set(problems), key=lambda problem: (problem.line or 0, problem.at, problem.reason))
+        #: The first of many problems.
+        self.problems = [
+            problem._replace(at=_short(problem.at, _SHOWN_AT), reason=_short(problem.reason, _SHOWN_REASON)) for problem in ordered[:_SHOWN]
+        ]
+        lines = [self._line(problem) for problem in self.problems]
+        if len(ordered) > _SHOWN:
+            lines.append(f"{path}: and more; these are the first {_SHOWN}")
+        super().__init__("\n".join(lines))
 
-    def _said(self, problem: Problem) -> str:
+    def _line(self, problem: Problem) -> str:
         line = "" if problem.line is None else f":{problem.line}"
         return f"{self.path}{line}: {problem.at + ': ' if problem.at else ''}{problem.reason}"
 
@@ -49,10 +51,10 @@ def read_text(path: Path, error: type[FileError]) -> str:
     """Return the text of a file; raise ``error`` if it cannot be read."""
     try:
         with path.open("rb") as file:
-            found = file.read(_MAX_FILE_BYTES + 1)
-        if len(found) > _MAX_FILE_BYTES:
+            content = file.read(_MAX_FILE_BYTES + 1)
+        if len(content) > _MAX_FILE_BYTES:
             raise error(path, [Problem(None, "", f"is too large; permitted: {_MAX_FILE_BYTES} bytes")])
-        return found.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except OSError as reason:
         raise error(path, [Problem(None, "", f"cannot be read: {reason.strerror}")]) from reason
     except UnicodeDecodeError as reason:

@@ -1,4 +1,4 @@
-"""From the text of a YAML file to its model, or to all that is wrong with it, each with its line."""
+"""Read the text of a YAML file into its model, or report all its problems, each with its line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     Place = tuple[int | str, ...]
-    #: An error of pydantic in words: its place in the file, and the reason with what is permitted.
+    #: An error of pydantic as text: its location in the file, and the reason with what is permitted.
     Worded = Callable[[Any], tuple[Place, str]]
 
 __all__ = ["problems_of", "read_model"]
@@ -40,18 +40,18 @@ def read_model(
         document = parse(text, aliases=aliases)
     except YamlError as wrong:
         raise error(path, [Problem(wrong.line, "", wrong.reason)]) from wrong
-    found = [Problem(line, "", reason) for line, reason in document.problems]
+    duplicates = [Problem(line, "", reason) for line, reason in document.problems]
     try:
-        read = model.model_validate({} if document.content is None else document.content)
+        content = model.model_validate({} if document.content is None else document.content)
     except ValidationError as wrong:
-        raise error(path, [*found, *problems(wrong, document)]) from wrong
-    if found:
-        raise error(path, found)
-    return read
+        raise error(path, [*duplicates, *problems(wrong, document)]) from wrong
+    if duplicates:
+        raise error(path, duplicates)
+    return content
 
 
 def problems_of(wrong: ValidationError, document: Document, worded: Worded) -> Iterator[Problem]:
-    """Yield what a model refused, of very much the first."""
-    for each in islice(wrong.errors(include_url=False), MAX_PROBLEMS):
-        at, reason = worded(each)
+    """Yield what a model refused, limited to the first problems."""
+    for details in islice(wrong.errors(include_url=False), MAX_PROBLEMS):
+        at, reason = worded(details)
         yield Problem(line_of(document.root, at), ".".join(map(str, at)), reason)

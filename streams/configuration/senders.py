@@ -1,4 +1,4 @@
-"""The senders file of the gateway: who may send, with which tokens, and what; no clock, no network."""
+"""The senders file of the gateway: senders, their tokens, and the events they may send; no clock, no network."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SENDER_NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,79}$"
 PERMITTED[_HASH] = "sha256: and 64 hexadecimal digits in lower case, as `contact-streams senders token` prints them"
 PERMITTED[SENDER_NAME] = "a name of 1 to 80 letters, digits and _ . : / -"
 
-#: Each is compared with what a request brings.
+#: The most of each: every request is compared with them.
 _MAX_SENDERS, _MAX_TOKENS, _MAX_PATTERNS = 500, 10, 500
 
 
@@ -48,7 +48,7 @@ class SendersError(FileError):
 
 
 def _hash(given: object) -> object:
-    # What stands in the place of a hash may be a token: no message shows it.
+    # A wrong value here may be a token: no message shows it.
     if not isinstance(given, str) or not re.fullmatch(_HASH, given):
         message = f"no hash; permitted: {PERMITTED[_HASH]}"
         raise refuse(message)
@@ -57,7 +57,7 @@ def _hash(given: object) -> object:
 
 def _of_some_type(pattern: str) -> str:
     begin, star, end = pattern.partition("*")
-    known = any(each.startswith(begin) and each.endswith(end) for each in EVENT_TYPES) if star else pattern in EVENT_TYPES
+    known = any(kind.startswith(begin) and kind.endswith(end) for kind in EVENT_TYPES) if star else pattern in EVENT_TYPES
     if not known:
         message = f'no event has the type "{pattern}"{nearest(pattern, EVENT_TYPES)}; permitted: types of events, or a beginning and *'
         raise refuse(message)
@@ -75,7 +75,7 @@ def _composed(pattern: str) -> str:
     return normalize("NFC", pattern)
 
 
-#: A name; each * in it stands for any text, also none.
+#: A name; each * in it matches any text, also an empty one.
 Pattern = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_composed)]
 Patterns = Annotated[tuple[Pattern, ...], Field(strict=False, max_length=_MAX_PATTERNS)]
 SomePatterns = Annotated[Patterns, AfterValidator(_not_empty)]
@@ -84,16 +84,16 @@ TypePatterns = Annotated[tuple[TypePattern, ...], Field(strict=False, max_length
 
 
 class SenderToken(Model):
-    """One token of a sender. The file holds what can check it, not the token."""
+    """One token of a sender. The file holds only its hash."""
 
     name: Name
-    """What people call it, such as the month of its making."""
+    """Its name for operators, such as the month of its creation."""
     hash: Annotated[str, Field(pattern=_HASH), BeforeValidator(_hash)]
     """SHA-256 of the token, as `contact-streams senders token` prints it."""
     not_before: Instant | None = None
-    """From when on it is taken; without it, at once."""
+    """From when on it is accepted; without it, at once."""
     not_after: Instant | None = None
-    """From when on it is taken no more; without it, it is until it is deleted here."""
+    """From when on it is no longer accepted; without it, when it is deleted here."""
 
     @model_validator(mode="after")
     def _lasts(self) -> Self:
@@ -104,12 +104,12 @@ class SenderToken(Model):
 
 
 class Sender(Model):
-    """What one sender proves itself with, and what it may send; in a pattern each `*` stands for any text."""
+    """The tokens of one sender, and the events it may send; in a pattern each `*` matches any text."""
 
     tokens: Annotated[tuple[SenderToken, ...], Field(strict=False, max_length=_MAX_TOKENS)]
     """Its tokens: several at a time, while one replaces another. With none the sender is known and may not send."""
     sources: SomePatterns | None = None
-    """Patterns of the sources it speaks for; by default the source of its own name alone."""
+    """Patterns of the sources whose events it sends; by default only the source of its own name."""
     types: TypePatterns | None = None
     """Patterns of the types of events it may send, such as `contact.*`; by default all types."""
     queues: Patterns | None = None
@@ -122,7 +122,7 @@ class Sender(Model):
 
 
 class SendersFile(Model):
-    """Everything in the file."""
+    """The entire file."""
 
     senders: dict[Annotated[str, Field(pattern=SENDER_NAME)], Sender] = Field(max_length=_MAX_SENDERS)
     """Senders by name."""
@@ -143,10 +143,10 @@ class SendersFile(Model):
 
 
 def load_senders(path: Path) -> SendersFile:
-    """Return what stands in a senders file.
+    """Return the content of a senders file.
 
     Raises:
-        SendersError: it is missing, is no YAML, or says something that is not permitted; it names all of that, and no token.
+        SendersError: it is missing, is no YAML, or has something that is not permitted; the error names all of that, and no token.
     """
     return parse_senders(path, read_text(path, SendersError))
 
@@ -157,7 +157,7 @@ def parse_senders(path: Path, text: str) -> SendersFile:
 
 
 def _worded(error: Any) -> tuple[tuple[int | str, ...], str]:
-    """Return place and reason; what was found near a token is not shown, for it may be one."""
+    """Return location and reason; values near a token are not shown, because they may be one."""
     schema = senders_schema()
     if "tokens" not in error["loc"] or error["type"] in {"refused", "extra_forbidden", "missing"}:
         return worded(error, schema)

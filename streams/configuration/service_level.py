@@ -1,4 +1,4 @@
-"""How a service level, and what is judged with it, is computed: a policy of the configuration file."""
+"""Definitions of service levels, and of other figures that are judged with them: a policy of the configuration file."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ class ServiceLevelDefinition(Model):
     """How a service level is computed; the formula is in ``docs/counting.md`` sections 8 and 14."""
 
     preset: PresetName | None = None
-    """A known system's way: it sets the keys below, but `threshold_s`; what else is written here holds over it."""
+    """The way of a known system: it sets the keys below, except `threshold_s`; other keys written here take precedence."""
     threshold_s: float = Field(default=20, gt=0, le=60 * 60 * 24 * 30)
     """Seconds within which a contact is to be answered."""
     abandon: Literal["handled_only", "ignore_in_threshold", "negative", "positive"] = "negative"
-    """What abandoned contacts do: all left out; those within the threshold left out; missed; missed, but met within the threshold."""
+    """How abandoned contacts count: all left out; those within the threshold left out; missed; missed, but met within the threshold."""
     short_abandon_s: float | None = Field(default=None, gt=0)
-    """Who abandons before so many seconds counts nowhere in the service level."""
+    """Abandonments before this many seconds count nowhere in the service level."""
     short_abandon_clock: Literal["queue_enter", "system_enter"] = "queue_enter"
-    """From when `short_abandon_s` runs: from the entry into the queue, or from when the contact came in."""
+    """The start of `short_abandon_s`: the entry into the queue, or the arrival of the contact."""
     flow_out_negative: frozenset[FlowOut] = Field(default=frozenset({"timeout", "empty"}), strict=False)
     """Ways out of the queue that count as missed; the others count nowhere."""
     flow_out: dict[FlowOut, Literal["exclude", "negative", "positive"]] = Field(default_factory=dict)
@@ -45,21 +45,21 @@ class ServiceLevelDefinition(Model):
     boundary: Literal["le", "lt"] = "le"
     """Whether a wait of exactly the threshold is met (`le`) or missed (`lt`)."""
     count_at: Literal["earliest", "outcome"] = "earliest"
-    """Whether `service_level_live` counts who waits past the threshold as missed (`earliest`), or nobody before the outcome."""
+    """Whether `service_level_live` counts contacts waiting past the threshold as missed (`earliest`), or none before its outcome."""
     asa_denominator: Literal["answered", "decided"] = "answered"
-    """Whose waits `asa` averages: of those answered, or of all that left the queue, but for the lost."""
+    """The contacts whose waits `asa` averages: those answered, or all that left the queue, but for the lost."""
     hold_denominator: Literal["handled_known", "held"] = "handled_known"
-    """What `average_hold` divides by: contacts whose hold is known, or only those that were on hold."""
+    """The denominator of `average_hold`: contacts whose hold is known, or only those that were on hold."""
     aht_parts: frozenset[Literal["talk", "hold", "wrap_up"]] = Field(default=frozenset({"talk", "hold", "wrap_up"}), strict=False)
-    """What `aht` adds up: talk, with or without hold and wrap_up."""
+    """The times that `aht` adds up: talk, with or without hold and wrap_up."""
     csat_top: int = Field(default=4, ge=2, le=5)
     """The lowest score of 1 to 5 that `csat_top2` counts."""
     first_contact_resolution: Literal["no_transfer_no_escalation", "reopening_ignored", "of_offered"] = "no_transfer_no_escalation"
     """Resolved without transfer, escalation or reopening, of those resolved; the same, reopened or not; the first, of those offered."""
     first_response: Literal["arrived", "queued", "handed_over"] = "arrived"
-    """From when `first_response_time` runs: from arrival, the last entry into a queue, or the last time a bot handed over."""
+    """The start of `first_response_time`: the arrival, the last entry into a queue, or the last hand-over by a bot."""
     bot_time: Literal["counted", "left_out"] = "counted"
-    """Whether `average_response_time` and `resolution_time` have in them the time until a bot handed over for the last time."""
+    """Whether `average_response_time` and `resolution_time` include the time until the last hand-over by a bot."""
     version: int = Field(default=1, ge=1)
     """Raise it when the definition changes; records name it."""
 
@@ -84,10 +84,10 @@ class ServiceLevelDefinition(Model):
 
     @property
     def short_ms(self) -> int | None:
-        """Who abandons before so many ms is short."""
+        """An abandonment before this many ms is short."""
         return None if self.short_abandon_s is None else round(self.short_abandon_s * 1000)
 
     def treatment(self, reason: str) -> str:
-        """Return what a way out of the queue counts as: exclude, negative or positive."""
+        """Return how a way out of the queue counts: exclude, negative or positive."""
         given = self.flow_out.get(reason)  # type: ignore[call-overload]
         return given or ("negative" if reason in self.flow_out_negative else "exclude")

@@ -1,4 +1,4 @@
-"""What is known of a source of events by its name, as the configuration file says it."""
+"""Expectations of a source of events, by its name."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ __all__ = ["Source"]
 
 
 class Source(Model):
-    """What is expected of one source."""
+    """Expectations of one source."""
 
     silence_seconds: int | None = Field(default=None, ge=5, le=2_592_000)
     """How long it may send neither an event nor a heartbeat of its own until it is shown as silent, such as 50400 for a desk that is
-    closed for 14 hours; heard once, it is shown for good. By default `source_timeout_seconds`, or `silence_seconds` of `counting` while a
-    gateway is there for it."""
+    closed for 14 hours; once seen, it is always shown. By default `source_timeout_seconds`, or `silence_seconds` of `counting` while a
+    gateway reports for it."""
     delivery: Literal["live", "journal"] = "live"
-    """`live`: it tells within seconds. `journal`: exports, records after the fact, systems that are asked now and then. What a journal
-    brings is never late, and changes the figures of its time, up to two days back; no other source waits for it."""
+    """`live`: it reports within seconds. `journal`: exports, records after the fact, systems that are polled now and then. Events of a
+    journal are never late, and change the figures of their time, up to two days back; the journal delays no other source."""
     not_reported: Annotated[tuple[str, ...], Field(strict=False)] = ()
-    """Figures that it has nothing for, such as `non_response`: ids of [metrics](metrics.md). Where every source that feeds a queue or team
-    (its `sources`, else all that stand here) says so, the figure is null there and not 0; so it is for a larger scope where it is for all.
+    """Figures that it does not report, such as `non_response`: ids of [metrics](metrics.md). If every source that feeds a queue or team
+    (its `sources`, else all entries here) lists a figure, it is null there and not 0; for a larger scope, if it is null for all its parts.
     `contact-streams connectors show NAME` prints them."""
 
     @field_validator("not_reported", mode="after")

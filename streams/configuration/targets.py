@@ -1,4 +1,4 @@
-"""Targets of the configuration file: what a figure is to reach, and by when; what they mean is in ``docs/judging.md``."""
+"""Targets of the configuration file: the value that a figure is to reach, and by when; ``docs/judging.md`` explains them."""
 
 from __future__ import annotations
 
@@ -45,23 +45,23 @@ def units_of(kpi: Kpi) -> tuple[str, ...]:
 
 
 class Target(Model):
-    """What a figure is to reach."""
+    """The value that a figure is to reach."""
 
     kpi: str
     """The figure: an id of [metrics](metrics.md)."""
     scope: Annotated[str, Field(pattern=_SCOPE)]
-    """Whose figure."""
+    """The scope of the figure."""
     channel: Channel | None = None
     """Only of this channel; by default of all channels together."""
     window: str | None = None
-    """Of which time: `day` (default), an interval such as `interval_30m` or a trailing window such as `trailing_15m`;
+    """The window: `day` (default), an interval such as `interval_30m` or a trailing window such as `trailing_15m`;
     none for figures of now."""
     unit: TargetUnit
     """The figure's unit, in which the numbers here are written; `percent` is accepted for ratios."""
     target: _Number | None = None
-    """What it is to reach: at least this where higher is better, at most this where lower is."""
+    """The value to reach: at least this where higher is better, at most this where lower is."""
     stretch: _Number | None = None
-    """What would be better still: beyond `target`."""
+    """An even better value: beyond `target`."""
     low: _Number | None = None
     """For figures without a good direction, such as occupancy, in place of `target`: at least this."""
     high: _Number | None = None
@@ -69,14 +69,14 @@ class Target(Model):
     due: Date | None = None
     """The last day on which it may be reached."""
     start_value: _Number | None = None
-    """Where it stood on `start_date`; with these two and `due`, whether it is on track is judged by the straight line."""
+    """The value on `start_date`; with these two and `due`, the straight line between decides whether it is on track."""
     start_date: Date | None = None
-    """The day on which the way to the target begins."""
+    """The day on which progress to the target begins."""
 
     @model_validator(mode="before")
     @classmethod
     def _unit_and_window(cls, data: Any) -> Any:
-        """Say which unit is permitted where none is written, and fill in the window that suits the KPI."""
+        """State which unit is permitted if none is written, and fill in the KPI's default window."""
         kpi = KPI_BY_ID.get(str(data.get("kpi"))) if isinstance(data, dict) else None
         if kpi is None:
             return data
@@ -103,13 +103,13 @@ class Target(Model):
         if self.unit not in permitted:
             yield ("unit",), f"{self.unit} is not the unit of {kpi.id}; permitted: {' or '.join(permitted)}"
         kind = self.scope.partition(":")[0]
-        kinds = [*(each for each in kpi.dimensions if each not in _NO_SCOPE), "total"]
+        kinds = [*(kind_ for kind_ in kpi.dimensions if kind_ not in _NO_SCOPE), "total"]
         if kind not in kinds:
             yield ("scope",), f"{kpi.id} is not served for {kind}s; permitted: {', '.join(kinds)}"
         if "channel" not in kpi.dimensions and self.channel is not None:
             yield ("channel",), f"{kpi.id} has no channels; permitted: none"
         if kpi.per_channel and self.channel is None:
-            yield ("channel",), f"{kpi.id} is never put together across channels; permitted: one of {', '.join(get_args(Channel))}"
+            yield ("channel",), f"{kpi.id} is never added across channels; permitted: one of {', '.join(get_args(Channel))}"
         if "now" in kpi.windows and self.window is not None:
             yield ("window",), f"{kpi.id} is a figure of now and has no window; permitted: none"
 
@@ -168,7 +168,7 @@ def _refused(model: type[Target], wrong: list[_Found]) -> ValidationError:
 def wrong_targets(
     targets: Iterable[Target], known: Mapping[str, Sequence[str]], interval_minutes: Iterable[int], trailing_minutes: Iterable[int]
 ) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Yield what is wrong with the targets in the light of everything else that is configured: its place in the file and the reason.
+    """Yield contradictions between the targets and the remaining configuration: location in the file and reason.
 
     ``known`` are the scopes configured, by kind.
     """
@@ -191,7 +191,7 @@ def wrong_targets(
         if target.window is not None and target.window not in served:
             reason = f"{kpi.id} is not served for {target.window!r}{nearest(target.window, served)}; permitted: {', '.join(served)}"
             yield ("targets", number, "window"), reason
-        what = (target.kpi, target.scope, target.channel, target.window)
-        if what in seen:
-            yield ("targets", number), f"a target for {target.kpi} of {target.scope} stands here twice; permitted: one a channel and window"
-        seen.add(what)
+        key = (target.kpi, target.scope, target.channel, target.window)
+        if key in seen:
+            yield ("targets", number), f"a target for {target.kpi} of {target.scope} is here twice; permitted: one a channel and window"
+        seen.add(key)

@@ -1,4 +1,4 @@
-"""A file that may change under a running process: when a changed text is to be judged; whoever looks says when."""
+"""A file that may change under a running process: when a changed text is judged; callers pass the time."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ _Stamp = tuple[int, int, int] | None
 
 
 class Changed(NamedTuple):
-    """What a file says now that it has changed: its text, or why there is none."""
+    """A change of a file: its text, or why it cannot be read."""
 
     text: str | None
     failure: FileError | None
 
 
 class WatchedText:
-    """The text of a file. A changed one is judged when two looks have found the same, so that no half-written file is."""
+    """The text of a file. A changed one is judged once two polls have read the same, so that no half-written file is."""
 
     def __init__(self, path: Path, error: type[FileError], text: str | None = None) -> None:
-        """Begin with a text, or with what the file says; raise ``error`` if it cannot be read."""
+        """Begin with a text, or with that of the file; raise ``error`` if it cannot be read."""
         self.path = path
         self._error = error
         self._stamp: _Stamp = None
@@ -45,18 +45,18 @@ class WatchedText:
         self._seen: str | None = text
         self._judged: str | None = text
 
-    def look(self, *, at_once: bool = False) -> Changed | None:
-        """Return what is to be judged, once; ``at_once`` takes what is there without a second look: somebody said that it is ready."""
+    def poll(self, *, at_once: bool = False) -> Changed | None:
+        """Return a change to judge, once; ``at_once`` skips the second poll: the operator stated that the file is ready."""
         stamp = self._stamp_now()
         if stamp == self._stamp and self._seen == self._judged and not at_once:
             return None
-        found = self._read()
-        settled = found.text == self._seen
-        self._stamp, self._seen = stamp, found.text
-        if not at_once and (not settled or found.text == self._judged):
+        change = self._read()
+        is_stable = change.text == self._seen
+        self._stamp, self._seen = stamp, change.text
+        if not at_once and (not is_stable or change.text == self._judged):
             return None
-        self._judged = found.text
-        return found
+        self._judged = change.text
+        return change
 
     def _read(self) -> Changed:
         try:
@@ -66,10 +66,10 @@ class WatchedText:
 
     def _stamp_now(self) -> _Stamp:
         try:
-            found = self.path.stat()
+            stat = self.path.stat()
         except OSError:
             return None
-        return found.st_mtime_ns, found.st_size, found.st_ino
+        return stat.st_mtime_ns, stat.st_size, stat.st_ino
 
 
 def _hash(text: str) -> str:
@@ -77,15 +77,15 @@ def _hash(text: str) -> str:
 
 
 class WatchedFile(Generic[F]):
-    """A file that may change under a running process, which goes on with the last one that was valid.
+    """A file that may change under a running process, which continues with the last valid one.
 
     Args:
         path: of the file.
         now_ms: the time.
-        what: it is called, such as ``senders``.
-        error: raised where it cannot be used.
-        parse: from path and text to what it says; raises ``error``.
-        names: of what stands in it.
+        what: its name, such as ``senders``.
+        error: raised if it cannot be used.
+        parse: returns the content from path and text; raises ``error``.
+        names: returns the names in the content.
 
     Raises:
         FileError: it cannot be used.
@@ -104,38 +104,38 @@ class WatchedFile(Generic[F]):
         self._what, self._error, self._parse, self._names = what, error, parse, names
         self._text = WatchedText(path, error)
         self.running: F = parse(path, self._text.first)
-        #: short names for exactly the text that is in force, and for the one before; None before the first change
+        #: Short hashes of exactly the active text, and of the one before; None before the first change.
         self.text_hash: str = _hash(self._text.first)
         self.text_hash_before: str | None = None
-        #: when what is in force was taken up
+        #: When the active content was applied.
         self.since_ms = now_ms
-        #: when the file was last found to be another: taken up or refused
+        #: When a change of the file was last applied or refused.
         self.changed_ms = now_ms
         self.valid = True
 
     @property
-    def standing(self) -> str:
-        """What the health page says of it."""
-        runs = f"going by {len(self._names(self.running))} {self._what} of {format_ms(self.since_ms)}"
+    def status(self) -> str:
+        """The status on the health page."""
+        runs = f"using {len(self._names(self.running))} {self._what} of {format_ms(self.since_ms)}"
         return runs if self.valid else f"refused, {runs}"
 
-    def look(self, now_ms: int, *, at_once: bool = False) -> F | None:
-        """Look whether the file has changed; return what is in force from now on, and log once what is refused."""
-        found = self._text.look(at_once=at_once)
-        if found is None:
+    def poll(self, now_ms: int, *, at_once: bool = False) -> F | None:
+        """Check the file for a change; return the content to use from now on, and log a refused one once."""
+        change = self._text.poll(at_once=at_once)
+        if change is None:
             return None
         self.changed_ms = now_ms
         try:
-            if found.text is None:
-                raise found.failure or self._error(self.path, [Problem(None, "", "cannot be read")])
-            read = self._parse(self.path, found.text)
+            if change.text is None:
+                raise change.failure or self._error(self.path, [Problem(None, "", "cannot be read")])
+            content = self._parse(self.path, change.text)
         except FileError as error:
             self.valid = False
-            said = f"The changed {self._what} file is refused; going by that of {format_ms(self.since_ms)}."
-            logger.error("%s\n%s", said, error)  # noqa: TRY400 - what is wrong is said, where in our code it was found helps nobody
+            message = f"The changed {self._what} file is refused; continuing with that of {format_ms(self.since_ms)}."
+            logger.error("%s\n%s", message, error)  # noqa: TRY400 - the message is for the operator, a traceback would not help
             return None
         self.valid = True
-        self.running, self.since_ms = read, now_ms
-        self.text_hash_before, self.text_hash = self.text_hash, _hash(found.text)
-        logger.info("The changed %s file is in force. %s=%s", self._what, self._what, ", ".join(sorted(self._names(read))))
-        return read
+        self.running, self.since_ms = content, now_ms
+        self.text_hash_before, self.text_hash = self.text_hash, _hash(change.text)
+        logger.info("The changed %s file is in force. %s=%s", self._what, self._what, ", ".join(sorted(self._names(content))))
+        return content

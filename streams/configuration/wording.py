@@ -1,4 +1,4 @@
-"""What is permitted at a place of a file, in words, from the JSON Schema of its models; pydantic's complaints in the same words."""
+"""Texts of what is permitted at a location of a file, from the JSON Schema of its models, and of pydantic's errors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _KEY: Final = "[key]"
 
 
 def worded(error: ErrorDetails, schema: Schema) -> tuple[tuple[int | str, ...], str]:
-    """Return the place of an error of pydantic, without what is not in the file, and what is found and permitted there."""
+    """Return the location of an error of pydantic, as far as the file has it, and the text of what is found and permitted there."""
     at, here = schema_at(schema, error["loc"])
     kind = error["type"]
     if kind == "extra_forbidden":
@@ -39,7 +39,7 @@ def worded(error: ErrorDetails, schema: Schema) -> tuple[tuple[int | str, ...], 
 
 
 def unknown_key(location: tuple[int | str, ...], schema: Schema) -> str:
-    """Return what is said about a key that is none, at its place in a file with this schema."""
+    """Return the message about an unknown key, at its location in a file with this schema."""
     keys = schema_at(schema, location[:-1])[1].get("properties", {})
     return f"unknown key{nearest(str(location[-1]), keys)}; permitted: {', '.join(keys)}"
 
@@ -75,11 +75,11 @@ def _pattern_property(within: Mapping[str, Any]) -> Any:
 
 
 def _resolved(here: Schema, schema: Schema) -> Schema:
-    """Follow a reference, and past ``or nothing``."""
+    """Follow references, and skip ``or null``."""
     while True:
         if "$ref" in here:
             here = schema["$defs"][here["$ref"].rpartition("/")[2]]
-        elif "anyOf" in here and len(some := [each for each in here["anyOf"] if each.get("type") != "null"]) == 1:
+        elif "anyOf" in here and len(some := [option for option in here["anyOf"] if option.get("type") != "null"]) == 1:
             here = some[0]
         else:
             return here
@@ -88,15 +88,15 @@ def _resolved(here: Schema, schema: Schema) -> Schema:
 def _choices(here: Schema, schema: Schema) -> list[str]:
     here = _resolved(here, schema)
     if "anyOf" in here:
-        return [choice for each in here["anyOf"] for choice in _choices(each, schema)]
-    return [str(each) for each in here.get("enum", [here["const"]] if "const" in here else [])]
+        return [choice for option in here["anyOf"] for choice in _choices(option, schema)]
+    return [str(choice) for choice in here.get("enum", [here["const"]] if "const" in here else [])]
 
 
 def permitted(here: Schema, schema: Schema) -> str:
-    """Return what a schema permits, for people."""
+    """Return the text of what a schema permits."""
     here = _resolved(here, schema)
     if "anyOf" in here:
-        return " or ".join(permitted(each, schema) for each in here["anyOf"] if each.get("type") != "null")
+        return " or ".join(permitted(option, schema) for option in here["anyOf"] if option.get("type") != "null")
     if choices := _choices(here, schema):
         return ", ".join(choices)
     match here.get("type"):

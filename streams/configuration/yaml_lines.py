@@ -1,4 +1,4 @@
-"""YAML with the line of everything in it: no surprises of old YAML (``NO`` and ``12:30:45`` are texts), no key twice."""
+"""YAML with the line of every part: no surprises of old YAML (``NO`` and ``12:30:45`` are texts), no key twice."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Location = tuple[int | str, ...]
 _MERGE: Final = "tag:yaml.org,2002:merge"
 _INTEGER: Final = re.compile(r"[-+]?[0-9]{1,15}")
 _FLOAT: Final = re.compile(r"[-+]?(?:[0-9]{1,15}\.[0-9]{0,15}|\.[0-9]{1,15})")
-#: Beyond these a text is refused at once: no file of a contact center comes near, and what they cost is bounded.
+#: A text beyond these is refused at once: no file of a contact center comes near, and its cost is bounded.
 _MAX_DEPTH: Final = 40
 _MAX_NODES: Final = 250_000
 _MAX_SCALAR: Final = 10_000
-#: The parser in C is ten times as fast; what is wrong is said in the words of the other, where the text is short.
+#: The parser in C is ten times as fast; errors in short texts have the messages of the other.
 _Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _SHOWN: Final = 60
 _WORDED_CHARACTERS: Final = 32_768
@@ -27,7 +27,7 @@ _WORDS: Final = {"true": True, "True": True, "false": False, "False": False, "nu
 
 
 class YamlError(Exception):
-    """The text is no YAML that is read here; carries the 1-based line and the reason."""
+    """The text is no YAML that is supported here; carries the 1-based line and the reason."""
 
     def __init__(self, line: int, reason: str) -> None:
         super().__init__(reason)
@@ -36,13 +36,13 @@ class YamlError(Exception):
 
 
 class Document(NamedTuple):
-    """What stands in a text."""
+    """The content of a text."""
 
     content: Any
     root: yaml.Node | None
     """for ``line_of``"""
     problems: list[tuple[int, str]]
-    """line and reason of everything wrong that leaves the rest readable: keys that stand twice"""
+    """line and reason of problems that leave the text readable: duplicate keys"""
 
 
 def parse(text: str, *, aliases: bool = False) -> Document:
@@ -59,12 +59,12 @@ def parse(text: str, *, aliases: bool = False) -> Document:
 
 
 def _bounded(text: str, parser: Any, *, aliases: bool) -> None:
-    """Raise YamlError for a text that is too much, before anything is made of it."""
+    """Raise YamlError for a text beyond the limits, before its nodes are built."""
     bounds = _Bounds()
     for event in yaml.parse(text, Loader=parser):
         line = _line(event)
         if isinstance(event, yaml.AliasEvent) and not aliases:
-            raise YamlError(line, "aliases (*name) are not read here: write it again")
+            raise YamlError(line, "aliases (*name) are not supported here: write it again")
         if reason := bounds.take(event):
             raise YamlError(line, reason)
 
@@ -80,17 +80,17 @@ def _in_other_words(error: yaml.YAMLError, text: str, *, aliases: bool) -> yaml.
 
 
 class _Bounds:
-    """How much a text holds so far, what its aliases stand for included."""
+    """The size of a text so far, including what its aliases repeat."""
 
     def __init__(self) -> None:
         self._documents = 0
         self._nodes = 0
-        #: of each node that is open, the nodes before it and its anchor
+        #: For each open node, the nodes before it and its anchor.
         self._open: list[tuple[int, str | None]] = []
         self._sizes: dict[str, int] = {}
 
     def take(self, event: yaml.Event) -> str | None:
-        """Return what is too much with one event more."""
+        """Return the exceeded limit, if one more event exceeds any."""
         if isinstance(event, yaml.DocumentStartEvent):
             self._documents += 1
             return "holds a second document (---); permitted: one" if self._documents > 1 else None
@@ -103,7 +103,7 @@ class _Bounds:
             return None
         if isinstance(event, yaml.AliasEvent):
             if any(anchor == event.anchor for _, anchor in self._open):
-                return f"*{event.anchor} stands within what it names; permitted: behind it"
+                return f"*{event.anchor} is within what it names; permitted: after it"
             self._nodes += self._sizes.get(event.anchor or "", 1)
         else:
             self._nodes += 1
@@ -117,7 +117,7 @@ class _Bounds:
                 if len(self._open) > _MAX_DEPTH:
                     return f"is nested too deeply; permitted: {_MAX_DEPTH} levels"
         if self._nodes > _MAX_NODES:
-            return f"holds more than {_MAX_NODES} keys and values, what aliases stand for included"
+            return f"holds more than {_MAX_NODES} keys and values, including what aliases repeat"
         return None
 
 
@@ -136,7 +136,7 @@ def _line(event: yaml.Event) -> int:
 
 
 class _Reader:
-    """Makes the content of nodes; an anchored node is read once, however often it is named."""
+    """Builds the content of nodes; an anchored node is read once, however often it is named."""
 
     def __init__(self) -> None:
         self.problems: list[tuple[int, str]] = []
@@ -153,7 +153,7 @@ class _Reader:
         return self._mapping(node) if isinstance(node, yaml.MappingNode) else _scalar(node)
 
     def _mapping(self, node: yaml.MappingNode) -> dict[str, Any]:
-        found: dict[str, Any] = {}
+        content: dict[str, Any] = {}
         merged: dict[str, Any] = {}
         lines: dict[str, int] = {}
         for key, value in node.value:
@@ -161,18 +161,18 @@ class _Reader:
             if not isinstance(key, yaml.ScalarNode):
                 raise YamlError(line, "a key is a text")
             if key.tag == _MERGE:
-                for each in reversed(value.value if isinstance(value, yaml.SequenceNode) else [value]):
-                    if not isinstance(each, yaml.MappingNode):
+                for source in reversed(value.value if isinstance(value, yaml.SequenceNode) else [value]):
+                    if not isinstance(source, yaml.MappingNode):
                         raise YamlError(line, "<< takes over keys and values; permitted: *name of such")
-                    merged |= self.content(each)
+                    merged |= self.content(source)
             elif key.value in lines:
                 self.problems.append(
-                    (line, f"the key {_short(key.value)!r} stands here twice, first in line {lines[key.value]}; permitted: once")
+                    (line, f"the key {_short(key.value)!r} is here twice, first in line {lines[key.value]}; permitted: once")
                 )
             else:
-                found[key.value] = self.content(value)
+                content[key.value] = self.content(value)
                 lines[key.value] = line
-        return merged | found
+        return merged | content
 
 
 def _scalar(node: yaml.Node) -> Any:
@@ -197,10 +197,10 @@ def line_of(node: yaml.Node | None, location: Location) -> int:
     line = node.start_mark.line + 1 if node is not None else 1
     for part in location:
         if isinstance(node, yaml.MappingNode):
-            found = next(((key, value) for key, value in node.value if key.value == str(part)), None)
-            if found is None:
-                continue  # a shorthand has no such key; what is inside it may be there
-            line, node = found[0].start_mark.line + 1, found[1]
+            entry = next(((key, value) for key, value in node.value if key.value == str(part)), None)
+            if entry is None:
+                continue  # a shorthand lacks this key, but may have what is inside it
+            line, node = entry[0].start_mark.line + 1, entry[1]
         elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
             node = node.value[part]
             line = node.start_mark.line + 1
