@@ -10,7 +10,7 @@ __all__ = ["CustomerSettings"]
 
 
 class CustomerSettings(Model):
-    """How far ahead and back further actions of a customer count."""
+    """Settings of figures about customers."""
 
     repeat_days: int = Field(default=7, ge=1, le=31)
     """A contact is repeated if the same customer makes contact again within this many days; until then the figure is provisional."""

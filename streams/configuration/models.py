@@ -87,7 +87,7 @@ class CountingSettings(Model):
     """How long a conversation that is over is stored, for a survey that arrives later."""
     lost_after_seconds: dict[Channel, Annotated[int, Field(ge=1, le=31_536_000)]] = LOST_AFTER_SECONDS
     """By channel, how long without an event until an open contact is lost; `callback`: until a due callback is. By default 4 hours for
-    voice, video, faq and bot, a day for chat, sms and social, a week for callback, 30 days for others; the default holds for omitted ones."""
+    voice, video, faq and bot, a day for chat, sms and social, a week for callback, 30 days for others; omitted ones keep the default."""
     person_timeout_seconds: int = Field(default=43_200, ge=1, le=2_592_000)
     """An agent without an event for longer is stale: no further time is counted."""
     source_forget_seconds: int = Field(default=86_400, ge=1, le=31_536_000)

@@ -231,7 +231,7 @@ class _Secrets:
         text, why = self._text(place)
         text = text.strip()
         if not why and not text:
-            why = f"{place.said} is empty"
+            why = f"{place.text} is empty"
         if why:
             self._wrong.append((at, why))
             return None
@@ -240,11 +240,11 @@ class _Secrets:
     def _text(self, place: SecretPlace) -> tuple[str, str]:
         if place.env is not None:
             text = self._environment.get(place.env)
-            return (text, "") if text is not None else ("", f"{place.said} is not set")
+            return (text, "") if text is not None else ("", f"{place.text} is not set")
         try:
             with (self._folder / (place.file or "")).open("rb") as file:
                 return file.read(_MAX_SECRET_BYTES).decode(), ""
         except OSError as error:
-            return "", f"{place.said} cannot be read: {error.strerror}"
+            return "", f"{place.text} cannot be read: {error.strerror}"
         except UnicodeDecodeError:
-            return "", f"{place.said} is not UTF-8 text"
+            return "", f"{place.text} is not UTF-8 text"

@@ -72,12 +72,12 @@ class WatchedFiles:
     def status(self) -> str:
         """A line for each file on the health page."""
         named = (("senders", self.senders), ("connectors", self.connectors))
-        return "\n".join(f"{what}: {file.standing}" for what, file in named if file is not None)
+        return "\n".join(f"{what}: {file.status}" for what, file in named if file is not None)
 
-    def look(self, now_ms: int, *, at_once: bool = False) -> Changes | None:
+    def poll(self, now_ms: int, *, at_once: bool = False) -> Changes | None:
         """Poll each file; return the changes, None if there are none."""
         changes = Changes(
-            None if self.senders is None else self.senders.look(now_ms, at_once=at_once),
-            None if self.connectors is None else self.connectors.look(now_ms, at_once=at_once),
+            None if self.senders is None else self.senders.poll(now_ms, at_once=at_once),
+            None if self.connectors is None else self.connectors.poll(now_ms, at_once=at_once),
         )
         return None if changes == (None, None) else changes

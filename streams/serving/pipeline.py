@@ -187,7 +187,7 @@ def pipeline_app(
 
     def configured() -> dict[str, str]:
         listening = {} if connections is None else connections.standing
-        return {**({} if file is None else {"configuration": file.standing}), **listening}
+        return {**({} if file is None else {"configuration": file.status}), **listening}
 
     async def metrics(request: web.Request) -> web.Response:
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))

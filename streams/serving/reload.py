@@ -50,7 +50,7 @@ class _Judged(Protocol):
 class _Watched(Protocol[T_co]):
     """A file that is looked at again and again."""
 
-    def look(self, now_ms: int, *, at_once: bool = False) -> T_co | None: ...
+    def poll(self, now_ms: int, *, at_once: bool = False) -> T_co | None: ...
 
 
 def now_ms() -> int:
@@ -73,7 +73,7 @@ async def watch(file: _Watched[T], take: Callable[[T], None], *, poll_seconds: f
         asked.clear()
         try:
             # Reading waits for a disk, and a large file takes a second to check: neither may hold up what else goes on.
-            taken = await asyncio.to_thread(file.look, now_ms(), at_once=at_once)
+            taken = await asyncio.to_thread(file.poll, now_ms(), at_once=at_once)
         except Exception:
             logger.exception("The file could not be looked at; going on as before.")
             continue

@@ -42,7 +42,7 @@ class Scraping:
         # A changed file is taken up at the second look that finds it.
         if time.monotonic() - self._looked > POLL_SECONDS:
             self._looked = time.monotonic()
-            await asyncio.to_thread(self._access.look, now_ms())
+            await asyncio.to_thread(self._access.poll, now_ms())
         principal = await self._door.identify(request)
         if principal is None:
             return not_proven(offered="Authorization" in request.headers)

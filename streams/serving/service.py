@@ -344,4 +344,4 @@ def _take(taken: Taken, settings: ServeSettings, figures: Figures, delivery: Del
     about = AuditObject(file=settings.file.path.name, hash_before=before, hash_after=after)
     audit.record("configuration_changed", principal=PROCESS, about=about)
     settings.file.taken_up(taken.configuration, now_ms())
-    log.info("The configuration has changed: %s.", settings.file.standing)
+    log.info("The configuration has changed: %s.", settings.file.status)

@@ -182,7 +182,7 @@ async def a_spoiled_file(services: Services, file: SendersFile, sender: Any) -> 
     b, stranger = file.tokens[1], file.token("stranger", "x")
     file.write(stranger={"types": ["nonsense"]})
     await until(lambda: gauge(services, 0), 15)
-    assert "senders: refused, going by 2 senders of " in (await services.ask("gateway", "/healthz"))[1]
+    assert "senders: refused, using 2 senders of " in (await services.ask("gateway", "/healthz"))[1]
     assert 'senders.stranger.types.0: no event has the type "nonsense"' in services.log("gateway")
     assert await accepted(sender(b), event("contact.answered", "b3", agent="bob", conversation_id="b-1"))
     assert await answered(sender(stranger), 401)

@@ -34,13 +34,13 @@ def change(path: Path, text: str) -> None:
 def test_an_unchanged_file_is_nothing_new(path: Path) -> None:
     """Nor is one that was only touched, or whose comments alone have changed."""
     file = ConfigurationFile(path, START)
-    assert file.look(LATER) is None
+    assert file.poll(LATER) is None
     change(path, GOOD)
-    assert [file.look(LATER), file.look(LATER)] == [None, None]
+    assert [file.poll(LATER), file.poll(LATER)] == [None, None]
     assert file.changed_ms == START
     change(path, "# the same\n" + GOOD)
 
-    assert [file.look(LATER), file.look(LATER)] == [None, None]
+    assert [file.poll(LATER), file.poll(LATER)] == [None, None]
     assert file.valid
     assert (file.since_ms, file.changed_ms) == (START, LATER)
 
@@ -49,10 +49,10 @@ def test_a_change_is_taken_when_two_looks_have_found_it(path: Path) -> None:
     """A text is judged when it has stood still from one look to the next, once; what was written in between is never seen."""
     file = ConfigurationFile(path, START)
     change(path, "service_level: {thresh")
-    assert file.look(LATER) is None
+    assert file.poll(LATER) is None
     change(path, "service_level: {threshold_s: 30}\n")
-    assert file.look(LATER) is None
-    taken = file.look(LATER)
+    assert file.poll(LATER) is None
+    taken = file.poll(LATER)
 
     assert taken is not None
     assert taken.configuration.service_level.threshold_s == 30
@@ -60,23 +60,23 @@ def test_a_change_is_taken_when_two_looks_have_found_it(path: Path) -> None:
     assert file.running.service_level.threshold_s == 20
     file.taken_up(taken.configuration, LATER)
     assert file.running.service_level.threshold_s == 30
-    assert file.standing == f"running with {configuration_hash(taken.configuration)} of 2026-01-05T00:01:00.000Z"
-    assert file.look(LATER) is None
+    assert file.status == f"running with {configuration_hash(taken.configuration)} of 2026-01-05T00:01:00.000Z"
+    assert file.poll(LATER) is None
 
 
 def test_what_is_refused_is_said_once(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """With file, line, reason and what is permitted; what ran goes on, until the file can be used again."""
     file = ConfigurationFile(path, START)
     change(path, "service_level:\n  threshold_s: -1\n")
-    assert [file.look(LATER) for _ in range(4)] == [None] * 4
+    assert [file.poll(LATER) for _ in range(4)] == [None] * 4
 
     assert not file.valid
-    assert file.standing == f"refused, running with {configuration_hash(file.running)} of 2026-01-05T00:00:00.000Z"
+    assert file.status == f"refused, running with {configuration_hash(file.running)} of 2026-01-05T00:00:00.000Z"
     assert caplog.text.count("is refused") == 1
     assert f"{path}:2: service_level.threshold_s: found -1; permitted: a number, above 0" in caplog.text
     assert file.running.service_level.threshold_s == 20
     change(path, GOOD)
-    assert [file.look(LATER), file.look(LATER)] == [None, None]
+    assert [file.poll(LATER), file.poll(LATER)] == [None, None]
     assert file.valid
 
 
@@ -84,15 +84,15 @@ def test_a_file_that_is_gone_is_refused_if_it_stays_so(path: Path) -> None:
     """Between the removal of the old file and the new one there may be a moment: that alone refuses nothing."""
     file = ConfigurationFile(path, START)
     path.unlink()
-    assert file.look(LATER) is None
+    assert file.poll(LATER) is None
     assert file.valid
     path.write_text(GOOD, encoding="utf-8")
-    assert file.look(LATER) is None
+    assert file.poll(LATER) is None
     assert file.valid
     path.unlink()
     for _ in range(3):
-        assert file.look(LATER) is None
-    assert file.standing.startswith("refused, ")
+        assert file.poll(LATER) is None
+    assert file.status.startswith("refused, ")
     assert "cannot be read" in str(file.refused)
 
 
@@ -100,7 +100,7 @@ def test_at_once_judges_at_the_first_look(path: Path) -> None:
     """Who sends a signal says that the file is ready, and hears of a refusal again."""
     file = ConfigurationFile(path, START)
     change(path, "service_level: {threshold_s: 45}\n")
-    taken = file.look(LATER, at_once=True)
+    taken = file.poll(LATER, at_once=True)
     assert taken is not None
     assert taken.configuration.service_level.threshold_s == 45
 
@@ -111,13 +111,13 @@ def test_a_version_does_not_change_in_place(path: Path) -> None:
     path.write_text(first, encoding="utf-8")
     file = ConfigurationFile(path, START)
     change(path, first.replace("20}", "30}"))
-    assert file.look(LATER, at_once=True) is None
+    assert file.poll(LATER, at_once=True) is None
     assert str(file.refused) == (
         f"{path}:3: definitions.fast.0: version 1 is running with another threshold_s, and a version does not change in place; "
-        "permitted: leave it as it was and add version 2 with an effective_from"
+        "permitted: leave it unchanged and add version 2 with an effective_from"
     )
     change(path, first + '  - {version: 2, threshold_s: 30, effective_from: "2026-02-01T00:00:00Z"}\n')
-    taken = file.look(LATER, at_once=True)
+    taken = file.poll(LATER, at_once=True)
     assert taken is not None
     assert [each.threshold_s for each in taken.configuration.definitions["fast"]] == [20, 30]
 
@@ -137,7 +137,7 @@ def test_what_was_handed_over_is_run_with(path: Path) -> None:
 
     assert file.running.service_level.threshold_s == 60
     assert handed_over() is None
-    assert [file.look(LATER), file.look(LATER)] == [None, None]
+    assert [file.poll(LATER), file.poll(LATER)] == [None, None]
     assert not file.valid
     assert "is not valid YAML" in str(file.refused)
 

@@ -15,11 +15,11 @@ from streams.configuration.floor import Links, too_long_after
     ("template", "said"),
     [
         ("https://x.example/calls", "has no {conversation_id}"),
-        ("https://x.example/{conversation}", "{conversation_id} and {source} alone"),
-        ("https://x.example/{conversation_id.__class__}", "{conversation_id} and {source} alone"),
-        ("https://x.example/{conversation_id:>99999999}", "{conversation_id} and {source} alone"),
-        ("https://x.example/{conversation_id!r}", "{conversation_id} and {source} alone"),
-        ("https://x.example/{}/{conversation_id}", "{conversation_id} and {source} alone"),
+        ("https://x.example/{conversation}", "only {conversation_id} and {source}"),
+        ("https://x.example/{conversation_id.__class__}", "only {conversation_id} and {source}"),
+        ("https://x.example/{conversation_id:>99999999}", "only {conversation_id} and {source}"),
+        ("https://x.example/{conversation_id!r}", "only {conversation_id} and {source}"),
+        ("https://x.example/{}/{conversation_id}", "only {conversation_id} and {source}"),
         ("https://x.example/{conversation_id", "is no address"),
         *(
             (f"{scheme}{{conversation_id}}", "does not begin with https:// and a host")

@@ -223,5 +223,5 @@ class TestBad:
         assert said.splitlines() == [
             "/streams.yaml:3: service_level.threshold_s: found 0; permitted: a number, above 0, at most 2592000",
             "/streams.yaml:20: people.ann.team: 'rde' is not among teams, did you mean red?; permitted: red",
-            "/streams.yaml:24: the key 'default_zone' stands here twice, first in line 1; permitted: once",
+            "/streams.yaml:24: the key 'default_zone' is here twice, first in line 1; permitted: once",
         ]

@@ -110,7 +110,7 @@ REFUSALS: dict[str, tuple[str, list[str]]] = {
     ),
     "definition of a name that is taken": (
         "definitions:\n  service_level: {}\n",
-        ["2: definitions.service_level: 'service_level' is what stands under service_level; permitted: another name"],
+        ["2: definitions.service_level: 'service_level' is reserved for service_level; permitted: another name"],
     ),
     "versions that do not increase": (
         "definitions:\n  a:\n    - {version: 2}\n    - {version: 2, effective_from: 2027-01-01T00:00:00Z}\n",
@@ -145,7 +145,7 @@ REFUSALS: dict[str, tuple[str, list[str]]] = {
     ),
     "key twice": (
         "queues:\n  sales: {}\n  support: {}\n  sales: {channel: chat}\n",
-        ["4: the key 'sales' stands here twice, first in line 2; permitted: once"],
+        ["4: the key 'sales' is here twice, first in line 2; permitted: once"],
     ),
     "overlapping hours": (
         "sites:\n  tokyo:\n    zone: Asia/Tokyo\n    business_hours:\n      mon-fri:\n        - 09:00-12:30\n        - 12:00-17:00\n",
@@ -159,7 +159,7 @@ REFUSALS: dict[str, tuple[str, list[str]]] = {
     ),
     "day twice": (
         "sites:\n  a:\n    zone: UTC\n    business_hours:\n      mon-fri: [09:00-17:00]\n      fri: [09:00-15:00]\n",
-        ["6: sites.a.business_hours.fri: fri stands in mon-fri already; permitted: each day once (line 5)"],
+        ["6: sites.a.business_hours.fri: fri is in mon-fri already; permitted: each day once (line 5)"],
     ),
     "not a weekday": (
         "sites:\n  a:\n    zone: UTC\n    business_hours: {weekdays: [09:00-17:00]}\n",
@@ -188,8 +188,8 @@ REFUSALS: dict[str, tuple[str, list[str]]] = {
     "a source in two lists": (
         "joined_sources:\n- [pbx-*, survey]\n- - orders\n  - pbx-tokyo\n  - s*y\n",
         [
-            "4: joined_sources.1.1: 'pbx-tokyo' and 'pbx-*' mean the same sources in two lists; permitted: a source in one list (line 2)",
-            "5: joined_sources.1.2: 's*y' and 'survey' mean the same sources in two lists; permitted: a source in one list (line 2)",
+            "4: joined_sources.1.1: 'pbx-tokyo' and 'pbx-*' match the same sources in two lists; permitted: a source in one list (line 2)",
+            "5: joined_sources.1.2: 's*y' and 'survey' match the same sources in two lists; permitted: a source in one list (line 2)",
         ],
     ),
     "an empty list of joined sources": (

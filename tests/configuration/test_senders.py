@@ -121,20 +121,20 @@ def test_a_file_that_changes_under_a_running_gateway(tmp_path: Path, caplog: pyt
     path = tmp_path / "senders.yaml"
     path.write_text(RIGHT, encoding="utf-8")
     watched = WatchedSenders(path, 1_000)
-    assert watched.look(2_000) is None
+    assert watched.poll(2_000) is None
 
     path.write_text("senders: {}\n", encoding="utf-8")
-    looks = [watched.look(3_000), watched.look(4_000), watched.look(5_000)]
+    looks = [watched.poll(3_000), watched.poll(4_000), watched.poll(5_000)]
     assert [None if each is None else each.senders for each in looks] == [None, {}, None]
     assert (watched.since_ms, watched.changed_ms, watched.valid) == (4_000, 4_000, True)
 
     path.write_text(RIGHT.replace(OTHER, SECRET), encoding="utf-8")
-    assert [watched.look(6_000, at_once=True), watched.look(7_000)] == [None, None]
+    assert [watched.poll(6_000, at_once=True), watched.poll(7_000)] == [None, None]
     assert (watched.since_ms, watched.changed_ms, watched.valid, watched.running.senders) == (4_000, 6_000, False, {})
-    assert watched.standing == "refused, going by 0 senders of 1970-01-01T00:00:04.000Z"
+    assert watched.status == "refused, using 0 senders of 1970-01-01T00:00:04.000Z"
     assert caplog.text.count("is refused") == 1
     assert f"{path}:5: senders.pbx.tokens.1.hash: no hash" in caplog.text
     assert SECRET not in caplog.text
     path.unlink()
-    assert watched.look(8_000, at_once=True) is None
+    assert watched.poll(8_000, at_once=True) is None
     assert not watched.valid

@@ -129,7 +129,7 @@ def load(tmp_path: Path, text: str) -> list[str]:
             "aht",
             "total:all",
             "unit: seconds, low: 1",
-            "targets.1.channel: aht is never put together across channels; permitted: one of voice,",
+            "targets.1.channel: aht is never added across channels; permitted: one of voice,",
         ),
         ("occupancy", "team:red", "unit: ratio, low: 0.7, channel: voice", "targets.1.channel: occupancy has no channels; permitted: none"),
         (
@@ -150,7 +150,7 @@ def load(tmp_path: Path, text: str) -> list[str]:
             "unit: ratio, target: 0.8",
             "targets.1.window: service_level_live is not served for 'day'; permitted: trailing_5m, trailing_15m,",
         ),
-        ("asa", "queue:sales", "unit: seconds, target: 10", "targets.1: a target for asa of queue:sales stands here twice; permitted: one"),
+        ("asa", "queue:sales", "unit: seconds, target: 10", "targets.1: a target for asa of queue:sales is here twice; permitted: one"),
         ("csat", "total:all", "unit: score, target: .inf", 'targets.1.target: found ".inf"; permitted: a number'),
     ],
 )

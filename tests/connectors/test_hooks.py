@@ -459,7 +459,7 @@ def test_a_platform_that_signs_nothing_here_is_verified_by_a_token(tmp_path: Pat
         ("connectors:\n  a:\n    connector: line\n    zone: Nowhere", ":4: connectors.a.zone: unknown time zone"),
         (
             "connectors:\n  a:\n    connector: line\n    secrets:\n      - s3cr3t-s3cr3t",
-            ":5: connectors.a.secrets.0: no secret stands in this",
+            ":5: connectors.a.secrets.0: this file holds no secrets",
         ),
         ("connectors:\n  a:\n    connector: line\n    secrets: [{env: GONE}]", ":4: connectors.a.secrets.0: the variable GONE is not set"),
         (
@@ -470,7 +470,10 @@ def test_a_platform_that_signs_nothing_here_is_verified_by_a_token(tmp_path: Pat
             "connectors:\n  a:\n    connector: line\n    secrets: [{file: gone}]",
             ":4: connectors.a.secrets.0: the file gone cannot be read: No",
         ),
-        ("connectors:\n  a:\n    connector: line\n    secrets: [{env: A, file: b}]", ":4: connectors.a.secrets.0: names no place, or two"),
+        (
+            "connectors:\n  a:\n    connector: line\n    secrets: [{env: A, file: b}]",
+            ":4: connectors.a.secrets.0: names no location, or two",
+        ),
         (
             "connectors:\n  a:\n    connector: line\n    secrets: [{value: s3cr3t-s3cr3t}]",
             ":4: connectors.a.secrets.0: not permitted; permitted: keys and values",
@@ -510,17 +513,17 @@ def test_a_changed_file_is_in_force(tmp_path: Path, caplog: pytest.LogCaptureFix
     path = tmp_path / "connectors.yaml"
     path.write_text("connectors: {shop: {connector: line, secrets: [{env: ONE}]}}", encoding="utf-8")
     files = WatchedFiles(None, WatchedConnectors(path, 1_000))
-    assert files.look(2_000) is None
-    assert files.status == "connectors: going by 1 connectors of 1970-01-01T00:00:01.000Z"
+    assert files.poll(2_000) is None
+    assert files.status == "connectors: using 1 connectors of 1970-01-01T00:00:01.000Z"
 
     path.write_text("connectors: {shop: {connector: line, secrets: [{env: GONE}]}}", encoding="utf-8")
-    assert files.look(3_000, at_once=True) is None
+    assert files.poll(3_000, at_once=True) is None
     assert (files.valid, files.changed_ms) == (False, 3_000)
     assert "connectors.shop.secrets.0: the variable GONE is not set" in caplog.text
-    assert files.status.startswith("connectors: refused, going by 1 connectors")
+    assert files.status.startswith("connectors: refused, using 1 connectors")
 
     path.write_text("connectors: {shop: {connector: line, site: tokyo, secrets: [{env: ONE}]}}", encoding="utf-8")
-    changes = files.look(4_000, at_once=True)
+    changes = files.poll(4_000, at_once=True)
     assert changes is not None
     assert changes.senders is None
     assert changes.connectors is not None
@@ -530,7 +533,7 @@ def test_a_changed_file_is_in_force(tmp_path: Path, caplog: pytest.LogCaptureFix
 
     # A secret that changed where it is: told by SIGHUP, which looks at once.
     monkeypatch.setenv("ONE", "another-secret-now")
-    changes = files.look(5_000, at_once=True)
+    changes = files.poll(5_000, at_once=True)
     assert changes is not None
     assert changes.connectors is not None
     assert changes.connectors["shop"].secrets == ("another-secret-now",)

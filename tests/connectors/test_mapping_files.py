@@ -147,8 +147,8 @@ def complaints(path: Path, text: str) -> str:
             "at: arrived\n    when:\n      - {from: a, is: 1}",
             "16: events.0.when.all.0.is: unknown key; permitted: from, equals,",
         ),
-        ("source: crm", "source: crm\nsource: pbx", "4: the key 'source' stands here twice"),
-        ("source: crm", "source: &a crm\nsite: *a", "4: aliases (*name) are not read here"),
+        ("source: crm", "source: crm\nsource: pbx", "4: the key 'source' is here twice"),
+        ("source: crm", "source: &a crm\nsite: *a", "4: aliases (*name) are not supported here"),
         ("channel: voice", "channel: [voice", "is not valid YAML"),
     ],
 )

@@ -103,7 +103,7 @@ async def run_on(file: Path, bootstrap: str, services: Services) -> None:
     services.run("worker")
     assert services.wait("worker", 30) == ExitCode.CONFIGURATION_REFUSED
     assert "definition standard@1 was published with threshold_s 20.0 and is configured with 25.0" in services.log("worker")
-    assert "Leave it as it was and add version 2 with an effective_from" in services.log("worker")
+    assert "Leave it unchanged and add version 2 with an effective_from" in services.log("worker")
 
 
 def level(latest: dict[str, dict[str, Any]], number: int) -> tuple[str, tuple[float, float], tuple[float, float]]:

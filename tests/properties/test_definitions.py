@@ -156,7 +156,7 @@ def test_a_version_changed_in_place_is_refused() -> None:
 
     said = (
         "definition standard@1 was published with threshold_s 20.0 and is configured with 25.0: a version does not change in place. "
-        "Leave it as it was and add version 2 with an effective_from"
+        "Leave it unchanged and add version 2 with an effective_from"
     )
     with pytest.raises(ConfigurationRefusedError, match=said):
         there.restart_with(changed)

@@ -44,7 +44,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "unknown KPI": ({**WAITING, "kpi": "waitin"}, "'waitin' is no figure of now or of trailing windows, did you mean waiting?"),
     "of days alone": ({**WAITING, "kpi": "forecast_contacts"}, "'forecast_contacts' is no figure of now or of trailing windows"),
     "channels mixed": ({"kind": "figure", "kpi": "waiting"}, "channels are never mixed in one figure; permitted: a channel"),
-    "people by channel": ({"kind": "figure", "kpi": "occupancy", "channel": "voice"}, "occupancy is about people, who have no channel"),
+    "people by channel": ({"kind": "figure", "kpi": "occupancy", "channel": "voice"}, "occupancy is about agents, who have no channel"),
     "many scopes": ({**WAITING, "scope": "queue:*"}, "a tile shows one scope; permitted: a name in place of *"),
     "bounds the wrong way": ({**WAITING, "warn": 9, "bad": 5}, "bad comes after warn"),
     "no good direction": ({**WAITING, "kpi": "offered", "bad": 5}, "of offered neither more nor less is better"),

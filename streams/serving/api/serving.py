@@ -94,7 +94,7 @@ class Serving:
     def configured(self) -> dict[str, str]:
         """The state of the configuration and of TLS for health pages."""
         listening = {} if self.connections is None else self.connections.standing
-        return {**({} if self.file is None else {"configuration": self.file.standing}), **listening}
+        return {**({} if self.file is None else {"configuration": self.file.status}), **listening}
 
     @property
     def refused_since_ms(self) -> int | None:
