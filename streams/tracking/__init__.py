@@ -1,1 +1,1 @@
-"""What one source partition contributes: its conversations and people, and the slices they are booked into."""
+"""The counting core of one source partition: its conversations and agents, and the slices into which they are booked."""

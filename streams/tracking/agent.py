@@ -1,4 +1,4 @@
-"""One agent: ordered facts, the states they lead to, what is planned, and what of a stretch of time was spent how."""
+"""One agent: ordered facts, the resulting states, plans, and the time spent in each state."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ if TYPE_CHECKING:
     from streams.tracking.timeline import Timed
     from streams.tracking.timers import Bucket
 
-__all__ = ["Agent", "Aside", "Silence", "fact_of_row", "reported_of_row"]
+__all__ = ["Agent", "Deferred", "Silence", "fact_of_row", "reported_of_row"]
 
 _FACT_PARTS, _REPORTED = 8, 5
 _HOUR_MS = 3_600_000
 
 
 class Silence:
-    """What silence does: after ``timeout_ms`` an agent at work is stale, after ``retention_ms`` more every agent is forgotten."""
+    """Effect of silence: an agent at work is stale after ``timeout_ms``; every agent expires ``retention_ms`` later."""
 
     __slots__ = ("retention_ms", "soonest_ms", "timeout_ms")
 
     def __init__(self, timeout_ms: int, retention_ms: int) -> None:
         self.timeout_ms = timeout_ms
         self.retention_ms = retention_ms
-        #: nothing is changed by a shorter silence
+        #: a shorter silence changes nothing
         self.soonest_ms = min(timeout_ms, retention_ms)
 
     def forgotten_after(self, state: AgentState) -> int:
-        """Return after how long of silence an agent in a state is forgotten."""
+        """Return the silence in ms after which an agent in a state expires."""
         return self.retention_ms if state.category is None else self.timeout_ms + self.retention_ms
 
     def at(self, state: AgentState, seen: int | None, blank: AgentState, at_ms: int) -> tuple[AgentState, int]:
-        """Return what a state has become by an instant, if nothing was heard since ``seen``, and until when it stays so."""
+        """Return a state at an instant, after silence since ``seen``, and until when it lasts."""
         if seen is None:
             return blank, NEVER_MS
         forgotten = seen + self.forgotten_after(state)
@@ -52,15 +52,15 @@ class Silence:
         return (state, stale) if at_ms < stale else (state.unknown, forgotten)
 
     def phases(self, state: AgentState, seen: int | None, blank: AgentState, low: int, high: int) -> Iterator[tuple[AgentState, int, int]]:
-        """Yield what a state becomes from low to high, if nothing was heard since ``seen``."""
+        """Yield the states from low to high, after silence since ``seen``."""
         while low < high:
             now, until = self.at(state, seen, blank, low)
             yield now, low, min(until, high)
             low = until
 
 
-class Aside:
-    """What of an agent is to be counted at the next flush, because it comes before what has been counted."""
+class Deferred:
+    """Deferred facts and plans of an agent: they precede counted ones, and the next flush counts them."""
 
     __slots__ = ("facts", "hour", "plans", "recounted")
 
@@ -68,58 +68,42 @@ class Aside:
         #: ordered
         self.facts: list[AgentFact] = []
         self.plans: list[PlanFact] = []
-        #: the newest hour of receipt since the epoch, and how many facts have been counted again for what was received in it
+        #: the newest hour of receipt since the epoch, and facts recounted for events received in it
         self.hour = hour
         self.recounted = recounted
 
 
 class Agent:
-    """One agent's facts and plans, and how far the timeline knows of them."""
+    """One agent's facts and plans, and their part in the timeline."""
 
     __slots__ = (
-        "aside",
-        "base",
-        "base_at",
-        "blank",
-        "due",
-        "facts",
-        "held",
-        "ids",
-        "noted",
-        "planned",
-        "planned_until",
-        "plans",
-        "source",
-        "stale",
-        "states",
-        "timed",
-        "timer",
-        "until",
+        "base", "base_at", "blank", "deferred", "due", "facts", "held", "ids", "noted", "planned", "planned_until", "plans", "source",
+        "stale", "states", "timed", "timer", "until",
     )  # fmt: skip
 
     def __init__(self, blank: AgentState, held: list[int]) -> None:
-        #: the state while nothing is known
+        #: the state without facts
         self.blank = blank
-        #: what is kept of those of its source: agents, events
+        #: numbers of agents and events of its source
         self.held = held
         self.noted: AgentState | None = None
         self.stale = False  # as noted
         self.plans: Plans | None = None
-        self.aside: Aside | None = None
+        self.deferred: Deferred | None = None
         self.source: str | None = None  # of the last fact
-        #: as the timeline has it, and until when that holds if nothing comes in
+        #: its state in the timeline, and until when it lasts without further facts
         self.timed: Timed = blank.timed[NOT_PLANNED]
         self.until = NEVER_MS
         self.planned = NOT_PLANNED
         self.planned_until = NEVER_MS
-        #: when it is looked at again at the latest, and the list in which it is for that
+        #: when it is checked again at the latest, and the bucket of that timer
         self.due = NEVER_MS
         self.timer: Bucket | None = None
         self.ids: set[str] = set()
         self.forget()
 
     def forget(self) -> None:
-        """Forget all but what is planned."""
+        """Drop everything but the plans."""
         self.base = self.blank
         self.base_at: int | None = None  # the last of the facts that have been folded into the base
         self.facts: list[AgentFact] = []
@@ -128,71 +112,71 @@ class Agent:
 
     @property
     def last(self) -> AgentState:
-        """The state by now, if nothing was forgotten."""
+        """The latest state, before any expiry."""
         return self.states[-1] if self.states else self.base
 
-    def seen(self, place: int) -> int | None:
-        """Return when the last of the facts before a place was heard."""
-        return self.facts[place - 1][0] if place else self.base_at
+    def seen(self, index: int) -> int | None:
+        """Return the instant of the last fact before an index."""
+        return self.facts[index - 1][0] if index else self.base_at
 
     @property
     def newest(self) -> AgentFact | None:
-        """The last fact that is not folded, counted or not."""
-        return max((*self.facts[-1:], *(self.aside.facts[-1:] if self.aside is not None else ())), default=None)
+        """The last fact not folded, counted or deferred."""
+        return max((*self.facts[-1:], *(self.deferred.facts[-1:] if self.deferred is not None else ())), default=None)
 
     @property
     def known(self) -> int:
-        """How many facts there are that are not folded, counted or not."""
-        return len(self.facts) + (0 if self.aside is None else len(self.aside.facts))
+        """The number of facts not folded, counted or deferred."""
+        return len(self.facts) + (0 if self.deferred is None else len(self.deferred.facts))
 
-    def set_aside(self, fact: AgentFact, received_ms: int | None) -> None:
-        """Keep a fact for the next flush.
+    def defer(self, fact: AgentFact, received_ms: int | None) -> None:
+        """Defer a fact to the next flush.
 
         Raises:
-            TooManyFactsError: as ``charge`` has it.
+            TooManyFactsError: as in ``charge``.
         """
         self.charge(fact, received_ms)
-        if self.aside is None:
-            self.aside = Aside()
-        insort(self.aside.facts, fact)
+        if self.deferred is None:
+            self.deferred = Deferred()
+        insort(self.deferred.facts, fact)
 
     def charge(self, fact: AgentFact, received_ms: int | None) -> None:
-        """Add up what a fact costs that comes before others; not of one that nothing sent.
+        """Charge the recounts of a received fact that precedes others.
 
         Raises:
-            TooManyFactsError: too many have been counted again for what was received within the hour.
+            TooManyFactsError: the recounts for events received within the hour are exhausted.
         """
         newest = self.newest
         if received_ms is None or newest is None or fact >= newest:
             return
-        if self.aside is None:
-            self.aside = Aside()
-        aside, hour = self.aside, received_ms // _HOUR_MS
-        if hour > aside.hour:
-            aside.hour, aside.recounted = hour, 0
-        after = self.known - bisect_left(self.facts, fact) - bisect_left(aside.facts, fact)
-        if aside.recounted + after > MAX_RECOUNTED:
+        if self.deferred is None:
+            self.deferred = Deferred()
+        deferred, hour = self.deferred, received_ms // _HOUR_MS
+        if hour > deferred.hour:
+            deferred.hour, deferred.recounted = hour, 0
+        after = self.known - bisect_left(self.facts, fact) - bisect_left(deferred.facts, fact)
+        if deferred.recounted + after > MAX_RECOUNTED:
             raise TooManyFactsError("person_id", MAX_RECOUNTED, TOO_MANY_OUT_OF_ORDER)
-        aside.recounted += after
+        deferred.recounted += after
 
     @property
     def last_seen(self) -> int | None:
-        """When something was heard for the last time."""
+        """The instant of the last fact."""
         return self.facts[-1][0] if self.facts else self.base_at
 
     @property
     def first_ms(self) -> int | None:
-        """When the first began of what is known and not folded."""
+        """The start of the first fact or plan not folded."""
         begins = [self.facts[0][0]] if self.facts else []
         if self.plans is not None and self.plans.begin_ms is not None:
             begins.append(self.plans.begin_ms)
         return min(begins, default=None)
 
     def phases(self, start_ms: int, end_ms: int, silence: Silence) -> Iterator[tuple[AgentState, int, int]]:
-        """Yield the states from start to end, silence taken into account."""
-        place = bisect_left(self.facts, (start_ms,))
-        state, seen, since = self.states[place - 1] if place else self.base, self.seen(place), start_ms
-        for number in range(place, len(self.facts)):
+        """Yield the states from start to end, with silence."""
+        index = bisect_left(self.facts, (start_ms,))
+        state, seen, since = self.states[index - 1] if index else self.base, self.seen(index), start_ms
+        for number in range(index, len(self.facts)):
             at, after = self.facts[number][0], self.states[number]
             if at >= end_ms:
                 break
@@ -204,7 +188,7 @@ class Agent:
             yield from silence.phases(state, seen, self.blank, since, end_ms)
 
     def spans(self, start_ms: int, end_ms: int, silence: Silence) -> Iterator[tuple[Timed, int, int]]:
-        """Yield what the time from start to end counts as, plans taken into account too."""
+        """Yield the states from start to end, with silence and plans."""
         plans = self.plans
         for state, low, high in self.phases(start_ms, end_ms, silence):
             if plans is None:
@@ -214,7 +198,7 @@ class Agent:
                     yield state.timed[planned], begin, end
 
     def fold(self, before_ms: int) -> None:
-        """Keep of the facts before an instant no more than what they lead to."""
+        """Fold the facts before an instant into the base state."""
         gone = bisect_left(self.facts, (before_ms,))
         self.base, self.base_at = self.states[gone - 1], self.facts[gone - 1][0]
         for fact in self.facts[:gone]:
@@ -223,7 +207,7 @@ class Agent:
         self.held[1] -= gone
 
     def drop_plans(self, before_ms: int) -> bool:
-        """Forget the plans that ended before an instant; say whether there was one."""
+        """Drop the plans that ended before an instant; return whether there was one."""
         if self.plans is None or self.plans.first_end_ms >= before_ms:
             return False
         gone = self.plans.over(before_ms)
@@ -234,35 +218,35 @@ class Agent:
         return True
 
     def drop_hidden(self) -> None:
-        """Forget the plans that hold nowhere."""
+        """Drop the plans that later ones replace entirely."""
         if self.plans is not None:
             gone = self.plans.hidden()
             self.ids.difference_update(fact[2] for fact in gone)
             self.held[1] -= len(gone)
 
     def take_back(self, plans: Sequence[PlanFact]) -> None:
-        """Forget some plans."""
+        """Drop some plans."""
         if self.plans is not None and plans:
             self.ids.difference_update(fact[2] for fact in plans)
             self.held[1] -= len(plans)
             self.plans = self.plans.without(plans)
 
     def row(self) -> tuple[Any, ...]:
-        """Return what is kept but for the plans: base, when its last fact was, source, facts, and what was counted again in which hour."""
-        aside = self.aside
+        """Return the row without plans: base, instant of its last fact, source, facts, and (hour, recounted facts)."""
+        deferred = self.deferred
         row = (self.base.row, self.base_at, self.source, self.facts)
-        return row if aside is None or not aside.recounted else (*row, (aside.hour, aside.recounted))
+        return row if deferred is None or not deferred.recounted else (*row, (deferred.hour, deferred.recounted))
 
 
 def reported_of_row(kept: list[Any]) -> Reported:
-    """Return a report that was kept; older rows know nothing of slots."""
+    """Return a stored report; older rows lack slots."""
     presence, routing, activity, team, site = kept[:_REPORTED]
     slots = kept[_REPORTED] if len(kept) > _REPORTED else ()
     return Reported(presence, routing, activity, team, site, tuple(tuple(each) for each in slots))
 
 
 def fact_of_row(kept: list[Any]) -> AgentFact:
-    """Return a fact that was kept; older rows know nothing of slots."""
+    """Return a stored fact; older rows lack slots."""
     at, sequence, name, axis, category, team, site = kept[: _FACT_PARTS - 1]
-    said = kept[_FACT_PARTS - 1] if len(kept) == _FACT_PARTS else None
-    return (at, sequence, name, axis, category, team, site, None if said is None else tuple(said))
+    slots = kept[_FACT_PARTS - 1] if len(kept) == _FACT_PARTS else None
+    return (at, sequence, name, axis, category, team, site, None if slots is None else tuple(slots))

@@ -1,4 +1,4 @@
-"""What an agent is taken to be doing: from reports on three axes to one state and its category."""
+"""State of an agent: from reports on three axes to one category."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["GONE", "AgentFact", "AgentState", "AgentStates", "Categories", "Reported"]
 
-#: In place of an axis: the source has not listed the agent, so nothing is known of any axis.
+#: In place of an axis: the source has not listed the agent, so all axes are unknown.
 GONE = "gone"
-#: (occurred_ms, sequence, event_id, axis or "", category of the axis or "", team, site, what is said of slots)
+#: (occurred_ms, sequence, event_id, axis or "", category of the axis or "", team, site, report of slots)
 AgentFact = tuple[int, int, str, str, str, str | None, str | None, "SlotReport | None"]
 
 _AT_WORK = frozenset({"handling", "wrap_up", "idle", "available"})
@@ -46,7 +46,7 @@ _OTHERWISE = {"presence": "unavailable", "routing": "unavailable", "activity": "
 
 
 class Categories:
-    """From a platform's states to categories."""
+    """Categories of a platform's states."""
 
     def __init__(self, configuration: Configuration) -> None:
         self._states: dict[str, dict[str, str]] = {axis: dict(states) for axis, states in _DEFAULT_STATES.items()}
@@ -64,7 +64,7 @@ def _normal(state: str) -> str:
 
 
 class Reported(NamedTuple):
-    """What was last reported of an agent: the category of each axis, team, site and slots."""
+    """Last reports of an agent: the category of each axis, team, site and slots."""
 
     presence: str = ""
     routing: str = ""
@@ -74,7 +74,7 @@ class Reported(NamedTuple):
     slots: Slots = ()
 
     def after(self, fact: AgentFact) -> Reported:
-        """Return what is reported once a fact is known."""
+        """Return the reports after a fact."""
         presence, routing, activity, team, site, slots = self
         axis, category = fact[3], fact[4]
         if axis == GONE:
@@ -90,17 +90,17 @@ class Reported(NamedTuple):
         return Reported(presence, routing, activity, team if fact[5] is None else fact[5], site if fact[6] is None else fact[6], slots)
 
     def category(self) -> str | None:
-        """Return what the agent is taken to be doing, None if nothing is known."""
+        """Return the agent's category, None if unknown."""
         return _category(self.presence, self.routing, self.activity)[0]
 
     def axis(self) -> str | None:
-        """Return the axis that makes the category, None if nothing is known."""
+        """Return the axis that decides the category, None if unknown."""
         return _category(self.presence, self.routing, self.activity)[1]
 
 
 @lru_cache(maxsize=1024)
 def _category(presence: str, routing: str, activity: str) -> tuple[str | None, str | None]:
-    """Return the category, and the axis that makes it."""
+    """Return the category, and the axis that decides it."""
     for holds, category, axis in (
         (presence == "offline", "offline", "presence"),
         (activity == "handling", "handling", "activity"),
@@ -118,45 +118,45 @@ def _category(presence: str, routing: str, activity: str) -> tuple[str | None, s
 
 
 class AgentState:
-    """What is known of an agent and what of it counts; shared by all of whom the same is known, with the ways that lead on from it."""
+    """State of an agent and its bookings, shared by all agents with equal reports, with transitions to next states."""
 
     __slots__ = ("category", "group", "onward", "reported", "row", "timed", "unknown")
 
     def __init__(self, reported: Reported, group: int, bookings: tuple[tuple[int, Rates], ...]) -> None:
         category = reported.category()
         self.reported = reported
-        #: the same as rows have it
+        #: its encoding in rows
         self.row = Raw(encode(reported))
-        #: what it counts as; None: nothing
+        #: category it counts under; None: none
         self.category = None if category == "offline" else category
         #: the group of scopes it counts in
         self.group = group
-        #: what each millisecond of it adds, by how the agent is planned (``streams.tracking.plans``)
+        #: amounts per millisecond, by plan (``streams.tracking.plans``)
         self.timed = (
             Timed(bookings),
             Timed(_with(bookings, group, _planned("other", category))),
             Timed(_with(bookings, group, _planned("work", category))),
         )
-        #: the state of an agent of whom no more is known than this team and site
+        #: the state with this team and site alone
         self.unknown = self
-        #: what a fact says (axis, category, team, site, slots) → where it leads
+        #: (axis, category, team, site, slots) of a fact → next state
         self.onward: dict[tuple[str, str, str | None, str | None, SlotReport | None], AgentState] = {}
 
 
 def _planned(kind: str, category: str | None) -> Rates:
-    """Return what a planned millisecond adds, by whether the plan is kept."""
-    kept = "unknown" if category is None else "adhered" if (category in _AT_WORK) == (kind == "work") else "missed"
-    return ((f"planned_{kind}_{kept}_ms", 1),)
+    """Return the amounts of a planned millisecond, by adherence to the plan."""
+    adherence = "unknown" if category is None else "adhered" if (category in _AT_WORK) == (kind == "work") else "missed"
+    return ((f"planned_{kind}_{adherence}_ms", 1),)
 
 
 def _with(bookings: tuple[tuple[int, Rates], ...], group: int, rates: Rates) -> tuple[tuple[int, Rates], ...]:
-    """Return what a millisecond adds together with what it adds in a group."""
+    """Return bookings with additional rates in a group."""
     others = tuple(each for each in bookings if each[0] != group)
     return ((group, tuple(rate for target, own in bookings if target == group for rate in own) + rates), *others)
 
 
 class AgentStates:
-    """All states agents are or were in; a fact leads from one to the next at the cost of a look-up."""
+    """All states of agents; a fact leads from one to the next by a lookup."""
 
     def __init__(self, configuration: Configuration, targets: Targets) -> None:
         self._configuration = configuration
@@ -164,7 +164,7 @@ class AgentStates:
         self._starts: dict[tuple[Reported, str | None, str | None, str | None], AgentState] = {}
 
     def start(self, name: str, reported: Reported) -> AgentState:
-        """Return the state of an agent of whom this is reported."""
+        """Return the state of an agent with these reports."""
         configuration = self._configuration
         person_id = id_of(name)
         person = configuration.people.get(person_id)
@@ -173,15 +173,15 @@ class AgentStates:
         return self._find(reported, person.team, person.site, person_id if configuration.is_individual(person_id) else None)
 
     def after(self, name: str, state: AgentState, fact: AgentFact) -> AgentState:
-        """Return where a fact leads from a state."""
-        said = fact[3:]
-        found = state.onward.get(said)
-        if found is None:
-            found = state.onward[said] = self.start(name, state.reported.after(fact))
-        return found
+        """Return the state after a fact."""
+        change = fact[3:]
+        following = state.onward.get(change)
+        if following is None:
+            following = state.onward[change] = self.start(name, state.reported.after(fact))
+        return following
 
     def _find(self, reported: Reported, team: str | None, site: str | None, name: str | None) -> AgentState:
-        """Return the state of those whose configured team and site are these; with a name, that of one whose own figures are kept."""
+        """Return the state for a configured team and site; with a name, of an agent with figures of its own."""
         key = (reported, team, site, name)
         found = self._starts.get(key)
         if found is None:
@@ -196,7 +196,7 @@ class AgentStates:
     def _bookings(
         self, reported: Reported, group: int, place: tuple[str | None, str | None], configured: tuple[str | None, str | None]
     ) -> list[tuple[int, Rates]]:
-        """Return what a millisecond adds in the agent's scopes, and in those in which the agent's contacts do not count."""
+        """Return the amounts per millisecond in the agent's scopes, and in scopes where its contacts do not count."""
         category = reported.category()
         if category is None or category == "offline":
             return []
@@ -208,12 +208,12 @@ class AgentStates:
         if hourly:
             rates.append(("labor_cost", hourly))
         targets = self._targets
-        apart = set(targets.scopes_of_people(*place)) - set(targets.scopes_of_people(*configured))
-        unattributed = [(targets.group(sorted(apart, key=str)), (("unattributed_ms", 1),))] if apart else []
+        other_scopes = set(targets.scopes_of_people(*place)) - set(targets.scopes_of_people(*configured))
+        unattributed = [(targets.group(sorted(other_scopes, key=str)), (("unattributed_ms", 1),))] if other_scopes else []
         return [(group, tuple(rates)), *unattributed]
 
     def _hourly(self, team: str | None) -> int | None:
-        """Return what an hour in a team costs, in hundredths; None without costs."""
+        """Return the cost of an hour in a team, in hundredths; None without costs."""
         costs = self._configuration.costs
         if costs is None:
             return None

@@ -1,4 +1,4 @@
-"""All agents of one source partition: their states over time and what time that makes (``docs/counting.md`` sections 6 and 13)."""
+"""All agents of one source partition: their states over time and the time spent in each (``docs/counting.md`` sections 6 and 13)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from schemas import structs
 from schemas.limits import MAX_AHEAD_MS, MAX_FACTS, MAX_PLANS, TOO_MANY_PEOPLE
-from streams.tracking.agent import Agent, Aside, Silence, fact_of_row, reported_of_row
+from streams.tracking.agent import Agent, Deferred, Silence, fact_of_row, reported_of_row
 from streams.tracking.agent_states import GONE, AgentStates, Categories, Reported
 from streams.tracking.contacts import keep_ms, retention_ms
 from streams.tracking.facts import TooManyFactsError
@@ -38,14 +38,14 @@ __all__ = ["AgentTracker"]
 
 
 class AgentTracker:
-    """Agents by id and space; time is booked pane by pane as the partition's progress passes each pane's end."""
+    """Agents by id and space; time is booked pane by pane as the watermark passes the end of each."""
 
     def __init__(self, configuration: Configuration, *, keep_everything: bool = False) -> None:
         counting = configuration.counting
         self._grace_ms = 1000 * counting.grace_seconds
-        #: an event may arrive so long after it occurred if it occurred at the start of a pane
+        #: longest delay of an event that occurred at the start of a pane
         self.late_ms = self._grace_ms + PANE_MS
-        #: nothing can change any more that is so far behind what is booked
+        #: distance behind the booked time at which facts are final
         self._final_ms = self._grace_ms + 2 * PANE_MS
         self._silence = Silence(1000 * counting.person_timeout_seconds, retention_ms(configuration))
         self.targets = Targets(configuration)
@@ -54,7 +54,7 @@ class AgentTracker:
         self._activities = Activities(configuration)
         self._postings = Postings()
         panes, cells = (None, None) if keep_everything else keep_ms(configuration)
-        #: time further behind the end of what is booked falls into slices that are given up
+        #: time further behind the end of the booked time belongs to evicted slices
         self._keep_ms = None if cells is None else cells + CELL_MS
         self.slices = Slices(self.targets, panes, cells, grid_of(configuration))
         self.watermark = watermark_of(configuration)
@@ -63,38 +63,38 @@ class AgentTracker:
         limits = configuration.source_limits
         self.held = Held(TOO_MANY_PEOPLE, limits.max_people, limits.max_people_events)
         self.kept_names = KeptNames()
-        #: agents of rows, with their names and rows, until everything kept has been taken back in
+        #: (row, name, agent) during a restore
         self._restored: list[tuple[str, str, Agent]] = []
         self._restored_plans: dict[str, list[PlanFact]] = {}
         self.snapshots = Snapshots("agents", self._grace_ms)
         self._now: dict[int, dict[str, int]] = {}
         self._touched_now: set[int] = set()
-        #: names, in the order in which they changed: what follows each other is alike, and was made side by side
+        #: names in the order of change: neighbours are alike, and adjacent in memory
         self._changed: dict[str, None] = {}
         #: agents whose plans have changed
         self._changed_plans: set[str] = set()
-        #: agents of whom something is not counted yet
-        self._aside: set[str] = set()
+        #: agents with deferred facts or plans
+        self._with_deferred: set[str] = set()
         self._timeline = Timeline()
         self._timers = Timers()
-        #: type of event → what makes its fact; plans are missing
+        #: type of event → function that creates its fact; without plans
         self.makers: dict[type, Callable[[Any], AgentFact]] = {
             structs.AgentStateChanged: self._state_changed,
-            structs.AgentHeartbeat: self._heard_of,
+            structs.AgentHeartbeat: self._heartbeat,
             structs.AgentSkillsChanged: self._belongs_to,
         }
-        #: snapshots have been applied up to this progress
+        #: watermark up to which snapshots have been applied
         self.compared_to: int | None = None
-        #: panes that end at or before this have been given their time
+        #: the time of panes is booked up to here
         self.booked_to: int | None = None
         self.late = 0
         self.repeated = 0
 
     def apply(self, event: Any) -> None:
-        """Take a decoded agent event whose times have been checked.
+        """Apply a decoded agent event with valid times.
 
         Raises:
-            TooManyFactsError: of its agent as much is known as may be.
+            TooManyFactsError: its agent or source has reached a limit.
         """
         received, at, source, event_id, kind = event.received_ms, event.occurred_ms, event.source, event.event_id, event.type
         last = self.watermark.sources.get(source)
@@ -112,8 +112,8 @@ class AgentTracker:
         is_plan = kind == "schedule.planned"
         if (
             received > at - at % PANE_MS + self.late_ms
-            or (is_plan and self.booked_to is not None and at < self.booked_to - self._final_ms)  # older than what is known of plans
-            or (not is_plan and agent is not None and agent.base_at is not None and at <= agent.base_at)  # or than what has been folded
+            or (is_plan and self.booked_to is not None and at < self.booked_to - self._final_ms)  # older than the known plans
+            or (not is_plan and agent is not None and agent.base_at is not None and at <= agent.base_at)  # or than the folded facts
         ):
             self._count_late(received)
             return
@@ -142,37 +142,37 @@ class AgentTracker:
 
     def _state_changed(self, event: Any) -> AgentFact:
         axis = event.axis
-        said = slot_report_of(event) if event.capacity is not None or event.in_use is not None else None
+        slots = slot_report_of(event) if event.capacity is not None or event.in_use is not None else None
         category = self._categories.category(axis, event.state)
-        return (event.occurred_ms, event.sequence or 0, event.event_id, axis, category, event.team, event.site, said)
+        return (event.occurred_ms, event.sequence or 0, event.event_id, axis, category, event.team, event.site, slots)
 
-    def _heard_of(self, event: Any) -> AgentFact:
+    def _heartbeat(self, event: Any) -> AgentFact:
         return (event.occurred_ms, event.sequence or 0, event.event_id, "", "", None, None, None)
 
     def _belongs_to(self, event: Any) -> AgentFact:
         return (event.occurred_ms, event.sequence or 0, event.event_id, "", "", event.team, event.site, None)
 
     def take(self, name: str, agent: Agent, fact: AgentFact, event: Any) -> None:
-        """Take what an event says of an agent, which is in time and of which nothing is known yet.
+        """Add the fact of a new event that is in time.
 
         Raises:
-            TooManyFactsError: too much of the agent has been counted again.
+            TooManyFactsError: the recounts of the agent are exhausted.
         """
         source = event.source
         self._take(name, agent, fact, event.received_ms)
-        if agent.source != source and (agent.aside is None or agent.newest == fact):
+        if agent.source != source and (agent.deferred is None or agent.newest == fact):
             agent.source = intern(source)
         self._changed[name] = None
 
     def _claim(self, row: str, name: str) -> Agent | None:
-        """Give an agent who was kept without a source to the first one that tells of the id."""
+        """Assign an agent stored without a source to the first source that reports the id."""
         agent = self.agents.pop(row, None)
         if agent is not None:
             self.agents[self.kept_names.take(row, name)] = agent
             held = self.held.of(name)
-            for place, number in enumerate((1, len(agent.ids))):
-                agent.held[place] -= number
-                held[place] += number
+            for index, number in enumerate((1, len(agent.ids))):
+                agent.held[index] -= number
+                held[index] += number
             agent.held, agent.timer = held, None
             self._schedule(name, agent)
             self._changed[name] = None
@@ -181,12 +181,12 @@ class AgentTracker:
         return agent
 
     def _limit(self, name: str, agent: Agent, event: Any) -> None:
-        """Raise TooManyFactsError if there are as many of a kind as may be."""
+        """Raise TooManyFactsError if the facts or plans of an agent have reached their limit."""
         if event.type != "schedule.planned":
             if agent.known >= MAX_FACTS:
                 raise TooManyFactsError("person_id", MAX_FACTS)
             return
-        if agent.aside is not None and agent.aside.plans:
+        if agent.deferred is not None and agent.deferred.plans:
             self._up_to_date(name, agent)
         if agent.plans is not None and len(agent.plans.facts) >= MAX_PLANS:
             agent.drop_hidden()
@@ -201,7 +201,7 @@ class AgentTracker:
         return agent
 
     def snapshot(self, event: Any) -> bool:
-        """Take a source's word of who is there; say whether it has not said so too often."""
+        """Accept a source's snapshot of agents; return whether its rate is within the limit."""
         self.watermark.received(event.source, event.received_ms)
         return self.snapshots.take(event, self.spaces[event.source], self.watermark.received_through or 0)
 
@@ -212,21 +212,21 @@ class AgentTracker:
     def _take(self, name: str, agent: Agent, fact: AgentFact, received: int | None) -> None:
         booked, at, facts = self.booked_to, fact[0], agent.facts
         if (booked is not None and at < booked) or (facts and at < facts[-1][0]):
-            agent.set_aside(fact, received)
-            self._aside.add(name)
+            agent.defer(fact, received)
+            self._with_deferred.add(name)
         else:
             if agent.until <= at:
                 self._advance(agent, at)
             if facts and fact < facts[-1]:
-                # Within an instant no time passes: only what is after it counts.
+                # Within an instant no time passes: only the state after it counts.
                 agent.charge(fact, received)
-                place = bisect_right(facts, fact)
-                facts.insert(place, fact)
-                self._follow(name, agent, place)
+                index = bisect_right(facts, fact)
+                facts.insert(index, fact)
+                self._follow(name, agent, index)
                 after = agent.states[-1]
             else:
                 seen, before = (facts[-1][0], agent.states[-1]) if facts else (agent.base_at, agent.base)
-                # Nothing of an agent is forgotten sooner: the look-up alone says where the fact leads.
+                # Nothing of an agent expires sooner: the lookup alone decides the next state.
                 recent = seen is None or at - seen <= self._silence.soonest_ms
                 after = self._states.after(name, before, fact) if recent else self._onward(name, before, seen, fact)
                 agent.states.append(after)
@@ -236,7 +236,7 @@ class AgentTracker:
                 self._timeline.move(agent.timed, timed, at)
                 agent.timed = timed
                 if after.category is not None:
-                    # Told of also if it has passed by the flush: what there is of a scope must not depend on chunks.
+                    # Published even if the state ends before the flush: output must not depend on chunks.
                     self._touched_now.add(after.group)
             until = at + (silence.retention_ms if after.category is None else silence.timeout_ms)
             agent.until = until if until < agent.planned_until else agent.planned_until  # noqa: FURB136 - at every event
@@ -248,12 +248,12 @@ class AgentTracker:
     def _take_plan(self, name: str, agent: Agent, plan: PlanFact) -> None:
         booked = self.booked_to
         if booked is not None and plan[3] < booked:
-            if agent.aside is None:
-                agent.aside = Aside()
-            agent.aside.plans.append(plan)
-            self._aside.add(name)
+            if agent.deferred is None:
+                agent.deferred = Deferred()
+            agent.deferred.plans.append(plan)
+            self._with_deferred.add(name)
         else:
-            # What the timeline knows changes only if it knows of later facts already.
+            # The timeline changes only if it contains later facts.
             known = bool(agent.facts) and plan[3] <= agent.facts[-1][0]
             if known:
                 self._spread(agent, -1)
@@ -272,10 +272,10 @@ class AgentTracker:
         agent.held[1] += 1
         self._changed_plans.add(name)
 
-    # --- the timeline: knows of an agent what holds up to the last fact, and of silence and plans what is booked
+    # --- the timeline: contains an agent's states up to the last fact, and silence and plans up to the booked time
 
     def _spread(self, agent: Agent, agents: int) -> None:
-        """Tell the timeline all that it knows of an agent, or with −1 have it know nothing."""
+        """Add an agent to the timeline, or remove it with −1."""
         booked = self.booked_to
         first = agent.first_ms if booked is None else booked
         if first is None:
@@ -292,7 +292,7 @@ class AgentTracker:
             agent.timed = before
 
     def _enter(self, agent: Agent) -> None:
-        """Tell the timeline of an agent, and note until when that holds if nothing comes in."""
+        """Add an agent to the timeline, and record until when its state lasts without further facts."""
         self._spread(agent, 1)
         first = agent.first_ms if self.booked_to is None else self.booked_to
         if first is not None:
@@ -302,11 +302,11 @@ class AgentTracker:
             agent.until = min(silent, agent.planned_until)
 
     def _known_to(self, agent: Agent, first_ms: int) -> int:
-        """Return the instant up to which the timeline knows of an agent, at least that before the first."""
+        """Return the instant up to which the timeline contains an agent, at least the one before the first."""
         return max(agent.facts[-1][0], first_ms - 1) if agent.facts else first_ms - 1
 
     def _advance(self, agent: Agent, to_ms: int) -> None:
-        """Tell the timeline what silence and plans change up to an instant."""
+        """Add the changes by silence and plans up to an instant to the timeline."""
         while agent.until <= to_ms:
             at = agent.until
             state, until = self._silence.at(agent.last, agent.last_seen, agent.blank, at)
@@ -317,7 +317,7 @@ class AgentTracker:
             agent.timed, agent.until = timed, min(until, agent.planned_until)
 
     def _schedule(self, name: str, agent: Agent) -> None:
-        """Have an agent looked at once what is booked passes the next instant at which there is something to do."""
+        """Schedule the check of an agent at its next possible change."""
         due, final_ms = agent.until, self._final_ms
         if agent.facts and agent.facts[0][0] + final_ms < due:
             due = agent.facts[0][0] + final_ms
@@ -333,25 +333,25 @@ class AgentTracker:
 
     # --- out of order
 
-    def _count_aside(self) -> None:
-        for name in [*self._aside]:
+    def _count_deferred(self) -> None:
+        for name in [*self._with_deferred]:
             self._up_to_date(name, self.agents[name])
 
     def _up_to_date(self, name: str, agent: Agent) -> None:
-        """Count the deferred facts of an agent: take back the time since the first of it, and book it again."""
-        aside = agent.aside
-        if aside is None or not (aside.facts or aside.plans):
+        """Count the deferred facts of an agent: reverse its time since the first of them, and book it again."""
+        deferred = agent.deferred
+        if deferred is None or not (deferred.facts or deferred.plans):
             return
-        self._aside.discard(name)
-        facts, plans, aside.facts, aside.plans = aside.facts, aside.plans, [], []
+        self._with_deferred.discard(name)
+        facts, plans, deferred.facts, deferred.plans = deferred.facts, deferred.plans, [], []
         start_ms = min([*(fact[0] for fact in facts[:1]), *(plan[3] for plan in plans)])
         end_ms = start_ms if self.booked_to is None else self.booked_to
         self._spread(agent, -1)
         self._book(agent, start_ms, end_ms, -1)
         if facts:
-            place = bisect_right(agent.facts, facts[0])
+            index = bisect_right(agent.facts, facts[0])
             agent.facts = sorted([*agent.facts, *facts])
-            self._follow(name, agent, place)
+            self._follow(name, agent, index)
         if plans:
             if agent.plans is None:
                 agent.plans = Plans([])
@@ -362,25 +362,25 @@ class AgentTracker:
         self._schedule(name, agent)
         self._note_now(agent)
 
-    def _follow(self, name: str, agent: Agent, place: int) -> None:
-        """Follow the facts from a place on."""
-        del agent.states[place:]
-        state, seen = agent.last, agent.seen(place)
-        for fact in agent.facts[place:]:
+    def _follow(self, name: str, agent: Agent, index: int) -> None:
+        """Recompute the states from the fact at an index on."""
+        del agent.states[index:]
+        state, seen = agent.last, agent.seen(index)
+        for fact in agent.facts[index:]:
             state, seen = self._onward(name, state, seen, fact), fact[0]
             agent.states.append(state)
 
     def _onward(self, name: str, state: AgentState, seen: int | None, fact: AgentFact) -> AgentState:
-        """Return where a fact leads from a state, or from nothing if that was forgotten meanwhile."""
+        """Return the state after a fact, from a state or, if that has expired, from none."""
         if seen is not None and fact[0] - seen > self._silence.forgotten_after(state):
             state = self._states.start(name, Reported())
         return self._states.after(name, state, fact)
 
     def _book(self, agent: Agent, start_ms: int, end_ms: int, sign: int) -> None:
-        """Book an agent's time from start to end, worked and planned; or with sign −1 take it back."""
+        """Book an agent's time from start to end, worked and planned; reverse it with sign −1."""
         if self._keep_ms is not None:
             start_ms = max(start_ms, end_ms - self._keep_ms)
-        # Time of panes that are given up goes into cells alone: one of whom the first event comes costs no more than the panes there are.
+        # Time of evicted panes goes into cells alone: the first event of an agent costs no more than the retained panes.
         panes_from = self.slices.panes_from
         if panes_from is not None and start_ms < panes_from:
             self._book_by(MIN_CELL_MS, agent, start_ms, min(end_ms, panes_from), sign)
@@ -396,8 +396,8 @@ class AgentTracker:
     # --- at a flush
 
     def flush(self) -> None:
-        """Book the deferred facts and the time of the panes that progress has passed, and write everything booked into the slices."""
-        self._count_aside()
+        """Book deferred facts and the time of panes behind the watermark, and write postings into slices."""
+        self._count_deferred()
         self.watermark.advance()
         through = self.watermark.ms
         if through is not None:
@@ -412,7 +412,7 @@ class AgentTracker:
             self.slices.evict(through)
 
     def _note_changed(self) -> None:
-        """Count the agents of whom something came in where they are now."""
+        """Update the current states of changed agents."""
         agents, booked, soonest_ms = self.agents, self.booked_to, self._silence.soonest_ms
         for name in self._changed:
             agent = agents.get(name)
@@ -428,7 +428,7 @@ class AgentTracker:
                     agent.noted = after
 
     def _move_now(self, before: AgentState | None, after: AgentState) -> None:
-        """Count an agent in one state in place of another; neither is stale."""
+        """Move an agent from one current state to another; neither is stale."""
         if before is not None and before.category is not None:
             counts = self._now[before.group]
             counts[before.category] -= 1
@@ -439,7 +439,7 @@ class AgentTracker:
             self._touched_now.add(after.group)
 
     def _note_now(self, agent: Agent) -> None:
-        """Count an agent in the state there is now, or nowhere any more."""
+        """Count an agent in its current state, or nowhere if expired."""
         seen, booked = agent.last_seen, self.booked_to
         silent_ms = 0 if seen is None or booked is None else booked - seen
         after = agent.last if silent_ms <= self._silence.forgotten_after(agent.last) else None
@@ -455,16 +455,16 @@ class AgentTracker:
         agent.noted, agent.stale = after, stale
 
     def _apply_snapshots(self, through: int) -> None:
-        """Make agents whom a source does not list unknown until their next event."""
+        """Set agents missing from a snapshot to unknown until their next event."""
         before, self.compared_to = self.compared_to, through
         for name, snapshot in self.snapshots.to_compare(before, through, self.agents, self._changed):
             agent = self.agents[name]
             if snapshot.name in agent.ids:
                 continue
-            heard = [fact[0] for fact in agent.facts if fact[3] != GONE]
+            seen_ms = [fact[0] for fact in agent.facts if fact[3] != GONE]
             if agent.base_at is not None:
-                heard.append(agent.base_at)
-            if snapshot.misses(id_of(name), None, heard) and agent.last.category is not None:
+                seen_ms.append(agent.base_at)
+            if snapshot.misses(id_of(name), None, seen_ms) and agent.last.category is not None:
                 self._take(name, agent, (snapshot.at_ms, -1, snapshot.name, GONE, "", None, None, None), None)
                 self._up_to_date(name, agent)
                 self._changed[name] = None
@@ -481,12 +481,12 @@ class AgentTracker:
         self._timeline.book(self._postings, booked, end_ms, self._keep_ms, self.slices.panes_from)
 
     def _pass(self, name: str, agent: Agent, end_ms: int) -> None:
-        """Tell the timeline what silence and plans change of an agent, and forget what nothing can change any more."""
+        """Add an agent's changes by silence and plans to the timeline, and fold final facts."""
         if agent.until < end_ms:
             self._advance(agent, end_ms - 1)
         final_ms = end_ms - self._final_ms
         if agent.facts and agent.facts[0][0] < final_ms:
-            # Rows are not written for it: what they hold too much is folded when they are read.
+            # No rows are written for this: a restore folds surplus facts.
             agent.fold(final_ms)
         if agent.plans is not None and agent.drop_plans(final_ms):
             self._changed[name] = None
@@ -494,7 +494,7 @@ class AgentTracker:
         seen = agent.last_seen
         if seen is None or seen < end_ms - self._silence.soonest_ms:
             self._note_now(agent)
-            # Until nothing can change what was booked when it was still known.
+            # Wait until nothing can change the time booked for known states.
             if seen is not None and seen + self._silence.forgotten_after(agent.last) < final_ms:
                 agent.held[1] -= len(agent.facts)
                 agent.forget()
@@ -512,19 +512,19 @@ class AgentTracker:
         self._changed[name] = None
 
     def set_back(self, to_ms: int, now_ms: int) -> None:
-        """Set progress back to an instant if it lies beyond: time booked beyond is taken back, and so are plans that are not permitted.
+        """Set the watermark back to an instant if it lies beyond: reverse time booked after it, and drop plans out of range.
 
-        By ``now_ms`` an event may have happened; nothing has that lies further off than clocks may differ.
+        Bookings later than ``now_ms`` by more than clocks may differ are dropped.
         """
-        self._count_aside()
+        self._count_deferred()
         self.watermark.set_back(to_ms)
         before = self.booked_to
         end = None if before is None else min(before, pane_of(to_ms))
-        went_beyond = before is not None and end is not None and before > end
+        is_set_back = before is not None and end is not None and before > end
         pending, self._postings = self._postings, Postings()
         for name, agent in self.agents.items():
             far = () if agent.plans is None else agent.plans.far_fetched()
-            if before is not None and end is not None and (far or went_beyond):
+            if before is not None and end is not None and (far or is_set_back):
                 since = before - (self._keep_ms or 0) if far else end
                 self._book(agent, since, before, -1)
                 agent.take_back(far)
@@ -536,10 +536,10 @@ class AgentTracker:
                 self._changed_plans.add(name)
         self.booked_to = end
         self._begin_timeline()
-        # With the slices as they are kept still: what was given up beyond is not to become less than nothing.
+        # Slices evicted in between must not become negative.
         self.slices.book(self._postings)
         self._postings = pending
-        if went_beyond:
+        if is_set_back:
             self.compared_to = None if self.compared_to is None else min(self.compared_to, to_ms)
             self.slices.empty_from(now_ms + MAX_AHEAD_MS + CELL_MS)
             self.slices.set_back(to_ms)
@@ -547,7 +547,7 @@ class AgentTracker:
                 self._note_now(agent)
 
     def _begin_timeline(self) -> None:
-        """Tell the timeline of all agents, and nothing else."""
+        """Rebuild the timeline from all agents."""
         self._timeline.clear()
         self._timers = Timers()
         for name, agent in self.agents.items():
@@ -556,12 +556,12 @@ class AgentTracker:
             self._schedule(name, agent)
 
     def pass_over_rows(self) -> None:
-        """Take note that no row of what changed is to be written."""
+        """Discard the changes: their rows are not to be written."""
         self._changed.clear()
         self._changed_plans.clear()
 
     def changed_agents(self) -> Iterator[tuple[str, tuple[Any, ...] | None]]:
-        """Yield what is kept of the agents changed since the last call, but for their plans; None for those given up."""
+        """Yield the rows of agents changed since the last call, without plans; None for evicted ones."""
         changed, self._changed = self._changed, {}
         agents = self.agents
         for name in changed:
@@ -569,22 +569,22 @@ class AgentTracker:
             yield name, None if agent is None else agent.row()
 
     def rewrite_plans(self, name: str) -> None:
-        """Have the plans of an agent be yielded with what has changed: they are kept under another name."""
+        """Mark the plans of an agent as changed: they are stored under another name."""
         self._changed_plans.add(name)
 
     def changed_plans(self) -> Iterator[tuple[str, list[PlanFact] | None]]:
-        """Yield the plans of the agents whose plans have changed since the last call; None if there are none left."""
+        """Yield the changed plans of agents since the last call; None if none are left."""
         changed, self._changed_plans = self._changed_plans, set()
         for name in changed:
             agent = self.agents.get(name)
             yield name, None if agent is None or agent.plans is None else agent.plans.facts
 
     def is_open(self, scope: Scope) -> bool:
-        """Say whether an agent is there in a scope."""
+        """Return whether a scope has an agent in a known state."""
         return any(any(self._now.get(group, {}).values()) for group in self.targets.feeding.get(scope, ()))
 
     def changed_now(self, begun: Iterable[Scope] = ()) -> Iterator[tuple[Scope, dict[str, int]]]:
-        """Yield scope and agents per category where that changed, and in these scopes."""
+        """Yield scope and agents per category, of changed and ``begun`` scopes."""
         touched, self._touched_now = self._touched_now, set()
         for scope in {scope for group in touched for scope in self.targets.scopes[group]}.union(begun):
             total: dict[str, int] = {}
@@ -597,21 +597,21 @@ class AgentTracker:
     # --- after a restart
 
     def restore_agent(self, row: str, kept: Any) -> None:
-        """Take a kept agent back in; in older rows parts have names, and plans are among them."""
+        """Restore an agent; older rows are objects and contain plans."""
         if isinstance(kept, dict):
             base, source, facts, spent = kept["base"], kept.get("source"), kept["facts"], kept.get("counted_anew")
-            base_at = kept.get("base_at", kept["base_ms"])  # the oldest say only before when it was
+            base_at = kept.get("base_at", kept["base_ms"])  # the oldest have only an upper bound
         else:
             base, base_at, source, facts, *more = kept
             spent = more[0] if more else None
-        # The oldest rows do not say of what source they are.
+        # The oldest rows lack the source.
         name = self.kept_names.take(row, self.targets.persons.name_of_row(row, None if source is None else self.spaces[source]))
         agent = Agent(self._states.start(name, Reported()), self.held.of(name))
         agent.base, agent.base_at = self._states.start(name, reported_of_row(base)), base_at
         agent.source = None if source is None else intern(source)
         agent.facts = [fact_of_row(fact) for fact in facts]
         if spent:
-            agent.aside = Aside(*spent)
+            agent.deferred = Deferred(*spent)
         if isinstance(kept, dict) and kept.get("plans"):
             agent.plans = Plans([tuple(plan) for plan in kept["plans"]])
             self._changed[name] = None
@@ -619,11 +619,11 @@ class AgentTracker:
         self._restored.append((row, name, agent))
 
     def restore_plans(self, row: str, kept: list[Any]) -> None:
-        """Take the kept plans of an agent back in."""
+        """Restore the plans of an agent."""
         self._restored_plans[row] = [tuple(plan) for plan in kept]
 
     def restored(self) -> None:
-        """Say that everything kept has been taken back in, ``booked_to`` too."""
+        """Complete a restore, after all rows and ``booked_to``."""
         again: list[tuple[str, Agent]] = []
         for row, name, agent in self._restored:
             plans = self._restored_plans.get(row)
@@ -646,7 +646,7 @@ class AgentTracker:
             self._note_now(agent)
 
     def _merge(self, name: str, other: Agent) -> None:
-        """Make one of two agents of one id whose sources have been joined since; what was booked before their facts stays."""
+        """Merge two agents of one id whose sources have been joined since; time booked before their facts stays."""
         known, booked = self.agents[name], self.booked_to
         two = (known, other)
         folded = [each.base_at for each in two if each.base_at is not None]
@@ -658,7 +658,7 @@ class AgentTracker:
         known.base, known.base_at = latest.base, latest.base_at
         known.source = max(two, key=lambda each: each.last_seen or 0).source
         known.facts = sorted({fact[2]: fact for fact in (*known.facts, *other.facts)}.values())
-        known.aside = known.aside or other.aside
+        known.deferred = known.deferred or other.deferred
         known.held[1] -= len(known.ids) + len(other.ids)
         if other.plans is not None:
             known.plans = Plans(sorted({plan[2]: plan for each in two if each.plans for plan in each.plans.facts}.values()))

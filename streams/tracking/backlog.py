@@ -1,4 +1,4 @@
-"""What of a conversation is still to be done: state in the backlog, reply due, where it stands (``docs/counting.md`` sections 4.2, 11)."""
+"""Pending work of a conversation: its place, backlog state and reply due (``docs/counting.md`` sections 4.2, 11)."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 
 __all__ = ["UNASSIGNED", "backlog_of", "place_or_unassigned", "reply_due"]
 
-#: The queue that written contacts of no queue stand in.
+#: Queue name of written contacts without a queue.
 UNASSIGNED = "(unassigned)"
 
 
 def place_or_unassigned(s: State) -> tuple[str, str] | None:
-    """Return the queue and channel that a conversation stands in: its place, else that of written contacts of no queue."""
+    """Return the place of a conversation, else that of written contacts without a queue."""
     if s.place is not None:
         return s.place.place
     return (UNASSIGNED, s.channel) if s.channel in REPLY_CHANNELS and s.messages is not None else None
 
 
 def backlog_of(s: State) -> str | None:
-    """Return the state in which the conversation is in the backlog, None if it is not."""
+    """Return the backlog state of a conversation, None if it is not in the backlog."""
     place, ticket = place_or_unassigned(s), s.ticket
     if place is None or place[1] not in REPLY_CHANNELS or (ticket is not None and ticket.resolved):
         return None
@@ -45,7 +45,7 @@ def backlog_of(s: State) -> str | None:
 
 
 def reply_due(s: State, rules: Rules) -> int | None:
-    """Return by when the customer is to have a reply, None if no reply is due."""
+    """Return when a reply is due, None if none is."""
     messages = s.messages
     if messages is None or messages.waits is None or (s.ticket is not None and s.ticket.resolved):
         return None

@@ -1,4 +1,4 @@
-"""The panes of one source partition by scope, in the blocks in which they are written."""
+"""The panes of one source partition by scope, in the blocks that are written."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ __all__ = ["PaneBlocks"]
 class PaneBlocks:
     """Frame → scope → blocks, ascending.
 
-    Panes that come at once make one block, within a frame and between the blocks there are. So catching up writes few records, and
-    a block of the present is one pane, which is written often.
+    Panes added together form one block, within a frame and between existing blocks. Catching up thus writes few records, and a live
+    block is one pane, which is written often.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class PaneBlocks:
         self._live = LiveBlocks()
 
     def add(self, scope: Scope, frame_ms: int, panes: Panes) -> Iterator[PaneBlock]:
-        """Add to panes of a frame; yield the blocks that they are in."""
+        """Add panes of a frame; yield their blocks."""
         by_scope = self._frames.get(frame_ms)
         if by_scope is None:
             by_scope = self._frames[frame_ms] = {}
@@ -42,17 +42,17 @@ class PaneBlocks:
         starts = panes.starts
         begin, end = 0, len(starts)
         while begin < end:
-            place = bisect_right(blocks, starts[begin], key=_first_ms)
+            index = bisect_right(blocks, starts[begin], key=_first_ms)
             # To the end of the block that holds the pane, or else to the beginning of the next one.
-            owner = blocks[place - 1] if place and starts[begin] <= blocks[place - 1].last_ms else None
+            owner = blocks[index - 1] if index and starts[begin] <= blocks[index - 1].last_ms else None
             if owner is not None:
                 until = bisect_right(starts, owner.last_ms)
             else:
-                until = end if place == len(blocks) else bisect_left(starts, blocks[place].first_ms)
+                until = end if index == len(blocks) else bisect_left(starts, blocks[index].first_ms)
             part = panes if until - begin == end else panes.cut(begin, until)
             if owner is None:
                 owner = PaneBlock(part)
-                blocks.insert(place, owner)
+                blocks.insert(index, owner)
             else:
                 owner.panes = owner.panes.plus(part)
             self._live.add(frame_ms, owner)
@@ -60,30 +60,30 @@ class PaneBlocks:
             begin = until
 
     def put(self, scope: Scope, panes: Panes) -> None:
-        """Take a kept block back in."""
+        """Restore a block."""
         frame = frame_of(panes.starts[0])
         blocks = self._frames.setdefault(frame, {}).setdefault(scope, [])
         block = PaneBlock(panes)
-        place = bisect_left(blocks, block.first_ms, key=_first_ms)
-        if place < len(blocks) and blocks[place].first_ms == block.first_ms:
-            self._live.discard(frame, blocks.pop(place))
-        blocks.insert(place, block)
+        index = bisect_left(blocks, block.first_ms, key=_first_ms)
+        if index < len(blocks) and blocks[index].first_ms == block.first_ms:
+            self._live.discard(frame, blocks.pop(index))
+        blocks.insert(index, block)
         self._live.add(frame, block)
 
     def empty(self, from_ms: int | None = None) -> Iterator[tuple[Scope, PaneBlock]]:
-        """Let what was booked, in panes from an instant on, be nothing; yield the blocks that this changes."""
+        """Clear the panes from an instant on; yield the changed blocks."""
         for frame, by_scope in self._frames.items():
             for scope, blocks in by_scope.items():
                 for block in blocks:
                     if from_ms is None or block.last_ms >= from_ms:
-                        kept = block.panes
-                        end = 0 if from_ms is None else bisect_left(kept.starts, from_ms)
-                        block.panes = Panes(kept.starts, {}).plus(kept.cut(0, end))
+                        panes = block.panes
+                        end = 0 if from_ms is None else bisect_left(panes.starts, from_ms)
+                        block.panes = Panes(panes.starts, {}).plus(panes.cut(0, end))
                         self._live.add(frame, block)
                         yield scope, block
 
     def evict(self, floor_ms: int) -> Iterator[tuple[Scope, PaneBlock]]:
-        """Give up the frames that are over before an instant; yield what was in them."""
+        """Evict the frames that end by an instant; yield their blocks."""
         for frame in [frame for frame in self._frames if frame + MIN_CELL_MS <= floor_ms]:
             self._live.drop(frame)
             for scope, blocks in self._frames.pop(frame).items():
@@ -91,7 +91,7 @@ class PaneBlocks:
                     yield scope, block
 
     def compact(self, through_ms: int) -> None:
-        """Let what is complete so far take less room."""
+        """Compact the blocks that are complete."""
         self._live.compact(through_ms)
 
     def starts(self) -> list[int]:

@@ -1,4 +1,4 @@
-"""Sessions with a bot or a FAQ: how they end, and whether the customer turns to people (``docs/counting.md`` section 12.4)."""
+"""Sessions with a bot or a FAQ: their end, and whether the customer turns to an agent (``docs/counting.md`` section 12.4)."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from streams.tracking.rules import Rules
     from streams.tracking.state import State
 
-__all__ = ["end_session", "hand_over", "start_session", "stop_session", "turn_to_people"]
+__all__ = ["end_session", "hand_over", "start_session", "stop_session", "turn_to_agent"]
 
 
 def start_session(s: State, fact: SelfServiceStarted, rules: Rules, postings: Postings) -> None:
-    """Begin a session; the one before is left."""
+    """Begin a session; an open one ends as left."""
     at, channel, category, site = fact.at, fact.channel, fact.category, fact.site
     if s.bot_sessions is None:
         s.bot_sessions = BotSessions()
     stop_session(s.bot_sessions, at, "left", postings)
     group = outside(s, fact, site, rules, channel)
-    first = s.place is None and not s.legs_begun and not any(_is_of_people(each) and precedes(each, fact) for each in s.facts)
+    first = s.place is None and not s.legs_begun and not any(_involves_agents(each) and precedes(each, fact) for each in s.facts)
     s.bot_sessions.open = BotSession(channel, group, at, category, first)
     postings.book(group, at, at, (("sessions", 1),))
     if category is not None:
@@ -32,7 +32,7 @@ def start_session(s: State, fact: SelfServiceStarted, rules: Rules, postings: Po
 
 
 def end_session(s: State, fact: SelfServiceEnded, rules: Rules, postings: Postings) -> None:
-    """End the open session as its source says."""
+    """End the open session with the reported outcome."""
     at, outcome, category = fact.at, fact.outcome, fact.category
     if s.bot_sessions is not None:
         if s.bot_sessions.open is not None and category is not None:
@@ -43,18 +43,18 @@ def end_session(s: State, fact: SelfServiceEnded, rules: Rules, postings: Postin
 
 
 def hand_over(s: State, fact: HandedOver, _rules: Rules, postings: Postings) -> None:
-    """Note that people are to go on."""
+    """Record a handover to agents."""
     if s.bot_sessions is not None:
-        turn_to_people(s.bot_sessions, fact.at, postings)
+        turn_to_agent(s.bot_sessions, fact.at, postings)
 
 
-def _is_of_people(fact: AnyFact) -> bool:
-    """Say whether people were turned to without a queue or an answer, which leave traces of their own."""
+def _involves_agents(fact: AnyFact) -> bool:
+    """Return whether a fact involves agents; queues and answers are recorded elsewhere."""
     return isinstance(fact, HandedOver) or (isinstance(fact, Message) and not fact.by_customer)
 
 
-def turn_to_people(sessions: BotSessions, at: int, postings: Postings) -> None:
-    """Take note that the customer does not manage without people."""
+def turn_to_agent(sessions: BotSessions, at: int, postings: Postings) -> None:
+    """Record that the customer needs an agent."""
     stop_session(sessions, at, "handed_over", postings)
     for group, ended, started, undone in sessions.ended:
         postings.book(group, ended, started, undone)
@@ -74,7 +74,7 @@ def stop_session(sessions: BotSessions, at: int, outcome: str, postings: Posting
     amounts = _with_label(session, ["sessions_decided", *gains], 1)
     postings.book(session.group, at, session.started, amounts)
     if outcome == "confirmed_solved":
-        gains.remove("sessions_solved")  # people met later do not make it unsolved
+        gains.remove("sessions_solved")  # later contact with an agent does not make it unsolved
     if gains:
         sessions.ended.append((session.group, at, session.started, _with_label(session, gains, -1)))
 

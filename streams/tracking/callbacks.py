@@ -1,4 +1,4 @@
-"""Callbacks of a conversation, and how long the customer waited for one (``docs/counting.md`` sections 4.2 and 11.7)."""
+"""Callbacks of a conversation, and the customer's wait for them (``docs/counting.md`` sections 4.2 and 11.7)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def request_callback(s: State, fact: CallbackRequested, postings: Postings) -> N
 
 
 def attempt_callback(s: State, fact: CallbackAttempted, postings: Postings) -> None:
-    """Take note of an attempt: it may put the callback off, or end it."""
+    """Apply an attempt: it may postpone or end the callback."""
     ticket, due, outcome = ticket_of(s), fact.due, fact.outcome
     if due is not None:
         ticket.due = due
@@ -37,7 +37,7 @@ def attempt_callback(s: State, fact: CallbackAttempted, postings: Postings) -> N
 
 
 def end_callback(s: State, fact: CallbackAttempted | CallbackEnded, postings: Postings) -> None:
-    """End a callback, and book it and its wait if the customer was reached."""
+    """End a callback; book it and its wait if the customer was reached."""
     ticket = ticket_of(s)
     if ticket.callback and fact.outcome == "reached":
         ticket.reached = True
@@ -48,7 +48,7 @@ def end_callback(s: State, fact: CallbackAttempted | CallbackEnded, postings: Po
 def _first_entry(s: State) -> int | None:
     """Return when the first visit began, None before there is one.
 
-    It is looked up, and not kept: a conversation that waits is to cost no more for it.
+    A search costs less memory than a field in each waiting conversation.
     """
     if s.single is not None:
         return s.single.entered

@@ -1,4 +1,4 @@
-"""What is known of a conversation's channel and queues before it is counted: the same in whatever chunks its facts came."""
+"""Channel and queues of a conversation before its facts are folded: equal for any chunks."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ def _last_arrival(facts: Iterable[AnyFact], last: Arrived | None) -> Arrived | N
 
 
 def has_visit(conversation: Conversation, queue: str) -> bool:
-    """Say whether a conversation was in a queue: then that decides on the channel of what else is said of it there."""
+    """Return whether a conversation was in a queue: that visit decides the channel of other events there."""
     return any(isinstance(fact, Queued) and fact.queue == queue for fact in conversation.every_fact())
 
 
 def queues_without_channel(conversation: Conversation) -> list[str]:
-    """Return the queues of a conversation, in the order of its facts, that count on the channel of its arrival."""
+    """Return the queues of a conversation that count on the channel of its arrival, in order of facts."""
     queues: dict[str, None] = {}
     for fact in sorted(conversation.every_fact(), key=order_of):
-        # Where no visit of it is open, these go by the arrival, too.
+        # Without an open visit these use the channel of the arrival, too.
         by_arrival = isinstance(fact, Answered | LeftQueue | OfferEnded) or (isinstance(fact, Queued) and fact.channel is None)
         if by_arrival and isinstance(fact, Answered | LeftQueue | OfferEnded | Queued) and fact.queue is not None:
             queues[fact.queue] = None

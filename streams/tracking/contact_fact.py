@@ -1,4 +1,4 @@
-"""What customers are told of a conversation (``docs/counting.md`` section 16.1)."""
+"""The customer fact of a conversation (``docs/counting.md`` section 16.1)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["contact_fact"]
 
 
 def contact_fact(state: State) -> ContactFact | None:
-    """Return what customers are to be told of a conversation; None where it is no contact of a known customer."""
+    """Return the customer fact of a conversation; None if it is no contact of a known customer."""
     customer, place, start = state.customer, state.place, state.start
     if customer is None or place is None or start is None or state.void:
         return None

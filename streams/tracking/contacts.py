@@ -1,4 +1,4 @@
-"""All conversations of one source partition, what they contribute and what goes on among them."""
+"""All conversations of one source partition: their postings, and what of them is waiting, active or pending."""
 
 from __future__ import annotations
 
@@ -45,26 +45,26 @@ if TYPE_CHECKING:
 
 __all__ = ["ContactTracker", "keep_ms", "retention_ms"]
 
-#: Cells are kept this long and the grace behind the progress: an hour longer than roll-up revises a past day.
+#: Cells are retained this long and the grace behind the watermark: an hour longer than roll-up revises a past day.
 _DAY_KEEP_MS = 51 * 3_600_000
 #: Panes outlive the longest trailing window by this and the grace.
 _PANE_SLACK_MS = 120_000
-#: What is over is put away this long after it was last touched: hardly any event comes later. At a flush at most so many, some 15 µs each.
+#: A closed conversation is packed after this pause: later events are rare. A flush packs at most so many, at some 15 µs each.
 _IDLE_MS = 120_000
 _PUT_AWAY_A_FLUSH = 2_000
-#: So many rows are written at a flush though nothing of them has changed: some 100 kB.
+#: Outdated rows rewritten at a flush: some 100 kB.
 _REWRITTEN_A_FLUSH = 200
 
 
 def keep_ms(configuration: Configuration) -> tuple[int, int]:
-    """Return how far behind the progress panes and cells are kept, in ms."""
+    """Return how far behind the watermark panes and cells are retained, in ms."""
     counting = configuration.counting
-    settle = 1000 * (counting.grace_seconds + counting.rejoin_seconds)
-    return max(counting.trailing_minutes) * 60_000 + settle + _PANE_SLACK_MS, _DAY_KEEP_MS + settle
+    margin_ms = 1000 * (counting.grace_seconds + counting.rejoin_seconds)
+    return max(counting.trailing_minutes) * 60_000 + margin_ms + _PANE_SLACK_MS, _DAY_KEEP_MS + margin_ms
 
 
 def retention_ms(configuration: Configuration) -> int:
-    """Return how long what is over is kept, in ms: at least as long as something of it may still come in."""
+    """Return how long closed conversations are retained, in ms: at least as long as their events may arrive."""
     counting = configuration.counting
     return 1000 * max(counting.closed_retention_seconds, counting.grace_seconds + counting.rejoin_seconds)
 
@@ -75,17 +75,17 @@ def _events_of(conversation: Conversation) -> int:
 
 
 def _merged(first: Conversation, second: Conversation) -> tuple[list[AnyFact], Revised | None]:
-    """Return the facts of two conversations that are one, in order, and their revisions: of each event its last word."""
-    words: dict[str, tuple[int, AnyFact | None, int]] = {}
-    for each in (first, second):
-        revised = each.revised or Revised()
-        said: list[tuple[str, tuple[int, AnyFact | None, int]]]
-        said = [(fact.event_id, (revised.facts.get(fact.event_id, 0), fact, fact.at)) for fact in each.facts]
-        said += [(event_id, (revision, None, at)) for event_id, (revision, at) in revised.withdrawn.items()]
-        words |= {event_id: word for event_id, word in said if event_id not in words or word[0] >= words[event_id][0]}
-    facts = sorted((fact for _, fact, _ in words.values() if fact is not None), key=order_of)[:MAX_FACTS]
+    """Return the ordered facts and the revisions of two conversations with one id: of each event the latest revision."""
+    latest: dict[str, tuple[int, AnyFact | None, int]] = {}
+    for conversation in (first, second):
+        revised = conversation.revised or Revised()
+        reports: list[tuple[str, tuple[int, AnyFact | None, int]]]
+        reports = [(fact.event_id, (revised.facts.get(fact.event_id, 0), fact, fact.at)) for fact in conversation.facts]
+        reports += [(event_id, (revision, None, at)) for event_id, (revision, at) in revised.withdrawn.items()]
+        latest |= {event_id: report for event_id, report in reports if event_id not in latest or report[0] >= latest[event_id][0]}
+    facts = sorted((fact for _, fact, _ in latest.values() if fact is not None), key=order_of)[:MAX_FACTS]
     merged = Revised()
-    for event_id, (revision, fact, at) in words.items():
+    for event_id, (revision, fact, at) in latest.items():
         if revision:
             merged.note(event_id, revision, at, is_fact=fact is not None)
     return facts, merged if merged.facts or merged.withdrawn else None
@@ -98,7 +98,7 @@ def _revised(conversation: Conversation) -> Revised:
 
 
 def _check_revisions(revised: Revised) -> None:
-    """Refuse a further event of which the revision is to be remembered, as one too many facts are."""
+    """Raise TooManyFactsError if no further revision can be stored."""
     if len(revised.facts) + len(revised.withdrawn) >= MAX_FACTS:
         raise TooManyFactsError("conversation_id", MAX_FACTS)
 
@@ -109,7 +109,7 @@ class ContactTracker:
     def __init__(self, configuration: Configuration, *, keep_everything: bool = False) -> None:
         counting = configuration.counting
         self._grace_ms = 1000 * counting.grace_seconds
-        #: an event may arrive so long after it occurred if it occurred at the start of a pane
+        #: longest delay of an event that occurred at the start of a pane
         self.late_ms = self._grace_ms + PANE_MS
         self._retention_ms = retention_ms(configuration)
         self._targets = Targets(configuration)
@@ -124,9 +124,9 @@ class ContactTracker:
         self.slices = Slices(self._targets, panes, cells, grid_of(configuration))
         self.watermark = watermark_of(configuration)
         self.journals = journals_of(configuration)
-        #: source → what follows its ids in the names of conversations
+        #: source → suffix of its ids in the names of conversations
         self.spaces = Spaces(configuration)
-        #: what follows ids that a journal tells of, and how long what is over is kept there: as long as anything of it can be booked
+        #: spaces of journals, and retention there: as long as anything can be booked
         self._journal_spaces = frozenset(space_of(self.spaces[source]) for source in self.journals)
         self._journal_ms = max(self._retention_ms, keep_ms(configuration)[1])
         self.conversations = Conversations(self._read)
@@ -134,48 +134,48 @@ class ContactTracker:
         limits = configuration.source_limits
         self.held = Held(TOO_MANY_OPEN, limits.max_contacts, limits.max_contact_events)
         self.kept_names = KeptNames()
-        #: names of conversations that were two before a restart
+        #: names of conversations merged after a restart
         self.merged: set[str] = set()
         self._to_merge: list[Conversation] = []
         self._load = ScopeLoad(self._targets)
         self._pending = Pending(self._targets)
-        #: what decides what heads of rows say
+        #: version of the rules behind the heads of rows
         self._rules_number = rules_number(configuration)
-        #: while rows are taken back in: heads and rows of what need not be read
+        #: during a restore: heads of conversations that need not be read
         self._notes = Notes(self._targets)
-        #: whether a conversation is among the notes that is not unread any more
+        #: whether the notes contain a conversation that has been read
         self._has_stale_notes = False
-        #: up to here everything that was lost has been read
+        #: every conversation lost up to here has been read
         self._read_to: int | None = None
-        #: conversations whose rows have no head of now
+        #: names of conversations whose rows lack a current head
         self._outdated: list[str] = []
         self._touched_now: set[int] = set()
-        #: names, in the order in which they changed: what follows each other is alike, and was made side by side
+        #: names in the order of change: neighbours are alike, and adjacent in memory
         self._changed: dict[str, None] = {}
-        #: row of a conversation that is given up, or kept under another name → how many it has with those that follow
+        #: row of an evicted or renamed conversation → its number of rows
         self._deleted_rows: dict[str, int] = {}
-        #: conversations with facts that are not folded yet, in the order of the first of these; and some in which there are none any more
+        #: conversations with facts to fold, in the order of the first; some may be folded by now
         self._unfolded: list[Conversation] = []
         self._timers = Timers()
-        #: names of what was over at a restart, and has not been packed yet
+        #: names of conversations closed at a restart and not packed yet
         self._unread_over: list[str] = []
-        #: names of what is over, in the order in which it was last touched → progress then, and its row with its head; None: all stays
+        #: name of a closed conversation → watermark at its last change, row and head; in that order; None: nothing is packed
         self._idle: OrderedDict[str, tuple[int, bytes | None, Head | None]] | None = None
         self.snapshots = Snapshots("contacts", self._grace_ms)
         self._soonest_ms = min(shortest_ms, self._retention_ms)
-        #: conversations open too long before this have been counted as lost
+        #: watermark up to which silent conversations are counted as lost
         self.lost_to: int | None = None
-        #: conversations of known customers given up since the last look: what they came to may still be unpublished
+        #: evicted conversations of known customers, whose last fact may be unpublished
         self.evicted: list[Conversation] = []
         #: late events and repeats since the process began
         self.late = 0
         self.repeated = 0
 
     def apply(self, event: Any) -> None:
-        """Take a decoded contact event whose times have been checked.
+        """Apply a decoded contact event with valid times.
 
         Raises:
-            TooManyFactsError: its conversation has as many as may be.
+            TooManyFactsError: its conversation or source has reached a limit.
         """
         received, at, source = event.received_ms, event.occurred_ms, event.source
         last = self.watermark.sources.get(source)
@@ -215,7 +215,7 @@ class ContactTracker:
             held[1] += 1
             self._record_withdrawn(conversation, event)
             return
-        # Its own name: each event brings another copy of it.
+        # Share the conversation's own string: each event brings another copy.
         name = conversation.name
         if type(fact) is Excluded and source not in self.journals and self._excludes_too_late(conversation, fact, received):
             self._count_late(event, received)
@@ -234,10 +234,10 @@ class ContactTracker:
                 conversation.contact = contact
 
     def _apply_revision(self, conversation: Conversation, event: Any, fact: AnyFact | None, *, late: bool) -> bool:
-        """Take a later word on a known event; say whether it is one, late or not.
+        """Apply a revision of a known event; return whether it is a newer one, late or not.
 
         Raises:
-            TooManyFactsError: too much of the conversation has been counted again already.
+            TooManyFactsError: the recounts of the conversation are exhausted.
         """
         event_id, revision, received = event.event_id, event.revision, event.received_ms
         known = _revised(conversation)
@@ -265,7 +265,7 @@ class ContactTracker:
         return True
 
     def _record_withdrawn(self, conversation: Conversation, event: Any) -> None:
-        """Remember that an event counts nothing, and its conversation, of which nothing else may be known."""
+        """Record that an event counts nothing; its conversation may have no other event."""
         _revised(conversation).note(event.event_id, event.revision, event.occurred_ms, is_fact=False)
         self._changed[conversation.name] = None
         if conversation.source is None:
@@ -274,11 +274,11 @@ class ContactTracker:
             conversation.timer = self._timers.add(conversation.name, event.occurred_ms + self._soonest_ms, None)
 
     def conversation_of(self, event: Any) -> Conversation | None:
-        """Return what is known of the conversation of an event."""
+        """Return the conversation of an event, if there is one."""
         return self.conversations.find(event.conversation_id + self.spaces[event.source])
 
     def _claim(self, row: str, name: str) -> Conversation | None:
-        """Give a conversation that was kept without a source to the first one that tells of it."""
+        """Assign a conversation stored without a source to the first source that reports it."""
         conversation = self._live.pop(row, None)
         if conversation is None:
             return None
@@ -292,27 +292,27 @@ class ContactTracker:
         return conversation
 
     def _move_rows(self, conversation: Conversation, row: str) -> None:
-        """Have a conversation be written whole that is kept in the rows of another name."""
+        """Schedule a complete write of a conversation stored under another name."""
         self._deleted_rows[row] = conversation.row_count
         conversation.written = conversation.row_count = 0
 
     def _excludes_too_late(self, conversation: Conversation, fact: Excluded, received: int) -> bool:
-        """Say whether an exclusion would change a frozen pane: decided by what came before it, whatever flushes there were."""
+        """Return whether an exclusion would change a frozen pane; flushes make no difference."""
         name = conversation.name
-        # What looking costs is remembered, whatever becomes of it.
+        # The check is charged in any case.
         charge(conversation, fact)
         self._changed[name] = None
         self._fold(conversation)
         if conversation.state.void is True:
-            return False  # What it contributes is its first exclusion, and no further one that is not late moves that back far enough.
+            return False  # Only its first exclusion counts, and one in time cannot move that into a frozen pane.
         contributed = Postings()
-        # By the time of receipt and not by the progress: whether it is lost by then must not depend on when this is looked at.
+        # By receipt and not by watermark: whether it is lost must not depend on the time of this check.
         folded(name, conversation.facts, self._rules, contributed, received)
         earliest = contributed.earliest_change()
         return earliest is not None and earliest + PANE_MS + self._grace_ms < received
 
     def _fold(self, conversation: Conversation) -> None:
-        """Count what came of a conversation since it was last folded, and note what goes on with it now."""
+        """Fold the new facts of a conversation and update its waiting, active and pending entries."""
         if conversation.fresh is not None:
             fold(conversation, self._rules, self._postings, self.lost_to)
             if conversation.timer is None or has_moved(conversation):
@@ -324,9 +324,9 @@ class ContactTracker:
             self._fold(conversation)
 
     def _replace_facts(self, conversation: Conversation, facts: list[AnyFact], lost_to: int | None = None) -> None:
-        """Book what is different with other facts.
+        """Replace the facts of a conversation and book the difference.
 
-        ``lost_to``: how far the progress had come with which it was counted, if that is not how far it has come now.
+        ``lost_to``: the watermark at which it was counted, if that is not the current one.
         """
         name, before = conversation.name, Postings()
         counted_to = (self.lost_to if lost_to is None else lost_to) if ended_by_silence(conversation.state) else None
@@ -336,11 +336,11 @@ class ContactTracker:
         conversation.written = 0
         self._postings.add(before, -1)
         if conversation.disorder is not None:
-            conversation.disorder.marks = []
+            conversation.disorder.checkpoints = []
         self._note_now(name, conversation)
 
     def snapshot(self, event: Any) -> bool:
-        """Take a source's word of what is open; say whether it has not said so too often."""
+        """Accept a source's snapshot of what is open; return whether its rate is within the limit."""
         self.watermark.received(event.source, event.received_ms)
         return self.snapshots.take(event, self.spaces[event.source], self.watermark.received_through or 0)
 
@@ -362,50 +362,50 @@ class ContactTracker:
         self._postings.book(group, received, received, (("late_events", 1),))
 
     def _note_now(self, name: str, conversation: Conversation) -> None:
-        """Keep up who waits where and since when, what is in progress and what is pending."""
-        state, standing = conversation.state, self._load
+        """Update where a conversation waits and since when, is active and is pending."""
+        state, load = conversation.state, self._load
         waiting, now_waiting = conversation.noted_waiting, waiting_in(state)
         if now_waiting is not waiting and now_waiting != waiting:
             conversation.noted_waiting = now_waiting
             for target, since in waits(waiting):
-                standing.end_wait(target, since)
+                load.end_wait(target, since)
                 self._touched_now.add(target)
             for target, since in waits(now_waiting):
-                standing.begin_wait(target, since)
+                load.begin_wait(target, since)
                 self._touched_now.add(target)
         active, now_active = conversation.noted_active, active_in(state)
         if now_active != active:
             conversation.noted_active = now_active
             for groups, change in ((active, -1), (now_active, 1)):
                 for group in actives(groups):
-                    standing.add_active(group, change)
+                    load.add_active(group, change)
                     self._touched_now.add(group)
         was_open, now_open = conversation.noted_open, open_of(state, self._rules)
         if now_open != was_open:
             conversation.noted_open = now_open
             self._pending.note(was_open, now_open)
-            self._touched_now.update(each.group for each in (was_open, now_open) if each is not None)
-        # Nothing falls due sooner than this after a fact; when it is looked at, it is put off.
+            self._touched_now.update(entry.group for entry in (was_open, now_open) if entry is not None)
+        # Nothing falls due sooner after a fact; the check then postpones it.
         conversation.timer = self._timers.add(name, state.last_ms + self._soonest_ms, conversation.timer)
 
     @property
     def taken(self) -> tuple[dict[str, None], list[Conversation]]:
-        """Names of the conversations changed since the last flush, and those with facts to be folded: to be added to."""
+        """Names of the conversations changed since the last flush, and conversations with facts to fold; both are mutable."""
         return self._changed, self._unfolded
 
-    # --- what is behind a figure
+    # --- explaining a figure
 
     def postings_of(self, name: str, facts: list[AnyFact]) -> Postings:
-        """Return what a conversation with these facts contributes, as far as the progress has come."""
+        """Return the postings of a conversation with these facts, at the current watermark."""
         return self.counted_alone(name, facts)[1]
 
     def counted_alone(self, name: str, facts: list[AnyFact]) -> tuple[State, Postings]:
-        """Return what these facts of a conversation lead to, and what it contributes, as far as the progress has come."""
+        """Return the state and the postings of a conversation with these facts, at the current watermark."""
         contributed = Postings()
         return folded(name, facts, self._rules, contributed, self.lost_to), contributed
 
     def reasons(self, name: str, facts: list[AnyFact]) -> dict[str, str]:
-        """Return event id → why it counts nothing, of those of these facts of a conversation that do."""
+        """Return event id → reason, of the facts of a conversation that count nothing."""
         return reasons_of(name, facts, self._rules)
 
     def booked_under(self, scope: Scope) -> frozenset[int]:
@@ -417,7 +417,7 @@ class ContactTracker:
         return self._targets.scopes[target]
 
     def waiting_in(self, scope: Scope) -> dict[str, int]:
-        """Return the names of who waits in a scope and since when, in ms."""
+        """Return the names of the conversations that wait in a scope, with the start of the wait in ms."""
         feeding = self.booked_under(scope)
         return {
             name: since
@@ -427,7 +427,7 @@ class ContactTracker:
         }
 
     def _due(self, conversation: Conversation) -> int:
-        """Return when a conversation is lost, or forgotten, if nothing more is known of it."""
+        """Return when a silent conversation is lost or evicted."""
         lost = lost_from(conversation.state, self._rules)
         if lost is not None:
             return lost
@@ -437,14 +437,14 @@ class ContactTracker:
         return self._kept_until(conversation.name, last)
 
     def _kept_until(self, name: str, last_ms: int) -> int:
-        """Return when a conversation is forgotten that is over since an instant."""
-        kept = self._journal_spaces and space_of(name) in self._journal_spaces
-        return last_ms + (self._journal_ms if kept else self._retention_ms)
+        """Return when a conversation closed at an instant is evicted."""
+        is_of_journal = self._journal_spaces and space_of(name) in self._journal_spaces
+        return last_ms + (self._journal_ms if is_of_journal else self._retention_ms)
 
     # --- at a flush
 
     def flush(self) -> None:
-        """Fold what came and count what is lost, write what was booked into the slices, and give up what is too old."""
+        """Fold new facts, count lost conversations, write postings into slices and evict what is too old."""
         self._fold_all()
         self.watermark.advance()
         through = self.watermark.ms
@@ -460,9 +460,9 @@ class ContactTracker:
             self.slices.evict(through)
 
     def set_back(self, to_ms: int, now_ms: int) -> None:
-        """Set progress back to an instant if it lies beyond; what was lost only beyond it is open again, unless it is forgotten.
+        """Set the watermark back to an instant if it lies beyond; conversations lost after it are open again, unless evicted.
 
-        By ``now_ms`` an event may have happened; nothing has that lies further off than clocks may differ.
+        Bookings later than ``now_ms`` by more than clocks may differ are dropped.
         """
         self._fold_all()
         self.watermark.set_back(to_ms)
@@ -472,20 +472,20 @@ class ContactTracker:
         self.lost_to = to_ms
         pending, self._postings = self._postings, Postings()
         frozen = self.conversations.frozen
-        # What was over before is not open again.
+        # Conversations closed before stay closed.
         for name in [*self._live, *self._unread, *(() if frozen is None else frozen.open_or_since(to_ms))]:
             conversation = self.conversations[name]
             if ended_by_silence(conversation.state) and conversation.state.lost_at >= to_ms:
                 self._changed[name] = None
                 self._replace_facts(conversation, conversation.facts, before)
-        # What was given up beyond is not to become less than nothing.
+        # Slices evicted in between must not become negative.
         self.slices.book(self._postings)
         self._postings = pending
         self.slices.empty_from(now_ms + MAX_AHEAD_MS + CELL_MS)
         self.slices.set_back(to_ms)
 
     def _expire_silent(self, through: int) -> None:
-        """Count the open conversations of which nothing more is known as lost, and forget the closed ones."""
+        """Count silent open conversations as lost and evict closed ones."""
         frozen = self.conversations.frozen
         if frozen is not None:
             for name, events, row_count in frozen.take_over(through):
@@ -519,7 +519,7 @@ class ContactTracker:
         self._changed[name] = None
 
     def _check_unread(self, name: str, through: int) -> Conversation | None:
-        """Give up what is over and unread; return what has to be read, for it is lost by now or its customer is to be told."""
+        """Evict a closed unread conversation; read and return one that is lost or has a customer to publish for."""
         unread = self._unread.get(name)
         if unread is None:
             return None
@@ -533,12 +533,12 @@ class ContactTracker:
         return None
 
     def _apply_snapshots(self, before: int | None, through: int) -> None:
-        """Count what a source does not list as lost; and look again at what has changed, while that may still decide."""
+        """Count conversations missing from a snapshot as lost; compare changed ones again while late events may decide."""
         frozen = self.conversations.frozen
         for snapshot in self.snapshots.new(before, through) if self._unread or frozen is not None else ():
-            # The others are over, or listed.
+            # The others are closed, or listed.
             at_ms = snapshot.at_ms
-            names = [name for name, each in self._unread.items() if each.lost_from_ms is not None or each.last_ms >= at_ms]
+            names = [name for name, unread in self._unread.items() if unread.lost_from_ms is not None or unread.last_ms >= at_ms]
             for name in [*names, *(() if frozen is None else frozen.open_or_since(at_ms))]:
                 if id_of(name) not in snapshot.open_ids:
                     self.conversations.read(name)
@@ -546,7 +546,7 @@ class ContactTracker:
             self._compare(self._live[name], snapshot)
 
     def _compare(self, conversation: Conversation, snapshot: Snapshot) -> None:
-        """Put among the facts that a conversation is missing from a snapshot, or take that out again."""
+        """Add or remove the fact that a conversation is missing from a snapshot."""
         marked = conversation.knows(snapshot.name)
         at, state = snapshot.at_ms, conversation.state
         if not marked and (state.void or (lost_from(state, self._rules) is None and state.last_ms < at)):
@@ -565,7 +565,7 @@ class ContactTracker:
             self._replace_facts(conversation, sorted(facts, key=order_of))
 
     def changed_conversations(self) -> Iterator[tuple[str, ConversationRow | None]]:
-        """Yield name and all that is kept of conversations changed since the last call, None for those given up."""
+        """Yield name and row of conversations changed since the last call, None for evicted ones."""
         for name in self.take_changed():
             self._deleted_rows.pop(name, None)
             conversation = self._live.get(name)
@@ -576,7 +576,7 @@ class ContactTracker:
                 yield name, row_of(conversation)
 
     def changed_rows(self, name: str) -> list[tuple[int, ConversationRow | None]]:
-        """Return number and content of the rows of a changed conversation that are to be written, None for those that are none any more."""
+        """Return number and content of the rows to write for a changed conversation, None for rows to delete."""
         conversation, gone = self._live.get(name), self._deleted_rows.pop(name, 0)
         if conversation is None:
             return [(number, None) for number in range(max(1, gone))]
@@ -586,51 +586,53 @@ class ContactTracker:
         return changed_rows(conversation, head_of(conversation, self._rules, self._rules_number))
 
     def take_changed(self) -> Collection[str]:
-        """Return the names of the conversations changed since the last call, in the order in which they first did."""
+        """Return the names of the conversations changed since the last call, in order of first change."""
         changed, self._changed = self._changed, {}
         return changed
 
     def pass_over_rows(self) -> None:
-        """Take note that no row of what changed is to be written."""
+        """Discard the changes: their rows are not to be written."""
         self._changed.clear()
         self._deleted_rows.clear()
 
     def emit_differences(self) -> None:
-        """Keep no slices from now on: they tell what is to be added to cells, and there are no panes."""
+        """Retain no slices from now on: emit differences of cells, and no panes."""
         self.slices.emit_differences()
         if not self.slices.grid.both_ways:
             self._postings = OfferPostings()
 
     def freeze(self, most: int) -> None:
-        """If there are more conversations than that, keep outside of memory what is not likely to be asked for; right after a flush."""
+        """Move conversations unlikely to change out of memory if there are more than ``most``; call it right after a flush."""
         frozen, live = self.conversations.frozen, self._live
         if frozen is None or len(live) <= most:
             return
         chosen = long_idle(live.values(), most)
-        rows = ((each.name, frozen_rows(each, self._rules, self._rules_number, self._kept_until)) for each in chosen)
-        kept = [(name, row) for name, row in rows if row is not None]
-        frozen.put(kept)
-        for name, _ in kept:
+        rows = (
+            (conversation.name, frozen_rows(conversation, self._rules, self._rules_number, self._kept_until)) for conversation in chosen
+        )
+        idle = [(name, row) for name, row in rows if row is not None]
+        frozen.put(idle)
+        for name, _ in idle:
             del live[name]
         self._timers.keep(live)
 
     def pack_idle(self, rows: Frozen) -> None:
-        """Have ``rows`` keep what is over and idle, from now on."""
+        """Move closed and idle conversations into ``rows`` from now on."""
         self.conversations.frozen, self._idle = rows, OrderedDict()
 
     def rest(self, name: str, row: bytes | None, head: Head | None) -> None:
-        """Take note of the only row of a conversation, as it was just written; None if it has several, or was not written."""
+        """Record the row of a conversation as just written; None if it has several rows, or none was written."""
         if self._idle is not None:
             self._idle[name] = self.lost_to or 0, row, head
             self._idle.move_to_end(name)
 
     def put_idle_away(self) -> None:
-        """Keep rows alone of some of what is over and was not touched for a while; right after a flush's rows were written."""
+        """Replace some closed and idle conversations by their rows; call it after a flush has written rows."""
         frozen, live, resting = self.conversations.frozen, self._live, self._idle
         if frozen is None or resting is None or not (resting or self._unread_over):
             return
         idle_since = (self.lost_to or 0) - _IDLE_MS
-        kept = [(name, self._unread.pop(name)) for name in self._unread_over[-_PUT_AWAY_A_FLUSH:] if name in self._unread]
+        packed = [(name, self._unread.pop(name)) for name in self._unread_over[-_PUT_AWAY_A_FLUSH:] if name in self._unread]
         del self._unread_over[-_PUT_AWAY_A_FLUSH:]
         for _ in range(_PUT_AWAY_A_FLUSH):
             if not resting:
@@ -641,7 +643,7 @@ class ContactTracker:
                 break
             del resting[name]
             conversation = live.get(name)
-            # What was never written under its name, or waits for a source to claim it, stays.
+            # A conversation never written under its name, or without a source yet, stays.
             if conversation is None or not conversation.row_count or conversation.source is None or not is_over(conversation):
                 continue
             if row is None or head is None:
@@ -649,24 +651,24 @@ class ContactTracker:
             else:
                 unread = Unread((row,), head.events, self._kept_until(name, head.last_ms), None, head.last_ms, head.has_customer)
             if unread is not None:
-                kept.append((name, unread))
+                packed.append((name, unread))
                 del live[name]
-        frozen.put(kept)
+        frozen.put(packed)
 
     def is_open(self, scope: Scope) -> bool:
-        """Say whether anything waits, is in progress or is pending in a scope."""
+        """Return whether a scope has waiting, active or pending contacts."""
         return bool(self._load.waiting(scope) or self._load.active(scope) or self._pending.is_open(scope))
 
     def changed_now(self, begun: Iterable[Scope] = ()) -> Iterator[tuple[Scope, list[int], int]]:
-        """Yield scope, entries of the waiting (ascending, ms) and contacts in progress: where anything changed, and of these scopes."""
+        """Yield scope, entries of waiting contacts (ascending, ms) and number of active ones, of changed and ``begun`` scopes."""
         touched, self._touched_now = self._touched_now, set()
         for scope in {scope for target in touched for scope in self._targets.scopes[target]}.union(begun):
             yield scope, self._load.waiting(scope), self._load.active(scope)
 
     def pending(self, scope: Scope, passed_ms: int | None = None) -> dict[str, Any]:
-        """Return what is pending in a scope, and who waits there judged by another definition, as fields of a now record.
+        """Return what is pending in a scope, and waits judged by another definition, as fields of a now record.
 
-        As-of has passed ``passed_ms`` already.
+        ``passed_ms``: an instant that as-of has passed.
         """
         figures = self._pending.figures(scope, passed_ms)
         judged = self._load.waiting_by_definition(scope)
@@ -676,7 +678,7 @@ class ContactTracker:
 
     @property
     def uncounted_from_ms(self) -> int | None:
-        """After what instant events that counted nothing are counted; None: all are."""
+        """The instant after which events that count nothing are counted; None: all are."""
         return self._rules.uncounted_from_ms
 
     @uncounted_from_ms.setter
@@ -685,7 +687,7 @@ class ContactTracker:
 
     @property
     def by_category_from_ms(self) -> int | None:
-        """After what instant complaints and thanks are told by category; None: all are."""
+        """The instant after which complaints and thanks count by category; None: all do."""
         return self._rules.by_category_from_ms
 
     @by_category_from_ms.setter
@@ -693,17 +695,17 @@ class ContactTracker:
         self._rules = self._rules._replace(by_category_from_ms=at_ms)
 
     def restore_rows(self, first: dict[str, bytes], more: dict[str, dict[int, bytes]]) -> None:
-        """Take conversations back in by their first rows and, where there are some, further ones by number; ``lost_to`` is known.
+        """Restore conversations from first rows and, if any, further rows by number; ``lost_to`` is restored before.
 
-        They are read now only if their heads do not do until later.
+        Only conversations without a current head are read now.
         """
-        # A restart waits for this: what is asked of each is at hand, and nothing is kept of a head beside what is asked of it later.
+        # A restart waits for this loop: lookups are local, and only the needed fields of a head are retained.
         live, unread, spaces, number, read, lost_to = self._live, self._unread, self.spaces, self._rules_number, read_head, self.lost_to
         add_note, journals, retention_ms = self._notes.add, self._journal_spaces, self._retention_ms
         for row, value in first.items():
             values: tuple[bytes, ...] = (value,)
             if more and row in more:
-                values = (value, *(each for _, each in sorted(more[row].items())))
+                values = (value, *(more_row for _, more_row in sorted(more[row].items())))
             last = values[-1]
             if last[:1] == b"{":
                 headed = read(last)
@@ -713,7 +715,7 @@ class ContactTracker:
                     if due is None:
                         due = self._kept_until(row, head.last_ms) if journals else head.last_ms + retention_ms
                     elif lost_to is not None and due < lost_to:
-                        # It was lost without a further fact, and its row is of before.
+                        # It was lost without a further fact, after its row was written.
                         live[row] = self._built_from(row, read_rows(values), len(values))
                         continue
                     unread[row] = Unread(values, head.events, due, lost_from, head.last_ms, head.has_customer)
@@ -721,16 +723,16 @@ class ContactTracker:
                     if place is not None:
                         add_note(head, place)
                     continue
-            kept = read_rows(values)
-            if kept.source is not None and row.endswith(spaces[kept.source]):
+            stored = read_rows(values)
+            if stored.source is not None and row.endswith(spaces[stored.source]):
                 self._outdated.append(row)
-            self.restore_conversation(row, kept, len(values))
+            self.restore_conversation(row, stored, len(values))
 
-    def restore_conversation(self, row: str, kept: ConversationRow, row_count: int = 1) -> None:
-        """Take a conversation back in that is kept in so many rows; older ones do not say of what source it is."""
-        source = kept.source
+    def restore_conversation(self, row: str, stored: ConversationRow, row_count: int = 1) -> None:
+        """Restore a conversation stored in ``row_count`` rows; older rows lack the source."""
+        source = stored.source
         name = self.kept_names.take(row, None if source is None else id_of(row) + self.spaces[source])
-        conversation = self._built_from(name, kept, row_count)
+        conversation = self._built_from(name, stored, row_count)
         if name != row:
             self._move_rows(conversation, row)
         unread = self._unread.pop(name, None)
@@ -740,31 +742,31 @@ class ContactTracker:
         if self._live.setdefault(name, conversation) is not conversation:
             self._to_merge.append(conversation)
 
-    def _built_from(self, name: str, kept: ConversationRow, row_count: int) -> Conversation:
-        """Return the conversation that is kept in so many rows, as it was before anything of it was lost after its last fact."""
+    def _built_from(self, name: str, stored: ConversationRow, row_count: int) -> Conversation:
+        """Return a stored conversation as it was before any loss after its last fact."""
         conversation = Conversation(name)
-        conversation.source, conversation.contact = None if kept.source is None else intern(kept.source), kept.contact
-        conversation.disorder = None if kept.counted_anew is None else Disorder(kept.counted_anew)
-        conversation.state = folded(name, kept.facts, self._rules, Postings())
-        conversation.newest = kept.facts[-1] if kept.facts else None
-        if kept.revisions or kept.withdrawn:
-            conversation.revised = Revised(kept.revisions, kept.withdrawn)
+        conversation.source, conversation.contact = None if stored.source is None else intern(stored.source), stored.contact
+        conversation.disorder = None if stored.counted_anew is None else Disorder(stored.counted_anew)
+        conversation.state = folded(name, stored.facts, self._rules, Postings())
+        conversation.newest = stored.facts[-1] if stored.facts else None
+        if stored.revisions or stored.withdrawn:
+            conversation.revised = Revised(stored.revisions, stored.withdrawn)
         conversation.row_count = row_count
-        # Rows of before may have more facts than one of today.
-        conversation.written = len(kept.facts) if len(kept.facts) <= row_count * ROW_FACTS else 0
+        # Rows of older versions may hold more facts than a current row.
+        conversation.written = len(stored.facts) if len(stored.facts) <= row_count * ROW_FACTS else 0
         return conversation
 
     def _read(self, name: str, unread: Unread) -> Conversation:
-        """Read the rows of a conversation; what goes on with it has been noted already."""
-        kept = read_rows(unread.rows)
-        conversation = self._live[name] = self._built_from(name, kept, len(unread.rows))
+        """Read the rows of a conversation whose waiting, active and pending entries exist."""
+        stored = read_rows(unread.rows)
+        conversation = self._live[name] = self._built_from(name, stored, len(unread.rows))
         state = conversation.state
         if self._read_to is not None:
-            # What was lost by then has been booked; what is lost since is looked at by its timer.
+            # A loss up to then is booked; the timer handles a later one.
             lose_by(state, self._read_to, self._rules, Postings())
         conversation.timer = self._timers.add(name, unread.due_ms, None)
-        if kept.head is not None:
-            noted, now = self._notes.of(kept.head), waiting_in(state)
+        if stored.head is not None:
+            noted, now = self._notes.of(stored.head), waiting_in(state)
             waiting, conversation.noted_active, conversation.noted_open = noted
             if (waits(now), active_in(state), open_of(state, self._rules)) == noted:
                 conversation.noted_waiting = now
@@ -776,12 +778,12 @@ class ContactTracker:
         return conversation
 
     def _merge(self, other: Conversation) -> None:
-        """Make one of two conversations of one id whose sources have been joined since."""
+        """Merge two conversations of one id whose sources have been joined since."""
         name = other.name
         known = self._live[name]
         before, counted = Postings(), Conversation(name)
-        for each in (known, other):
-            folded(name, each.facts, self._rules, before, self.lost_to)
+        for conversation in (known, other):
+            folded(name, conversation.facts, self._rules, before, self.lost_to)
         facts, counted.revised = _merged(known, other)
         counted.state = folded(name, facts, self._rules, self._postings, self.lost_to)
         counted.newest = facts[-1] if facts else None
@@ -794,37 +796,37 @@ class ContactTracker:
         self._changed[name] = None
 
     def restored(self) -> None:
-        """Say that everything kept has been taken back in, ``lost_to`` too."""
+        """Complete a restore, after all rows and ``lost_to``."""
         for other in self._to_merge:
             self._merge(other)
         self._to_merge = []
         self._read_to = self.lost_to
         self._schedule_unread()
-        self.held.recount([(name, _events_of(each)) for name, each in self._live.items()])
-        self.held.add(zip(self._unread, [each.events for each in self._unread.values()], strict=True))
+        self.held.recount([(name, _events_of(conversation)) for name, conversation in self._live.items()])
+        self.held.add(zip(self._unread, [unread.events for unread in self._unread.values()], strict=True))
         for name, conversation in self._live.items():
             group = pending_group(conversation.state, self._rules)
             if self.lost_to is not None and lose_by(conversation.state, self.lost_to, self._rules, Postings()) and group is not None:
-                # It is shown as waiting still if it was not lost by the settings with which that was last written.
+                # The last now record may show it as waiting, if it was not lost by the settings of then.
                 self._touched_now.add(group)
             self._note_now(name, conversation)
             conversation.published_fact = contact_fact(conversation.state)
 
     def _schedule_unread(self) -> None:
-        """Take note of when the unread conversations are to be looked at, and of what goes on with them."""
+        """Set timers for unread conversations, and add their waiting, active and pending entries."""
         unread = self._unread
         if self._has_stale_notes:
             self._notes, self._has_stale_notes = Notes(self._targets), False
-            for each in unread.values():
-                head = read_head(each.rows[-1]).head
+            for row in unread.values():
+                head = read_head(row.rows[-1]).head
                 if head is not None and head.place is not None:
                     self._notes.add(head, head.place)
-        self._timers.add_all(zip(unread, [each.due_ms for each in unread.values()], strict=True))
+        self._timers.add_all(zip(unread, [row.due_ms for row in unread.values()], strict=True))
         self._touched_now |= self._notes.put_into(self._load, self._pending)
-        self._unread_over = [name for name, each in unread.items() if each.lost_from_ms is None]
+        self._unread_over = [name for name, row in unread.items() if row.lost_from_ms is None]
 
     def _rewrite_outdated(self) -> None:
-        """Have rows written anew, few a flush, that have no head by the settings of now: until then each restart reads them."""
+        """Rewrite a few rows without a current head at each flush: until then each restart reads them."""
         outdated = self._outdated
         for name in outdated[-_REWRITTEN_A_FLUSH:]:
             if name in self._live:

@@ -86,7 +86,7 @@ class Cancellation(NamedTuple):
 
 def fact_of_customer_event(event: Any, id_space: str) -> dict[str, Any] | None:
     """Return a decoded event of a customer as customer-facts has it; None for one that says nothing that counts."""
-    told = {
+    fact_fields = {
         "event_id": event.event_id,
         "id_space": id_space,
         "customer_key": event.customer_key,
@@ -96,13 +96,13 @@ def fact_of_customer_event(event: Any, id_space: str) -> dict[str, Any] | None:
     match event.type:
         case "order.placed":
             value = None if event.value is None else round(event.value * 1000)
-            return {"kind": "order", **told, "order_id": event.order_id, "value_milli": value, "currency": event.currency}
+            return {"kind": "order", **fact_fields, "order_id": event.order_id, "value_milli": value, "currency": event.currency}
         case "order.cancelled":
-            return None if event.order_id is None else {"kind": "cancellation", **told, "order_id": event.order_id}
+            return None if event.order_id is None else {"kind": "cancellation", **fact_fields, "order_id": event.order_id}
         case "customer.activated" | "customer.churned":
-            return {"kind": "status", **told, "active": event.type == "customer.activated"}
+            return {"kind": "status", **fact_fields, "active": event.type == "customer.activated"}
         case "customer.linked":
-            return {"kind": "link", **told, "linked_key": event.linked_key}
+            return {"kind": "link", **fact_fields, "linked_key": event.linked_key}
         case _:
             return None
 

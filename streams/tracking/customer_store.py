@@ -72,7 +72,7 @@ class Customers(Mapping[str, Customer]):
         #: where all go but so many, those that were changed last
         self._cold: Cold | None = None
         self._most = 0
-        self._looked_at_ms = 0
+        self._swept_to_ms = 0
 
     def keep_few(self, most: int, cold: Cold) -> None:
         """Keep at most so many in memory, and about half as many at least."""
@@ -145,8 +145,8 @@ class Customers(Mapping[str, Customer]):
             self._round = list(self._packed)
         self._round, found = self._round[:-number], self._round[-number:]
         found = [short for short in found if short in self._packed]
-        if self._cold is not None and before_ms >= self._looked_at_ms + _MONTH_MS:
-            self._looked_at_ms = before_ms
+        if self._cold is not None and before_ms >= self._swept_to_ms + _MONTH_MS:
+            self._swept_to_ms = before_ms
             found += self._cold.silent_before(before_ms)
         return [_long(short) for short in found]
 

@@ -56,7 +56,7 @@ class CustomerTracker:
         self._contacts: dict[int, list[int]] = {}
         self._changed: set[str] = set()
         self._changed_copies: set[str] = set()
-        self._to_copy: set[str] = set()
+        self._keys_to_copy: set[str] = set()
         self._outgoing: list[tuple[int, dict[str, Any]]] = []
         #: contacts of days that began before are told no more
         self.floor_ms: int | None = None
@@ -163,7 +163,7 @@ class CustomerTracker:
         family = self.families.get(key)
         if family is not None:
             self._touch_unit(family.root)
-            self._to_copy.add(key)
+            self._keys_to_copy.add(key)
         elif customer is not None:
             if self._is_over(customer):
                 # Whether it has been swept away by now, or is touched in the same flush, must make no difference.
@@ -208,7 +208,7 @@ class CustomerTracker:
         for key in own:
             if fact.get("gone") and key in self.customers:
                 self._forget_up_to(key, family.last_seen_ms)
-            self._to_copy.add(key)
+            self._keys_to_copy.add(key)
             if before[key] not in (self._counted_at(key), self._partition):
                 self._outgoing.append((before[key], {"kind": "copy", "customer_key": key, "row": None}))
 
@@ -233,7 +233,7 @@ class CustomerTracker:
     def outgoing(self) -> Iterator[tuple[int, dict[str, Any]]]:
         """Yield partition and content of what other partitions are to know of the customers changed since the last call."""
         told, self._outgoing = self._outgoing, []
-        copied, self._to_copy = self._to_copy, set()
+        copied, self._keys_to_copy = self._keys_to_copy, set()
         yield from told
         for key in sorted(copied):
             place = self._counted_at(key)
@@ -242,7 +242,7 @@ class CustomerTracker:
 
     def reports(self) -> Iterator[dict[str, Any]]:
         """Yield what is to be known, where families are dissolved, of the linked keys with new facts."""
-        for key in sorted(self._to_copy):
+        for key in sorted(self._keys_to_copy):
             customer, family = self.customers.get(key), self.families.get(key)
             if family is not None:
                 told = (None, False) if customer is None else (customer.last_ms(), customer.is_active())

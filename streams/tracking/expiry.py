@@ -1,6 +1,6 @@
-"""Scopes of which nothing is reported any more: after a time they are given up (``docs/counting.md``, 2).
+"""Expiry of idle scopes (``docs/counting.md``, 2).
 
-When is a function of what was booked and of how far the partition has come, and is kept with its state.
+It depends on the bookings and the watermark of the partition alone, and is stored with its state.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ _HOUR_MS = 3_600_000
 
 
 class Expiry:
-    """When something was last booked in each scope of one partition, to the hour; ``is_open`` says whether anything goes on in one."""
+    """The hour of the last booking in each scope of one partition; ``is_open`` returns whether a scope has open work."""
 
     def __init__(self, configuration: Configuration, is_open: Callable[[Scope], bool]) -> None:
         self._is_open = is_open
-        # Longer than any slice is kept, whatever is configured.
+        # Longer than any slice is retained.
         self._idle_ms = max(_HOUR_MS * configuration.source_limits.names_idle_hours, keep_ms(configuration)[1] + _HOUR_MS)
         self._lasting = permanent_scope_keys(configuration)
-        #: scope → start of the hour in which something was last booked, in ms
+        #: scope → start of the hour of the last booking, in ms
         self._last: dict[Scope, int] = {}
-        #: when scopes that do not last are looked at again; one for each of them
+        #: next check of each scope that may expire
         self._due: list[tuple[int, str, str]] = []
         self._changed: set[Scope] = set()
-        #: scopes of which now has to be told, that it can be taken back
+        #: scopes that need a now record, so that it can be withdrawn
         self._begun: set[Scope] = set()
 
     def note(self, scope: Scope, start_ms: int) -> None:
-        """Take note that something was booked in a slice of a scope that starts at an instant."""
+        """Record a booking in a slice of a scope that starts at ``start_ms``."""
         last = self._last.get(scope)
         if (last is not None and start_ms < last + _HOUR_MS) or scope.is_individual:
             return
@@ -54,12 +54,12 @@ class Expiry:
             heappush(self._due, (last_ms + _HOUR_MS + self._idle_ms, scope.scope, scope.channel or ""))
 
     def begun(self) -> set[Scope]:
-        """Return the scopes in which something was booked for the first time since the last call."""
+        """Return the scopes with their first booking since the last call."""
         begun, self._begun = self._begun, set()
         return begun
 
     def expired(self, through_ms: int | None) -> list[Scope]:
-        """Give up, and return, the scopes of which nothing is reported; one in which something is open is looked at again in an hour."""
+        """Expire and return the idle scopes; a scope with open work is checked again in an hour."""
         expired: list[Scope] = []
         while through_ms is not None and self._due and self._due[0][0] <= through_ms:
             due, name, channel = heappop(self._due)
@@ -77,7 +77,7 @@ class Expiry:
         return expired
 
     def set_back(self, to_ms: int) -> None:
-        """Let nothing be booked last after an instant to which progress was set back."""
+        """Move later bookings to an instant to which the watermark was set back."""
         for scope, last in self._last.items():
             if last > to_ms:
                 self._last[scope] = to_ms - to_ms % _HOUR_MS
@@ -87,13 +87,13 @@ class Expiry:
             self._schedule(scope, last)
 
     def changed_rows(self) -> Iterator[tuple[str, int | None]]:
-        """Yield ``channel or -|scope`` and the hour in which something was last booked in it, None for those given up."""
+        """Yield ``channel or -|scope`` and the hour of its last booking, None for expired scopes."""
         changed, self._changed = self._changed, set()
         for scope in changed:
             yield f"{scope.channel or '-'}|{scope.scope}", self._last.get(scope)
 
     def restore_row(self, key: str, last_ms: int) -> None:
-        """Take back what ``changed_rows`` gave."""
+        """Restore a row of ``changed_rows``."""
         channel, name = key.split("|", 1)
         scope = Scope(name, None if channel == "-" else channel)
         self._last[scope] = last_ms

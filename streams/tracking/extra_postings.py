@@ -1,4 +1,4 @@
-"""What the configured definitions need booked beyond what is always booked (``docs/counting.md`` section 14)."""
+"""Postings that configured definitions require beyond the standard ones (``docs/counting.md`` section 14)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _short(limit_ms: int, edge: str) -> str:
 
 
 def thresholds_ms(configuration: Configuration) -> set[int]:
-    """Return every wait, in ms, that a definition needs as an exact edge of the histograms."""
+    """Return the waits, in ms, that definitions require as edges of the histograms."""
     edges: set[int] = set()
     for definition in every_version(configuration):
         edges.add(definition.threshold_ms)
@@ -43,28 +43,28 @@ def thresholds_ms(configuration: Configuration) -> set[int]:
 
 
 class ExtraPostings(NamedTuple):
-    """Sums that some definition asks for; nothing by default."""
+    """Sums that a definition requires; nothing by default."""
 
     positive: frozenset[str] = frozenset()
-    """ways out of the queue that may be met"""
+    """reasons of leaving a queue that a definition counts as positive"""
     short_ms: tuple[int, ...] = ()
     """limits of short abandons by the system's clock"""
     left_wait: bool = False
-    """waits of who flowed out"""
+    """waits of contacts that flowed out"""
     handle_hold: bool = False
     """hold within handle times"""
     csat_tops: tuple[int, ...] = ()
-    """lowest scores that are tops, beside 4"""
+    """lowest top scores besides 4"""
 
     def abandoned(self, wait_ms: int, system_ms: int, waits: Waits) -> Amounts:
-        """Return what an abandon books."""
+        """Return the amounts of an abandon."""
         amounts: Amounts = (("abandoned", 1), ("abandoned_wait_ms", wait_ms), (waits.abandoned(wait_ms), 1))
         if not self.short_ms:
             return amounts
         return (*amounts, *((_short(limit, waits.edge(wait_ms)), 1) for limit in self.short_ms if system_ms < limit))
 
     def left(self, reason: str, wait_ms: int, waits: Waits) -> Amounts:
-        """Return what a flow-out books."""
+        """Return the amounts of a flow-out."""
         amounts: Amounts = ((_FLOW_OUT[reason], 1),)
         if reason in self.positive:
             amounts = (*amounts, (_left(reason, waits.edge(wait_ms)), 1))
@@ -73,15 +73,15 @@ class ExtraPostings(NamedTuple):
         return amounts
 
     def tops(self, score: float) -> Iterator[tuple[str, int]]:
-        """Yield what a score from 1 to 5 books beside the usual."""
+        """Yield the extra amounts of a score from 1 to 5."""
         for top in self.csat_tops:
             yield CSAT_TOPS.name(top=top), int(score >= top)
 
 
 def extra_postings_of(configuration: Configuration) -> ExtraPostings:
-    """Return what the definitions of a configuration need."""
+    """Return the extra postings that the definitions of a configuration require."""
     every = list(every_version(configuration))
-    positive = {reason for each in every for reason, said in each.flow_out.items() if said == "positive"}
+    positive = {reason for each in every for reason, effect in each.flow_out.items() if effect == "positive"}
     short = {each.short_ms for each in every if each.short_ms is not None and each.short_abandon_clock == "system_enter"}
     return ExtraPostings(
         frozenset(positive),
@@ -93,7 +93,7 @@ def extra_postings_of(configuration: Configuration) -> ExtraPostings:
 
 
 def judged(name: str, amounts: Amounts) -> Amounts:
-    """Return the same under the name of the definition that judges it in larger scopes; waits in ms judge nothing."""
+    """Return amounts under the name of the definition that judges them in larger scopes; without waits in ms."""
     named = [(_judged_name(name, field), amount) for field, amount in amounts]
     return tuple((field, amount) for field, amount in named if field is not None)
 

@@ -1,4 +1,4 @@
-"""Ordered facts become state and bookings: once a flush for those that came since, from where they belong on."""
+"""Fold ordered facts into state and postings: once a flush, from the position of the first new fact on."""
 
 from __future__ import annotations
 
@@ -32,28 +32,28 @@ if TYPE_CHECKING:
     from streams.tracking.rules import Rules
     from streams.tracking.state import Conversation, Revised
 
-    Marks = list[tuple[int, State]]
+    Checkpoints = list[tuple[int, State]]
 
 __all__ = ["charge", "ended_by_silence", "fold", "folded", "is_consult", "is_ours", "lose_by", "put", "replace", "step", "unfolded"]
 
 #: Kinds about visits and legs.
 _OF_LEGS = frozenset(range(Kind.ARRIVED, Kind.WRAPPED_UP + 1)) - {Kind.MESSAGE, Kind.STATUS_CHANGED}
-#: Facts that may have the whole conversation count nothing.
+#: Facts that may exclude the entire conversation.
 _MAY_VOID = frozenset({Arrived, Excluded})
-#: Facts between two places from which counting can go on; a conversation of fewer than twice as many has none.
+#: Facts between two checkpoints; a conversation of fewer than twice as many has none.
 _STEP = 32
-#: So many facts from the end are looked at one by one.
+#: Facts compared one by one from the end, before a bisection.
 _NEAR = 8
 
 
-# --- taking facts in
+# --- adding facts
 
 
 def put(c: Conversation, fact: AnyFact) -> None:
-    """Put a fact with the others that the next fold counts.
+    """Add a fact to those that the next fold counts.
 
     Raises:
-        TooManyFactsError: it comes before others, or makes them count nothing, and too much of the conversation has been counted again.
+        TooManyFactsError: it precedes or excludes others, and the recounts of the conversation are exhausted.
     """
     newest, fresh = c.newest, c.fresh
     if newest is not None:
@@ -74,10 +74,10 @@ def put(c: Conversation, fact: AnyFact) -> None:
 
 
 def replace(c: Conversation, revised: Revised, old: AnyFact, fact: AnyFact | None) -> None:
-    """Put a fact, or nothing, in place of what was said of its event before.
+    """Replace the fact of an event by another or by nothing.
 
     Raises:
-        TooManyFactsError: too much of the conversation has been counted again already; then nothing has changed.
+        TooManyFactsError: the recounts of the conversation are exhausted; nothing has changed.
     """
     first = old if fact is None or precedes(old, fact) else fact
     charge(c, next((each for each in (old, fact) if each is not None and is_voiding(each)), first))
@@ -86,7 +86,7 @@ def replace(c: Conversation, revised: Revised, old: AnyFact, fact: AnyFact | Non
     if place < len(state.facts) and state.facts[place] is old:
         revised.counted = state.facts if revised.counted is None else revised.counted
         state.facts = [*state.facts[:place], *state.facts[place + 1 :]]
-        # What the next fact costs must not depend on whether this is folded before it.
+        # The cost of the next fact must not depend on whether this is folded before it.
         state.void = any(map(is_voiding, state.facts))
         c.written = min(c.written, place)
     else:
@@ -98,10 +98,10 @@ def replace(c: Conversation, revised: Revised, old: AnyFact, fact: AnyFact | Non
 
 
 def charge(c: Conversation, fact: AnyFact) -> None:
-    """Add up what a fact costs that comes before others, or makes them count nothing: what arrived decides it, not the folds.
+    """Charge the recounts of a fact that precedes or excludes others; arrivals decide the cost, not folds.
 
     Raises:
-        TooManyFactsError: too much of the conversation has been counted again already.
+        TooManyFactsError: the recounts of the conversation are exhausted.
     """
     disorder = c.disorder
     if disorder is None:
@@ -113,7 +113,7 @@ def charge(c: Conversation, fact: AnyFact) -> None:
 
 
 def _facts_after(c: Conversation, fact: AnyFact) -> int:
-    """Return how many facts have to be counted again for one."""
+    """Return how many facts a fact causes to be recounted."""
     fresh = c.fresh or ()
     if type(fact) in _MAY_VOID and is_voiding(fact):
         return c.known
@@ -127,7 +127,7 @@ def _facts_after(c: Conversation, fact: AnyFact) -> int:
 
 
 def _number_after(facts: Sequence[AnyFact], fact: AnyFact) -> int:
-    """Return how many of some ordered facts do not come before one: looked for from the end, where it mostly belongs."""
+    """Return how many of some ordered facts follow one; search from the end, where it usually belongs."""
     length = len(facts)
     for number in range(min(length, _NEAR)):
         if precedes(facts[length - 1 - number], fact):
@@ -143,7 +143,7 @@ def _first_exclusion(facts: Iterable[AnyFact]) -> AnyFact | None:
 
 
 def fold(c: Conversation, rules: Rules, postings: Postings, lost_to: int | None) -> None:
-    """Count the facts that came since the last fold and book what they change; ``lost_to``: what was open too long before is lost."""
+    """Count the facts since the last fold and book their changes; ``lost_to``: contacts silent for too long by then are lost."""
     fresh, state = c.fresh, c.state
     if fresh is None:
         return
@@ -153,16 +153,16 @@ def fold(c: Conversation, rules: Rules, postings: Postings, lost_to: int | None)
         c.revised.counted = None
         return
     facts, first = state.facts, fresh[0]
-    goes_on = state.void is not True and first.at > state.lost_at and (not facts or precedes(facts[-1], first))
-    if goes_on:
+    appends = state.void is not True and first.at > state.lost_at and (not facts or precedes(facts[-1], first))
+    if appends:
         for fact in fresh:
             if type(fact) in _MAY_VOID and is_voiding(fact):
-                goes_on = False
-    if goes_on:
+                appends = False
+    if appends:
         if facts:
             facts += fresh
         else:
-            state.facts = [*fresh]  # with room for no more: most of what waits, and is many, has no further fact yet
+            state.facts = [*fresh]  # exact size: most waiting conversations get no further fact soon
         for fact in fresh:
             _STEPS[type(fact)](state, fact, rules, postings)
     else:
@@ -171,56 +171,63 @@ def fold(c: Conversation, rules: Rules, postings: Postings, lost_to: int | None)
 
 
 def _fold_among(c: Conversation, fresh: list[AnyFact], rules: Rules, postings: Postings, lost_to: int | None) -> None:
-    """Count facts that come before others, or make them count nothing, and book the difference."""
+    """Count facts that precede or exclude others, and book the difference."""
     state = c.state
     facts = sorted([*state.facts, *fresh], key=order_of)
     voiding = any(map(is_voiding, fresh))
     if state.void is True and not voiding:
         first = _first_exclusion(state.facts)
         if first is None or precedes(first, fresh[0]):
-            # Nothing counts after an exclusion, nor in a contact that the business began.
+            # Nothing counts after an exclusion, or in a contact that the business began.
             state.facts, state.last_ms = facts, facts[-1].at
             return
-    _recount(c, state.facts, facts, rules, postings, lost_to, anew=bool(state.void) or voiding)
+    _recount(c, state.facts, facts, rules, postings, lost_to, from_start=bool(state.void) or voiding)
 
 
 def _fold_replaced(
     c: Conversation, counted: list[AnyFact], fresh: list[AnyFact], rules: Rules, postings: Postings, lost_to: int | None
 ) -> None:
-    """Count facts of which some stand in place of others, and book the difference."""
+    """Count facts of which some replace others, and book the difference."""
     kept = c.state.facts
     if fresh:
         c.written = min(c.written, bisect_left(kept, order_of(fresh[0]), key=order_of))
-    anew = any(map(is_voiding, counted)) or any(map(is_voiding, fresh))
-    _recount(c, counted, sorted([*kept, *fresh], key=order_of), rules, postings, lost_to, anew=anew)
+    from_start = any(map(is_voiding, counted)) or any(map(is_voiding, fresh))
+    _recount(c, counted, sorted([*kept, *fresh], key=order_of), rules, postings, lost_to, from_start=from_start)
 
 
 def _recount(
-    c: Conversation, counted: list[AnyFact], facts: list[AnyFact], rules: Rules, postings: Postings, lost_to: int | None, *, anew: bool
+    c: Conversation,
+    counted: list[AnyFact],
+    facts: list[AnyFact],
+    rules: Rules,
+    postings: Postings,
+    lost_to: int | None,
+    *,
+    from_start: bool,
 ) -> None:
-    """Book what other facts change; ``anew``: from the first one on."""
+    """Book the difference between two lists of facts; ``from_start``: without checkpoints."""
     state, disorder, before = c.state, c.disorder, Postings()
     lost_before = lost_to if ended_by_silence(state) else None
-    if anew or disorder is None:
+    if from_start or disorder is None:
         if disorder is not None:
-            disorder.marks = []
+            disorder.checkpoints = []
         if counted:
             folded(c.name, counted, rules, before, lost_before)
         c.state = folded(c.name, facts, rules, postings, lost_to)
     else:
         shorter = min(len(counted), len(facts))
         place = next((index for index in range(shorter) if counted[index] is not facts[index]), shorter)
-        marks = [mark for mark in disorder.marks if mark[0] <= place]
-        start = marks[-1][0] if marks else 0
-        _fold_from(_state_at(marks, c.name), counted, start, rules, before, lost_before)
-        c.state = _state_at(marks, c.name)
-        _fold_from(c.state, facts, start, rules, postings, lost_to, marks if len(facts) >= 2 * _STEP else None)
-        disorder.marks = marks
+        checkpoints = [mark for mark in disorder.checkpoints if mark[0] <= place]
+        start = checkpoints[-1][0] if checkpoints else 0
+        _fold_from(_state_at(checkpoints, c.name), counted, start, rules, before, lost_before)
+        c.state = _state_at(checkpoints, c.name)
+        _fold_from(c.state, facts, start, rules, postings, lost_to, checkpoints if len(facts) >= 2 * _STEP else None)
+        disorder.checkpoints = checkpoints
     postings.add(before, -1)
 
 
 def folded(name: str, facts: list[AnyFact], rules: Rules, postings: Postings, lost_to: int | None = None) -> State:
-    """Return what these ordered facts lead to if they are all there are, and book everything they contribute."""
+    """Return the state of these ordered facts alone, and book all their postings."""
     state = unfolded(name, facts)
     for fact in facts:
         _STEPS[type(fact)](state, fact, rules, postings)
@@ -234,7 +241,7 @@ def folded(name: str, facts: list[AnyFact], rules: Rules, postings: Postings, lo
 
 
 def unfolded(name: str, facts: list[AnyFact]) -> State:
-    """Return where the counting of these ordered facts begins."""
+    """Return the initial state for counting these ordered facts."""
     state = State(name, facts)
     ours, excluded = is_ours(facts), any(isinstance(fact, Excluded) for fact in facts)
     state.void = Outbound() if ours and not excluded and is_outbound(facts) else ours or excluded
@@ -242,17 +249,17 @@ def unfolded(name: str, facts: list[AnyFact]) -> State:
 
 
 def is_ours(facts: list[AnyFact]) -> bool:
-    """Say whether the business began it, or it is internal."""
+    """Return whether the business began the conversation, or it is internal."""
     return any(isinstance(fact, Arrived) and fact.direction in NOT_INBOUND for fact in facts)
 
 
 def step(state: State, fact: AnyFact, rules: Rules, postings: Postings) -> None:
-    """Count a fact that is among the state's facts already, after those before it."""
+    """Count the next of the state's facts."""
     _STEPS[type(fact)](state, fact, rules, postings)
 
 
 def _stepper(count: Callable[[State, Any, Rules, Postings], None]) -> Callable[[State, AnyFact, Rules, Postings], None]:
-    """Return ``step`` for facts of one type, given what it does to a conversation."""
+    """Return ``step`` for facts of one type, given their effect."""
 
     def step(state: State, fact: AnyFact, rules: Rules, postings: Postings) -> None:
         at, last = fact.at, state.last_ms
@@ -267,12 +274,12 @@ def _stepper(count: Callable[[State, Any, Rules, Postings], None]) -> Callable[[
     return own_code(step)
 
 
-#: Type of fact → what counts one, with code of its own.
+#: Type of fact → function that counts one, with its own code object.
 _STEPS = {kind: _stepper(STEPS[kind.kind]) for kind in get_args(AnyFact)}
 
 
 def is_consult(consults: set[str], fact: AnyFact) -> bool:
-    """Say whether a fact is of a contact in which agents ask one another; an answer by transfer makes that the customer's."""
+    """Return whether a fact is of a consultation; an answer by transfer turns its contact into the customer's."""
     if fact.contact not in consults or fact.kind not in _OF_LEGS:
         return False
     if isinstance(fact, Answered) and fact.joins:
@@ -282,42 +289,48 @@ def is_consult(consults: set[str], fact: AnyFact) -> bool:
 
 
 def _fold_from(
-    state: State, facts: list[AnyFact], start: int, rules: Rules, postings: Postings, lost_to: int | None, marks: Marks | None = None
+    state: State,
+    facts: list[AnyFact],
+    start: int,
+    rules: Rules,
+    postings: Postings,
+    lost_to: int | None,
+    checkpoints: Checkpoints | None = None,
 ) -> None:
-    """Count the facts from a place on; note in ``marks`` from where it can be done again."""
+    """Count the facts from an index on; add ``checkpoints`` for later recounts."""
     state.facts = facts
     for number in range(start, len(facts)):
-        if marks is not None and number % _STEP == 0 and number > start:
-            marks.append((number, copy_of(state)))
-            _thin_out(marks)
+        if checkpoints is not None and number % _STEP == 0 and number > start:
+            checkpoints.append((number, copy_of(state)))
+            _thin_out(checkpoints)
         _STEPS[type(facts[number])](state, facts[number], rules, postings)
     if lost_to is not None:
         lose_by(state, lost_to, rules, postings)
 
 
-def _thin_out(marks: Marks) -> None:
-    """Keep few places, the closer the nearer to the end: from any fact back to one is no farther than from it to the end."""
-    last = marks[-1][0]
-    for index in range(len(marks) - 2, 0, -1):
-        after = marks[index + 1][0]
-        if after - marks[index - 1][0] <= last - after:
-            del marks[index]
+def _thin_out(checkpoints: Checkpoints) -> None:
+    """Keep few checkpoints, denser towards the end: the distance back to one never exceeds the distance to the end."""
+    last = checkpoints[-1][0]
+    for index in range(len(checkpoints) - 2, 0, -1):
+        after = checkpoints[index + 1][0]
+        if after - checkpoints[index - 1][0] <= last - after:
+            del checkpoints[index]
 
 
-def _state_at(marks: Marks, name: str) -> State:
-    return copy_of(marks[-1][1]) if marks else State(name, [])
+def _state_at(checkpoints: Checkpoints, name: str) -> State:
+    return copy_of(checkpoints[-1][1]) if checkpoints else State(name, [])
 
 
-# --- what gets no further event
+# --- silent conversations
 
 
 def ended_by_silence(state: State) -> bool:
-    """Say whether it was lost after the last of its facts."""
+    """Return whether the conversation was lost after its last fact."""
     return state.lost_at > 0 and state.lost_at == state.last_ms
 
 
 def lose_by(state: State, now_ms: int, rules: Rules, postings: Postings) -> bool:
-    """Count it as lost if it is open and too long nothing is known of it before an instant; say whether it was."""
+    """Count a conversation as lost if it is open and was silent for too long by an instant; return whether it was lost."""
     due = lost_from(state, rules)
     if due is None or due >= now_ms:
         return False

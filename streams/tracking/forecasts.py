@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 __all__ = ["CustomerEventTracker", "Forecast"]
 
 #: Sum → the field that counts the queues it is known of.
-_TELLS = {"forecast_milli": "forecasts", "forecast_work_milli": "forecasts_of_work", "staff_ms": "forecasts_of_staff"}
+_COUNT_FIELDS = {"forecast_milli": "forecasts", "forecast_work_milli": "forecasts_of_work", "staff_ms": "forecasts_of_staff"}
 
 
 class Forecast(NamedTuple):
     """What was said of an interval; of two the greater one holds."""
 
-    said_ms: int
+    occurred_ms: int
     sequence: int
     event_id: str
     start_ms: int
@@ -85,18 +85,18 @@ class CustomerEventTracker:
         place = (event.queue, event.channel or self._targets.channel_of(event.queue) or "voice")
         start = event.interval_start_ms
         end = start + round(event.interval_seconds * 1000)
-        told = self.forecasts.setdefault(place, {})
-        before = told.get((start, end))
+        by_interval = self.forecasts.setdefault(place, {})
+        before = by_interval.get((start, end))
         forecast = Forecast(
             event.occurred_ms, event.sequence or 0, event.event_id, start, end, event.volume, event.handle_seconds, event.staff
         )
         if end <= start or (before is not None and before[:3] >= forecast[:3]):
             return
-        if before is None and len(told) >= MAX_FORECASTS:
+        if before is None and len(by_interval) >= MAX_FORECASTS:
             raise TooManyFactsError("queue", MAX_FORECASTS)
         cells = self._cells(start, end)
         self._book(place, cells, -1)
-        told[start, end] = forecast
+        by_interval[start, end] = forecast
         self._book(place, cells, 1)
         self._changed.add(place)
 
@@ -122,9 +122,9 @@ class CustomerEventTracker:
         if through is not None and self._keep_ms is not None:
             self.slices.evict(through)
             floor = through - self._keep_ms
-            for place, told in self.forecasts.items():
-                for interval in [interval for interval in told if interval[1] < floor - self.cell_ms]:
-                    del told[interval]
+            for place, by_interval in self.forecasts.items():
+                for interval in [interval for interval in by_interval if interval[1] < floor - self.cell_ms]:
+                    del by_interval[interval]
                     self._changed.add(place)
 
     def set_back(self, to_ms: int, now_ms: int) -> None:  # noqa: ARG002 - as the other trackers have it
@@ -152,8 +152,8 @@ class CustomerEventTracker:
     def rebook(self) -> None:
         """Book every forecast again, for cells have another length than those that were kept."""
         self.slices.empty(OFFER_CELL)
-        for place, told in self.forecasts.items():
-            for cell in sorted({cell for each in told.values() for cell in self._cells(each.start_ms, each.end_ms)}):
+        for place, by_interval in self.forecasts.items():
+            for cell in sorted({cell for each in by_interval.values() for cell in self._cells(each.start_ms, each.end_ms)}):
                 self._book(place, range(cell, cell + self.cell_ms, self.cell_ms), 1)
 
 
@@ -180,6 +180,6 @@ def _amounts(forecasts: list[Forecast], start_ms: int, end_ms: int) -> Iterator[
             add("staff_ms", Fraction(holds.staff) * (end - begin))
     for what, amount in sums.items():
         # A forecast of nothing is known, and no missing one.
-        if what in _TELLS:
-            yield _TELLS[what], 1
+        if what in _COUNT_FIELDS:
+            yield _COUNT_FIELDS[what], 1
         yield what, round(amount)

@@ -33,8 +33,8 @@ class Grid:
 
     def since(self) -> dict[str, int]:
         """Return what a progress record says of it: nothing, unless the configuration has changed."""
-        told = {"fine_from_ms": self.fine_from_ms, "outcome_from_ms": self.outcome_from_ms}
-        return {name: at_ms for name, at_ms in told.items() if at_ms is not None}
+        field_instants = {"fine_from_ms": self.fine_from_ms, "outcome_from_ms": self.outcome_from_ms}
+        return {name: at_ms for name, at_ms in field_instants.items() if at_ms is not None}
 
     def restore(self, kept: dict[str, Any], cells: Iterable[int], panes: Iterable[int]) -> None:
         """Go on with the cells and panes that begin at these instants, written under a grid that may be another one.

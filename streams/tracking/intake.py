@@ -48,7 +48,7 @@ def contact_intake(tracker: ContactTracker, quarantine: Quarantine, names: Names
         kinds=_contact_kinds(),
         conversations=conversations.live,
         unread=conversations.unread,
-        packed={} if packed is None else packed.places,
+        packed={} if packed is None else packed.stored,
         unclaimed=tracker.kept_names.unclaimed_ids,
         journals=tracker.journals,
         held=held.counts,

@@ -1,4 +1,4 @@
-"""An agent's share of a conversation: its end, its wrap-up, and where both are booked (``docs/counting.md`` section 4.1)."""
+"""An agent's share of a conversation: its end, its wrap-up and their postings (``docs/counting.md`` section 4.1)."""
 
 from __future__ import annotations
 
@@ -36,24 +36,24 @@ __all__ = [
 
 
 def fits(name: str | None, known: str | None) -> bool:
-    """Say whether a name that an event gives, or does not, does not contradict what is known, or is not."""
+    """Return whether two names are equal, or one of them is unknown."""
     return name is None or known is None or name == known
 
 
 def is_full(opened: Sized, at: int, rules: Rules) -> bool:
-    """Say whether there are as many open visits, or active legs, as may be; there was no limit in what older versions counted."""
+    """Return whether open visits or active legs have reached their limit; older versions had none."""
     return len(opened) >= MAX_OPEN and rules.counts_uncounted(at)
 
 
 def active_legs(s: State) -> list[Leg]:
-    """Return the active legs in the order in which they began."""
+    """Return the active legs in the order they began."""
     if s.leg is None:
         return []
     return [s.leg] if s.more_legs is None else [*s.more_legs, s.leg]
 
 
 def find_leg(s: State, contact: str | None, agent: str | None, queue: str | None = None, other_than: str | None = None) -> Leg | None:
-    """Return the active leg that began last of those that these names do not contradict, and that is not another agent's."""
+    """Return the last begun active leg that fits these names and is not of the agent ``other_than``."""
     return _last_of(active_legs(s), contact, agent, queue, other_than)
 
 
@@ -66,7 +66,7 @@ def _last_of(legs: list[Leg], contact: str | None, agent: str | None, queue: str
 
 
 def end_leg(s: State, leg: Leg, at: int, postings: Postings, *, lost: bool = False, moved_on: bool = False) -> None:
-    """End an active leg, and book what of it is known; of a lost one no more than the touch time."""
+    """End an active leg and book its known parts; of a lost one only the touch time."""
     if leg is s.leg:
         s.leg = None if s.more_legs is None else s.more_legs.pop()
     elif s.more_legs is not None:
@@ -98,7 +98,7 @@ def end_leg(s: State, leg: Leg, at: int, postings: Postings, *, lost: bool = Fal
         counts.append("talk_count")
         sums.append(("talk_ms", leg.talk_ms))
         if leg.channel in REPLY_CHANNELS:
-            # Handling is touch time: it is known now, and wrap-up will add nothing.
+            # Handling is touch time: wrap-up will add nothing.
             counts.append("handle_count")
             sums.append(("handle_ms", leg.talk_ms))
     if leg.hold_known:
@@ -113,14 +113,14 @@ def end_leg(s: State, leg: Leg, at: int, postings: Postings, *, lost: bool = Fal
 
 
 def consults_of(s: State) -> Consults:
-    """Return the conversation's consultations; from now on there are some."""
+    """Return the conversation's consultations; create them if needed."""
     if s.consults is None:
         s.consults = Consults()
     return s.consults
 
 
 def book_consult(s: State, leg: Leg, at: int, postings: Postings, *, lost: bool = False) -> bool:
-    """End the consultation that is open on a leg, and book it unless it is lost; say whether there was one."""
+    """End the open consultation of a leg, and book it unless it is lost; return whether there was one."""
     since = None if s.consults is None else s.consults.since.pop(leg.number, None)
     if since is not None and not lost:
         book_separately(s, leg.targets, leg.offered, at, (("consult_ms", at - since), ("consult_count", 1)), postings)
@@ -132,13 +132,13 @@ def _number_of(leg: Leg) -> int:
 
 
 def begin_wrap_up(s: State, leg: Leg, at: int) -> None:
-    """Note when the wrap-up of an ended leg began, unless it has."""
+    """Record when the wrap-up of an ended leg began, unless it has."""
     if leg.wrap_at is None and s.ended_legs is not None:
         s.ended_legs[s.ended_legs.index(leg)] = changed_leg(leg, wrap_at=at, moved_on=leg.moved_on)
 
 
 def leg_to_wrap_up(s: State, contact: str | None, agent: str | None) -> Leg | None:
-    """Return the leg that a wrap-up belongs to: the one that began last of those whose wrap-up has not ended."""
+    """Return the leg of a wrap-up: the last begun one whose wrap-up has not ended."""
     if s.ended_legs is None:
         return find_leg(s, contact, agent)
     return _last_of(sorted([*s.ended_legs, *active_legs(s)], key=_number_of), contact, agent, None, None)
@@ -147,7 +147,7 @@ def leg_to_wrap_up(s: State, contact: str | None, agent: str | None) -> Leg | No
 def take_transfer(
     s: State, contact: str | None, agent: str | None, queue: str | None, to_agent: str | None, *, whichever: bool = False
 ) -> Leg | None:
-    """Return the leg of which it is said only now that it was passed on, though it had to end before: of each that is said once.
+    """Return the ended leg of a transfer reported afterwards; each leg has one such transfer.
 
     With ``whichever`` it need not have moved on: an agent who stays may leave at any time.
     """
@@ -161,14 +161,14 @@ def take_transfer(
 
 
 def counted_of(s: State) -> set[str | tuple[int, str]]:
-    """Return what has been counted once a conversation, and the marks of what has happened."""
+    """Return the names counted once a conversation, and the marks."""
     if s.counted is None:
         s.counted = set()
     return s.counted
 
 
 def book_leg(s: State, leg: Leg, at: int, counts: list[str], sums: list[tuple[str, int]], postings: Postings) -> None:
-    """Book a leg in its queue, and in the larger scopes with the counts only where none was booked before."""
+    """Book a leg in its queue, and in larger scopes with only the counts not booked there before."""
     every = (*((name, 1) for name in counts), *sums)
     targets, offered, counted = leg.targets, leg.offered, counted_of(s)
     if offered is not None and SEPARATE not in counted and _is_single(s, targets, offered) and counted.isdisjoint(counts):
@@ -187,7 +187,7 @@ def book_leg(s: State, leg: Leg, at: int, counts: list[str], sums: list[tuple[st
 def book_separately(
     s: State, targets: QueueTargets, offered: int | None, at: int, amounts: tuple[tuple[str, int], ...], postings: Postings
 ) -> None:
-    """Book in a queue and its larger scopes, by offer under each one's own entry."""
+    """Book in a queue and its larger scopes, by offer under the entry of each."""
     postings.book(targets.queue, at, at if offered is None else offered, amounts)
     for scope in targets.larger:
         postings.book(scope, at, entry_in(s, scope, at), amounts)
@@ -198,12 +198,12 @@ def _is_single(s: State, targets: QueueTargets, offered: int) -> bool:
 
 
 def _in_single(s: State, scope: int) -> bool:
-    """Say whether the first visit's larger scopes include this one."""
+    """Return whether the first visit's larger scopes include a scope."""
     return s.first_targets is not None and scope in s.first_targets.larger
 
 
 def entry_in(s: State, scope: int, at: int) -> int:
-    """Return the entry that a contribution to a larger scope is booked under by offer."""
+    """Return the entry under which a larger scope is booked by offer."""
     if s.episodes is not None:
         episode = s.episodes.get(scope)
         return episode.entered if episode is not None else at

@@ -1,4 +1,4 @@
-"""Conversations of which nothing more is heard: when they are lost, and what that ends (``docs/counting.md`` section 4.3)."""
+"""Loss of silent conversations: when, and what it ends (``docs/counting.md`` section 4.3)."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 __all__ = ["lose", "lost_from"]
 
-#: A callback's due time is believed this far ahead; a due time in another century must not keep anything.
+#: Limit of a callback's due time: one in another century must not retain a conversation.
 _DUE_AHEAD_MS = 30 * 86_400_000
 
 
 def lost_from(s: State, rules: Rules) -> int | None:
-    """Return the instant at which an open conversation is lost if nothing more is known of it, None if it is closed."""
+    """Return when an open conversation is lost without further facts, None if it is closed."""
     if s.ticket is None and s.place is not None and (s.visit is not None or s.leg is not None):
-        return s.last_ms + rules.lost_after_ms[s.place.place[1]]  # as below, of what is open nearly always
+        return s.last_ms + rules.lost_after_ms[s.place.place[1]]  # shortcut for the usual case
     due = _contact_lost_from(s, rules)
     if due is None and s.bot_sessions is not None and s.bot_sessions.open is not None:
         return s.last_ms + rules.lost_after_ms[s.bot_sessions.open.channel]
@@ -47,7 +47,7 @@ def _contact_lost_from(s: State, rules: Rules) -> int | None:
 
 
 def lose(s: State, at: int, rules: Rules, postings: Postings) -> None:
-    """End all that is open, without inventing what was not reported: how long it was talked, and whether it was settled."""
+    """End everything open, without unreported talk times and resolutions."""
     if s.bot_sessions is not None:
         only_session = _contact_lost_from(s, rules) is None
         stop_session(s.bot_sessions, at, "left", postings)
@@ -56,7 +56,7 @@ def lose(s: State, at: int, rules: Rules, postings: Postings) -> None:
             return
     place = place_or_unassigned(s)
     if place is not None:
-        # By offer too it counts when it was lost: the interval of its entry may have been given up long ago.
+        # It counts at the loss by offer too: the interval of its entry may have been evicted long ago.
         postings.book(rules.targets.of_queue(*place).everything, at, at, (("lost_contacts", 1),))
     for visit in open_visits(s):
         leave(s, visit, at, "lost", rules, postings)

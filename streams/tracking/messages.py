@@ -1,4 +1,4 @@
-"""What customer and agents write to each other: who waits for whose messages, round trips, thanks (``docs/counting.md`` section 11)."""
+"""Correspondence of customer and agents: waits for replies, round trips, thanks (``docs/counting.md`` section 11)."""
 
 from __future__ import annotations
 
@@ -23,32 +23,32 @@ __all__ = [
     "reply",
 ]
 
-#: What the customer's text is found to be, each more than the one before: booked once a conversation.
+#: Findings about the customer's text, each including the one before: booked once a conversation.
 _TEXTS = ("texts", "texts_looked", "thanked")
-#: All but the first so many of these count by what the conversation is about too.
-_WHOLE = 2
+#: All but the first so many of these count by category too.
+_WITHOUT_CATEGORY = 2
 
 
 def close_messages(messages: Messages) -> None:
-    """End the waiting: what the customer says from now on is about something new."""
+    """End the wait: a later customer message begins a new one."""
     messages.is_closed = True
     messages.waits = None
 
 
 def messages_of(s: State) -> Messages:
-    """Return the conversation's words; from now on there are some."""
+    """Return the conversation's messages; create them if needed."""
     if s.messages is None:
         s.messages = Messages()
     return s.messages
 
 
 def channel_of(s: State) -> str | None:
-    """Return the channel of the place, or without one of the last arrival."""
+    """Return the channel of the place, else of the last arrival."""
     return s.channel if s.place is None else s.place.place[1]
 
 
 def await_reply(s: State, at: int) -> None:
-    """Take note that the customer said something."""
+    """Record that the customer waits for a reply."""
     messages = messages_of(s)
     if messages.since is None or messages.is_closed:
         messages.since, messages.is_closed = at, False
@@ -58,7 +58,7 @@ def await_reply(s: State, at: int) -> None:
 
 
 def record_customer_message(s: State, at: int, thanks: bool | None, rules: Rules, postings: Postings) -> None:
-    """Take note of a customer's message, and whether its connector found thanks in it."""
+    """Record a customer's message, and whether its connector found thanks in it."""
     await_reply(s, at)
     messages = messages_of(s)
     messages.has_message = True
@@ -67,23 +67,23 @@ def record_customer_message(s: State, at: int, thanks: bool | None, rules: Rules
 
 
 def book_texts(s: State, messages: Messages, at: int, rules: Rules, postings: Postings) -> None:
-    """Book what holds of the customer's text and is not booked yet, once the conversation has a place."""
+    """Book new findings about the customer's text, once the conversation has a place."""
     booked, seen = messages.booked, messages.seen
     where = contact_entries(s, at) if booked < seen else ()
     if not where:
         return
     messages.booked = seen
     amounts = tuple((name, 1) for name in _TEXTS[booked:seen])
-    if seen > _WHOLE and rules.counts_by_category(at):
+    if seen > _WITHOUT_CATEGORY and rules.counts_by_category(at):
         messages.thanked_where = where, at
         if s.topic is not None and s.topic.counted is not None:
-            amounts += ((f"{_TEXTS[_WHOLE]}={s.topic.counted}", 1),)
+            amounts += ((f"{_TEXTS[_WITHOUT_CATEGORY]}={s.topic.counted}", 1),)
     for target, offered in where:
         postings.book(target, at, offered, amounts)
 
 
 def reply(s: State, at: int, agent: str | None, rules: Rules, postings: Postings) -> None:
-    """Book an agent's reply: how long the customer waited for it, or that another agent had replied already."""
+    """Book an agent's reply: the customer's wait, or a duplicate of another agent's reply."""
     messages = messages_of(s)
     messages.has_message = messages.replied = True
     messages.waits = None
@@ -106,7 +106,7 @@ def reply(s: State, at: int, agent: str | None, rules: Rules, postings: Postings
 
 
 def count_exchanges(s: State) -> tuple[tuple[str, int], ...]:
-    """Return what a resolution books of the round trips since the last one; nothing where no message is known of."""
+    """Return the amounts of round trips since the last resolution; none without messages."""
     messages = s.messages
     if messages is None or not messages.has_message:
         return ()

@@ -1,6 +1,6 @@
-"""Names that the configuration does not know: so many of a source count by themselves, the others together (`docs/counting.md`, 2).
+"""Limits of unconfigured names: those within a source's limit count separately, the others together (`docs/counting.md`, 2).
 
-What is admitted is a function of the partition's records in their order, and kept with its state.
+Admission depends on the partition's records in their order alone, and is stored with its state.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ __all__ = ["FIELDS", "OTHER", "Names"]
 
 #: What names beyond the limit count under.
 OTHER = "(other)"
-#: Of no queue; it is ours.
+#: Name for contacts without a queue.
 _UNASSIGNED = "(unassigned)"
 _HOUR_MS = 3_600_000
-#: Between a queue and a channel in the name of both: it is in no name.
+#: Separator of queue and channel in a pair; it occurs in no name.
 _AND = "\x1f"
-#: So many channels of a queue that is configured with none a source may use without taking a place.
+#: Channels of a queue configured without one that a source may use outside of its limit.
 _FREE_CHANNELS = 2
 
-#: Fields with names that figures are kept by; a site only where it counts without a queue.
+#: Fields with names that figures are kept by; a site only in events that count without a queue.
 _OF_CONTACTS = {"queue": "queue", "category": "category"}
 _WITH_SITE = ("contact.arrived", "contact.not_offered", "contact.excluded", "self_service.started")
 
 
 def _fields() -> dict[type, tuple[tuple[str, str], ...]]:
-    """Return the fields of each type of event that hold such names, with the kind of each."""
-    found = {}
+    """Return the fields of each type of event with such names, with the kind of each."""
+    fields_of = {}
     for union in (structs.ContactEvent, structs.AgentEvent, structs.CustomerEvent):
         for kind in get_args(union):
             wanted = dict(_OF_CONTACTS)
@@ -43,31 +43,31 @@ def _fields() -> dict[type, tuple[tuple[str, str], ...]]:
                 wanted = {"team": "team", "site": "site"} if "team" in kind.__struct_fields__ else {}
             elif kind.type in _WITH_SITE:
                 wanted["site"] = "site"
-            # Comes it after its queues, the pairs are other ones.
+            # An arrival after its queues changes their pairs.
             if kind.type == "contact.arrived":
                 wanted["channel"] = "arrival"
-            found[kind] = tuple((field, of) for field, of in wanted.items() if field in kind.__struct_fields__)
-    return {kind: fields for kind, fields in found.items() if fields}
+            fields_of[kind] = tuple((field, of) for field, of in wanted.items() if field in kind.__struct_fields__)
+    return {kind: fields for kind, fields in fields_of.items() if fields}
 
 
 #: Type of event → (field, kind) of the names in it; types without are missing.
 FIELDS = _fields()
-#: Types of events that may say a channel.
+#: Types of events that may have a channel.
 _WITH_CHANNEL = frozenset(kind for kind in FIELDS if hasattr(kind, "channel"))
 
 
 class Names:
-    """Which names are admitted on one partition, and how much of each source was beyond its limits."""
+    """Admitted names of one partition, and counts of names beyond the limits of each source."""
 
     def __init__(self, configuration: Configuration) -> None:
         limits = configuration.source_limits
-        ours = {OTHER, _UNASSIGNED}
-        #: kind → names that have no limit; of queues their channels may have one
+        reserved = {OTHER, _UNASSIGNED}
+        #: kind → names without a limit; the channels of queues may have one
         self.configured = {
-            "queue": frozenset(configuration.queues) | ours,
-            "team": frozenset(configuration.teams) | ours,
-            "site": frozenset(configuration.sites) | ours,
-            "category": frozenset(ours),
+            "queue": frozenset(configuration.queues) | reserved,
+            "team": frozenset(configuration.teams) | reserved,
+            "site": frozenset(configuration.sites) | reserved,
+            "category": frozenset(reserved),
         }
         self._limits = {
             "queue": limits.max_new_queues,
@@ -78,21 +78,21 @@ class Names:
             "free_channel": None,
         }
         self._channels = {name: None if queue.channel is None else str(queue.channel) for name, queue in configuration.queues.items()}
-        #: what is known of the conversation of an event
+        #: returns the conversation of an event
         self.conversation_of: Callable[[Any], Conversation | None] = _nothing
         self._idle_ms = _HOUR_MS * limits.names_idle_hours
-        #: kind → name → [source that brought it, hour in which it was last named, in ms]
+        #: kind → name → [first source, hour of its last use, in ms]
         self._admitted: dict[str, dict[str, list[Any]]] = {kind: {} for kind in self._limits}
-        #: kind and source → nothing of it is idle before this, and it has as many as may be
+        #: kind and source at its limit → none of its names expires before this
         self._full_until: dict[tuple[str, str], int] = {}
-        #: source and queue → how many channels it uses without taking a place
+        #: source and queue → number of channels used outside of the limit
         self._free: dict[tuple[str, str], int] = {}
         self._changed: set[tuple[str, str]] = set()
-        #: source → kind → how often something was beyond its limit
+        #: source → kind → number of names beyond its limit
         self.beyond: dict[str, dict[str, int]] = {}
 
     def admit(self, event: Any, fields: tuple[tuple[str, str], ...]) -> None:
-        """Put ``(other)`` in place of the names in these fields of a decoded event that are beyond the limits of its source."""
+        """Replace names beyond the limits of the source by ``(other)``, in these fields of a decoded event."""
         for field, kind in fields:
             name = getattr(event, field)
             if kind == "arrival":
@@ -116,7 +116,7 @@ class Names:
         return True
 
     def _admit_channel(self, event: Any, queue: str) -> None:
-        """Put ``(other)`` in place of a queue if the event's is one channel too many of it."""
+        """Replace a queue by ``(other)`` if the event's channel is beyond the limit."""
         own, channel = self._channels.get(queue), event.channel if type(event) in _WITH_CHANNEL else None
         conversation = None
         if channel is None:
@@ -131,7 +131,7 @@ class Names:
             self.note_beyond(event.source, "channel")
 
     def _admit_arrival(self, event: Any) -> None:
-        """Leave a conversation on its channel if its queues were on one too many by an arrival that comes after them."""
+        """Keep a conversation on its channel if a later arrival would put its queues on a channel beyond the limit."""
         conversation = self.conversation_of(event)
         if conversation is None or conversation.knows(event.event_id):
             return
@@ -143,10 +143,10 @@ class Names:
                 return
 
     def _admits_pair(self, event: Any, queue: str, channel: str) -> bool:
-        """Say whether a queue counts by itself on a channel that is not its own."""
+        """Return whether a queue counts separately on a channel that is not its own."""
         pair, free = f"{queue}{_AND}{channel}", self._admitted["free_channel"]
         if pair in free or not self._limits["channel"]:
-            # Without a limit nothing is kept: what would it be given up for?
+            # Without a limit there is nothing to track.
             return True
         used = self._free.get((event.source, queue), 0)
         if self._channels.get(queue) is None and used < _FREE_CHANNELS and pair not in self._admitted["channel"]:
@@ -157,7 +157,7 @@ class Names:
         return self._admits("channel", pair, event)
 
     def _take(self, kind: str, name: str, source: str, hour: int) -> bool:
-        """Admit a name if its source has not as many as may be, those apart of which nothing was heard for too long."""
+        """Admit a name if its source is below its limit, without names that were idle for too long."""
         limit = self._limits[kind]
         if not limit:
             return True
@@ -165,15 +165,15 @@ class Names:
         if full_until is not None and hour <= full_until:
             return False
         admitted = self._admitted[kind]
-        mine = {each: entry for each, entry in admitted.items() if entry[0] == source and each != name}
-        idle = [each for each, entry in mine.items() if hour > entry[1] + self._idle_ms]
+        mine = {other: entry for other, entry in admitted.items() if entry[0] == source and other != name}
+        idle = [other for other, entry in mine.items() if hour > entry[1] + self._idle_ms]
         if len(mine) - len(idle) >= limit:
             self._full_until[kind, source] = min(entry[1] for entry in mine.values() if hour <= entry[1] + self._idle_ms) + self._idle_ms
             return False
-        for each in idle:
-            del admitted[each]
+        for expired in idle:
+            del admitted[expired]
             if kind == "queue":
-                self._free_again(each)
+                self._forget_free(expired)
         before = admitted.get(name)
         if before is not None:
             self._changed.add((kind, before[0]))
@@ -182,8 +182,8 @@ class Names:
         self._changed.add((kind, source))
         return True
 
-    def _free_again(self, queue: str) -> None:
-        """Forget which channels a queue was used on that is given up."""
+    def _forget_free(self, queue: str) -> None:
+        """Forget the channels outside of the limit of an expired queue."""
         free = self._admitted["free_channel"]
         for pair in [pair for pair in free if pair.startswith(f"{queue}{_AND}")]:
             source = free.pop(pair)[0]
@@ -191,27 +191,27 @@ class Names:
             self._changed.add(("free_channel", source))
 
     def note_beyond(self, source: str, kind: str) -> None:
-        """Take note that something of a source was beyond a limit."""
+        """Count a name of a source beyond a limit."""
         counts = self.beyond.setdefault(source, {})
         counts[kind] = counts.get(kind, 0) + 1
 
     def totals(self) -> dict[str, int]:
-        """Return how much was beyond limits by kind, of all sources."""
-        found: dict[str, int] = {}
+        """Return the numbers of names beyond limits by kind, over all sources."""
+        totals: dict[str, int] = {}
         for counts in self.beyond.values():
             for kind, count in counts.items():
-                found[kind] = found.get(kind, 0) + count
-        return found
+                totals[kind] = totals.get(kind, 0) + count
+        return totals
 
     def changed_rows(self) -> Iterator[tuple[str, dict[str, int] | None]]:
-        """Yield ``kind|source`` and its names, each with the hour in which it was last named in ms; None if there are none left."""
+        """Yield ``kind|source`` and its names, each with the hour of its last use in ms; None if none are left."""
         changed, self._changed = self._changed, set()
         for kind, source in changed:
             names = {name: entry[1] for name, entry in self._admitted[kind].items() if entry[0] == source}
             yield f"{kind}|{source}", names or None
 
     def restore_row(self, key: str, names: dict[str, int]) -> None:
-        """Take back what ``changed_rows`` gave."""
+        """Restore a row of ``changed_rows``."""
         kind, source = key.split("|", 1)
         if kind in self._admitted:
             self._admitted[kind].update({name: [source, hour] for name, hour in names.items()})
@@ -220,10 +220,10 @@ class Names:
                 used = (source, pair.partition(_AND)[0])
                 self._free[used] = self._free.get(used, 0) + 1
 
-    def restore_beyond(self, kept: dict[str, dict[str, int]]) -> None:
-        """Take back how much was beyond limits."""
-        self.beyond = {source: dict(counts) for source, counts in kept.items()}
+    def restore_beyond(self, beyond: dict[str, dict[str, int]]) -> None:
+        """Restore the counts beyond limits."""
+        self.beyond = {source: dict(counts) for source, counts in beyond.items()}
 
 
 def _nothing(_event: Any) -> None:
-    """Return what a stage without conversations knows of one."""
+    """Return no conversation: the stage has none."""

@@ -1,4 +1,4 @@
-"""What of a conversation goes on now: where it waits and since when, where it is worked on, what of it is pending."""
+"""Current entries of a conversation: where it waits and since when, where it is active, what is pending."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["active_in", "actives", "has_moved", "open_of", "pending_group", "wai
 
 
 def has_moved(c: Conversation) -> bool:
-    """Say whether it may wait, be worked on or be pending otherwise than when this was last noted."""
+    """Return whether its waiting, active or pending entries may have changed."""
     state = c.state
     return (
         state.visit is not c.noted_waiting
@@ -33,30 +33,30 @@ def has_moved(c: Conversation) -> bool:
 
 
 def waiting_in(state: State) -> Visit | Waits | None:
-    """Return where it waits: its visit while that says all, later the targets, each with since when, in ms; once in each scope."""
+    """Return where it waits: its only visit, later the targets, each with the start in ms; once in each scope."""
     if state.visit is None or state.episodes is None:
         return state.visit
-    found: dict[int, tuple[int, int]] = {}
+    by_scope: dict[int, tuple[int, int]] = {}
     for visit in open_visits(state):
         queue = visit.targets.queue
-        found[queue] = (queue, min(visit.entered, found[queue][1]) if queue in found else visit.entered)
+        by_scope[queue] = (queue, min(visit.entered, by_scope[queue][1]) if queue in by_scope else visit.entered)
         for scope, waiting in zip(visit.targets.larger, visit.targets.larger_waiting, strict=True):
             episode = state.episodes[scope]
             since = episode.entered if episode.state == "waiting" else visit.entered
-            if scope not in found or since < found[scope][1]:
-                found[scope] = (waiting, since)
-    return tuple(found.values())
+            if scope not in by_scope or since < by_scope[scope][1]:
+                by_scope[scope] = (waiting, since)
+    return tuple(by_scope.values())
 
 
 def waits(noted: Visit | Waits | None) -> Waits:
-    """Return the targets in which what ``waiting_in`` has returned waits, each with since when."""
+    """Return the targets of a result of ``waiting_in``, each with the start of the wait."""
     if noted is None:
         return ()
     return ((noted.targets.everything, noted.entered),) if isinstance(noted, Visit) else noted
 
 
 def active_in(state: State) -> int | tuple[int, ...] | None:
-    """Return where agents work on it: the group of the queue if that says all, else the targets, each once."""
+    """Return where it is active: the group of its only queue, else the targets, each once."""
     if state.leg is None or state.more_legs is None:
         return None if state.leg is None else state.leg.targets.everything
     scopes: dict[int, None] = {}
@@ -66,14 +66,14 @@ def active_in(state: State) -> int | tuple[int, ...] | None:
 
 
 def actives(noted: int | tuple[int, ...] | None) -> tuple[int, ...]:
-    """Return the targets that ``active_in`` has returned."""
+    """Return the targets of a result of ``active_in``."""
     if noted is None:
         return ()
     return noted if isinstance(noted, tuple) else (noted,)
 
 
 def open_of(state: State, rules: Rules) -> Open | None:
-    """Return what of it is pending: a callback, its share of the backlog, a reply."""
+    """Return its pending work: a callback, its backlog state, a reply."""
     ticket = state.ticket
     if ticket is None and state.messages is None and (state.place is None or state.place.place[1] not in REPLY_CHANNELS):
         return None
@@ -88,6 +88,6 @@ def open_of(state: State, rules: Rules) -> Open | None:
 
 
 def pending_group(state: State, rules: Rules) -> int | None:
-    """Return the group in whose scopes it is pending, if it is."""
+    """Return the group of its pending work, None without a place."""
     place = place_or_unassigned(state)
     return None if place is None else rules.targets.of_queue(*place).everything

@@ -1,4 +1,4 @@
-"""What counts of a conversation that the business began: attempts, whom it reached, talk (``docs/counting.md`` section 4.5)."""
+"""Postings of a conversation that the business began: attempts, reached customers, talk (``docs/counting.md`` section 4.5)."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ __all__ = ["count_outbound", "is_outbound"]
 
 
 def is_outbound(facts: Iterable[AnyFact]) -> bool:
-    """Say whether the business began it, and with a customer."""
+    """Return whether the business began a conversation with a customer."""
     directions = {fact.direction for fact in facts if isinstance(fact, Arrived)}
     return "outbound" in directions and "internal" not in directions
 
 
 def count_outbound(s: State, outbound: Outbound, fact: AnyFact, rules: Rules, postings: Postings) -> None:
-    """Count a fact of it, after those before it."""
+    """Count the next fact of an outbound conversation."""
     at = fact.at
     if isinstance(fact, Arrived):
         s.channel = fact.channel
@@ -52,6 +52,6 @@ def count_outbound(s: State, outbound: Outbound, fact: AnyFact, rules: Rules, po
 
 
 def _book(s: State, fact: AnyFact, site: str | None, amounts: Amounts, rules: Rules, postings: Postings) -> None:
-    # A version that did not count events that counted nothing booked nothing of these either.
+    # Versions without counts of uncounted events did not book these either.
     if rules.counts_uncounted(fact.at):
         postings.book(outside(s, fact, site, rules), fact.at, fact.at, amounts)

@@ -57,7 +57,7 @@ class Parts:
 
     def row(self) -> list[list[Any]]:
         """Return what ``restore`` takes."""
-        return [[*part, *told] for part, told in sorted(self.reported.items())]
+        return [[*part, *report] for part, report in sorted(self.reported.items())]
 
     def restore(self, row: list[list[Any]]) -> None:
         """Go on from a kept state."""

@@ -20,18 +20,18 @@ HOUR_MS = 3_600_000
 
 
 class ScopeLoad:
-    """Since when contacts wait in each scope, and how many are in progress there."""
+    """Waiting and active contacts by scope."""
 
     def __init__(self, targets: Targets) -> None:
         self._targets = targets
-        #: scope → entries of those that wait, ascending, in ms
+        #: scope → entries of waiting contacts, ascending, in ms
         self._waiting: dict[Scope, list[int]] = {}
-        #: larger scope → name of a definition that is not its own → entries of those that are judged by it
+        #: larger scope → name of another definition → entries of waiting contacts judged by it
         self._judged: dict[Scope, dict[str, list[int]]] = {}
         self._active: dict[Scope, int] = {}
 
     def begin_wait(self, target: int, since_ms: int) -> None:
-        """Add one that waits in the scopes of a target."""
+        """Add a waiting contact to the scopes of a target."""
         judged = self._targets.judged.get(target)
         for scope in self._targets.scopes[target]:
             _put_in(self._waiting, scope, since_ms)
@@ -39,7 +39,7 @@ class ScopeLoad:
                 _put_in(self._judged.setdefault(scope, {}), judged, since_ms)
 
     def begin_waits(self, by_target: dict[int, list[int]]) -> None:
-        """Add those that wait in the scopes of some targets: at once, for each costs by what waits there."""
+        """Add waiting contacts of targets in one pass: single inserts cost by the length of the lists."""
         lists: dict[int, list[int]] = {}
         for target, since_ms in by_target.items():
             judged = self._targets.judged.get(target)
@@ -54,7 +54,7 @@ class ScopeLoad:
             entries.sort()
 
     def end_wait(self, target: int, since_ms: int) -> None:
-        """Take out one that waited in the scopes of a target."""
+        """Remove a waiting contact from the scopes of a target."""
         judged = self._targets.judged.get(target)
         for scope in self._targets.scopes[target]:
             _take_out(self._waiting, scope, since_ms)
@@ -62,20 +62,20 @@ class ScopeLoad:
                 _take_out(self._judged[scope], judged, since_ms)
 
     def add_active(self, target: int, change: int) -> None:
-        """Take note that so many more are in progress in the scopes of a target."""
+        """Change the number of active contacts in the scopes of a target."""
         for scope in self._targets.scopes[target]:
             _add(self._active, scope, change)
 
     def waiting(self, scope: Scope) -> list[int]:
-        """Return the entries of those that wait in a scope, ascending, in ms."""
+        """Return the entries of the contacts waiting in a scope, ascending, in ms."""
         return [*self._waiting.get(scope, ())]
 
     def waiting_by_definition(self, scope: Scope) -> dict[str, list[int]]:
-        """Return the same of those in a larger scope that are judged by another definition, by its name."""
+        """Return, by its name, the entries in a larger scope that another definition judges."""
         return {name: [*since] for name, since in sorted(self._judged.get(scope, {}).items())}
 
     def active(self, scope: Scope) -> int:
-        """Return how many are in progress in a scope."""
+        """Return the number of active contacts in a scope."""
         return self._active.get(scope, 0)
 
     def __len__(self) -> int:
@@ -83,7 +83,7 @@ class ScopeLoad:
 
 
 class Open(NamedTuple):
-    """What of one conversation is pending, and the group of its place."""
+    """Pending work of one conversation, and the group of its place."""
 
     group: int
     backlog: str | None
@@ -93,46 +93,46 @@ class Open(NamedTuple):
     reply_due: int | None = None
 
 
-#: The parts of an ``Open`` but for the group.
+#: An ``Open`` without its group.
 OpenItem = tuple[str | None, int | None, bool, int | None, int | None]
 
 
 class _Tally:
-    """What the open matters of one scope come to."""
+    """Pending work of one scope."""
 
     __slots__ = ("backlog", "callback_due", "callbacks", "hours", "number", "reply_due", "starts")
 
     def __init__(self) -> None:
         self.number = 0
         self.backlog: dict[str, int] = {}
-        #: start in whole hours since the epoch → how many of the backlog
+        #: start in hours since the epoch → number of the backlog
         self.hours: dict[int, int] = {}
-        #: those of the backlog, ascending, in ms
+        #: starts of the backlog, ascending, in ms
         self.starts: list[int] = []
         self.callbacks = 0
         self.callback_due: list[int] = []
         self.reply_due: list[int] = []
 
-    def count(self, each: Open, sign: int) -> None:
-        """Add a matter, or take it out."""
+    def count(self, item: Open, sign: int) -> None:
+        """Add or remove an item."""
         change = insort if sign > 0 else _remove
         self.number += sign
-        if each.backlog is not None:
-            _add(self.backlog, each.backlog, sign)
-            if each.start is not None:
-                _add(self.hours, each.start // HOUR_MS, sign)
-                change(self.starts, each.start)
-        if each.callback:
+        if item.backlog is not None:
+            _add(self.backlog, item.backlog, sign)
+            if item.start is not None:
+                _add(self.hours, item.start // HOUR_MS, sign)
+                change(self.starts, item.start)
+        if item.callback:
             self.callbacks += sign
-            if each.due is not None:
-                change(self.callback_due, each.due)
-        if each.reply_due is not None:
-            change(self.reply_due, each.reply_due)
+            if item.due is not None:
+                change(self.callback_due, item.due)
+        if item.reply_due is not None:
+            change(self.reply_due, item.reply_due)
 
-    def add(self, matters: list[OpenItem]) -> None:
-        """Add matters, unsorted."""
-        self.number += len(matters)
-        states, starts, callbacks, dues, replies = zip(*matters, strict=True)
+    def add(self, items: list[OpenItem]) -> None:
+        """Add items in any order."""
+        self.number += len(items)
+        states, starts, callbacks, dues, replies = zip(*items, strict=True)
         begun = [start for start, state in zip(starts, states, strict=True) if state is not None and start is not None]
         for state, number in Counter(states).items():
             if state is not None:
@@ -156,7 +156,7 @@ class _Tally:
             times.sort()
 
     def take(self, others: list[_Tally]) -> None:
-        """Add all of others."""
+        """Add the items of other tallies."""
         for other in others:
             self.number += other.number
             self.callbacks += other.callbacks
@@ -171,67 +171,67 @@ class _Tally:
 
 
 class Pending:
-    """The open matters of all conversations by scope."""
+    """Pending work of all conversations by scope."""
 
     def __init__(self, targets: Targets) -> None:
         self._targets = targets
         self._tallies: dict[Scope, _Tally] = {}
 
     def note(self, before: Open | None, after: Open | None) -> None:
-        """Replace what is known of a conversation."""
-        for each, sign in ((before, -1), (after, 1)):
-            if each is None:
+        """Replace the pending work of a conversation."""
+        for item, sign in ((before, -1), (after, 1)):
+            if item is None:
                 continue
-            for scope in self._targets.scopes[each.group]:
+            for scope in self._targets.scopes[item.group]:
                 tally = self._tallies.get(scope)
                 if tally is None:
                     tally = self._tallies[scope] = _Tally()
-                tally.count(each, sign)
+                tally.count(item, sign)
                 if not tally.number:
                     del self._tallies[scope]
 
     def add(self, by_group: dict[int, list[OpenItem]]) -> None:
-        """Add what is pending of conversations of which nothing was known before: at once, for each change costs by what is there."""
+        """Add new conversations in one pass: single changes cost by what a scope contains."""
         of_scope: defaultdict[Scope, list[_Tally]] = defaultdict(list)
-        for group, matters in by_group.items():
+        for group, items in by_group.items():
             tally = _Tally()
-            tally.add(matters)
+            tally.add(items)
             for scope in self._targets.scopes[group]:
                 of_scope[scope].append(tally)
         for scope, tallies in of_scope.items():
             self._tallies.setdefault(scope, _Tally()).take(tallies)
 
     def is_open(self, scope: Scope) -> bool:
-        """Say whether anything is open in a scope."""
+        """Return whether a scope has pending work."""
         return scope in self._tallies
 
     def figures(self, scope: Scope, overdue_before_ms: int | None = None) -> dict[str, Any]:
-        """Return what is pending in a scope, as fields of a now record; nothing for nothing.
+        """Return pending work of a scope as fields of a now record; empty if there is none.
 
-        Replies due before ``overdue_before_ms``, which as-of has passed already, are written as their number: thousands may be overdue.
+        Replies due before ``overdue_before_ms``, an instant that as-of has passed, are only counted: thousands may be overdue.
         """
         tally = self._tallies.get(scope)
-        found: dict[str, Any] = {}
+        figures: dict[str, Any] = {}
         if tally is None:
-            return found
+            return figures
         if tally.backlog:
             oldest = tally.starts[0] if tally.starts else None
             hours = sorted(map(list, tally.hours.items()))
-            found |= {"backlog": dict(sorted(tally.backlog.items())), "backlog_oldest_ms": oldest, "backlog_hours": hours}
+            figures |= {"backlog": dict(sorted(tally.backlog.items())), "backlog_oldest_ms": oldest, "backlog_hours": hours}
         if tally.callbacks:
-            found |= {"callbacks_waiting": tally.callbacks, "callback_due_ms": [*tally.callback_due]}
+            figures |= {"callbacks_waiting": tally.callbacks, "callback_due_ms": [*tally.callback_due]}
         due = tally.reply_due
         if due:
             overdue = 0 if overdue_before_ms is None else bisect_left(due, overdue_before_ms)
-            found |= {"replies_overdue": overdue, "reply_due_ms": due[overdue:]}
-        return found
+            figures |= {"replies_overdue": overdue, "reply_due_ms": due[overdue:]}
+        return figures
 
     def __len__(self) -> int:
         return sum(tally.number for tally in self._tallies.values())
 
 
 def _add(counts: dict[Key, int], key: Key, change: int) -> None:
-    """Change a number; a key of none is taken out."""
+    """Change a count; remove the key at zero."""
     number = counts.get(key, 0) + change
     if number:
         counts[key] = number

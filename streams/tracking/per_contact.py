@@ -1,4 +1,4 @@
-"""What belongs to a conversation as a whole: where it is booked, and by what clock (``docs/counting.md`` sections 4.2 and 15.2)."""
+"""Postings per contact: their targets and their clock (``docs/counting.md`` sections 4.2 and 15.2)."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ __all__ = ["book_per_contact", "contact_entries", "elapsed_ms", "handed_over_bef
 
 
 def book_per_contact(s: State, at: int, amounts: tuple[tuple[str, int], ...], postings: Postings) -> bool:
-    """Book in the place of the conversation, by offer under its last visit there; say whether it has a place."""
-    where = contact_entries(s, at)
-    for target, offered in where:
+    """Book in the place of the conversation, by offer under its last visit there; return whether it has a place."""
+    entries = contact_entries(s, at)
+    for target, offered in entries:
         postings.book(target, at, offered, amounts)
-    return bool(where)
+    return bool(entries)
 
 
 def once(s: State, name: str) -> bool:
-    """Say whether this is the first time in the conversation, of what is named as the field that is booked then."""
+    """Return whether a field is booked for the first time in the conversation, and record it."""
     if s.counted is None:
         s.counted = set()
     elif name in s.counted:
@@ -34,7 +34,7 @@ def once(s: State, name: str) -> bool:
 
 
 def contact_entries(s: State, at: int) -> tuple[tuple[int, int], ...]:
-    """Return the targets of the place, each with the entry that it is booked under by offer; nothing without a place."""
+    """Return the targets of the place, each with its entry by offer; nothing without a place."""
     targets = s.place
     if targets is None:
         return ()
@@ -49,19 +49,19 @@ def contact_entries(s: State, at: int) -> tuple[tuple[int, int], ...]:
 
 
 def elapsed_ms(s: State, since: int, at: int, rules: Rules) -> int:
-    """Return how long it took from an instant to another, on the clock of the queue of the conversation's place."""
+    """Return the time between two instants, on the clock of the queue of the conversation's place."""
     hours = None if s.place is None else rules.business.get(s.place.place[0])
     return max(0, at - since) if hours is None else hours.open_ms(since, at)
 
 
 def handed_over_before(s: State, at: int) -> int | None:
-    """Return when a bot handed the customer over for the last time before an instant."""
-    # Facts that come later are among these when the conversation is recomputed.
+    """Return the last handover by a bot before an instant."""
+    # When a conversation is recomputed, the facts include later ones.
     return max((fact.at for fact in s.facts if fact.kind == HandedOver.kind and fact.at < at), default=None)
 
 
 def without_bot(s: State, since: int, at: int) -> int:
-    """Return from when a time runs that ends now: not before the last handover by a bot, if the definition leaves the bot's time out."""
+    """Return the start of a time that ends now: the last handover by a bot, if the definition leaves out the bot's time."""
     if s.place is None or not s.place.leaves_out_bot(at):
         return since
     handed = handed_over_before(s, at)

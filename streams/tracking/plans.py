@@ -1,4 +1,4 @@
-"""What one agent is planned to do: plans in their order, and what holds of them when (``docs/counting.md`` section 13)."""
+"""Plans of one agent: ordered, and effective at each instant (``docs/counting.md`` section 13)."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _WORK = ("work", "available", "on_queue")
 
 
 class Activities:
-    """From a planning tool's words to work or not."""
+    """Activities of a planning tool: work or not."""
 
     def __init__(self, configuration: Configuration) -> None:
         self._work = dict.fromkeys(_WORK, True)
         self._work.update({_normal(name): kind == "work" for name, kind in configuration.planned_activities.items()})
 
     def is_work(self, activity: str) -> bool:
-        """Say whether who is planned so is to be available for contacts."""
+        """Return whether an activity means being available for contacts."""
         is_work = self._work.get(activity)
         return self._work.get(_normal(activity), False) if is_work is None else is_work
 
@@ -43,28 +43,28 @@ def _normal(name: str) -> str:
 
 
 class Plans:
-    """The plans of one agent that have not been over for long."""
+    """The current and recent plans of one agent."""
 
     __slots__ = ("_begins", "_spans", "facts", "first_end_ms")
 
     def __init__(self, facts: list[PlanFact]) -> None:
         self.facts = facts
         self._begins: list[int] = []
-        #: what holds: (from, to, plan), one after another
+        #: effective spans in order: (from, to, plan)
         self._spans: list[tuple[int, int, PlanFact]] = []
-        #: the first of them is over; far off if there is none
+        #: the earliest end of a plan; ``NEVER_MS`` without plans
         self.first_end_ms = NEVER_MS
         self._lay_out()
 
     def add(self, fact: PlanFact) -> None:
-        """Take in one more plan; the latest told counts where several hold."""
+        """Add a plan; where several overlap, the latest reported counts."""
         insort(self.facts, fact)
         self._put(fact)
         if fact[4] < self.first_end_ms:  # noqa: PLR1730 - at every event
             self.first_end_ms = fact[4]
 
     def hidden(self) -> list[PlanFact]:
-        """Forget the plans that hold nowhere any more, and return them: they are told again every night, weeks ahead."""
+        """Remove and return the plans without effect: tools report plans again every night, weeks ahead."""
         holding = {plan for _, _, plan in self._spans}
         gone = [fact for fact in self.facts if fact not in holding]
         self.facts = [fact for fact in self.facts if fact in holding]
@@ -72,7 +72,7 @@ class Plans:
         return gone
 
     def over(self, before_ms: int) -> list[PlanFact]:
-        """Forget the plans that ended before an instant, and return them."""
+        """Remove and return the plans that ended before an instant."""
         gone = [fact for fact in self.facts if fact[4] < before_ms]
         if gone:
             self.facts = [fact for fact in self.facts if fact[4] >= before_ms]
@@ -80,16 +80,16 @@ class Plans:
         return gone
 
     def far_fetched(self) -> list[PlanFact]:
-        """Return the plans that are taken no more: too long, or of a time too far off."""
+        """Return the plans that are no longer accepted: too long, or too far off."""
         return [fact for fact in self.facts if far_fetched_plan(fact[0], fact[3], fact[4]) is not None]
 
     def without(self, gone: Sequence[PlanFact]) -> Plans | None:
-        """Return what is left without some plans, None if that is nothing."""
+        """Return the remaining plans without some, None if none are left."""
         left = [fact for fact in self.facts if fact not in gone]
         return Plans(left) if left else None
 
     def at(self, at_ms: int) -> tuple[int, int]:
-        """Return how the agent is planned at an instant, and until when at least."""
+        """Return the planned state at an instant, and until when it lasts at least."""
         place = bisect_right(self._begins, at_ms)
         if place:
             _, end, plan = self._spans[place - 1]
@@ -98,7 +98,7 @@ class Plans:
         return NOT_PLANNED, self._begins[place] if place < len(self._begins) else NEVER_MS
 
     def between(self, start_ms: int, end_ms: int) -> Iterator[tuple[int, int, int]]:
-        """Yield how the agent is planned from when to when, over all the time from start to end."""
+        """Yield (planned state, from, to) over the time from start to end."""
         while start_ms < end_ms:
             planned, until = self.at(start_ms)
             yield planned, start_ms, min(until, end_ms)
@@ -106,7 +106,7 @@ class Plans:
 
     @property
     def begin_ms(self) -> int | None:
-        """When the first of what is planned begins."""
+        """The start of the first span."""
         return self._begins[0] if self._begins else None
 
     def _lay_out(self) -> None:
@@ -119,7 +119,7 @@ class Plans:
         self.first_end_ms = min((fact[4] for fact in self.facts), default=NEVER_MS)
 
     def _put(self, fact: PlanFact) -> None:
-        """Have a plan hold where none told later does."""
+        """Lay a plan over the spans of earlier reported plans."""
         spans, (_, _, _, begin, end, _) = self._spans, fact
         if begin < end and (not spans or spans[-1][1] <= begin):
             spans.append((begin, end, fact))
@@ -130,7 +130,7 @@ class Plans:
             first += 1
         last = max(first, bisect_left(self._begins, end))
         parts: list[tuple[int, int, PlanFact]] = []
-        free = begin  # from here on it holds, as far as is known
+        free = begin  # not yet laid out from here on
         for low, high, plan in spans[first:last]:
             if plan < fact:
                 if low < begin:

@@ -1,4 +1,4 @@
-"""Where contributions are booked: sums by target and slice, by outcome and by offer."""
+"""Postings: sums by target and slice, by outcome and by offer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["STANDARD_EDGES_MS", "OfferPostings", "Postings", "Rates", "Waits"]
 
-#: What a millisecond adds: (field, amount).
+#: Amounts per millisecond: (field, amount).
 Rates = tuple[tuple[str, int], ...]
 
 #: Upper edges of the wait histograms beside the configured thresholds, in milliseconds.
@@ -41,19 +41,19 @@ class Waits:
         return self._abandoned[bisect_left(self.edges_ms, wait_ms)]
 
     def edge(self, wait_ms: int) -> str:
-        """Return the upper edge of the bucket of a wait, as names of sums say it."""
+        """Return the upper edge of the bucket of a wait, as in names of sums."""
         return self._edges[bisect_left(self.edges_ms, wait_ms)]
 
 
 class Postings:
-    """Contributions since it was last emptied: differences, not absolute values."""
+    """Postings since the last ``clear``: differences, not absolute values."""
 
     __slots__ = ("by_offer", "by_outcome")
 
     def __init__(self) -> None:
         #: (target, start of the pane) → sums
         self.by_outcome: dict[tuple[int, int], Counts] = {}
-        #: (target, start of the 5 minutes of the entry, whatever the length of a cell) → sums
+        #: (target, start of the 5 minutes of the entry, for cells of any length) → sums
         self.by_offer: dict[tuple[int, int], Counts] = {}
 
     def book(self, target: int, at_ms: int, offered_ms: int, amounts: tuple[tuple[str, int], ...]) -> None:
@@ -71,7 +71,7 @@ class Postings:
             offer[field] = offer.get(field, 0) + amount
 
     def count(self, target: int, at_ms: int, field: str) -> None:
-        """Add one to the pane of ``at_ms`` alone: figures about people are never by offer."""
+        """Add one to the pane of ``at_ms`` alone: figures about agents are never by offer."""
         key = (target, at_ms - at_ms % PANE_MS)
         counts = self.by_outcome.get(key)
         if counts is None:
@@ -79,9 +79,9 @@ class Postings:
         counts[field] = counts.get(field, 0) + 1
 
     def book_time(self, target: int, start_ms: int, end_ms: int, rates: Rates, times: int, step_ms: int = PANE_MS) -> None:
-        """Spread the time from start to end over the panes it falls in, by outcome, each millisecond at these rates.
+        """Spread the time from start to end over its panes, by outcome, each millisecond at these rates.
 
-        ``times``: of how many people it is the time; −1 takes one's back. ``step_ms``: another length, where panes are given up.
+        ``times``: number of agents; −1 reverses one. ``step_ms``: another length, where panes are evicted.
         """
         by_outcome = self.by_outcome
         while start_ms < end_ms:
@@ -96,7 +96,7 @@ class Postings:
             start_ms = until
 
     def book_length(self, target: int, pane_ms: int, length_ms: int, rates: Rates) -> None:
-        """Add so much time to a pane, by outcome, each millisecond at these rates."""
+        """Add a length of time to a pane, by outcome, each millisecond at these rates."""
         key = (target, pane_ms)
         counts = self.by_outcome.get(key)
         if counts is None:
@@ -105,7 +105,7 @@ class Postings:
             counts[field] = counts.get(field, 0) + rate * length_ms
 
     def add(self, other: Postings, sign: int = 1) -> None:
-        """Add (or, with sign −1, take out) everything booked in others."""
+        """Add other postings, or subtract them with sign −1."""
         for mine, theirs in ((self.by_outcome, other.by_outcome), (self.by_offer, other.by_offer)):
             for key, counts in theirs.items():
                 into = mine.setdefault(key, {})
@@ -113,11 +113,11 @@ class Postings:
                     into[field] = into.get(field, 0) + sign * amount
 
     def earliest_change(self) -> int | None:
-        """Return the start of the earliest pane with an amount other than zero."""
+        """Return the start of the earliest pane with a nonzero amount."""
         return min((pane for (_, pane), counts in self.by_outcome.items() if any(counts.values())), default=None)
 
     def clear(self) -> None:
-        """Forget everything booked."""
+        """Remove all postings."""
         self.by_outcome = {}
         self.by_offer = {}
 
@@ -126,7 +126,7 @@ class Postings:
 
 
 class OfferPostings(Postings):
-    """Leaves out by outcome what is booked both ways: of a whole input only the cells of people are by outcome."""
+    """Postings by offer alone, for a complete input: by outcome only cells of agents are needed."""
 
     __slots__ = ()
 

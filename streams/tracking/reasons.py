@@ -1,4 +1,4 @@
-"""Why facts of a conversation count nothing, each by itself: asked for seldom, and counted again with the steps that counted them."""
+"""Reasons why facts of a conversation count nothing, by recounting with the same steps; rarely needed."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ __all__ = ["CONSULTATION", "EXCLUDED", "NOT_INBOUND", "reasons_of"]
 EXCLUDED = "excluded"
 #: The conversation is internal, or excluded and begun by the business.
 NOT_INBOUND = "not_inbound"
-#: It is of a contact in which one agent asks another.
+#: It is of a consultation between agents.
 CONSULTATION = "consultation"
 
 
 def reasons_of(name: str, facts: list[AnyFact], rules: Rules) -> dict[str, str]:
-    """Return event id → why it counts nothing, of those of a conversation's ordered facts that do."""
-    state, found = unfolded(name, facts), dict[str, str]()
-    whole = None if state.void is not True else NOT_INBOUND if is_ours(facts) else EXCLUDED
+    """Return event id → reason, of a conversation's ordered facts that count nothing."""
+    state, reasons = unfolded(name, facts), dict[str, str]()
+    of_conversation = None if state.void is not True else NOT_INBOUND if is_ours(facts) else EXCLUDED
     for fact in facts:
-        reason = whole
-        if whole is None:
+        reason = of_conversation
+        if of_conversation is None:
             reason = CONSULTATION if _is_of_consultation(state, fact) else None
             postings = Postings()
             step(state, fact, rules, postings)
             reason = reason or _booked(postings)
-        elif whole == EXCLUDED and isinstance(fact, Excluded):
+        elif of_conversation == EXCLUDED and isinstance(fact, Excluded):
             reason = None
         if reason is not None:
-            found[fact.event_id] = reason
-    return found
+            reasons[fact.event_id] = reason
+    return reasons
 
 
 def _is_of_consultation(state: State, fact: AnyFact) -> bool:
@@ -47,10 +47,10 @@ def _is_of_consultation(state: State, fact: AnyFact) -> bool:
 
 
 def _booked(postings: Postings) -> str | None:
-    """Return the reason that is booked here, if one is."""
+    """Return the booked reason, if there is one."""
     for counts in postings.by_outcome.values():
         for name in counts:
-            told = parse(name)
-            if told is not None and told.field is UNCOUNTED:
-                return told.label
+            name_parts = parse(name)
+            if name_parts is not None and name_parts.field is UNCOUNTED:
+                return name_parts.label
     return None

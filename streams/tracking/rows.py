@@ -1,4 +1,4 @@
-"""A conversation as rows of state have it: its facts and what of it is no fact; and as versions before have written it."""
+"""Rows of a conversation: its facts and other state, and the formats of older versions."""
 
 from __future__ import annotations
 
@@ -46,15 +46,15 @@ if TYPE_CHECKING:
 
 __all__ = ["ROW_FACTS", "ConversationRow", "changed_rows", "read_head", "read_row", "read_rows", "row_of", "row_of_parts", "rows_of"]
 
-#: So many facts are in a row: of a conversation that goes on only the last row is written again.
+#: Facts in a row: an open conversation rewrites only its last row.
 ROW_FACTS = 16
 
 
 class ConversationRow(msgspec.Struct, omit_defaults=True, gc=False):
-    """Facts in order, with revisions above 0; ``source`` and ``contact`` of the last one; how many facts were counted again for others.
+    """Facts in order, with revisions above 0; ``source`` and ``contact`` of the last one; ``counted_anew``: facts recounted.
 
     ``withdrawn``: revision and instant of events that count nothing.
-    Of a conversation's rows the last one knows the rest, in its head too; rows of before have all facts in one, and no head.
+    Only the last row of a conversation has the fields beside facts and revisions. Older rows have all facts in one, and no head.
     """
 
     facts: list[AnyFact]
@@ -71,17 +71,17 @@ class _Headed(msgspec.Struct, gc=False):
     head: Head | None = None
 
 
-#: Return what a row says without its facts; those of rows of before are none.
+#: Return source and head of a row; older rows lack the head.
 read_head = msgspec.json.Decoder(_Headed).decode
 
 
 def row_of(conversation: Conversation, head: Head | None = None) -> ConversationRow:
-    """Return everything kept of a conversation whose facts are all folded, as one row."""
+    """Return a folded conversation as one row."""
     return _row(conversation, conversation.facts, head)
 
 
 def rows_of(conversation: Conversation, head: Head) -> list[ConversationRow] | None:
-    """Return all rows of a conversation whose facts are all in its rows, or have never been; None if its rows are divided otherwise."""
+    """Return all rows of a conversation that is completely written or not at all; None if its rows are divided otherwise."""
     facts, number = conversation.facts, conversation.row_count
     if number <= 1:
         return [_row(conversation, facts, head)]
@@ -92,12 +92,12 @@ def rows_of(conversation: Conversation, head: Head) -> list[ConversationRow] | N
 
 
 def changed_rows(conversation: Conversation, head: Head | None = None) -> list[tuple[int, ConversationRow | None]]:
-    """Return number and content of the rows to be written of a conversation whose facts are all folded; None: there is none now."""
+    """Return number and content of the rows to write for a folded conversation; None: delete the row."""
     facts = conversation.state.facts
     length = len(facts)
     if length <= ROW_FACTS and conversation.row_count <= 1:
         conversation.written, conversation.row_count = length, 1
-        if conversation.revised is None and conversation.disorder is None:  # as of most: without another call
+        if conversation.revised is None and conversation.disorder is None:  # the usual case, without another call
             return [(0, ConversationRow(facts, conversation.source, conversation.contact, None, None, None, head))]
         return [(0, _row(conversation, facts, head))]
     last = max(0, length - 1) // ROW_FACTS
@@ -118,7 +118,7 @@ def changed_rows(conversation: Conversation, head: Head | None = None) -> list[t
 
 
 def row_of_parts(parts: Mapping[int, ConversationRow]) -> ConversationRow:
-    """Return the rows of a conversation, by number, as one."""
+    """Return numbered rows of a conversation as one."""
     last = parts[max(parts)]
     facts = [fact for _, part in sorted(parts.items()) for fact in part.facts]
     revisions = {event_id: revision for part in parts.values() for event_id, revision in (part.revisions or {}).items()}
@@ -139,12 +139,12 @@ _decode = msgspec.json.Decoder(ConversationRow).decode
 
 
 def read_row(value: bytes) -> ConversationRow:
-    """Return a row that this version or the one before has written: then it is a list."""
+    """Return a row of this version or of the one before, which is a list."""
     return _decode(value) if value[:1] == b"{" else _of_list(msgspec.json.decode(value))
 
 
 def read_rows(values: Sequence[bytes]) -> ConversationRow:
-    """Return the rows of a conversation, in order, as one."""
+    """Return ordered rows of a conversation as one."""
     if len(values) == 1:
         return read_row(values[0])
     return row_of_parts(dict(enumerate(map(read_row, values))))
@@ -152,13 +152,13 @@ def read_rows(values: Sequence[bytes]) -> ConversationRow:
 
 _Common: TypeAlias = tuple[int, int, str, None]
 
-#: So many parts each fact had; the list's last entry has fewer and says what is no fact.
+#: Parts of a fact in the older format; the list's last entry has fewer and is no fact.
 _FACT_PARTS = 8
 
 
 def _of_list(parts: list[Any]) -> ConversationRow:
-    source, contact, *anew = parts.pop() if parts and len(parts[-1]) < _FACT_PARTS else (None, None)
-    return ConversationRow([_fact(*each) for each in parts], source, contact, anew[0] if anew else None)
+    source, contact, *recounted = parts.pop() if parts and len(parts[-1]) < _FACT_PARTS else (None, None)
+    return ConversationRow([_fact(*each) for each in parts], source, contact, recounted[0] if recounted else None)
 
 
 def _fact(at: int, sequence: int, kind: int, event_id: str, a: Any, b: Any, c: Any, d: Any) -> AnyFact:
@@ -174,7 +174,7 @@ _OLD: dict[int, Callable[[_Common, Any, Any, Any, Any], AnyFact]] = {
     -2: lambda common, channel, category, site, _: SelfServiceStarted(*common, channel, category, site),
     -1: lambda common, outcome, category, _, __: SelfServiceEnded(*common, outcome, category),
     0: _arrived,
-    # Before, names of queue and agent did not choose the visit or leg that these are about.
+    # In the older format names of queue and agent did not select the visit or leg.
     1: lambda common, reason, queue, wait_ms, _: LeftQueue(*common, reason, queue, wait_ms, named=False),
     2: lambda common, _, __, ___, ____: Transferred(*common),
     3: lambda common, queue, channel, category, _: Queued(*common, queue, channel, category),

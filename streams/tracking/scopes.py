@@ -1,4 +1,4 @@
-"""Targets of a contribution: the scope and channel it counts in, or all those of a queue or a team at once."""
+"""Targets of postings: a scope and channel, or all scopes of a queue or a team at once."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Scope(NamedTuple):
 
     @property
     def is_individual(self) -> bool:
-        """Whether it is a single person's."""
+        """Whether it is the scope of one agent."""
         return self.channel is None and self.scope.startswith("agent:")
 
 
@@ -44,33 +44,33 @@ class QueueTargets(NamedTuple):
     place: tuple[str, str]
     """queue and channel by name"""
     larger_waiting: tuple[int, ...]
-    """the larger scopes for who waits: told apart by what judges the queue"""
+    """the larger scopes of waiting contacts: separate if another definition judges the queue"""
     beyond: int
     """the larger scopes together"""
     judged: str | None
     """the definition that judges the queue's contacts in larger scopes, if it is not theirs"""
     response: tuple[tuple[int | None, str], ...] | None
-    """from when on the first response runs from what; None if it always runs from arrival"""
+    """versions of the start of the first response; None if it is always the arrival"""
     bot_time: tuple[tuple[int | None, bool], ...] | None
-    """from when on a bot's time is left out; None if it always counts"""
+    """versions of whether a bot's time is left out; None if it always counts"""
     replies: tuple[tuple[int | None, int], ...]
-    """from when on a customer waits so long for a reply at most, in ms; empty: no target"""
+    """versions of the longest wait for a reply, in ms; empty: no target"""
 
     def responds_from(self, at_ms: int) -> str:
-        """Return from what a first response now runs, as in a definition."""
+        """Return the start of a first response at an instant, as in a definition."""
         return _at(self.response, at_ms) or "arrived"
 
     def leaves_out_bot(self, at_ms: int) -> bool:
-        """Say whether the time before a handover by a bot is no part of reply and resolution times that end now."""
+        """Return whether reply and resolution times that end at an instant leave out the time before a bot's handover."""
         return _at(self.bot_time, at_ms) or False
 
     def reply_ms(self, at_ms: int) -> int | None:
-        """Return how long a customer who begins to wait for a reply now may wait, None without a target."""
+        """Return the longest wait in ms for a reply awaited from an instant on, None without a target."""
         return _at(self.replies, at_ms)
 
 
 def _at(versions: Sequence[tuple[int | None, _T]] | None, at_ms: int) -> _T | None:
-    """Return what holds at an instant, of versions in order, each with when it begins."""
+    """Return the version that holds at an instant, of ordered (start, value)."""
     if not versions:
         return None
     return next((value for since, value in reversed(versions) if since is None or since <= at_ms), None)
@@ -81,7 +81,7 @@ _Times = tuple[tuple[tuple[int | None, str], ...] | None, tuple[tuple[int | None
 
 
 def _times_of(versions: Sequence[DefinitionVersion]) -> _Times:
-    """Return from what a first response runs by the versions of a definition, and whether they leave a bot's time out."""
+    """Return, by version of a definition, the start of a first response and whether a bot's time is left out."""
     response = tuple((each.from_ms if index else None, str(each.first_response)) for index, each in enumerate(versions))
     bot = tuple((each.from_ms if index else None, each.bot_time == "left_out") for index, each in enumerate(versions))
     needed = response if any(begin != "arrived" for _, begin in response) else None
@@ -89,10 +89,10 @@ def _times_of(versions: Sequence[DefinitionVersion]) -> _Times:
 
 
 class Targets:
-    """Numbers for scopes and for groups of scopes, given out as they are first needed.
+    """Numbers for scopes and for groups of scopes, assigned on first use.
 
-    A contribution that is the same for a queue and all its larger scopes is booked once, under the group's
-    number, and spread over its scopes when the slices are written.
+    Amounts equal for a queue and all its larger scopes are booked once, under the group's number, and spread over
+    its scopes when the slices are written.
     """
 
     def __init__(self, configuration: Configuration) -> None:
@@ -101,14 +101,14 @@ class Targets:
         self._numbers: dict[Scope, int] = {}
         self._queues: dict[tuple[str, str], QueueTargets] = {}
         self._defaults: dict[str, Definitions] = {}
-        #: what ``_times_of`` says of them
+        #: their ``_times_of``
         self._default_times: dict[str, _Times] = {}
         self._outside: dict[tuple[str | None, str], int] = {}
         self._people: dict[tuple[str | None, str | None, str | None], int] = {}
         self._agents: dict[str | None, int] = {}
         #: number → the scopes booked under it
         self.scopes: list[tuple[Scope, ...]] = []
-        #: number of a group → the definition that judges in larger scopes what is booked under it, if it is not theirs
+        #: number of a group → the definition that judges it in larger scopes, if it is not theirs
         self.judged: dict[int, str] = {}
         #: scope → the numbers that feed it
         self.feeding: dict[Scope, list[int]] = {}
@@ -140,7 +140,7 @@ class Targets:
         return QueueTargets(everything, numbers[0], larger, place, waiting, beyond, judged, response, bot_time, replies)
 
     def _default_of(self, channel: str) -> Definitions:
-        """Return what judges a larger scope, and queues that have nothing of their own: thousands share it."""
+        """Return the definitions of larger scopes and of queues without their own: thousands share them."""
         found = self._defaults.get(channel)
         if found is None:
             found = self._defaults[channel] = definitions_of(self._configuration, None, channel)
@@ -156,7 +156,7 @@ class Targets:
         return tuple((each.from_ms if index else None, round(1000 * each.threshold_s)) for index, each in enumerate(versions))
 
     def outside(self, site: str | None, channel: str) -> int:
-        """Return the group of what has no queue: the total, and a site where one is known."""
+        """Return the group of events without a queue: the total, and the site if known."""
         found = self._outside.get((site, channel))
         if found is None:
             names = [TOTAL] if site is None else [f"site:{site}", TOTAL]
@@ -169,7 +169,7 @@ class Targets:
         return entry.site if entry else None
 
     def of_person(self, team: str | None, site: str | None, name: str | None = None) -> int:
-        """Return the group of a person in a team at a site; with a name, of one whose own figures are kept."""
+        """Return the group of an agent in a team at a site; with a name, of one with figures of its own."""
         found = self._people.get((team, site, name))
         if found is None:
             scopes = self.scopes_of_people(team, site)
@@ -178,7 +178,7 @@ class Targets:
         return found
 
     def of_agent(self, name: str | None, conversation: str) -> int:
-        """Return the group in which a conversation counts for its agent; who is none of the configured people counts in the total alone."""
+        """Return the group in which a conversation counts for its agent: the total alone, if the agent is not configured."""
         if name is not None and not self.persons.is_configured(name, space_of(conversation)):
             name = None
         found = self._agents.get(name)
@@ -197,7 +197,7 @@ class Targets:
         return [Scope(f"{kind}:{name}", None) for kind, name in pairs if name is not None]
 
     def place_of(self, team: str | None, site: str | None) -> tuple[str | None, str | None]:
-        """Return a team and a site: where none is known, the team's."""
+        """Return a team and a site; the team's site if none is known."""
         if site is None and team is not None:
             of_team = self._configuration.teams.get(team)
             site = of_team.site if of_team else None

@@ -65,8 +65,8 @@ class Slices:
             self._add_cells(postings)
         scopes_of, cell_ms = self._targets.scopes, self.grid.cell_ms
         offer_cells: dict[tuple[int, int], Counts] = {}
-        for (target, grain), counts in postings.by_offer.items():
-            cell = (target, cell_of(grain, cell_ms))
+        for (target, five_minutes), counts in postings.by_offer.items():
+            cell = (target, cell_of(five_minutes, cell_ms))
             if cell in offer_cells:
                 offer_cells[cell] = dict(offer_cells[cell])
                 add_counts(offer_cells[cell], counts)
@@ -199,10 +199,10 @@ class Slices:
             mine = self._changed[kind, scope, start] = self._cells[kind].own(start, scope)
             add_counts(mine, counts)
             return
-        told = self._changed.get((kind, scope, start))
-        if told is None:
-            told = self._changed[kind, scope, start] = {}
-        add_counts(cast("Counts", told), counts)
+        difference = self._changed.get((kind, scope, start))
+        if difference is None:
+            difference = self._changed[kind, scope, start] = {}
+        add_counts(cast("Counts", difference), counts)
 
     def evict_panes(self, through_ms: int) -> None:
         """Give up the panes that are further behind than they are kept; before booking, so that none is made that would be given up."""

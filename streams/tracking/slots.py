@@ -21,9 +21,9 @@ def slot_report_of(event: Any) -> SlotReport | None:
     return None if capacity is None and in_use is None else (event.channel, capacity, in_use)
 
 
-def slots_after(slots: Slots, said: SlotReport) -> Slots:
+def slots_after(slots: Slots, report: SlotReport) -> Slots:
     """Return what is known once an event has said something: of all channels together, or of single ones."""
-    channel, capacity, in_use = said
+    channel, capacity, in_use = report
     kept = {each[0]: each for each in slots if (each[0] is None) == (channel is None)}
     _, capacity_before, in_use_before = kept.get(channel, (None, None, None))
     kept[channel] = (channel, capacity_before if capacity is None else capacity, in_use_before if in_use is None else in_use)

@@ -1,4 +1,4 @@
-"""What is known of one conversation: data alone; the rules that change it are in the modules that import this one."""
+"""State of one conversation: data alone. The modules that import this one hold the rules that change it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from streams.tracking.customer_facts import ContactFact
-    from streams.tracking.extra_postings import Amounts  # noqa: TC004 - annotations of structs are not looked at
+    from streams.tracking.extra_postings import Amounts  # noqa: TC004 - annotations of structs are not evaluated
     from streams.tracking.facts import AnyFact
     from streams.tracking.pending import Open
     from streams.tracking.scopes import QueueTargets  # noqa: TC004 - likewise
@@ -56,20 +56,20 @@ def _any_has(facts: list[Any], slot: Any, text: str) -> bool:
 
 _has_event: Callable[[list[Any], Any, str], bool] = _any_has if compiled is None else compiled.any_has
 
-#: Mark: a leg was booked in larger scopes apart from its queue.
+#: Mark: a leg was booked in larger scopes separately from its queue.
 SEPARATE = "\x1fseparate"
 #: Mark: it was transferred or escalated.
 PASSED_ON = "\x1fpassed on"
 
-#: Targets, each with since when it waits there.
+#: Targets, each with the start of the wait there.
 Waits = tuple[tuple[int, int], ...]
 
-#: Targets, each with the entry that it is booked under by offer, and the instant of it all.
+#: Targets, each with the entry it is booked under by offer, and the instant of the booking.
 Where = tuple[tuple[tuple[int, int], ...], int]
 
 
 class Visit(Struct, gc=False, eq=False):
-    """A conversation's stay in one queue, which the targets name; never changed in place."""
+    """A conversation's stay in one queue, named by the targets; never changed in place."""
 
     entered: int
     contact: str | None
@@ -77,7 +77,7 @@ class Visit(Struct, gc=False, eq=False):
 
 
 class Episode(Struct, gc=False, eq=False):
-    """A conversation's stay in one larger scope; ``left``: what its leaving has booked."""
+    """A conversation's stay in one larger scope; ``left``: the amounts booked when it left."""
 
     entered: int
     state: str = "waiting"
@@ -86,10 +86,10 @@ class Episode(Struct, gc=False, eq=False):
 
 
 class Leg(Struct, gc=False, eq=False):
-    """An agent's share of a conversation; once it has ended it is never changed in place.
+    """An agent's share of a conversation; never changed in place once it has ended.
 
-    ``people``: the group in which the agent's contacts count. ``number``: how many had begun before it. ``moved_on``: it ended because the
-    contact was queued or answered elsewhere, not because that was said.
+    ``people``: the group in which the agent's contacts count. ``number``: the legs that began before it. ``moved_on``: it ended because the
+    contact was queued or answered elsewhere, not because its end was reported.
     """
 
     agent: str | None
@@ -110,7 +110,7 @@ class Leg(Struct, gc=False, eq=False):
 
 
 class Ticket:
-    """What statuses and callbacks have made of a conversation; a call that is answered and ended has none."""
+    """State of a conversation by its statuses and callbacks; a call that is answered and ended has none."""
 
     __slots__ = (
         "asked", "callback", "due", "reached", "resolution_booked", "resolved", "resolved_before", "resolved_in_a_day", "status",
@@ -122,23 +122,23 @@ class Ticket:
         self.waiting_on: str | None = None
         self.resolved = False
         self.resolved_before = False
-        #: at the end of the day that began with the conversation, as far as is known
+        #: at the end of the day that began with the conversation, by the facts known
         self.resolved_in_a_day = False
-        #: counted as resolved for the first time
+        #: its first resolution is booked
         self.resolution_booked = False
         #: counted as resolved at first contact, and not reopened since
         self.undoable = False
-        #: pending
+        #: a callback is pending
         self.callback = False
-        #: since when who is to be called back has been waiting
+        #: when the customer's wait for a callback began
         self.asked = 0
         self.due: int | None = None
-        #: by any callback
+        #: a callback has reached the customer
         self.reached = False
 
 
 class Messages:
-    """Where the correspondence of a conversation stands; a call has none."""
+    """State of the correspondence of a conversation; a call has none."""
 
     __slots__ = (
         "answered", "booked", "doubled", "has_message", "is_closed", "last_agent", "replied", "seen", "since", "thanked_where",
@@ -146,35 +146,35 @@ class Messages:
     )  # fmt: skip
 
     def __init__(self) -> None:
-        #: first words of the stretch that no agent has answered
+        #: first customer message that no agent has answered
         self.since: int | None = None
-        #: ended, resolved or lost since the last words of the customer
+        #: ended, resolved or lost since the customer's last message
         self.is_closed = False
-        #: since when the customer waits for a reply
+        #: when the customer's wait for a reply began
         self.waits: int | None = None
-        #: the customer's last words were, and it is the agents' replies that follow
+        #: an agent has answered the customer's last message
         self.answered = False
         self.last_agent: str | None = None
         self.doubled = False
         self.replied = False
-        #: a message is known of, from either side
+        #: either side has sent a message
         self.has_message = False
-        #: since the last resolution
+        #: round trips since the last resolution
         self.trips = 0
-        #: how many of the texts hold
+        #: how many of ``messages._TEXTS`` hold
         self.seen = 0
         self.booked = 0
-        #: where thanks are booked, which count by what the conversation is about too
+        #: where thanks are booked: they count by category too
         self.thanked_where: Where | None = None
 
 
 class Topic:
-    """What a conversation is about; most are never told."""
+    """What a conversation is about; of most it is never reported."""
 
     __slots__ = ("complaint", "complaint_where", "counted", "dated", "named", "where", "within_day")
 
     def __init__(self) -> None:
-        #: who says so → category
+        #: origin of the report → category
         self.named: dict[str, str] = {}
         #: the category it counts under
         self.counted: str | None = None
@@ -186,7 +186,7 @@ class Topic:
 
 
 class BotSession:
-    """One stay with a bot or in a FAQ."""
+    """One stay with a bot or a FAQ."""
 
     __slots__ = ("category", "channel", "first", "group", "started")
 
@@ -195,47 +195,47 @@ class BotSession:
         self.group = group
         self.started = started
         self.category = category
-        #: people had not been turned to before
+        #: no agent had been involved before
         self.first = first
 
 
 class BotSessions:
-    """The sessions of a conversation: the open one, and what would have to be taken back of those that ended well."""
+    """The sessions of a conversation: the open one, and what to reverse of those that ended well."""
 
     __slots__ = ("ended", "open")
 
     def __init__(self) -> None:
         self.open: BotSession | None = None
-        #: group, instant of the end, start, and what to book once the customer turns to people
+        #: group, end, start, and what to book once the customer turns to an agent
         self.ended: list[tuple[int, int, int, Amounts]] = []
 
 
 class Consults:
-    """Agents who ask one another while the customer waits; most never do."""
+    """Consultations between agents while the customer waits; most conversations have none."""
 
     __slots__ = ("contacts", "since")
 
     def __init__(self, contacts: Iterable[str] = (), since: Mapping[int, int] | None = None) -> None:
-        #: in which they do
+        #: ids of contacts in which agents consult
         self.contacts = set(contacts)
-        #: number of the active leg → since when its agent asks
+        #: number of the active leg → start of its agent's consultation
         self.since = {} if since is None else dict(since)
 
 
 class Work:
-    """What agents do for a conversation as they tell of it: of calls they mostly do not."""
+    """Reported work of agents on a conversation; most calls have none."""
 
     __slots__ = ("since", "touch_ms")
 
     def __init__(self, since: Mapping[str | None, int] | None = None, touch_ms: int | None = None) -> None:
-        #: agent → since when
+        #: agent → start of the work
         self.since = {} if since is None else dict(since)
         #: closed and not yet booked
         self.touch_ms = touch_ms
 
 
 class Outbound:
-    """How far a conversation has come that the business began."""
+    """State of a conversation that the business began."""
 
     __slots__ = ("answered", "begun", "held_at", "hold_ms", "over")
 
@@ -248,10 +248,10 @@ class Outbound:
 
 
 class State:
-    """What the ordered facts of a conversation lead to.
+    """The result of the ordered facts of a conversation.
 
-    While a conversation has entered only one queue, its episodes in all larger scopes are the same as its visit and
-    are booked together with it under the queue's group; they are told apart from the second visit on.
+    While a conversation has entered only one queue, its episodes in all larger scopes equal its visit and are booked
+    with it under the queue's group. From the second visit on each scope has its own episode.
     """
 
     __slots__ = (
@@ -262,87 +262,87 @@ class State:
 
     def __init__(self, name: str, facts: list[AnyFact]) -> None:
         self.name = name
-        #: in order; the rules look back in them for what is seldom asked
+        #: in order; rules search them for what is seldom needed
         self.facts = facts
-        #: its last fact, or when it was lost
+        #: instant of its last fact or loss
         self.last_ms = 0
-        #: when it was lost for the last time
+        #: instant of its last loss
         self.lost_at = 0
-        #: it counts nothing, or only what counts of a conversation that the business began
+        #: it counts nothing, or only as a conversation that the business began
         self.void: bool | Outbound = False
         #: of the last arrival
         self.channel: str | None = None
         self.customer: str | None = None
         #: first arrival, else the entry of the first visit
         self.start: int | None = None
-        #: the open one, of several the one opened last
+        #: the open visit; of several the last
         self.visit: Visit | None = None
-        #: the others that are open, in the order in which they were opened
+        #: the other open visits, in the order they were opened
         self.more_visits: list[Visit] | None = None
         #: open or not
         self.last_visit: Visit | None = None
         self.first_targets: QueueTargets | None = None
-        #: the one episode of a conversation with one visit: while it waits the visit says all of it
+        #: the only episode of a conversation with one visit; while it waits, the visit itself
         self.single: Episode | Visit | None = None
-        #: per larger scope's number, from the second visit on
+        #: number of a larger scope → episode, from the second visit on
         self.episodes: dict[int, Episode] | None = None
-        #: the active one, of several the one begun last
+        #: the active leg; of several the last
         self.leg: Leg | None = None
-        #: the others that are active, in the order in which they began
+        #: the other active legs, in the order they began
         self.more_legs: list[Leg] | None = None
-        #: wrap-up still to come, in the order in which they began
+        #: ended legs whose wrap-up may follow, in the order they began
         self.ended_legs: list[Leg] | None = None
         self.legs_begun = 0
-        #: from the first time on that one agent asks another
+        #: from the first consultation on
         self.consults: Consults | None = None
-        #: where the last visit or leg was: what belongs to the whole is booked there
+        #: where the last visit or leg was: figures per contact are booked there
         self.place: QueueTargets | None = None
-        #: names: booked under the first group, or once a conversation; and marks of what has happened
+        #: names of sums booked under the first group or once a conversation; and marks
         self.counted: set[str | tuple[int, str]] | None = None
-        #: from the first time on that an agent works on it apart from talking
+        #: from the first work outside of talking on
         self.work: Work | None = None
         self.responded = False
         #: from the first status or callback on
         self.ticket: Ticket | None = None
-        #: from the first message on; in reply channels from the arrival on
+        #: from the first message on, in reply channels from the arrival
         self.messages: Messages | None = None
-        #: once it is told what it is about, or that it was kept out
+        #: once a category, a complaint or a refusal is reported
         self.topic: Topic | None = None
         #: from the first session with a bot or a FAQ on
         self.bot_sessions: BotSessions | None = None
 
 
 class Disorder:
-    """What is kept of a conversation some of whose facts came out of order."""
+    """Retained state of a conversation with facts that arrived out of order."""
 
-    __slots__ = ("counted_anew", "marks")
+    __slots__ = ("checkpoints", "counted_anew")
 
     def __init__(self, counted_anew: int = 0) -> None:
-        #: how many facts have been counted again for others
+        #: facts recounted because others arrived late
         self.counted_anew = counted_anew
-        #: (number of facts, what they lead to): counting can go on there
-        self.marks: list[tuple[int, State]] = []
+        #: (number of facts, state after them): counting can restart there
+        self.checkpoints: list[tuple[int, State]] = []
 
 
 class Revised:
-    """What a source has said of events of a conversation in revisions above 0; of most it says nothing."""
+    """Revisions above 0 of events of a conversation; most have none."""
 
     __slots__ = ("counted", "facts", "withdrawn")
 
     def __init__(self, facts: dict[str, int] | None = None, withdrawn: dict[str, tuple[int, int]] | None = None) -> None:
         #: event id of a fact → revision
         self.facts = {} if facts is None else facts
-        #: event id of what counts nothing → revision and when it occurred
+        #: event id of a withdrawn fact → revision and occurred_ms
         self.withdrawn = {} if withdrawn is None else withdrawn
-        #: what was last counted, if some of it has been replaced since: what is fresh is to be folded with the others anew
+        #: the facts last counted, if some were replaced since; the next fold recounts them
         self.counted: list[AnyFact] | None = None
 
     def of(self, event_id: str) -> int:
-        """Return the revision of an event, 0 if it was told without one or not at all."""
+        """Return the revision of an event, 0 without one."""
         return self.facts.get(event_id) or self.withdrawn.get(event_id, (0, 0))[0]
 
     def note(self, event_id: str, revision: int, at_ms: int, *, is_fact: bool) -> None:
-        """Take note of the revision that holds now."""
+        """Record the current revision of an event."""
         if is_fact:
             self.withdrawn.pop(event_id, None)
             self.facts[event_id] = revision
@@ -352,7 +352,7 @@ class Revised:
 
 
 class Conversation:
-    """One conversation: its facts, the state that those folded so far lead to, and what of it is noted elsewhere."""
+    """One conversation: its facts, the state of those folded so far, and its entries in other structures."""
 
     __slots__ = (
         "contact", "disorder", "fresh", "name", "newest", "noted_active", "noted_open", "noted_waiting", "published_fact",
@@ -362,27 +362,27 @@ class Conversation:
     def __init__(self, name: str = "") -> None:
         self.name = name
         self.state = State(name, [])
-        #: facts that came since the last fold
+        #: facts since the last fold
         self.fresh: list[AnyFact] | None = None
         self.revised: Revised | None = None
         #: the last of all facts, folded or not
         self.newest: AnyFact | None = None
-        #: of the last fact
+        #: source of the last fact
         self.source: str | None = None
-        #: the last contact id, if that is another; facts in rows of before do not say it
+        #: the last contact id, if it differs; facts in rows of older versions lack it
         self.contact: str | None = None
         #: from the first fact out of order on
         self.disorder: Disorder | None = None
-        #: where it waits: its visit, or the targets, each with since when
+        #: where it waits: its visit, or the targets, each with the start
         self.noted_waiting: Visit | Waits | None = None
         #: where agents work on it: the group of the queue, or the targets
         self.noted_active: int | tuple[int, ...] | None = None
         self.noted_open: Open | None = None
-        #: what customers were last told of it
+        #: the fact last published to customer-facts
         self.published_fact: ContactFact | None = None
-        #: when it is looked at again, at the latest
+        #: when it is checked again at the latest
         self.timer: Bucket | None = None
-        #: so many of the first facts are in rows as they are, and so many rows there are
+        #: number of leading facts that rows hold unchanged, and number of rows
         self.written = 0
         self.row_count = 0
 
@@ -393,7 +393,7 @@ class Conversation:
 
     @property
     def known(self) -> int:
-        """How many facts there are, folded or not."""
+        """The number of facts, folded or not."""
         return len(self.state.facts) + (0 if self.fresh is None else len(self.fresh))
 
     def every_fact(self) -> list[AnyFact]:
@@ -401,7 +401,7 @@ class Conversation:
         return self.state.facts if self.fresh is None else [*self.state.facts, *self.fresh]
 
     def knows(self, event_id: str) -> bool:
-        """Say whether an event is among the facts, or what its source has said last of it counts nothing."""
+        """Return whether an event is among the facts or withdrawn."""
         if _has_event(self.state.facts, _EVENT_ID, event_id) or (self.fresh is not None and _has_event(self.fresh, _EVENT_ID, event_id)):
             return True
         return self.revised is not None and event_id in self.revised.withdrawn
@@ -412,7 +412,7 @@ class Conversation:
 
 
 def copy_of(state: State) -> State:
-    """Return a state that does not change with this one; what never changes in place is shared."""
+    """Return an independent copy of a state; what never changes in place is shared."""
     other = _twin(state)
     other.single = copy(state.single) if isinstance(state.single, Episode) else state.single
     if state.episodes is not None:
@@ -438,7 +438,7 @@ def copy_of(state: State) -> State:
 
 
 def changed_leg(leg: Leg, *, wrap_at: int | None, moved_on: bool) -> Leg:
-    """Return an ended leg of which something else is known."""
+    """Return a changed copy of an ended leg."""
     other = copy(leg)
     other.wrap_at, other.moved_on = wrap_at, moved_on
     return other

@@ -1,11 +1,11 @@
-"""What each kind of fact does to a conversation (``docs/counting.md`` section 4, event by event)."""
+"""The effect of each kind of fact on a conversation (``docs/counting.md`` section 4, event by event)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from schemas.base import REPLY_CHANNELS
-from streams.tracking.bot_sessions import end_session, hand_over, start_session, turn_to_people
+from streams.tracking.bot_sessions import end_session, hand_over, start_session, turn_to_agent
 from streams.tracking.callbacks import attempt_callback, end_callback, request_callback
 from streams.tracking.facts import Kind, precedes
 from streams.tracking.legs import (
@@ -66,20 +66,20 @@ if TYPE_CHECKING:
 
 __all__ = ["STEPS"]
 
-#: Channels where the first response is a message, if messages are told of.
+#: Channels where the first response is a message, if messages are reported.
 _WRITTEN = REPLY_CHANNELS | {"chat"}
 
 
 def _on_arrived(s: State, fact: Arrived, _rules: Rules, _postings: Postings) -> None:
     if s.channel is None:
-        s.start = fact.at  # it counts before the entry of a visit, and before later arrivals
+        s.start = fact.at  # precedes the entry of a visit and later arrivals
     s.channel = fact.channel
     if s.customer is None:
         s.customer = fact.customer_key
     if s.channel in REPLY_CHANNELS:
         messages_of(s)
         if fact.initiated_by is None:
-            await_reply(s, fact.at)  # it brings the customer's first message
+            await_reply(s, fact.at)  # an arrival brings the customer's first message
 
 
 def _on_queued(s: State, fact: Queued, rules: Rules, postings: Postings) -> None:
@@ -153,11 +153,11 @@ def _on_answered(s: State, fact: Answered, rules: Rules, postings: Postings) -> 
     if not s.responded and not _is_only_joined(s, at, rules):
         respond(s, at, rules, postings)
     if s.bot_sessions is not None:
-        turn_to_people(s.bot_sessions, at, postings)
+        turn_to_agent(s.bot_sessions, at, postings)
 
 
 def _is_only_joined(s: State, at: int, rules: Rules) -> bool:
-    """Say whether an agent's presence is no response: in writing a message is one, where the customer's messages are told of."""
+    """Return whether joining is no response: in writing only a message is, where the customer's messages are reported."""
     if s.messages is None or not s.messages.seen or channel_of(s) not in _WRITTEN:
         return False
     return rules.counts_uncounted(at)
@@ -168,7 +168,7 @@ def _on_message(s: State, fact: Message, rules: Rules, postings: Postings) -> No
         record_customer_message(s, fact.at, fact.thanks, rules, postings)
         return
     if s.bot_sessions is not None:
-        turn_to_people(s.bot_sessions, fact.at, postings)
+        turn_to_agent(s.bot_sessions, fact.at, postings)
     visit = find_visit(s, fact.contact, None)
     if visit is not None and visit.targets.place[1] in REPLY_CHANNELS:
         for leg in active_legs(s):
@@ -232,14 +232,14 @@ def _on_ended(s: State, fact: Ended, rules: Rules, postings: Postings) -> None:
         count_uncounted(s, fact, NO_BEGIN, rules, postings)
     else:
         if contact is not None and not _is_of(s, fact):
-            contact = None  # It is the conversation's as a whole.
+            contact = None  # It ends the entire conversation.
         _end(s, at, contact, "abandoned" if fact.by == "customer" else "other", rules, postings)
     if s.messages is not None and s.visit is None and s.leg is None:
         close_messages(s.messages)
 
 
 def _is_of(s: State, fact: Ended) -> bool:
-    """Say whether any visit or leg so far was of the contact that an end names, or of none."""
+    """Return whether any visit or leg so far fits the contact that an end names."""
     contact = fact.contact
     if any(fits(contact, visit.contact) for visit in open_visits(s)) or any(fits(contact, leg.contact) for leg in active_legs(s)):
         return True
@@ -329,7 +329,7 @@ def _on_survey_answered(s: State, fact: SurveyAnswered, rules: Rules, postings: 
 
 
 def _on_nothing(_s: State, _fact: AnyFact, _rules: Rules, _postings: Postings) -> None:
-    """Count nothing: the kind matters only when all facts are taken together."""
+    """Count nothing: the kind only affects the conversation as one."""
 
 
 def _on_missing(s: State, fact: Missing, rules: Rules, postings: Postings) -> None:
@@ -338,7 +338,7 @@ def _on_missing(s: State, fact: Missing, rules: Rules, postings: Postings) -> No
 
 
 def _end(s: State, at: int, contact: str | None, reason: str, rules: Rules, postings: Postings) -> None:
-    """End what is open, of a contact if one is named."""
+    """End open visits and legs, of one contact if it is named."""
     for visit in open_visits(s):
         if fits(contact, visit.contact):
             leave(s, visit, at, reason, rules, postings)
@@ -358,9 +358,9 @@ def _answer(
     rules: Rules,
     postings: Postings,
 ) -> bool:
-    """Begin a leg, in the queue of the visit that it answers, else in the one that is named, else where the conversation was last.
+    """Begin a leg in the queue of the visit it answers, else in the named queue, else in the conversation's place.
 
-    Return False if none may begin, for as many others are active as may be; then nothing has changed.
+    Return False and change nothing if the limit of active legs is reached.
     """
     if s.leg is not None and is_full(active_legs(s), at, rules):
         return False
@@ -391,7 +391,7 @@ def _answer(
 #: Kinds that open visits and legs.
 _OPENING = frozenset({Kind.QUEUED, Kind.ANSWERED, Kind.LEFT_QUEUE})
 
-#: Kind of fact → what it does to a conversation.
+#: Kind of fact → its effect on a conversation.
 STEPS: dict[int, Callable[[State, Any, Rules, Postings], None]] = {
     Kind.CONSULT_ENDED: _on_consult_ended,
     Kind.CONSULT: _on_consult,

@@ -1,4 +1,4 @@
-"""What belongs to a conversation as a whole: first response, resolution, surveys (``docs/counting.md`` section 4.2)."""
+"""Figures per contact: first response, resolution, surveys (``docs/counting.md`` section 4.2)."""
 
 from __future__ import annotations
 
@@ -34,23 +34,23 @@ __all__ = [
     "ticket_of",
 ]
 
-#: Statuses of a ticket that is settled, and those that say it is being worked on.
+#: Statuses of a resolved ticket, and of one in work.
 DONE = frozenset({"resolved", "closed"})
 OPEN = frozenset({"open", "new", "reopened"})
 _TOP_SCORE, _PROMOTER, _DETRACTOR = 4, 9, 6
-#: Scales whose answers are told apart; the others stand together.
+#: Scales whose answers count separately; the others count together.
 _SCALES = frozenset(("0-1", "1-2", "1-3", "0-4", "1-4", "0-5", "1-6", "1-7", "0-10", "1-10", "0-100", "1-100", "-100-100", "-103-103"))
 
 
 def ticket_of(s: State) -> Ticket:
-    """Return the conversation's ticket; from now on there is one."""
+    """Return the conversation's ticket; create it if needed."""
     if s.ticket is None:
         s.ticket = Ticket()
     return s.ticket
 
 
 def respond(s: State, at: int, rules: Rules, postings: Postings) -> None:
-    """Book the first response, unless the conversation has no place yet; without a start it says nothing, and no later one does."""
+    """Book the first response once the conversation has a place; without a start nothing is booked, now or later."""
     if s.place is None:
         return
     s.responded = True
@@ -60,7 +60,7 @@ def respond(s: State, at: int, rules: Rules, postings: Postings) -> None:
 
 
 def response_start(s: State, at: int, targets: QueueTargets) -> int:
-    """Return from when a first response at an instant runs; the conversation has a start."""
+    """Return the start of a first response at an instant; the conversation has a start."""
     begin = targets.responds_from(at)
     if begin == "queued" and s.last_visit is not None:
         return s.last_visit.entered
@@ -72,7 +72,7 @@ def response_start(s: State, at: int, targets: QueueTargets) -> int:
 
 
 def change_status(s: State, fact: StatusChanged, rules: Rules, postings: Postings) -> None:
-    """Note the status, and book what it resolves or reopens."""
+    """Record the status, and book a resolution or reopening."""
     at, status = fact.at, fact.status
     ticket = ticket_of(s)
     ticket.status, ticket.waiting_on = status, fact.waiting_on
@@ -103,7 +103,7 @@ def _resolve(s: State, ticket: Ticket, at: int, rules: Rules, postings: Postings
         if s.start is not None:
             since = without_bot(s, s.start, at)
             amounts += (("resolution_ms", elapsed_ms(s, since, at, rules)), ("resolution_count", 1))
-        first_contact = PASSED_ON not in (s.counted or ()) and s.episodes is None  # episodes are told apart from the second visit on
+        first_contact = PASSED_ON not in (s.counted or ()) and s.episodes is None  # there are episodes from the second visit on
         if first_contact:
             amounts.append(("first_contact_resolved", 1))
     booked = book_per_contact(s, at, tuple(amounts), postings)
@@ -118,12 +118,12 @@ def escalate(s: State, fact: Escalated, postings: Postings) -> None:
 
 
 def invite(s: State, fact: SurveyInvited, postings: Postings) -> None:
-    """Book that the customer was asked for an opinion."""
+    """Book a survey invitation."""
     book_per_contact(s, fact.at, (("surveys_invited", 1),), postings)
 
 
 def take_opinion(s: State, fact: SurveyAnswered, rules: Rules, postings: Postings) -> None:
-    """Book an opinion, and its score if that is on a scale that counts."""
+    """Book a survey answer, and its score if its scale counts."""
     kind, score = fact.survey, fact.score
     amounts = [("surveys_answered", 1)]
     if kind == "csat" and fact.scale is not None:

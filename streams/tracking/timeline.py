@@ -1,4 +1,4 @@
-"""The time of all agents of a partition: how many are in each state, and where one changes to another (``docs/counting.md`` 6, 13)."""
+"""The time of all agents of a partition: number in each state, and changes between states (``docs/counting.md`` 6, 13)."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ __all__ = ["Timed", "Timeline"]
 
 
 class Timed:
-    """Agents in one state who are planned alike: how many there are, and what each millisecond of one adds."""
+    """Number of agents in one state with one plan, and the amounts of a millisecond of one."""
 
     __slots__ = ("agents", "bookings")
 
     def __init__(self, bookings: tuple[tuple[int, Rates], ...]) -> None:
         self.agents = 0
-        #: by target; empty: such time counts nowhere
+        #: by target; empty: the time counts nowhere
         self.bookings = bookings
 
 
 class Timeline:
-    """Time is booked pane by pane for all agents at once: a change costs a change, and an agent who stays as before costs nothing."""
+    """Books time pane by pane for all agents at once: only changes of state cost."""
 
     __slots__ = ("_ahead", "_present")
 
     def __init__(self) -> None:
-        #: those in which agents are at the end of what is booked
+        #: states with agents at the end of the booked time
         self._present: set[Timed] = set()
-        #: pane after that → what changes in it: agents more or less at its end, and their ms in it beyond those of who was there before
+        #: later pane → state → change of agents at its end, and change of ms in it
         self._ahead: dict[int, dict[Timed, tuple[int, int]]] = {}
 
     def change(self, timed: Timed, at_ms: int, agents: int) -> None:
-        """Have there be so many agents more from an instant on that is not booked yet."""
+        """Change the agents in a state from an instant on that is not booked yet."""
         pane = at_ms - at_ms % PANE_MS
         changes = self._ahead.get(pane)
         if changes is None:
@@ -46,7 +46,7 @@ class Timeline:
         changes[timed] = (agents, length) if now is None else (now[0] + agents, now[1] + length)
 
     def move(self, before: Timed, after: Timed, at_ms: int, agents: int = 1) -> None:
-        """Have agents change at an instant that is not booked yet."""
+        """Move agents between states at an instant that is not booked yet."""
         if before is not after:
             if before.bookings:
                 self.change(before, at_ms, -agents)
@@ -54,7 +54,7 @@ class Timeline:
                 self.change(after, at_ms, agents)
 
     def add(self, timed: Timed, agents: int) -> None:
-        """Have there be so many agents more at the end of what is booked."""
+        """Change the agents in a state at the end of the booked time."""
         if timed.bookings:
             timed.agents += agents
             if timed.agents:
@@ -63,16 +63,16 @@ class Timeline:
                 self._present.discard(timed)
 
     def clear(self) -> None:
-        """Have no agents, and no changes to come."""
+        """Remove all agents and changes."""
         for timed in self._present:
             timed.agents = 0
         self._present.clear()
         self._ahead.clear()
 
     def book(self, postings: Postings, start_ms: int | None, end_ms: int, keep_ms: int | None, panes_from: int | None) -> None:
-        """Book the panes from start to end; with no start, from the first change on.
+        """Book the panes from start to end; without a start, from the first change on.
 
-        ``keep_ms``: how far behind the end time counts. ``panes_from``: what is before an instant goes into cells alone.
+        ``keep_ms``: longest distance behind the end that counts. ``panes_from``: time before it goes into cells alone.
         """
         ahead = self._ahead
         changed = sorted(pane for pane in ahead if pane < end_ms)
@@ -103,7 +103,7 @@ class Timeline:
         self._book_alike(postings, max(low, first), end_ms)
 
     def _book_into_cells(self, postings: Postings, low_ms: int, end_ms: int, changed: list[int]) -> None:
-        """Book time of which there are to be no panes, of each state from one change of it to the next; before ``low_ms`` none counts."""
+        """Book time without panes, of each state from change to change; time before ``low_ms`` does not count."""
         booked_to: dict[Timed, int] = {}
         for pane in changed:
             for timed, (agents, length) in self._ahead.pop(pane).items():
@@ -121,7 +121,7 @@ class Timeline:
                 postings.book_time(target, booked_to.get(timed, low_ms), end_ms, rates, timed.agents, MIN_CELL_MS)
 
     def _book_alike(self, postings: Postings, low_ms: int, high_ms: int) -> None:
-        """Book time in which nothing changes."""
+        """Book time without changes."""
         if low_ms < high_ms:
             for timed in self._present:
                 for target, rates in timed.bookings:

@@ -1,4 +1,4 @@
-"""Names to look at again once progress has passed an instant: cheap to hold, since most are looked at only to be put off."""
+"""Timers of names by watermark: cheap, since most checks are postponed again."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Bucket", "Timers"]
 
-#: How much of the future shares a list. Only what falls due in the list that progress is in is held to the millisecond.
+#: Span of a bucket. Only timers in the current bucket are exact to the millisecond.
 _BUCKET_MS = 600_000
 
 
 class Bucket:
-    """Names to look at from an instant on."""
+    """Names to check from an instant on."""
 
     __slots__ = ("names", "start_ms")
 
@@ -25,9 +25,9 @@ class Bucket:
 
 
 class Timers:
-    """Buckets of names by time, and those in the current bucket by their instant.
+    """Buckets of names by time; those in the current bucket by instant.
 
-    The caller keeps the bucket that a name was given: a name that comes out of another one was added again since.
+    The caller stores the bucket of each name: a name from another bucket was added again since.
     """
 
     def __init__(self) -> None:
@@ -37,14 +37,14 @@ class Timers:
         #: what ``add`` returns for a name in the current bucket
         self._current = Bucket(-1)
 
-    def add(self, name: str, due_ms: int, kept: Bucket | None) -> Bucket:
-        """Have a name come out once ``due_ms`` has passed, unless it will before; return the bucket to keep."""
+    def add(self, name: str, due_ms: int, current: Bucket | None) -> Bucket:
+        """Schedule a name for ``due_ms``, unless it is due before; return the bucket to store."""
         start = due_ms - due_ms % _BUCKET_MS
         if start <= self._current.start_ms:
             heappush(self._soon, (due_ms, name))
             return self._current
-        if kept is not None and kept.start_ms <= start:
-            return kept
+        if current is not None and current.start_ms <= start:
+            return current
         bucket = self._buckets.get(start)
         if bucket is None:
             bucket = self._buckets[start] = Bucket(start)
@@ -53,7 +53,7 @@ class Timers:
         return bucket
 
     def add_all(self, due: Iterable[tuple[str, int]]) -> None:
-        """Add names that were given no bucket, each with its instant."""
+        """Add names without a bucket, each with its instant."""
         buckets = self._buckets
         for name, due_ms in due:
             bucket = buckets.get(due_ms - due_ms % _BUCKET_MS)
@@ -63,7 +63,7 @@ class Timers:
                 bucket.names.append(name)
 
     def passed(self, through_ms: int) -> Iterator[tuple[str, Bucket]]:
-        """Yield the names to look at, each with the bucket it comes out of; adding them again meanwhile is safe."""
+        """Yield the names due, each with its bucket; adding them again meanwhile is safe."""
         starts = self._starts
         while starts and starts[0] <= through_ms:
             bucket = self._buckets.pop(heappop(starts))
@@ -75,7 +75,7 @@ class Timers:
             yield heappop(soon)[1], self._current
 
     def keep(self, names: Container[str]) -> None:
-        """Forget all other names."""
+        """Remove all other names."""
         for bucket in self._buckets.values():
             bucket.names = [name for name in bucket.names if name in names]
         self._soon = [(due_ms, name) for due_ms, name in self._soon if name in names]

@@ -1,4 +1,4 @@
-"""What a conversation is about, and why it never came to a queue (``docs/counting.md`` sections 12.1 to 12.3)."""
+"""Category and complaint of a conversation, and why it never reached a queue (``docs/counting.md`` sections 12.1 to 12.3)."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ __all__ = [
     "outside",
 ]
 
-#: Who names a category, the one that goes before the others first.
-_SPOKEN, _QUEUED, _SERVED = "categorized", "queued", "self_service"
-_FIRST_OF = (_SPOKEN, _QUEUED, _SERVED)
+#: Origins of a category, in order of precedence.
+_CATEGORIZED, _QUEUED, _SERVED = "categorized", "queued", "self_service"
+_PRECEDENCE = (_CATEGORIZED, _QUEUED, _SERVED)
 
 
 def category_of(topic: Topic) -> str | None:
-    """Return the category it has, whether or not it counts anywhere yet."""
+    """Return the category of a topic, counted or not."""
     named = topic.named
-    for who in _FIRST_OF:
-        if who in named:
-            return named[who]
+    for origin in _PRECEDENCE:
+        if origin in named:
+            return named[origin]
     return None
 
 
@@ -46,7 +46,7 @@ def _topic_of(s: State) -> Topic:
 
 
 def outside(s: State, fact: AnyFact, site: str | None, rules: Rules, channel: str | None = None) -> int:
-    """Return the group of what a fact says without a queue; a channel goes before the conversation's own."""
+    """Return the group of a fact without a queue; a channel takes precedence over the conversation's own."""
     if site is None and s.place is not None:
         site = rules.targets.site_of(s.place.place[0])
     if site is None:
@@ -57,38 +57,38 @@ def outside(s: State, fact: AnyFact, site: str | None, rules: Rules, channel: st
 
 
 def not_offer(s: State, fact: NotOffered, rules: Rules, postings: Postings) -> None:
-    """Book that a contact was kept out, once a reason."""
+    """Book that a contact was not offered, once a reason."""
     at, name = fact.at, f"not_offered={fact.reason}"
     if once(s, name):
         postings.book(outside(s, fact, fact.site, rules), at, at, ((name, 1),))
 
 
 def book_excluded(before: State, fact: Excluded, rules: Rules, postings: Postings) -> None:
-    """Book an exclusion where the facts before it have led to."""
+    """Book an exclusion in the place that the facts before it lead to."""
     at, reason, site = fact.at, fact.reason or "unknown", fact.site
     group = outside(before, fact, site, rules) if before.place is None else before.place.everything
     postings.book(group, at, at, ((f"excluded={reason}", 1),))
 
 
 def categorize(s: State, fact: Categorized, rules: Rules, postings: Postings) -> None:
-    """Take an agent's or a program's word of what it is about."""
+    """Apply a category or complaint that an agent or program reports."""
     at, category, complaint = fact.at, fact.category, fact.complaint
     topic = _topic_of(s)
     topic.complaint |= complaint
     if category is not None:
-        topic.named[_SPOKEN] = category
+        topic.named[_CATEGORIZED] = category
     find_place(s, topic, at, rules, postings)
 
 
 def name_category(s: State, at: int, category: str, rules: Rules, postings: Postings, *, served: bool = False) -> None:
-    """Take the word of a queue, or of a self-sessions session, for what it is about."""
+    """Apply the category of a queue or a self-service session."""
     topic = _topic_of(s)
     topic.named[_SERVED if served else _QUEUED] = category
     find_place(s, topic, at, rules, postings)
 
 
 def find_place(s: State, topic: Topic, at: int, rules: Rules, postings: Postings) -> None:
-    """Count category and complaint once there is a place for them, and move what counts by category where it is another one now."""
+    """Count category and complaint once there is a place, and move sums by category to a new one."""
     if s.place is None:
         return
     category = category_of(topic)
@@ -115,7 +115,7 @@ def find_place(s: State, topic: Topic, at: int, rules: Rules, postings: Postings
 
 
 def book_within_day(s: State, topic: Topic, postings: Postings) -> None:
-    """Book whether a complaint was resolved within its day, as far as is known."""
+    """Book whether a complaint was resolved within its day, by the facts so far."""
     within = s.ticket is not None and s.ticket.resolved_in_a_day
     if topic.complaint_where is not None and topic.dated and within != topic.within_day:
         topic.within_day = within
@@ -123,7 +123,7 @@ def book_within_day(s: State, topic: Topic, postings: Postings) -> None:
 
 
 def _move(where: Where, name: str, before: str | None, category: str, postings: Postings) -> None:
-    """Count under a category what counted under another one, or under none."""
+    """Move a count to another category, or from none."""
     taken = () if before is None else ((f"{name}={before}", -1),)
     _book(where, ((f"{name}={category}", 1), *taken), postings)
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NO_BEGIN", "NO_LEG", "NO_QUEUE", "NO_VISIT", "TOO_MANY", "count_uncounted", "count_without_place"]
 
-#: An end of something of which no begin is known.
+#: An end without a known begin.
 NO_BEGIN = "no_begin"
 #: No open visit that its names fit.
 NO_VISIT = "no_visit"
@@ -22,7 +22,7 @@ NO_VISIT = "no_visit"
 NO_LEG = "no_leg"
 #: No queue in which it could count.
 NO_QUEUE = "no_queue"
-#: The conversation waits in as many queues, or as many agents work on it, as may be at a time.
+#: The limit of open visits or active legs is reached.
 TOO_MANY = "too_many_open"
 
 
@@ -35,6 +35,6 @@ def count_uncounted(s: State, fact: AnyFact, reason: str, rules: Rules, postings
 
 
 def count_without_place(s: State, fact: AnyFact, rules: Rules, postings: Postings) -> None:
-    """Book an event that belongs to a conversation as a whole and counted nothing, for that has no place yet, or never began."""
+    """Book an event that counts per contact as uncounted, if the conversation has no place or never began."""
     if s.place is None:
         count_uncounted(s, fact, NO_BEGIN if s.channel is None else NO_QUEUE, rules, postings)

@@ -1,4 +1,4 @@
-"""Conversations taken back in whose rows nothing has asked for yet: a row says at its end what has to be known of it until then."""
+"""Restored conversations whose rows are not read yet: the head at the end of a row holds what is needed until then."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Conversations", "Frozen", "Head", "Notes", "Unread", "head_of", "rules_number"]
 
-#: To be raised when facts come to wait, be in progress, be pending or be lost otherwise than before: heads of before are not believed then.
+#: Raise it when rules of waiting, active, pending or lost change: older heads are then ignored.
 _FORM: Final = 1
-#: What of the configuration decides that.
+#: Parts of the configuration that decide it.
 _DECIDING: Final = {"service_level", "definitions", "default_definitions", "queues", "counting"}
 
 
 class Head(msgspec.Struct, array_like=True, gc=False):
-    """What the last row of a conversation says of all its facts: by which rules, where it stands, and what goes on with it.
+    """Summary in the last row of a conversation: rules, place, and what is waiting, active or pending.
 
-    ``last_ms``: what is over is kept from then on. ``lost_from_ms``: None where nothing is open.
+    ``last_ms``: start of the retention once closed. ``lost_from_ms``: None where nothing is open.
     ``pending``: backlog, start, callback, due and reply due of an ``Open``.
     """
 
@@ -52,11 +52,11 @@ class Head(msgspec.Struct, array_like=True, gc=False):
 
 
 class Unread(msgspec.Struct, array_like=True, gc=False):
-    """The rows of a conversation, in order, and what may happen to it before they are read."""
+    """The ordered rows of a conversation, and its next events while unread."""
 
     rows: tuple[bytes, ...]
     events: int
-    #: when it is lost, or forgotten, if nothing more is known of it
+    #: when it is lost or evicted without further facts
     due_ms: int
     #: None where nothing is open
     lost_from_ms: int | None
@@ -65,22 +65,22 @@ class Unread(msgspec.Struct, array_like=True, gc=False):
 
 
 class Frozen(Protocol):
-    """Rows of conversations of which most are over and asked for no more: kept outside of memory or packed."""
+    """Rows of mostly closed and idle conversations, stored outside of memory or packed."""
 
     def put(self, rows: Iterable[tuple[str, Unread]]) -> None:
-        """Take in rows by name, of conversations that are not among them."""
+        """Add rows of new conversations by name."""
 
     def take(self, name: str) -> Unread | None:
-        """Return the rows of a conversation, and forget them."""
+        """Remove and return the rows of a conversation."""
 
     def take_over(self, before_ms: int) -> list[tuple[str, int, int]]:
-        """Forget what is over and was due before an instant; return names, each with its events and rows."""
+        """Remove closed conversations due before an instant; return names, each with numbers of events and rows."""
 
     def open_before(self, before_ms: int) -> list[str]:
-        """Return the names of what is open and was due before an instant."""
+        """Return the names of open conversations due before an instant."""
 
     def open_or_since(self, at_ms: int) -> list[str]:
-        """Return the names of what is open, or has something of an instant or later."""
+        """Return the names of conversations that are open or have events at an instant or later."""
 
     def __contains__(self, name: object) -> bool: ...
     def __iter__(self) -> Iterator[str]: ...
@@ -88,38 +88,38 @@ class Frozen(Protocol):
 
 
 class Conversations(Mapping[str, "Conversation"]):
-    """All conversations by name; who looks at one that is unread has it read."""
+    """All conversations by name; access reads an unread one."""
 
     def __init__(self, read: Callable[[str, Unread], Conversation]) -> None:
         self._read = read
         self.live: dict[str, Conversation] = {}
         self.unread: dict[str, Unread] = {}
-        #: None: nothing is kept in it
+        #: None: unused
         self.frozen: Frozen | None = None
 
     def find(self, name: str) -> Conversation | None:
-        """Return what is known of a conversation."""
-        found = self.live.get(name)
-        return self.read(name) if found is None else found
+        """Return a conversation, if there is one."""
+        conversation = self.live.get(name)
+        return self.read(name) if conversation is None else conversation
 
     def read(self, name: str) -> Conversation | None:
-        """Return a conversation that is unread, from now on live; None if there is none of that name."""
+        """Read an unread conversation, live from now on; return None if there is none."""
         unread = self.unread.pop(name, None)
         if unread is None and self.frozen is not None:
             unread = self.frozen.take(name)
         return None if unread is None else self._read(name, unread)
 
     def __getitem__(self, name: str) -> Conversation:
-        found = self.find(name)
-        if found is None:
+        conversation = self.find(name)
+        if conversation is None:
             raise KeyError(name)
-        return found
+        return conversation
 
     def __contains__(self, name: object) -> bool:
         return name in self.live or name in self.unread or (self.frozen is not None and name in self.frozen)
 
     def __iter__(self) -> Iterator[str]:
-        # Reading one while others are gone through moves it.
+        # Reading a conversation during iteration moves it.
         return iter([*self.live, *self.unread, *(self.frozen or ())])
 
     def __len__(self) -> int:
@@ -127,12 +127,12 @@ class Conversations(Mapping[str, "Conversation"]):
 
 
 def rules_number(configuration: Configuration) -> int:
-    """Return a number for what decides of facts whether they wait, are in progress, pending or lost."""
+    """Return a version number of the rules of waiting, active, pending and lost."""
     return int(configuration_hash(configuration, _DECIDING)[:8], 16) ^ _FORM
 
 
 def head_of(c: Conversation, rules: Rules, number: int) -> Head | None:
-    """Return the head of a conversation whose facts are folded and noted; None for one that goes on in several places at once."""
+    """Return the head of a folded conversation; None if it is open in several places at once."""
     state, waiting, active, pending = c.state, c.noted_waiting, c.noted_active, c.noted_open
     last, facts = state.last_ms, state.facts
     events = len(facts)
@@ -140,13 +140,13 @@ def head_of(c: Conversation, rules: Rules, number: int) -> Head | None:
         withdrawn = c.revised.withdrawn
         events, last = events + len(withdrawn), max(last, *(at for _, at in withdrawn.values()))
     if state.lost_at or c.disorder is not None:
-        # Only where it was lost, or counted again since, may a snapshot have put a fact among the others: that is no event.
+        # Only a lost or recounted conversation may have a fact from a snapshot, which is no event.
         events -= sum([type(fact) is Missing for fact in facts])
     has_customer = state.customer is not None
     if waiting is None and active is None and pending is None:
         session = state.bot_sessions is not None and state.bot_sessions.open is not None
         return Head(number, len(facts), events, last, lost_from(state, rules) if session else None, has_customer)
-    since = said = None
+    since = pending_parts = None
     place: tuple[str, str] | None
     group: int | None
     if state.place is not None:
@@ -162,8 +162,8 @@ def head_of(c: Conversation, rules: Rules, number: int) -> Head | None:
     if pending is not None:
         if pending.group != group:
             return None
-        said = pending[1:]
-    return Head(number, len(facts), events, last, lost_from(state, rules), has_customer, place, since, active is not None, said)
+        pending_parts = pending[1:]
+    return Head(number, len(facts), events, last, lost_from(state, rules), has_customer, place, since, active is not None, pending_parts)
 
 
 def _unassigned(state: State, rules: Rules) -> tuple[tuple[str, str] | None, int | None]:
@@ -172,7 +172,7 @@ def _unassigned(state: State, rules: Rules) -> tuple[tuple[str, str] | None, int
 
 
 class Notes:
-    """What goes on with conversations that are unread, gathered, for each change of one costs by what is there."""
+    """Waiting, active and pending entries of unread conversations, collected: single changes cost by what a scope contains."""
 
     def __init__(self, targets: Targets) -> None:
         self._targets = targets
@@ -182,7 +182,7 @@ class Notes:
         self._open: defaultdict[int, list[OpenItem]] = defaultdict(list)
 
     def add(self, head: Head, place: tuple[str, str]) -> None:
-        """Add what goes on with a conversation, which is at a place."""
+        """Add the entries of a conversation at a place."""
         group = self._groups.get(place)
         if group is None:
             group = self._group(place)
@@ -201,20 +201,20 @@ class Notes:
         return group
 
     def of(self, head: Head) -> tuple[Waits, int | None, Open | None]:
-        """Return where a conversation is noted as waiting, as in progress, and as pending."""
+        """Return a conversation's entries: waiting, active, pending."""
         if head.place is None:
             return (), None, None
         group = self._group(head.place)
         waits = () if head.waiting_since_ms is None else ((group, head.waiting_since_ms),)
         return waits, group if head.is_active else None, None if head.pending is None else Open(group, *head.pending)
 
-    def put_into(self, standing: ScopeLoad, pending: Pending) -> set[int]:
-        """Add all that was gathered to what goes on; return the groups in which something does."""
+    def put_into(self, load: ScopeLoad, pending: Pending) -> set[int]:
+        """Add and clear all collected entries; return their groups."""
         groups = {*self._waits, *self._active, *self._open}
-        standing.begin_waits(self._waits)
+        load.begin_waits(self._waits)
         for group, number in self._active.items():
-            standing.add_active(group, number)
+            load.add_active(group, number)
         pending.add(self._open)
-        for gathered in (self._waits, self._active, self._open):
-            gathered.clear()
+        for entries in (self._waits, self._active, self._open):
+            entries.clear()
         return groups

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from streams.tracking.bot_sessions import turn_to_people
+from streams.tracking.bot_sessions import turn_to_agent
 from streams.tracking.extra_postings import judged
 from streams.tracking.legs import active_legs, end_leg, fits, is_full
 from streams.tracking.messages import book_texts
@@ -26,7 +26,7 @@ ANSWERED = "answered"
 
 
 def channel_in(s: State, queue: str, rules: Rules) -> str:
-    """Return the channel of a contribution to a queue it has no open visit in."""
+    """Return the channel of a posting to a queue without an open visit."""
     place = s.place
     if place is not None and place.place[0] == queue:
         return place.place[1]
@@ -34,14 +34,14 @@ def channel_in(s: State, queue: str, rules: Rules) -> str:
 
 
 def open_visits(s: State) -> list[Visit]:
-    """Return the open visits in the order in which they were opened."""
+    """Return the open visits in the order they were opened."""
     if s.visit is None:
         return []
     return [s.visit] if s.more_visits is None else [*s.more_visits, s.visit]
 
 
 def find_visit(s: State, contact: str | None, queue: str | None) -> Visit | None:
-    """Return the open visit that was opened last of those that these names do not contradict."""
+    """Return the last opened visit that fits these names."""
     for visit in reversed(open_visits(s)):
         if fits(contact, visit.contact) and fits(queue, visit.targets.place[0]):
             return visit
@@ -58,9 +58,9 @@ def _close(s: State, visit: Visit) -> None:
 
 
 def enter(s: State, entered: int, queue: str, channel: str | None, contact: str | None, at: int, rules: Rules, postings: Postings) -> bool:
-    """Begin a visit; ``at`` is the instant its offer is booked at. What else is open of the contact ends.
+    """Begin a visit whose offer is booked at ``at``; other open visits and legs of the contact end.
 
-    Return False if none begins, for as many others are open as may be.
+    Return False and begin none if the limit of open visits is reached.
     """
     if s.visit is not None:
         if find_visit(s, contact, queue) is not None:
@@ -95,14 +95,14 @@ def enter(s: State, entered: int, queue: str, channel: str | None, contact: str 
     if s.messages is not None:
         book_texts(s, s.messages, at, rules, postings)
     if s.bot_sessions is not None:
-        turn_to_people(s.bot_sessions, at, postings)
+        turn_to_agent(s.bot_sessions, at, postings)
     if s.topic is not None:
         find_place(s, s.topic, at, rules, postings)
     return True
 
 
 def _split_episodes(s: State) -> None:
-    """Give every larger scope an episode of its own: the second visit may enter other ones than the first."""
+    """Create an episode for each larger scope: the second visit may enter other scopes than the first."""
     single = s.single
     if single is not None and s.first_targets is not None:
         known = Episode(single.entered) if isinstance(single, Visit) else single
@@ -134,7 +134,7 @@ def answer_visit(s: State, visit: Visit, at: int, rules: Rules, postings: Postin
         if targets.judged is not None:
             postings.book(targets.beyond, at, entered, judged(targets.judged, amounts))
         if not s.responded and s.start is not None and (s.messages is None or not s.messages.seen):
-            # Mostly it is the first response as well, with the same place and entry: booked together at half the cost.
+            # Usually it is the first response too, with the same place and entry: one booking halves the cost.
             s.responded = True
             since = s.start if targets.response is None else response_start(s, at, targets)
             hours = rules.business.get(targets.place[0])
@@ -154,20 +154,20 @@ def answer_visit(s: State, visit: Visit, at: int, rules: Rules, postings: Postin
 
 
 def _with_judged(targets: QueueTargets, amounts: Amounts) -> Amounts:
-    """Return what a larger scope books of a queue's contact."""
+    """Return the amounts of a queue's contact in a larger scope."""
     return amounts if targets.judged is None else (*amounts, *judged(targets.judged, amounts))
 
 
 def _exit(s: State, reason: str, since: int, at: int, rules: Rules) -> Amounts:
-    """Return what leaving books of a wait that began then."""
+    """Return the amounts of leaving, for a wait that began at ``since``."""
     if reason == "abandoned":
-        came = since if s.start is None else min(since, s.start)
-        return rules.extra.abandoned(at - since, at - came, rules.waits)
+        arrived = since if s.start is None else min(since, s.start)
+        return rules.extra.abandoned(at - since, at - arrived, rules.waits)
     return rules.extra.left(reason, at - since, rules.waits)
 
 
 def leave(s: State, visit: Visit, at: int, reason: str, rules: Rules, postings: Postings) -> None:
-    """Close an open visit and book it as abandoned or as a flow-out of a reason; a larger scope waits on with another one there."""
+    """Close an open visit and book it as an abandon or a flow-out; a larger scope with another open visit keeps waiting."""
     _close(s, visit)
     targets, entered = visit.targets, visit.entered
     abandoned = reason == "abandoned"

@@ -1,4 +1,4 @@
-"""How far one source partition's event time is complete (``docs/counting.md`` section 7)."""
+"""The event-time watermark of one source partition (``docs/counting.md`` section 7)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Watermark", "journals_of", "watermark_of"]
 
 
 def watermark_of(configuration: Configuration) -> Watermark:
-    """Return the progress of a partition of which nothing is known yet."""
+    """Return the watermark of a partition without records."""
     counting = configuration.counting
     declared = {name: source.silence_seconds for name, source in configuration.sources.items() if source.silence_seconds is not None}
     return Watermark(
@@ -28,21 +28,21 @@ def watermark_of(configuration: Configuration) -> Watermark:
 
 
 def journals_of(configuration: Configuration) -> frozenset[str]:
-    """Return the sources that tell after the fact."""
+    """Return the sources that deliver journals, after the fact."""
     return frozenset(name for name, source in configuration.sources.items() if source.delivery == "journal")
 
 
 class Silence(NamedTuple):
-    """How long sources may say nothing of themselves until they are stale, in ms."""
+    """Silence in ms after which a source is stale."""
 
-    #: while an instance, such as a gateway, says how far what comes by it is complete
+    #: while an instance, such as a gateway, reports completeness for the source
     vouched_ms: int
-    #: by source, in any case
+    #: by source, where configured
     declared_ms: Mapping[str, int]
 
 
 class Watermark:
-    """Signs of life of the sources seen on one partition; all instants in ms."""
+    """Watermark of one partition, from the events and heartbeats of its sources; all instants in ms."""
 
     def __init__(
         self,
@@ -62,25 +62,25 @@ class Watermark:
         self._vouched_ms = max(source_timeout_ms, 0 if silence is None else silence.vouched_ms)
         #: source → last received_at of its events and of its own heartbeats
         self.sources: dict[str, int] = {}
-        #: source → what it said of itself, and when it last did
+        #: source → completeness as last reported, and received_at of that report
         self._complete: dict[str, int] = {}
         self._reported_ms: dict[str, int] = {}
-        #: source → instance → last received_at and what it said: one way of several that the source's events take
+        #: source → instance, one of several routes of its events → last received_at and completeness
         self._instances: dict[str, dict[str, tuple[int, int]]] = {}
         self.received_through: int | None = None
-        #: nothing earlier is still to come; goes back only when an operator sets it back
+        #: the watermark: no earlier event is expected; only an operator sets it back
         self.ms: int | None = None
 
     def has_room(self, source: str) -> bool:
-        """Say whether something of a source may be taken: it is known, or not too many others are."""
+        """Return whether a source is accepted: it is known, or the limit of sources is not reached."""
         return source in self.sources or source in self._instances or len(self.known()) < MAX_SOURCES
 
     def known(self) -> set[str]:
-        """Return the sources that have sent something, or for which an instance speaks."""
+        """Return the sources with events or heartbeats, or with an instance that reports for them."""
         return self.sources.keys() | self._instances.keys()
 
     def received(self, source: str, received_ms: int) -> None:
-        """Take note that an event of a source came in."""
+        """Record that an event of a source arrived."""
         last = self.sources.get(source)
         if last is None or received_ms > last:
             self.sources[source] = received_ms
@@ -88,16 +88,16 @@ class Watermark:
                 self.received_through = received_ms
 
     def heartbeat(self, source: str, received_ms: int, complete_ms: int, *, ended: bool = False, instance: str | None = None) -> None:
-        """Take a source's word that nothing earlier than ``complete_ms`` is still to come, or nothing at all.
+        """Apply a heartbeat: the source sends nothing earlier than ``complete_ms``, or nothing more if it ``ended``.
 
-        With an ``instance`` it is said of what comes that way alone, and is no sign of the source's life: a gateway says it of every
-        sender that may send.
+        With an ``instance`` the report covers that route alone and is no sign of life of the source: a gateway sends it for every
+        permitted sender.
         """
         if instance is not None:
             self.pass_time(received_ms)
-            words = self._instances.setdefault(source, {})
-            self._heard_of(words, instance, received_ms, complete_ms, ended=ended)
-            if not words:
+            reports = self._instances.setdefault(source, {})
+            self._record_instance(reports, instance, received_ms, complete_ms, ended=ended)
+            if not reports:
                 del self._instances[source]
             return
         self.received(source, received_ms)
@@ -107,28 +107,30 @@ class Watermark:
         elif received_ms >= self.sources[source]:
             self._forget(source)
 
-    def _heard_of(self, words: dict[str, tuple[int, int]], instance: str, received_ms: int, complete_ms: int, *, ended: bool) -> None:
-        received_before, complete_before = words.get(instance, (received_ms, complete_ms))
+    def _record_instance(
+        self, reports: dict[str, tuple[int, int]], instance: str, received_ms: int, complete_ms: int, *, ended: bool
+    ) -> None:
+        received_before, complete_before = reports.get(instance, (received_ms, complete_ms))
         if not ended:
-            words[instance] = max(received_ms, received_before), max(complete_ms, complete_before)
-            if len(words) > MAX_INSTANCES:
-                del words[min(words, key=lambda name: (words[name], name))]
+            reports[instance] = max(received_ms, received_before), max(complete_ms, complete_before)
+            if len(reports) > MAX_INSTANCES:
+                del reports[min(reports, key=lambda name: (reports[name], name))]
         elif received_ms >= received_before:
-            words.pop(instance, None)
+            reports.pop(instance, None)
 
     def exclude(self, source: str) -> None:
-        """Neither wait for a source any more nor ask whether it is silent."""
+        """Exclude a source from the watermark and from the check for silence."""
         self._instances.pop(source, None)
         if source in self.sources:
             self._forget(source)
 
     def pass_time(self, received_ms: int) -> None:
-        """Take note of the time at which something came in, also what is no sign of life of its source or of one that is left out."""
+        """Record a time of receipt, of a record that is no sign of life of its source."""
         if self.received_through is None or received_ms > self.received_through:
             self.received_through = received_ms
 
     def stale(self) -> list[str]:
-        """Return the sources that have said nothing of themselves for longer than they may, by the time of all, or lag too far behind."""
+        """Return the sources that were silent for too long by the newest receipt, or lag too far behind."""
         newest = self.received_through
         if newest is None:
             return []
@@ -137,7 +139,7 @@ class Watermark:
         return sorted({*silent, *(complete.keys() - self._kept_up(complete, newest).keys() - self._journals)})
 
     def journals(self) -> dict[str, int]:
-        """Return how far each journal that has been heard of is complete, by its own word or what has come of it, in ms."""
+        """Return how far each known journal is complete, as reported or by its events, in ms."""
         newest = self.received_through
         if newest is None or not self._journals:
             return {}
@@ -147,17 +149,17 @@ class Watermark:
         declared = self._declared_ms.get(source)
         if declared is not None:
             return declared
-        words = self._instances.get(source, {}).values()
-        return self._vouched_ms if any(newest_ms - last <= self._timeout_ms for last, _ in words) else self._timeout_ms
+        reports = self._instances.get(source, {}).values()
+        return self._vouched_ms if any(newest_ms - last <= self._timeout_ms for last, _ in reports) else self._timeout_ms
 
     def advance(self) -> bool:
-        """Bring ``through`` up to date; say whether it moved."""
+        """Advance the watermark; return whether it moved."""
         newest = self.received_through
         if newest is None:
             return False
         self._forget_silent(newest - self._forget_ms)
         self._forget_instances(newest - self._timeout_ms)
-        # Where the source heard last has ended, there may be none.
+        # There may be no source left, if the last one has ended.
         through = min(self._kept_up(self._complete_sources(newest), newest).values(), default=newest)
         if self.ms is not None and through <= self.ms:
             return False
@@ -165,15 +167,15 @@ class Watermark:
         return True
 
     def _complete_sources(self, newest_ms: int) -> dict[str, int]:
-        """Return how far each source is complete that has given a sign of life, or has an instance that speaks for it."""
-        limit, heard, spoken_for = newest_ms - self._timeout_ms, self.sources, self._instances
-        # What is on the way by an instance is waited for, also where its source has been silent for long.
-        return {each: self._complete_of(each, limit) for each in self.known() if each in spoken_for or heard[each] >= limit}
+        """Return how far each live source, or source with an instance, is complete."""
+        limit, last_received, with_instances = newest_ms - self._timeout_ms, self.sources, self._instances
+        # Events on the route of an instance are awaited even if their source has been silent for long.
+        return {name: self._complete_of(name, limit) for name in self.known() if name in with_instances or last_received[name] >= limit}
 
     def _kept_up(self, complete: dict[str, int], newest_ms: int) -> dict[str, int]:
-        """Return those that lag no farther behind than they may; all, if all lag: then none of them holds another back.
+        """Return the sources within the limit of lag; all, if all lag: then none holds another back.
 
-        A journal lags by its nature: it counts only where there is none but journals.
+        A journal lags by nature: it counts only if all sources are journals.
         """
         if self._journals:
             complete = {source: at for source, at in complete.items() if source not in self._journals} or complete
@@ -181,29 +183,29 @@ class Watermark:
         return {source: at for source, at in complete.items() if at >= limit} or complete
 
     def _complete_of(self, source: str, limit_ms: int) -> int:
-        """Return its own word, if it gave one since the limit; else the least of its instances', else the best guess there is."""
+        """Return its own report if newer than the limit, else the least of its instances', else an estimate."""
         own = self._complete.get(source)
-        words = self._instances.get(source)
-        if words and (own is None or self._reported_ms.get(source, limit_ms - 1) < limit_ms):
-            return min(complete for _, complete in words.values())
+        reports = self._instances.get(source)
+        if reports and (own is None or self._reported_ms.get(source, limit_ms - 1) < limit_ms):
+            return min(complete for _, complete in reports.values())
         return self.sources[source] - self._disorder_ms if own is None else own
 
     def _forget_instances(self, before_ms: int) -> None:
-        """Give up instances silent since before an instant: what was on its way there is sent again elsewhere."""
-        for source, words in [*self._instances.items()]:
-            for name in [name for name, (last, _) in words.items() if last < before_ms]:
-                del words[name]
-            if not words:
+        """Drop instances silent since before an instant: their events are sent again by another."""
+        for source, reports in [*self._instances.items()]:
+            for name in [name for name, (last, _) in reports.items() if last < before_ms]:
+                del reports[name]
+            if not reports:
                 del self._instances[source]
 
     def set_back(self, to_ms: int) -> None:
-        """Let nothing lie beyond an instant: neither the progress nor what is known of any source."""
+        """Limit the watermark and every source's instants to ``to_ms``."""
         self.sources = {source: min(last, to_ms) for source, last in self.sources.items()}
         self._complete = {source: min(complete, to_ms) for source, complete in self._complete.items()}
         self._reported_ms = {source: min(last, to_ms) for source, last in self._reported_ms.items()}
         self._instances = {
-            source: {name: (min(last, to_ms), min(complete, to_ms)) for name, (last, complete) in words.items()}
-            for source, words in self._instances.items()
+            source: {name: (min(last, to_ms), min(complete, to_ms)) for name, (last, complete) in reports.items()}
+            for source, reports in self._instances.items()
         }
         if self.received_through is not None:
             self.received_through = min(self.received_through, to_ms)
@@ -211,17 +213,17 @@ class Watermark:
             self.ms = min(self.ms, to_ms)
 
     def _forget_silent(self, before_ms: int) -> None:
-        """Give up sources silent since before an instant; those that the configuration expects to hear stay, to be named as silent."""
+        """Drop sources silent since before an instant; those configured with a silence stay, to be reported as silent."""
         for source in [source for source, last in self.sources.items() if last < before_ms and source not in self._declared_ms]:
             self._forget(source)
 
     def _forget(self, source: str) -> None:
         del self.sources[source]
-        for kept in (self._complete, self._reported_ms):
-            kept.pop(source, None)
+        for instants in (self._complete, self._reported_ms):
+            instants.pop(source, None)
 
     def state(self) -> dict[str, Any]:
-        """Return what ``restore`` takes."""
+        """Return the state for ``restore``."""
         return {
             "sources": self.sources,
             "complete": self._complete,
@@ -232,11 +234,11 @@ class Watermark:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a kept state; an older one does not tell a source's own word from that of its instances."""
+        """Restore a stored state; older ones do not distinguish a source's own report from its instances'."""
         self.sources, self._complete = dict(state["sources"]), dict(state["complete"])
         self._reported_ms = dict(state.get("spoke", {}))
         self._instances = {
-            source: {name: (last, complete) for name, (last, complete) in words.items()}
-            for source, words in state.get("instances", {}).items()
+            source: {name: (last, complete) for name, (last, complete) in reports.items()}
+            for source, reports in state.get("instances", {}).items()
         }
         self.ms, self.received_through = state["through"], state["received_through"]

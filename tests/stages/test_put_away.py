@@ -187,7 +187,7 @@ def test_what_is_taken_out_again_and_again_leaves_nothing_behind() -> None:
     for cycle in range(60):
         rows.put([("large", large), *((f"{cycle}-{number}", small) for number in range(31))])
         assert rows.take("large") == large
-    packs = {id(each): each for each in rows.places.values() if not isinstance(each, Unread)}
+    packs = {id(each): each for each in rows.stored.values() if not isinstance(each, Unread)}
 
     assert len(rows) == 60 * 31
     # By itself the large one takes 50,000 bytes.

@@ -104,7 +104,7 @@ def test_a_plan_told_when_progress_is_far_ahead(seconds: int) -> None:
     def tell(people: AgentTracker, step: int) -> None:
         (name,) = [name for name in people.agents if name.startswith("bo")]
         people._take_plan(name, people.agents[name], (ms(0), 0, "q", ms(0), ms(step), True))
-        people._count_aside()
+        people._count_deferred()
 
     def ahead() -> AgentTracker:
         people = planned_forever()

@@ -117,7 +117,7 @@ class TestTime:
         told = [state(12, "activity", "wrap-up", sequence=1), state(12, "activity", "idle", sequence=2)]
         for value in (state(0, "activity", "busy"), *(reversed(told) if second_first else told)):
             people.tracker.apply(decode_agent_event(value))
-        put_off = set(people.tracker._aside)
+        put_off = set(people.tracker._with_deferred)
         people.tell(state(25, "activity", "busy"), through=40)
 
         # handling 0-12 and 25-40, idle 12-25.

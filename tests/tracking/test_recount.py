@@ -174,7 +174,7 @@ def test_few_places_are_kept_from_which_counting_goes_on() -> None:
     sums = _Sums(_disordered(random.Random(5), _events(random.Random(5), 1_500, rare=0)), random.Random(5), 20)
     disorder = sums.tracker.conversations["c\x1fs"].disorder
     assert disorder is not None
-    assert 4 <= len(disorder.marks) <= 12
+    assert 4 <= len(disorder.checkpoints) <= 12
 
 
 def _states(dice: random.Random, number: int) -> list[Any]:
