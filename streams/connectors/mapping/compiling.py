@@ -12,10 +12,10 @@ from streams.connectors.mapping.format import TABULAR
 from streams.connectors.mapping.kinds import id_field
 from streams.connectors.mapping.texts import (
     BadRecordError,
-    absent,
     boolean_of,
     duration_ms,
     integer_of,
+    is_absent,
     moment_reader,
     number_of,
     pattern_problem,
@@ -80,7 +80,7 @@ class Row:
 
 
 class Compiler:
-    """Turns the parts of one mapping file into functions; ``problems`` collects what is wrong with them."""
+    """Compiles the parts of one mapping file into functions; ``problems`` collects their errors."""
 
     def __init__(self, file: MappingFile) -> None:
         self.problems: list[Problem] = []
@@ -156,13 +156,13 @@ class Compiler:
         def one(row: Row) -> Any:
             for find in finders:
                 content = find(row)
-                if not absent(content, absent_texts):
+                if not is_absent(content, absent_texts):
                     return content
             return None
 
         def joined(row: Row) -> Any:
             parts = [find(row) for find in finders]
-            return None if any(absent(part, absent_texts) for part in parts) else spec.separator.join(map(text_of, parts))
+            return None if any(is_absent(part, absent_texts) for part in parts) else spec.separator.join(map(text_of, parts))
 
         return (one if key != "join" else joined), label
 
@@ -239,7 +239,7 @@ class Compiler:
 
         def entries(raw: Any) -> Any:
             parts = raw if isinstance(raw, list) else text_of(raw).split(spec.split) if spec.split else [raw]
-            values = [entry(part) for part in parts if not absent(part, self._absent_texts)]
+            values = [entry(part) for part in parts if not is_absent(part, self._absent_texts)]
             return tuple(value for value in values if value is not None) or None
 
         return entries if field.kind == "list" else entry
@@ -429,12 +429,12 @@ class Compiler:
         find, absent_texts = self._path(path, (*location, "from")), self._absent_texts
         if spec.present is not None:
             wanted = spec.present
-            return lambda row: absent(find(row), absent_texts) is not wanted
+            return lambda row: is_absent(find(row), absent_texts) is not wanted
         accepted = _same(spec.in_ if spec.in_ is not None else [spec.equals])
 
         def holds(row: Row) -> bool:
             content = find(row)
-            return not absent(content, absent_texts) and accepted(content)
+            return not is_absent(content, absent_texts) and accepted(content)
 
         return self._named(holds, f"{self._path_noun} {path!r}")
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from streams.connectors.lines import Line
     from streams.connectors.mapping.format import Reading
 
-__all__ = ["MAX_RECORD_BYTES", "REPLACEMENT", "as_utf_8", "decoded", "text_of_line"]
+__all__ = ["MAX_RECORD_BYTES", "REPLACEMENT", "as_utf_8", "decode", "text_of_line"]
 
 #: The longest record; a dead letter of it still fits into its topic.
 MAX_RECORD_BYTES: Final = 1024 * 1024
@@ -55,7 +55,7 @@ class _Narrowed(Input):
             yield _CUT
 
 
-def decoded(raw: bytes, reading: Reading) -> tuple[str, int]:
+def decode(raw: bytes, reading: Reading) -> tuple[str, int]:
     """Return bytes as text, and the count of replaced characters; raise UnicodeDecodeError unless replacing is permitted."""
     try:
         return raw.decode(reading.encoding), 0
@@ -71,7 +71,7 @@ def text_of_line(line: Line, reading: Reading) -> tuple[str, int]:
     if line.length > MAX_RECORD_BYTES:
         raise BadRecordError("too_long", f"{line.length} bytes; permitted: at most {MAX_RECORD_BYTES}. The first of them are kept.")
     try:
-        text, replaced = decoded(line.raw, reading)
+        text, replaced = decode(line.raw, reading)
     except UnicodeDecodeError as error:
         detail = f"byte {error.start} of the line is no {reading.encoding} text; another encoding? Or read.bad_bytes: replace"
         raise BadRecordError("not_text", detail) from None

@@ -154,7 +154,7 @@ class Value(_Spec):
     map: dict[str, Scalar] | None = Field(default=None, min_length=1)
     """From the content of the record to its meaning."""
     unmapped: Literal["reject", "absent", "keep"] = "reject"
-    """What happens to what ``map`` does not name: the record is rejected, it counts as nothing, it stays."""
+    """How contents that ``map`` does not name are handled: the record is rejected, they count as nothing, they stay."""
     default: Scalar | None = None
     """Taken where there is nothing."""
     prefix: str | None = None
@@ -276,7 +276,7 @@ class Reading(_Spec):
     ] = "utf-8"
     """Of the text (not of xlsx)."""
     bad_bytes: Literal["reject", "replace"] = "reject"
-    """What happens to a record with bytes that are no text: it is rejected, or they are replaced by U+FFFD and the record is counted."""
+    """How undecodable bytes are handled: the record is rejected, or they are replaced by U+FFFD and the record is counted."""
     sheet: Text | None = None
     """The name of the sheet; by default the first (xlsx)."""
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
@@ -305,7 +305,7 @@ def _order(raw: Any) -> Any:
 _FILE_ORDERS: Final = ("file order", "reverse file order")
 
 Order = Annotated[Literal["file order", "reverse file order"] | Value, BeforeValidator(_order)]
-"""What orders events of one instant."""
+"""The order of events of one instant."""
 
 
 class Table(_Spec):
@@ -346,7 +346,7 @@ class MappingFile(_Spec):
     version: Literal[1]
     """Of this format: 1."""
     name: Annotated[str, Field(min_length=1, max_length=100)]
-    """What it is called in messages."""
+    """Its name in messages."""
     description: str | None = None
     """For readers of the file."""
     source: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$")]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from streams.connectors.mapping.loading import Mapping
     from streams.connectors.mapping.plan import TablePlan
 
-__all__ = ["MAX_ROWS_OF_A_RECORD", "joined"]
+__all__ = ["MAX_ROWS_OF_A_RECORD", "join_tables"]
 
 #: The most rows of a table that belong to one record.
 MAX_ROWS_OF_A_RECORD: Final = 10_000
@@ -33,7 +33,7 @@ _ROWS: Final = (
 _DECIMAL: Final = "\0decimal"
 
 
-def joined(
+def join_tables(
     records: Generator[Record | Rejected], file: Input, mapping: Mapping, read: Callable[[Source], Generator[Record | Rejected]]
 ) -> Generator[Record | Rejected]:
     """Yield records with their rows of the tables; before them the rejected rows of tables, after them rows of no record.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streams.connectors.follow import read_lines
 from streams.connectors.lines import Rejected
-from streams.connectors.mapping.decoding import MAX_RECORD_BYTES, REPLACEMENT, decoded, text_of_line
+from streams.connectors.mapping.decoding import MAX_RECORD_BYTES, REPLACEMENT, decode, text_of_line
 from streams.connectors.mapping.sources import Record
 from streams.connectors.mapping.texts import BadRecordError
 
@@ -78,7 +78,7 @@ def json_document(source: Source) -> Generator[Record | Rejected]:
                 )
                 raise source.error(limit, "format")
     try:
-        text, replaced = decoded(bytes(content), reading)
+        text, replaced = decode(bytes(content), reading)
     except UnicodeDecodeError as error:
         reason = f"{name}: byte {error.start} is no {reading.encoding} text; another encoding? Or read.bad_bytes: replace"
         raise source.error(reason) from error

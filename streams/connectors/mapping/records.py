@@ -15,7 +15,7 @@ from streams.connectors.follow import read_lines
 from streams.connectors.inputs import as_input
 from streams.connectors.lines import Rejected
 from streams.connectors.mapping.decoding import MAX_RECORD_BYTES, as_utf_8, text_of_line
-from streams.connectors.mapping.joining import joined
+from streams.connectors.mapping.joining import join_tables
 from streams.connectors.mapping.json_records import json_document, json_lines
 from streams.connectors.mapping.sources import Record, Source
 from streams.connectors.mapping.texts import BadRecordError
@@ -41,7 +41,7 @@ def read_records(path: Path | Input, mapping: Mapping) -> Generator[Record | Rej
         OSError: the file cannot be read.
     """
     records = read_source(Source(as_input(path), mapping.plan.file.read, mapping, columns=mapping.plan.paths))
-    return joined(records, as_input(path), mapping, read_source) if mapping.plan.tables else records
+    return join_tables(records, as_input(path), mapping, read_source) if mapping.plan.tables else records
 
 
 def read_source(source: Source) -> Generator[Record | Rejected]:

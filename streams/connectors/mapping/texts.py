@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BadRecordError",
-    "absent",
     "boolean_of",
     "duration_ms",
     "integer_of",
+    "is_absent",
     "moment_reader",
     "number_of",
     "pattern_problem",
@@ -245,7 +245,7 @@ def _epoch_ms(value: object, per_unit: int, decimal: str) -> int:
     return ms
 
 
-def absent(value: Any, absent_texts: frozenset[str]) -> bool:
+def is_absent(value: Any, absent_texts: frozenset[str]) -> bool:
     """Return whether a content of a record means nothing."""
     if value is None:
         return True

@@ -158,7 +158,7 @@ class FaqBeacons:
             return 429
         beacon.rate.pay(1)
         content = {"event": event, "session": session, "category": category if _CATEGORY.fullmatch(category) else None}
-        return 204 if await self._pages.published(beacon.configured, content) else 503
+        return 204 if await self._pages.publish(beacon.configured, content) else 503
 
 
 def _origin(address: str) -> str:

@@ -49,7 +49,7 @@ class PagePublisher:
         """Count the outcome of a request."""
         self._metrics.pages.labels(configured.source, outcome).inc()
 
-    async def published(self, configured: Configured, content: Mapping[str, object]) -> bool:
+    async def publish(self, configured: Configured, content: Mapping[str, object]) -> bool:
         """Publish what a page sent; return whether Kafka has it. Its content has been checked: nothing of it is rejected."""
         source = configured.source
         translated = translate(

@@ -142,7 +142,7 @@ class SurveyPages:
             return _message_response(request, survey, "too_often", 429, retry_after=55)
         content: dict[str, object] = {"conversation_id": link.conversation_id, "kind": link.kind, "scale": link.scale, "score": score}
         content["answered_ms"] = to_ms(self._pages.now())
-        if not await self._pages.published(survey.configured, content):
+        if not await self._pages.publish(survey.configured, content):
             return _message_response(request, survey, "later", 503, retry_after=5)
         return _question_response(request, survey, link, score)
 

@@ -135,7 +135,7 @@ def _of_call(fields: Fields, kind: str, state: dict[str, Any], context: Context)
         return
     if kind == "QueueCallerAbandon":
         if caller is None or caller[1] != "gone":
-            # For a known entry the wait is computed; reported, it would count a caller who left for another reason.
+            # Without the wait of a known caller, who may have left for another reason: it would be counted.
             wait = fields.seconds("HoldTime") if caller is None else None
             left = {"reason": "abandoned", "wait_seconds": wait, "sequence": 1}
             yield draft("contact.left_queue", hashed_id(uid, queue, "abandoned", at.isoformat()), at, **call, queue=queue, **left)

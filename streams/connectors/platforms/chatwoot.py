@@ -114,7 +114,7 @@ def _status(conversation: str, at: datetime, change: Fields, fields: Fields, con
 
 
 def _answered(conversation: str, at: datetime, fields: Fields, context: Context) -> Iterator[Draft]:
-    """Yield the answer of a live chat, where a reply is not counted as one."""
+    """Yield the answer of a live chat, where a reply alone does not count as one."""
     if channel_of(context, fields.text("channel"), _CHANNELS) not in REPLY_CHANNELS:
         agent = fields.text("meta.assignee.id")
         yield about(conversation, "contact.answered", "answered", second(at), agent=agent)

@@ -138,12 +138,12 @@ class _DetailEvent:
             yield self._draft("contact.left_queue", queue=queue, contact_id=contact, reason=reason, wait_seconds=wait)
 
     def user_start(self) -> Iterator[Draft]:
-        """Yield the beginning of a ring; an agent who is called without a queue answers for none."""
+        """Yield the beginning of a ring; a direct call to an agent is no offer."""
         if self._queue is not None and self._agent is not None:
             yield self._draft("contact.agent_offered", agent=self._agent, queue=self._queue)
 
     def user_end(self) -> Iterator[Draft]:
-        """Yield the end of a leg, or of a ring that was not answered; an agent who is called without a queue has no leg."""
+        """Yield the end of a leg, or of a ring that was not answered; a direct call to an agent has no leg."""
         agent, reason = self._need_agent(), self._body.text("disconnectType") or ""
         if self._queue is None:
             return

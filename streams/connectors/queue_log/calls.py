@@ -42,11 +42,11 @@ class OpenCalls:
         self._calls = OrderedDict((call, Call(**entry)) for call, entry in state.get("open", {}).items())
         self._latest = OrderedDict(state.get("latest", {}))
 
-    def queued(self, call: str, queue: str | None, at_ms: int) -> None:
+    def record_queued(self, call: str, queue: str | None, at_ms: int) -> None:
         """Record that a call waits."""
         self._record(call, Call(at_ms, queue))
 
-    def answered(self, call: str, queue: str | None, member: str | None, at_ms: int) -> None:
+    def record_answered(self, call: str, queue: str | None, member: str | None, at_ms: int) -> None:
         """Record that a member has a call."""
         self._record(call, Call(at_ms, queue, member, waits=False))
         if member is not None:
@@ -55,14 +55,14 @@ class OpenCalls:
             if len(self._latest) > _MAX_MEMBERS:
                 self._latest.popitem(last=False)
 
-    def closed(self, call: str) -> Call | None:
+    def close(self, call: str) -> Call | None:
         """Forget a call that left its queue, ended or was transferred; return it if it was known."""
         return self._calls.pop(call, None)
 
-    def waiting(self, call: str) -> Call | None:
+    def waiting_call(self, call: str) -> Call | None:
         """Return a call that is known to wait without an answer so far."""
-        waiting_call = self._calls.get(call)
-        return waiting_call if waiting_call is not None and waiting_call.waits else None
+        call_entry = self._calls.get(call)
+        return call_entry if call_entry is not None and call_entry.waits else None
 
     def latest_of(self, member: str) -> str | None:
         """Return the call that a member had last."""

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["NO_CALL", "BadLineError", "Fields", "named", "seconds", "state_name", "transfer_times"]
+__all__ = ["NO_CALL", "BadLineError", "Fields", "name_of", "seconds", "state_name", "transfer_times"]
 
 #: Texts in place of the id of a call.
 NO_CALL: Final = frozenset({"", "NONE", "REALTIME", "MANAGER", "CLI"})
@@ -36,7 +36,7 @@ class Fields:
     parameters: list[str]
 
 
-def named(text: str) -> str | None:
+def name_of(text: str) -> str | None:
     """Return a name, None where the log has none."""
     return None if text in {"", "NONE"} else text
 

@@ -44,7 +44,7 @@ class Instants:
         instant = self._instants.get(at_ms)
         return instant.lines[digest] if instant else 0
 
-    def seen(self, at_ms: int, digest: str, events: int) -> None:
+    def record(self, at_ms: int, digest: str, events: int) -> None:
         """Record a line and the number of its events."""
         instant = self._instants.get(at_ms)
         if instant is None:

@@ -59,7 +59,7 @@ MEMBER: Final = frozenset(
     }
 )
 
-#: Where a kind leaves the queue without an answer: its reason, and which parameter holds the wait in whole seconds.
+#: Kinds that leave the queue without an answer: the reason, and the parameter with the wait in whole seconds.
 LEFT: Final = {
     "ABANDON": ("abandoned", 2),
     "EXITWITHTIMEOUT": ("timeout", 2),
@@ -119,14 +119,14 @@ class KindTableError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a line of a kind becomes: the type of the event without ``contact.``, and its reason, outcome or state."""
+    """The meaning of a kind: the type of the event without ``contact.``, and its reason, outcome or state."""
 
     becomes: str
     argument: str | None
 
 
 class KindTable:
-    """What the kinds of a site become, by kind and by its parameters.
+    """Meanings of the kinds of a site, by kind and by its parameters.
 
     Args:
         entries: ``KIND`` or ``KIND|PARAMETER|…`` as the log writes it (``*`` is any parameter) → a meaning, such as

@@ -49,11 +49,11 @@ def own_events(meaning: Meaning, fields: Fields, common: dict[str, Any], calls: 
     conversation = f"{common['source']}:{call}"
     event = _event(meaning, fields, common | {"conversation_id": conversation, "contact_id": conversation})
     if meaning.becomes == "queued":
-        calls.queued(call, fields.queue, fields.at_ms)
+        calls.record_queued(call, fields.queue, fields.at_ms)
     elif meaning.becomes == "answered":
-        calls.answered(call, fields.queue, fields.member, fields.at_ms)
+        calls.record_answered(call, fields.queue, fields.member, fields.at_ms)
     elif meaning.becomes in _CLOSING:
-        calls.closed(call)
+        calls.close(call)
     return [event]
 
 

@@ -26,7 +26,7 @@ from streams.connectors.lines import MAX_LINE_BYTES, Line, Outcome, Rejected
 from streams.connectors.membership import Membership
 from streams.connectors.queue_log.calls import OpenCalls
 from streams.connectors.queue_log.clock import LogClock
-from streams.connectors.queue_log.fields import NO_CALL, BadLineError, Fields, named, seconds, state_name, transfer_times
+from streams.connectors.queue_log.fields import NO_CALL, BadLineError, Fields, name_of, seconds, state_name, transfer_times
 from streams.connectors.queue_log.instants import Instants
 from streams.connectors.queue_log.kinds import CALL, INFORMATIONAL, LEFT, MEMBER, TIMED, KindTable, Meaning
 from streams.connectors.queue_log.own import own_events
@@ -162,7 +162,7 @@ class QueueLogParser:
                 return ()
         else:
             events = self._member(fields, common) if fields.kind in MEMBER else self._call(fields, common)
-        self._instants.seen(fields.at_ms, digest, len(events))
+        self._instants.record(fields.at_ms, digest, len(events))
         return events
 
     def _text(self, raw: bytes) -> str:
@@ -197,7 +197,7 @@ class QueueLogParser:
             raise BadLineError("time_too_old", "a time before the year 2000 is a clock that was not set")
         if at_ms > to_ms(self._now()) + MAX_AHEAD_MS:
             raise BadLineError("time_in_future", f"more than {MAX_AHEAD_MS // 60_000} minutes after now")
-        return Fields(at_ms, parts[1], named(parts[2]), named(parts[3]), kind, parameters), meaning
+        return Fields(at_ms, parts[1], name_of(parts[2]), name_of(parts[3]), kind, parameters), meaning
 
     def _call(self, fields: Fields, common: dict[str, Any]) -> list[Event]:
         if fields.call in NO_CALL:
@@ -211,23 +211,23 @@ class QueueLogParser:
             wait = seconds(parameters, 0, "hold time")
             seconds(parameters, 2, "ring time")
             answered = ContactAnswered(**common, reports=self._reports, agent=fields.member, queue=fields.queue, wait_seconds=wait)
-            self._calls.answered(fields.call, fields.queue, fields.member, fields.at_ms)
+            self._calls.record_answered(fields.call, fields.queue, fields.member, fields.at_ms)
             return [answered]
         if kind in LEFT:
             reason, index = LEFT[kind]
             wait = seconds(parameters, index, "wait")
             left = ContactLeftQueue.model_validate(common | {"reason": reason, "queue": fields.queue, "wait_seconds": wait})
-            self._calls.closed(fields.call)
+            self._calls.close(fields.call)
             return [left]
         if kind in {"COMPLETEAGENT", "COMPLETECALLER"}:
             return self._completed(fields, common)
         if kind in {"BLINDTRANSFER", "ATTENDEDTRANSFER", "TRANSFER"}:
             transfer_times(kind, parameters)
             kind_of_transfer = {"BLINDTRANSFER": "blind", "ATTENDEDTRANSFER": "attended"}.get(kind)
-            self._calls.closed(fields.call)
+            self._calls.close(fields.call)
             return [ContactTransferred.model_validate(common | {"kind": kind_of_transfer, "from_queue": fields.queue})]
         if kind == "SYSCOMPAT":
-            self._calls.closed(fields.call)
+            self._calls.close(fields.call)
             return [ContactEnded(**common, by="system")]
         if fields.member is None:
             raise BadLineError("no_member", f"{kind} without a member")
@@ -244,7 +244,7 @@ class QueueLogParser:
         if fields.queue is None:
             raise BadLineError("no_queue", "ENTERQUEUE without a queue")
         queued = ContactQueued(**common, queue=fields.queue, channel="voice")
-        self._calls.queued(fields.call, fields.queue, fields.at_ms)
+        self._calls.record_queued(fields.call, fields.queue, fields.at_ms)
         number = fields.parameters[1].strip()
         if self._customer_key is None or number.lower() in WITHHELD:
             return [queued]
@@ -257,7 +257,7 @@ class QueueLogParser:
         talk = seconds(fields.parameters, 1, "call time")
         ended = ContactEnded(**common, by="agent" if fields.kind == "COMPLETEAGENT" else "customer")
         events: list[Event] = [ended]
-        waiting = self._calls.waiting(fields.call)
+        waiting = self._calls.waiting_call(fields.call)
         # Only for a call that this log had before: the answer to another one may be in a file that was read separately.
         if waiting is not None and (fields.queue or waiting.queue) is not None:
             at_ms = fields.at_ms if talk is None else max(waiting.since_ms, fields.at_ms - round(talk * 1000))
@@ -269,8 +269,8 @@ class QueueLogParser:
             answer = {"agent": fields.member, "queue": fields.queue or waiting.queue, "wait_seconds": hold, "reports": self._reports}
             events.insert(0, ContactAnswered.model_validate(common | before | answer))
             if fields.member is not None:
-                self._calls.answered(fields.call, fields.queue, fields.member, fields.at_ms)
-        self._calls.closed(fields.call)
+                self._calls.record_answered(fields.call, fields.queue, fields.member, fields.at_ms)
+        self._calls.close(fields.call)
         return events
 
     def _restarted(self, common: dict[str, Any]) -> list[Event]:
