@@ -1,1 +1,1 @@
-"""What one may see: rights, roles, principals and views; no HTTP, no Kafka, no clock, no chance."""
+"""Access of accounts: rights, roles, principals and views; no HTTP, no Kafka, no clock, no randomness."""

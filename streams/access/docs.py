@@ -1,4 +1,4 @@
-"""Writes the table of rights and roles into ``docs/access.md``, or says whether it is current."""
+"""Write the table of rights and roles into ``docs/access.md``, or check that it is current."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ __all__ = ["PAGE", "main", "page"]
 
 _COMMAND = "streams.access.docs"
 
-#: The page in a checkout: written by hand but for what stands between ``<!-- rights -->`` and ``<!-- end -->``.
+#: The page in a checkout: only the part between ``<!-- rights -->`` and ``<!-- end -->`` is generated.
 PAGE: Final = Path(__file__).parents[2] / "docs" / "access.md"
 _TABLE: Final = re.compile(r"(?<=<!-- rights -->\n).*?(?=<!-- end -->)", re.DOTALL)
 
 
 def page(text: str) -> str:
-    """Return the text of the page with its table as the code has it."""
+    """Return the text of the page with its table generated from the code."""
     return _TABLE.sub(lambda _: _table(), text)
 
 
 def _table() -> str:
-    head = f"| right | who has it may | {' | '.join(ROLES)} |\n| --- | --- |{' --- |' * len(ROLES)}\n"
+    head = f"| right | permits to | {' | '.join(ROLES)} |\n| --- | --- |{' --- |' * len(ROLES)}\n"
     rows = (
         f"| `{right}` | {MEANINGS[right]} | {' | '.join('yes' if right in rights else '–' for rights in ROLES.values())} |\n"
         for right in RIGHTS

@@ -1,4 +1,4 @@
-"""Who asks, and what that one may: an identity that was proven, and the principal that the access file makes of it."""
+"""Identities and principals: a proven identity, and what the access file permits it."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
 
 __all__ = ["ANYONE", "MOST_PLACES", "MOST_VIEWS", "Grant", "Identity", "Kind", "Principal"]
 
-#: People of a provider may be in any of its groups: of as many ways to see, the views are kept.
+#: The most views to keep: users of a provider may be in any of its groups, so there are many combinations of grants.
 MOST_VIEWS: Final = 512
 
-#: So many places of an account are told.
+#: The most places of an account that are listed.
 MOST_PLACES: Final = 100
 
-#: How one has proven who one is; ``anyone`` has not, where no access file asks.
+#: How an account was identified; ``anyone`` was not, where no access file requires it.
 Kind = Literal["anyone", "token", "user", "provider", "kiosk", "certificate"]
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who one has proven to be; what that permits stands in the access file alone."""
+    """A proven identity; the access file alone decides what it may do."""
 
     kind: Kind
-    #: Of the token, user, kiosk link or certificate in the access file; of the provider the person's.
+    #: Of the token, user, kiosk link or certificate in the access file; of the provider the user's name.
     name: str
-    #: What the provider says the person belongs to.
+    #: The groups of the user at the provider.
     groups: tuple[str, ...] = ()
 
 
@@ -42,13 +42,13 @@ class Grant(Area):
     role: Role
 
     def has(self, right: Right) -> bool:
-        """Say whether it gives a right anywhere."""
+        """Return whether it gives a right anywhere."""
         return right in ROLES[self.role]
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """One who may do something."""
+    """An account with its grants."""
 
     name: str
     kind: Kind
@@ -56,35 +56,35 @@ class Principal:
 
     @property
     def account(self) -> str:
-        """What it is called where accounts are told apart: ``KIND:NAME``."""
+        """Its unique name among accounts: ``KIND:NAME``."""
         return f"{self.kind}:{self.name}"
 
     @property
     def places(self) -> tuple[str, ...] | None:
-        """What its grants name together, ``total:all`` alone where one of them holds everywhere; None if that is too much to be told."""
+        """The places of all its grants, only ``total:all`` if one of them holds everywhere; None if there are too many to list."""
         if any(grant.everywhere for grant in self.grants):
             return (TOTAL,)
         named = sorted({name for grant in self.grants for name in grant.named})
         return None if len(named) > MOST_PLACES else tuple(named)
 
     def may(self, right: Right) -> bool:
-        """Say whether one has a right anywhere."""
+        """Return whether it has a right anywhere."""
         return any(grant.has(right) for grant in self.grants)
 
     def view(self, right: Right, places: Places) -> View:
-        """Return where one has a right. Equal grants get the same object while the places are the same."""
+        """Return where it has a right. Equal grants get the same object while the places are the same."""
         key = frozenset(self.grants), right
-        found = places.views.get(key)
-        if found is None:
+        view = places.views.get(key)
+        if view is None:
             if len(places.views) >= MOST_VIEWS:
                 places.views.clear()
-            found = places.views[key] = self._view(right, places)
-        return found
+            view = places.views[key] = self._view(right, places)
+        return view
 
     def _view(self, right: Right, places: Places) -> View:
         areas = [grant for grant in self.grants if grant.has(right)]
         return view_of(areas, [grant for grant in self.grants if grant.has("people")], places) if areas else NOTHING
 
 
-#: Who asks where no access file is: all rights, everywhere.
+#: The principal of every request without an access file: all rights, everywhere.
 ANYONE: Final = Principal("anyone", "anyone", (Grant("supervisor"), Grant("auditor"), Grant("operator")))

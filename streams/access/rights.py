@@ -17,16 +17,16 @@ RIGHTS: Final[tuple[Right, ...]] = get_args(Right)
 #: Right → what it permits.
 MEANINGS: Final[Mapping[Right, str]] = {
     "figures": "see figures of queues and groups, targets and alerts",
-    "people": "see figures of single people, and of groups however small",
+    "people": "see figures of single agents, and of groups of any size",
     "contacts": "see ids of conversations",
-    "export": "take figures out as a file",
+    "export": "save figures as a file",
     "explain": "ask which contacts are behind a figure",
-    "audit": "read who did what",
+    "audit": "read the audit of actions",
     "alerts": "acknowledge alerts, and silence them",
     "manage": "operate the installation: its state, resets, revoked sessions",
 }
 
-#: Role → its rights. A right holds where the grant of the role says, and everywhere if it names no place.
+#: Role → its rights. A right holds at the places of the role's grant, and everywhere if it names none.
 ROLES: Final[Mapping[Role, frozenset[Right]]] = {
     "viewer": frozenset({"figures"}),
     "supervisor": frozenset({"figures", "people", "contacts", "export", "explain", "alerts"}),

@@ -1,4 +1,4 @@
-"""Views: of which scopes one sees figures, from grants and from where the configuration puts queues, teams and people."""
+"""Views: the scopes whose figures an account sees, from its grants and from the places of queues, teams and agents."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ __all__ = [
     "view_of",
 ]
 
-#: Figures of people are not shown of fewer, unless the access file says another number.
+#: The smallest group of agents whose figures are shown, unless the access file sets another number.
 SMALLEST_GROUP: Final = 5
 TOTAL: Final = "total:all"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Area:
-    """Where a grant holds: in everything that is named, and everywhere if nothing is."""
+    """Where a grant holds: in everything that it names, and everywhere if it names nothing."""
 
     sites: frozenset[str] = frozenset()
     departments: frozenset[str] = frozenset()
@@ -45,13 +45,13 @@ class Area:
 
     @property
     def named(self) -> frozenset[str]:
-        """What it names, as ``site:NAME`` and its kin."""
+        """The names, as ``site:NAME`` and its kin."""
         kinds = (("site", self.sites), ("department", self.departments), ("queue", self.queues), ("team", self.teams))
         return frozenset(f"{kind}:{name}" for kind, names in kinds for name in names)
 
 
 class QueuePlace(NamedTuple):
-    """What a queue belongs to."""
+    """The department, business and site of a queue."""
 
     department: str | None = None
     business: str | None = None
@@ -59,7 +59,7 @@ class QueuePlace(NamedTuple):
 
 
 class TeamPlace(NamedTuple):
-    """What a team belongs to."""
+    """The business and site of a team."""
 
     business: str | None = None
     site: str | None = None
@@ -67,48 +67,48 @@ class TeamPlace(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Places:
-    """What belongs where, by name. One object is one state of it: it is equal to itself alone."""
+    """Places of queues, teams and agents by name. One object is one state: it is equal only to itself."""
 
     queues: Mapping[str, QueuePlace] = field(default_factory=dict)
     teams: Mapping[str, TeamPlace] = field(default_factory=dict)
-    #: person → team and site, that of the team where the person has none
+    #: Agent → team and site, that of the team where the agent has none.
     people: Mapping[str, tuple[str | None, str | None]] = field(default_factory=dict)
-    #: ``team:NAME``, ``site:NAME``, ``business:NAME`` or ``total:all`` → how many people were signed in there of late: fewest and most
+    #: ``team:NAME``, ``site:NAME``, ``business:NAME`` or ``total:all`` → how many agents were signed in there of late: fewest and most.
     signed_in: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    #: Figures of people are shown of no fewer.
+    #: The smallest group of agents whose figures are shown.
     smallest_group: int = SMALLEST_GROUP
-    #: What has been worked out of this state; it goes with it.
+    #: Views computed from this state, cached as long as it lives.
     views: dict[Hashable, View] = field(default_factory=dict, init=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Of which scopes one sees figures. Equal views show the same, so that what is made for one serves the other.
+    """The scopes whose figures an account sees. Equal views show the same, so that an answer for one serves the other.
 
     A scope is ``KIND:NAME``, as in ``queue:sales``, ``agent:ABE`` or ``total:all``.
     """
 
-    #: None: all there are.
+    #: None: all.
     scopes: frozenset[str] | None
-    #: Of these the ones whose figures about people are shown too; None: all of them.
+    #: Those of them whose figures about agents are shown too; None: all of them.
     people: frozenset[str] | None
 
     @property
     def everything(self) -> bool:
-        """Whether nothing is left out, so that nothing has to be looked at."""
+        """Whether nothing is left out, so that no record has to be checked."""
         return self.scopes is None and self.people is None
 
     def sees(self, scope_kind: str, scope: str) -> bool:
-        """Say whether figures of a scope are there at all."""
+        """Return whether any figures of a scope are shown."""
         return self.scopes is None or f"{scope_kind}:{scope}" in self.scopes
 
     def sees_people(self, scope_kind: str, scope: str) -> bool:
-        """Say whether figures of a scope about its people are there: in records those without a channel."""
+        """Return whether figures of a scope about its agents are shown: in records those without a channel."""
         name = f"{scope_kind}:{scope}"
         return (self.scopes is None or name in self.scopes) and (self.people is None or name in self.people)
 
     def shows(self, scope_kind: str | None, scope: str, channel: str | None) -> bool:
-        """Say whether a record is there; one without a scope is about the stream as a whole, and there for who sees every scope."""
+        """Return whether a record is shown; one without a scope is about the entire stream, and shown if every scope is."""
         if scope_kind is None:
             return self.scopes is None
         return self.sees_people(scope_kind, scope) if channel is None else self.sees(scope_kind, scope)
@@ -119,10 +119,10 @@ NOTHING: Final = View(frozenset(), frozenset())
 
 
 def area_of(named: Iterable[str]) -> Area:
-    """Return the area that names this; see ``Area.named``."""
+    """Return the area with these names; see ``Area.named``."""
     names: dict[str, set[str]] = {"site": set(), "department": set(), "queue": set(), "team": set()}
-    for each in named:
-        kind, _, name = each.partition(":")
+    for scope in named:
+        kind, _, name = scope.partition(":")
         if kind in names:
             names[kind].add(name)
     return Area(
@@ -134,7 +134,7 @@ def area_of(named: Iterable[str]) -> Area:
 
 
 def view_of(areas: Iterable[Area], people_areas: Iterable[Area], places: Places) -> View:
-    """Return the view of who may see figures in ``areas``, and those of people, however few, in ``people_areas``."""
+    """Return the view of figures in ``areas``, and of figures of agents, in groups of any size, in ``people_areas``."""
     scopes, free = scopes_of(tuple(areas), places), scopes_of(tuple(people_areas), places)
     if free is None:
         return View(scopes, None)
@@ -165,7 +165,7 @@ def scopes_of(areas: tuple[Area, ...], places: Places) -> frozenset[str] | None:
 
 
 def _within(parts: Iterable[tuple[str | None, bool]]) -> frozenset[str]:
-    """Return the larger scopes all of whose parts are seen."""
+    """Return the larger scopes all of whose parts are visible."""
     seen: dict[str, bool] = {}
     for whole, part_is_seen in parts:
         if whole is not None:
@@ -174,22 +174,22 @@ def _within(parts: Iterable[tuple[str | None, bool]]) -> frozenset[str]:
 
 
 _NONE: Final = (0, 0)
-#: In these orders what is seen of a larger scope is taken away from it, to see how many people would be left.
+#: The orders in which visible parts of a larger scope are subtracted, to count the remaining agents.
 _ORDERS: Final = (("team",), ("site",), ("business",), ("site", "team"), ("business", "team"), ("site", "business", "team"))
 
 
 class _Groups:
-    """Which groups are large enough to be shown to who may not see single people; docs/access.md says the rule.
+    """The groups that are large enough for viewers without the right to single agents; docs/access.md has the rule.
 
     Args:
-        places: what belongs where.
-        scopes: what is seen of figures at all, None for everything.
-        free: where single people may be seen, so that no number matters.
+        places: of queues, teams and agents.
+        scopes: whose figures are visible, None for all.
+        free: where single agents are visible, so that the size of a group does not matter.
     """
 
     def __init__(self, places: Places, scopes: frozenset[str] | None, free: frozenset[str]) -> None:
         self._places, self._scopes, self._free = places, scopes, free
-        #: scope → its people, and the groups that have any of these or belong there
+        #: Scope → its agents, and the groups that any of these or the scope itself belong to.
         self._members: dict[str, set[str]] = {}
         self._near: dict[str, set[str]] = {}
         for name, (team, site) in places.people.items():
@@ -204,11 +204,11 @@ class _Groups:
         self._shown_of: dict[str, set[str]] = {"team": set(), "site": set(), "business": set(), "total": set()}
 
     def shown(self) -> frozenset[str]:
-        """Return the scopes whose figures of people are shown."""
+        """Return the scopes whose figures of agents are shown."""
         places = self._places
         known = {*self._members, *places.signed_in, *(f"team:{name}" for name in places.teams)}
         for kind, shown in self._shown_of.items():
-            for scope in sorted(each for each in known if each.startswith(f"{kind}:")):
+            for scope in sorted(name for name in known if name.startswith(f"{kind}:")):
                 if self._is_seen(scope) and (scope in self._free or self._is_large(scope)):
                     shown.add(scope)
         return self._free.union(*self._shown_of.values())
@@ -217,34 +217,34 @@ class _Groups:
         return self._scopes is None or scope in self._scopes
 
     def _is_large(self, scope: str) -> bool:
-        """Say whether there are enough people in a group, and in what would be left of it without the smaller groups that are shown."""
+        """Return whether a group has enough agents, and so has the remainder without the smaller groups that are shown."""
         limit = self._places.smallest_group
         if self._number(scope, ()) < limit:
             return False
-        if scope.startswith("team:"):  # nothing lies in a team
+        if scope.startswith("team:"):  # no group is part of a team
             return True
         return all(not 0 < self._number(scope, tuple(self._parts(scope, order))) < limit for order in _ORDERS)
 
     def _number(self, scope: str, without: tuple[str, ...]) -> int:
-        """Return how many people the configuration places in a scope and not in others; if none, how many are signed in there."""
-        members = self._members.get(scope, set()).difference(*(self._members.get(each, ()) for each in without))
+        """Return how many agents the configuration places in a scope and not in others; if none, how many are signed in there."""
+        members = self._members.get(scope, set()).difference(*(self._members.get(other, ()) for other in without))
         if members:
             return len(members)
-        # Records of a whole and of its parts come at moments of their own: who has just signed in or out is not left over.
+        # Records of a scope and of its parts arrive at different moments: an agent who just signed in or out is no remainder.
         signed_in = self._places.signed_in
-        return max(0, signed_in.get(scope, _NONE)[0] - sum(signed_in.get(each, _NONE)[1] for each in without))
+        return max(0, signed_in.get(scope, _NONE)[0] - sum(signed_in.get(other, _NONE)[1] for other in without))
 
     def _parts(self, scope: str, order: tuple[str, ...]) -> Iterator[str]:
-        """Yield groups that are shown and lie in a scope, each apart from those before it."""
+        """Yield shown groups within a scope, without common members."""
         taken, covered = set[str](), set[str]()
         for kind in order:
             shown = self._shown_of[kind]
-            for each in sorted(shown if scope == TOTAL else shown & self._near.get(scope, set())):
-                members = self._members.get(each, set())
-                if each != scope and self._lies_in(each, scope) and covered.isdisjoint(members) and taken.isdisjoint(self._wholes(each)):
-                    taken.add(each)
+            for group in sorted(shown if scope == TOTAL else shown & self._near.get(scope, set())):
+                members = self._members.get(group, set())
+                if group != scope and self._lies_in(group, scope) and covered.isdisjoint(members) and taken.isdisjoint(self._wholes(group)):
+                    taken.add(group)
                     covered |= members
-                    yield each
+                    yield group
 
     def _lies_in(self, part: str, whole: str) -> bool:
         if whole == TOTAL:
@@ -253,7 +253,7 @@ class _Groups:
         return members <= self._members.get(whole, set()) if members else whole in self._wholes(part)
 
     def _wholes(self, part: str) -> tuple[str, ...]:
-        """Return what a team belongs to."""
+        """Return the site and business of a team."""
         kind, _, name = part.partition(":")
         place = self._places.teams.get(name) if kind == "team" else None
         if place is None:

@@ -1,4 +1,4 @@
-"""A client of the API of ``serve``: typed answers, typed errors, and the event stream, which goes on when the connection breaks."""
+"""A client of the API of ``serve``: typed answers, typed errors, and the event stream, which reconnects when the connection breaks."""
 
 from schemas.api import (
     AgentsAnswer,

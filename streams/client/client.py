@@ -54,33 +54,33 @@ _Query = list[tuple[str, str]]
 
 #: How long an answer may take; explain may wait for its turn.
 _ANSWER_SECONDS: Final = 120.0
-#: A server says something every two seconds.
+#: A server sends a message every two seconds.
 _SILENT_SECONDS: Final = 10.0
-#: Between two tries to connect: at first, and at most.
+#: Between two attempts to connect: at first, and at most.
 _FIRST_SECONDS, _LONGEST_SECONDS = 0.5, 30.0
 
 
 class Client:
-    """Asks one server; use it as an async context manager, within one event loop.
+    """A connection to one server; use it as an async context manager, within one event loop.
 
     Args:
-        url: where ``serve`` is, such as ``https://board.example``, with the prefix of a proxy if there is one.
-        token: of the access file; it is sent to this server alone, and shown in no text of this client.
+        url: address of ``serve``, such as ``https://board.example``, with the prefix of a proxy if there is one.
+        token: of the access file; it is sent only to this server, and shown in no text of this client.
         ssl_context: trusts the certificate of the server, and has that of the client; the usual authorities without it.
-        insecure: send the token though the connection is not encrypted and leaves this machine.
+        insecure: send the token even if the connection is not encrypted and leaves this machine.
 
     Every method raises UnreachableError, ApiError (by status one of its subclasses) or UnexpectedAnswerError.
 
     Raises:
-        ValueError: the address is none, or the token would go over the network in the clear.
+        ValueError: the address is invalid, or the token would go over the network in the clear.
     """
 
     def __init__(self, url: str, *, token: str | None = None, ssl_context: ssl.SSLContext | None = None, insecure: bool = False) -> None:
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or parts.username:
-            raise ValueError("url: http or https, a host, and a path if a proxy asks for one")
+            raise ValueError("url: http or https, a host, and a path if a proxy needs one")
         if token is not None and parts.scheme == "http" and not insecure and not _is_here(parts.hostname):
-            raise ValueError(f"the token would go to {parts.hostname} in the clear: use https, or say insecure=True")
+            raise ValueError(f"the token would go to {parts.hostname} in the clear: use https, or set insecure=True")
         self._url = url.rstrip("/")
         self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         self._ssl = ssl_context
@@ -100,7 +100,7 @@ class Client:
             self._session = None
 
     async def figures(self, *windows: str) -> FiguresAnswer:
-        """Return the newest records of all scopes that one may see; with ``windows`` theirs alone, and those of now."""
+        """Return the newest records of all visible scopes; with ``windows`` only theirs, and those of now."""
         return await self._answer("/api/v1/figures", _many("window", windows), FiguresAnswer)
 
     def figure_pages(self, *windows: str, limit: int = 1000) -> AsyncGenerator[FiguresAnswer, None]:
@@ -108,17 +108,17 @@ class Client:
         return self._pages("/api/v1/figures", [*_many("window", windows), ("limit", str(limit))], FiguresAnswer)
 
     async def queue(self, name: str) -> QueueAnswer:
-        """Return what is known of one queue."""
+        """Return the figures of one queue."""
         return await self._answer(f"/api/v1/queues/{quote(name, safe='')}", [], QueueAnswer)
 
     async def alerts(self, *states: Literal["pending", "firing", "cleared"]) -> AlertsAnswer:
-        """Return where every alert stands, or those in some states."""
+        """Return the state of every alert, or of those in some states."""
         return await self._answer("/api/v1/alerts", _many("state", states), AlertsAnswer)
 
     async def alert_history(
         self, *, rules: Iterable[str] = (), scopes: Iterable[str] = (), since: str | None = None, limit: int = 100
     ) -> AlertHistoryAnswer:
-        """Return what became of the alerts that fired last, at most 1000; ``scopes`` are KIND:NAME, ``since`` is an RFC 3339 time."""
+        """Return the history of the alerts that fired last, at most 1000; ``scopes`` are KIND:NAME, ``since`` is an RFC 3339 time."""
         query = [*_many("rule", rules), *_many("scope", scopes), ("limit", f"{limit}")]
         return await self._answer("/api/v1/alerts/history", query if since is None else [*query, ("since", since)], AlertHistoryAnswer)
 
@@ -143,23 +143,23 @@ class Client:
         return await self._answer("/api/v1/today", [], TodayAnswer)
 
     async def customers(self) -> CustomersAnswer:
-        """Return what customers say and turn to us for today, and whether they come back."""
+        """Return today's feedback and subjects of customers, and whether they come back."""
         return await self._answer("/api/v1/customers", [], CustomersAnswer)
 
     async def sources(self) -> SourcesAnswer:
-        """Return how every source of events stands."""
+        """Return the state of every source of events."""
         return await self._answer("/api/v1/sources", [], SourcesAnswer)
 
     async def outlook(self) -> OutlookAnswer:
-        """Return what the next two hours of every queue of calls will be like."""
+        """Return what to expect of every queue of calls in the next two hours."""
         return await self._answer("/api/v1/outlook", [], OutlookAnswer)
 
     async def standing(self) -> StandingAnswer:
-        """Return what is broken, if anything is, in one sentence."""
+        """Return the state of the system, and what is broken, in one sentence."""
         return await self._answer("/api/v1/standing", [], StandingAnswer)
 
     async def boards(self) -> BoardsAnswer:
-        """Return what walls show."""
+        """Return the boards of wall screens."""
         return await self._answer("/api/v1/boards", [], BoardsAnswer)
 
     async def catalogue(self) -> CatalogueAnswer:
@@ -167,13 +167,13 @@ class Client:
         return await self._answer("/api/v1/catalogue", [], CatalogueAnswer)
 
     async def agents(self, *people: str, windows: Iterable[str] = ()) -> AgentsAnswer:
-        """Return the figures of single people, of some or all, in some windows or all."""
+        """Return the figures of single agents, of some or all, in some windows or all."""
         return await self._answer("/api/v1/agents", [*_many("agent", people), *_many("window", windows)], AgentsAnswer)
 
     async def people(
         self, *, teams: Iterable[str] = (), queues: Iterable[str] = (), states: Iterable[str] = (), strip: bool = False
     ) -> PeopleAnswer:
-        """Return what single people are doing, with ``strip`` their day so far too."""
+        """Return what single agents are doing, with ``strip`` their day so far too."""
         query = [*_many("team", teams), *_many("queue", queues), *_many("state", states), ("strip", "true" if strip else "false")]
         return await self._answer("/api/v1/people", query, PeopleAnswer)
 
@@ -187,19 +187,19 @@ class Client:
         channel: str | None = None,
         label: str | None = None,
     ) -> ContactsAnswer:
-        """Return the contacts behind a figure of a queue, abandoned first; with ``label`` those under it alone, empty: under none.
+        """Return the contacts behind a figure of a queue, abandoned first; with ``label`` only those under it, empty: under none.
 
         ``scope`` is KIND:NAME (``total:all``, ``site:tokyo``), for a figure of more than a queue; ``queue`` is None then.
 
         Raises:
             BadRequestError: both are given, or neither.
         """
-        told = {"queue": queue, "scope": scope, "kpi": kpi, "window": window, "channel": channel, "label": label}
-        query = [(name, value) for name, value in told.items() if value is not None]
+        parameters = {"queue": queue, "scope": scope, "kpi": kpi, "window": window, "channel": channel, "label": label}
+        query = [(name, value) for name, value in parameters.items() if value is not None]
         return await self._answer("/api/v1/contacts", query, ContactsAnswer)
 
     async def abandoned(self, *queues: str, hours: int = 8, order: CallOrder = "newest") -> AbandonedAnswer:
-        """Return whom to call back: who gave up waiting within so many hours, and has not got through since; apart from them who has."""
+        """Return the customers to call back: abandoned within these hours and not got through since; and separately those who have."""
         query = [*_many("queue", queues), ("hours", str(hours)), *((("order", order),) if order != "newest" else ())]
         return await self._answer("/api/v1/abandoned", query, AbandonedAnswer)
 
@@ -214,9 +214,9 @@ class Client:
         lang: Literal["en", "ja"] | None = None,
         limit: int | None = None,
     ) -> ExplainAnswer:
-        """Return which contacts are behind a figure; ``at`` is an RFC 3339 time, ``limit`` the conversations listed a part."""
-        told = {"window": window, "channel": channel, "at": at, "lang": lang, "limit": None if limit is None else str(limit)}
-        query = [("queue", queue), ("kpi", kpi), *((name, value) for name, value in told.items() if value is not None)]
+        """Return the contacts behind a figure; ``at`` is an RFC 3339 time, ``limit`` the number of conversations listed a part."""
+        parameters = {"window": window, "channel": channel, "at": at, "lang": lang, "limit": None if limit is None else str(limit)}
+        query = [("queue", queue), ("kpi", kpi), *((name, value) for name, value in parameters.items() if value is not None)]
         return await self._answer("/api/v1/explain", query, ExplainAnswer)
 
     async def export(
@@ -232,7 +232,7 @@ class Client:
         lang: Literal["en", "ja"] = "en",
         mark: bool = False,
     ) -> int:
-        """Write chosen figures into a file and return their size in bytes; ``mark`` has a byte order mark first, for Excel."""
+        """Write chosen figures into a file and return their size in bytes; ``mark`` puts a byte order mark first, for Excel."""
         query = [("format", form), ("lang", lang), ("bom", "true" if mark else "false"), *_many("window", windows)]
         query += [*_many("scope_kind", scope_kinds), *_many("scope", scopes), *_many("channel", channels), *_many("kpi", kpis)]
         size = 0
@@ -243,12 +243,12 @@ class Client:
         return size
 
     async def events(self, *windows: str) -> AsyncGenerator[Message, None]:
-        """Yield everything once, then what changes, without end: after a connection broke everything anew.
+        """Yield everything once, then the changes, without end; after a broken connection everything again.
 
-        A server that cannot be reached, or has no room, is tried again, at longer and longer intervals. Any other error is raised, such as
+        A server that cannot be reached, or has no room, is retried at growing intervals. Any other error is raised, such as
         UnauthorizedError when the token ends. The connection is open until the iteration ends: leave it with ``contextlib.aclosing``.
         """
-        tries = 0
+        attempts = 0
         while True:
             wait = None
             try:
@@ -256,7 +256,7 @@ class Client:
                     reader = EventReader()
                     async for chunk in answer.chunks():
                         for event, data in reader.feed(chunk):
-                            tries = 0
+                            attempts = 0
                             if (message := message_of(event, data)) is not None:
                                 yield message
             except (TooManyRequestsError, UnavailableError) as error:
@@ -264,8 +264,8 @@ class Client:
             except UnreachableError as error:
                 log.info("The event stream of %s is interrupted: %s.", self._url, error)
             if wait is None:
-                wait = min(_LONGEST_SECONDS, _FIRST_SECONDS * 2**tries) * random.uniform(0.5, 1)
-            tries = min(tries + 1, 10)
+                wait = min(_LONGEST_SECONDS, _FIRST_SECONDS * 2**attempts) * random.uniform(0.5, 1)
+            attempts = min(attempts + 1, 10)
             await asyncio.sleep(wait)
 
     async def _answer(self, path: str, query: _Query, model: type[_A]) -> _A:
@@ -278,7 +278,7 @@ class Client:
             async with self._asked_at(where) as answer:
                 page = _read(await answer.read(), model)
             yield page
-            # At the same address: a page that lay elsewhere would get the token.
+            # At the same address: a page elsewhere would get the token.
             where = None if answer.following is None else where.with_query(answer.following)
 
     def _at(self, path: str, query: _Query) -> URL:
@@ -294,7 +294,7 @@ class Client:
 
 
 class _Asked:
-    """One request: its answer if the server gives one, any error as one of ours."""
+    """One request: its answer, or any error as a ClientError."""
 
     def __init__(self, session: aiohttp.ClientSession, where: URL, silent_seconds: float | None) -> None:
         self._session, self._where = session, where
@@ -304,7 +304,7 @@ class _Asked:
 
     async def __aenter__(self) -> _Answer:
         with _unreachable(self._where):
-            # A redirection is none of this API, and would take the token elsewhere.
+            # This API never redirects; following would take the token elsewhere.
             response = self._response = await self._session.get(self._where, timeout=self._timeout, allow_redirects=False)
             if response.status == 200:  # noqa: PLR2004 - OK
                 return _Answer(response, self._where)
@@ -317,7 +317,7 @@ class _Asked:
 
 
 class _Answer:
-    """The body of an answer as it comes."""
+    """The body of an answer as it arrives."""
 
     def __init__(self, response: aiohttp.ClientResponse, where: URL) -> None:
         self._response, self._where = response, where
@@ -329,12 +329,12 @@ class _Answer:
         return None if link is None else URL(str(link["url"])).raw_query_string
 
     async def read(self) -> bytes:
-        """Return all of it."""
+        """Return the entire body."""
         with _unreachable(self._where):
             return await self._response.read()
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield what comes until it ends."""
+        """Yield chunks as they arrive, until the body ends."""
         while True:
             with _unreachable(self._where):
                 chunk = await self._response.content.readany()
@@ -345,12 +345,12 @@ class _Answer:
 
 @contextmanager
 def _unreachable(where: URL) -> Iterator[None]:
-    """Tell errors of the connection as UnreachableError; not with the error itself: those of the library may hold the request's headers."""
+    """Raise errors of the connection as UnreachableError, without the library's error, which may hold the request's headers."""
     try:
         yield
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        said = "it does not answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
-        raise UnreachableError(f"{where.host}:{where.port}: {said}") from None
+        detail = "it does not answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
+        raise UnreachableError(f"{where.host}:{where.port}: {detail}") from None
 
 
 def _many(name: str, values: Iterable[str]) -> _Query:
@@ -363,7 +363,7 @@ def _read(body: bytes, model: type[_A]) -> _A:
     except ValidationError as error:
         first: Any = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"]))
-        raise UnexpectedAnswerError(f"the answer is not as this version knows it: {where}: {first['msg']}") from None
+        raise UnexpectedAnswerError(f"the answer does not fit this version: {where}: {first['msg']}") from None
 
 
 def _is_here(host: str) -> bool:

@@ -1,4 +1,4 @@
-"""What can go wrong between a client and the server, by what a program does about it."""
+"""Errors between a client and the server, by how a program handles them."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ __all__ = [
 
 
 class ClientError(Exception):
-    """Any of them."""
+    """Any error of the client."""
 
 
 class UnreachableError(ClientError):
-    """The server does not answer, or the connection broke: asking again may help."""
+    """The server does not answer, or the connection broke: a retry may help."""
 
 
 class UnexpectedAnswerError(ClientError):
-    """What answered is not this API, or another version of it."""
+    """The answer is not of this API, or of another version of it."""
 
 
 class ApiError(ClientError):
-    """The server says what is wrong.
+    """The server reports a problem.
 
     Args:
-        problem: as the server told it.
-        retry_after_seconds: when it may be asked again, if it said so.
+        problem: as the server reported it.
+        retry_after_seconds: when to retry, if the server named it.
     """
 
     def __init__(self, problem: Problem, retry_after_seconds: float | None = None) -> None:
@@ -54,7 +54,7 @@ class ApiError(ClientError):
 
 
 class BadRequestError(ApiError):
-    """A parameter is none that there is; the detail says what is permitted."""
+    """A parameter is unknown or wrong; the detail states what is permitted."""
 
 
 class UnauthorizedError(ApiError):
@@ -62,15 +62,15 @@ class UnauthorizedError(ApiError):
 
 
 class ForbiddenError(ApiError):
-    """The token has not the right."""
+    """The token lacks the right."""
 
 
 class NotFoundError(ApiError):
-    """There is no such thing, or it may not be seen, or the server does not serve it."""
+    """The object does not exist or is not visible, or the server does not serve it."""
 
 
 class TooManyRequestsError(ApiError):
-    """Others, or other requests of the same client, come first."""
+    """Other clients, or other requests of the same client, come first."""
 
 
 class UnavailableError(ApiError):
@@ -86,11 +86,11 @@ _BY_STATUS: Final[dict[int, type[ApiError]]] = {
     HTTPStatus.SERVICE_UNAVAILABLE: UnavailableError,
 }
 
-_PHRASES: Final = {each.value: each.phrase for each in HTTPStatus}
+_PHRASES: Final = {status.value: status.phrase for status in HTTPStatus}
 
 
 def error_of(status: int, body: bytes, retry_after: str | None) -> ClientError:
-    """Return the error that an answer tells; one that is no problem of this API, as from a proxy, is told by its status."""
+    """Return the error of an answer; an answer without problem details, as from a proxy, becomes one by its status."""
     seconds = float(retry_after) if retry_after is not None and retry_after.isascii() and retry_after.isdigit() else None
     try:
         problem = Problem.model_validate_json(body)

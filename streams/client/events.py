@@ -1,4 +1,4 @@
-"""Server-sent events as bytes come, and the messages in them."""
+"""Server-sent events from received bytes, and the messages in them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TYPES: Final[dict[str, type[BaseModel]]] = {"snapshot": SnapshotMessage, "chang
 
 
 class EventReader:
-    """Puts events together from chunks; one longer than the limit raises UnexpectedAnswerError."""
+    """Joins chunks to events; an event longer than the limit raises UnexpectedAnswerError."""
 
     def __init__(self, max_bytes: int = MAX_EVENT_BYTES) -> None:
         self._max_bytes = max_bytes
@@ -30,25 +30,25 @@ class EventReader:
         self._size = 0
 
     def feed(self, chunk: bytes) -> list[tuple[str, bytes]]:
-        """Return the events that a chunk ends: their names and their data."""
+        """Return the events that a chunk completes: their names and their data."""
         self._size += len(chunk)
         if self._size > self._max_bytes:
             raise UnexpectedAnswerError(f"an event has more than {self._max_bytes} bytes")
-        *lines, rest = chunk.split(b"\n")
-        found = []
-        for line in lines:
-            whole = b"".join([*self._begun, line]).removesuffix(b"\r")
+        *lines, tail = chunk.split(b"\n")
+        events = []
+        for part in lines:
+            line = b"".join([*self._begun, part]).removesuffix(b"\r")
             self._begun.clear()
-            if whole:
-                self._take(whole)
+            if line:
+                self._take(line)
                 continue
             if self._data:
-                found.append((self._event, b"\n".join(self._data)))
+                events.append((self._event, b"\n".join(self._data)))
             self._event, self._data = "", []
-            self._size = len(rest)
-        if rest:
-            self._begun.append(rest)
-        return found
+            self._size = len(tail)
+        if tail:
+            self._begun.append(tail)
+        return events
 
     def _take(self, line: bytes) -> None:
         name, _, value = line.partition(b":")
@@ -60,7 +60,7 @@ class EventReader:
 
 
 def message_of(event: str, data: bytes) -> Message | None:
-    """Return a message, None for an event of another name; raise UnexpectedAnswerError if it is none."""
+    """Return a message, None for an event of another name; raise UnexpectedAnswerError if its data is invalid."""
     model = _TYPES.get(event)
     if model is None:
         return None
@@ -69,4 +69,4 @@ def message_of(event: str, data: bytes) -> Message | None:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"]))
-        raise UnexpectedAnswerError(f"an event {event!r} is not as this version knows it: {where}: {first['msg']}") from None
+        raise UnexpectedAnswerError(f"an event {event!r} does not fit this version: {where}: {first['msg']}") from None

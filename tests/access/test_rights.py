@@ -58,6 +58,6 @@ def test_a_right_holds_where_its_own_grant_says() -> None:
 def test_the_page_is_current() -> None:
     """The committed table equals what the code says; if not, run ``make docs``."""
     assert docs.main(["--check"]) == 0
-    assert "| `people` | see figures of single people, and of groups however small | – | yes | – | – |" in docs.PAGE.read_text(
+    assert "| `people` | see figures of single agents, and of groups of any size | – | yes | – | – |" in docs.PAGE.read_text(
         encoding="utf-8"
     )

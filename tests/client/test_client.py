@@ -203,7 +203,7 @@ def test_errors_are_typed() -> None:
     [
         (502, b"<html>Bad Gateway</html>", ApiError, "502 Bad Gateway: no problem details"),
         (429, b"", TooManyRequestsError, "429 Too Many Requests"),
-        (200, b"<html>", UnexpectedAnswerError, "not as this version knows it"),
+        (200, b"<html>", UnexpectedAnswerError, "does not fit this version"),
         (200, b'{"as_of": 3}', UnexpectedAnswerError, "as_of"),
     ],
     ids=range(4),
