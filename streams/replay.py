@@ -317,7 +317,7 @@ class Replay:
         for _ in range(2):
             self._route(self._links.collect().outputs)
             self._route(self._customers.flush_batch())
-        for key, record in self._rollup.customers.news():
+        for key, record in self._rollup.customers.changed_records():
             if record is None:
                 self.latest.pop(key, None)
             else:

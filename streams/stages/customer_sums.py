@@ -38,7 +38,7 @@ class CustomerSums:
         self._checked: tuple[int | None, int | None, int | None, int | None] | None = None
         self._progress: tuple[int, int] | None = None
 
-    def news(self, tracker: CustomerTracker) -> Iterator[Output]:
+    def changed_records(self, tracker: CustomerTracker) -> Iterator[Output]:
         """Yield changed records: sums, then progress, and last deletions of expired sums."""
         changed, tracker.changed_contact_days = tracker.changed_contact_days, set()
         floor, expired = tracker.floor_ms or 0, list[Output]()

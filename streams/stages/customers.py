@@ -142,7 +142,7 @@ class CustomerStage:
         """Flush in a batch, without rows: return changed sums, and facts for other partitions."""
         outputs = self._fold()
         self.tracker.pass_over_rows()
-        outputs += self.sums.news(self.tracker)
+        outputs += self.sums.changed_records(self.tracker)
         for _ in self.sums.changed_keys():
             pass
         return outputs
@@ -174,7 +174,7 @@ class CustomerStage:
         if tracker.parts.reported != self._parts_written:
             self._parts_written = dict(tracker.parts.reported)
             rows.append((_META, encode(tracker.parts.row())))
-        outputs += self.sums.news(tracker)
+        outputs += self.sums.changed_records(tracker)
         rows += [(b"w|" + key.encode(), b"true" if exists else None) for key, exists in self.sums.changed_keys()]
         return Flush(rows, outputs)
 

@@ -118,7 +118,7 @@ class RollUpStage:
         """Return the changed windows and alerts, for the topics of history and of latest records."""
         outputs: list[Output] = []
         topics, partition = self._topics, self._partition
-        customers = ((key, None if record is None else encode(record)) for key, record in self.customers.news())
+        customers = ((key, None if record is None else encode(record)) for key, record in self.customers.changed_records())
         for key, value in chain(self.rollup.collect(), customers):
             name = key.encode()
             history, latest = (

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from schemas.limits import MAX_JOINED_KEYS
 from streams.tracking.parts import Parts
-from streams.windows.customer_merge import KEPT_SLACK_DAYS
+from streams.windows.customer_merge import RETENTION_SLACK_DAYS
 from streams.windows.slices import DAY_MS
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _SWEPT = 64
 def over_before_ms(configuration: Configuration, through_ms: int) -> int:
     """Return the instant after which a customer who is not to be forgotten must have a fact."""
     customers = configuration.customers
-    return through_ms - (customers.retention_days + customers.repeat_days + KEPT_SLACK_DAYS + 2) * DAY_MS
+    return through_ms - (customers.retention_days + customers.repeat_days + RETENTION_SLACK_DAYS + 2) * DAY_MS
 
 
 class _Family:

@@ -12,7 +12,7 @@ from streams.tracking.customer_spans import CONTACT_DAY_SUMS, NOTHING, CustomerR
 from streams.tracking.customer_store import Customers
 from streams.tracking.running import Running
 from streams.tracking.spaces import MARK
-from streams.windows.customer_merge import KEPT_SLACK_DAYS
+from streams.windows.customer_merge import RETENTION_SLACK_DAYS
 from streams.windows.slices import DAY_MS
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class CustomerTracker:
     def __init__(self, configuration: Configuration, parts: Parts, partition: int = 0, partitions: int = 1) -> None:
         self._configuration = configuration
         self._rules = CustomerRules(configuration)
-        self._kept_days = configuration.customers.repeat_days + KEPT_SLACK_DAYS
+        self._kept_days = configuration.customers.repeat_days + RETENTION_SLACK_DAYS
         self._partition, self._partitions = partition, partitions
         self.parts = parts
         self.customers = Customers()

@@ -1,4 +1,4 @@
-"""Which interval and which day a cell belongs to, on the wall clock of a zone."""
+"""The interval and the day of a cell, on the wall clock of a time zone."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Calendar", "Calendars", "Span", "first_shown"]
 
-#: Cells whose spans are remembered: some days of them.
-_REMEMBERED: Final = 4096
+#: Cells in the caches of spans: some days.
+_MAX_CELLS: Final = 4096
 
 
 class Span(NamedTuple):
@@ -27,7 +27,7 @@ class Span(NamedTuple):
 
 
 class Calendar:
-    """The wall clock of one site; ``day_start`` is local time, at the begin of a cell."""
+    """The calendar of one site; ``day_start`` is local time, at the begin of a cell."""
 
     def __init__(self, zone: ZoneInfo, day_start: str = "00:00") -> None:
         self._zone = zone
@@ -37,11 +37,11 @@ class Calendar:
         self._intervals: dict[tuple[int, int], Span] = {}
 
     def interval(self, cell_ms: int, minutes: int) -> Span:
-        """Return the aligned interval that holds the cell; it ends where the clocks change, if that is not between two intervals."""
+        """Return the aligned interval that holds the cell; a change of clocks within an interval splits it."""
         key = (cell_ms, minutes)
-        found = self._intervals.get(key)
-        if found is None:
-            if len(self._intervals) >= _REMEMBERED:
+        interval = self._intervals.get(key)
+        if interval is None:
+            if len(self._intervals) >= _MAX_CELLS:
                 self._intervals.clear()
             length, offset = minutes * 60_000, self._offset(cell_ms)
             start = cell_ms - (cell_ms + offset) % length
@@ -50,21 +50,21 @@ class Calendar:
                 start += MIN_CELL_MS
             while self._offset(end - MIN_CELL_MS) != offset:
                 end -= MIN_CELL_MS
-            found = self._intervals[key] = Span(start, end)
-        return found
+            interval = self._intervals[key] = Span(start, end)
+        return interval
 
     def day(self, cell_ms: int) -> Span:
         """Return the local day that holds the cell: 23, 24 or 25 hours."""
-        found = self._days.get(cell_ms)
-        if found is None:
-            if len(self._days) >= _REMEMBERED:
+        day = self._days.get(cell_ms)
+        if day is None:
+            if len(self._days) >= _MAX_CELLS:
                 self._days.clear()
             today = from_ms(cell_ms).astimezone(self._zone).date().toordinal()
-            found = self._day_of(today)
-            if cell_ms < found.start_ms:
-                found = self._day_of(today - 1)
-            self._days[cell_ms] = found
-        return found
+            day = self._day_of(today)
+            if cell_ms < day.start_ms:
+                day = self._day_of(today - 1)
+            self._days[cell_ms] = day
+        return day
 
     def _offset(self, at_ms: int) -> int:
         offset = self._zone.utcoffset(from_ms(at_ms).astimezone(self._zone)) or timedelta(0)
@@ -75,12 +75,12 @@ class Calendar:
 
 
 def first_shown(zone: ZoneInfo, day: int, minutes: int) -> int:
-    """Return when a zone's clock first shows so many minutes of a day (an ordinal) or a later time: in a gap, its end."""
+    """Return the first instant at which a zone's clock shows a minute of a day (an ordinal), or a later time; in a gap, its end."""
     local = datetime.combine(date.fromordinal(day + minutes // 1440), time(minutes % 1440 // 60, minutes % 60), zone)
     instant = local.astimezone(UTC)
     if instant.astimezone(zone).replace(tzinfo=None) == local.replace(tzinfo=None):
         return to_ms(instant)
-    # Skipped as clocks were set forward, which happened between the two readings of it: on the old clock and on the new.
+    # The time falls in a gap: the change lies between its readings on the old and on the new clock.
     early, late = to_ms(local.replace(fold=1).astimezone(UTC)), to_ms(instant)
     before = from_ms(early).astimezone(zone).utcoffset()
     while late - early > 1:
@@ -93,7 +93,7 @@ def first_shown(zone: ZoneInfo, day: int, minutes: int) -> int:
 
 
 class Calendars:
-    """The wall clocks of all scopes; those of one zone and begin of the day share one."""
+    """The calendars of all scopes; scopes of one zone and day start share a calendar."""
 
     def __init__(self, configuration: Configuration) -> None:
         self._configuration = configuration
@@ -101,14 +101,14 @@ class Calendars:
         self._by_clock: dict[tuple[str, str], Calendar] = {}
 
     def of(self, scope: str) -> Calendar:
-        """Return the wall clock of a scope: its site's (of a queue, team or person, the site it belongs to), else the default zone's."""
-        found = self._by_scope.get(scope)
-        if found is None:
+        """Return the calendar of a scope: that of its site, or of the default zone."""
+        calendar = self._by_scope.get(scope)
+        if calendar is None:
             site = self._site_of(*scope.split(":", 1))
             of_site = self._configuration.sites.get(site) if site is not None else None
             zone, day_start = self._configuration.zone_of_site(site), "00:00" if of_site is None else of_site.day_start
-            found = self._by_scope[scope] = self._by_clock.setdefault((zone.key, day_start), Calendar(zone, day_start))
-        return found
+            calendar = self._by_scope[scope] = self._by_clock.setdefault((zone.key, day_start), Calendar(zone, day_start))
+        return calendar
 
     def _site_of(self, kind: str, name: str) -> str | None:
         if kind == "site":
@@ -117,5 +117,5 @@ class Calendars:
             return self._configuration.place_of_person(name)[1]
         if kind not in {"queue", "team"}:
             return None
-        found = self._configuration.queues.get(name) if kind == "queue" else self._configuration.teams.get(name)
-        return None if found is None else found.site
+        group = self._configuration.queues.get(name) if kind == "queue" else self._configuration.teams.get(name)
+        return None if group is None else group.site

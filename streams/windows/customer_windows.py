@@ -1,4 +1,4 @@
-"""Records of the windows about customers: which there are, when they are final, and which of them are news."""
+"""Records of the windows about customers: which exist, when they are final, and which have changed."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ __all__ = ["CUSTOMER_WINDOWS", "CustomerWindows", "Progress"]
 CUSTOMER_WINDOWS = ("customers_day", "customers_month")
 _TOTAL = "total:all"
 _encode = msgspec.json.Encoder(order="sorted").encode
-#: What moves on although nothing has changed.
-_APART = ("as_of", "complete_through", "revision")
+#: Fields that change without new content.
+_NOT_CONTENT = ("as_of", "complete_through", "revision")
 
 
 class Progress(NamedTuple):
-    """How far the customers are known, in ms."""
+    """As-of and watermark of customers, in ms."""
 
     as_of: int
-    through: int
+    watermark: int
 
 
 class CustomerWindows:
-    """What was last published of each window; instants are those of the data."""
+    """The last published record of each window, in event time."""
 
     def __init__(self, configuration: Configuration) -> None:
         counting, customers = configuration.counting, configuration.customers
@@ -50,34 +50,34 @@ class CustomerWindows:
         #: key → revision and digest of the content
         self._published: dict[str, tuple[int, bytes]] = {}
 
-    def cohorts(
-        self, cohorts: Iterable[tuple[tuple[str, str, int], Mapping[str, int]]], at: Progress
+    def contact_days(
+        self, contact_days: Iterable[tuple[tuple[str, str, int], Mapping[str, int]]], at: Progress
     ) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield the records that are news of days of contacts, by scope, channel and start."""
-        for (scope, channel, start), sums in cohorts:
+        """Yield the changed records of contacts by scope, channel and start of the day."""
+        for (scope, channel, start), sums in contact_days:
             day = self.day(scope, start)
-            yield from self._news(scope, channel, CUSTOMER_WINDOWS[0], day, sums, contact_day_kpis(sums), at, self._horizon_ms)
+            yield from self._changed(scope, channel, CUSTOMER_WINDOWS[0], day, sums, contact_day_kpis(sums), at, self._horizon_ms)
 
     def day(self, scope: str, at_ms: int) -> Span:
         """Return the day of a scope that holds an instant."""
         return self._calendars.of(scope).day(cell_of(at_ms, MIN_CELL_MS))
 
     def days(self, days: Iterable[tuple[int, Mapping[str, int]]], at: Progress) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield the records that are news of customers at the ends of dates."""
+        """Yield the changed records of customers at the ends of days."""
         for day, sums in days:
             span = Span(self._midnight(day), self._midnight(day + 1))
             few = sums.get("supported_customers", 0) < SMALLEST_GROUP
-            told = {what: amount for what, amount in sums.items() if not few or what != "supported_value_milli"}
-            yield from self._news(_TOTAL, None, CUSTOMER_WINDOWS[0], span, told, customer_kpis(sums), at, 0)
+            shown = {what: amount for what, amount in sums.items() if not few or what != "supported_value_milli"}
+            yield from self._changed(_TOTAL, None, CUSTOMER_WINDOWS[0], span, shown, customer_kpis(sums), at, 0)
 
     def months(self, months: Iterable[tuple[int, Mapping[str, int]]], at: Progress) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield the records that are news of customers who stay through months."""
+        """Yield the changed records of customers retained through months."""
         for month, sums in months:
-            begin, end = (self._midnight(date(each // 12, each % 12 + 1, 1).toordinal()) for each in (month, month + 1))
-            yield from self._news(_TOTAL, None, CUSTOMER_WINDOWS[1], Span(begin, end), sums, retention_kpis(sums), at, 0)
+            begin, end = (self._midnight(date(number // 12, number % 12 + 1, 1).toordinal()) for number in (month, month + 1))
+            yield from self._changed(_TOTAL, None, CUSTOMER_WINDOWS[1], Span(begin, end), sums, retention_kpis(sums), at, 0)
 
-    def give_up(self, days_before_ms: int, months_before_ms: int) -> Iterator[str]:
-        """Forget the windows that began before an instant, and yield their keys."""
+    def expire(self, days_before_ms: int, months_before_ms: int) -> Iterator[str]:
+        """Drop the windows that began before an instant, and yield their keys."""
         for key in list(self._published):
             before = months_before_ms if key.startswith(f"window|{CUSTOMER_WINDOWS[1]}|") else days_before_ms
             if int(key.rsplit("|", 1)[1]) < before:
@@ -87,7 +87,7 @@ class CustomerWindows:
     def _midnight(self, day: int) -> int:
         return first_shown(self._zone, day, 0)
 
-    def _news(
+    def _changed(
         self,
         scope: str,
         channel: str | None,
@@ -109,11 +109,11 @@ class CustomerWindows:
             "scope": name,
             "channel": channel,
             "as_of": format_ms(at.as_of),
-            "complete_through": format_ms(at.through),
+            "complete_through": format_ms(at.watermark),
             "window": window,
             "window_start": format_ms(span.start_ms),
             "window_end": format_ms(span.end_ms),
-            "final": at.through >= span.end_ms + horizon_ms + self._completion_delay_ms,
+            "final": at.watermark >= span.end_ms + horizon_ms + self._completion_delay_ms,
             "late_events": 0,
             "definitions": {},
             "kpis": kpis,
@@ -127,9 +127,9 @@ class CustomerWindows:
             yield key, record
 
     def restore(self, key: str, record: Mapping[str, Any]) -> None:
-        """Take back what was published last under a key."""
+        """Restore the record that was published last under a key."""
         self._published[key] = (record["revision"], _digest(record))
 
 
 def _digest(record: Mapping[str, Any]) -> bytes:
-    return blake2b(_encode({name: value for name, value in record.items() if name not in _APART}), digest_size=16).digest()
+    return blake2b(_encode({name: value for name, value in record.items() if name not in _NOT_CONTENT}), digest_size=16).digest()

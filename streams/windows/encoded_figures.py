@@ -8,8 +8,8 @@ from msgspec.json import Encoder
 
 from streams.catalogue.sheets import WRITTEN
 from streams.windows.judging import figures_of
-from streams.windows.known import known_of
 from streams.windows.labels import written_by_label
+from streams.windows.sum_names import sum_names_of
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -56,7 +56,7 @@ def encode_figures(state: ScopeState, sums: Counts, span: Span, *, live_at: int 
         judged = state.fixed_per_hour, span.end_ms - span.start_ms
     else:
         judged = state.definitions.in_force(span.start_ms), None if live_at is None else state.missed_by(live_at, span.start_ms)
-    key = known_of(sums), tuple(sums.values()), state.channel, state.not_reported, judged
+    key = sum_names_of(sums), tuple(sums.values()), state.channel, state.not_reported, judged
     figures = _cache.get(key)
     if figures is None:
         if len(_cache) >= _MAX_WINDOWS:
@@ -66,7 +66,7 @@ def encode_figures(state: ScopeState, sums: Counts, span: Span, *, live_at: int 
 
 
 def _encoded(state: ScopeState, sums: Counts, span: Span, live_at: int | None, beside: Mapping[str, bytes]) -> EncodedFigures:
-    known = known_of(sums)
+    sum_names = sum_names_of(sums)
     figures = figures_of(
         state, sums, span.start_ms, by_offer=live_at is None, live_at=live_at, length_ms=span.end_ms - span.start_ms, beside=beside,
         make=WRITTEN,
@@ -76,8 +76,8 @@ def _encoded(state: ScopeState, sums: Counts, span: Span, live_at: int | None, b
     if others:
         head += b'"by_definition":{%b},' % b",".join([_encode(label) + b":" + others[label] for label in sorted(others)])
     if not state.is_individual:
-        head += b'"by_label":%b,' % (b"{}" if state.about_people else written_by_label(sums, known))
-    return EncodedFigures(head, b'%b,"definitions":%b' % (known.plain(sums), _written_labels(figures["definitions"])), figures["kpis"])
+        head += b'"by_label":%b,' % (b"{}" if state.about_people else written_by_label(sums, sum_names))
+    return EncodedFigures(head, b'%b,"definitions":%b' % (sum_names.plain(sums), _written_labels(figures["definitions"])), figures["kpis"])
 
 
 def _written_labels(labels: dict[str, str]) -> bytes:

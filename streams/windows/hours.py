@@ -22,105 +22,105 @@ if TYPE_CHECKING:
 
 __all__ = ["OpeningHours", "business_clocks", "hours_of_queue", "opening_of"]
 
-#: Days that are remembered: today and some before, of whatever is asked in between.
-_REMEMBERED: Final = 64
-#: Some days of five minutes.
-_REMEMBERED_GRAINS: Final = 1024
-#: Days whose open time is summed at once.
-_BLOCK: Final = 64
+#: Days in the cache of open spans.
+_MAX_DAYS: Final = 64
+#: Five-minute cells in the cache of days.
+_MAX_CELLS: Final = 1024
+#: Days in a block of open times that are summed together.
+_BLOCK_DAYS: Final = 64
 
 #: From midnight, in minutes; the end may lie on the next day.
 Minutes = tuple[int, int]
 
 
 class OpeningHours:
-    """The hours of one place.
+    """The opening hours of a queue or site.
 
     Args:
-        zone: whose wall clock the hours are written in.
+        zone: time zone of the hours.
 
-        hours: where several, the first that says something of a date decides it, and the first with a week the week.
+        hours: in order of precedence: for a date, the first that has it; for the week, the first that has one.
 
-        closures: from when until when it is closed, whatever the hours say.
+        closures: closed spans, which override the hours.
     """
 
     def __init__(self, zone: ZoneInfo, hours: Iterable[Hours], closures: Iterable[Span] = ()) -> None:
         self._zone = zone
         self._closures = list(closures)
         self._week: list[list[Minutes]] | None = None
-        #: what is said of dates, in the order in which it is asked: by dates, or by the name of a holiday calendar
-        self._said: list[dict[int, list[Minutes]] | str] = []
-        for each in hours:
-            closed: dict[str, tuple[str, ...]] = dict.fromkeys(each.holidays, ())
+        #: in order of precedence: date → open spans, or the name of a holiday calendar
+        self._dates: list[dict[int, list[Minutes]] | str] = []
+        for configured in hours:
+            closed: dict[str, tuple[str, ...]] = dict.fromkeys(configured.holidays, ())
             dates = {
                 date.fromisoformat(day).toordinal(): [span_minutes(text) for text in spans]
-                for day, spans in (closed | each.exceptions).items()
+                for day, spans in (closed | configured.exceptions).items()
             }
-            self._said += [dates] if dates else []
-            if each.holiday_calendar is not None and not any(isinstance(said, str) for said in self._said):
-                self._said.append(each.holiday_calendar)
-            if self._week is None and each.business_hours is not None:
+            self._dates += [dates] if dates else []
+            if configured.holiday_calendar is not None and not any(isinstance(dates, str) for dates in self._dates):
+                self._dates.append(configured.holiday_calendar)
+            if self._week is None and configured.business_hours is not None:
                 self._week = [[] for _ in range(7)]
-                for key, spans in each.business_hours.items():
+                for key, spans in configured.business_hours.items():
                     for weekday in weekdays(key):
                         self._week[weekday] = [span_minutes(text) for text in spans]
         self._days: dict[int, list[Span]] = {}
-        #: five minutes → the day they are in
+        #: five-minute cell → ordinal of its day
         self._day_numbers: dict[int, int] = {}
         self._blocks: dict[int, list[int]] = {}
 
     def is_open(self, instant_ms: int) -> bool:
-        """Say whether it is open; a span holds its begin and not its end."""
+        """Return whether it is open; a span includes its begin and excludes its end."""
         return any(begin <= instant_ms < end for begin, end in self._open(self._day_of(instant_ms)))
 
     def open_ms(self, start_ms: int, end_ms: int) -> int:
-        """Return for how long it is open from start to end; 0 if the end is not after the start."""
+        """Return the open time from start to end, in ms; 0 if the end is not after the start."""
         if end_ms <= start_ms:
             return 0
         first, last = self._day_of(start_ms), self._day_of(end_ms)
         if first == last:
             return self._until(last, end_ms) - self._until(last, start_ms)
-        whole = sum(self._before(block)[-1] for block in range(first // _BLOCK, last // _BLOCK))
-        before_first, before_last = (self._before(day // _BLOCK)[day % _BLOCK] for day in (first, last))
-        return whole + before_last - before_first + self._until(last, end_ms) - self._until(first, start_ms)
+        blocks = sum(self._before(block)[-1] for block in range(first // _BLOCK_DAYS, last // _BLOCK_DAYS))
+        before_first, before_last = (self._before(day // _BLOCK_DAYS)[day % _BLOCK_DAYS] for day in (first, last))
+        return blocks + before_last - before_first + self._until(last, end_ms) - self._until(first, start_ms)
 
     def open_spans(self, start_ms: int, end_ms: int) -> list[Span]:
-        """Return when it is open from start to end."""
+        """Return the open spans from start to end."""
         days = range(self._day_of(start_ms), self._day_of(end_ms) + 1)
         cut = (Span(max(span.start_ms, start_ms), min(span.end_ms, end_ms)) for day in days for span in self._open(day))
         return [span for span in cut if span.start_ms < span.end_ms]
 
     def _day_of(self, instant_ms: int) -> int:
-        # Dates change with cells, and events of some minutes come together.
-        grain = instant_ms // MIN_CELL_MS
-        found = self._day_numbers.get(grain)
-        if found is None:
-            if len(self._day_numbers) >= _REMEMBERED_GRAINS:
+        # A date changes only between cells, and instants of one cell come together.
+        cell = instant_ms // MIN_CELL_MS
+        day = self._day_numbers.get(cell)
+        if day is None:
+            if len(self._day_numbers) >= _MAX_CELLS:
                 self._day_numbers.clear()
-            found = self._day_numbers[grain] = from_ms(instant_ms).astimezone(self._zone).date().toordinal()
-        return found
+            day = self._day_numbers[cell] = from_ms(instant_ms).astimezone(self._zone).date().toordinal()
+        return day
 
     def _until(self, day: int, instant_ms: int) -> int:
-        """Return for how long it is open from the begin of a day to an instant in it."""
-        found = 0
+        """Return the open time from the begin of a day to an instant in it, in ms."""
+        open_ms = 0
         for begin, end in self._open(day):
             if begin < instant_ms:
-                found += min(end, instant_ms) - begin
-        return found
+                open_ms += min(end, instant_ms) - begin
+        return open_ms
 
     def _before(self, block: int) -> list[int]:
-        """Return for how long it is open from the begin of a block of days to that of each of its days, and to its end."""
-        found = self._blocks.get(block)
-        if found is None:
-            lengths = (sum(end - begin for begin, end in self._open(block * _BLOCK + n)) for n in range(_BLOCK))
-            found = self._blocks[block] = list(accumulate(lengths, initial=0))
-        return found
+        """Return the open times from the begin of a block to the begin of each of its days, and to its end, in ms."""
+        open_ms = self._blocks.get(block)
+        if open_ms is None:
+            lengths = (sum(end - begin for begin, end in self._open(block * _BLOCK_DAYS + n)) for n in range(_BLOCK_DAYS))
+            open_ms = self._blocks[block] = list(accumulate(lengths, initial=0))
+        return open_ms
 
     def _open(self, day: int) -> list[Span]:
-        """Return when it is open on a day, from its midnight to the next one; no two spans touch the same time."""
-        found = self._days.get(day)
-        if found is not None:
-            return found
+        """Return the open spans of a day, from midnight to midnight; they do not overlap."""
+        cached = self._days.get(day)
+        if cached is not None:
+            return cached
         midnight, next_midnight = first_shown(self._zone, day, 0), first_shown(self._zone, day + 1, 0)
         open_spans: list[Span] = []
         # A span that passes midnight belongs to the day it begins on.
@@ -135,28 +135,28 @@ class OpeningHours:
         for closed in self._closures:
             open_spans = [
                 Span(begin, end)
-                for each in open_spans
-                for begin, end in ((each.start_ms, min(each.end_ms, closed.start_ms)), (max(each.start_ms, closed.end_ms), each.end_ms))
+                for span in open_spans
+                for begin, end in ((span.start_ms, min(span.end_ms, closed.start_ms)), (max(span.start_ms, closed.end_ms), span.end_ms))
                 if begin < end
             ]
-        if len(self._days) >= _REMEMBERED:
+        if len(self._days) >= _MAX_DAYS:
             self._days.clear()
         self._days[day] = open_spans
         return open_spans
 
     def _written(self, day: int) -> list[Minutes]:
         on = date.fromordinal(day)
-        for said in self._said:
-            if isinstance(said, str):
-                if day in holiday_dates(said, on.year):
+        for dates in self._dates:
+            if isinstance(dates, str):
+                if day in holiday_dates(dates, on.year):
                     return []
-            elif day in said:
-                return said[day]
+            elif day in dates:
+                return dates[day]
         return [(0, DAY_MINUTES)] if self._week is None else self._week[on.weekday()]
 
 
 def hours_of_queue(configuration: Configuration, name: str) -> OpeningHours | None:
-    """Return a queue's own hours and, for what they leave open, its site's; None if the queue is not configured."""
+    """Return the hours of a queue, which fall back to its site's; None if the queue is not configured."""
     queue = configuration.queues.get(name)
     if queue is None:
         return None
@@ -172,12 +172,12 @@ def business_clocks(configuration: Configuration) -> dict[str, OpeningHours]:
 
 
 def opening_of(configuration: Configuration) -> Callable[[str, int], bool]:
-    """Return what says whether a scope is open at an instant (ms).
+    """Return a function that returns whether a scope is open at an instant in ms.
 
-    A queue has its own hours and, for what they leave open, its site's. A site has its own, a team its site's.
-    A department or business is open while one of its queues is, the total while any queue is. What has no hours is always open.
+    Hours of a queue fall back to its site's; a team has its site's. A department or business is open while one of its queues is,
+    the total while any queue is. A scope without hours is always open.
     """
-    known: dict[str, list[OpeningHours]] = {}
+    hours_by_scope: dict[str, list[OpeningHours]] = {}
 
     def of_site(name: str | None) -> OpeningHours | None:
         site = configuration.sites.get(name) if name is not None else None
@@ -188,25 +188,25 @@ def opening_of(configuration: Configuration) -> Callable[[str, int], bool]:
     def of_queue(name: str) -> OpeningHours | None:
         return hours_of_queue(configuration, name)
 
-    def places(scope: str) -> list[OpeningHours]:
+    def hours_of(scope: str) -> list[OpeningHours]:
         kind, name = scope.split(":", 1)
-        found: list[OpeningHours | None]
+        hours: list[OpeningHours | None]
         match kind:
             case "queue":
-                found = [of_queue(name)]
+                hours = [of_queue(name)]
             case "site":
-                found = [of_site(name)]
+                hours = [of_site(name)]
             case "team":
                 team = configuration.teams.get(name)
-                found = [of_site(team.site if team is not None else None)]
+                hours = [of_site(team.site if team is not None else None)]
             case _:
                 queues = configuration.queues.items()
-                found = [of_queue(each) for each, queue in queues if kind == "total" or getattr(queue, kind) == name]
-        return [each for each in found if each is not None]
+                hours = [of_queue(each) for each, queue in queues if kind == "total" or getattr(queue, kind) == name]
+        return [opening for opening in hours if opening is not None]
 
     def is_open(scope: str, instant_ms: int) -> bool:
-        if scope not in known:
-            known[scope] = places(scope)
-        return not known[scope] or any(place.is_open(instant_ms) for place in known[scope])
+        if scope not in hours_by_scope:
+            hours_by_scope[scope] = hours_of(scope)
+        return not hours_by_scope[scope] or any(hours.is_open(instant_ms) for hours in hours_by_scope[scope])
 
     return is_open

@@ -1,4 +1,4 @@
-"""The figures of one window as its record has them: judged by one definition, with others beside it (``docs/counting.md`` section 14)."""
+"""The figures of one window's record, judged by its definition, with those of other definitions (``docs/counting.md`` section 14)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streams.catalogue.formulas import NOT_REPORTED, How
 from streams.catalogue.sheets import FIGURES, judged_by, sheet_of
-from streams.windows.known import known_of
 from streams.windows.kpis import StaffTerms, contact_kpis, definition_kpis, people_kpis
+from streams.windows.sum_names import sum_names_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,57 +39,64 @@ def figures_of(
     beside: Mapping[str, Any] = MappingProxyType({}),
     make: Make = FIGURES,
 ) -> dict[str, Any]:
-    """Return the KPIs of a window, what they are judged by, and what other definitions give.
+    """Return the KPIs of a window, their definitions, and the KPIs by other definitions.
 
     Args:
-        state: the scope and channel.
+        state: of the scope and channel.
 
-        sums: what was counted in the window.
+        sums: of the window.
 
-        start_ms: when the window begins.
+        start_ms: begin of the window.
 
-        by_offer: from contacts offered in the window, and not from those decided in it.
+        by_offer: from contacts offered in the window, not from those decided in it.
 
-        live_at: as-of, for trailing windows: who waits counts in the live service level.
+        live_at: as-of, for trailing windows: waiting contacts count in the live service level.
 
-        length_ms: how long the window is; None for a whole input.
+        length_ms: length of the window; None in a batch.
 
-        beside: figures about forecasts, which intervals and days of contacts have among their own.
+        beside: figures about forecasts, for intervals and days of contacts.
 
-        make: what makes them of the sums.
+        make: the form of the figures.
     """
     if state.about_people:
         terms = StaffTerms(length_ms, state.fixed_per_hour, state.is_individual)
-        return {"definitions": _NO_DEFINITIONS, "kpis": people_kpis(sums, terms, make, known_of(sums), state.not_reported)}
+        return {"definitions": _NO_DEFINITIONS, "kpis": people_kpis(sums, terms, make, sum_names_of(sums), state.not_reported)}
     definitions = state.definitions
     first = definitions.first(start_ms)
-    known = known_of(sums)
-    level, level_label = definitions.judge(sums, start_ms, known)
+    sum_names = sum_names_of(sums)
+    level, level_label = definitions.judge(sums, start_ms, sum_names)
     past = None if live_at is None else state.past_threshold(live_at, start_ms, missed=True)
     kpis = contact_kpis(
-        sums, first.definition, state.channel or "", by_offer=by_offer, past_threshold=past, level=level, known=known,
+        sums, first.definition, state.channel or "", by_offer=by_offer, past_threshold=past, level=level, sum_names=sum_names,
         left_out=state.not_reported, beside=beside, make=make,
     )  # fmt: skip
-    found: dict[str, Any] = {"definitions": _labels(first.label, level_label, by_offer, live_at is not None), "kpis": kpis}
+    figures: dict[str, Any] = {"definitions": _labels(first.label, level_label, by_offer, live_at is not None), "kpis": kpis}
     others: dict[str, Any] = {}
     for other in definitions.others(start_ms):
         past = None if live_at is None else state.past_threshold_of(other, live_at, missed=True)
         only = _differing(first.definition, other.definition)
         others[other.label] = definition_kpis(
-            sums, other.definition, by_offer=by_offer, past_threshold=past, only=only, known=known, left_out=state.not_reported, make=make
+            sums,
+            other.definition,
+            by_offer=by_offer,
+            past_threshold=past,
+            only=only,
+            sum_names=sum_names,
+            left_out=state.not_reported,
+            make=make,
         )
-    return {**found, "by_definition": others} if others else found
+    return {**figures, "by_definition": others} if others else figures
 
 
 @lru_cache(maxsize=4096)
 def _labels(label: str, level_label: str, by_offer: bool, live: bool) -> dict[str, str]:
-    """Return KPI → what judges it; shared, so not to be changed."""
+    """Return KPI → label of its definition; do not change the dictionary, it is shared."""
     kpis = sheet_of("contacts", How(by_offer, live=live)).kpis
     return {kpi: level_label if is_level else label for kpi, is_level in _JUDGED if kpi in kpis}
 
 
 def leave_out(kpis: dict[str, Any], not_reported: frozenset[str]) -> dict[str, Any]:
-    """Put null, in place, for the figures that no source reports; return them all."""
+    """Set figures that no source reports to null, in place, and return all figures."""
     for kpi in not_reported:
         if kpi in kpis:
             kpis[kpi] = NOT_REPORTED
@@ -97,18 +104,18 @@ def leave_out(kpis: dict[str, Any], not_reported: frozenset[str]) -> dict[str, A
 
 
 def _differing(one: ServiceLevelDefinition, other: ServiceLevelDefinition) -> frozenset[str]:
-    """Return the KPIs by which two definitions mean different figures; service levels always may."""
-    known = _known.get((id(one), id(other)))
-    if known is None:
-        if len(_known) >= _MOST_KNOWN:
-            _known.clear()
-        found = frozenset(
+    """Return the KPIs whose figures may differ between two definitions; service levels always may."""
+    entry = _differences.get((id(one), id(other)))
+    if entry is None:
+        if len(_differences) >= _MAX_DIFFERENCES:
+            _differences.clear()
+        kpis = frozenset(
             kpi for kpi, keys in _JUDGED_BY.items() if keys == _LEVEL or any(getattr(one, key) != getattr(other, key) for key in keys)
         )
-        known = _known[id(one), id(other)] = (one, other, found)
-    return known[2]
+        entry = _differences[id(one), id(other)] = (one, other, kpis)
+    return entry[2]
 
 
-#: ids of two definitions, which stay what they are for as long as they stand here → both, and by which KPIs they differ
-_known: dict[tuple[int, int], tuple[ServiceLevelDefinition, ServiceLevelDefinition, frozenset[str]]] = {}
-_MOST_KNOWN: Final = 4096
+#: ids of two definitions, valid while the entry holds them → both, and the KPIs that differ
+_differences: dict[tuple[int, int], tuple[ServiceLevelDefinition, ServiceLevelDefinition, frozenset[str]]] = {}
+_MAX_DIFFERENCES: Final = 4096

@@ -1,4 +1,4 @@
-"""Which figures of a scope nothing can be said about, because no source that feeds it reports what they count."""
+"""Figures of a scope that are null because no source that feeds it reports them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["not_reported"]
 
 
 def not_reported(configuration: Configuration, scope: str, channel: str | None) -> frozenset[str]:
-    """Return the figures that are null in a scope; of contacts in a channel, of people with None."""
+    """Return the figures that are null in a scope; ``channel`` is None for figures about agents."""
     silent = {name: frozenset(source.not_reported) for name, source in configuration.sources.items()}
     if not any(silent.values()):
         return frozenset()
@@ -25,7 +25,7 @@ def not_reported(configuration: Configuration, scope: str, channel: str | None) 
 
 
 def _feeding(configuration: Configuration, kind: str, name: str, channel: str | None) -> Collection[str] | None:
-    """Return the sources that feed a scope; None for all that there are."""
+    """Return the sources that feed a scope; None: all sources."""
     if kind == "queue":
         return _listed([configuration.queues.get(name)])
     if kind in {"team", "agent"}:
@@ -34,16 +34,16 @@ def _feeding(configuration: Configuration, kind: str, name: str, channel: str | 
     if kind == "total":
         return None
     queues = [queue for queue in configuration.queues.values() if queue.channel is None or channel is None or queue.channel == channel]
-    places: Iterable[Queue | Team] = configuration.teams.values() if channel is None else queues
-    return _listed([place for place in places if getattr(place, kind, None) == name])
+    groups: Iterable[Queue | Team] = configuration.teams.values() if channel is None else queues
+    return _listed([group for group in groups if getattr(group, kind, None) == name])
 
 
-def _listed(places: Collection[Queue | Team | None]) -> Collection[str] | None:
-    """Return the sources of places together; None where any place takes from all, or there is none."""
-    lists = [() if place is None else place.sources for place in places]
-    return {source for each in lists for source in each} if lists and all(lists) else None
+def _listed(groups: Collection[Queue | Team | None]) -> Collection[str] | None:
+    """Return the sources of queues or teams; None if any of them accepts all sources, or there is none."""
+    lists = [() if group is None else group.sources for group in groups]
+    return {source for sources in lists for source in sources} if lists and all(lists) else None
 
 
 def _all(configuration: Configuration) -> Collection[str]:
-    places: Iterable[Queue | Team] = (*configuration.queues.values(), *configuration.teams.values())
-    return {*configuration.sources, *(source for place in places for source in place.sources)}
+    groups: Iterable[Queue | Team] = (*configuration.queues.values(), *configuration.teams.values())
+    return {*configuration.sources, *(source for group in groups for source in group.sources)}

@@ -1,4 +1,4 @@
-"""Consecutive panes of one scope as columns: what several of them come to is one sum a field."""
+"""Consecutive panes of one scope as columns, so that a sum over panes is one sum a field."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 
 __all__ = ["LiveBlocks", "PaneBlock", "Panes", "added", "frame_of"]
 
-#: Where at least one of so many amounts is there, fields are gone through one by one.
+#: ``Panes.of`` iterates by field where at least one in this many amounts is present.
 _DENSE = 2
 
 _decode = msgpack.Decoder(tuple[list[int], dict[int | str, list[int]]]).decode
 
 
 def frame_of(pane_ms: int) -> int:
-    """Return the start of the five minutes that hold a pane: panes are kept, written and given up by them."""
+    """Return the start of the frame of a pane: five minutes of panes that are stored, written and expired together."""
     return pane_ms - pane_ms % MIN_CELL_MS
 
 
 class Panes:
-    """Sums of some panes of a frame: their starts in ms, ascending, and by field as many amounts.
+    """Sums of some panes of a frame: ascending starts in ms, and by field one amount for each start.
 
-    Lists are shared among scopes: none is changed once it is in here.
+    Scopes share lists: do not change them.
     """
 
     __slots__ = ("columns", "starts")
@@ -42,52 +42,52 @@ class Panes:
 
     @classmethod
     def of(cls, rows: list[tuple[int, Counts]]) -> Panes:
-        """Return panes with their sums, given by ascending start, a start more than once if need be; zeros are left out."""
+        """Return panes from rows of start and sums, by ascending start; rows of one start are added, zeros are dropped."""
         if len(rows) == 1:
             start, counts = rows[0]
             return cls([start], {field: [amount] for field, amount in counts.items() if amount})
         starts = list(dict.fromkeys([start for start, _ in rows]))
         columns: dict[str, list[int]] = {}
-        length, place, at = len(starts), -1, None
+        length, index, at = len(starts), -1, None
         if length == len(rows):
             sums = [counts for _, counts in rows]
             fields: dict[str, int] = {}
             for counts in sums:
                 fields.update(counts)
-            # Time of people is in nearly every pane; what contacts bring is in few, and is looked for where it is.
+            # Fields of agents are in nearly every pane, fields of contacts in few.
             if length * len(fields) <= _DENSE * sum(map(len, sums)):
                 dense = ((field, [counts.get(field, 0) for counts in sums]) for field in fields)
                 return cls(starts, {field: amounts for field, amounts in dense if any(amounts)})
         for start, counts in rows:
             if start != at:
-                at, place = start, place + 1
+                at, index = start, index + 1
             for field, amount in counts.items():
                 if amount:
                     column = columns.get(field)
                     if column is None:
                         column = columns[field] = [0] * length
-                    column[place] += amount
+                    column[index] += amount
         if length < len(rows):
             columns = {field: column for field, column in columns.items() if any(column)}
         return cls(starts, columns)
 
     @classmethod
     def read(cls, start_ms: int, value: Mapping[str, Any]) -> Panes:
-        """Return what a record of queue-panes says; one of a single pane has no list of panes."""
+        """Return the panes of a record of queue-panes; a record of a single pane has no list of panes."""
         offsets, counts = value.get("panes"), value["counts"]
         if offsets is None:
             return cls([start_ms], {field: [amount] for field, amount in counts.items() if amount})
         return cls([start_ms + PANE_MS * offset for offset in offsets], counts)
 
     def written(self) -> dict[str, Any]:
-        """Return what ``read`` takes, with the start."""
+        """Return the fields of a record that ``read`` reads, and the start."""
         first = self.starts[0]
         if len(self.starts) == 1:
             return {"start_ms": first, "counts": {field: amounts[0] for field, amounts in self.columns.items()}}
         return {"start_ms": first, "panes": [(start - first) // PANE_MS for start in self.starts], "counts": self.columns}
 
     def cut(self, begin: int, end: int) -> Panes:
-        """Return the panes at some places."""
+        """Return the panes of a range of indexes."""
         columns = {field: part for field, amounts in self.columns.items() if any(part := amounts[begin:end])}
         return Panes(self.starts[begin:end], columns)
 
@@ -99,19 +99,19 @@ class Panes:
         return Panes(starts, added([self._on(starts), other._on(starts)]))
 
     def _on(self, starts: list[int]) -> dict[str, list[int]]:
-        """Return the columns with a place for each of some starts, these among them."""
+        """Return the columns extended to ``starts``, which include the own ones."""
         if len(starts) == len(self.starts):
             return self.columns
-        places = [bisect_left(starts, start) for start in self.starts]
+        indexes = [bisect_left(starts, start) for start in self.starts]
         columns: dict[str, list[int]] = {}
         for field, amounts in self.columns.items():
             column = columns[field] = [0] * len(starts)
-            for place, amount in zip(places, amounts, strict=True):
-                column[place] = amount
+            for index, amount in zip(indexes, amounts, strict=True):
+                column[index] = amount
         return columns
 
     def between(self, low_ms: int, high_ms: int) -> Counts:
-        """Return what the panes that begin in [low, high) come to; zeros may be among it."""
+        """Return the sums of the panes that begin in [low, high), possibly with zeros."""
         starts = self.starts
         if low_ms <= starts[0] and starts[-1] < high_ms:
             if len(starts) == 1:
@@ -123,7 +123,7 @@ class Panes:
         return {field: sum(amounts[begin:end]) for field, amounts in self.columns.items()}
 
     def gather(self, into: dict[str, list[int]], low_ms: int, high_ms: int) -> None:
-        """Put the amounts of the panes that begin in [low, high) into lists by field, in which they are added up at once."""
+        """Append the amounts of the panes that begin in [low, high) to lists by field, for one sum over all blocks."""
         starts, get = self.starts, into.get
         columns = self.columns
         if low_ms > starts[0] or starts[-1] >= high_ms:
@@ -139,7 +139,7 @@ class Panes:
                 gathered += amounts
 
     def by_pane(self, fields: Iterable[str]) -> dict[int, int]:
-        """Return what some fields come to together in each pane."""
+        """Return pane → sum of some fields."""
         columns = [column for field in fields if (column := self.columns.get(field)) is not None]
         return dict(zip(self.starts, map(sum, zip(*columns, strict=True)), strict=True)) if columns else {}
 
@@ -165,7 +165,7 @@ def added(parts: list[dict[str, list[int]]]) -> dict[str, list[int]]:
 
 
 class PaneBlock:
-    """Panes that are written together; packed when nothing more is expected to be booked into them."""
+    """Panes that are written together; packed once further bookings are rare."""
 
     __slots__ = ("_packed", "_panes", "first_ms", "last_ms", "length")
 
@@ -176,7 +176,7 @@ class PaneBlock:
 
     @property
     def panes(self) -> Panes:
-        """The panes: a packed block stays packed."""
+        """The panes; reading them does not unpack the block."""
         if self._panes is not None:
             return self._panes
         offsets, columns = _decode(self._packed)
@@ -190,11 +190,11 @@ class PaneBlock:
 
     @property
     def is_packed(self) -> bool:
-        """Whether it takes a fraction of the room."""
+        """Whether the block is packed."""
         return self._panes is None
 
     def pack(self) -> None:
-        """Take a fraction of the room; only this process can read that."""
+        """Pack the block; only this process can unpack it."""
         panes = self._panes
         if panes is not None:
             offsets = [(start - self.first_ms) // PANE_MS for start in panes.starts]
@@ -205,32 +205,32 @@ class PaneBlock:
 class LiveBlocks:
     """The blocks that are not packed, by frame."""
 
-    __slots__ = ("_frames", "_through")
+    __slots__ = ("_frames", "_watermark_ms")
 
     def __init__(self) -> None:
         self._frames: dict[int, set[PaneBlock]] = {}
-        self._through: int | None = None
+        self._watermark_ms: int | None = None
 
     def add(self, frame_ms: int, block: PaneBlock) -> None:
-        """Take note that a block of a frame is not packed."""
+        """Add a block of a frame that is not packed."""
         blocks = self._frames.get(frame_ms)
         if blocks is None:
             blocks = self._frames[frame_ms] = set()
         blocks.add(block)
 
     def discard(self, frame_ms: int, block: PaneBlock) -> None:
-        """Forget a block."""
+        """Remove a block."""
         blocks = self._frames.get(frame_ms)
         if blocks is not None:
             blocks.discard(block)
 
     def drop(self, frame_ms: int) -> None:
-        """Forget a frame."""
+        """Remove a frame."""
         self._frames.pop(frame_ms, None)
 
     def compact(self, watermark_ms: int) -> None:
-        """Pack the frames that have been over for a while; not while catching up, for they are soon given up."""
-        before, self._through = self._through, watermark_ms
+        """Pack the frames that are well behind the watermark; not while catching up, when they expire soon."""
+        before, self._watermark_ms = self._watermark_ms, watermark_ms
         if before is not None and watermark_ms - before > MIN_CELL_MS:
             return
         for frame in [frame for frame in self._frames if frame + MIN_CELL_MS <= watermark_ms - PANE_PACK_AFTER_MS]:

@@ -1,4 +1,4 @@
-"""What is pending in the now records of a scope, as of an instant: replies overdue and the age of the backlog."""
+"""Pending work in the now records of a scope, as of an instant: overdue replies and the age of the backlog."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 __all__ = ["ages", "becomes_due", "has_replies", "may_become_due", "replies_overdue"]
 
 _HOUR_MS = 3_600_000
-#: The age below which a contact is in a band; the last one takes all.
+#: Upper limits of the age bands.
 _BELOW_MS = (*(hours * _HOUR_MS for hours in (4, 24, 72, 168)), inf)
 _DUE = ("callback_due_ms", "reply_due_ms")
 
 
 def has_replies(configuration: Configuration, scope: str, channel: str | None) -> bool:
-    """Say whether customers of a scope and channel are to have replies in some time."""
+    """Return whether replies have a target time in a scope and channel."""
     if channel is None or channel in REPLY_CHANNELS:
         return channel is not None
     kind, name = scope.split(":", 1)
@@ -37,18 +37,18 @@ def has_replies(configuration: Configuration, scope: str, channel: str | None) -
 
 
 def may_become_due(figures: Mapping[str, Any]) -> bool:
-    """Say whether anything falls due, or the backlog grows older, as time goes on."""
+    """Return whether time alone can make something fall due or age the backlog."""
     get = figures.get
     if get("backlog_hours"):
         return True
-    for name in _DUE:  # noqa: SIM110 - asked of each scope at each flush
+    for name in _DUE:  # noqa: SIM110 - called for each scope at each flush
         if get(name):
             return True
     return False
 
 
 def becomes_due(figures: Mapping[str, Any], before_ms: int | None, as_of_ms: int, step_ms: int) -> bool:
-    """Say whether between two instants anything falls due, or a step begins by which the backlog grows older."""
+    """Return whether something falls due, or a step of the backlog's age begins, between two instants."""
     if before_ms is None:
         return True
     if figures.get("backlog_hours") and before_ms // step_ms != as_of_ms // step_ms:
@@ -57,22 +57,22 @@ def becomes_due(figures: Mapping[str, Any], before_ms: int | None, as_of_ms: int
 
 
 def replies_overdue(partitions: Iterable[Mapping[str, Any]], as_of_ms: int) -> int:
-    """Return how many customers wait for a reply that was due before as-of."""
+    """Return the number of customers who wait for a reply that was due before as-of."""
     return sum(figures.get("replies_overdue", 0) + bisect_left(figures.get("reply_due_ms", ()), as_of_ms) for figures in partitions)
 
 
 def ages(partitions: Iterable[Mapping[str, Any]], as_of_ms: int, age_ms: Callable[[int, int], int]) -> dict[str, int]:
-    """Return how many contacts of the backlog are in each band of age; ``age_ms`` tells the age of what began at an instant."""
-    found = dict.fromkeys(AGE_BANDS, 0)
+    """Return age band → contacts of the backlog; ``age_ms`` returns an age from start and as-of, in ms."""
+    numbers = dict.fromkeys(AGE_BANDS, 0)
     for figures in partitions:
         hours = figures.get("backlog_hours", ())
         end = len(hours)
         for band, below in zip(AGE_BANDS, _BELOW_MS, strict=True):
-            # The later it began, the younger it is: those below an age are the last ones.
+            # Hours ascend, so the youngest contacts are last.
             first = bisect_left(hours, 1, 0, end, key=partial(_is_younger, age_ms, as_of_ms, below))
-            found[band] += sum(number for _, number in hours[first:end])
+            numbers[band] += sum(number for _, number in hours[first:end])
             end = first
-    return found
+    return numbers
 
 
 def _is_younger(age_ms: Callable[[int, int], int], as_of_ms: int, below_ms: float, hour: tuple[int, int]) -> int:

@@ -283,7 +283,7 @@ class RollUp:
         self._progress_reset = False
         self.begin()
         seen_at = self.as_of if self._began_at is None else self._began_at
-        for label, content in self._definitions.first_sight(seen_at, fresh=len(self._published) == 0):
+        for label, content in self._definitions.new_records(seen_at, fresh=len(self._published) == 0):
             yield from self._publish((f"definition|{self._partition}|{label}", content))
         hi = pane_of(self.as_of) + PANE_MS
         moved = before != self.as_of

@@ -11,9 +11,9 @@ __all__ = ["CELL_MS", "DAY_MS", "MIN_CELL_MS", "PANE_MS", "cell_ms_of", "cell_of
 
 #: Length of a pane in milliseconds: the smallest slice of event time that is counted.
 PANE_MS = 10_000
-#: Length of a cell in milliseconds, unless a shorter interval is configured: what intervals and days are made of.
+#: Length of a cell in milliseconds, unless a shorter interval is configured. Intervals and days consist of cells.
 CELL_MS = 900_000
-#: No cell is shorter. Every zone's offset is a multiple of it, and so is every interval.
+#: Shortest length of a cell. Every zone's offset and every interval is a multiple of it.
 MIN_CELL_MS = 300_000
 #: 24 hours; a local day may be longer or shorter (`streams.windows.calendar`).
 DAY_MS = 86_400_000
@@ -30,5 +30,5 @@ def cell_of(at_ms: int, cell_ms: int = CELL_MS) -> int:
 
 
 def cell_ms_of(configuration: Configuration) -> int:
-    """Return the length of a cell: as the shortest interval asks, and 15 minutes at most."""
+    """Return the length of a cell in ms: the shortest interval, at most 15 minutes."""
     return min(CELL_MS, *(60_000 * minutes for minutes in configuration.counting.interval_minutes or (15,)))

@@ -9,7 +9,7 @@ Counts = dict[str, int]
 
 
 def add_counts(into: Counts, counts: Counts, sign: int = 1) -> bool:
-    """Add (or with sign −1 take out) counts; say whether anything changed."""
+    """Add counts, or with sign −1 subtract them; return whether anything changed."""
     changed = False
     for field, amount in counts.items():
         if amount:

@@ -1,4 +1,4 @@
-"""What a served figure makes of a target: attainment, whether it is met, and whether it is on the way (``docs/judging.md``)."""
+"""A served figure compared with its target: attainment, whether it is met, and whether it is on track (``docs/judging.md``)."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from streams.configuration.places import Queue, Team
     from streams.configuration.targets import Target
 
-__all__ = ["Judgment", "Progress", "Standing", "Terms", "judged", "terms_of", "together"]
+__all__ = ["Judgment", "Progress", "TargetStatus", "Terms", "judged", "terms_of", "together"]
 
-Standing = Literal["unknown", "stretch_met", "met", "missed", "on_track", "behind", "open"]
+TargetStatus = Literal["unknown", "stretch_met", "met", "missed", "on_track", "behind", "open"]
 
-#: Of several channels the oldest counts.
+#: Figures of several channels are combined by their maximum.
 _LARGEST: Final = ("longest_wait", "backlog_oldest")
 _HUNDRED_YEARS_MS: Final = 36_525 * 86_400_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """A target with its numbers in the unit of the figure and its dates as instants; numbers are the decimal ones that were written."""
+    """A target with its numbers in the unit of the figure, as exact decimals, and its dates as instants."""
 
     kpi: str
     scope_kind: str
@@ -48,7 +48,7 @@ class Terms:
     #: The first instant of the start date, and that after the due date.
     begin_ms: int | None = None
     end_ms: int | None = None
-    #: Whether it is a queue's own, and not one of ``targets``.
+    #: Whether it is configured in the queue, not in ``targets``.
     of_queue: bool = False
 
     @property
@@ -59,7 +59,7 @@ class Terms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far the way from the start to the target has been gone, and how far it should be."""
+    """The progress from the start value to the target: actual, expected and projected."""
 
     figure: Figure
     expected: float
@@ -70,11 +70,11 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgment:
-    """What can be said of a target; null where nothing can."""
+    """The result for a target; null where the figure does not allow one."""
 
     figure: Figure
     attainment: Figure
-    standing: Standing
+    standing: TargetStatus
     met: bool | None = None
     stretch_met: bool | None = None
     margin: float | None = None
@@ -121,12 +121,12 @@ def _terms(target: Target, configuration: Configuration) -> Terms:
 
 
 def _zone(kind: str, name: str, configuration: Configuration) -> ZoneInfo:
-    place: Queue | Team | None = None
+    group: Queue | Team | None = None
     if kind == "queue":
-        place = configuration.queues.get(name)
+        group = configuration.queues.get(name)
     elif kind == "team":
-        place = configuration.teams.get(name)
-    site = None if place is None else place.site
+        group = configuration.teams.get(name)
+    site = None if group is None else group.site
     return configuration.zone_of_site(name if kind == "site" else site)
 
 
@@ -135,7 +135,7 @@ def _begin_of(day: date, zone: ZoneInfo) -> int:
 
 
 def together(terms: Terms, figures: Iterable[Figure]) -> Figure:
-    """Return one figure of those of several channels."""
+    """Return the combined figure of several channels."""
     known = [figure for figure in figures if figure["value"] is not None or figure["denominator"] is not None]
     if len(known) == 1:
         return known[0]
@@ -143,22 +143,22 @@ def together(terms: Terms, figures: Iterable[Figure]) -> Figure:
     coverage = min(coverages, default=None)
     if not KPI_BY_ID[terms.kpi].has_parts:
         values = [figure["value"] for figure in known if figure["value"] is not None]
-        put = max if terms.kpi in _LARGEST else sum
-        value = put(values) if values else None
+        combine = max if terms.kpi in _LARGEST else sum
+        value = combine(values) if values else None
         return {"value": value, "numerator": value, "denominator": None, "coverage": coverage}
     parts = [(figure["numerator"], figure["denominator"]) for figure in known]
-    both = [(_decimal(part), _decimal(whole)) for part, whole in parts if part is not None and whole is not None]
-    numerator, denominator = (sum((pair[n] for pair in both), Fraction(0)) for n in (0, 1))
-    if not both:
+    ratios = [(_decimal(part), _decimal(whole)) for part, whole in parts if part is not None and whole is not None]
+    numerator, denominator = (sum((ratio[n] for ratio in ratios), Fraction(0)) for n in (0, 1))
+    if not ratios:
         return {"value": None, "numerator": None, "denominator": None, "coverage": coverage}
     return _figure(numerator, denominator, coverage)
 
 
 def judged(terms: Terms, figure: Figure, as_of_ms: int) -> Judgment:
-    """Return what the figure makes of the target at as-of."""
+    """Return the result of the figure for the target at as-of."""
     v, coverage = _exact(figure["value"]), figure["coverage"]
     if v is None:
-        return Judgment(figure=figure, attainment=_nothing(coverage), standing="unknown")
+        return Judgment(figure=figure, attainment=_no_figure(coverage), standing="unknown")
     if terms.goal is None:
         return _in_band(terms, figure, v)
     sign, goal = terms.sign, terms.goal
@@ -166,17 +166,17 @@ def judged(terms: Terms, figure: Figure, as_of_ms: int) -> Judgment:
     met = margin >= 0
     stretch_met = None if terms.stretch is None else sign * (v - terms.stretch) >= 0
     progress = _progress(terms, v, as_of_ms)
-    standing: Standing = "open"
+    status: TargetStatus = "open"
     if met:
-        standing = "stretch_met" if stretch_met else "met"
+        status = "stretch_met" if stretch_met else "met"
     elif terms.end_ms is None or as_of_ms >= terms.end_ms:
-        standing = "missed"
+        status = "missed"
     elif progress is not None:
-        standing = "on_track" if progress.on_track else "behind"
+        status = "on_track" if progress.on_track else "behind"
     return Judgment(
         figure=figure,
         attainment=_figure(v, goal, coverage) if sign > 0 else _figure(goal, v, coverage),
-        standing=standing,
+        standing=status,
         met=met,
         stretch_met=stretch_met,
         margin=float(margin),
@@ -203,22 +203,22 @@ def _progress(terms: Terms, v: Fraction, as_of_ms: int) -> Progress | None:
     elapsed = max(Fraction(0), min(Fraction(1), Fraction(as_of_ms - begin, end - begin)))
     expected = start + elapsed * (goal - start)
     ahead = terms.sign * (v - expected)
-    gone = (v - start) / (goal - start)
+    done = (v - start) / (goal - start)
     projected = None
-    if gone > 0 and as_of_ms > begin and (ms := int((as_of_ms - begin) / gone)) <= _HUNDRED_YEARS_MS:
+    if done > 0 and as_of_ms > begin and (ms := int((as_of_ms - begin) / done)) <= _HUNDRED_YEARS_MS:
         projected = begin + ms
     figure = _figure(v - start, goal - start, None, signed=True)
     return Progress(figure=figure, expected=float(expected), on_track=ahead >= 0, ahead=float(ahead), projected_ms=projected)
 
 
 def _figure(numerator: Fraction, denominator: Fraction, coverage: float | None, *, signed: bool = False) -> Figure:
-    """Return a ratio with its parts; a denominator of 0, or one below where that makes no sense, leaves nothing to say."""
-    sound = denominator != 0 if signed else denominator > 0
-    value = float(numerator / denominator) if sound else None
+    """Return a ratio with its parts; the value is null if the denominator is 0, or below 0 unless ``signed``."""
+    is_valid = denominator != 0 if signed else denominator > 0
+    value = float(numerator / denominator) if is_valid else None
     return {"value": value, "numerator": float(numerator), "denominator": float(denominator), "coverage": coverage}
 
 
-def _nothing(coverage: float | None) -> Figure:
+def _no_figure(coverage: float | None) -> Figure:
     return {"value": None, "numerator": None, "denominator": None, "coverage": coverage}
 
 
@@ -227,5 +227,5 @@ def _decimal(value: float) -> Fraction:
 
 
 def _exact(value: float | None) -> Fraction | None:
-    """Return a number as it is written: 0.1 is a tenth, not the binary number next to it."""
+    """Return a number as the decimal that is written: 0.1 is a tenth, not the nearest binary number."""
     return None if value is None else _decimal(value)

@@ -99,7 +99,7 @@ class Worker:
         for _ in range(2):
             self._pass_on("links", self.links.collect())
             self._pass_on("customers", self.customers.collect())
-        news = self.merge.news()
+        news = self.merge.changed_records()
         compact(
             self.compacted,
             "rows of none",

@@ -1,4 +1,4 @@
-"""What the names of some sums say, worked out once: most windows have the names of others, or those they had before."""
+"""Parsed names of sums, cached: most windows have the same set of names as others."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from streams.catalogue.quantities import DEFINITION_MARK, LABEL_MARK, by_definit
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["Known", "known_of"]
+__all__ = ["SumNames", "sum_names_of"]
 
-#: So many sets of names are remembered, and so many names as JSON.
-_MOST: Final = 1024
-_MOST_WRITTEN: Final = 65_536
+#: Sets of names in the cache, and names as JSON.
+_MAX_SETS: Final = 1024
+_MAX_WRITTEN: Final = 65_536
 
 
-class Known:
-    """What a set of names says; there is one for it at a time."""
+class SumNames:
+    """A set of names of sums, parsed; one instance a set while it is cached."""
 
     __slots__ = ("_amounts", "_plain", "judged", "labelled", "labels")
 
     def __init__(self, names: tuple[str, ...]) -> None:
-        #: what is summed by label → label → the name of its sum
+        #: field → label → name of the sum
         self.labels: dict[str, dict[str, str]] = {}
-        #: what a definition judges in larger scopes: the definition → what takes the amounts, and their names without it
+        #: definition of queues in larger scopes → getter of the amounts, and their names without the definition
         self.judged: dict[str, tuple[Callable[[Mapping[str, int]], tuple[int, ...]], tuple[str, ...]]] = {}
-        #: what is made of the sums with a label, in parts that change more seldom than others: `streams.windows.labels` fills it
+        #: JSON of the sums with a label, filled by `streams.windows.labels`
         self.labelled: Any = None
         together = "".join(names)
         with_label = [name for name in names if LABEL_MARK in name] if LABEL_MARK in together else []
@@ -39,18 +39,18 @@ class Known:
         of: dict[str, list[tuple[str, str]]] = {}
         for name in (*plain, *with_label) if DEFINITION_MARK in together else ():
             if DEFINITION_MARK in name:
-                definition, rest = by_definition(name)
+                definition, field = by_definition(name)
                 if definition is not None:
-                    of.setdefault(definition, []).append((name, rest))
+                    of.setdefault(definition, []).append((name, field))
         for definition, judged in of.items():
-            self.judged[definition] = values_of([name for name, _ in judged]), tuple(rest for _, rest in judged)
+            self.judged[definition] = values_of([name for name, _ in judged]), tuple(field for _, field in judged)
         self._amounts = values_of(plain)
-        #: names as JSON, with room at every second place for the amounts
+        #: names as JSON at even indexes, amounts go to odd ones
         self._plain = [b""] * (2 * len(plain))
         self._plain[::2] = map(_written.__getitem__, plain)
 
     def plain(self, sums: Mapping[str, int]) -> bytes:
-        """Return the sums of these names without a label as JSON, in the order of names."""
+        """Return the sums without a label as JSON, in the order of names."""
         if not self._plain:
             return b"{}"
         text = self._plain.copy()
@@ -58,26 +58,26 @@ class Known:
         return b"{%b}" % b"".join(text)[1:]
 
 
-def known_of(sums: Mapping[str, int]) -> Known:
-    """Return what the names of sums say."""
+def sum_names_of(sums: Mapping[str, int]) -> SumNames:
+    """Return the parsed names of sums."""
     names = tuple(sums)
-    found = _known.get(names)
-    if found is None:
-        if len(_known) >= _MOST:
-            _known.clear()
-        found = _known[names] = Known(names)
-    return found
+    parsed = _cache.get(names)
+    if parsed is None:
+        if len(_cache) >= _MAX_SETS:
+            _cache.clear()
+        parsed = _cache[names] = SumNames(names)
+    return parsed
 
 
 class _Written(dict[str, bytes]):
-    """A name as it stands behind others in an object of JSON."""
+    """Cache of names as JSON keys after a comma."""
 
     def __missing__(self, name: str) -> bytes:
-        if len(self) >= _MOST_WRITTEN:
+        if len(self) >= _MAX_WRITTEN:
             self.clear()
         written = self[name] = b",%b:" % encode(name)
         return written
 
 
 _written: Final = _Written()
-_known: Final[dict[tuple[str, ...], Known]] = {}
+_cache: Final[dict[tuple[str, ...], SumNames]] = {}
