@@ -323,7 +323,7 @@ class Gateway:
 
     async def _healthz(self, _: web.Request) -> web.Response:
         lines = ["ok"] if self._status is None else ["ok", self._status()]
-        lines += [f"{what}: {state}" for what, state in self._connections.standing.items()]
+        lines += [f"{what}: {state}" for what, state in self._connections.status.items()]
         return web.Response(text="".join(f"{line}\n" for line in lines))
 
     async def _readyz(self, _: web.Request) -> web.Response:

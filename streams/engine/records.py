@@ -14,7 +14,7 @@ from weakref import ref
 from aiokafka.consumer.fetcher import READ_COMMITTED
 from aiokafka.errors import CorruptRecordException
 
-from streams.unpacking import RECORDS_AT_ONCE, UnreadableBatchError, taken_enough, taking
+from streams.unpacking import RECORDS_AT_ONCE, UnreadableBatchError, unpacked_enough, unpacked_so_far
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -74,7 +74,7 @@ class _FetchReader:
         result: Any = self._result()
         if not result.check_assignment(result._topic_partition) or not result.has_more():
             return []
-        records, taken, begun = result._partition_records, list[Any](), taking()
+        records, taken, begun = result._partition_records, list[Any](), unpacked_so_far()
         most = RECORDS_AT_ONCE if max_records is None else max_records
         while True:
             before, room = len(taken), most - len(taken)
@@ -90,7 +90,7 @@ class _FetchReader:
                 records.next_fetch_offset = taken[-1].offset + 1
                 break
             records.next_fetch_offset = self._next_offset
-            if taken and (type(taken[-1]) is Unreadable or taken_enough(begun)):
+            if taken and (type(taken[-1]) is Unreadable or unpacked_enough(begun)):
                 break
             following = next(self._batches, None)
             if following is None:

@@ -1,4 +1,4 @@
-"""What every HTTP server of the product listens with: so many connections, and none that a client holds for ever."""
+"""Listening of every HTTP server of the product: a bounded number of connections, none of which a client holds for ever."""
 
 from __future__ import annotations
 

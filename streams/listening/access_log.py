@@ -1,4 +1,4 @@
-"""An access log in a standard form, without secrets: of a path its pattern, nothing of a query, of headers the agent alone."""
+"""An access log in a standard format, without secrets: of a path its pattern, no query, and of headers the user agent alone."""
 
 from __future__ import annotations
 
@@ -27,28 +27,28 @@ _log = logging.getLogger(__name__)
 
 Form = Literal["combined", "json"]
 
-#: The client's address where a proxy has said it.
+#: The client's address where a trusted proxy has forwarded it.
 CLIENT: Final = web.RequestKey("client", str)
 
-#: Lines that may wait for a slow disk; beyond them lines are left out and counted. No request waits for its line.
+#: Lines that may wait for a slow disk; further ones are dropped and counted. No request waits for its line.
 _MOST_WAITING: Final = 10_000
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _MAX_AGENT: Final = 200
-#: Client addresses stand in it.
+#: The file holds addresses of clients.
 _MODE: Final = 0o640
 
 
 def line_of(request: BaseRequest, response: web.StreamResponse, seconds: float, form: Form, now: float) -> str:
     """Return the line of a request that ended at ``now`` (seconds since the epoch) after ``seconds``.
 
-    In place of what clients write there is what the server knows: the pattern of the route, never a name or id in it, or ``/-`` where none
-    matches. Identity and user are always ``-``: the audit says who.
+    The line has the pattern of the route instead of the client's path, without names or ids, or ``/-`` where no route matches. Identity
+    and user are always ``-``: the audit records the user.
     """
     client = request.get(CLIENT, request.remote) or "-"
     method = request.method if request.method in _METHODS else "-"
     version = f"HTTP/{request.version.major}.{request.version.minor}"
     agent = request.headers.get("User-Agent", "")[:_MAX_AGENT]
-    # Of what was streamed, all that was sent.
+    # Of a stream, the bytes sent.
     size = response.body_length if response.content_length is None else 0 if method == "HEAD" else response.content_length
     began = datetime.fromtimestamp(now - seconds, UTC)
     if form == "json":
@@ -64,7 +64,7 @@ def line_of(request: BaseRequest, response: web.StreamResponse, seconds: float, 
             "user_agent": agent,
         }
         return json.dumps(document)
-    quoted = json.dumps(agent or "-")  # quotes, backslashes and all beyond ASCII escaped: no line can be made up
+    quoted = json.dumps(agent or "-")  # quotes, backslashes and all beyond ASCII escaped: no line can be forged
     day = f"{began:%d}/{_MONTHS[began.month - 1]}/{began:%Y:%H:%M:%S} +0000"
     return f'{client} - - [{day}] "{method} {_pattern(request)} {version}" {response.status} {size or "-"} "-" {quoted}'
 
@@ -79,9 +79,9 @@ def _pattern(request: BaseRequest) -> str:
 
 
 class AccessLog(logging.Logger):
-    """Writes lines beside what else goes on, and says once when it cannot.
+    """Writes lines in a thread, and logs a failure once.
 
-    A file is opened anew when another has its name (rotation by renaming), and is only appended to (``copytruncate``): no signal is needed.
+    A file is reopened when another has its name (rotation by renaming), and is only appended to (``copytruncate``): no signal is needed.
 
     Args:
         path: of the file; None writes to stdout.
@@ -104,20 +104,20 @@ class AccessLog(logging.Logger):
 
     @property
     def left_out(self) -> int:
-        """Lines that are not there because the disk was too slow or full."""
+        """Lines dropped because the disk was too slow or full."""
         return self._handler.left_out + (self._writer.left_out if isinstance(self._writer, _File) else 0)
 
     def close(self) -> None:
-        """Write what waits, and end."""
+        """Write the waiting lines, and stop."""
         self._listener.stop()
         self._writer.close()
 
 
 class Requests(AbstractAccessLogger):
-    """Hands each request to an ``AccessLog``."""
+    """Passes each request to an ``AccessLog``."""
 
     def log(self, request: BaseRequest, response: web.StreamResponse, time: float) -> None:
-        """Write the line of one that took ``time`` seconds."""
+        """Write the line of a request that took ``time`` seconds."""
         if isinstance(self.logger, AccessLog):
             self.logger.info("%s", line_of(request, response, time, self.logger.form, _now()))
 
@@ -130,7 +130,7 @@ class _Waiting(logging.handlers.QueueHandler):
     left_out = 0
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802 - of logging
-        """Leave a line out for which there is no room."""
+        """Drop and count a line that the queue has no room for."""
         self.left_out += 1
 
 
@@ -151,13 +151,13 @@ class _File(logging.handlers.WatchedFileHandler):
         try:
             self.reopenIfNeeded()
             line = (self.format(record) + "\n").encode("ascii", "backslashreplace")
-            # Past the buffer of the stream: what a full disk does not take must not pile up there.
+            # Unbuffered: lines that a full disk refuses must not pile up.
             if os.write(cast("TextIOWrapper", self.stream).fileno(), line) < len(line):
                 self.left_out += 1
         except (OSError, ValueError) as error:
             self.left_out += 1
             if not self._failing:
-                _log.warning("The access log cannot be written; lines are left out. file=%s reason=%s", self.baseFilename, error)
+                _log.warning("The access log cannot be written; lines are dropped. file=%s reason=%s", self.baseFilename, error)
             self._failing = True
         else:
             self._failing = False

@@ -1,4 +1,4 @@
-"""Whose an address is."""
+"""The client of an address."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from functools import lru_cache
 
 __all__ = ["client_of", "is_loopback"]
 
-#: Of IPv6 a client is given a whole network of this size, and may come from any address in it.
+#: A client of IPv6 has a network of this size, and may use any address in it.
 _NETWORK_BITS = 64
 
 
 @lru_cache(maxsize=4096)
 def client_of(address: str) -> str:
-    """Return what all addresses of one client have in common: an IPv4 address, the /64 network of an IPv6 one, else the text as it is."""
+    """Return what identifies the client of an address: an IPv4 address, the /64 network of an IPv6 one, else the text as it is."""
     try:
-        found = ipaddress.ip_address(address)
+        parsed = ipaddress.ip_address(address)
     except ValueError:
         return address
-    if isinstance(found, ipaddress.IPv6Address):
-        if found.ipv4_mapped is not None:
-            return str(found.ipv4_mapped)
-        if not found.is_loopback:
-            return str(ipaddress.ip_network((int(found) >> _NETWORK_BITS << _NETWORK_BITS, _NETWORK_BITS)))
-    return str(found)
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.ipv4_mapped is not None:
+            return str(parsed.ipv4_mapped)
+        if not parsed.is_loopback:
+            return str(ipaddress.ip_network((int(parsed) >> _NETWORK_BITS << _NETWORK_BITS, _NETWORK_BITS)))
+    return str(parsed)
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether only this machine reaches what listens there."""
+    """Return whether a host is reachable from this machine alone."""
     if host == "localhost":
         return True
     try:

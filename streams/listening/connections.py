@@ -1,4 +1,4 @@
-"""The connections of one server: how many there may be, and for how long a client may keep it waiting or leave unread what it was sent."""
+"""The connections of one server: their number, and how long a client may be slow to send or to read."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
 
 __all__ = ["DROPPED", "REFUSED", "REFUSED_REQUESTS", "Connection", "Connections"]
 
-#: Why a connection is not taken: too many in all, or from one address.
+#: Why a connection is refused: too many in all, or from one address.
 REFUSED: Final = ("total", "address")
 
-#: Why one is ended: nothing was read, an answer, a request or a TLS handshake took too long, or too much waited to be read by all.
+#: Why one is dropped: the client read nothing; an answer, a request or a TLS handshake took too long; all clients left too much unread.
 DROPPED: Final = ("unread", "slow_answer", "slow_request", "slow_handshake", "memory")
 
-#: Why a request is turned away before it is looked at: another host, a page of another origin, or past the proxy.
+#: Why a request is refused before it is handled: another host, a page of another origin, or a way around the proxy.
 REFUSED_REQUESTS: Final = ("host", "origin", "proxy")
 
-#: What the kernel takes in for a client. By itself it would take megabytes, and a slow client would seem to read nothing meanwhile.
+#: The kernel's send buffer for a client. Its default of megabytes would make a slow client seem to read nothing meanwhile.
 _KERNEL_BYTES: Final = 128 * 1024
 
-#: What may wait for a client here before its handler is told to wait.
+#: What may wait for a client here before its handler has to wait.
 _WAITING_BYTES: Final = 64 * 1024
 
 _OPEN: Final = "contact_center_http_connections"
@@ -48,9 +48,9 @@ _HELP: Final = {about.name: about.help for about in SERVING_METRICS}
 
 
 class Connection(asyncio.Protocol):
-    """One connection: passes everything on to the server's own protocol, and keeps count of how long the client lets it wait.
+    """One connection: passes everything to the server's own protocol, and measures how long the client lets it wait.
 
-    Under TLS it is there from the first byte of the handshake, and is made known to the server's protocol only after it.
+    Under TLS it exists from the first byte of the handshake, and the server's protocol gets it only after the handshake.
     """
 
     __slots__ = (
@@ -58,12 +58,12 @@ class Connection(asyncio.Protocol):
         "_inner",
         "_make",
         "_raw",
-        "_request_looks",
-        "_stalled_looks",
+        "_request_checks",
+        "_stalled_checks",
         "_unsent",
-        "_unsent_looks",
-        "busy",
-        "heard",
+        "_unsent_checks",
+        "has_request",
+        "is_handling",
         "transport",
     )
 
@@ -71,19 +71,19 @@ class Connection(asyncio.Protocol):
         self._connections = connections
         self._make = make
         self._inner: asyncio.Protocol | None = None
-        #: What goes over the network; the same as ``transport`` without TLS, and alone before the end of a handshake.
+        #: The network's transport; the same as ``transport`` without TLS, and alone before the end of a handshake.
         self._raw: asyncio.Transport | None = None
         self.transport: asyncio.Transport | None = None
-        #: Whether a request has begun to come that no handler has seen yet.
-        self.heard = False
-        #: Whether a handler is at work: how long a body may take is for it to say.
-        self.busy = False
-        self._request_looks = self._unsent_looks = self._stalled_looks = 0
+        #: Whether a request has begun to arrive that has no handler yet.
+        self.has_request = False
+        #: Whether a handler runs: it decides how long a body may take.
+        self.is_handling = False
+        self._request_checks = self._unsent_checks = self._stalled_checks = 0
         self._unsent = 0
 
     @property
     def peer(self) -> str:
-        """The address that it comes from."""
+        """The address of the peer."""
         peer = None if self._raw is None else self._raw.get_extra_info("peername")
         return str(peer[0]) if peer else ""
 
@@ -93,45 +93,45 @@ class Connection(asyncio.Protocol):
         return client_of(self.peer)
 
     @property
-    def standing(self) -> tuple[int, int]:
-        """How long the client has read nothing, and how much waits for it: who is first to go when there is too much in all."""
-        return self._stalled_looks, self.unsent
+    def drop_priority(self) -> tuple[int, int]:
+        """How long the client has read nothing, and how much waits for it: the highest is dropped first."""
+        return self._stalled_checks, self.unsent
 
     @property
     def unsent(self) -> int:
         """How many bytes wait here for the client to read."""
         raw, inner = self._raw, self.transport
-        # TLS counts what it has not yet handed on to the network, and no more.
+        # TLS counts only what it has not yet passed to the network.
         return (0 if raw is None else raw.get_write_buffer_size()) + (0 if inner is None or inner is raw else inner.get_write_buffer_size())
 
     def overdue(self, limits: ConnectionLimits) -> str | None:
-        """Take a look, and return which limit has been passed."""
+        """Check the connection, and return the limit that it exceeds."""
         unsent = self.unsent
-        self._unsent_looks = self._unsent_looks + 1 if unsent else 0
-        self._stalled_looks = self._stalled_looks + 1 if unsent and unsent >= self._unsent else 0
+        self._unsent_checks = self._unsent_checks + 1 if unsent else 0
+        self._stalled_checks = self._stalled_checks + 1 if unsent and unsent >= self._unsent else 0
         self._unsent = unsent
         shakes = self.transport is None
-        self._request_looks = self._request_looks + 1 if self.heard or shakes else 0
-        # The first look only finds that something waits.
-        for reason, looks, seconds in (
-            ("unread", self._stalled_looks, limits.unread_seconds),
-            ("slow_answer", self._unsent_looks, limits.answer_seconds),
-            ("slow_handshake", self._request_looks, limits.handshake_seconds)
+        self._request_checks = self._request_checks + 1 if self.has_request or shakes else 0
+        # The first check only finds that something waits.
+        for reason, checks, seconds in (
+            ("unread", self._stalled_checks, limits.unread_seconds),
+            ("slow_answer", self._unsent_checks, limits.answer_seconds),
+            ("slow_handshake", self._request_checks, limits.handshake_seconds)
             if shakes
-            else ("slow_request", self._request_looks, limits.request_seconds),
+            else ("slow_request", self._request_checks, limits.request_seconds),
         ):
-            if looks > limits.looks(seconds):
+            if checks > limits.checks(seconds):
                 return reason
         return None
 
     def end(self, *, late: bool) -> None:
-        """End the connection; ``late`` is told to a client that is still asking. What it did not read is thrown away."""
+        """End the connection, discarding unread data; ``late`` answers 408 to a client that is still sending."""
         if late and self.transport is not None and not self.unsent:
-            self._say("408 Request Timeout")
+            self._respond("408 Request Timeout")
         elif self._raw is not None:
             self._raw.abort()
 
-    def _say(self, status: str) -> None:
+    def _respond(self, status: str) -> None:
         if self.transport is not None:
             self.transport.write(f"HTTP/1.1 {status}\r\nConnection: close\r\nRetry-After: 5\r\nContent-Length: 0\r\n\r\n".encode())
             self.transport.close()
@@ -139,7 +139,7 @@ class Connection(asyncio.Protocol):
                 self._raw.abort()
 
     def arrived(self, raw: asyncio.BaseTransport) -> bool:
-        """Take a place for what has come over the network, before any handshake; say whether there is one."""
+        """Count a new connection, before any handshake; return whether it is admitted."""
         self._raw = cast("asyncio.Transport", raw)
         if not self._connections.admit(self):
             return False
@@ -147,31 +147,31 @@ class Connection(asyncio.Protocol):
         return True
 
     def left(self) -> None:
-        """Give the place back, however far the connection came."""
+        """Release the connection, in any state."""
         self._connections.forget(self)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Let the client in, or say that there is no room."""
+        """Pass the connection on, or answer that there are too many."""
         self.transport = cast("asyncio.Transport", transport)
         if self._raw is None and not self.arrived(transport):
-            self._say("503 Service Unavailable")
+            self._respond("503 Service Unavailable")
             return
-        self._request_looks = 0
-        # TLS would take half a megabyte for a slow client before it says so.
+        self._request_checks = 0
+        # By default TLS would buffer half a megabyte for a slow client first.
         self.transport.set_write_buffer_limits(_WAITING_BYTES)
         self._inner = self._make()
         self._inner.connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Make room."""
+        """Release the connection."""
         if self._inner is not None:
             self.left()
             self._inner.connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take a part of a request."""
+        """Pass on a part of a request."""
         if self._inner is not None:
-            self.heard = self.heard or not self.busy
+            self.has_request = self.has_request or not self.is_handling
             self._inner.data_received(data)
 
     def eof_received(self) -> bool | None:
@@ -179,24 +179,24 @@ class Connection(asyncio.Protocol):
         return None if self._inner is None else self._inner.eof_received()
 
     def pause_writing(self) -> None:
-        """Pass on that the client reads more slowly than is written."""
+        """Pass on that the client reads more slowly than the handler writes."""
         if self._inner is not None:
             self._inner.pause_writing()
             self._connections.relieve()
 
     def resume_writing(self) -> None:
-        """Pass on that it has caught up."""
+        """Pass on that the client has caught up."""
         if self._inner is not None:
             self._inner.resume_writing()
 
 
 class Connections:
-    """All connections of a server, and what became of those that are not there any more.
+    """All connections of a server, and counts of those that were refused or dropped.
 
     Args:
-        limits: of all of them.
-        certificates: the server's, if it speaks TLS.
-        proxies: each of these is as many clients as it likes, within the total.
+        limits: of all connections.
+        certificates: the server's, if it uses TLS.
+        proxies: exempt from the limit per address.
     """
 
     def __init__(
@@ -205,7 +205,7 @@ class Connections:
         self.limits = limits or ConnectionLimits()
         self.certificates = certificates
         self._proxies = proxies
-        #: Requests turned away, by reason.
+        #: Refused requests, by reason.
         self.refused_requests = dict.fromkeys(REFUSED_REQUESTS, 0)
         self._open: dict[Connection, str] = {}
         self._by_address: Counter[str] = Counter()
@@ -217,11 +217,11 @@ class Connections:
 
     @property
     def open(self) -> tuple[Connection, ...]:
-        """Those that are open now."""
+        """The open connections."""
         return tuple(self._open)
 
     def admit(self, connection: Connection) -> bool:
-        """Say whether there is room for ``connection``, and give it."""
+        """Count a connection if the limits allow it; return whether they do."""
         address = connection.address
         if len(self._open) >= self.limits.total:
             self._refused["total"] += 1
@@ -235,27 +235,27 @@ class Connections:
         return True
 
     def forget(self, connection: Connection) -> None:
-        """Take back the room of one that is closed."""
+        """Remove a closed connection."""
         address = self._open.pop(connection, None)
         if address is not None:
             self._by_address[address] -= 1
             if not self._by_address[address]:
                 del self._by_address[address]
 
-    def look(self) -> None:
-        """Drop those that have passed a limit."""
+    def check(self) -> None:
+        """Drop the connections that exceed a limit."""
         for connection in self.open:
             reason = connection.overdue(self.limits)
             if reason is not None:
                 self._drop(connection, reason)
-        # TLS tells of a slow client only when more is written to it.
+        # TLS reports a slow client only when more is written to it.
         self.relieve()
 
     def relieve(self) -> None:
-        """Drop who has read nothing for longest, until no more waits to be read than may."""
+        """Drop the clients that have read nothing for longest, until the unread bytes are within the limit."""
         excess = sum(connection.unsent for connection in self._open) - self.limits.unsent_bytes
         if excess > 0:
-            for connection in sorted(self._open, key=lambda each: each.standing, reverse=True):
+            for connection in sorted(self._open, key=lambda connection: connection.drop_priority, reverse=True):
                 excess -= connection.unsent
                 self._drop(connection, "memory")
                 if excess <= 0:
@@ -264,21 +264,21 @@ class Connections:
     def _drop(self, connection: Connection, reason: str) -> None:
         self._dropped[reason] += 1
         connection.end(late=reason == "slow_request")
-        # What is aborted is told so later; until then it takes no room and is not dropped again.
+        # An aborted connection is lost later; until then it must not count, or be dropped again.
         self.forget(connection)
 
     def abort(self) -> None:
-        """End all at once."""
+        """End all connections."""
         for connection in self.open:
             connection.end(late=False)
 
     @property
-    def standing(self) -> dict[str, str]:
-        """What health pages say of TLS."""
-        return {} if self.certificates is None else {"tls": self.certificates.standing}
+    def status(self) -> dict[str, str]:
+        """The status of TLS on health pages."""
+        return {} if self.certificates is None else {"tls": self.certificates.status}
 
     def attend(self, app: web.Application) -> None:
-        """Learn from ``app`` when a request has come in; before it starts."""
+        """Have ``app`` report when a request has a handler; call it before the app starts."""
         app.middlewares.insert(0, _handled)
         app.on_response_prepare.append(_answered)
 
@@ -299,17 +299,17 @@ async def _handled(request: web.Request, handler: Callable[[web.Request], Awaita
     connection = _connection_of(request)
     if connection is None:
         return await handler(request)
-    connection.heard, connection.busy = False, True
+    connection.has_request, connection.is_handling = False, True
     try:
         return await handler(request)
     finally:
-        connection.busy = False
+        connection.is_handling = False
 
 
 async def _answered(request: web.Request, _: web.StreamResponse) -> None:
     connection = _connection_of(request)
     if connection is not None:
-        connection.heard = False
+        connection.has_request = False
 
 
 def _connection_of(request: web.Request) -> Connection | None:

@@ -19,12 +19,12 @@ _SHUTDOWN_SECONDS: Final = 3
 
 
 class TlsProtocol(SSLProtocol):
-    """What asyncio itself puts before the protocol of a server with TLS; a client takes its place before the handshake, not after.
+    """The TLS protocol of asyncio, which counts a connection before its handshake.
 
-    ``loop.create_server(ssl=...)`` makes a connection known only once its handshake is over: who never ends one would be counted nowhere.
+    ``loop.create_server(ssl=...)`` reports a connection only after its handshake: a client that never ends one would not be counted.
     """
 
-    #: As much as two records. Each connection holds so much for as long as it is open; of asyncio's own 256 KiB a thousand are 256 MiB.
+    #: Two records. Each open connection holds a buffer of this size; a thousand of asyncio's own 256 KiB are 256 MiB.
     max_size = 32 * 1024
 
     def __init__(self, connection: Connection, context: ssl.SSLContext, handshake_seconds: float) -> None:
@@ -41,13 +41,13 @@ class TlsProtocol(SSLProtocol):
         self._connection = connection
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin the handshake, or end the connection where there is no room: without a handshake nothing can be said."""
+        """Begin the handshake, or abort the connection where there are too many: without a handshake it cannot be answered."""
         if self._connection.arrived(transport):
             super().connection_made(transport)
         else:
             cast("asyncio.Transport", transport).abort()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Make room, also for one that never came through its handshake."""
+        """Release the connection, also one that never completed its handshake."""
         self._connection.left()
         super().connection_lost(exc)

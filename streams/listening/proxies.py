@@ -1,4 +1,4 @@
-"""Proxies before a server, and what is believed from them."""
+"""Trusted proxies of a server, and the headers that they forward."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Proxies"]
 
-#: Of addresses in ``X-Forwarded-For``, from the right: more proxies in a row are none of ours.
+#: Of addresses in ``X-Forwarded-For``, from the right: no deployment has more proxies in a row.
 _MOST_HOPS: Final = 10
 
 
 class Proxies:
-    """The addresses whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed.
+    """The addresses whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are trusted.
 
     Args:
         networks: addresses and networks such as ``10.0.0.0/8``.
@@ -30,29 +30,29 @@ class Proxies:
         self._networks = tuple(_network(text) for text in networks)
 
     def __bool__(self) -> bool:
-        """Say whether there is any."""
+        """Return whether there is any."""
         return bool(self._networks)
 
     def trusts(self, address: str | None) -> bool:
-        """Say whether a peer is one of them."""
-        found = _address(address or "")
-        return found is not None and any(found.version == network.version and found in network for network in self._networks)
+        """Return whether a peer is a trusted proxy."""
+        peer = _address(address or "")
+        return peer is not None and any(peer.version == network.version and peer in network for network in self._networks)
 
     def seen_through(self, request: web.Request) -> web.Request:
-        """Return the request as it came to the first of the proxies: client address and scheme; as it is if it came from none of them."""
+        """Return the request with the client address and scheme that the first proxy saw; as it is without a trusted proxy."""
         if not self.trusts(request.remote):
             return request
         hops = [hop.strip() for line in request.headers.getall("X-Forwarded-For", []) for hop in line.split(",")]
         client = request.remote
         for hop in reversed(hops[-_MOST_HOPS:]):
-            found = _address(_without_port(hop))
-            if found is None:
+            address = _address(_without_port(hop))
+            if address is None:
                 break
-            client = str(found)
+            client = str(address)
             if not self.trusts(client):
                 break
-        # The last proxy has the last word; it comes to us in plain text or not, and says how its client came.
-        schemes = [each.strip().lower() for line in request.headers.getall("X-Forwarded-Proto", []) for each in line.split(",")]
+        # The last proxy decides: it reports the scheme of its client, whatever its own connection uses.
+        schemes = [scheme.strip().lower() for line in request.headers.getall("X-Forwarded-Proto", []) for scheme in line.split(",")]
         scheme = schemes[-1] if schemes and schemes[-1] in {"http", "https"} else request.scheme
         return request.clone(remote=client or "", scheme=scheme)
 
@@ -65,7 +65,7 @@ def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
 
 
 def _without_port(hop: str) -> str:
-    """Some proxies say from which port a client came."""
+    """Return an address without the client's port, which some proxies add."""
     if hop.startswith("["):
         return hop.partition("]")[0]
     return hop.partition(":")[0] if hop.count(":") == 1 else hop
@@ -73,7 +73,7 @@ def _without_port(hop: str) -> str:
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        found = ipaddress.ip_address(text.strip("[]"))
+        address = ipaddress.ip_address(text.strip("[]"))
     except ValueError:
         return None
-    return found.ipv4_mapped or found if isinstance(found, ipaddress.IPv6Address) else found
+    return address.ipv4_mapped or address if isinstance(address, ipaddress.IPv6Address) else address

@@ -17,16 +17,16 @@ from streams.listening.listening import Listening
 if TYPE_CHECKING:
     from streams.listening.tls import Certificates
 
-__all__ = ["LOOK_SECONDS", "HttpServer"]
+__all__ = ["POLL_SECONDS", "HttpServer"]
 
 log = logging.getLogger(__name__)
 
-#: Between two looks at the certificate files; the second that finds the same takes them up.
-LOOK_SECONDS = 2.0
+#: Interval of polls of the certificate files; the second poll that finds the same loads them.
+POLL_SECONDS = 2.0
 
 
 def _is_ours(record: logging.LogRecord) -> bool:
-    """Leave out requests that are not HTTP: the error quotes what was sent, tokens too, and whoever sends would fill the log."""
+    """Drop log records of requests that are not HTTP: they quote what was sent, tokens too, and any client could fill the log."""
     return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
 
 
@@ -34,7 +34,7 @@ log.addFilter(_is_ours)
 
 
 class _Site(web.BaseSite):
-    """As ``web.TCPSite``, with a ``Connection`` around each protocol that the server makes."""
+    """As ``web.TCPSite``, with a ``Connection`` around each protocol of the server."""
 
     def __init__(self, runner: web.AppRunner, connections: Connections, host: str, port: int) -> None:
         super().__init__(runner)
@@ -43,14 +43,14 @@ class _Site(web.BaseSite):
 
     @property
     def name(self) -> str:
-        """Where it listens."""
+        """Its address."""
         return f"{'http' if self._connections.certificates is None else 'https'}://{self._host}:{self._port}"
 
     async def start(self) -> None:
         """Listen."""
         await super().start()
         make = self._runner.server
-        assert make is not None  # noqa: S101 - BaseSite has looked
+        assert make is not None  # noqa: S101 - BaseSite has checked it
         connections, certificates = self._connections, self._connections.certificates
 
         def protocol() -> asyncio.BaseProtocol:
@@ -67,8 +67,8 @@ class HttpServer:
 
     Args:
         app: not started yet.
-        connections: what is counted, and by which limits; of ``listening.connections()``.
-        listening: how; without it in plain text, for loopback names alone.
+        connections: the connections and their limits, from ``listening.connections()``.
+        listening: the settings; by default in plain text, for loopback names alone.
         options: for ``web.AppRunner``.
     """
 
@@ -85,41 +85,41 @@ class HttpServer:
             logger=log,
             **options,
         )
-        self._looking: list[asyncio.Task[None]] = []
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self, host: str, port: int) -> str:
         """Listen and return the address, ``http://host:port`` or ``https://``; port 0 takes a free one. Raise OSError."""
         await self._runner.setup()
         await _Site(self._runner, self._connections, host, port).start()
-        self._looking = [asyncio.create_task(self._look(), name="http-connections")]
+        self._tasks = [asyncio.create_task(self._check(), name="http-connections")]
         certificates = self._connections.certificates
         if certificates is not None:
-            self._looking.append(asyncio.create_task(_watch(certificates), name="tls-files"))
+            self._tasks.append(asyncio.create_task(_watch(certificates), name="tls-files"))
         scheme, bound = "http" if certificates is None else "https", self._runner.addresses[0][1]
         return f"{scheme}://[{host}]:{bound}" if ":" in host else f"{scheme}://{host}:{bound}"
 
     async def stop(self) -> None:
-        """Take no more requests, let those under way end, and end the rest."""
+        """Refuse further requests, finish those in flight within a bound, and end the remaining ones."""
         await self._runner.cleanup()
-        for task in self._looking:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._looking, return_exceptions=True)
-        self._looking = []
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
         self._connections.abort()
         if self._listening.access_log is not None:
             await asyncio.to_thread(self._listening.access_log.close)
 
-    async def _look(self) -> None:
+    async def _check(self) -> None:
         while True:
-            await asyncio.sleep(self._connections.limits.look_seconds)
-            self._connections.look()
+            await asyncio.sleep(self._connections.limits.check_seconds)
+            self._connections.check()
 
 
 async def _watch(certificates: Certificates) -> None:
     while True:
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(POLL_SECONDS)
         try:
             # A disk may be slow.
-            await asyncio.to_thread(certificates.look)
+            await asyncio.to_thread(certificates.poll)
         except Exception:
-            log.exception("The TLS files could not be looked at; going on as before.")
+            log.exception("The TLS files could not be read; the certificate stays in force.")

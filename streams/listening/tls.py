@@ -1,4 +1,4 @@
-"""TLS of a server: its certificate, taken up anew when the files change, and the names of its clients' certificates."""
+"""TLS of a server: its certificate, reloaded when the files change, and the names of its clients' certificates."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _log = logging.getLogger(__name__)
 
 #: Of TLS 1.2: forward secrecy and authenticated encryption alone. TLS 1.3 has no others, and comes first.
 _CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
-#: OpenSSL's X509_V_FLAG_NO_CHECK_TIME: what has run out is to be read too.
+#: OpenSSL's X509_V_FLAG_NO_CHECK_TIME: an expired certificate is read too.
 _ANY_TIME: Final = 0x200000
-#: Two messages each way are a handshake of TLS 1.2.
+#: A handshake of TLS 1.2 has two messages each way.
 _MOST_TURNS: Final = 6
 
 _EXPIRY: Final = "contact_center_tls_certificate_expiry_timestamp_seconds"
@@ -39,17 +39,17 @@ _Stamp = tuple[tuple[int, int, int] | None, ...]
 
 
 class TlsError(Exception):
-    """Files that cannot be used for TLS; the message says which, why and what to do, and quotes nothing of them."""
+    """Files that cannot be used for TLS; the message states which, why and what to do, and quotes nothing of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsFiles:
-    """Where certificate and key stand, PEM each, and of which authorities clients may show certificates."""
+    """The files of certificate and key, PEM each, and of the authorities that sign clients' certificates."""
 
     certificate: Path
     key: Path
     client_ca: Path | None = None
-    #: Whether a client without a certificate is let in.
+    #: Whether a client needs a certificate.
     client: Literal["required", "optional"] = "required"
 
     @property
@@ -59,7 +59,7 @@ class TlsFiles:
 
 
 class _Pair(NamedTuple):
-    """A certificate and key that go together."""
+    """A certificate and its key."""
 
     context: ssl.SSLContext
     #: Seconds since the epoch.
@@ -73,7 +73,7 @@ class Certificates:
     """The certificate of a server. A pair that cannot be used leaves the one before in force; open connections keep theirs.
 
     Args:
-        files: what is watched.
+        files: to watch.
         clock: seconds since the epoch.
 
     Raises:
@@ -96,7 +96,7 @@ class Certificates:
 
     @property
     def expires(self) -> float:
-        """When the certificate in force runs out, in seconds since the epoch."""
+        """When the certificate in force expires, in seconds since the epoch."""
         return self._pair.expires
 
     @property
@@ -106,17 +106,17 @@ class Certificates:
 
     @property
     def valid(self) -> bool:
-        """Whether what the files say now is in force."""
+        """Whether the current files are in force."""
         return not self._failure
 
     @property
-    def standing(self) -> str:
-        """What health pages say of it."""
-        said = f"certificate {'expired' if self.expires <= self._clock() else 'expires'} {_text(self.expires)}"
-        return said if self.valid else f"{said}; the changed files are refused: {self._failure}"
+    def status(self) -> str:
+        """The status on health pages."""
+        expiry = f"certificate {'expired' if self.expires <= self._clock() else 'expires'} {_text(self.expires)}"
+        return expiry if self.valid else f"{expiry}; the changed files are refused: {self._failure}"
 
-    def look(self) -> None:
-        """Take up files that have changed since the last look but one: two looks find the same, so that none is half written."""
+    def poll(self) -> None:
+        """Load changed files once two polls find the same, so that none is half written."""
         stamp = _stamp_of(self.files)
         if stamp == self._stamp:
             self._seen = stamp
@@ -149,7 +149,7 @@ class Certificates:
 
 
 def names_of_certificate(request: web.Request, now: float | None = None) -> tuple[str, ...]:
-    """Return the names of the client certificate that the request's connection has shown and that was verified.
+    """Return the names of the verified client certificate of the request's connection.
 
     URIs, DNS names and e-mail addresses of its subject alternative names, then its common names; () without one, or once it has expired.
     """
@@ -157,8 +157,8 @@ def names_of_certificate(request: web.Request, now: float | None = None) -> tupl
     certificate: Mapping[str, Any] | None = None if transport is None else transport.get_extra_info("peercert")
     if not certificate or ssl.cert_time_to_seconds(certificate["notAfter"]) <= (time.time() if now is None else now):
         return ()
-    said: tuple[tuple[str, str], ...] = certificate.get("subjectAltName", ())
-    names = [name for kind in ("URI", "DNS", "email") for each, name in said if each == kind]
+    alternatives: tuple[tuple[str, str], ...] = certificate.get("subjectAltName", ())
+    names = [name for wanted in ("URI", "DNS", "email") for kind, name in alternatives if kind == wanted]
     subject: tuple[tuple[tuple[str, str], ...], ...] = certificate.get("subject", ())
     names += [name for part in subject for kind, name in part if kind == "commonName"]
     return tuple(dict.fromkeys(names))
@@ -174,10 +174,10 @@ def _stamp_of(files: TlsFiles) -> _Stamp:
 
 def _stat(path: Path) -> tuple[int, int, int] | None:
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 def _read(path: Path, holds: str, what: str) -> str:
@@ -217,9 +217,9 @@ def _context(files: TlsFiles) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(_CIPHERS)
     context.set_alpn_protocols(["http/1.1"])
-    # A client of TLS 1.2 could have one costly handshake after another on one connection.
+    # A client of TLS 1.2 could repeat costly handshakes on one connection.
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
-    # Never a question on the terminal.
+    # Never prompt for a password.
     context.load_cert_chain(files.certificate, files.key, password=lambda: "")
     return context
 
@@ -236,7 +236,7 @@ def _ask_clients(context: ssl.SSLContext, path: Path, client: str) -> None:
 
 
 def _shown(context: ssl.SSLContext, certificate: Path) -> Mapping[str, Any]:
-    """Return what a client reads in the certificate, by a handshake with it in memory: what does not get that far is of no use."""
+    """Return the certificate as a client reads it, by a handshake in memory: this proves that it is usable."""
     asking = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     asking.check_hostname = False
     asking.load_verify_locations(cafile=certificate)

@@ -154,8 +154,8 @@ class EventLog:
                 except UnreadableBatchError as error:
                     heard = loop.time()
                     log.warning("%s It is passed over, as by the worker.", error)
-                    span.passed += error.next_offset - at[error.place]
-                    at[error.place] = error.next_offset
+                    span.passed += error.next_offset - at[error.partition]
+                    at[error.partition] = error.next_offset
                     # What came of other partitions with it is lost to us.
                     for partition in behind:
                         consumer.seek(partition, at[partition])

@@ -186,7 +186,7 @@ def pipeline_app(
         registry.register(connections)
 
     def configured() -> dict[str, str]:
-        listening = {} if connections is None else connections.standing
+        listening = {} if connections is None else connections.status
         return {**({} if file is None else {"configuration": file.status}), **listening}
 
     async def metrics(request: web.Request) -> web.Response:

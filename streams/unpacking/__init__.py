@@ -1,4 +1,4 @@
-"""How much the packed batches of Kafka may unpack to, for every consumer of a process."""
+"""Bound what the packed batches of Kafka unpack to, for every consumer of a process."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from streams.unpacking.batches import (
     RECORDS_AT_ONCE,
     UnreadableBatchError,
     bound_batches,
-    taken_enough,
-    taking,
+    unpacked_enough,
+    unpacked_so_far,
 )
 
-__all__ = ["MAX_UNPACKED_BYTES", "RECORDS_AT_ONCE", "UnreadableBatchError", "bound_batches", "taken_enough", "taking"]
+__all__ = ["MAX_UNPACKED_BYTES", "RECORDS_AT_ONCE", "UnreadableBatchError", "bound_batches", "unpacked_enough", "unpacked_so_far"]

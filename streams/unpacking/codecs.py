@@ -1,4 +1,4 @@
-"""The codecs of Kafka, none of which unpacks to more than a batch may hold. They take what aiokafka's take, and return bytes."""
+"""The codecs of Kafka, bounded by the size of a batch. They have the signatures of aiokafka's, and return bytes."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 __all__ = ["DECODERS", "MAX_UNPACKED_BYTES", "TooLargeError", "unpacked"]
 
-#: As much as the largest topic takes in one batch that is not packed: packing gives a sender no more room.
+#: The largest unpacked batch of any topic: packing gives a producer no more room.
 MAX_UNPACKED_BYTES: Final = 8 * 1024 * 1024
 
 _XERIAL_HEADER_BYTES: Final = 16
 _PIECE_BYTES: Final = 64 * 1024
-#: What is packed to less than one part in so many is unpacked twice: events take a tenth.
+#: A batch with a higher ratio of compression is unpacked twice; that of events is ten.
 _USUAL_RATIO: Final = 20
 
 
 class TooLargeError(Exception):
-    """What is packed is larger than ``MAX_UNPACKED_BYTES``."""
+    """A batch unpacks to more than ``MAX_UNPACKED_BYTES``."""
 
     def __str__(self) -> str:
         return f"they unpack to more than {MAX_UNPACKED_BYTES} bytes; have their producer put less into a batch (batch.size)"
@@ -54,7 +54,7 @@ def gzip_decode(payload: Any) -> bytes:
     """Replaces codec.py, gzip_decode."""
     content, size = list[bytes](), 0
     with gzip.GzipFile(fileobj=io.BytesIO(payload)) as file:
-        # Python takes memory for what is asked for, whatever comes.
+        # Python allocates the requested size, whatever it reads.
         while size <= MAX_UNPACKED_BYTES and (piece := file.read(_PIECE_BYTES)):
             content.append(piece)
             size += len(piece)
@@ -65,14 +65,14 @@ def snappy_decode(payload: Any) -> bytes:
     """Replaces codec.py, snappy_decode: one block, or several with their lengths in the form of xerial."""
     blocks = [memoryview(payload)]
     if _detect_xerial_stream(payload):
-        rest, blocks = blocks[0][_XERIAL_HEADER_BYTES:], []
-        while rest:
-            (length,) = struct.unpack_from("!i", rest)
-            if not 0 < length <= len(rest) - 4:
-                raise ValueError("a block of Snappy says a length that it does not have")
-            blocks.append(rest[4 : 4 + length])
-            rest = rest[4 + length :]
-    # A block is as large as it says, or refused.
+        remaining, blocks = blocks[0][_XERIAL_HEADER_BYTES:], []
+        while remaining:
+            (length,) = struct.unpack_from("!i", remaining)
+            if not 0 < length <= len(remaining) - 4:
+                raise ValueError("a block of Snappy has a wrong length")
+            blocks.append(remaining[4 : 4 + length])
+            remaining = remaining[4 + length :]
+    # A block has the length in its header, or is refused.
     if sum(map(cramjam.snappy.decompress_raw_len, blocks)) > MAX_UNPACKED_BYTES:
         raise TooLargeError
     return _counted(b"".join(bytes(cramjam.snappy.decompress_raw(block)) for block in blocks))
@@ -83,7 +83,7 @@ def _decoder_of_frames(codec: Any) -> Callable[[Any], bytes]:
         room = bytearray(min(MAX_UNPACKED_BYTES, _PIECE_BYTES + _USUAL_RATIO * len(payload)))
         with contextlib.suppress(TooLargeError):
             return _decoded(codec, payload, room)
-        # Of such memory only what is written to is taken.
+        # Only the pages that are written take memory.
         with mmap.mmap(-1, MAX_UNPACKED_BYTES) as most:
             return _decoded(codec, payload, most)
 

@@ -331,7 +331,7 @@ def test_a_connection_that_never_asks_is_closed() -> None:
         assert time.monotonic() - began < 8
         writer.close()
 
-    at_gateway(scenario, listening=Listening(limits=ConnectionLimits(idle_seconds=1, look_seconds=0.1)))
+    at_gateway(scenario, listening=Listening(limits=ConnectionLimits(idle_seconds=1, check_seconds=0.1)))
 
 
 def test_names_that_are_none() -> None:

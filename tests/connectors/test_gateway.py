@@ -440,7 +440,7 @@ def test_a_request_without_end_and_an_answer_unread_are_given_up() -> None:
     inside(
         scenario,
         burst_events=1_000_000,
-        listening=Listening(limits=ConnectionLimits(unread_seconds=0.5, request_seconds=0.5, look_seconds=0.05)),
+        listening=Listening(limits=ConnectionLimits(unread_seconds=0.5, request_seconds=0.5, check_seconds=0.05)),
     )
 
 

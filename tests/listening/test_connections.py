@@ -27,7 +27,7 @@ class House:
     """A server with a large answer, a small one, one that takes its time, and one that reads a body."""
 
     def __init__(self, **limits: Any) -> None:
-        defaults = {"unread_seconds": 0.5, "answer_seconds": 30.0, "request_seconds": 0.5, "look_seconds": LOOK_SECONDS}
+        defaults = {"unread_seconds": 0.5, "answer_seconds": 30.0, "request_seconds": 0.5, "check_seconds": LOOK_SECONDS}
         self.connections = Connections(ConnectionLimits(**{**defaults, **limits}))
         app = web.Application()
         app.router.add_get("/large", self.large)
@@ -248,7 +248,7 @@ def test_what_waits_to_be_read_is_bounded_over_all_clients() -> None:
 
 def test_a_server_that_was_paused_takes_nobody_for_slow() -> None:
     """Limits are counted in looks, of which a pause has none."""
-    connections = Connections(ConnectionLimits(look_seconds=1.0))
+    connections = Connections(ConnectionLimits(check_seconds=1.0))
 
     class Waiting:
         """A transport with something unread."""

@@ -35,7 +35,7 @@ LIMITS: dict[str, Any] = {
     "request_seconds": 0.5,
     "unread_seconds": 0.5,
     "answer_seconds": 30.0,
-    "look_seconds": 0.05,
+    "check_seconds": 0.05,
 }
 
 
@@ -475,7 +475,7 @@ def test_a_new_pair_is_taken_up_and_open_connections_go_on(
     authority: Authority, files: TlsFiles, pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without a restart; a stream that began under the certificate of before is told the rest, and new clients are shown the new one."""
-    monkeypatch.setattr(server, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(server, "POLL_SECONDS", 0.05)
 
     async def scenario(there: House) -> None:
         before, expires = await there.shown(), there.gauge("contact_center_tls_certificate_expiry_timestamp_seconds")
@@ -498,24 +498,24 @@ def test_a_pair_that_is_broken_leaves_the_one_before_and_is_said(
     authority: Authority, files: TlsFiles, pair: Pair, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """In the log, on the health page and as a metric, until the files are right again; nothing of the key is quoted."""
-    monkeypatch.setattr(server, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(server, "POLL_SECONDS", 0.05)
 
     async def scenario(there: House) -> None:
         before = await there.shown()
-        assert there.connections.standing["tls"].startswith("certificate expires 20")
+        assert there.connections.status["tls"].startswith("certificate expires 20")
         other = authority.server("localhost")
         pair.key.write_bytes(other.key.read_bytes())
         with caplog.at_level(logging.ERROR):
             await there.until(lambda: there.gauge("contact_center_tls_files_valid") == 0)
         assert await there.shown() == before
         assert await there.asked(authority.trusting())
-        assert f"{pair.key}: not the key of {pair.certificate}" in there.connections.standing["tls"]
+        assert f"{pair.key}: not the key of {pair.certificate}" in there.connections.status["tls"]
         assert f"{pair.key}: not the key of {pair.certificate}" in caplog.text
         assert other.key.read_text().splitlines()[1] not in caplog.text
         pair.certificate.write_bytes(other.certificate.read_bytes())
         await there.until(lambda: there.gauge("contact_center_tls_files_valid") == 1)
         assert await there.shown() != before
-        assert "refused" not in there.connections.standing["tls"]
+        assert "refused" not in there.connections.status["tls"]
 
     inside(scenario, files)
 
@@ -526,13 +526,13 @@ def test_a_changed_file_is_taken_up_only_when_it_is_whole(authority: Authority, 
     other = authority.server("localhost", lasts=timedelta(days=60))
     before = certificates.expires
     pair.certificate.write_bytes(other.certificate.read_bytes()[:200])
-    certificates.look()
+    certificates.poll()
     pair.certificate.write_bytes(other.certificate.read_bytes())
-    certificates.look()
+    certificates.poll()
     pair.key.write_bytes(other.key.read_bytes())
-    certificates.look()
+    certificates.poll()
     assert (certificates.valid, certificates.expires) == (True, before)
-    certificates.look()
+    certificates.poll()
     assert certificates.valid
     assert certificates.expires > before
 
@@ -543,12 +543,12 @@ def test_a_pair_that_has_expired_does_not_replace_one_that_has_not(authority: Au
     long_ago, tomorrow = datetime.now(UTC) - timedelta(days=10), datetime.now(UTC) + timedelta(days=1)
     for begins, lasts, what in ((long_ago, timedelta(days=1), "expired"), (tomorrow, timedelta(days=9), "not valid before")):
         pair.replace_with(authority.server("localhost", begins=begins, lasts=lasts))
-        certificates.look()
-        certificates.look()
+        certificates.poll()
+        certificates.poll()
         assert not certificates.valid
-        assert what in certificates.standing
+        assert what in certificates.status
     pair.replace_with(authority.server("localhost", begins=long_ago, lasts=timedelta(days=1)))
-    assert Certificates(files).standing.startswith("certificate expired ")
+    assert Certificates(files).status.startswith("certificate expired ")
 
 
 @pytest.mark.parametrize(

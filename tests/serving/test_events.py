@@ -221,7 +221,7 @@ def test_a_client_that_takes_nothing_is_dropped() -> None:
 
     async def check() -> None:
         stand = Stand.fed(small_center())
-        connections = Connections(ConnectionLimits(unread_seconds=1.0, look_seconds=0.1))
+        connections = Connections(ConnectionLimits(unread_seconds=1.0, check_seconds=0.1))
         serving = stand.serving(connections=connections)
         server = HttpServer(create_app(serving), connections, shutdown_timeout=1)
         host, port = (await server.start("127.0.0.1", 0)).removeprefix("http://").split(":")

@@ -17,7 +17,7 @@ from tests.serving.topics import until
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-LIMITS = ConnectionLimits(unread_seconds=0.5, request_seconds=0.5, look_seconds=0.05)
+LIMITS = ConnectionLimits(unread_seconds=0.5, request_seconds=0.5, check_seconds=0.05)
 
 #: So many answers about so many queues are larger than what kernels take in.
 QUEUES, TIMES = 300, 20

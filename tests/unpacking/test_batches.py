@@ -105,7 +105,7 @@ def test_a_reader_gets_what_lies_beside_a_batch_that_is_too_large(codec: str) ->
         assert fetch.take() == [(0, b"before")]
         assert fetch.position == 1
         error = Fetch(bomb(codec, 0), worker=False).refused()
-        assert (error.place, error.offset, error.next_offset) == (PLACE, 0, 1)
+        assert (error.partition, error.offset, error.next_offset) == (PLACE, 0, 1)
         for word in ("events partition 3", "offsets 0 to 0", f"more than {MAX_UNPACKED_BYTES} bytes", "batch.size"):
             assert word in str(error)
 
@@ -123,7 +123,7 @@ def test_a_worker_gets_a_record_in_its_place(codec: str) -> None:
         assert (before.offset, before.value) == (0, b"before")
         assert isinstance(instead, Unreadable)
         assert (instead.offset, instead.timestamp, instead.key, instead.value, instead.headers) == (1, 7, None, None, ())
-        assert (instead.error.place, instead.error.offset, instead.error.next_offset) == (PLACE, 1, 2)
+        assert (instead.error.partition, instead.error.offset, instead.error.next_offset) == (PLACE, 1, 2)
         assert fetch.position == 2
         assert fetch.take() == [(2, b"after")]
 

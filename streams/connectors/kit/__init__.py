@@ -1,1 +1,1 @@
-"""The kit: what a connector says of its platform (`model`), how fields are read (`fields`), and what runs any of them (`translating`)."""
+"""The kit: the definition of a connector (`model`), readers of fields (`fields`), and the translation of records (`translating`)."""

@@ -1,4 +1,4 @@
-"""What several connectors of one vendor need to ask it; data alone."""
+"""Settings that several connectors of one vendor need to poll it; data alone."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from streams.connectors.kit.model import Setting
 
 __all__ = ["URL", "ZENDESK_CREDENTIALS", "ZENDESK_SETTINGS"]
 
-URL: Final = Setting(name="url", meaning="Where the platform is asked, if it is not where it is for all")
+URL: Final = Setting(name="url", meaning="Address of the platform's API, if it is not the public one")
 
 ZENDESK_SETTINGS: Final = (
-    Setting(name="subdomain", meaning="The account's, of SUBDOMAIN.zendesk.com; needed to ask it"),
+    Setting(name="subdomain", meaning="The account's, of SUBDOMAIN.zendesk.com; needed to poll it"),
     URL,
 )
 ZENDESK_CREDENTIALS: Final = (

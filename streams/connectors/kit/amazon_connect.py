@@ -1,4 +1,4 @@
-"""What the three streams of Amazon Connect (contact events, agent events, contact records) have in common; pure."""
+"""Common parts of the three streams of Amazon Connect (contact events, agent events, contact records); pure."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ __all__ = [
     "queue",
 ]
 
-#: Channel of Connect → ours; of others nothing is said.
+#: Channel of Connect → ours; others are unknown.
 CHANNELS: Final = {"VOICE": "voice", "CHAT": "chat", "TASK": "ticket", "EMAIL": "mail"}
 
-#: In the ARN of the queue that each agent has.
+#: Part of the ARN of each agent's own queue.
 _OWN: Final = "/queue/agent/"
 
-#: How a contact began → who reached out.
+#: How a contact began → its direction.
 _DIRECTIONS: Final = {
     "INBOUND": "inbound",
     "WEBRTC_API": "inbound",
@@ -41,10 +41,10 @@ _DIRECTIONS: Final = {
     "AGENT_REPLY": "outbound",
 }
 
-#: Contacts that go on with a customer who is there.
+#: How contacts begin that continue with the same customer.
 CONTINUES: Final = frozenset({"TRANSFER", "QUEUE_TRANSFER", "CALLBACK"})
 
-#: How a contact of no customer began → why it is ignored.
+#: How contacts without a customer begin → why they are ignored.
 NOT_OF_A_CUSTOMER: Final = {
     "MONITOR": "a supervisor listens; no contact of a customer",
     "DISCONNECT": "a flow that runs after an agent hung up; the customer's contact is over",
@@ -62,16 +62,16 @@ AGENTS: Final = Setting(
 )
 
 
-#: Where a stream or a queue is, and who may read it.
+#: The address of a stream or queue, and the credentials.
 ASKED: Final = (
-    Setting(name="region", meaning="Region of AWS, such as eu-central-1; needed to ask it"),
-    Setting(name="endpoint_url", meaning="Where the service is asked, if not at the region's public address"),
+    Setting(name="region", meaning="Region of AWS, such as eu-central-1; needed to poll it"),
+    Setting(name="endpoint_url", meaning="Address of the service, if not the region's public one"),
 )
 CREDENTIALS: Final = (
-    Setting(name="access_key_id", meaning="Of who may read it; by default the role or profile of the machine"),
+    Setting(name="access_key_id", meaning="Of a user who may read it; by default the role or profile of the machine"),
     Setting(name="secret_access_key", meaning="Of the access key"),
 )
-STREAM: Final = Setting(name="stream", meaning="Name or ARN of the stream of Kinesis; needed to ask it")
+STREAM: Final = Setting(name="stream", meaning="Name or ARN of the stream of Kinesis; needed to poll it")
 
 
 def _last_part(arn: str | None) -> str | None:
@@ -80,7 +80,7 @@ def _last_part(arn: str | None) -> str | None:
 
 
 def queue(context: Context, arn: str | None, name: str | None = None) -> str | None:
-    """Return the name of a queue. An agent's own, through which agents are called directly, is none unless it is named."""
+    """Return the name of a queue. An agent's own queue, for direct calls, has none unless it is configured."""
     identity = _last_part(arn)
     names: dict[str, str] = context.settings.get("queues") or {}
     if identity is not None and identity in names:
@@ -89,7 +89,7 @@ def queue(context: Context, arn: str | None, name: str | None = None) -> str | N
 
 
 def agent(context: Context, arn: str | None, username: str | None = None) -> str | None:
-    """Return who an agent is: the configured name, else the user name, else the id."""
+    """Return the name of an agent: the configured one, else the user name, else the id."""
     identity = _last_part(arn)
     names: dict[str, str] = context.settings.get("agents") or {}
     if identity is not None and identity in names:
@@ -103,7 +103,7 @@ def conversation(fields: Fields, initial: str, own: str) -> str:
 
 
 def direction(method: str | None, channel: Any) -> str | None:
-    """Return who reached out. What is begun by API is a call to a customer, but a chat, mail or task of one."""
+    """Return the direction of a contact. The API begins calls to customers, but chats, mails and tasks of customers."""
     if method == "API":
         return "outbound" if channel == "voice" else "inbound"
     return _DIRECTIONS.get(method or "")

@@ -1,4 +1,4 @@
-"""What a sender by webhook wants to be answered; data alone."""
+"""The answers that a sender of webhooks expects; data alone."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ __all__ = ["Answers"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """The answers of a hook. What it cannot take now it answers with 429 or 503 and a ``Retry-After`` under a minute."""
+    """The answers of a hook. A delivery that it cannot accept now gets 429 or 503, and a ``Retry-After`` under a minute."""
 
-    #: The status of a delivery that was taken; 204 has no body.
+    #: The status of an accepted delivery; 204 has no body.
     accepted: Literal[200, 204] = 200
-    #: How long the sender waits: a delivery that is not in Kafka by then is answered with 503, so that it comes again.
+    #: How long the sender waits: a delivery that is not in Kafka by then gets 503, so that it is sent again.
     within_seconds: float = 10.0
-    #: Whether the answer is an empty JSON object: a sender that reads it takes words that it does not know for a fault (Dialogflow).
+    #: Whether the answer is an empty JSON object: some senders treat unknown keys as an error (Dialogflow).
     empty: bool = False
-    #: Whether HEAD is answered with 200, for a sender that asks so whether the address is there.
+    #: Whether HEAD gets 200, for a sender that checks the address so.
     head: bool = False
-    #: How the sender asks by GET whether the address is its receiver's. ``crc``: a token to be signed (X). ``hub``: a text to be said back
-    #: to who knows the ``verify_token`` (Facebook).
+    #: How the sender verifies the address by GET. ``crc``: a token to sign (X). ``hub``: a text to echo to a sender that knows the
+    #: ``verify_token`` (Facebook).
     challenge: Literal["none", "crc", "hub"] = "none"

@@ -1,4 +1,4 @@
-"""Members of Asterisk's queues, as its manager interface tells of them, and what a person's states are over all of them. Pure."""
+"""Members of Asterisk's queues, as its manager interface reports them, and an agent's states over all queues. Pure."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 __all__ = ["event_time", "member", "member_states"]
 
-#: Of devices: they ring; they are in use; they are invalid or cannot be reached.
+#: Statuses of devices: ringing; in use; invalid or unreachable.
 _RINGING, _IN_USE, _AWAY = {"6"}, {"2", "3", "7", "8"}, {"4", "5"}
 _NOT_A_WORD: Final = re.compile(r"[^\w]+")
 
-#: Queues of a person that are kept at most.
+#: Queues of an agent at most.
 _MAX_QUEUES: Final = 200
 
 
@@ -30,7 +30,7 @@ def member(fields: Fields) -> str:
 
 
 def event_time(fields: Fields) -> datetime:
-    """Return when an event occurred; raise UnusableError where Asterisk does not say."""
+    """Return when an event occurred; raise UnusableError where Asterisk does not report it."""
     at = fields.time("Timestamp")
     if at is None:
         raise UnusableError("missing_field", "Timestamp: set timestampevents = yes in manager.conf")
@@ -38,10 +38,10 @@ def event_time(fields: Fields) -> datetime:
 
 
 def member_states(fields: Fields, kind: str, seen: Seen | None, context: Context) -> Compared:
-    """Return how a person's states changed with one membership; each state is told once."""
-    person, queue, at = member(fields), fields.need("Queue"), event_time(fields)
+    """Return how an agent's states changed with one membership; each state is reported once."""
+    agent, queue, at = member(fields), fields.need("Queue"), event_time(fields)
     queues: dict[str, Any] = dict((seen or {}).get("queues", {}))
-    told: dict[str, Any] = dict((seen or {}).get("told", {}))
+    reported: dict[str, Any] = dict((seen or {}).get("told", {}))
     if queue in queues and at.timestamp() < queues[queue]["at"]:
         return Compared((), seen)
     device = fields.text("Status") or ""
@@ -60,26 +60,26 @@ def member_states(fields: Fields, kind: str, seen: Seen | None, context: Context
         states["activity"] = (activity, None)
     events = []
     for axis, (state, reason) in states.items():
-        # Of another queue something older may come: it changes what is known, and nothing that was told.
-        last = told.get(axis, [None, None, 0.0])
+        # Another queue may bring something older: it changes the state, and no event that was reported.
+        last = reported.get(axis, [None, None, 0.0])
         if last[:2] != [state, reason] and at.timestamp() >= last[2]:
-            told[axis] = [state, reason, at.timestamp()]
-            changed = {"person_id": person, "axis": axis, "state": state, "reason": reason}
-            events.append(draft("agent.state_changed", hashed_id(person, queue, kind, device, axis, state, at.isoformat()), at, **changed))
-    return Compared(events, {"queues": queues, "told": told})
+            reported[axis] = [state, reason, at.timestamp()]
+            changed = {"person_id": agent, "axis": axis, "state": state, "reason": reason}
+            events.append(draft("agent.state_changed", hashed_id(agent, queue, kind, device, axis, state, at.isoformat()), at, **changed))
+    return Compared(events, {"queues": queues, "told": reported})
 
 
 def _presence(queues: dict[str, Any]) -> tuple[str, str | None]:
-    """Return a person's presence and its reason: available while one queue may ring the person."""
-    left = [each for each in queues.values() if not each.get("removed")]
-    if not left:
+    """Return an agent's presence and its reason: available while one queue may ring the agent."""
+    memberships = [membership for membership in queues.values() if not membership.get("removed")]
+    if not memberships:
         return "offline", None
-    if all(each["away"] for each in left):
+    reachable = [membership for membership in memberships if not membership["away"]]
+    if not reachable:
         return "unavailable", None
-    paused = [each for each in left if not each["away"]]
-    if not all(each["paused"] for each in paused):
+    if not all(membership["paused"] for membership in reachable):
         return "available", None
-    reason = max(paused, key=lambda each: each["at"])["reason"]
+    reason = max(reachable, key=lambda membership: membership["at"])["reason"]
     return (_NOT_A_WORD.sub("_", reason.lower()).strip("_") if reason else "") or "paused", reason
 
 

@@ -1,4 +1,4 @@
-"""What help desks have alike: drafts about a ticket, with ids of the ticket and what became of it, and names for ids of groups. Pure."""
+"""Common parts of help desks: drafts about a ticket, with ids of the ticket and its change, and names of groups. Pure."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ __all__ = [
     "stamp",
 ]
 
-#: The queue of a ticket that nobody's group has.
+#: The queue of a ticket without a group.
 UNASSIGNED: Final = "(unassigned)"
 
 
 def second(at: datetime) -> datetime:
-    """Return a time without its fraction: what one feed of a platform tells by the second and another finer is one time."""
+    """Return a time without its fraction: feeds of one platform report the same time with different precision."""
     return at.replace(microsecond=0)
 
 
@@ -53,7 +53,7 @@ def about(ticket: str, kind: str, what: str, at: datetime, /, **fields: Any) -> 
     Args:
         ticket: the platform's id, of conversation and contact.
         kind: the type of event.
-        what: what it became, unique within the ticket whichever feed tells of it; with the ticket it is the ``event_id``.
+        what: the change, unique within the ticket whichever feed reports it; with the ticket it is the ``event_id``.
         at: when.
         fields: of the type.
     """
@@ -61,22 +61,22 @@ def about(ticket: str, kind: str, what: str, at: datetime, /, **fields: Any) -> 
 
 
 def arrival(ticket: str, at: datetime, *, channel: str, queue: str, customer_key: str | None = None, **fields: Any) -> Iterator[Draft]:
-    """Yield that a ticket came and waits in a queue."""
+    """Yield that a ticket arrived and waits in a queue."""
     yield about(ticket, "contact.arrived", "arrived", at, channel=channel, customer_key=customer_key, **fields)
     yield about(ticket, "contact.queued", "queued", at, channel=channel, queue=queue)
 
 
 def assigned(ticket: str, at: datetime, agent: str | None) -> Draft:
-    """Return that a ticket was given to an agent, or taken from one."""
+    """Return that a ticket was assigned to an agent, or unassigned."""
     return about(ticket, "contact.assigned", f"assigned-{agent or 'none'}-{stamp(at)}", at, agent=agent)
 
 
 def moved(ticket: str, at: datetime, context: Context, *, group: str | None, previous: str | None, channel: str) -> Iterator[Draft]:
-    """Yield that a ticket went from one group to another; out of none it was only given its first."""
+    """Yield that a ticket moved from one group to another; its first group is no transfer."""
     what = f"moved-{group or 'none'}-{stamp(at)}"
-    to, came_from = queue_of(context, group), None if previous in {None, "0"} else queue_of(context, previous)
-    if came_from is not None:
-        yield about(ticket, "contact.transferred", f"{what}-transferred", at, kind="queue", from_queue=came_from, to_queue=to)
+    to, from_queue = queue_of(context, group), None if previous in {None, "0"} else queue_of(context, previous)
+    if from_queue is not None:
+        yield about(ticket, "contact.transferred", f"{what}-transferred", at, kind="queue", from_queue=from_queue, to_queue=to)
     yield about(ticket, "contact.queued", f"{what}-queued", at, channel=channel, queue=to)
 
 
@@ -86,7 +86,7 @@ def queues_setting(what: str) -> Setting:
 
 
 def channels_setting(default: Mapping[str, str]) -> Setting:
-    """Return the setting that says which channel a way into the desk is."""
+    """Return the setting that maps a way into the desk to its channel."""
     meaning = "Way into the desk, as the platform calls it → channel; one that is not named is `ticket`"
     return Setting(name="channels", meaning=meaning, default=dict(default))
 
@@ -100,8 +100,8 @@ def queue_of(context: Context, group: str | None) -> str:
 
 def channel_of(context: Context, way: str | None, default: Mapping[str, str]) -> str:
     """Return the channel of a way into the desk."""
-    found = _table(context, "channels")
-    return str(found.get(way or "") or default.get(way or "") or "ticket")
+    channels = _table(context, "channels")
+    return str(channels.get(way or "") or default.get(way or "") or "ticket")
 
 
 def _table(context: Context, name: str) -> Mapping[str, Any]:

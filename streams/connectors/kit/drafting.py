@@ -1,4 +1,4 @@
-"""How a connector writes a canonical event; pure."""
+"""Build canonical events; pure."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def draft(kind: str, event_id: str, at: datetime, /, **fields: Any) -> Draft:
 
 
 def hashed_id(*parts: object, size: int = 16) -> str:
-    """Return an id of so many bytes, in hexadecimal, for what these parts name together; the platform gives none."""
+    """Return an id of ``size`` bytes, in hexadecimal, of these parts, where the platform gives none."""
     return hashlib.blake2b("\0".join(map(str, parts)).encode(), digest_size=size).hexdigest()
 
 
 def renamed(names: Mapping[str, str] | None, identity: str | None) -> str | None:
-    """Return what the configuration calls a queue or an agent of which the platform gives an id; the id where it says nothing."""
+    """Return the configured name of a queue or an agent by the platform's id; the id where none is configured."""
     return None if identity is None else (names or {}).get(identity, identity)

@@ -1,4 +1,4 @@
-"""Fields of a record by dotted path, each checked before it is believed; what is not there, null or empty is None."""
+"""Fields of a record by dotted path, each validated; one that is missing, null or empty is None."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Fields"]
 
 _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,18}(?:\.[0-9]{1,12})?")
 _FRACTION: Final = re.compile(r"(\.[0-9]{6})[0-9]+")
-#: Seconds, milliseconds, microseconds since the epoch are told apart by how many there are, where a platform does not say.
+#: The size of a number distinguishes seconds, milliseconds and microseconds since the epoch, where a platform does not define it.
 _MILLISECONDS_FROM, _MICROSECONDS_FROM = 10**11, 10**14
 _YEARS: Final = range(1000, 9000)
 
@@ -36,7 +36,7 @@ class Fields:
         self._zone = zone
 
     def get(self, path: str) -> Any:
-        """Return what stands at a path such as ``detail.queueInfo.name`` or ``items.0.id``, None if nothing does."""
+        """Return the value at a path such as ``detail.queueInfo.name`` or ``items.0.id``, None if there is none."""
         at: Any = self.content
         for step in path.split("."):
             if isinstance(at, dict):
@@ -48,7 +48,7 @@ class Fields:
         return at
 
     def text(self, path: str) -> str | None:
-        """Return a text, or a whole number as text (ids come as both); raise UnusableError for anything else."""
+        """Return a text, or a whole number as text (platforms send ids as both); raise UnusableError for anything else."""
         value = self.get(path)
         if value is None or value == "":
             return None
@@ -58,7 +58,7 @@ class Fields:
         return text or None
 
     def need(self, path: str) -> str:
-        """Return a text that has to be there; raise UnusableError."""
+        """Return a required text; raise UnusableError."""
         value = self.text(path)
         if value is None:
             raise UnusableError("missing_field", f"{path}: required")
@@ -85,7 +85,7 @@ class Fields:
         return None if value is None else value / per_second
 
     def true(self, path: str) -> bool | None:
-        """Return a truth, also one that is written as text; raise UnusableError for anything else."""
+        """Return a boolean, also one that is written as text; raise UnusableError for anything else."""
         value = self.get(path)
         if value is None or value == "":
             return None
@@ -96,7 +96,7 @@ class Fields:
         raise UnusableError("wrong_type", f"{path}: true or false")
 
     def need_object(self, path: str) -> dict[str, Any]:
-        """Return an object that has to be there; raise UnusableError for anything else."""
+        """Return a required object; raise UnusableError for anything else."""
         value = self.get(path)
         if not isinstance(value, dict):
             raise UnusableError("wrong_type", f"{path}: an object")
@@ -107,9 +107,9 @@ class Fields:
         value = self.get(path)
         if value is None:
             return []
-        if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+        if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
             raise UnusableError("wrong_type", f"{path}: a list of objects")
-        return [Fields(each, self._zone) for each in value]
+        return [Fields(entry, self._zone) for entry in value]
 
     def time(self, path: str) -> datetime | None:
         """Return a time: ISO 8601 with or without an offset (then in the zone), or a number of s, ms or us since the epoch.
@@ -122,7 +122,7 @@ class Fields:
             return None
         try:
             if isinstance(value, str) and not _NUMBER.fullmatch(value.strip()):
-                # Finer than a microsecond is cut off.
+                # Digits beyond microseconds are dropped.
                 at = datetime.fromisoformat(_FRACTION.sub(r"\1", value.strip()))
                 at = (at if at.tzinfo is not None else at.replace(tzinfo=self._zone)).astimezone(UTC)
             else:
@@ -131,13 +131,13 @@ class Fields:
                 at = datetime.fromtimestamp(number / divisor, UTC)
         except (ValueError, OverflowError, OSError, UnusableError) as error:
             raise UnusableError("bad_time", f"{path}: no time") from error
-        # So that a duration can be added to it and taken from it.
+        # A duration can be added to these years and subtracted.
         if at.year not in _YEARS:
             raise UnusableError("bad_time", f"{path}: no time")
         return at
 
     def need_time(self, path: str) -> datetime:
-        """Return a time that has to be there; raise UnusableError."""
+        """Return a required time; raise UnusableError."""
         value = self.time(path)
         if value is None:
             raise UnusableError("missing_field", f"{path}: required")

@@ -1,4 +1,4 @@
-"""Tables that form builders export: local times as they write them, and columns by the words of several languages. Pure."""
+"""Tables that form builders export: local times in their formats, and columns by their names in several languages. Pure."""
 
 from __future__ import annotations
 
@@ -48,20 +48,20 @@ def date_order(context: Context) -> DateOrder:
 def local_time(text: str, zone: tzinfo, order: DateOrder, where: str) -> datetime:
     """Return a time such as ``2026/03/02 8:00:00 午後 GMT+9`` or ``3/2/26 20:00:00``; raise UnusableError ``bad_time``.
 
-    Without an offset it is the zone's; of two moments that a clock shows when it is set back, the earlier.
+    Without an offset it is in the zone; of two instants when a clock is set back, the earlier.
     """
-    found = _TIME.fullmatch(text.strip())
-    if found is None:
+    match = _TIME.fullmatch(text.strip())
+    if match is None:
         raise UnusableError("bad_time", f"{where}: no date and time as this platform writes them")
-    first, second, third = found["first"], found["second"], found["third"]
+    first, second, third = match["first"], match["second"], match["third"]
     if len(first) == _YEAR_DIGITS or order == "ymd":
         year, month, day = first, second, third
     elif order == "dmy" or "." in text.split(maxsplit=1)[0]:
         day, month, year = first, second, third
     else:
         month, day, year = first, second, third
-    hour = int(found["hour"])
-    half = (found["before"] or found["after"] or "").lower()
+    hour = int(match["hour"])
+    half = (match["before"] or match["after"] or "").lower()
     if half:
         if hour > _HOURS:
             raise UnusableError("bad_time", f"{where}: more than 12 hours in half a day")
@@ -72,9 +72,9 @@ def local_time(text: str, zone: tzinfo, order: DateOrder, where: str) -> datetim
             int(month),
             int(day),
             hour,
-            int(found["minute"]),
-            int(found["second_of"] or 0),
-            tzinfo=_offset(found["offset"]) if re.search("GMT|UTC", text, re.IGNORECASE) else zone,
+            int(match["minute"]),
+            int(match["second_of"] or 0),
+            tzinfo=_offset(match["offset"]) if re.search("GMT|UTC", text, re.IGNORECASE) else zone,
         )
         return at.astimezone(UTC)
     except (ValueError, OverflowError) as error:
@@ -90,7 +90,7 @@ def _offset(text: str | None) -> tzinfo:
 
 
 def column(record: Record, *names: str) -> str | None:
-    """Return what stands in the first of these columns that is there, None for nothing."""
+    """Return the value of the first of these columns that exists, None if it is empty."""
     for name in names:
         if name in record.content:
             return record.content[name] or None
@@ -98,11 +98,11 @@ def column(record: Record, *names: str) -> str | None:
 
 
 def given(record: Record, context: Context) -> list[Given]:
-    """Return every column as a question; the contact's column is none."""
+    """Return every column but the contact's as a question."""
     contact = contact_of(context)
     return [Given((name,), value or None) for name, value in record.content.items() if name != contact]
 
 
 def digest(*parts: str | None) -> str:
-    """Return what stands for these texts, as an id."""
-    return hashed_id(*(each or "" for each in parts), size=12)
+    """Return an id of these texts."""
+    return hashed_id(*(part or "" for part in parts), size=12)

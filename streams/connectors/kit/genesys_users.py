@@ -1,4 +1,4 @@
-"""What users of Genesys Cloud do, as audits and notifications tell of it; pure."""
+"""States of users of Genesys Cloud, as audits and notifications report them; pure."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _TOGETHER: Final = timedelta(seconds=5)
 
 
 def _state(context: Context, user: str, axis: str, state: str, at: datetime) -> Draft:
-    who = renamed(context.settings.get("agents"), user)
-    return draft("agent.state_changed", f"{user}-{axis}-{at.timestamp():.3f}", at, person_id=who, axis=axis, state=state.lower())
+    agent = renamed(context.settings.get("agents"), user)
+    return draft("agent.state_changed", f"{user}-{axis}-{at.timestamp():.3f}", at, person_id=agent, axis=axis, state=state.lower())
 
 
 def _audited(body: Fields, context: Context) -> Iterator[Draft]:
-    """Yield the presence that a user was given, by name as the desktop shows it."""
+    """Yield the presence that was set for a user, by its name on the desktop."""
     at, user = body.need_time("eventTime"), body.need("entity.id")
     for change in body.entries("propertyChanges"):
         if change.text("property") == "PRESENCE":
@@ -53,13 +53,13 @@ def _users_routing(body: Fields, context: Context) -> Iterator[Draft]:
 
 
 def _users_activity(body: Fields, context: Context) -> Iterator[Draft]:
-    """Yield what changed last: a notification repeats all there is, and tells of other changes too."""
+    """Yield the last change: a notification repeats all states, and reports other changes too."""
     user = body.need("id")
     states = [*_presence(body, context, user, "presence."), *_routing(body, context, user, "routingStatus.")]
     other = [at for path in ("dateActiveQueuesChanged", "outOfOffice.modifiedDate") if (at := body.time(path)) is not None]
-    latest = max([*(each["occurred_at"] for each in states), *other], default=None)
+    latest = max([*(state["occurred_at"] for state in states), *other], default=None)
     if latest is not None:
-        yield from (each for each in states if latest - each["occurred_at"] < _TOGETHER)
+        yield from (state for state in states if latest - state["occurred_at"] < _TOGETHER)
 
 
 #: Kind of record → what it becomes.

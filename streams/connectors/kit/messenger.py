@@ -1,4 +1,4 @@
-"""Messengers that have customers and messages, but no conversations: what a customer writes in a day is one. Pure."""
+"""Messengers that have customers and messages, but no conversations: a customer's messages of a day are one. Pure."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
     from streams.connectors.kit.model import Context, Draft
 
-__all__ = ["FAR_FUTURE_MS", "MESSENGER_SETTINGS", "Message", "digest", "told"]
+__all__ = ["FAR_FUTURE_MS", "MESSENGER_SETTINGS", "Message", "digest", "message_drafts"]
 
 _ID_DIGITS: Final = 32
-#: Beyond all times, in ms: of several first messages of a conversation the earliest has the highest revision, and holds.
+#: Beyond all times, in ms: of several first messages of a conversation the earliest gets the highest revision, and counts.
 FAR_FUTURE_MS: Final = 253_402_300_799_000
 #: By default a contact on these channels is lost after a day.
 _REPLY_DAYS: Final = 1
@@ -35,26 +35,26 @@ class Message(NamedTuple):
     """A message between a customer and the business."""
 
     message_id: str
-    #: The platform's id of the customer; it does not pass.
+    #: The platform's id of the customer; it is not published.
     customer: str
     at: datetime
     author_kind: Literal["customer", "agent", "bot"]
 
 
 def digest(*parts: str) -> str:
-    """Return what stands for texts that must not pass, or are too long for an id."""
+    """Return an id for texts that must not be published, or are too long for an id."""
     return hashlib.sha256("/".join(parts).encode()).hexdigest()[:_ID_DIGITS]
 
 
-def told(prefix: str, message: Message, context: Context) -> Iterator[Draft]:
-    """Yield what a message becomes.
+def message_drafts(prefix: str, message: Message, context: Context) -> Iterator[Draft]:
+    """Yield the events of a message.
 
-    What a customer writes belongs to the conversation of that day in the connector's zone. What the business writes may answer that of
-    an earlier day, and no message says which it answers: it is told to each of them, and counts where the customer waits.
+    A customer's message belongs to the conversation of that day in the connector's zone. A message of the business may answer one of
+    an earlier day, and does not name it: each of these conversations gets it, and it counts where the customer waits.
 
     Args:
-        prefix: what the ids of the platform's conversations begin with.
-        message: as it came.
+        prefix: of the ids of the platform's conversations.
+        message: as it arrived.
         context: with ``MESSENGER_SETTINGS``.
     """
     today = message.at.astimezone(context.zone).date()
@@ -67,7 +67,7 @@ def told(prefix: str, message: Message, context: Context) -> Iterator[Draft]:
 
 
 def _conversation(prefix: str, message: Message, context: Context, day: date) -> str:
-    # Users are numbered, so that of a plain hash each could be tried; with a key for customers none can.
+    # Ids of users are numbers: a plain hash could be reversed by trying all; one with a customer key cannot.
     return f"{prefix}-{digest(context.customer(message.customer) or message.customer, day.isoformat())}"
 
 

@@ -1,7 +1,7 @@
-"""What a connector says of its platform: one value of this type stands in each file of ``streams/connectors/platforms``.
+"""The definition of a connector: each file of ``streams/connectors/platforms`` has one `Connector`.
 
-Three shapes are enough. *Event to events*: ``translate`` alone. *Event with a small keyed state* and *record to differences from what was
-last seen*: ``compare``, which gets what was seen of the record's ``key`` and returns what to keep. Nothing here does any input or output.
+Three shapes are enough. *Event to events*: ``translate`` alone. *Event with a small keyed state* and *record to differences from its last
+state*: ``compare``, which gets the state of the record's ``key`` and returns the next one. Nothing here does any input or output.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ __all__ = [
 
 #: A canonical event as a connector writes it: all fields but ``source``, ``site`` and ``received_at``, which are stamped.
 #: ``event_id`` names the platform's own event, never the poll or delivery that brought it; ``occurred_at`` is an aware datetime,
-#: and may be left out by a live connector whose platform says no time: then it is when the record was received.
+#: and may be left out by a live connector whose platform sends no time: then it is when the record was received.
 Draft = dict[str, Any]
 
-#: What is kept of a key between two records, as JSON.
+#: The state of a key between two records, as JSON.
 Seen = dict[str, Any]
 
 Family = Literal["telephone", "desk", "message", "survey", "self_service", "order"]
 
-#: How what a platform says reaches a connector: it is called by HTTP, reads a file, asks the platform, holds a connection, reads a
-#: topic, or the gateway serves a page to the customer's browser.
+#: How a platform's records reach a connector: the platform calls it by HTTP, or it reads a file, polls the platform, holds a connection,
+#: reads a topic, or the gateway serves a page to the customer's browser.
 Way = Literal["webhook", "file", "pull", "connection", "kafka", "page"]
 
-#: What a platform may tell of a contact, and what figures need.
+#: What a platform may report of a contact, and figures need.
 Part = Literal["arrival", "queue", "ring", "hold", "wrap_up", "ended_by", "transfer", "agent_state", "first_response", "resolution", "csat"]
 
 
-#: Part → the figures that count it: a count of what nobody tells would be 0, where others have no denominator and are null by themselves.
+#: Part → the figures that count it: unreported, they would be 0; other figures have no denominator then, and are null by themselves.
 COUNTED_OF: Final[Mapping[Part, tuple[str, ...]]] = {
     "ring": ("non_response",),
     "transfer": ("transfer_rate",),
@@ -56,7 +56,7 @@ COUNTED_OF: Final[Mapping[Part, tuple[str, ...]]] = {
 
 
 class UnusableError(Exception):
-    """A record cannot be used; carries a reason (one word, for counting) and a detail (for a person, without what was sent)."""
+    """A record cannot be used; has a reason (as metrics count it) and a detail (for operators, without what was sent)."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(detail)
@@ -66,43 +66,43 @@ class UnusableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One thing that a platform sent: an event, a row, a block of headers."""
+    """One record of a platform: an event, a row, a block of headers."""
 
     content: dict[str, Any]
-    #: The bytes it came as, for verification and size; they do not pass on.
+    #: Its bytes, for verification and size; they are not published.
     raw: bytes
     #: ``file:line`` or ``hooks/NAME``.
     origin: str
-    #: Its place in what came together, counted from 0.
+    #: Its index in its delivery, from 0.
     number: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What the configuration gives a connector."""
+    """The configuration of a connector."""
 
     source: str
     #: Of times that are written without an offset.
     zone: tzinfo = UTC
-    #: From a number, an address or an id to a keyed hash; without it nothing of the customer passes.
+    #: Returns the keyed hash of a number, an address or an id; without it nothing of the customer is published.
     customer_key: Callable[[str], str] | None = None
-    #: The connector's own settings by name; each has its default where the configuration says nothing.
+    #: The connector's own settings by name; each has its default where it is not configured.
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def customer(self, identity: str | None) -> str | None:
-        """Return the customer key of what identifies somebody, None where there is nothing or no key is configured."""
+        """Return the key of a customer's identity, None without an identity, and where no key is configured."""
         return self.customer_key(identity) if identity and self.customer_key is not None else None
 
     def caller(self, number: str | None) -> str | None:
-        """Return the customer key of who calls from a number, None where it is withheld too."""
+        """Return the customer key of a caller's number, None where it is withheld too."""
         return None if number is None or number.lower() in WITHHELD else self.customer(number)
 
 
 class Compared(NamedTuple):
-    """What a record is beside what was last seen of its key."""
+    """The differences of a record from the last state of its key."""
 
     events: Iterable[Draft]
-    #: What to keep; None forgets the key.
+    #: The next state; None drops the key.
     seen: Seen | None
 
 
@@ -116,62 +116,62 @@ class Setting:
     required: bool = False
 
 
-#: Settings of every connector that asks its platform, beside its own.
+#: Settings of every polling connector, beside its own.
 PULL_SETTINGS: Final = (
     Setting(name="since", meaning="Where the first start begins, such as 2026-04-01T00:00:00Z; by default a day before it"),
-    Setting(name="poll_seconds", meaning="How long after one round the next one begins; each platform has its own default"),
+    Setting(name="poll_seconds", meaning="Pause between two polls; each platform has its own default"),
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connector:
-    """A platform: what it sends, what of that is counted, what it cannot tell, and how its sender is verified."""
+    """A platform: its records, what they count as, what it cannot report, and how its sender is verified."""
 
     #: As in the configuration and on the command line: lower case, joined by ``-``.
     name: str
     #: As the vendor writes it.
     title: str
     family: Family
-    #: ``live``: within seconds. ``journal``: exports, records after the fact, polled systems; what comes was received when it occurred.
+    #: ``live``: within seconds. ``journal``: exports, records after the fact, polled systems; events count as received when they occurred.
     delivery: Literal["live", "journal"]
     ways: tuple[Way, ...]
     #: Kind of record → what it becomes, for the documentation.
     kinds: Mapping[str, str]
-    #: Kind of record → why nothing is counted of it.
+    #: Kind of record → why it counts nothing.
     ignored: Mapping[str, str]
-    #: From the bytes of a delivery or a file to its records (`reading` has the usual ones); raises UnusableError where they are none.
+    #: Returns the records of the bytes of a delivery or a file (see `reading`); raises UnusableError where they hold none.
     read: Callable[[bytes, str], Iterable[Record]]
-    #: The kind of a record; raises UnusableError where the record has none.
+    #: Returns the kind of a record; raises UnusableError where it has none.
     kind: Callable[[Record], str]
-    #: What the platform tells: part → empty if it does, or why it does not. A part that is left out has no meaning for this platform.
+    #: What the platform reports: part → empty if it does, or why it does not. A missing part has no meaning for this platform.
     reports: Mapping[Part, str]
-    #: Figures that it has nothing for although it tells of the part that they belong to.
+    #: Figures that it cannot fill although it reports their part.
     nothing_for: tuple[str, ...] = ()
-    #: Dotted paths of personal values in records; ``*`` stands for each entry of a list or each key. Dead letters hold none of them.
+    #: Dotted paths of personal values in records; ``*`` matches each entry of a list or each key. Dead letters hold none of them.
     personal: tuple[str, ...] = ()
-    #: Event to events.
+    #: Returns the events of a record.
     translate: Callable[[Record, Context], Iterable[Draft]] | None = None
-    #: Record to differences from what was seen of its key, None at first.
+    #: Returns the differences of a record from the last state of its key, None at first.
     compare: Callable[[Record, Seen | None, Context], Compared] | None = None
-    #: What ``compare`` keeps its state by, unique within the source.
+    #: Returns the key of the state of ``compare``, unique within the source.
     key: Callable[[Record], str] | None = None
-    #: How long in days a key that nothing comes of is remembered.
+    #: How long an unchanged key is retained, in days.
     remembered_days: int = 30
     #: How deliveries by webhook are verified; None where the transport alone can be trusted.
     verification: Verification | None = None
-    #: What its webhooks want to be answered.
+    #: The answers that its webhooks expect.
     answers: Answers = field(default_factory=Answers)
     settings: tuple[Setting, ...] = ()
-    #: What the platform is asked or connected to with, by the names under ``credentials``.
+    #: The credentials of polls or connections, by their names under ``credentials``.
     credentials: tuple[Setting, ...] = ()
-    #: The extra that has the libraries for its live way: ``pip install contact-streams[EXTRA]``.
+    #: The extra with the libraries for its live way: ``pip install contact-streams[EXTRA]``.
     extra: str | None = None
-    #: What was not publicly documented and is guessed, for the documentation.
+    #: Assumptions that the vendor does not document, for the documentation.
     guessed: tuple[str, ...] = ()
 
     @property
     def not_reported(self) -> tuple[str, ...]:
-        """The figures that are not known where it alone tells: what ``not_reported`` of its source in the configuration holds."""
+        """The figures that it does not report: the value of ``not_reported`` of its source in the configuration."""
         return (*self.nothing_for, *(figure for part, figures in COUNTED_OF.items() if self.reports.get(part) for figure in figures))
 
     def __post_init__(self) -> None:

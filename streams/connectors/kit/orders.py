@@ -1,4 +1,4 @@
-"""Orders: what they become, and how who ordered is told. Pure."""
+"""Orders: their events, and the customer's key. Pure."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ __all__ = ["CURRENCY", "CUSTOMER", "LINK", "Buyer", "cancelled", "linked", "plac
 
 CUSTOMER: Final = Setting(
     name="customer",
-    meaning="What tells who ordered, as other systems know customers: `mail` (else the telephone) or `telephone` (else the mail address)",
+    meaning="What identifies the customer, as in other systems: `mail` (else the telephone) or `telephone` (else the mail address)",
     default="mail",
 )
 LINK: Final = Setting(
     name="link",
-    meaning="Whether mail address and telephone of an order are one customer, so that calls and mails of who ordered are found",
+    meaning="Whether mail address and telephone of an order are one customer, so that the customer's calls and mails are found",
     default=False,
 )
 CURRENCY: Final = Setting(name="currency", meaning="Of the values, where the platform names none (ISO 4217)", default="JPY")
@@ -32,7 +32,7 @@ _NO_DIGIT: Final = re.compile(r"[^0-9+]")
 
 
 class Buyer:
-    """Who ordered, as keyed hashes alone.
+    """The customer of an order, as keyed hashes alone.
 
     Args:
         context: has the key, and the settings ``customer`` and ``link``.
@@ -40,7 +40,7 @@ class Buyer:
         telephone: the number, in any writing.
 
     Raises:
-        UnusableError: ``missing_field``, if nothing tells who it is, or no key is configured to hide it.
+        UnusableError: ``missing_field``, if nothing identifies the customer, or no key is configured.
     """
 
     def __init__(self, context: Context, *, mail: str | None, telephone: str | None) -> None:
@@ -51,24 +51,24 @@ class Buyer:
         keys = (by_telephone, by_mail) if context.settings.get("customer") == "telephone" else (by_mail, by_telephone)
         first, other = keys if keys[0] is not None else keys[::-1]
         if first is None:
-            raise UnusableError("missing_field", "neither mail address nor telephone: nothing tells who ordered")
+            raise UnusableError("missing_field", "neither mail address nor telephone: nothing identifies the customer")
         self.key: str = first
         #: Of the same customer, where they are to be linked.
         self.other = other if context.settings.get("link") is True else None
 
 
 def placed(order: str, at: datetime, buyer: Buyer, *, value: float | None, currency: str | None) -> Draft:
-    """Return that an order came in."""
+    """Return that an order was placed."""
     return _about(order, "order.placed", "placed", at, buyer, value, currency)
 
 
 def cancelled(order: str, at: datetime, buyer: Buyer, *, value: float | None, currency: str | None) -> Draft:
-    """Return that an order was taken back."""
+    """Return that an order was cancelled."""
     return _about(order, "order.cancelled", "cancelled", at, buyer, value, currency)
 
 
 def linked(order: str, at: datetime, buyer: Buyer) -> Iterator[Draft]:
-    """Yield that an order's two identities are one customer, where that is wanted."""
+    """Yield that an order's two identities are one customer, where configured."""
     if buyer.other is not None:
         yield draft("customer.linked", f"order-{order}-linked", at, customer_key=buyer.key, linked_key=buyer.other)
 

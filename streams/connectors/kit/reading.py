@@ -1,6 +1,6 @@
-"""From the bytes of a delivery or a file to its records; no input or output.
+"""Read the records of a delivery or a file; no input or output.
 
-Where some of it is no record, UnusableError is raised once all that are one have been yielded: what is broken takes nothing along.
+Where some are malformed, UnusableError is raised after all others have been yielded.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["block_records", "joined_records", "json_or_form_records", "json_reco
 #: The most fields of a form, and headers of a block.
 _MAX_FIELDS: Final = 1_000
 
-#: Of what is read leniently: so deeply it may be nested, and so long its whole numbers may be.
+#: Limits of lenient reading: depth, and length of whole numbers.
 _MAX_DEPTH: Final = 200
 _MAX_BITS: Final = 63
 _MAX_DIGITS: Final = 19
@@ -32,18 +32,18 @@ _BLANK_LINE: Final = re.compile(rb"\r?\n\r?\n+")
 
 
 def loaded(data: bytes | str) -> Any:
-    """Return what JSON says, also where only a lenient reader understands it: half a character, a number without end; raise ValueError."""
+    """Return the content of JSON, also with half characters and endless numbers, which only a lenient reader accepts; raise ValueError."""
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError:
         try:
-            return tamed(json.loads(data if isinstance(data, str) else data.decode(), parse_int=_whole))
+            return tamed(json.loads(data if isinstance(data, str) else data.decode(), parse_int=_bounded_int))
         except RecursionError as error:
             raise ValueError("it is nested too deeply") from error
 
 
 def written(content: Any) -> bytes:
-    """Return content as JSON that every reader understands, whatever it is."""
+    """Return content as JSON that every reader accepts, whatever it is."""
     try:
         return orjson.dumps(content, default=str)
     except TypeError:
@@ -51,17 +51,17 @@ def written(content: Any) -> bytes:
 
 
 def tamed(value: Any, depth: int = 0) -> Any:
-    """Return content without what cannot be written: half characters are replaced, what is nested too deeply or endless is left out."""
+    """Return content that can be written: half characters are replaced, and values that are nested too deeply or endless dropped."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
     if isinstance(value, dict):
-        return {tamed(str(name)): tamed(each, depth + 1) for name, each in value.items()} if depth < _MAX_DEPTH else None
+        return {tamed(str(name)): tamed(content, depth + 1) for name, content in value.items()} if depth < _MAX_DEPTH else None
     if isinstance(value, (list, tuple)):
-        return [tamed(each, depth + 1) for each in value] if depth < _MAX_DEPTH else None
+        return [tamed(entry, depth + 1) for entry in value] if depth < _MAX_DEPTH else None
     return None if isinstance(value, int) and value.bit_length() > _MAX_BITS else value
 
 
-def _whole(text: str) -> float:
+def _bounded_int(text: str) -> float:
     return int(text) if len(text) < _MAX_DIGITS else float(text)
 
 
@@ -71,26 +71,26 @@ def json_records(body: bytes, origin: str) -> Iterator[Record]:
     Raises:
         UnusableError: ``not_json`` or ``not_an_object``.
     """
-    whole = body.strip()
+    text = body.strip()
     try:
-        content = loaded(whole)
+        content = loaded(text)
     except ValueError:
-        first, more, _ = whole.partition(b"\n")
-        # One document over several lines that is broken: what stands in one of its lines is no record of its own.
+        first, more, _ = text.partition(b"\n")
+        # A malformed document over several lines: its lines are no records.
         if not more or (first.startswith((b"{", b"[")) and not first.rstrip().endswith(b"}")):
             raise UnusableError("not_json", "no JSON") from None
-        yield from _lines(whole, origin)
+        yield from _lines(text, origin)
         return
     if not isinstance(content, list):
-        yield Record(_an_object(content), whole, origin)
+        yield Record(_an_object(content), text, origin)
         return
     yield from _objects(content, origin)
 
 
-def _lines(whole: bytes, origin: str) -> Iterator[Record]:
+def _lines(text: bytes, origin: str) -> Iterator[Record]:
     number = 0
     unusable = _Unusable()
-    for line in map(bytes.strip, whole.split(b"\n")):
+    for line in map(bytes.strip, text.split(b"\n")):
         if line:
             try:
                 yield Record(_an_object(loaded(line)), line, origin, number)
@@ -99,7 +99,7 @@ def _lines(whole: bytes, origin: str) -> Iterator[Record]:
             except UnusableError:
                 unusable.add(number, "not_an_object", "is no JSON object")
             number += 1
-    unusable.tell()
+    unusable.raise_if_any()
 
 
 def _objects(entries: list[Any], origin: str) -> Iterator[Record]:
@@ -109,11 +109,11 @@ def _objects(entries: list[Any], origin: str) -> Iterator[Record]:
             yield Record(entry, written(entry), origin, number)
         else:
             unusable.add(number, "not_an_object", "is no JSON object")
-    unusable.tell()
+    unusable.raise_if_any()
 
 
 class _Unusable:
-    """What was no record, told at the end."""
+    """The malformed records, reported at the end."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -124,7 +124,7 @@ class _Unusable:
         if self._count == 1:
             self._first = reason, f"record {number + 1} {what}"
 
-    def tell(self) -> None:
+    def raise_if_any(self) -> None:
         """Raise UnusableError if there was any."""
         reason, detail = self._first
         if self._count:
@@ -132,14 +132,14 @@ class _Unusable:
 
 
 def list_records(*names: str) -> Callable[[bytes, str], Iterator[Record]]:
-    """Return a reader of what a platform's export answers: one JSON object with the records as a list under one of these names.
+    """Return a reader of exports: one JSON object with the records as a list under one of these names.
 
-    What is no such object is read as ``json_records`` does.
+    Other content is read as by ``json_records``.
     """
 
     def read(body: bytes, origin: str) -> Iterator[Record]:
         for record in json_records(body, origin):
-            name = next((each for each in names if isinstance(record.content.get(each), list)), None)
+            name = next((name for name in names if isinstance(record.content.get(name), list)), None)
             if name is None:
                 yield record
                 continue
@@ -149,7 +149,7 @@ def list_records(*names: str) -> Callable[[bytes, str], Iterator[Record]]:
 
 
 def json_or_form_records(of_json: Callable[[bytes, str], Iterator[Record]]) -> Callable[[bytes, str], Iterator[Record]]:
-    """Return a reader of what is sent as JSON, which the given one reads, or as a form (``application/x-www-form-urlencoded``) a line."""
+    """Return a reader of JSON, by the given reader, or of one form (``application/x-www-form-urlencoded``) a line."""
 
     def read(body: bytes, origin: str) -> Iterator[Record]:
         return of_json(body, origin) if body.lstrip().startswith(_JSON_BEGINS) else _form_records(body, origin)
@@ -158,7 +158,7 @@ def json_or_form_records(of_json: Callable[[bytes, str], Iterator[Record]]) -> C
 
 
 def _form_records(body: bytes, origin: str) -> Iterator[Record]:
-    """Yield the record of a form, one a line; of a field that comes twice the last one."""
+    """Yield the record of a form, one a line; of a repeated field the last value."""
     for number, line in enumerate(filter(None, map(bytes.strip, body.split(b"\n")))):
         try:
             fields = parse_qsl(line.decode(), keep_blank_values=True, strict_parsing=True, max_num_fields=_MAX_FIELDS, errors="strict")
@@ -168,7 +168,7 @@ def _form_records(body: bytes, origin: str) -> Iterator[Record]:
 
 
 def block_records(body: bytes, origin: str) -> Iterator[Record]:
-    """Yield the blocks of ``Name: value`` lines between blank lines; of a name that comes twice the last."""
+    """Yield the blocks of ``Name: value`` lines between blank lines; of a repeated name the last value."""
     number = 0
     for block in _BLANK_LINE.split(body.strip()):
         content: dict[str, Any] = {}
@@ -197,21 +197,21 @@ def joined_records(body: bytes, origin: str) -> Iterator[Record]:
         yield from json_records(body, origin)
         return
     text, at, number = body.decode("utf-8", "replace"), 0, 0
-    decoder = json.JSONDecoder(parse_int=_whole)
+    decoder = json.JSONDecoder(parse_int=_bounded_int)
     unusable = _Unusable()
     while (at := _next(text, at)) < len(text):
         try:
             content, end = decoder.raw_decode(text, at)
             yield Record(_an_object(tamed(content)), text[at:end].encode(), origin, number)
         except (ValueError, RecursionError):
-            # Goes on in the next line, if there is one.
+            # Continues in the next line, if there is one.
             end = text.find("\n", at) + 1 or len(text)
             unusable.add(number, "not_json", "is no JSON")
         except UnusableError:
             unusable.add(number, "not_an_object", "is no JSON object")
         number += 1
         at = end
-    unusable.tell()
+    unusable.raise_if_any()
 
 
 def _is_json(body: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""Sessions of bots: what becomes of their ids, and the events that begin, end and hand over one. Pure."""
+"""Sessions of bots: their ids, and the events that begin, end and hand over one. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["SESSION_IDS", "Session", "categories_of", "names_of"]
 
 SESSION_IDS: Final = Setting(
     name="session_ids",
-    meaning="`hidden`: ids that may be numbers or addresses of customers pass as keyed hashes only; `plain`: all of them pass as they are",
+    meaning="`hidden`: ids that may be numbers or addresses of customers become keyed hashes; `plain`: all of them stay as they are",
     default="hidden",
 )
 
@@ -30,7 +30,7 @@ class Session:
     """One session of a bot, and the events about it.
 
     Raises:
-        UnusableError: ``no_customer_key`` for an id that may be a customer's number or address, where no key is configured to hide it.
+        UnusableError: ``no_customer_key`` for an id that may be a customer's number or address, where no key is configured.
     """
 
     def __init__(self, context: Context, *, connector: str, identity: str) -> None:
@@ -52,7 +52,7 @@ class Session:
         Args:
             type_: its type.
             at: when it occurred.
-            which: tells it from the session's other events, the same when it is sent again.
+            which: distinguishes it from the session's other events, the same when it is sent again.
             fields: further fields of the event; None is left out.
         """
         draft: Draft = {
@@ -68,17 +68,17 @@ class Session:
 
 def names_of(context: Context, setting: str, default: tuple[str, ...] = ()) -> frozenset[str]:
     """Return the names that a setting lists; raise UnusableError ``bad_setting``."""
-    listed = context.settings.get(setting)
-    if listed is None:
+    names = context.settings.get(setting)
+    if names is None:
         return frozenset(default)
-    if not isinstance(listed, (list, tuple)) or not all(isinstance(each, str) for each in listed):
+    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
         raise UnusableError("bad_setting", f"{setting}: a list of names")
-    return frozenset(listed)
+    return frozenset(names)
 
 
 def categories_of(context: Context) -> Mapping[str, str]:
     """Return the setting ``categories``; raise UnusableError ``bad_setting``."""
-    found = context.settings.get("categories") or {}
-    if not isinstance(found, dict):
+    categories = context.settings.get("categories") or {}
+    if not isinstance(categories, dict):
         raise UnusableError("bad_setting", "categories: a name and its category a line")
-    return {str(name): str(category) for name, category in found.items()}
+    return {str(name): str(category) for name, category in categories.items()}

@@ -1,4 +1,4 @@
-"""Answers to surveys: which question is of which kind and scale, what score an answer is, and which conversation it is about. Pure."""
+"""Answers to surveys: kind and scale of questions, scores of answers, and their conversations. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["SCALES", "Given", "Question", "answers", "contact_of", "survey_setti
 
 SurveyKind = Literal["csat", "nps", "ces"]
 
-#: The scale of a kind where nothing else is said.
+#: The scale of a kind by default.
 SCALES: Final[dict[str, str]] = {"csat": "1-5", "nps": "0-10", "ces": "1-7"}
 
 #: Questions of these names need no setting.
@@ -37,7 +37,7 @@ def survey_settings(questions: Mapping[str, str] = _STANDARD_QUESTIONS) -> tuple
     """Return the settings that every survey connector has, with the platform's own defaults."""
     meaning = (
         "Question, by its id, reference or text → kind (csat, nps, ces) and scale, such as `csat 1-5`; "
-        "or kind, scale and scores, where answers are words or choices: `{kind: csat, scale: 0-1, scores: {good: 1, bad: 0}}`"
+        "or kind, scale and scores, where answers are texts or choices: `{kind: csat, scale: 0-1, scores: {good: 1, bad: 0}}`"
     )
     return (
         Setting(name="questions", meaning=meaning, default=dict(questions)),
@@ -52,21 +52,21 @@ def survey_settings(questions: Mapping[str, str] = _STANDARD_QUESTIONS) -> tuple
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a question asks for, and how its answers are scored."""
+    """The kind of a question, and the scores of its answers."""
 
     kind: SurveyKind
     #: Lowest and highest score, ``1-5``.
     scale: str
-    #: Answer as it is written → score, where answers are no numbers.
+    #: Text of an answer → score, where answers are no numbers.
     scores: Mapping[str, float] = field(default_factory=dict)
 
 
 class Given(NamedTuple):
-    """One answer: the names its question goes by, the first of them the platform's own id, and what was answered."""
+    """One answer: the names of its question, the platform's own id first, and its value."""
 
     names: tuple[str, ...]
-    #: A number, a truth, a text, or a list of what a choice goes by (its id, reference and label as texts, its worth as a number);
-    #: None where nothing was answered.
+    #: A number, a boolean, a text, or a list of the names of a choice (its id, reference and label as texts, its worth as a number);
+    #: None without an answer.
     value: object
 
 
@@ -75,7 +75,7 @@ def _questions_of(context: Context, default: Mapping[str, str]) -> dict[str, Que
     raw = context.settings.get("questions") or default
     if not isinstance(raw, dict):
         raise UnusableError("bad_setting", "questions: a question and its kind a line")
-    return {str(name): _question(str(name), each) for name, each in raw.items()}
+    return {str(name): _question(str(name), entry) for name, entry in raw.items()}
 
 
 def _question(name: str, raw: object) -> Question:
@@ -93,18 +93,20 @@ def _question(name: str, raw: object) -> Question:
     ends = _ends(scale)
     if ends is None or ends[0] >= ends[1]:
         raise UnusableError("bad_setting", f"{where}: a scale is its lowest and highest score, such as 1-5")
-    if not isinstance(scores, dict) or not all(isinstance(each, (int, float)) and not isinstance(each, bool) for each in scores.values()):
+    if not isinstance(scores, dict) or not all(
+        isinstance(score, (int, float)) and not isinstance(score, bool) for score in scores.values()
+    ):
         raise UnusableError("bad_setting", f"{where}.scores: from answers to numbers")
     return Question(cast("SurveyKind", kind), scale, {str(answer): float(score) for answer, score in scores.items()})
 
 
 def _ends(scale: str) -> tuple[int, int] | None:
-    found = _SCALE.fullmatch(scale)
-    return None if found is None else (int(found[1]), int(found[2]))
+    match = _SCALE.fullmatch(scale)
+    return None if match is None else (int(match[1]), int(match[2]))
 
 
 def within(score: float, scale: str) -> bool:
-    """Say whether a score lies on a scale."""
+    """Return whether a score is on a scale."""
     ends = _ends(scale)
     return ends is not None and ends[0] <= score <= ends[1]
 
@@ -112,26 +114,26 @@ def within(score: float, scale: str) -> bool:
 def _score(question: Question, name: str, value: object) -> float | None:
     """Return the score of an answer, None for no answer; raise UnusableError."""
     candidates = value if isinstance(value, (list, tuple)) else [value]
-    said = [each for each in candidates if each is not None and each != ""]
-    if not said:
+    given = [candidate for candidate in candidates if candidate is not None and candidate != ""]
+    if not given:
         return None
-    for each in said:
-        word = ("true" if each else "false") if isinstance(each, bool) else str(each).strip()
-        if word in question.scores:
-            return _held(question, name, question.scores[word])
-    for each in said:
-        number = float(each) if isinstance(each, (bool, int, float)) else None
+    for answer in given:
+        text = ("true" if answer else "false") if isinstance(answer, bool) else str(answer).strip()
+        if text in question.scores:
+            return _on_scale(question, name, question.scores[text])
+    for answer in given:
+        number = float(answer) if isinstance(answer, (bool, int, float)) else None
         # The names of a choice may be digits too: they are no scores.
-        if isinstance(each, str) and not isinstance(value, (list, tuple)) and _NUMBER.fullmatch(each.strip()):
-            number = float(each)
+        if isinstance(answer, str) and not isinstance(value, (list, tuple)) and _NUMBER.fullmatch(answer.strip()):
+            number = float(answer)
         if number is not None and math.isfinite(number):
-            return _held(question, name, number)
+            return _on_scale(question, name, number)
     raise UnusableError("unknown_answer", f"{name}: the answer is no number, and questions.{name}.scores does not have it")
 
 
-def _held(question: Question, name: str, score: float) -> float:
+def _on_scale(question: Question, name: str, score: float) -> float:
     if not within(score, question.scale):
-        raise UnusableError("not_on_scale", f"{name}: the answer does not lie on the scale {question.scale}")
+        raise UnusableError("not_on_scale", f"{name}: the answer is not on the scale {question.scale}")
     return score
 
 
@@ -157,7 +159,7 @@ def answers(
         connector: its name; an answer that names no contact is a conversation of its own, ``CONNECTOR:RESPONSE``.
         response: the platform's id of the response, the same when it is sent again or changed.
         at: when it was given, or last changed.
-        contact: the id of the conversation that it is about, None where the response has none.
+        contact: the id of its conversation, None where the response has none.
         given: every question that was shown, answered or not.
         questions: those of the platform, where none are configured.
 
@@ -170,7 +172,7 @@ def answers(
     drafts: list[Draft] = []
     known = False
     for names, value in given:
-        name = next((each for each in names if each in configured), None)
+        name = next((name for name in names if name in configured), None)
         if name is None:
             continue
         known = True
@@ -189,10 +191,10 @@ def answers(
                 kind=question.kind,
                 score=score,
                 scale=question.scale,
-                # Of several words on one answer the last holds, in whatever order they come.
+                # Of several versions of one answer the last counts, in whatever order they arrive.
                 revision=to_ms(at),
             )
         )
     if not known:
-        raise UnusableError("unknown_question", "none of the questions that it answers stands in the setting `questions`")
+        raise UnusableError("unknown_question", "none of the questions that it answers is in the setting `questions`")
     return drafts

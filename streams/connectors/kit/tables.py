@@ -1,4 +1,4 @@
-"""Tables (CSV) as platforms export them: a record a row, by the names of the header; no input or output."""
+"""Tables (CSV) that platforms export: a record a row, by the names of the header; no input or output."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MAX_COLUMNS: Final = 1_000
 
 
 def text_of(body: bytes, encodings: tuple[str, ...] = ("utf-8", "cp932")) -> str:
-    """Return the text of a file: by its byte order mark, else by the first of the encodings that can be; raise UnusableError."""
+    """Return the text of a file: by its byte order mark, else by the first encoding that fits; raise UnusableError."""
     if body.startswith(_ZIP):
         raise UnusableError("not_text", "a workbook, not a text: save it as CSV, or read it by a mapping with format xlsx")
     for mark, encoding in _MARKS:
@@ -40,7 +40,7 @@ def text_of(body: bytes, encodings: tuple[str, ...] = ("utf-8", "cp932")) -> str
 
 
 def table_records(*encodings: str, delimiter: str = ",") -> Callable[[bytes, str], Iterator[Record]]:
-    """Return a reader of tables with a header; rows of nothing but empty columns are left out.
+    """Return a reader of tables with a header; empty rows are skipped.
 
     Args:
         encodings: tried in turn where there is no byte order mark; by default UTF-8 and cp932.
@@ -61,11 +61,11 @@ def table_records(*encodings: str, delimiter: str = ",") -> Callable[[bytes, str
                         raise UnusableError("not_a_table", f"more than {_MAX_COLUMNS} columns")
                     header = row
                     continue
-                # What has no header is still there, by its place: a row that is cut or too long shows itself to the connector.
+                # A cell without a header is named by its position, so that the connector sees a row that is too long.
                 content = {header[at] if at < len(header) else f"column {at + 1}": cell for at, cell in enumerate(row)}
                 yield Record(content, delimiter.join(cells).encode(), origin, number)
                 number += 1
         except csv.Error as error:
-            raise UnusableError("not_a_table", f"row {number + 1}: quotes that do not belong together") from error
+            raise UnusableError("not_a_table", f"row {number + 1}: unbalanced quotes") from error
 
     return read

@@ -1,4 +1,4 @@
-"""Runs any connector over the bytes of a delivery or a file: events, what was ignored, and what was rejected with a reason. Pure."""
+"""Translate the records of a delivery or a file by any connector: events, ignored records, and rejections with a reason. Pure."""
 
 from __future__ import annotations
 
@@ -66,12 +66,12 @@ class Translated:
 
     events: list[Event] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
-    #: Kind → records of which nothing is counted, for the reason that the connector gives.
+    #: Kind → records that count nothing, for the connector's reason.
     ignored: Counter[str] = field(default_factory=Counter)
     records: int = 0
 
     def add(self, other: Translated) -> None:
-        """Take what became of more."""
+        """Add the result of further records."""
         self.events += other.events
         self.rejected += other.rejected
         self.ignored += other.ignored
@@ -88,20 +88,20 @@ def translate(
     states: MutableMapping[str, Seen] | None = None,
     site: str | None = None,
 ) -> Translated:
-    """Return what a delivery becomes; nothing that is in it raises.
+    """Return the translation of a delivery; no content raises.
 
     Args:
         connector: of the platform that sent it.
-        body: the bytes as they came; already verified.
-        context: what the configuration says.
+        body: its bytes; already verified.
+        context: the configuration.
         origin: ``file:line`` or ``hooks/NAME``, for dead letters.
-        now: when it was received; stamped on the events of a live connector, and what no event may lie far after.
-        states: what was seen by key, read and changed here; needed by a connector that compares.
+        now: when it was received; stamped on the events of a live connector, and the bound of their times.
+        states: the last states by key, read and changed here; needed by a connector that compares.
         site: stamped on events that name none.
     """
     done = Translated()
-    for one in translate_each(connector, body, context, origin=origin, now=now, states=states, site=site):
-        done.add(one)
+    for record in translate_each(connector, body, context, origin=origin, now=now, states=states, site=site):
+        done.add(record)
     return done
 
 
@@ -115,7 +115,7 @@ def translate_each(
     states: MutableMapping[str, Seen] | None = None,
     site: str | None = None,
 ) -> Iterator[Translated]:
-    """Yield what each record of a delivery becomes, with the arguments of ``translate``; where none is to be read, that rejection."""
+    """Yield the translation of each record of a delivery, as ``translate``; where it cannot be read, a rejection."""
     states = {} if states is None else states
     try:
         for record in connector.read(body, origin):
@@ -151,7 +151,7 @@ def _take(
             key = connector.key(record)
             compared = connector.compare(record, states.get(key), context)
             events = _stamped(compared.events, connector, context, now, site)
-            # Kept only with events that are sound, so that a rejected record leaves no trace.
+            # Stored only once the events are valid, so that a rejected record changes no state.
             if compared.seen is None:
                 states.pop(key, None)
             else:
@@ -173,16 +173,16 @@ def _stamped(drafts: Iterable[Draft], connector: Connector, context: Context, no
     events: list[Event] = []
     for draft in drafts:
         model = _MODELS[draft["type"]]
-        # Some platforms say no time: what they tell live occurs when it is received.
+        # Some platforms send no time: their live events occur when they are received.
         occurred_at = draft.get("occurred_at", now if connector.delivery == "live" else None)
         if occurred_at is None:
-            raise UnusableError("missing_field", "it says no time, so it can be taken live alone")
+            raise UnusableError("missing_field", "it has no time, so it can be received live alone")
         occurred_ms = to_ms(occurred_at)
         if occurred_ms < MIN_TIME_MS:
             raise UnusableError("time_too_old", "a time before the year 2000 is a clock that was not set")
         if occurred_ms > to_ms(now) + MAX_AHEAD_MS:
             raise UnusableError("time_in_future", f"more than {MAX_AHEAD_MS // 60_000} minutes after now")
-        # A journal is late by its nature: what it brings was received when it occurred, and makes nothing late.
+        # A journal is always late: its events count as received when they occurred, so that none is late.
         received_at = max(now, occurred_at) if connector.delivery == "live" else occurred_at
         stamps = {"source": context.source, "occurred_at": occurred_at, "received_at": received_at}
         if site is not None and draft.get("site") is None:
@@ -196,9 +196,9 @@ def _rejected(connector: Connector, record: Record, reason: str, detail: str) ->
 
 
 def redacted(content: dict[str, Any], personal: Iterable[str]) -> bytes:
-    """Return the JSON of a record with its personal values masked, as dead letters keep it.
+    """Return the JSON of a record with its personal values masked, for dead letters.
 
-    So is what is personal wherever it stands, by its name or its look: platforms add fields, and records come in other shapes than theirs.
+    Values that are personal by their name or format are masked anywhere: platforms add fields, and records may have other shapes.
     """
     copy = orjson.loads(written(content))
     for path in personal:
@@ -208,21 +208,21 @@ def redacted(content: dict[str, Any], personal: Iterable[str]) -> bytes:
 
 
 def _mask(at: Any, steps: list[str]) -> None:
-    step, rest = steps[0], steps[1:]
+    step, further = steps[0], steps[1:]
     if isinstance(at, dict):
         keys: Iterable[Any] = list(at) if step == "*" else [key for key in at if _plain(key) == _plain(step)]
     else:
         # A list where one value was expected: each of them.
-        keys, rest = range(len(at)), rest if step == "*" else steps
+        keys, further = range(len(at)), further if step == "*" else steps
     for key in keys:
-        if rest and isinstance(at[key], (dict, list)):
-            _mask(at[key], rest)
+        if further and isinstance(at[key], (dict, list)):
+            _mask(at[key], further)
         elif at[key] is not None:
             at[key] = _MASK
 
 
 def _plain(name: str) -> str:
-    """Return a name however it is written: ``TaskAttributes`` and ``task_attributes`` are the same."""
+    """Return a name without its style: ``TaskAttributes`` and ``task_attributes`` are the same."""
     return name.replace("_", "").replace("-", "").lower()
 
 

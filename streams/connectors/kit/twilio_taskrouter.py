@@ -1,4 +1,4 @@
-"""Twilio TaskRouter's events in its three forms (callback, Event Streams, REST), and what they become; pure.
+"""Translate Twilio TaskRouter's events in their three forms (callback, Event Streams, REST); pure.
 
 A task is one conversation. Each of its stays in a queue is a contact of its own: a warm transfer leaves the first agent with the customer.
 """
@@ -26,10 +26,10 @@ __all__ = ["CREDENTIALS", "GUESSED", "IGNORED", "KINDS", "PERSONAL", "REPORTS", 
 _CHANNELS: Final = {"voice": "voice", "chat": "chat", "sms": "sms", "video": "video", "email": "mail", "callback": "callback"}
 _WORD: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _OFFERS: Final = {"rejected": "declined", "timeout": "no_answer", "canceled": "withdrawn", "rescinded": "withdrawn", "failed": "withdrawn"}
-#: Task status while nobody is with the customer.
+#: Task status while no agent is with the customer.
 _WAITING: Final = frozenset({"pending", "reserved"})
 
-#: Yields the events of a form a line, of CloudEvents, or of what the REST API answers.
+#: Yields the events of a form a line, of CloudEvents, or of answers of the REST API.
 read: Final = json_or_form_records(list_records("events"))
 
 
@@ -53,7 +53,7 @@ def kind(record: Record) -> str:
 
 
 def translate(record: Record, context: Context) -> Iterator[Draft]:
-    """Yield what an event becomes."""
+    """Yield the canonical events of an event."""
     fields = _fields(record)
     name = fields.need("event_type")
     at = next((at for path in ("timestamp_ms", "event_date_ms", "timestamp", "event_date") if (at := fields.time(path)) is not None), None)
@@ -97,13 +97,13 @@ class _Event:
         yield self._draft("contact.arrived", channel=channel, direction="outbound" if outbound else "inbound", customer_key=key)
 
     def _attributes(self) -> dict[str, Any]:
-        """Return a task's attributes: JSON that the customer's own flow wrote, so anything."""
+        """Return a task's attributes: JSON of the customer's own flow, which may be anything."""
         text = self._fields.get("task_attributes")
         try:
-            found = orjson.loads(text) if isinstance(text, str) else text
+            attributes = orjson.loads(text) if isinstance(text, str) else text
         except orjson.JSONDecodeError:
             return {}
-        return found if isinstance(found, dict) else {}
+        return attributes if isinstance(attributes, dict) else {}
 
     def queued(self) -> Iterator[Draft]:
         queue = self._need(self._queue, "TaskQueueName")
@@ -140,7 +140,7 @@ class _Event:
         yield self._draft("contact.answered", agent=agent, queue=self._queue, reports=["wrap_up", "ring"])
 
     def wrapping(self) -> Iterator[Draft]:
-        """Yield the end of an agent's share. The task is wrapping too unless it goes on with somebody else."""
+        """Yield the end of an agent's part. The task is wrapping too unless it continues with another agent."""
         agent = self._need(self._worker, "WorkerName")
         if self._status in {"assigned", "reserved", "pending"}:
             yield self._draft("contact.transferred", from_queue=self._queue, agent=agent)
@@ -152,9 +152,9 @@ class _Event:
         yield self._draft("contact.wrapped_up", agent=self._need(self._worker, "WorkerName"))
 
     def activity(self) -> Iterator[Draft]:
-        who, state = self._need(self._worker, "WorkerName"), self._fields.need("worker_activity_name")
+        agent, state = self._need(self._worker, "WorkerName"), self._fields.need("worker_activity_name")
         yield draft(
-            "agent.state_changed", f"{self._id}-presence", self._at, person_id=who, axis="presence", state=state.lower(), reason=state
+            "agent.state_changed", f"{self._id}-presence", self._at, person_id=agent, axis="presence", state=state.lower(), reason=state
         )
 
 
@@ -181,7 +181,7 @@ KINDS: Final = {
     "task-queue.timeout": "contact.left_queue: timeout",
     "task.canceled": "contact.left_queue: abandoned, timeout or withdrawn, by its reason",
     "task.deleted": "contact.left_queue: withdrawn, while no agent is with the customer",
-    "task.transfer-initiated": "contact.queued in the queue it goes to",
+    "task.transfer-initiated": "contact.queued in the target queue",
     "task.transfer-canceled": "contact.left_queue: withdrawn",
     "task.transfer-failed": "contact.left_queue: withdrawn",
     "reservation.created": "contact.agent_offered",
@@ -191,13 +191,13 @@ KINDS: Final = {
     "reservation.canceled": "contact.offer_ended: withdrawn",
     "reservation.rescinded": "contact.offer_ended: withdrawn",
     "reservation.failed": "contact.offer_ended: withdrawn",
-    "reservation.wrapup": "contact.ended of the agent's share, or contact.transferred where the task goes on; contact.wrap_up_started",
+    "reservation.wrapup": "contact.ended of the agent's part, or contact.transferred where the task continues; contact.wrap_up_started",
     "reservation.completed": "contact.wrapped_up",
     "worker.activity.update": "agent.state_changed: presence",
 }
 
-_CONFIGURED: Final = "a change of what is configured"
-_TOLD: Final = "its reservations tell it"
+_CONFIGURED: Final = "a change of the configuration"
+_REPORTED: Final = "its reservations report it"
 IGNORED: Final = {
     **{
         f"{what}.{how}": _CONFIGURED
@@ -206,24 +206,24 @@ IGNORED: Final = {
     },
     **{f"task-queue.{how}": _CONFIGURED for how in ("created", "deleted", "expression.updated")},
     **{f"worker.{how}": _CONFIGURED for how in ("created", "deleted", "attributes.update", "capacity.update")},
-    **{f"workflow.{how}": "a step of a workflow; queues tell the waits" for how in ("entered", "target-matched", "timeout", "skipped")},
-    "worker.channel.availability.update": "which channels a worker takes; presence is told by worker.activity.update",
+    **{f"workflow.{how}": "a step of a workflow; queues report the waits" for how in ("entered", "target-matched", "timeout", "skipped")},
+    "worker.channel.availability.update": "which channels a worker takes; worker.activity.update reports the presence",
     "task.updated": "attributes or priority of a task, which no figure needs",
-    "task.wrapup": _TOLD,
-    "task.completed": _TOLD,
-    "task.system-deleted": "an old task is forgotten by the platform",
-    "task.transfer-attempt-failed": "one of several attempts; task.transfer-failed tells the last",
-    "task.transfer-completed": _TOLD,
-    "task-queue.moved": "task-queue.entered tells the queue it goes to",
+    "task.wrapup": _REPORTED,
+    "task.completed": _REPORTED,
+    "task.system-deleted": "the platform deletes an old task",
+    "task.transfer-attempt-failed": "one of several attempts; task.transfer-failed reports the last",
+    "task.transfer-completed": _REPORTED,
+    "task-queue.moved": "task-queue.entered reports the target queue",
 }
 
 REPORTS: Final[dict[Part, str]] = {
-    "arrival": "a task is created when the flow hands the contact over: what was before, such as a menu, is not seen",
+    "arrival": "a task is created when the flow hands the contact over: steps before, such as a menu, are not seen",
     "queue": "",
     "ring": "",
-    "hold": "conference events tell hold, which TaskRouter does not send",
+    "hold": "conference events report hold, which TaskRouter does not send",
     "wrap_up": "",
-    "ended_by": "TaskRouter does not say who hung up",
+    "ended_by": "TaskRouter does not report who hung up",
     "transfer": "",
     "agent_state": "",
 }
@@ -239,8 +239,8 @@ PERSONAL: Final = tuple(
 )
 
 SETTINGS: Final = (
-    Setting(name="workspace", meaning="Id of the workspace (WS…); needed to ask it"),
-    Setting(name="url", meaning="Where the API is", default="https://taskrouter.twilio.com"),
+    Setting(name="workspace", meaning="Id of the workspace (WS…); needed to poll it"),
+    Setting(name="url", meaning="Address of the API", default="https://taskrouter.twilio.com"),
 )
 CREDENTIALS: Final = (
     Setting(name="account_sid", meaning="Id of the account, or of an API key", required=True),
@@ -248,7 +248,7 @@ CREDENTIALS: Final = (
 )
 
 GUESSED: Final = (
-    "the order of a transfer's events, and that `task.transfer-initiated` names the queue it goes to",
+    "the order of a transfer's events, and that `task.transfer-initiated` names the target queue",
     "that a reservation which wraps up while its task is `assigned` passed the customer on",
     "the reason of a canceled task is the flow's own text: with `hangup` or `customer` in it the customer gave up",
 )

@@ -1,4 +1,4 @@
-"""How a sender by webhook is verified: the parameters of its scheme; data alone."""
+"""The parameters of the schemes that verify senders of webhooks; data alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Signed = Literal["body", "timestamp+body", "timestamp.body", "timestamp:body", "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """A scheme: which header has what signature of which bytes, and how old it may be."""
+    """A scheme: the header, the signature and the signed bytes, and how old they may be."""
 
     #: ``hmac``: a signature of the message. ``token``: the header (or the query's parameter) is the secret. ``basic``: user and password.
     kind: Literal["hmac", "token", "basic"] = "hmac"
@@ -22,7 +22,7 @@ class Verification:
     #: A header that may name another algorithm, as ``algorithm=HMAC_SHA256`` among others; empty where there is none.
     algorithm_header: str = ""
     encoding: Literal["hex", "base64"] = "hex"
-    #: What stands before the signature, such as ``sha256=``.
+    #: Before the signature, such as ``sha256=``.
     prefix: str = ""
     #: Several signatures in one header are separated by this; empty for one alone.
     separator: str = ""

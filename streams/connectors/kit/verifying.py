@@ -1,4 +1,4 @@
-"""Verifies a delivery by the parameters of its scheme: the raw bytes, before anything in them is read; nothing it is given raises."""
+"""Verify the raw bytes of a delivery by its scheme, before anything in them is read; no input raises."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ VERIFYING_REASONS: Final = ("no_signature", "wrong_signature", "no_timestamp", "
 #: Shorter ones can be guessed.
 MIN_SECRET_LENGTH: Final = 8
 
-#: Of the headers looked at; what is longer is no signature. So many signatures of one header are looked at.
+#: Limits of a header: a longer one is no signature, and further signatures in it are ignored.
 _MAX_HEADER: Final = 4_096
 _MAX_SIGNATURES: Final = 20
 
-#: Deliveries remembered, the oldest forgotten first: one that is played again after that counts once all the same, by its events' ids.
+#: Deliveries remembered; the oldest are evicted. One replayed after that still counts once, by its events' ids.
 _MAX_REMEMBERED: Final = 50_000
 
 _MAX_FIELDS: Final = 1_000
@@ -49,7 +49,7 @@ class SecretError(ValueError):
 
 
 class Delivery(NamedTuple):
-    """What came by webhook."""
+    """A delivery by webhook."""
 
     body: bytes
     #: Found by name in any case.
@@ -60,7 +60,7 @@ class Delivery(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """Why a delivery is not taken: 401 where what proves its sender is missing, else 403."""
+    """Why a delivery is refused: 401 where the proof of its sender is missing, else 403."""
 
     status: int
     reason: str
@@ -69,7 +69,7 @@ class Refusal(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A delivery whose sender is proven; ``mark`` is what it is known again by, empty where its scheme has no time."""
+    """A verified delivery; ``mark`` identifies it when it is replayed, empty where its scheme has no time."""
 
     mark: bytes
 
@@ -79,7 +79,7 @@ class Verifier:
 
     Args:
         scheme: its parameters.
-        secrets: all that are active: several while one replaces another. Each is tried, so that how long it takes tells nothing.
+        secrets: the active ones: several while one replaces another. Each is tried, so that the duration reveals nothing.
 
     Raises:
         SecretError: there is none, or one is too short or has another form than the scheme's.
@@ -106,7 +106,7 @@ class Verifier:
         return None
 
     def check(self, delivery: Delivery, now: float) -> Verified | Refusal:
-        """Return that a delivery is its sender's, or why it is refused; ``now`` is in seconds since the epoch."""
+        """Return the verified delivery, or why it is refused; ``now`` is in seconds since the epoch."""
         refusal = self.before_body(delivery.headers, delivery.query)
         if refusal is not None:
             return refusal
@@ -116,13 +116,13 @@ class Verifier:
         messages = _signed(scheme, delivery)
         algorithm = _algorithm(scheme, delivery.headers)
         given = _given(scheme, _header(delivery.headers, scheme.header))
-        found = False
+        is_signed = False
         for key in self._keys:
             for message in messages:
                 expected = _encoded(scheme, key, message, algorithm)
-                for each in given:
-                    found |= hmac.compare_digest(expected, each)
-        if not found:
+                for signature_given in given:
+                    is_signed |= hmac.compare_digest(expected, signature_given)
+        if not is_signed:
             return Refusal(_FORBIDDEN, "wrong_signature", "the signature is of another secret, or of other bytes")
         if not scheme.tolerance_seconds:
             return Verified(b"")
@@ -132,14 +132,14 @@ class Verifier:
             return Refusal(_FORBIDDEN, "stale", detail)
         mark = hashlib.sha256(messages[0]).digest()
         if self._taken.get(mark, 0.0) >= now:
-            return Refusal(_FORBIDDEN, "replayed", "this delivery was taken already")
+            return Refusal(_FORBIDDEN, "replayed", "this delivery was accepted already")
         return Verified(mark)
 
     def taken(self, verified: Verified, now: float) -> None:
-        """Remember a delivery that was taken: from now on the same one is refused. One that was not may be sent again as it is."""
+        """Remember an accepted delivery: from now on it is refused. A delivery that failed may be sent again as it is."""
         if not verified.mark:
             return
-        # A time that is ahead by the tolerance stays believable for twice as long.
+        # A time that is ahead by the tolerance stays valid for twice as long.
         self._taken[verified.mark] = now + 2 * self._scheme.tolerance_seconds
         while self._taken and (len(self._taken) > _MAX_REMEMBERED or next(iter(self._taken.values())) < now):
             self._taken.popitem(last=False)
@@ -154,14 +154,14 @@ class Verifier:
         if given is None:
             where = " or ".join(filter(None, (scheme.header, scheme.query_parameter and "the parameter of the address")))
             return Refusal(_UNAUTHORIZED, "no_token", f"send the secret in {where or 'Authorization'}")
-        digest, found = _digest(given), False
+        digest, matches = _digest(given), False
         for key in self._keys:
-            found |= hmac.compare_digest(_digest(key), digest)
-        return None if found else Refusal(_FORBIDDEN, "wrong_token", "the secret is another one")
+            matches |= hmac.compare_digest(_digest(key), digest)
+        return None if matches else Refusal(_FORBIDDEN, "wrong_token", "the secret is another one")
 
 
 def signature(scheme: Verification, secret: str, delivery: Delivery) -> str:
-    """Return what a sender of an ``hmac`` scheme writes into its header, prefix included."""
+    """Return the header that a sender of an ``hmac`` scheme writes, prefix included."""
     algorithm = _algorithm(scheme, delivery.headers)
     return scheme.prefix + _encoded(scheme, _key(scheme, secret), _signed(scheme, delivery)[0], algorithm).decode()
 
@@ -192,26 +192,26 @@ def _header(headers: Mapping[str, str], name: str) -> str:
 
 
 def _given(scheme: Verification, header: str) -> list[bytes]:
-    """Return the signatures of a header without their prefix; those with another prefix are none."""
-    found = header.split(scheme.separator)[:_MAX_SIGNATURES] if scheme.separator else [header]
+    """Return the signatures of a header without their prefix; those with another prefix are ignored."""
+    parts = header.split(scheme.separator)[:_MAX_SIGNATURES] if scheme.separator else [header]
     prefix = scheme.prefix
-    return [each.strip().removeprefix(prefix).encode(errors="replace") for each in found if each.strip().startswith(prefix)]
+    return [part.strip().removeprefix(prefix).encode(errors="replace") for part in parts if part.strip().startswith(prefix)]
 
 
 def _algorithm(scheme: Verification, headers: Mapping[str, str]) -> str:
-    """Return the algorithm of a delivery: the one that its sender names, if it is a stronger one that is known."""
+    """Return the algorithm of a delivery: the one that its sender names, if it is known and stronger."""
     named = _header(headers, scheme.algorithm_header).upper().replace(" ", "").split(",")
     return "sha256" if "ALGORITHM=HMAC_SHA256" in named else scheme.algorithm
 
 
 def _encoded(scheme: Verification, key: bytes, message: bytes, algorithm: str) -> bytes:
     digest = hmac.digest(key, message, algorithm)
-    # Compared as text: base64 has several texts for some bytes, and only one is what a sender writes.
+    # Compared as text: base64 has several texts for some bytes, of which a sender writes one.
     return base64.b64encode(digest) if scheme.encoding == "base64" else digest.hex().encode()
 
 
 def _signed(scheme: Verification, delivery: Delivery) -> list[bytes]:
-    """Return the message that is signed; where an address may be meant with its port and without, each."""
+    """Return the signed message; where an address may be signed with its port and without, both."""
     body = delivery.body
     timestamp = _header(delivery.headers, scheme.timestamp_header).encode(errors="replace")
     match scheme.signed:
@@ -235,7 +235,7 @@ def _signed(scheme: Verification, delivery: Delivery) -> list[bytes]:
 
 
 def _form(body: bytes) -> bytes | None:
-    """Return the fields of a form as they are signed: sorted by name, of a name that comes twice each value once; None if it is none."""
+    """Return the fields of a form as they are signed: sorted by name, of a repeated name each value once; None if it is none."""
     try:
         fields = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_MAX_FIELDS, errors="strict") if body else []
     except ValueError:
@@ -244,7 +244,7 @@ def _form(body: bytes) -> bytes | None:
 
 
 def _urls(url: str) -> Iterator[str]:
-    """Yield an address as it is, and with its port in place of none, or without."""
+    """Yield an address as it is, and with its default port added or its port removed."""
     yield url
     try:
         parts = urlsplit(url)
@@ -272,10 +272,10 @@ def _seconds(text: str) -> float | None:
 
 
 def _token(scheme: Verification, headers: Mapping[str, str], query: Mapping[str, str]) -> bytes | None:
-    """Return the secret that a delivery brings, None if it brings none."""
+    """Return the secret of a delivery, None if it has none."""
     if scheme.kind == "basic":
-        word, _, text = _header(headers, scheme.header or "Authorization").partition(" ")
-        if word.lower() != "basic" or not text:
+        kind, _, text = _header(headers, scheme.header or "Authorization").partition(" ")
+        if kind.lower() != "basic" or not text:
             return None
         try:
             return base64.b64decode(text.strip().encode(errors="replace"), validate=True)
@@ -289,5 +289,5 @@ def _token(scheme: Verification, headers: Mapping[str, str], query: Mapping[str,
 
 
 def _digest(text: bytes) -> bytes:
-    # One length for all, so that comparing tells nothing of a secret's.
+    # Digests have one length, so that a comparison reveals nothing of a secret's.
     return hashlib.sha256(text).digest()

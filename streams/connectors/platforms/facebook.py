@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streams.connectors.kit.answers import Answers
 from streams.connectors.kit.fields import Fields
-from streams.connectors.kit.messenger import MESSENGER_SETTINGS, Message, told
+from streams.connectors.kit.messenger import MESSENGER_SETTINGS, Message, message_drafts
 from streams.connectors.kit.model import Connector, Context, Draft, Record, Setting, UnusableError
 from streams.connectors.kit.reading import json_records, written
 from streams.connectors.kit.verification import Verification
@@ -80,7 +80,7 @@ def _translate(record: Record, context: Context) -> Iterator[Draft]:
         fields.need_time("event.timestamp"),
         "customer" if not by_page else "bot" if fields.text("event.message.app_id") in bots else "agent",
     )
-    return told("facebook", message, context)
+    return message_drafts("facebook", message, context)
 
 
 _NO_MESSAGE: Final = "a customer asks nothing by it"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streams.connectors.kit.answers import Answers
 from streams.connectors.kit.fields import Fields
-from streams.connectors.kit.messenger import MESSENGER_SETTINGS, Message, told
+from streams.connectors.kit.messenger import MESSENGER_SETTINGS, Message, message_drafts
 from streams.connectors.kit.model import Connector, Context, Draft, Record, Setting, UnusableError
 from streams.connectors.kit.reading import json_records, written
 from streams.connectors.kit.verification import Verification
@@ -75,7 +75,7 @@ def _translate(record: Record, context: Context) -> Iterator[Draft]:
         fields.need_time("event.created_timestamp") if direct else _posted(fields),
         "customer" if author != fields.need("account") else "bot" if app in bots else "agent",
     )
-    return told("x", message, context)
+    return message_drafts("x", message, context)
 
 
 def _posted(fields: Fields) -> datetime:

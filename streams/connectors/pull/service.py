@@ -44,7 +44,7 @@ class PullService:
         status = self._runner.status
         through = "unknown" if status.complete_through is None else status.complete_through.isoformat()
         waits = f"waits: {status.trouble}, {status.detail}\n" if status.trouble is not None else ""
-        tls = "".join(f"{what}: {state}\n" for what, state in self._connections.standing.items())
+        tls = "".join(f"{what}: {state}\n" for what, state in self._connections.status.items())
         return web.Response(text=f"ok\ncomplete through: {through}\n{waits}{tls}")
 
     async def _readyz(self, _: web.Request) -> web.Response:

@@ -93,7 +93,7 @@ class Serving:
     @property
     def configured(self) -> dict[str, str]:
         """The state of the configuration and of TLS for health pages."""
-        listening = {} if self.connections is None else self.connections.standing
+        listening = {} if self.connections is None else self.connections.status
         return {**({} if self.file is None else {"configuration": self.file.status}), **listening}
 
     @property

@@ -105,10 +105,10 @@ def test_a_prefix_leads_to_the_other_source() -> None:
 @pytest.mark.parametrize(
     ("settings", "reason", "detail"),
     [
-        ({}, "unknown_question", "none of the questions that it answers stands in the setting `questions`"),
+        ({}, "unknown_question", "none of the questions that it answers is in the setting `questions`"),
         ({"questions": {"How was it?": "stars 1-5"}}, "bad_setting", "questions.How was it?: its kind is one of csat, nps, ces"),
         ({"questions": {"How was it?": "csat 5-1"}}, "bad_setting", "a scale is its lowest and highest score"),
-        ({"questions": {"How was it?": "csat 1-4"}}, "not_on_scale", "How was it?: the answer does not lie on the scale 1-4"),
+        ({"questions": {"How was it?": "csat 1-4"}}, "not_on_scale", "How was it?: the answer is not on the scale 1-4"),
         ({"questions": {"Case": "csat"}, "contact": "other"}, "unknown_answer", "Case: the answer is no number"),
         ({"questions": {"How was it?": "csat"}, "date_order": "xyz"}, "bad_setting", "date_order: mdy, dmy or ymd"),
     ],
