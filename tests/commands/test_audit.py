@@ -126,7 +126,7 @@ def test_without_kafka_one_sentence_says_so(more: list[str]) -> None:
     lines, said = run("127.0.0.1:9", "none", *more, code=1)
 
     assert lines == []
-    assert said == "contact-streams: Kafka at 127.0.0.1:9 is not reached; --bootstrap HOST:PORT says where it is\n"
+    assert said == "contact-streams: Kafka at 127.0.0.1:9 is not reached; --bootstrap HOST:PORT names its address\n"
 
 
 def test_without_the_topic_one_sentence_says_so(bootstrap: str) -> None:

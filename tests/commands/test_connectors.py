@@ -322,4 +322,4 @@ def test_kafka_that_is_away_is_one_line(tmp_path: Path, command: tuple[str, ...]
     assert done.returncode == 1
     *causes, said_last = done.stderr.splitlines()
     assert all("Unable connect to" in cause for cause in causes)
-    assert said_last == "contact-streams: Kafka at 127.0.0.1:1 is not reached; --bootstrap HOST:PORT says where it is"
+    assert said_last == "contact-streams: Kafka at 127.0.0.1:1 is not reached; --bootstrap HOST:PORT names its address"
