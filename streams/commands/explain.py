@@ -123,7 +123,7 @@ async def _read(args: argparse.Namespace, configuration: Configuration) -> dict[
         configuration,
         _limits(args),
         look_back_ms=None if args.look_back is None else 1000 * args.look_back,
-        told=_show_progress,
+        report=_show_progress,
     )
     _end_progress()
     about = AuditObject(scope_kind="queue", scope=args.queue, kpi=args.kpi, window=args.window, channel=args.channel)

@@ -1,4 +1,4 @@
-"""Boards as far as one sees what is on them."""
+"""Boards, reduced to the tiles that a view shows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["boards_of"]
 
 
 def boards_of(boards: Mapping[str, Board], view: View) -> dict[str, Any]:
-    """Return the boards by name, those of the file and the usual ones, as far as a view shows them; what has nothing left is left out."""
+    """Return the configured and built-in boards by name, reduced to what a view shows; empty boards are left out."""
     usual = {name: Board.model_validate(board) for name, board in USUAL_BOARDS.items() if name not in boards}
     shown = {name: _board(board, view) for name, board in {**boards, **usual}.items()}
     return {"boards": {name: board for name, board in shown.items() if board["pages"]}}
@@ -29,7 +29,7 @@ def _board(board: Board, view: View) -> dict[str, Any]:
 
 
 def _page(page: BoardPage, view: View) -> dict[str, Any]:
-    tiles = [told for tile in page.tiles if (told := _tile(tile, view)) is not None]
+    tiles = [content for tile in page.tiles if (content := _tile(tile, view)) is not None]
     return {**page.model_dump(), "tiles": tiles}
 
 
@@ -39,8 +39,8 @@ def _tile(tile: Tile, view: View) -> dict[str, Any] | None:
         sees = view.sees_people if KPI_BY_ID[tile.kpi].subject == "people" else view.sees
         return tile.model_dump() if sees(kind, name) else None
     if isinstance(tile, OfQueues):
-        places = (("site", tile.site), ("department", tile.department))
-        if any(name is not None and not view.sees(kind, name) for kind, name in places):
+        scopes = (("site", tile.site), ("department", tile.department))
+        if any(name is not None and not view.sees(kind, name) for kind, name in scopes):
             return None
         queues = tuple(name for name in tile.queues if view.sees("queue", name))
         return None if tile.queues and not queues else {**tile.model_dump(), "queues": queues}

@@ -1,4 +1,4 @@
-"""What clients send: read within limits, and JSON checked."""
+"""Bodies of requests: read within limits, and checked as JSON."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _M = TypeVar("_M", bound=BaseModel)
 
 
 async def body_of(request: web.Request, model: type[_M], *, may_lack: bool = False) -> _M:
-    """Return what was sent; without a body an empty object, if it ``may_lack``. Raise ProblemError that says what is wrong."""
+    """Return the body as ``model``; with ``may_lack``, a missing body reads as an empty object. Raise ProblemError if it is invalid."""
     text = await read_body(request)
     if not text and may_lack:
         text = b"{}"
-    # Other sites' pages cannot send this type without asking first.
+    # A page of another site needs a preflight to send this type.
     elif request.content_type != "application/json":
         raise ProblemError(415, "send application/json")
     try:
@@ -40,7 +40,7 @@ async def body_of(request: web.Request, model: type[_M], *, may_lack: bool = Fal
 
 
 async def read_body(request: web.Request) -> bytes:
-    """Return the body; raise ProblemError for one that is too long or comes too slowly."""
+    """Return the body; raise ProblemError if it is too long or arrives too slowly."""
     body = b""
     try:
         async with asyncio.timeout(_SECONDS):

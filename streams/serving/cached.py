@@ -1,4 +1,4 @@
-"""Answers that take time to make and that every page asks for: made once for all of them."""
+"""Answers that are slow to compute and requested by every page: computed once for all clients."""
 
 from __future__ import annotations
 
@@ -18,59 +18,59 @@ __all__ = ["CachedAnswer", "CachedValue"]
 
 _T = TypeVar("_T")
 
-#: What was made before the topics of figures were read is not kept for longer.
+#: An answer from before the topics of figures were read is cached no longer than this.
 _UNREAD_SECONDS: Final = 1.0
 
 
 class CachedValue(Generic[_T]):
-    """What is made of the store, with the header of its moment: anew when the last has got old; use it within one event loop."""
+    """A value computed from the store with the header of its moment, cached for a time; use it within one event loop."""
 
-    def __init__(self, figures: Figures, make: Callable[[Store], _T], seconds: float) -> None:
+    def __init__(self, figures: Figures, compute: Callable[[Store], _T], seconds: float) -> None:
         self._figures = figures
-        self._make = make
+        self._compute = compute
         self._seconds = seconds
-        self._made_at = 0.0
+        self._computed_at = 0.0
         self._last: tuple[dict[str, Any], _T] | None = None
-        self._making = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     async def now(self) -> tuple[dict[str, Any], _T]:
-        """Return the header, and what was made."""
-        async with self._making:
+        """Return the header and the value."""
+        async with self._lock:
             now = asyncio.get_running_loop().time()
-            if self._last is None or now - self._made_at >= self._seconds or self._is_unread(self._last[0], now - self._made_at):
+            if self._last is None or now - self._computed_at >= self._seconds or self._is_unread(self._last[0], now - self._computed_at):
                 header, store = self._figures.header(), self._figures.store.copy()
-                # A center of hundreds of queues holds tens of thousands of records: too long for the loop.
-                self._last, self._made_at = (header, await asyncio.to_thread(self._make, store)), now
+                # Hundreds of queues have tens of thousands of records: too slow for the event loop.
+                self._last, self._computed_at = (header, await asyncio.to_thread(self._compute, store)), now
             return self._last
 
     def _is_unread(self, header: Mapping[str, Any], age_seconds: float) -> bool:
-        """Say whether it was made before figures were read, and has got too old for that, or they have been read by now."""
+        """Return whether the value is from before the first read, and outdated."""
         return not header["ready"] and (self._figures.readers.ready or age_seconds >= _UNREAD_SECONDS)
 
 
 class CachedAnswer:
-    """An answer as ``CachedValue`` keeps it.
+    """A cached answer.
 
-    ``seen`` says whether a view shows an entry of the answer's list, which stands under ``name``.
+    ``shows`` returns whether a view shows an entry of the answer's list ``name``.
     """
 
     def __init__(
         self,
         figures: Figures,
-        make: Callable[[Store], dict[str, Any]],
+        compute: Callable[[Store], dict[str, Any]],
         seconds: float,
         name: str,
-        seen: Callable[[View, Mapping[str, Any]], bool],
+        shows: Callable[[View, Mapping[str, Any]], bool],
     ) -> None:
         self._figures = figures
-        self._moment = CachedValue(figures, make, seconds)
+        self._cached = CachedValue(figures, compute, seconds)
         self._name = name
-        self._seen = seen
+        self._shows = shows
 
     async def answer(self, view: View = EVERYTHING) -> dict[str, Any]:
-        """Return the answer as far as a view shows it."""
-        header, answer = await self._moment.now()
-        told = {**self._figures.narrowed(header, view), **answer}
+        """Return the answer, reduced to what a view shows."""
+        header, answer = await self._cached.now()
+        document = {**self._figures.narrowed(header, view), **answer}
         if not view.everything:
-            told[self._name] = [each for each in told[self._name] if self._seen(view, each)]
-        return told
+            document[self._name] = [entry for entry in document[self._name] if self._shows(view, entry)]
+        return document

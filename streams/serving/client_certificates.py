@@ -1,4 +1,4 @@
-"""Programs that prove who they are by a client certificate."""
+"""Programs that authenticate with a client certificate."""
 
 from __future__ import annotations
 
@@ -30,8 +30,7 @@ class ClientCertificates:
         self._clock = clock
 
     async def identify(self, request: web.Request) -> Identity | None:
-        """Return the first name of the certificate of the request's connection that stands in the file."""
+        """Return the first name of the connection's certificate that the access file lists."""
         listed = self._access.running.certificates
-        found = (name for name in names_of_certificate(request, self._clock()) if name in listed)
-        name = next(found, None)
+        name = next((name for name in names_of_certificate(request, self._clock()) if name in listed), None)
         return None if name is None else Identity("certificate", name)

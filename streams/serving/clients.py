@@ -1,4 +1,4 @@
-"""The clients of the event stream: how many there may be, in all and of one address."""
+"""The clients of the event stream, limited in total and per account or address."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Clients"]
 
 
 class Clients:
-    """The connections of open event streams, each with whose it is."""
+    """The connections of open event streams, each with its owner."""
 
     def __init__(self, total: int = 500, per_client: int = 250) -> None:
         self.total = total
@@ -30,21 +30,21 @@ class Clients:
     def __contains__(self, transport: asyncio.Transport) -> bool:
         return transport in self._open
 
-    def lacks(self, whose: str) -> Literal["own", "all"] | None:
-        """Say what leaves no room for one more: its own number or that of all; None where there is room."""
-        if self._of[whose] >= self.per_client:
+    def lacks(self, owner: str) -> Literal["own", "all"] | None:
+        """Return the limit that leaves no room for one more: the owner's or that of all; None where there is room."""
+        if self._of[owner] >= self.per_client:
             return "own"
         return "all" if len(self._open) >= self.total else None
 
-    def add(self, transport: asyncio.Transport, whose: str) -> None:
-        """Take in one that there is room for."""
-        self._open[transport] = whose
-        self._of[whose] += 1
+    def add(self, transport: asyncio.Transport, owner: str) -> None:
+        """Add a connection; the caller has checked that there is room."""
+        self._open[transport] = owner
+        self._of[owner] += 1
 
     def discard(self, transport: asyncio.Transport) -> None:
-        """Make room again."""
-        whose = self._open.pop(transport, None)
-        if whose is not None:
-            self._of[whose] -= 1
-            if not self._of[whose]:
-                del self._of[whose]
+        """Remove a connection."""
+        owner = self._open.pop(transport, None)
+        if owner is not None:
+            self._of[owner] -= 1
+            if not self._of[owner]:
+                del self._of[owner]

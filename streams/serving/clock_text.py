@@ -1,4 +1,4 @@
-"""Times as sentences name them."""
+"""Times as texts of sentences."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ __all__ = ["time_of_day", "zone_of"]
 
 
 def time_of_day(ms: int, now_ms: int, zone: ZoneInfo) -> str:
-    """Return a time of day with its zone, for readers may be elsewhere; with the date if that is another day than now."""
-    then, now = (datetime.fromtimestamp(each / 1000, UTC).astimezone(zone) for each in (ms, now_ms))
+    """Return a time of day with its zone, because readers may be in another; with the date if it is not today."""
+    then, now = (datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(zone) for at_ms in (ms, now_ms))
     return f"{then:%H:%M:%S} {zone_of(then)}" if then.date() == now.date() else f"{then:%Y-%m-%d %H:%M:%S} {zone_of(then)}"
 
 
 def zone_of(at: datetime) -> str:
-    """Return how the zone of a time is called, as the page does where it has no name but what it differs by from UTC."""
+    """Return the name of a time's zone, or its offset from UTC if it has none, as the page does."""
     name = at.tzname() or ""
     return f"UTC{name[:3]}{':' if name[3:] else ''}{name[3:]}" if name.startswith(("+", "-")) else name

@@ -1,4 +1,4 @@
-"""What a browser may load and do on a page of this server."""
+"""The Content-Security-Policy of this server's pages."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ __all__ = ["content_policy"]
 
 
 def content_policy(*, forms: bool = False) -> str:
-    """Return the policy: nothing from elsewhere, nothing inline, in no frame; with ``forms`` a form may be sent to this server."""
+    """Return the policy: nothing from other origins, nothing inline, no framing; ``forms`` permits forms to this server."""
     to = "'self'" if forms else "'none'"
     return (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "

@@ -1,4 +1,4 @@
-"""What customers say, what they turn to us for and complain of, and whether they come back, as far as records are held."""
+"""Customers' surveys, complaints, categories of contacts and returns, from the records in the store."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = ["CACHE_SECONDS", "CUSTOMER_KPIS", "DAY_KPIS", "customers_of", "shows_window"]
 
-#: What all pages ask for is made once in so many seconds.
+#: How long an answer is cached for all pages.
 CACHE_SECONDS: Final = 5.0
 
-#: KPIs of a day that say what customers think, and how far they help themselves.
+#: KPIs of a day about customers' opinions and self-service.
 DAY_KPIS: Final = (
     "csat",
     "csat_top2",
@@ -38,32 +38,32 @@ _CATEGORIES: Final = "contacts_by_category"
 _COMPLAINTS: Final = "complaints"
 _THANKS: Final = "gratitude_rate"
 _WINDOWS: Final = ("customers_day", "customers_month")
-#: KPIs that are counted by customers, and so by days and months of them alone.
+#: KPIs counted by customer, only in windows of customers' days and months.
 CUSTOMER_KPIS: Final = tuple(kpi.id for kpi in KPIS if set(kpi.windows) <= set(_WINDOWS))
-#: Those that would tell of single customers, were these few.
+#: KPIs withheld below a minimum number of customers, to protect individuals.
 _OF_ENOUGH: Final = frozenset(kpi.id for kpi in KPIS if isinstance(kpi.formula, Where) and kpi.formula.at_least > 1)
 
 
 def customers_of(store: Store) -> dict[str, Any]:
-    """Return the running day of each scope and channel that says anything of customers, and every day and month of customers."""
+    """Return the current day of each scope and channel with customer data, and every day and month of customers."""
     as_of = max(store.as_of_ms or 0, store.newest_as_of_ms)
-    found = []
+    windows = []
     for entry in store.group("day", *_WINDOWS):
         dated = entry.window in _WINDOWS
         record = entry.record if dated or is_running(entry, as_of) else None
-        if isinstance(record, WindowRecord) and (told := _window(record, CUSTOMER_KPIS if dated else DAY_KPIS)):
-            found.append(told)
-    return {"windows": found}
+        if isinstance(record, WindowRecord) and (window := _window(record, CUSTOMER_KPIS if dated else DAY_KPIS)):
+            windows.append(window)
+    return {"windows": windows}
 
 
 def shows_window(view: View, window: Mapping[str, Any]) -> bool:
-    """Say whether a view shows what is told of a scope."""
+    """Return whether a view shows a window's scope."""
     return view.sees(window["scope_kind"], window["scope"])
 
 
 def _window(record: WindowRecord, kpis: tuple[str, ...]) -> dict[str, Any] | None:
-    """Return what a record says of customers; None where it says nothing."""
-    figures = {kpi: figure_document(figure) for kpi in kpis if (figure := record.kpis.get(kpi)) is not None and _says(figure)}
+    """Return the customer figures of a record; None if it has none."""
+    figures = {kpi: figure_document(figure) for kpi in kpis if (figure := record.kpis.get(kpi)) is not None and _has_value(figure)}
     categories = _parts(record, _CATEGORIES)
     if not figures and not categories:
         return None
@@ -91,19 +91,19 @@ def _window(record: WindowRecord, kpis: tuple[str, ...]) -> dict[str, Any] | Non
 
 
 def _parts(record: WindowRecord, kpi: str) -> dict[str, int]:
-    """Return label → contacts, of ratios those in the numerator."""
-    found = {name: int(figure.numerator or 0) for name, figure in record.by_label.get(kpi, {}).items()}
-    return {name: number for name, number in found.items() if number > 0}
+    """Return label → contacts; of ratios the contacts in the numerator."""
+    numbers = {name: int(figure.numerator or 0) for name, figure in record.by_label.get(kpi, {}).items()}
+    return {name: number for name, number in numbers.items() if number > 0}
 
 
 def _others(record: WindowRecord, kpi: str, parts: Mapping[str, int]) -> int:
-    """Return how many of all that a figure counts are under no label."""
+    """Return how many of a figure's contacts have no label."""
     figure = record.kpis.get(kpi)
     return 0 if figure is None else max(0, int(figure.numerator or 0) - sum(parts.values()))
 
 
 def _served(record: WindowRecord, kpis: Iterable[str]) -> Iterable[str]:
-    """Return those that a window of this kind has of such a scope."""
+    """Yield the KPIs that this window and scope have."""
     for kpi in kpis:
         about = KPI_BY_ID[kpi]
         if (record.scope_kind == "total" or record.scope_kind in about.dimensions) and record.window in about.windows:
@@ -117,6 +117,6 @@ def _why(kpi: str, figure: Seen | None) -> Unknown:
     return "too_few" if kpi in _OF_ENOUGH else "nothing_yet"
 
 
-def _says(figure: Seen) -> bool:
-    # A count of none is said by a dash as well, and a share of none has no value; parts of what is too few to tell are shown.
+def _has_value(figure: Seen) -> bool:
+    # A count of 0 is shown as a dash too, and a share of none has no value; a figure below the minimum still shows its parts.
     return bool(figure.value) or bool(figure.denominator)

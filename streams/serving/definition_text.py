@@ -1,4 +1,4 @@
-"""What a definition of the service level counts, in one sentence for those who read its figures, in English and Japanese."""
+"""One sentence about what a service level definition counts, in English and Japanese."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Judging", "definition_text", "judging"]
 
-#: A version of a definition takes effect within so long.
-_KEPT_MS: Final = 60_000
+#: How long a queue's definitions are cached: a new version takes effect within this time.
+_CACHE_MS: Final = 60_000
 
-_SAID: Final = (
+_SENTENCE: Final = (
     "In time: {met}. Too late: {missed}. Not counted: {left_out}.",
     "目標内：{met}。目標超過：{missed}。対象外：{left_out}。",
 )
@@ -39,7 +39,7 @@ _REST: Final = ("other ways out", "その他の離脱")
 
 
 def definition_text(definition: ServiceLevelDefinition) -> dict[str, str]:
-    """Return ``text_en`` and ``text_ja``: which contacts are in time, which are too late, and which count nowhere."""
+    """Return ``text_en`` and ``text_ja``: which contacts are in time, which are too late, and which are not counted."""
     return {f"text_{language}": _text(definition, index) for index, language in enumerate(("en", "ja"))}
 
 
@@ -56,66 +56,66 @@ def _text(definition: ServiceLevelDefinition, index: int) -> str:
     else:
         soon.append(_ABANDONED_SOON)
         later.append(_ABANDONED_LATER)
-    said = [[each[index].format(**seconds) for each in part] for part in (met, missed, left_out)]
+    parts = [[phrase[index].format(**seconds) for phrase in part] for part in (met, missed, left_out)]
     if definition.short_abandon_s is not None:
-        said[2].append(_SHORT[index].format(s=f"{definition.short_abandon_s:g}"))
-    words, others = WORDS["ja" if index else "en"], False
+        parts[2].append(_SHORT[index].format(s=f"{definition.short_abandon_s:g}"))
+    labels, others = WORDS["ja" if index else "en"], False
     chosen = dict[str, str](definition.flow_out.items())
     for way in sorted(ALL_FLOW_OUTS):
         verdict = chosen.get(way, "negative" if way in definition.flow_out_negative else "exclude")
-        name = words[f"way.{way}"]
+        name = labels[f"way.{way}"]
         if verdict == "positive":
-            said[0].append(_SOON[index].format(way=name, **seconds))
-            said[1].append(_AFTER[index].format(way=name))
+            parts[0].append(_SOON[index].format(way=name, **seconds))
+            parts[1].append(_AFTER[index].format(way=name))
         elif verdict == "negative":
-            said[1].append(name)
+            parts[1].append(name)
         others = others or verdict == "exclude"
     if others:
-        said[2].append(_REST[index])
-    parts = (_LIST[index].join(part) or _NOTHING[index] for part in said)
-    return _SAID[index].format(**dict(zip(("met", "missed", "left_out"), parts, strict=True)))
+        parts[2].append(_REST[index])
+    texts = (_LIST[index].join(part) or _NOTHING[index] for part in parts)
+    return _SENTENCE[index].format(**dict(zip(("met", "missed", "left_out"), texts, strict=True)))
 
 
 def judging(configuration: Configuration, queue: str, channel: str, at_ms: int) -> list[dict[str, Any]]:
-    """Return the definitions that a queue is judged by on a channel, the first of which decides, as answers have them."""
+    """Return a queue's definitions on a channel as answers have them; the first one decides."""
     versions = definitions_of(configuration, queue, channel).versions
-    return [_document(name, _at(each, at_ms)) for name, each in versions.items()]
+    return [_document(name, _at(version, at_ms)) for name, version in versions.items()]
 
 
 def _at(versions: Iterable[DefinitionVersion], at_ms: int) -> DefinitionVersion:
-    # The first holds from the beginning.
+    # The first has no begin.
     first, *later = versions
-    return [first, *(each for each in later if (each.from_ms or 0) <= at_ms)][-1]
+    return [first, *(version for version in later if (version.from_ms or 0) <= at_ms)][-1]
 
 
 def _document(name: str, definition: DefinitionVersion) -> dict[str, Any]:
-    told = definition_text(definition)
-    return {"definition": f"{name}@{definition.version}", "threshold_seconds": definition.threshold_s, **told}
+    texts = definition_text(definition)
+    return {"definition": f"{name}@{definition.version}", "threshold_seconds": definition.threshold_s, **texts}
 
 
 class Judging:
-    """What queues are judged by, kept while the configuration is the same: that of a thousand queues takes a while to put together."""
+    """The definitions of queues, cached per configuration: those of a thousand queues are slow to compute."""
 
     def __init__(self) -> None:
         self._of: tuple[Configuration, int] | None = None
-        self._kept: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        self._cache: dict[tuple[str, str], list[dict[str, Any]]] = {}
 
-    def document(self, configuration: Configuration, places: Iterable[tuple[str, str]], at_ms: int) -> dict[str, Any]:
-        """Return the definitions of some queues and channels, and by queue and channel which of them judge, the first of which decides."""
-        if self._of is None or self._of[0] is not configuration or self._of[1] != at_ms // _KEPT_MS:
-            self._of, self._kept = (configuration, at_ms // _KEPT_MS), {}
-        found: list[dict[str, Any]] = []
+    def document(self, configuration: Configuration, queues: Iterable[tuple[str, str]], at_ms: int) -> dict[str, Any]:
+        """Return the definitions of some queues and channels, and which of them judge each; the first one decides."""
+        if self._of is None or self._of[0] is not configuration or self._of[1] != at_ms // _CACHE_MS:
+            self._of, self._cache = (configuration, at_ms // _CACHE_MS), {}
+        documents: list[dict[str, Any]] = []
         numbers: dict[str, int] = {}
         by_queue: dict[str, dict[str, list[int]]] = {}
-        for queue, channel in places:
-            told = self._kept.get((queue, channel))
-            if told is None:
-                told = self._kept[queue, channel] = judging(configuration, queue, channel, at_ms)
-            for each in told:
-                # Those of queues' own have one name, and may say different things.
-                key = f"{each['definition']} {each['text_en']}"
+        for queue, channel in queues:
+            definitions = self._cache.get((queue, channel))
+            if definitions is None:
+                definitions = self._cache[queue, channel] = judging(configuration, queue, channel, at_ms)
+            for definition in definitions:
+                # Queues' own definitions share one name, with different texts.
+                key = f"{definition['definition']} {definition['text_en']}"
                 if key not in numbers:
-                    numbers[key] = len(found)
-                    found.append(each)
+                    numbers[key] = len(documents)
+                    documents.append(definition)
                 by_queue.setdefault(queue, {}).setdefault(channel, []).append(numbers[key])
-        return {"definitions": found, "judged_by": by_queue}
+        return {"definitions": documents, "judged_by": by_queue}

@@ -1,4 +1,4 @@
-"""What became of the alerts that this process delivers, for its metrics."""
+"""Results of the alert deliveries of this process, for its metrics."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Result = Literal["delivered", "failed", "refused"]
 
 
 class Delivered(NamedTuple):
-    """The deliveries as they stand at one moment."""
+    """The deliveries at one moment."""
 
     attempts: Mapping[Result, int]
     rejected: int
@@ -23,16 +23,16 @@ class Delivered(NamedTuple):
 
 @dataclass(slots=True)
 class Deliveries:
-    """Attempts by result, and since when alerts wait."""
+    """Attempts by result, and the age of undelivered alerts."""
 
     attempts: dict[Result, int] = field(default_factory=lambda: {"delivered": 0, "failed": 0, "refused": 0})
-    #: Records that could not be read and were left out.
+    #: Unreadable records, which are left out.
     rejected: int = 0
-    #: Partition → when the first of its alerts that is not delivered came into the topic, in milliseconds since the epoch.
+    #: Partition → when its oldest undelivered alert was published, in milliseconds since the epoch.
     waiting_since_ms: dict[TopicPartition, int] = field(default_factory=dict)
 
     def at(self, seconds: float) -> Delivered:
-        """Return how things stand at a moment in seconds since the epoch."""
+        """Return the deliveries at a moment in seconds since the epoch."""
         now_ms = int(seconds * 1000)
         oldest = min(self.waiting_since_ms.values(), default=now_ms)
         return Delivered(dict(self.attempts), self.rejected, max(0, now_ms - oldest) / 1000)

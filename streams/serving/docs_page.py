@@ -1,4 +1,4 @@
-"""The documentation of the API as a page: made of the OpenAPI document, without script, and loading nothing from elsewhere."""
+"""The documentation of the API as a page built from the OpenAPI document, without scripts and external files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["docs_page"]
 
-_BOTH: Final = {
+_LABELS: Final = {
     "title": ("The API of Contact Streams", "Contact Streams API リファレンス"),
     "wallboard": ("Wallboard", "ウォールボード"),
     "document": ("OpenAPI document", "OpenAPI 文書"),
@@ -26,7 +26,7 @@ _BOTH: Final = {
     "types": ("Types", "データ型"),
     "right": ("Right", "必要な権限"),
     "no_right": ("none", "不要"),
-    "log_in": ("How to say who one is", "認証方法"),
+    "log_in": ("Authentication", "認証方法"),
     "parameters": ("Parameters", "パラメーター"),
     "answers": ("Answers", "レスポンス"),
     "example": ("Example", "例"),
@@ -42,27 +42,27 @@ _BOTH: Final = {
 
 @cache
 def docs_page(language: Language) -> str:
-    """Return the page; what the document says is in English, headings and labels are in the language."""
-    document, words = openapi(), {name: both[language == "ja"] for name, both in _BOTH.items()}
+    """Return the page; texts of the document are in English, headings and labels in ``language``."""
+    document, labels = openapi(), {name: both[language == "ja"] for name, both in _LABELS.items()}
     other = "en" if language == "ja" else "ja"
     operations = [(path, method, operation) for path, methods in document["paths"].items() for method, operation in methods.items()]
     schemas: dict[str, Any] = document["components"]["schemas"]
     body = [
-        f"<header><h1>{words['title']}</h1><nav>",
-        f'<a href="../">{words["wallboard"]}</a><a href="v1/openapi.json">{words["document"]}</a>',
-        f'<a href="?lang={other}" lang="{other}" hreflang="{other}">{words["other"]}</a></nav></header><main>',
-        f'<section id="rules"><h2>{words["rules"]}</h2>{_prose(document["info"]["description"])}</section>',
-        f"<section><h2>{words['log_in']}</h2>{_schemes(document['components']['securitySchemes'])}</section>",
-        f'<section id="addresses"><h2>{words["addresses"]}</h2><ul class="contents">',
+        f"<header><h1>{labels['title']}</h1><nav>",
+        f'<a href="../">{labels["wallboard"]}</a><a href="v1/openapi.json">{labels["document"]}</a>',
+        f'<a href="?lang={other}" lang="{other}" hreflang="{other}">{labels["other"]}</a></nav></header><main>',
+        f'<section id="rules"><h2>{labels["rules"]}</h2>{_prose(document["info"]["description"])}</section>',
+        f"<section><h2>{labels['log_in']}</h2>{_schemes(document['components']['securitySchemes'])}</section>",
+        f'<section id="addresses"><h2>{labels["addresses"]}</h2><ul class="contents">',
         *(_content(path, method, operation) for path, method, operation in operations),
         "</ul>",
-        *(_operation(path, method, operation, words) for path, method, operation in operations),
-        f'</section><section id="types"><h2>{words["types"]}</h2>',
-        *(_schema(name, schema, words) for name, schema in schemas.items()),
+        *(_operation(path, method, operation, labels) for path, method, operation in operations),
+        f'</section><section id="types"><h2>{labels["types"]}</h2>',
+        *(_schema(name, schema, labels) for name, schema in schemas.items()),
         "</section></main>",
     ]
     return (
-        f'<!doctype html><html lang="{language}"><head><meta charset="utf-8"><title>{words["title"]}</title>'
+        f'<!doctype html><html lang="{language}"><head><meta charset="utf-8"><title>{labels["title"]}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="../icon.svg">'
         f'<link rel="stylesheet" href="../docs.css"></head><body>{"".join(body)}</body></html>'
     )
@@ -73,34 +73,34 @@ def _content(path: str, method: str, operation: dict[str, Any]) -> str:
     return f"<li>{link} {escape(operation['summary'])}</li>"
 
 
-def _operation(path: str, method: str, operation: dict[str, Any], words: dict[str, str]) -> str:
+def _operation(path: str, method: str, operation: dict[str, Any], labels: dict[str, str]) -> str:
     right = operation.get("x-right")
     parts = [
         f'<article id="{_id(operation["operationId"])}"><h3><code>{method.upper()} {escape(path)}</code></h3>',
         f"<p>{escape(operation['summary'])}</p>",
-        f"<p>{words['right']}: {f'<code>{escape(right)}</code>' if right else words['no_right']}</p>",
+        f"<p>{labels['right']}: {f'<code>{escape(right)}</code>' if right else labels['no_right']}</p>",
     ]
     if operation["parameters"]:
-        rows = ((f"<code>{escape(each['name'])}</code>", *_of_parameter(each, words)) for each in operation["parameters"])
-        parts.append(f"<h4>{words['parameters']}</h4>" + _table((words["name"], words["type"], words["meaning"]), rows))
+        rows = ((f"<code>{escape(each['name'])}</code>", *_of_parameter(each, labels)) for each in operation["parameters"])
+        parts.append(f"<h4>{labels['parameters']}</h4>" + _table((labels["name"], labels["type"], labels["meaning"]), rows))
     answers = ((f"<code>{status}</code>", *_of_answer(response)) for status, response in operation["responses"].items())
-    parts.append(f"<h4>{words['answers']}</h4>" + _table((words["status"], words["type"], words["headers"]), answers))
+    parts.append(f"<h4>{labels['answers']}</h4>" + _table((labels["status"], labels["type"], labels["headers"]), answers))
     for media, content in operation["responses"].get("200", {}).get("content", {}).items():
         if "example" in content:
-            parts.append(_example(f"{words['example']}: {media}", content["example"]))
+            parts.append(_example(f"{labels['example']}: {media}", content["example"]))
         if "x-events" in content:
             events = ((f"<code>{escape(event)}</code>", _type(schema)) for event, schema in content["x-events"].items())
-            parts.append(f"<h4>{words['events']}</h4>" + _table((words["name"], words["type"]), events))
+            parts.append(f"<h4>{labels['events']}</h4>" + _table((labels["name"], labels["type"]), events))
     return "".join(parts) + "</article>"
 
 
-def _of_parameter(parameter: dict[str, Any], words: dict[str, str]) -> tuple[str, str]:
+def _of_parameter(parameter: dict[str, Any], labels: dict[str, str]) -> tuple[str, str]:
     example = parameter.get("example")
     shown = example[0] if isinstance(example, list) else example
-    required = f" ({words['required']})" if parameter["required"] else ""
+    required = f" ({labels['required']})" if parameter["required"] else ""
     about = escape(parameter.get("description", ""))
     if shown is not None:
-        about = f"{about} {words['example']}: <code>{escape(str(shown))}</code>"
+        about = f"{about} {labels['example']}: <code>{escape(str(shown))}</code>"
     return _type(parameter["schema"]) + required, about
 
 
@@ -110,24 +110,24 @@ def _of_answer(response: dict[str, Any]) -> tuple[str, str]:
     return "<br>".join(kinds) or escape(response["description"]), headers
 
 
-def _schema(name: str, schema: dict[str, Any], words: dict[str, str]) -> str:
+def _schema(name: str, schema: dict[str, Any], labels: dict[str, str]) -> str:
     required = schema.get("required", ())
     rows = (
         (
             f"<code>{escape(field)}</code>",
-            _type(part) + (f" ({words['required']})" if field in required else ""),
+            _type(part) + (f" ({labels['required']})" if field in required else ""),
             escape(part.get("description", "")),
         )
         for field, part in schema.get("properties", {}).items()
     )
-    example = _example(words["example"], schema["examples"][0]) if "examples" in schema else ""
+    example = _example(labels["example"], schema["examples"][0]) if "examples" in schema else ""
     about = f"<p>{escape(schema.get('description', ''))}</p>"
-    table = _table((words["name"], words["type"], words["meaning"]), rows)
+    table = _table((labels["name"], labels["type"], labels["meaning"]), rows)
     return f'<article id="type-{_id(name)}"><h3>{escape(name)}</h3>{about}{table}{example}</article>'
 
 
 def _type(schema: dict[str, Any]) -> str:
-    """Return what a schema permits, in a few words; components by their links."""
+    """Return the type of a schema in brief; components as links."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         return f'<a href="#type-{_id(name)}">{escape(name)}</a>'
@@ -144,8 +144,8 @@ def _type(schema: dict[str, Any]) -> str:
     more = schema.get("additionalProperties")
     if kind == "object" and isinstance(more, dict):
         return f"{{ {_type(more)} }}"
-    said = [schema.get("format", kind), *(f"{word} {schema[key]}" for key, word in (("minimum", "≥"), ("maximum", "≤")) if key in schema)]
-    return escape(" ".join(said))
+    parts = [schema.get("format", kind), *(f"{sign} {schema[key]}" for key, sign in (("minimum", "≥"), ("maximum", "≤")) if key in schema)]
+    return escape(" ".join(parts))
 
 
 def _example(title: str, example: object) -> str:
@@ -165,7 +165,7 @@ def _schemes(schemes: dict[str, Any]) -> str:
 
 
 def _prose(text: str) -> str:
-    """Return paragraphs and lists, as the description of the document has them."""
+    """Return the paragraphs and lists of the document's description as HTML."""
     blocks = []
     for block in text.split("\n\n"):
         lines = block.strip().splitlines()

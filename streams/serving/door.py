@@ -1,4 +1,4 @@
-"""The door of the server: who asks, and what that one may. Looked up anew at every request, and on open streams again and again."""
+"""Authentication and authorization of requests, checked at every request, and regularly on open streams."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ __all__ = [
 
 _log = logging.getLogger(__name__)
 
-#: On an open stream it is looked after so long whether the right still holds.
+#: How often the right is rechecked on an open stream.
 RECHECK_SECONDS: Final = 15.0
-#: How many people are signed in where is counted once in so many seconds.
+#: How often signed-in agents are counted.
 _COUNTED_SECONDS: Final = 5.0
-_LOOKS: Final = 3
-#: What different people see differs in so many ways.
+_COUNTS: Final = 3
+#: Views that are cached.
 _MAX_VIEWS: Final = 256
 
 
@@ -70,7 +70,7 @@ class WatchedAccess(WatchedFile[AccessFile]):
 
 
 class Running(Protocol):
-    """Where the access file that is in force is found; ``WatchedAccess`` is one."""
+    """The holder of the access file in force, such as ``WatchedAccess``."""
 
     @property
     def running(self) -> AccessFile:
@@ -78,12 +78,12 @@ class Running(Protocol):
 
 
 class Identifier(Protocol):
-    """One way to prove who one is."""
+    """One method of authentication."""
 
     async def identify(self, request: web.Request) -> Identity | None:
-        """Return who a request proves to be from; None if it proves nothing in this way.
+        """Return the identity that a request proves; None if it proves none by this method.
 
-        It is asked again while a stream is open: what no longer proves anything, such as a session that was ended, returns None then.
+        It is called again while a stream is open, and returns None once the proof is void, such as after the end of a session.
         """
 
 
@@ -96,9 +96,9 @@ class Tokens:
         self._digests: list[tuple[bytes, str]] = []
 
     async def identify(self, request: web.Request) -> Identity | None:
-        """Return whose token the Authorization header carries.
+        """Return the owner of the token in the Authorization header.
 
-        Every hash is compared, each in constant time: how long it takes tells nothing.
+        Every hash is compared, each in constant time, so that the duration reveals nothing.
         """
         token = bearer_of(request.headers.get("Authorization"))
         if token is None or not is_token(token, TOKEN_FORM):
@@ -106,28 +106,28 @@ class Tokens:
         if self._access.running is not self._of:
             self._of = self._access.running
             self._digests = [
-                (bytes.fromhex(each.removeprefix("sha256:")), name) for name, entry in self._of.tokens.items() for each in entry.hashes
+                (bytes.fromhex(text.removeprefix("sha256:")), name) for name, entry in self._of.tokens.items() for text in entry.hashes
             ]
         given = digest_of(token)
-        found = None
+        owner = None
         for digest, name in self._digests:
             if hmac.compare_digest(digest, given):
-                found = name
-        return None if found is None else Identity("token", found)
+                owner = name
+        return None if owner is None else Identity("token", owner)
 
 
 class Door:
-    """Knows who a request is from, and what that one may see.
+    """Authenticates requests, and returns the views of their principals.
 
     Args:
-        access: the access file that is in force.
-        configuration: says where queues, teams and people belong; the same object while nothing has changed.
-        signed_in: how many people are signed in by scope, as records say.
-        identifiers: the ways to prove who one is, asked in their order; bearer tokens of the file come first.
-        audit: is told of denials.
-        login: the path of the page to log in at; None where there is none.
+        access: the access file in force.
+        configuration: returns the scopes of queues, teams and agents; the same object until it changes.
+        signed_in: returns the number of signed-in agents by scope, from the records.
+        identifiers: the methods of authentication, tried in their order after the bearer tokens of the file.
+        audit: records denials.
+        login: the path of the login page; None without one.
         clock: seconds since the epoch.
-        monotonic: seconds that no one sets back.
+        monotonic: seconds of a monotonic clock.
     """
 
     def __init__(
@@ -155,11 +155,11 @@ class Door:
         self._places = Places()
         self._places_of: tuple[Configuration, int] | None = None
         self._counted = 0.0
-        self._looks: deque[Mapping[str, int]] = deque(maxlen=_LOOKS)
+        self._counts: deque[Mapping[str, int]] = deque(maxlen=_COUNTS)
         self._views: dict[View, View] = {}
 
     async def identify(self, request: web.Request) -> Principal | None:
-        """Return the principal of a request at this moment, None if it proves to be from nobody that the access file knows."""
+        """Return the current principal of a request; None if the access file knows no identity that it proves."""
         for identifier in self.identifiers:
             identity = await identifier.identify(request)
             if identity is not None:
@@ -169,31 +169,29 @@ class Door:
         return None
 
     def wait_seconds(self, principal: Principal) -> float:
-        """Take a request of an account and return 0, or return for how long it has to wait, as it asks for more than one may."""
+        """Count a request of an account and return 0, or return the seconds that it has to wait because of the rate limit."""
         per_minute = self.access.running.requests_per_minute
         wait = self._rates.wait(principal.account, self._monotonic(), per_minute)
         if wait and self._rates.is_new(principal.account):
-            _log.warning(
-                "%s asks more than %d times a minute (requests_per_minute) and is answered with 429.", principal.account, per_minute
-            )
+            _log.warning("%s exceeds %d requests a minute (requests_per_minute) and is answered with 429.", principal.account, per_minute)
         return wait
 
     @property
     def files(self) -> tuple[AccessFile, Configuration]:
-        """What is in force now."""
+        """The access file and the configuration in force."""
         return self.access.running, self._configuration()
 
     @property
     def places(self) -> Places:
-        """What belongs where; the same object while nothing has changed."""
+        """The scopes of queues, teams and agents; the same object until they change."""
         configuration, smallest = self._configuration(), self.access.running.smallest_group
         of, now = (configuration, smallest), self._clock()
         same = self._places_of is not None and self._places_of[0] is configuration and self._places_of[1] == smallest
         if same and 0 <= now - self._counted < _COUNTED_SECONDS:
             return self._places
-        self._looks.append(self._signed_in())
-        scopes = {scope for look in self._looks for scope in look}
-        counts = ((scope, [look.get(scope, 0) for look in self._looks]) for scope in scopes)
+        self._counts.append(self._signed_in())
+        scopes = {scope for count in self._counts for scope in count}
+        counts = ((scope, [count.get(scope, 0) for count in self._counts]) for scope in scopes)
         signed_in = {scope: (min(numbers), max(numbers)) for scope, numbers in counts}
         if not same or signed_in != self._places.signed_in:
             self._places, self._places_of = places_of(configuration, smallest_group=smallest, signed_in=signed_in), of
@@ -201,7 +199,7 @@ class Door:
         return self._places
 
     def view(self, principal: Principal, right: Right) -> View:
-        """Return where a principal has a right at this moment; equal views are one object, so that they are found fast."""
+        """Return the current view of a principal by a right; equal views are one object, for fast lookup."""
         view = principal.view(right, self.places)
         if len(self._views) > _MAX_VIEWS:
             self._views.clear()
@@ -213,15 +211,15 @@ PRINCIPAL: Final = web.RequestKey("principal", Principal)
 
 
 def principal_of(request: web.Request) -> Principal:
-    """Return who asks, as the guard found; without a door everybody may do everything."""
-    found: Principal | None = request.get(PRINCIPAL)
-    if found is not None:
-        return found
+    """Return the principal that the guard has set; without a door every request has all rights."""
+    principal: Principal | None = request.get(PRINCIPAL)
+    if principal is not None:
+        return principal
     return ANYONE if DOOR not in request.app else Principal("", "anyone")
 
 
 def view_of(request: web.Request, right: Right) -> View:
-    """Return where who asks has a right."""
+    """Return the view of the request's principal by a right."""
     door = request.app.get(DOOR)
     if door is None:
         return EVERYTHING
@@ -230,23 +228,23 @@ def view_of(request: web.Request, right: Right) -> View:
 
 
 class LiveView:
-    """What who asks sees on a stream, looked up anew again and again for as long as it is open."""
+    """The view of an open stream's principal, rechecked regularly."""
 
     def __init__(self, request: web.Request, right: Right = "figures") -> None:
         self._request, self._right = request, right
         self._door = request.app.get(DOOR)
-        #: None: the right has ended.
+        #: None after the right has ended.
         self.view: View | None = view_of(request, right)
         self._files = None if self._door is None else self._door.files
         self._now = asyncio.get_running_loop().time
-        self._looked = self._now()
+        self._checked = self._now()
 
-    async def look(self) -> bool:
-        """Look whether it is time to, and return whether something else is seen than before."""
+    async def recheck(self) -> bool:
+        """Recheck the view if it is time; return whether it has changed."""
         door = self._door
-        if door is None or (self._files is not None and _same(door.files, self._files) and self._now() - self._looked < RECHECK_SECONDS):
+        if door is None or (self._files is not None and _same(door.files, self._files) and self._now() - self._checked < RECHECK_SECONDS):
             return False
-        self._files, self._looked = door.files, self._now()
+        self._files, self._checked = door.files, self._now()
         before, principal = self.view, await door.identify(self._request)
         if principal is None or not principal.may(self._right):
             self.view = None
@@ -262,32 +260,32 @@ def _same(files: tuple[object, object], others: tuple[object, object]) -> bool:
 
 @web.middleware
 async def guard(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
-    """Let in who has the right of the endpoint, and say nothing of what there is to all others."""
+    """Admit principals with the right of the endpoint; refusals do not reveal what exists."""
     door = request.app.get(DOOR)
-    # What is no endpoint is nowhere: that holds for everybody.
+    # A path without an endpoint is not found, for all principals.
     endpoint = ENDPOINT_BY_NAME.get(request.match_info.route.name or "")
     if door is None or endpoint is None or endpoint.right is None:
         return await handler(request)
     if _is_brought_by_another_page(request, endpoint):
-        return problem(403, "another site's page asks for this: open it from a page of this server")
+        return problem(403, "a page of another site requests this: open it from a page of this server")
     principal = await door.identify(request)
     if principal is None:
         return _unknown(door, request, endpoint)
     wait = door.wait_seconds(principal)
     if wait:
-        return problem(429, "this account asks too often: come again when Retry-After says", retry_after_seconds=ceil(wait))
+        return problem(429, "this account sends too many requests: retry when Retry-After permits", retry_after_seconds=ceil(wait))
     request[PRINCIPAL] = principal
     if not principal.may(endpoint.right):
         door.audit.record("denied", "refused", principal=principal, request=request)
-        # Which address takes which right stands in the document of the API, for all to read.
+        # The API document publishes the right of every address.
         return _to_login(door, request, endpoint) or problem(403, f"this takes the right {endpoint.right!r}, which your roles do not have")
     return await handler(request)
 
 
 def _is_brought_by_another_page(request: web.Request, endpoint: Endpoint) -> bool:
-    """Say whether a page of elsewhere has a browser ask, which sends its cookie along: a look that the person has not taken.
+    """Return whether a page of another site makes a browser send the request with its cookie.
 
-    The page could not read the answer; but the audit would say that the person looked, and work would be done. Links lead to figures.
+    The page could not read the answer, but the audit would record an access by the user. Links may lead to figures.
     """
     if request.headers.get("Sec-Fetch-Site", "none") in {"none", "same-origin"}:
         return False
@@ -296,23 +294,23 @@ def _is_brought_by_another_page(request: web.Request, endpoint: Endpoint) -> boo
 
 
 def _unknown(door: Door, request: web.Request, endpoint: Endpoint) -> web.StreamResponse:
-    sent = _to_login(door, request, endpoint)
-    if sent is not None:
-        return sent
+    redirect = _to_login(door, request, endpoint)
+    if redirect is not None:
+        return redirect
     offered = "Authorization" in request.headers
     if offered:
-        door.audit.record("denied", "refused", request=request, reason="what the request carries proves nothing")
+        door.audit.record("denied", "refused", request=request, reason="the credentials of the request are invalid")
     return not_proven(offered=offered)
 
 
 def not_proven(*, offered: bool = False) -> web.Response:
-    """Return what one is told who has not proven who one is; ``offered`` is one whose token proves nothing."""
+    """Return the answer to an unauthenticated request; ``offered`` if its token is invalid."""
     challenge = 'Bearer realm="contact-streams"' + (', error="invalid_token"' if offered else "")
-    return problem(401, "show a token, or log in", headers={"WWW-Authenticate": challenge})
+    return problem(401, "send a token, or log in", headers={"WWW-Authenticate": challenge})
 
 
 def _to_login(door: Door, request: web.Request, endpoint: Endpoint) -> web.StreamResponse | None:
-    """Send who opens a page to the login, which says what there is to say; None for all that is not opened by a person."""
+    """Return the redirect of a page request to the login; None for other requests."""
     if door.login is None or "text/html" not in endpoint.media or "text/html" not in request.headers.get("Accept", ""):
         return None
     return web.Response(status=303, headers={"Location": login_path(door.login, str(request.rel_url))})

@@ -1,4 +1,4 @@
-"""Every queue in one interval of the past: the board as it was, from the interval windows that the store holds."""
+"""All queues in one past interval, from the interval windows in the store."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
 
 __all__ = ["CACHE_SECONDS", "Earlier", "Intervals"]
 
-#: What the store holds is looked through once in so many seconds, and so is what an interval says, for all who ask.
+#: How long the intervals of the store and the answers about them are cached for all clients.
 CACHE_SECONDS: Final = 5.0
 
 _SCOPES: Final = ("queue", "total")
-#: Views whose intervals are remembered at a time.
+#: Views whose intervals are cached at a time.
 _MOST_VIEWS: Final = 256
 
 
-class _Look(NamedTuple):
-    """What a view shows of all intervals: their begins as texts, and the begin of the last one that is over, else of the last one."""
+class _Starts(NamedTuple):
+    """The intervals that a view shows: their starts as texts, and the start of the last complete one, else of the last one."""
 
-    starts: list[str]
+    texts: list[str]
     last_ms: int | None
 
 
 class _Scope:
-    """The intervals of one scope: begins and ends, and the newest instant that any takes in."""
+    """The intervals of one scope: starts and ends, and the newest as-of of any."""
 
     __slots__ = ("as_of_ms", "spans")
 
@@ -45,9 +45,9 @@ class _Scope:
 
 
 class Intervals:
-    """The intervals of queues and totals that a store holds, which changes no more; ``targets`` are those of queues.
+    """The intervals of queues and totals in a frozen copy of the store; ``targets`` are those of queues.
 
-    What has been asked for is remembered: one object answers for all views.
+    Documents and starts are cached: one object answers for all views.
     """
 
     def __init__(self, store: Store, targets: Mapping[str, float]) -> None:
@@ -55,33 +55,33 @@ class Intervals:
         self._targets = targets
         self._entries: dict[int, list[Entry]] = {}
         self._scopes: dict[tuple[str, str], _Scope] = {}
-        #: begin → end and document of each
+        #: start → end and document of each
         self._documents: dict[int, list[tuple[int, dict[str, Any]]]] = {}
-        self._looks: dict[View, _Look] = {}
-        for each in store.group(TRENDS):
-            if each.channel is None or each.scope_kind not in _SCOPES:
+        self._starts: dict[View, _Starts] = {}
+        for entry in store.group(TRENDS):
+            if entry.channel is None or entry.scope_kind not in _SCOPES:
                 continue
-            self._entries.setdefault(each.window_start_ms, []).append(each)
-            scope = self._scopes.get((each.scope_kind, each.scope))
+            self._entries.setdefault(entry.window_start_ms, []).append(entry)
+            scope = self._scopes.get((entry.scope_kind, entry.scope))
             if scope is None:
-                scope = self._scopes[each.scope_kind, each.scope] = _Scope()
-            scope.spans.add((each.window_start_ms, each.window_end_ms or 0))
-            scope.as_of_ms = max(scope.as_of_ms, each.as_of_ms or 0)
+                scope = self._scopes[entry.scope_kind, entry.scope] = _Scope()
+            scope.spans.add((entry.window_start_ms, entry.window_end_ms or 0))
+            scope.as_of_ms = max(scope.as_of_ms, entry.as_of_ms or 0)
 
     def at(self, at_ms: int | None, view: View) -> dict[str, Any]:
-        """Return queues and totals, as far as a view shows them, in the interval that holds an instant.
+        """Return the queues and totals that a view shows, in the interval that holds an instant.
 
-        Without an instant it is the last interval that is over, else the last one. Start and end are null where no interval is held.
+        Without an instant it is the last complete interval, else the last one. Start and end are null if no interval is held.
         """
-        look = self._looks.get(view)
-        if look is None:
-            if len(self._looks) >= _MOST_VIEWS:
-                self._looks.clear()
-            look = self._looks[view] = self._look(view)
-        at_ms = look.last_ms if at_ms is None else at_ms
+        starts = self._starts.get(view)
+        if starts is None:
+            if len(self._starts) >= _MOST_VIEWS:
+                self._starts.clear()
+            starts = self._starts[view] = self._starts_of(view)
+        at_ms = starts.last_ms if at_ms is None else at_ms
         begun = [start for start in self._entries if at_ms is not None and start <= at_ms]
-        # Intervals have one length: only the last that have begun can hold it.
-        found = [
+        # All intervals have one length: only the last one that has begun can hold the instant.
+        intervals = [
             (start, end, document)
             for start in sorted(begun)[-1:]
             for end, document in self._of(start)
@@ -89,26 +89,27 @@ class Intervals:
         ]
         return {
             "window": TRENDS,
-            "start": format_ms(min(start for start, _, _ in found)) if found else None,
-            "end": format_ms(max(end for _, end, _ in found)) if found else None,
-            "starts": look.starts,
-            "scopes": [document for _, _, document in found],
+            "start": format_ms(min(start for start, _, _ in intervals)) if intervals else None,
+            "end": format_ms(max(end for _, end, _ in intervals)) if intervals else None,
+            "starts": starts.texts,
+            "scopes": [document for _, _, document in intervals],
         }
 
-    def _look(self, view: View) -> _Look:
-        seen = [each for place, each in self._scopes.items() if view.sees(*place)]
-        # A record can be newer than the progress told once a second.
-        as_of_ms = max([self._as_of_ms, *(each.as_of_ms for each in seen)])
-        spans = set[tuple[int, int]]().union(*(each.spans for each in seen))
+    def _starts_of(self, view: View) -> _Starts:
+        seen = [scope for key, scope in self._scopes.items() if view.sees(*key)]
+        # A record can be newer than the progress published once a second.
+        as_of_ms = max([self._as_of_ms, *(scope.as_of_ms for scope in seen)])
+        spans = set[tuple[int, int]]().union(*(scope.spans for scope in seen))
         starts = sorted({start for start, _ in spans})
-        over = [start for start, end in spans if end <= as_of_ms]
-        return _Look([format_ms(start) for start in starts], max(over or starts, default=None))
+        complete = [start for start, end in spans if end <= as_of_ms]
+        return _Starts([format_ms(start) for start in starts], max(complete or starts, default=None))
 
     def _of(self, start_ms: int) -> list[tuple[int, dict[str, Any]]]:
-        found = self._documents.get(start_ms)
-        if found is None:
-            found = self._documents[start_ms] = [(each.window_end_ms or 0, self._document(each)) for each in self._entries[start_ms]]
-        return found
+        documents = self._documents.get(start_ms)
+        if documents is None:
+            documents = [(entry.window_end_ms or 0, self._document(entry)) for entry in self._entries[start_ms]]
+            self._documents[start_ms] = documents
+        return documents
 
     def _document(self, entry: Entry) -> dict[str, Any]:
         return {
@@ -116,23 +117,23 @@ class Intervals:
             "scope": entry.scope,
             "channel": entry.channel,
             "target": self._targets.get(entry.scope) if entry.scope_kind == "queue" else None,
-            # When the newest of all records came is no view's to know.
+            # The time of the newest of all records is hidden from restricted views.
             **interval_document(entry, max(self._as_of_ms, entry.as_of_ms or 0)),
         }
 
 
 class Earlier:
-    """Answers about intervals of the past with the header of their moment, kept for all who ask; use it within one event loop."""
+    """Answers about past intervals, cached for all clients with the header of their moment; use it within one event loop."""
 
     def __init__(self, figures: Figures, seconds: float = CACHE_SECONDS) -> None:
         self._figures = figures
-        self._moment = CachedValue(figures, lambda store: Intervals(store, figures.targets), seconds)
-        # What one has asked for is at hand for the next.
+        self._cached = CachedValue(figures, lambda store: Intervals(store, figures.targets), seconds)
+        # Concurrent requests share one computation.
         self._asking = asyncio.Lock()
 
     async def answer(self, at_ms: int | None, view: View) -> dict[str, Any]:
-        """Return the answer about the interval that holds an instant, as far as a view shows it."""
+        """Return the answer about the interval that holds an instant, reduced to what a view shows."""
         async with self._asking:
-            header, intervals = await self._moment.now()
-            found = await asyncio.to_thread(intervals.at, at_ms, view)
-        return {**self._figures.narrowed(header, view), **found}
+            header, intervals = await self._cached.now()
+            answer = await asyncio.to_thread(intervals.at, at_ms, view)
+        return {**self._figures.narrowed(header, view), **answer}

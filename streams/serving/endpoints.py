@@ -1,4 +1,4 @@
-"""Every address that ``serve`` answers, with the right it takes: the one table of routes, guard, OpenAPI, documents and the matrix test."""
+"""The endpoints of ``serve`` with their rights: the one table of routes, guard, OpenAPI, documents and the matrix test."""
 
 from __future__ import annotations
 
@@ -61,23 +61,23 @@ __all__ = ["ENDPOINTS", "ENDPOINT_BY_NAME", "MAX_LISTED", "Endpoint", "Parameter
 
 _Method = Literal["GET", "POST", "DELETE"]
 
-#: Conversations that an answer to ``explain`` lists a part, at most.
+#: The most conversations that an answer of ``explain`` lists per part.
 MAX_LISTED = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """One parameter of a query."""
+    """A query parameter."""
 
     name: str
     about: str
     example: str
     required: bool = False
-    #: Whether it may be given more than once.
+    #: Whether it may be repeated.
     many: bool = False
-    #: Whether the example does not go with those of the others.
+    #: Whether the document omits the example, because it conflicts with those of other parameters.
     omits_example: bool = False
-    #: What JSON Schema says of one value of it.
+    #: The JSON Schema of one value.
     schema: Mapping[str, object] = field(default_factory=lambda: {"type": "string"})
 
 
@@ -85,37 +85,37 @@ class Parameter:
 class Endpoint:
     """One method of one path."""
 
-    #: Of the route too: ``request.match_info.route.name``.
+    #: Also the name of the route: ``request.match_info.route.name``.
     name: str
     method: _Method = "GET"
-    #: As the router has it; what stands in braces is a parameter of the path.
+    #: As in the router; parameters of the path are in braces.
     path: str
-    #: What a principal needs to ask; None where anyone may.
+    #: The right that it requires; None for none.
     right: Right | None
     about: str
     parameters: tuple[Parameter, ...] = ()
-    #: The type of the JSON that is sent.
+    #: The type of the JSON body.
     body: type[BaseModel] | None = None
-    #: The type of an answer of JSON with status 200.
+    #: The type of a JSON answer with status 200.
     answer: type[BaseModel] | None = None
     #: The media types of an answer with status 200.
     media: tuple[str, ...] = ("application/json",)
-    #: The statuses of its own; those of the guard, of parameters and of every answer are not among them.
+    #: Its own statuses; those of the guard, of parameters and of every answer are added.
     statuses: tuple[int, ...] = (200,)
-    #: Of these the ones that say what 200 says, and not what is wrong.
+    #: The statuses with the same content as 200; the others are problems.
     answered: frozenset[int] = frozenset({200})
-    #: The types of the messages of an event stream, by event.
+    #: Event of a stream → the type of its message.
     messages: Mapping[str, type[BaseModel]] = field(default_factory=dict)
-    #: Whether an answer has an ETag.
+    #: Whether answers have an ETag.
     tagged: bool = False
-    #: Whether HEAD is answered too.
+    #: Whether HEAD is answered, too.
     head: bool = True
-    #: Whether it is part of the API, and not of the pages.
+    #: Whether it is part of the API, not of the pages.
     documented: bool = True
 
     @property
     def template(self) -> str:
-        """The path with the names of its parameters alone."""
+        """The path with the bare names of its parameters."""
         return re.sub(r"\{(\w+):[^}]*\}", r"{\1}", self.path)
 
     @property
@@ -125,17 +125,17 @@ class Endpoint:
 
     @property
     def all_statuses(self) -> tuple[int, ...]:
-        """Every status that it answers with; 400 and 421 without content where the request names no host of this server."""
-        found = {*self.statuses, 400, 421}
+        """All its statuses; 400 and 421 without content if the request names no host of this server."""
+        statuses = {*self.statuses, 400, 421}
         if self.tagged:
-            found.add(304)
+            statuses.add(304)
         if self.right is not None:
-            # 429: the account asks too often; 503: who is logged in where has not been read yet.
-            found |= {401, 403, 429, 503}
+            # 429: too many requests of the account; 503: the sessions have not been read yet.
+            statuses |= {401, 403, 429, 503}
             if "text/html" in self.media:
-                # Who opens a page is sent to the login.
-                found.add(303)
-        return tuple(sorted(found))
+                # A page is redirected to the login.
+                statuses.add(303)
+        return tuple(sorted(statuses))
 
     @property
     def paged(self) -> bool:
@@ -146,13 +146,13 @@ class Endpoint:
 _INSTANT = {"type": "string", "format": "date-time"}
 _WINDOW_NAME = {"type": "string", "pattern": "^((trailing|interval)_[0-9]{1,5}m|day|customers_day|customers_month)$"}
 _WINDOW = Parameter(
-    name="window", about="Only the records of this window, and those of now.", example="trailing_15m", many=True, schema=_WINDOW_NAME
+    name="window", about="Only the records of this window, and the current ones.", example="trailing_15m", many=True, schema=_WINDOW_NAME
 )
 _OF_CONTACTS = (
     Parameter(name="queue", about="Name of the queue; this or `scope` is required.", example="sales"),
     Parameter(
         name="scope",
-        about="In place of a queue all of a site, a department, a business or the center.",
+        about="A site, a department, a business or the center, in place of a queue.",
         example="total:all",
         omits_example=True,
     ),
@@ -163,11 +163,11 @@ _OF_CONTACTS = (
         required=True,
         schema={"enum": [*EXPLAINED, "waiting", "longest_wait"]},
     ),
-    Parameter(name="window", about="The window; trailing_15m without it, none for who waits.", example="day", schema=_WINDOW_NAME),
-    Parameter(name="channel", about="The channel, where there are several.", example="voice"),
+    Parameter(name="window", about="The window; trailing_15m by default, none for waiting contacts.", example="day", schema=_WINDOW_NAME),
+    Parameter(name="channel", about="The channel, if there are several.", example="voice"),
     Parameter(
         name="at",
-        about="The window that holds this instant; the newest without it.",
+        about="The window that holds this instant; the newest by default.",
         example="2026-03-29T12:00:00Z",
         schema=_INSTANT,
     ),
@@ -175,13 +175,13 @@ _OF_CONTACTS = (
 _PAGES = (
     Parameter(
         name="limit",
-        about=f"Records of one page, 1 to {MAX_LIMIT}; all of them without it.",
+        about=f"Records of one page, 1 to {MAX_LIMIT}; all by default.",
         example="1000",
         schema={"type": "integer", "minimum": 1, "maximum": MAX_LIMIT},
     ),
     Parameter(
         name="cursor",
-        about="Where the page begins: from the Link of the page before.",
+        about="The start of the page: from the Link of the previous page.",
         example="bm93fHZvaWNlfHF1ZXVlOnNhbGVz",
         schema={"type": "string", "pattern": "^[A-Za-z0-9_-]*$"},
     ),
@@ -209,7 +209,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         name="queue",
         path="/api/v1/queues/{queue:.+}",
         right="figures",
-        about="What is known of one queue, by channel.",
+        about="The figures of one queue, by channel.",
         answer=QueueAnswer,
         statuses=(200, 404),
         tagged=True,
@@ -218,7 +218,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         name="alerts",
         path="/api/v1/alerts",
         right="figures",
-        about="Where every alert stands.",
+        about="The state of every alert.",
         parameters=(
             Parameter(
                 name="state",
@@ -236,9 +236,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         name="alert_history",
         path="/api/v1/alerts/history",
         right="figures",
-        about="What became of alerts, the last to fire first: fired, delivered, acknowledged, escalated, cleared, and by whom.",
+        about="The history of alerts, the newest first: fired, delivered, acknowledged, escalated, cleared, and by whom.",
         parameters=(
-            Parameter(name="since", about="Only alerts that fired from then on.", example="2026-03-29T12:00:00Z", schema=_INSTANT),
+            Parameter(name="since", about="Only alerts that fired from this instant on.", example="2026-03-29T12:00:00Z", schema=_INSTANT),
             Parameter(name="rule", about="Only alerts of this rule.", example="low-service-level", many=True),
             Parameter(
                 name="scope",
@@ -249,13 +249,13 @@ ENDPOINTS: tuple[Endpoint, ...] = (
             ),
             Parameter(
                 name="limit",
-                about="Alerts of one page; 100 without it.",
+                about="Alerts of one page; 100 by default.",
                 example="100",
                 schema={"type": "integer", "minimum": 1, "maximum": 1000},
             ),
             Parameter(
                 name="cursor",
-                about="Where the page begins: from the Link of the page before.",
+                about="The start of the page: from the Link of the previous page.",
                 example="MjAyNi0wMy0yOVQxMjowMDowMFp8MQ",
                 schema={"type": "string", "pattern": "^[A-Za-z0-9_-]*$"},
             ),
@@ -268,7 +268,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         method="POST",
         path="/api/v1/alerts/{alert}/acknowledgement",
         right="alerts",
-        about="Acknowledge an alert that fires: it is not escalated any more. Who was first stays.",
+        about="Acknowledge an alert that fires: it is no longer escalated. The first acknowledgement stays.",
         body=AcknowledgeBody,
         answer=Acknowledgement,
         statuses=(200, 400, 404, 408, 413, 415, 503),
@@ -277,7 +277,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         name="silences",
         path="/api/v1/silences",
         right="figures",
-        about="Of which alerts people are told nothing, and until when.",
+        about="The silences: alerts without notifications, and until when.",
         answer=SilencesAnswer,
     ),
     Endpoint(
@@ -285,7 +285,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         method="POST",
         path="/api/v1/silences",
         right="alerts",
-        about="Tell people nothing of some alerts, for 30 days at most.",
+        about="Send no notifications of some alerts, for 30 days at most.",
         body=SilenceBody,
         answer=Silence,
         statuses=(200, 400, 404, 408, 409, 413, 415, 503),
@@ -311,7 +311,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         name="intervals",
         path="/api/v1/intervals",
         right="figures",
-        about="One queue by interval, as far back as intervals are held: volume, service level, AHT, staff; today's waits and flow-outs.",
+        about="One queue by interval, as far back as intervals are stored: volume, service level, AHT, staff; today's waits and flow-outs.",
         parameters=(
             Parameter(name="queue", about="Name of the queue.", example="sales", required=True, schema={"type": "string", "minLength": 1}),
         ),
@@ -323,11 +323,11 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         name="earlier",
         path="/api/v1/earlier",
         right="figures",
-        about="All queues in the interval that holds an instant, as far back as intervals are held: the board as it was.",
+        about="All queues in the interval that holds an instant, as far back as intervals are stored: the board of that time.",
         parameters=(
             Parameter(
                 name="at",
-                about="An instant in the interval; without it the last one that is over.",
+                about="An instant in the interval; the last complete one by default.",
                 example="2026-04-01T08:50:00Z",
                 schema=_INSTANT,
             ),
@@ -348,7 +348,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         name="customers",
         path="/api/v1/customers",
         right="figures",
-        about="What customers say, turn to us for and complain of today, and whether they come back, by scope and channel.",
+        about="Customers' surveys, categories of contacts and complaints of today, and their returns, by scope and channel.",
         answer=CustomersAnswer,
         tagged=True,
     ),
@@ -356,7 +356,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         name="sources",
         path="/api/v1/sources",
         right="figures",
-        about="How every source of events stands, a sentence each, and how many dead letters there are.",
+        about="The health of every source of events, a sentence each, and the number of dead letters.",
         answer=SourcesAnswer,
         tagged=True,
     ),
@@ -364,7 +364,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         name="outlook",
         path="/api/v1/outlook",
         right="figures",
-        about="What the next two hours of queues of calls will be like: contacts, agents needed, service level with those who are there.",
+        about="The forecast for the next two hours of queues of calls: contacts, agents needed, service level with the present agents.",
         answer=OutlookAnswer,
         tagged=True,
     ),
@@ -375,7 +375,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         name="boards",
         path="/api/v1/boards",
         right="figures",
-        about="What walls show: the boards of the configuration and the usual ones, with the tiles that one may see.",
+        about="The boards of walls, configured and built-in, with the tiles that the account may see.",
         answer=BoardsAnswer,
         tagged=True,
     ),
@@ -391,22 +391,22 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         name="explain",
         path="/api/v1/explain",
         right="explain",
-        about="Which contacts are behind a figure of a queue; serve answers it when started with --explain.",
+        about="The contacts behind a figure of a queue; requires serve --explain.",
         parameters=(
             Parameter(name="queue", about="Name of the queue.", example="sales", required=True),
             Parameter(name="kpi", about="Id of the KPI.", example="service_level", required=True, schema={"enum": list(EXPLAINED)}),
-            Parameter(name="window", about="The window; trailing_15m without it.", example="day", schema=_WINDOW_NAME),
-            Parameter(name="channel", about="The channel, where the queue has several.", example="voice"),
+            Parameter(name="window", about="The window; trailing_15m by default.", example="day", schema=_WINDOW_NAME),
+            Parameter(name="channel", about="The channel, if the queue has several.", example="voice"),
             Parameter(
                 name="at",
-                about="The window that holds this instant; the newest without it.",
+                about="The window that holds this instant; the newest by default.",
                 example="2026-03-29T12:00:00Z",
                 schema=_INSTANT,
             ),
-            Parameter(name="lang", about="Language of the texts; en without it.", example="en", schema={"enum": list(LANGUAGES)}),
+            Parameter(name="lang", about="Language of the texts; en by default.", example="en", schema={"enum": list(LANGUAGES)}),
             Parameter(
                 name="limit",
-                about="Conversations listed a part; 20 without it.",
+                about="Conversations listed a part; 20 by default.",
                 example="20",
                 schema={"type": "integer", "minimum": 0, "maximum": MAX_LISTED},
             ),
@@ -419,18 +419,18 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         name="contacts",
         path="/api/v1/contacts",
         right="contacts",
-        about="The contacts behind a figure of a queue or a wider scope, abandoned first; serve answers it when started with --explain.",
+        about="The contacts behind a figure of a queue or a wider scope, abandoned first; requires serve --explain.",
         parameters=(
             *_OF_CONTACTS,
             Parameter(
                 name="label",
-                about="Only those that the figure counts under this label, such as complaints of a category; empty: under none.",
+                about="Only contacts that the figure counts under this label, such as complaints of a category; empty: without a label.",
                 example="delivery",
                 omits_example=True,
             ),
             Parameter(
                 name="limit",
-                about="Contacts listed; 200 without it.",
+                about="Contacts listed; 200 by default.",
                 example="200",
                 schema={"type": "integer", "minimum": 0, "maximum": MAX_LISTED},
             ),
@@ -443,7 +443,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         name="contacts_reading",
         path="/api/v1/contacts/reading",
         right="contacts",
-        about="How far events have been read for a question to /api/v1/contacts that one waits for; asked with the same parameters.",
+        about="The progress of reading for a pending request to /api/v1/contacts with the same parameters.",
         parameters=_OF_CONTACTS,
         answer=ContactsReadingAnswer,
         statuses=(200, 404),
@@ -452,24 +452,24 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         name="abandoned",
         path="/api/v1/abandoned",
         right="contacts",
-        about="Whom to call back: who gave up waiting and has not got through since; serve answers it when started with --explain.",
+        about="Customers to call back: they gave up waiting and have not got through since; requires serve --explain.",
         parameters=(
-            Parameter(name="queue", about="Only who gave up in this queue.", example="sales", many=True),
+            Parameter(name="queue", about="Only customers who gave up in this queue.", example="sales", many=True),
             Parameter(
                 name="hours",
-                about="Only who gave up in the last so many hours; 8 without it.",
+                about="Only customers who gave up in the last hours; 8 by default.",
                 example="8",
                 schema={"type": "integer", "minimum": 1, "maximum": 24},
             ),
             Parameter(
                 name="order",
-                about="Who gave up last comes first, or who has been waiting for a call for the longest; newest without it.",
+                about="The last to give up first, or the longest to wait for a call; newest by default.",
                 example="longest",
                 schema={"enum": [*get_args(CallOrder)]},
             ),
             Parameter(
                 name="limit",
-                about="Customers listed; 200 without it.",
+                about="Customers listed; 200 by default.",
                 example="200",
                 schema={"type": "integer", "minimum": 0, "maximum": MAX_LISTED},
             ),
@@ -482,10 +482,10 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         name="agents",
         path="/api/v1/agents",
         right="people",
-        about="Figures of single people; serve answers it when started with --agents.",
+        about="Figures of individual agents; requires serve --agents.",
         parameters=(
             Parameter(name="window", about="Only the records of this window.", example="day", many=True, schema=_WINDOW_NAME),
-            Parameter(name="agent", about="Only the records of this person.", example="tanaka", many=True),
+            Parameter(name="agent", about="Only the records of this agent.", example="tanaka", many=True),
             *_PAGES,
         ),
         answer=AgentsAnswer,
@@ -496,25 +496,25 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         name="people",
         path="/api/v1/people",
         right="people",
-        about="What single people are doing, why, and since when; serve answers it when started with --agents.",
+        about="The states of individual agents, with reasons and times; requires serve --agents.",
         parameters=(
-            Parameter(name="team", about="Only people of this team.", example="north", many=True),
+            Parameter(name="team", about="Only agents of this team.", example="north", many=True),
             Parameter(
                 name="queue",
-                about="Only people who serve this queue, or are at a contact of it.",
+                about="Only agents who serve this queue, or are at a contact of it.",
                 example="sales",
                 many=True,
             ),
             Parameter(
                 name="state",
-                about="Only people in this state.",
+                about="Only agents in this state.",
                 example="unavailable",
                 many=True,
                 schema={"enum": [*get_args(PersonState)]},
             ),
             Parameter(
                 name="strip",
-                about="true tells each person's day so far, too; false without it.",
+                about="true adds each agent's day so far; false by default.",
                 example="true",
                 schema={"enum": ["false", "true"]},
             ),
@@ -527,26 +527,26 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         name="audit",
         path="/api/v1/audit",
         right="audit",
-        about="Who did or tried what, from where, and what came of it; oldest first.",
+        about="Actions and attempts of accounts, with address and outcome; oldest first.",
         parameters=(
             Parameter(
                 name="since",
-                about="From this instant on; all that Kafka has without it.",
+                about="From this instant on; all that Kafka has by default.",
                 example="2026-03-29T12:00:00Z",
                 schema=_INSTANT,
             ),
             Parameter(name="until", about="Before this instant.", example="2026-03-30T12:00:00Z", schema=_INSTANT),
-            Parameter(name="actor", about="Only what this account did: NAME or KIND:NAME.", example="user:tanaka", many=True),
+            Parameter(name="actor", about="Only actions of this account: NAME or KIND:NAME.", example="user:tanaka", many=True),
             Parameter(name="action", about="Only this action.", example="login_refused", many=True, schema={"enum": list(ACTIONS)}),
             Parameter(
                 name="limit",
-                about="Records of one page; 100 without it.",
+                about="Records of one page; 100 by default.",
                 example="100",
                 schema={"type": "integer", "minimum": 1, "maximum": 1000},
             ),
             Parameter(
                 name="cursor",
-                about="Where the page begins: from the Link of the page before.",
+                about="The start of the page: from the Link of the previous page.",
                 example="1200",
                 schema={"type": "string", "pattern": "^[0-9]{1,18}$"},
             ),
@@ -559,11 +559,11 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         name="export",
         path="/api/v1/export",
         right="export",
-        about="Chosen figures as a file, one figure a row; what is not chosen by a parameter is all there.",
+        about="Selected figures as a file, one figure a row; a missing parameter selects all.",
         parameters=(
             Parameter(
                 name="format",
-                about="csv without it; xlsx where serve has the extra.",
+                about="csv by default; xlsx if serve has the extra.",
                 example="csv",
                 schema={"enum": ["csv", "xlsx"]},
             ),
@@ -576,7 +576,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
             ),
             Parameter(
                 name="scope_kind",
-                about="Scopes of this kind; agent asks for single people, and takes the right people too.",
+                about="Scopes of this kind; agent selects individual agents, and also requires the right people.",
                 example="queue",
                 many=True,
                 schema={"enum": [*get_args(ScopeKind), "agent"]},
@@ -590,10 +590,10 @@ ENDPOINTS: tuple[Endpoint, ...] = (
             ),
             Parameter(name="channel", about="This channel.", example="voice", many=True),
             Parameter(name="kpi", about="This KPI, by its id.", example="service_level", many=True, schema={"enum": list(KPI_BY_ID)}),
-            Parameter(name="lang", about="Language of the KPIs' names; en without it.", example="en", schema={"enum": list(LANGUAGES)}),
+            Parameter(name="lang", about="Language of the KPIs' names; en by default.", example="en", schema={"enum": list(LANGUAGES)}),
             Parameter(
                 name="bom",
-                about="true puts a byte order mark first, by which Excel knows UTF-8; false without it.",
+                about="true prepends the byte order mark that Excel needs for UTF-8; false by default.",
                 example="true",
                 schema={"enum": ["false", "true"]},
             ),
@@ -606,7 +606,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         name="events",
         path="/api/v1/events",
         right="figures",
-        about="Everything once, then what changes, as server-sent events.",
+        about="All figures once, then changes, as server-sent events.",
         parameters=(_WINDOW,),
         media=("text/event-stream",),
         messages={"snapshot": SnapshotMessage, "change": ChangeMessage, "alerts": AlertsMessage, "alive": AliveMessage},
@@ -617,7 +617,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         name="session",
         path="/api/v1/session",
         right=None,
-        about="Who asks, with which rights.",
+        about="The account of the request, with its rights.",
         answer=SessionAnswer,
         statuses=(200, 401, 503),
     ),
@@ -625,7 +625,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         name="sessions",
         path="/api/v1/sessions",
         right="manage",
-        about="Who is logged in at this server, and the screens that have opened their links.",
+        about="The logged-in users, and the screens that have opened their links.",
         answer=SessionsAnswer,
         statuses=(200, 404),
     ),
@@ -634,7 +634,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         method="DELETE",
         path="/api/v1/sessions/{session}",
         right="manage",
-        about="End a session, or let a screen in no more.",
+        about="End a session, or revoke a screen.",
         statuses=(204, 404, 503),
         answered=frozenset({204}),
     ),
@@ -642,9 +642,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         name="login",
         path="/login",
         right=None,
-        about="The page to log in at.",
+        about="The login page.",
         parameters=(
-            Parameter(name="next", about="The path of this server to go on to.", example="/?view=wall"),
+            Parameter(name="next", about="The path of this server to open next.", example="/?view=wall"),
             Parameter(name="lang", about="Language of the page: en, ja.", example="ja"),
         ),
         media=("text/html",),
@@ -668,7 +668,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         right=None,
         about="The page that the link of a screen opens.",
         parameters=(
-            Parameter(name="next", about="The path of this server to go on to; the wall without it.", example="/?view=wall&queue=sales"),
+            Parameter(name="next", about="The path of this server to open next; the wall by default.", example="/?view=wall&queue=sales"),
             Parameter(name="lang", about="Language of the page: en, ja.", example="ja"),
         ),
         media=("text/html",),
@@ -688,8 +688,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         name="provider_begin",
         path="/login/provider",
         right=None,
-        about="Log in at the provider: leads there.",
-        parameters=(Parameter(name="next", about="The path of this server to go on to.", example="/?view=wall"),),
+        about="Log in at the provider, by a redirect.",
+        parameters=(Parameter(name="next", about="The path of this server to open next.", example="/?view=wall"),),
         media=("text/html",),
         statuses=(303, 404, 503),
         head=False,
@@ -699,7 +699,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         name="provider_callback",
         path="/login/provider/callback",
         right=None,
-        about="Where the provider sends browsers back to.",
+        about="The target of the provider's redirects.",
         media=("text/html",),
         statuses=(303, 403, 404, 503),
         head=False,
@@ -710,7 +710,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         method="POST",
         path="/login/provider/logout",
         right=None,
-        about="Where the provider says that sessions are over (OpenID Connect Back-Channel Logout).",
+        about="OpenID Connect Back-Channel Logout of the provider.",
         statuses=(200, 400, 404, 408, 413, 503),
         documented=False,
     ),
@@ -718,7 +718,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         name="openapi",
         path="/api/v1/openapi.json",
         right=None,
-        about="What the API is, as OpenAPI 3.1; it holds no figure.",
+        about="The OpenAPI 3.1 document of the API, without figures.",
         answer=OpenApiDocument,
         tagged=True,
     ),
@@ -726,7 +726,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         name="docs",
         path="/api/docs",
         right=None,
-        about="The documentation of the API as a page; it holds no figure.",
+        about="The documentation of the API as a page, without figures.",
         parameters=(Parameter(name="lang", about="Language of the headings: en, ja.", example="ja"),),
         media=("text/html",),
         documented=False,
@@ -745,7 +745,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         name="standing",
         path="/api/v1/standing",
         right="figures",
-        about="What is broken, if anything is, in one sentence: which part, since when, what is still right, whom to call.",
+        about="The status in one sentence: the faulty part, since when, what is still right, whom to call.",
         answer=StandingAnswer,
     ),
     Endpoint(name="page", path="/", right="figures", about="The wallboard.", media=("text/html",), documented=False),
@@ -753,7 +753,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         name="page_file",
         path=f"/{{file:{'|'.join(re.escape(name) for name in PAGE_FILES if name != 'index.html')}}}",
         right=None,
-        about="A file of the wallboard; it holds no figure.",
+        about="A file of the wallboard, without figures.",
         media=tuple(sorted(set(PAGE_FILES.values()))),
         documented=False,
     ),

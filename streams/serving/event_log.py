@@ -1,4 +1,4 @@
-"""Reads a span of the event topic once, within limits, and belongs to no group: what stands behind figures is asked for seldom."""
+"""Reads a span of an event topic once, within limits, without a consumer group: questions about contacts are rare."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 _POLL_MS = 300
 _MAX_RECORDS = 2000
-#: Brokers that hand over nothing for so long, though there is more, are not there any more.
+#: Without a record for this long, though there are more, the brokers count as lost.
 _SILENT_SECONDS = 15.0
 
 
@@ -38,28 +38,28 @@ def contact_events_topic(prefix: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How much is read at most."""
+    """Limits of one read."""
 
     megabytes: float = 512.0
     seconds: float = 600.0
-    #: Of a span with more records only about as many of the last ones are read.
+    #: Of a longer span only about this many of the last records are read.
     last_records: int | None = None
 
 
 @dataclass(slots=True)
 class Span:
-    """What was read, and why not all of it if so."""
+    """The span that was read, and why it is incomplete, if it is."""
 
     topic: str
     records: int = 0
     bytes: int = 0
-    #: One sentence each; empty when everything from the instant asked for to the end was read.
+    #: One sentence each; empty if everything from the requested start to the end was read.
     incomplete: list[str] = field(default_factory=list)
     #: Whether a limit ended it before its end.
     cut: bool = False
-    #: The partitions that are not read from the instant asked for on, but from a later one.
+    #: The partitions that are read from a later instant than requested.
     shortened: set[int] = field(default_factory=set)
-    #: How many offsets lie before the ends, and how many of these were passed.
+    #: The offsets before the ends, and how many of them were passed.
     to_pass: int = 0
     passed: int = 0
 
@@ -85,38 +85,38 @@ class EventLog:
         self._client: dict[str, Any] = {"bootstrap_servers": bootstrap, "client_id": "contact-streams-explain", **(client_options or {})}
 
     async def latest(self) -> list[dict[str, Any]]:
-        """Return the records of the latest topic, each key's last.
+        """Return the records of the latest topic, the newest of each key.
 
         Raises:
-            TopicError, KafkaError, OSError, TimeoutError: as whoever asks Kafka gets them.
+            TopicError, KafkaError, OSError, TimeoutError: Kafka does not answer.
         """
-        found: dict[bytes, bytes | None] = {}
+        newest: dict[bytes, bytes | None] = {}
         async for records in self._read(self._latest, None, Span(self._latest), Limits()):
-            found |= {record.key: record.value for record in records}
-        return [orjson.loads(value) for value in found.values() if value is not None]
+            newest |= {record.key: record.value for record in records}
+        return [orjson.loads(value) for value in newest.values() if value is not None]
 
     async def events(
         self,
         since_ms: int,
         limits: Limits,
         take: Callable[[list[ConsumerRecord]], None],
-        told: Callable[[Span], None] | None = None,
+        report: Callable[[Span], None] | None = None,
         *,
         after: Mapping[int, int] | None = None,
     ) -> Span:
-        """Give the events published since an instant to ``take``, in the order of their partitions, up to where these end now.
+        """Pass the events published since an instant to ``take``, in the order of their partitions, up to their current ends.
 
-        ``take`` runs in a thread: it may be as slow as counting is. ``told`` hears how far it has come. Of partitions in ``after``
-        those behind these offsets, whenever they were published.
+        ``take`` runs in a thread: it may be slow. ``report`` gets the progress. Partitions in ``after`` are read from behind these
+        offsets, whenever their events were published.
 
         Raises:
-            TopicError: a partition ends before where it is to be read from: the topic was made anew.
+            TopicError: a partition ends before its start offset: the topic was recreated.
         """
         span = Span(self.topic)
         async for records in self._read(self.topic, since_ms, span, limits, after or {}):
             await asyncio.to_thread(take, records)
-            if told is not None:
-                told(span)
+            if report is not None:
+                report(span)
         return span
 
     async def _read(
@@ -134,10 +134,10 @@ class EventLog:
             consumer.assign(partitions)
             behind = await asyncio.wait_for(consumer.end_offsets(partitions), PATIENCE_SECONDS)
             at = await self._begin(consumer, partitions, behind, since_ms, span, after, limits)
-            span.to_pass = sum(max(0, end - at[each]) for each, end in behind.items())
-            heard = loop.time()
+            span.to_pass = sum(max(0, end - at[partition]) for partition, end in behind.items())
+            last_seen = loop.time()
             while True:
-                for partition in [each for each in behind if await consumer.position(each) >= behind[each]]:
+                for partition in [other for other in behind if await consumer.position(other) >= behind[other]]:
                     consumer.pause(partition)
                     del behind[partition]
                 if not behind:
@@ -146,22 +146,22 @@ class EventLog:
                     span.cut = True
                     span.incomplete.append(f"reading took longer than {limits.seconds:g} s")
                     return
-                if loop.time() - heard > _SILENT_SECONDS:
-                    message = f"nothing came from {name} for {_SILENT_SECONDS:g} s"
+                if loop.time() - last_seen > _SILENT_SECONDS:
+                    message = f"no record from {name} for {_SILENT_SECONDS:g} s"
                     raise TimeoutError(message)
                 try:
                     fetched = await consumer.getmany(*behind, timeout_ms=_POLL_MS, max_records=_MAX_RECORDS)
                 except UnreadableBatchError as error:
-                    heard = loop.time()
-                    log.warning("%s It is passed over, as by the worker.", error)
+                    last_seen = loop.time()
+                    log.warning("%s It is skipped, as by the worker.", error)
                     span.passed += error.next_offset - at[error.partition]
                     at[error.partition] = error.next_offset
-                    # What came of other partitions with it is lost to us.
+                    # The records of other partitions in the same fetch are lost: fetch them again.
                     for partition in behind:
                         consumer.seek(partition, at[partition])
                     continue
                 for partition, records in fetched.items():
-                    heard = loop.time()
+                    last_seen = loop.time()
                     wanted = [record for record in records if record.offset < behind[partition]]
                     span.records += len(wanted)
                     span.bytes += sum(len(record.value or b"") for record in wanted)
@@ -171,7 +171,7 @@ class EventLog:
                     yield wanted
                 if span.bytes > limits.megabytes * 1_000_000:
                     span.cut = True
-                    span.incomplete.append(f"more than {limits.megabytes:g} MB were to be read")
+                    span.incomplete.append(f"more than {limits.megabytes:g} MB to read")
                     return
         finally:
             await stop(consumer)
@@ -186,7 +186,7 @@ class EventLog:
         after: Mapping[int, int],
         limits: Limits,
     ) -> dict[TopicPartition, int]:
-        """Go to the first record published since an instant, of each partition; return where that is."""
+        """Seek each partition to the first record published since an instant; return the offsets."""
         begins: dict[TopicPartition, int] = await asyncio.wait_for(consumer.beginning_offsets(partitions), PATIENCE_SECONDS)
         first: dict[TopicPartition, Any] = {}
         at: dict[TopicPartition, int] = {}
@@ -202,8 +202,8 @@ class EventLog:
                 at[partition] = max(offset, begins[partition])
                 consumer.seek(partition, at[partition])
                 continue
-            found = first.get(partition)
-            offset = begins[partition] if since_ms is None else ends[partition] if found is None else found.offset
+            start = first.get(partition)
+            offset = begins[partition] if since_ms is None else ends[partition] if start is None else start.offset
             if limits.last_records is not None and ends[partition] - offset > (most := limits.last_records // len(partitions)):
                 offset = ends[partition] - most
                 span.shortened.add(partition.partition)
@@ -211,7 +211,7 @@ class EventLog:
             consumer.seek(partition, offset)
             if since_ms is not None and offset <= begins[partition] and begins[partition] > 0:
                 span.shortened.add(partition.partition)
-                said = "Kafka no longer has all of the span: its retention has passed"
-                if said not in span.incomplete:
-                    span.incomplete.append(said)
+                reason = "Kafka no longer has all of the span: its retention has passed"
+                if reason not in span.incomplete:
+                    span.incomplete.append(reason)
         return at

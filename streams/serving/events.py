@@ -1,6 +1,6 @@
-"""Server-sent events: everything once, then what changed, at most four times a second, to any number of clients at their own speed.
+"""Server-sent events: a snapshot, then changes, at most four times a second, to any number of clients at their own speed.
 
-That time has passed and no figure changed is told once a second.
+Progress without changed figures is sent once a second.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ if TYPE_CHECKING:
 
 __all__ = ["QUIET_SECONDS", "Feed"]
 
-#: Between two messages to the same client.
+#: Shortest pause between two messages to a client.
 INTERVAL_SECONDS = 0.25
-#: How often age and connection are looked at when no record comes.
-_LOOK_SECONDS = 0.5
-#: Between two messages that tell of nothing but how far the figures have come; the partitions say so at moments of their own.
+#: How often age and connection are checked while no record arrives.
+_CHECK_SECONDS = 0.5
+#: Pause between two messages of progress alone; partitions report it at different moments.
 QUIET_SECONDS = 0.9
 _PROGRESS = "progress|"
-#: Clients at the same speed get the same bytes; those at an odd one their own, not kept.
+#: Clients at the same version share the cached bytes.
 _MAX_CACHED = 64
 
 
 class Feed:
-    """What clients of the event stream are told, and when.
+    """The messages to the clients of the event stream.
 
-    No client has a queue. A client says which version it has seen and is told what changed since, so that a slow one skips
-    what was overtaken meanwhile and costs no memory. Use it within one event loop.
+    No client has a queue. A client passes the version it has seen and gets what changed since, so that a slow client skips
+    superseded changes and costs no memory. Use it within one event loop.
     """
 
     def __init__(self, figures: Figures, *, interval_seconds: float = INTERVAL_SECONDS) -> None:
         self._figures = figures
         self._interval_seconds = interval_seconds
-        #: Grows whenever there is something to tell.
+        #: Grows with every change.
         self.tick = 0
         self.closed = False
         self._ticked = asyncio.Event()
@@ -49,22 +49,22 @@ class Feed:
         self._began: float | None = None
 
     async def run(self) -> None:
-        """Tell clients of changes until cancelled."""
+        """Wake clients on changes until cancelled."""
         unsubscribe = [table.subscribe(self._changed.set) for table in (self._figures.store, self._figures.alerts)]
-        told = self._state()
+        sent = self._state()
         now = asyncio.get_running_loop().time
         woke = now()
         try:
             while True:
-                # Not wait_for, which in Python 3.11 goes on when it is cancelled in the moment that something changes.
+                # Not wait_for, which in Python 3.11 continues when it is cancelled at the moment of a change.
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(_LOOK_SECONDS):
+                    async with asyncio.timeout(_CHECK_SECONDS):
                         await self._changed.wait()
                 self._changed.clear()
                 state = self._state()
-                if state == told or (state[1:] == told[1:] and now() - woke < QUIET_SECONDS and self._is_quiet(told[0])):
+                if state == sent or (state[1:] == sent[1:] and now() - woke < QUIET_SECONDS and self._is_quiet(sent[0])):
                     continue
-                told, woke = state, now()
+                sent, woke = state, now()
                 self._wake()
                 await asyncio.sleep(self._interval_seconds)
         finally:
@@ -77,11 +77,11 @@ class Feed:
         self._wake()
 
     async def next_tick(self, seen: int, timeout_seconds: float) -> bool:
-        """Wait until there is something to tell to a client that saw tick ``seen``; False when nothing came in time."""
+        """Wait for news for a client that saw tick ``seen``; return whether there are any in time."""
         if self.tick != seen:
             return True
         try:
-            async with asyncio.timeout(timeout_seconds):  # unlike wait_for, it makes no task for each client
+            async with asyncio.timeout(timeout_seconds):  # unlike wait_for, it creates no task for each client
                 await self._ticked.wait()
         except TimeoutError:
             return False
@@ -90,16 +90,16 @@ class Feed:
     def message(
         self, since: int | None, windows: frozenset[str] | None, view: View = EVERYTHING, *, silent_seconds: float = 0.0
     ) -> tuple[int, bytes]:
-        """Return the version told and the event that brings a client there from version ``since``, or from nothing.
+        """Return the current version and the event that brings a client there from version ``since``, or from nothing.
 
-        Equal views are told the same bytes. To who sees a part of the scopes, no event is told where nothing of it has changed, unless
-        nothing was told for a while (``silent_seconds``): how often the others change is not to be seen.
+        Equal views get the same bytes. A restricted view gets no event while nothing in it has changed, for up to ``silent_seconds`` of
+        silence: the rate of hidden changes must not show.
         """
         store = self._figures.store
         now = asyncio.get_running_loop().time()
         quiet = view.scopes is not None and silent_seconds < QUIET_SECONDS
-        made, version, event = self._cache.get((since, windows, view, quiet), (-1.0, -1, b""))
-        if version == store.version and now - made < self._interval_seconds:  # it says how old the figures are
+        created, version, event = self._cache.get((since, windows, view, quiet), (-1.0, -1, b""))
+        if version == store.version and now - created < self._interval_seconds:  # the event states the age of the figures
             return version, event
         event = self._message(since, windows, view, now, quiet=quiet)
         if len(self._cache) < _MAX_CACHED:
@@ -120,7 +120,7 @@ class Feed:
         return _event(kind, self._number(figures.store.version, view, now), body)
 
     def _number(self, version: int, view: View, now: float) -> int:
-        """Return what an event is numbered by: a table's version, but time for who is not to see how often others change."""
+        """Return the id of an event: the table's version, or the time for restricted views, to hide the rate of other changes."""
         if view.scopes is None:
             return version
         if self._began is None:
@@ -128,7 +128,7 @@ class Feed:
         return int(1000 * (now - self._began))
 
     def alerts(self, since: int | None, view: View = EVERYTHING) -> tuple[int | None, bytes]:
-        """Return the version of the alerts told and the event that brings a client there; no event where it is there already."""
+        """Return the version of the alerts and the event that brings a client there; no event if it is current."""
         alerts = self._figures.alerts
         number = self._number(alerts.version, view, asyncio.get_running_loop().time())
         if not alerts.known:
@@ -144,7 +144,7 @@ class Feed:
         return alerts.version, _event("alerts", number, {"whole": changes is None, "firing": firing, "ended": ended})
 
     def _is_quiet(self, since: int) -> bool:
-        """Say whether time has passed since a version and no figure changed."""
+        """Return whether nothing but progress has changed since a version."""
         changes = self._figures.store.changes_since(since)
         return changes is not None and not changes.removed and all(entry.key.startswith(_PROGRESS) for entry in changes.changed)
 
@@ -163,6 +163,6 @@ class Feed:
 
 
 def _event(kind: str, version: int, body: dict[str, Any]) -> bytes:
-    # orjson writes no line breaks, so one data line is enough; records from the topic are whole lines of JSON but may be pretty-printed.
+    # orjson writes no line breaks, so one data line is enough; records from the topic may be pretty-printed JSON.
     data = orjson.dumps({"version": version, **body}).replace(b"\r", b" ").replace(b"\n", b" ")
     return b"id: %d\nevent: %s\ndata: %s\n\n" % (version, kind.encode(), data)

@@ -1,4 +1,4 @@
-"""Examples for the documents of the API: records as a small center has them, and whole answers made of the examples of their parts."""
+"""Examples for the API documents: records of a small center, and answers composed of them."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ _ALERT: Final = {
     "revision": 2,
 }
 
-#: Component → an example of it. The others are put together from these.
+#: Component → its example. Other examples are composed of these.
 EXAMPLES: Final[dict[str, Any]] = {
     "Acknowledgement": {
         "kind": "acknowledged",
@@ -223,7 +223,7 @@ EXAMPLES: Final[dict[str, Any]] = {
         "stale": False,
         "silent_seconds": 1,
         "feeds": ["queue:sales"],
-        "text_en": "pbx was last heard at 09:00:00, 1 s ago: what it tells is counted.",
+        "text_en": "pbx was last seen at 09:00:00, 1 s ago: its events are counted.",
         "text_ja": "pbx：最終受信 09:00:00（1秒前）。受信分は集計されています。",
     },
     "DeadLetterTopic": {"last_hour": 0, "last_day": 2, "held": 4},
@@ -246,20 +246,20 @@ EXAMPLES: Final[dict[str, Any]] = {
 }
 
 _OF_TYPES: Final[dict[str, Any]] = {"string": "…", "integer": 0, "number": 0.0, "boolean": False, "null": None}
-#: How an example of a map is called, where its field does not say.
+#: The key in an example of a map, where its field has none.
 _NAME: Final = "sales"
 
 
 def example_of(schema: dict[str, Any], schemas: dict[str, Any]) -> Any:
-    """Return something that a schema permits, made of the examples that it and its parts state; ``schemas`` are the components by name."""
+    """Return an example of a schema, composed of its own and its parts' examples; ``schemas`` are the components by name."""
     if "$ref" in schema:
         return example_of(schemas[schema["$ref"].rpartition("/")[2]], schemas)
     if "examples" in schema:
         return schema["examples"][0]
     for key in ("const", "enum", "anyOf", "oneOf"):
         if key in schema:
-            found = schema[key]
-            return found if key == "const" else found[0] if key == "enum" else example_of(found[0], schemas)
+            value = schema[key]
+            return value if key == "const" else value[0] if key == "enum" else example_of(value[0], schemas)
     kind = schema.get("type")
     if kind == "array":
         return [example_of(schema["items"], schemas)]

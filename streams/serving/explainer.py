@@ -1,4 +1,4 @@
-"""Answers which contacts are behind a figure, from the events that Kafka still has; one question at a time, the others wait."""
+"""Answers which contacts are behind a figure, from the events that Kafka still has, one question at a time."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 
 __all__ = ["WAITING", "Explainer", "answered", "asked_of", "watched"]
 
-#: Figures of now that contacts are behind: those that wait.
+#: Current figures with contacts behind them: the waiting ones.
 WAITING = ("waiting", "longest_wait")
 
-#: What the contacts of several queues are asked for by.
+#: Prefixes of the scopes that are wider than a queue.
 WIDER = ("site:", "department:", "business:", "total:")
 
-#: Conversations listed a part, unless asked otherwise.
+#: Conversations listed a part by default.
 _LISTED = 20
 
-#: A figure may be on the move while its events are read: it is asked for again so often.
+#: A figure may change while its events are read: how often it is tried.
 _TRIES = 3
 
 
@@ -47,12 +47,12 @@ async def answered(
     limits: Limits,
     *,
     look_back_ms: int | None = None,
-    told: Callable[[Span], None] | None = None,
+    report: Callable[[Span], None] | None = None,
 ) -> tuple[Answer, Span, dict[int, PartitionLog]]:
-    """Return the answer, what was read for it and what that holds by partition; ``find`` looks the figure up anew at every try.
+    """Return the answer, the span read for it and its logs by partition; ``find`` looks the figure up again for every try.
 
     Raises:
-        QuestionError: there is no such figure.
+        QuestionError: the figure does not exist.
         TopicError, KafkaError, OSError, TimeoutError: Kafka does not answer.
     """
     for left in reversed(range(_TRIES)):
@@ -62,7 +62,7 @@ async def answered(
         def take(records: Iterable[ConsumerRecord], question: Question = question, logs: dict[int, PartitionLog] = logs) -> None:
             _take(records, configuration, question.until_ms, logs)
 
-        span = await log.events(question.since_ms(configuration, look_back_ms), limits, take, told)
+        span = await log.events(question.since_ms(configuration, look_back_ms), limits, take, report)
         answer = await in_thread(explain, question, configuration, logs)
         if answer.agrees is not False or span.incomplete or not answer.differences or not left:
             break
@@ -77,14 +77,14 @@ async def watched(
     since_ms: int,
     limits: Limits,
     logs: dict[int, PartitionLog],
-    told: Callable[[Span], None] | None = None,
+    report: Callable[[Span], None] | None = None,
 ) -> Span:
-    """Read the events published since an instant into one log a partition, each of which watches a conversation.
+    """Read the events published since an instant into one log per partition, each watching a conversation.
 
     Raises:
         TopicError, KafkaError, OSError, TimeoutError: Kafka does not answer.
     """
-    return await log.events(since_ms, limits, lambda records: _take(records, configuration, None, logs, conversation), told)
+    return await log.events(since_ms, limits, lambda records: _take(records, configuration, None, logs, conversation), report)
 
 
 def _take(
@@ -95,21 +95,21 @@ def _take(
     conversation: str | None = None,
 ) -> None:
     for record in records:
-        mine = logs.get(record.partition)
-        if mine is None:
-            mine = logs[record.partition] = PartitionLog(configuration, until_ms, watched=conversation)
-        mine.take(record.value, record.offset, record.timestamp)
+        log = logs.get(record.partition)
+        if log is None:
+            log = logs[record.partition] = PartitionLog(configuration, until_ms, watched=conversation)
+        log.take(record.value, record.offset, record.timestamp)
 
 
 def asked_of(query: Mapping[str, str], *, wider: bool = False) -> tuple[str, int, dict[str, Any]]:
-    """Return language, number listed and what ``Question.of`` takes, from the parameters of a request; raise QuestionError.
+    """Return the language, the limit and the arguments of ``Question.of`` of a request's parameters; raise QuestionError.
 
-    ``wider``: a queue, or a wider scope in its place.
+    ``wider`` permits a wider scope in place of a queue.
     """
     scoped = wider and "scope" in query
-    place = "scope" if scoped else "queue"
-    asked: dict[str, Any] = {name: query[name] for name in (place, "kpi", "window", "channel") if name in query}
-    if missing := [name for name in (place, "kpi") if name not in asked]:
+    subject = "scope" if scoped else "queue"
+    asked: dict[str, Any] = {name: query[name] for name in (subject, "kpi", "window", "channel") if name in query}
+    if missing := [name for name in (subject, "kpi") if name not in asked]:
         raise QuestionError(f"required: {', '.join(missing)}")
     if scoped and "queue" in query:
         raise QuestionError("permitted: queue or scope, not both")
@@ -131,7 +131,7 @@ def asked_of(query: Mapping[str, str], *, wider: bool = False) -> tuple[str, int
 
 
 class _Answering(NamedTuple):
-    """A question about contacts that has its turn, and how far their events have been read."""
+    """The question about contacts that is being answered, and the progress of reading its events."""
 
     asker: str
     asked: Mapping[str, Any]
@@ -149,17 +149,17 @@ class Explainer:
         self._answering: _Answering | None = None
 
     def reading(self, asker: str, asked: Mapping[str, Any]) -> Reading | None:
-        """Return how far events have been read for a question that ``contacts`` is being asked; None where none are being read for it."""
-        found = self._answering
-        return found.reading if found is not None and (found.asker, found.asked) == (asker, asked) else None
+        """Return the progress of reading for a question that ``contacts`` is answering; None if it is not reading for it."""
+        answering = self._answering
+        return answering.reading if answering is not None and (answering.asker, answering.asked) == (asker, asked) else None
 
     async def document(
         self, records: Callable[[str], Iterable[Mapping[str, Any]]], *, asker: str, lang: str, limit: int, asked: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Return the answer as JSON has it, when the turn has come; ``asked`` is what ``Question.of`` takes.
+        """Return the answer as JSON has it, after waiting for the turn; ``asked`` are the arguments of ``Question.of``.
 
         Raises:
-            NoTurnError: too many questions wait, or the turn did not come.
+            NoTurnError: too many questions wait, or the wait timed out.
             QuestionError, TopicError, KafkaError, OSError, TimeoutError: as ``answered``.
         """
         async with self.turns.turn(asker):
@@ -181,10 +181,10 @@ class Explainer:
         asked: Mapping[str, Any],
         label: str | None = None,
     ) -> dict[str, Any]:
-        """Return the contacts behind a figure as JSON has them, or those that wait, where that is the figure.
+        """Return the contacts behind a figure as JSON has them; for a waiting figure, the waiting contacts.
 
-        ``label``: those it counts under that label alone, as ``contacts_behind`` takes it.
-        In place of ``queue``, ``asked`` may have a ``scope``.
+        ``label`` selects the contacts counted under it, as in ``contacts_behind``.
+        ``asked`` may have a ``scope`` in place of ``queue``.
 
         Raises:
             NoTurnError, QuestionError, TopicError, KafkaError, OSError, TimeoutError: as ``document``.
@@ -192,27 +192,27 @@ class Explainer:
         if label is not None:
             counted_by_label(asked["kpi"])
         waiting = asked["kpi"] in WAITING
-        # Who waits at an instant is found with any figure as of that instant.
+        # The contacts waiting at an instant are found through any figure as of that instant.
         of_window = {**asked, "kpi": "offered", "window": "trailing_15m"} if waiting else asked
         async with self.turns.turn(asker):
             configuration = self._configuration()
             scope = asked.get("scope") or f"queue:{asked['queue']}"
 
-            def hear(topic: str, since_ms: int | None, share: float) -> None:
+            def set_reading(topic: str, since_ms: int | None, share: float) -> None:
                 self._answering = _Answering(asker, dict(asked), Reading(topic, share, since_ms))
 
             async def find() -> Question:
                 question = Question.of(records(scope), configuration, **of_window)
-                hear(self._log.topic, question.since_ms(configuration), 0.0)
+                set_reading(self._log.topic, question.since_ms(configuration), 0.0)
                 return question
 
-            def told(span: Span) -> None:
+            def report(span: Span) -> None:
                 if self._answering is not None:
-                    hear(span.topic, self._answering.reading.since_ms, span.passed / max(1, span.to_pass))
+                    set_reading(span.topic, self._answering.reading.since_ms, span.passed / max(1, span.to_pass))
 
             try:
                 async with asyncio.timeout(2 * self._limits.seconds):
-                    answer, span, logs = await answered(find, self._log, configuration, self._limits, told=told)
+                    answer, span, logs = await answered(find, self._log, configuration, self._limits, report=report)
                 found = await in_thread(
                     contacts_behind,
                     answer,
@@ -238,11 +238,11 @@ class Explainer:
             "agrees": None if waiting else answer.agrees,
             "complete": not span.incomplete,
             "total": len(found),
-            "contacts": [_told(each, configuration) for each in found[:limit]],
+            "contacts": [_document(contact, configuration) for contact in found[:limit]],
         }
 
 
-def _told(contact: Contact, configuration: Configuration) -> dict[str, Any]:
+def _document(contact: Contact, configuration: Configuration) -> dict[str, Any]:
     return {
         "conversation_id": contact.conversation_id,
         "source": contact.source,

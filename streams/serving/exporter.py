@@ -1,4 +1,4 @@
-"""The Prometheus exporter: gauges built from the store at each scrape, with the names of the catalogue."""
+"""The Prometheus exporter: gauges built from the store at each scrape, with the catalogue's names."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_WINDOWS", "FigureCollector", "Lines", "Process", "ReaderStatus", "exposition"]
 
 _NOW_KPIS = tuple(kpi for kpi in KPIS if "now" in kpi.windows and kpi.metric is not None)
-#: What grows while nothing happens is reckoned at each scrape.
+#: KPIs that grow without events are recomputed at each scrape.
 _AGING = {"longest_wait": Store.longest_wait_seconds, "backlog_oldest": Store.backlog_oldest_seconds}
 _HELP = {metric.name: metric.help for metric in SERVING_METRICS}
 _SERVING = {metric.name: metric for metric in SERVING_METRICS}
@@ -47,7 +47,7 @@ _END = b"# EOF\n"
 
 
 class Lines(NamedTuple):
-    """A gauge whose samples are text already, for there are many."""
+    """A gauge whose samples are already text, because they are many."""
 
     name: str
     help: str
@@ -56,39 +56,39 @@ class Lines(NamedTuple):
 
 
 class ReaderStatus(Protocol):
-    """How the store stands to the topic that feeds it."""
+    """The state of the readers that feed the store."""
 
     @property
     def ready(self) -> bool:
-        """Whether the topic was read to its end once."""
+        """Whether the topic has been read to its end once."""
 
     @property
     def connected(self) -> bool:
-        """Whether the store follows the topic at this moment."""
+        """Whether the topic is followed at this moment."""
 
     @property
     def missing(self) -> bool:
-        """Whether there is no such topic."""
+        """Whether the topic does not exist."""
 
     @property
     def reached(self) -> bool:
-        """Whether the brokers have told of the topic."""
+        """Whether the brokers have described the topic."""
 
     @property
     def since_ms(self) -> int:
-        """Since when it is followed, or not."""
+        """Since when the topic has been followed, or not."""
 
     @property
     def reading(self) -> Reading | None:
-        """How far it has been read; None once that is to its end, and while it is not being read."""
+        """The progress of the first read; None when it is complete or not running."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
-    """What is told of the process that serves, and of the stream as a whole."""
+    """The metrics of the serving process, and of the entire stream."""
 
     clients: int = 0
-    #: Records that could not be read.
+    #: Unreadable records.
     rejected: int = 0
     stalled: Mapping[str, Collection[int]] | None = None
     delivered: Delivered | None = None
@@ -97,7 +97,7 @@ class Process:
     audit: Collection[Family] = ()
 
     def families(self) -> Iterator[Family]:
-        """Yield the families that are there whatever was read."""
+        """Yield the families that do not depend on the figures."""
         rejected = "contact_center_metric_records_rejected_total"
         of_deliveries = 0 if self.delivered is None else self.delivered.rejected
         yield CounterMetricFamily(rejected, _HELP[rejected], value=self.rejected + of_deliveries)
@@ -110,7 +110,7 @@ class Process:
 
 
 class FigureCollector:
-    """All metrics of the serving process. What nothing can be said about has no sample; nothing is remembered between scrapes."""
+    """All metrics of the serving process. An unknown value has no sample; nothing is stored between scrapes."""
 
     def __init__(
         self,
@@ -128,9 +128,9 @@ class FigureCollector:
         sources: Container[str] | None = None,
         process: Process | None = Process(),
     ) -> None:
-        """Take what is to be told, as far as ``view`` shows it.
+        """Set what is exported; figures as far as ``view`` shows them.
 
-        ``sources`` are those that are named, None for all; no ``process`` says nothing of the process. Targets are those that are shown.
+        ``sources`` are the exported sources, None for all; without ``process`` its metrics are left out. Targets are those to export.
         """
         self._store = store
         self._readers = readers
@@ -146,7 +146,7 @@ class FigureCollector:
         self._process = process
 
     def collect(self) -> Iterator[Family | Lines]:
-        """Yield the families, those of the figures only once the topic was read to its end."""
+        """Yield the families; those of figures only once the topic has been read to its end."""
         if self._readers.ready:
             yield from self._figures()
             yield from self._freshness()
@@ -161,9 +161,9 @@ class FigureCollector:
     def _figures(self) -> Iterator[Family | Lines]:
         store, view = self._store, self._view
         windows = _newest_windows(store.seen(store.group(*self._windows), view))
-        for_contacts, for_people = (_Series([each for each in windows if (each[0].channel is not None) == has]) for has in (True, False))
+        for_contacts, for_agents = (_Series([row for row in windows if (row[0].channel is not None) == has]) for has in (True, False))
         for kpi in WINDOW_KPIS:
-            yield from (for_contacts if kpi.subject == "contacts" else for_people).families(kpi)
+            yield from (for_contacts if kpi.subject == "contacts" else for_agents).families(kpi)
         yield from for_contacts.definitions()
         nows = [(entry, entry.unpacked) for entry in store.seen(store.group("now"), view) if isinstance(entry.unpacked, NowFigures)]
         for kpi in _NOW_KPIS:
@@ -207,7 +207,7 @@ class FigureCollector:
             if kpi.split_by is not None:
                 if (counts := getattr(record, kpi.id)) is not None:
                     scope = _scope_of(record)
-                    # What is not listed is not there: 0, not unknown.
+                    # A state that is not listed has no agents: 0, not unknown.
                     samples += [
                         ([*scope, (kpi.split_by, member)], counts.get(member, 0))
                         for member in dict.fromkeys((*kpi.members, *sorted(counts)))
@@ -244,7 +244,7 @@ class FigureCollector:
 
 def _firing(alerts: Iterable[LatestEntry[AlertRecord]]) -> Family:
     family = _labelled("contact_center_alert_firing")
-    # A record under a foreign key must not void the scrape with a second sample of a series.
+    # A record under a wrong key must not void the scrape with a second sample of a series.
     firing: dict[tuple[str, ...], bool] = {}
     for entry in alerts:
         alert = entry.record
@@ -265,8 +265,8 @@ def _deliveries(delivered: Delivered) -> Iterator[Family]:
 
 
 def exposition(collector: FigureCollector, accept: str) -> tuple[Iterator[bytes], str]:
-    """Return the metrics piece by piece and their content type, as OpenMetrics or text, whichever the ``Accept`` header asks for."""
-    # All our names are plain: there is nothing to escape in them, however somebody would like that done.
+    """Return the metrics in pieces and their content type, OpenMetrics or text by the ``Accept`` header."""
+    # All names are plain: no escaping scheme applies.
     encode, content_type = choose_encoder(re.sub(r";\s*escaping=[^;,]*", "", accept))
     return _pieces(collector, encode, opened=content_type.startswith("application/openmetrics-text")), content_type
 
@@ -286,17 +286,17 @@ def _pieces(collector: FigureCollector, encode: Callable[[Any], bytes], *, opene
 
 
 class _One(NamedTuple):
-    """A family as encoders want it."""
+    """A registry of one family, for encoders."""
 
     family: Family
 
     def collect(self) -> tuple[Family]:
-        """Return it."""
+        """Return the family."""
         return (self.family,)
 
 
 def _newest_windows(entries: list[Entry]) -> list[tuple[Entry, Row]]:
-    """Return the records of windows, of each series the newest: two samples of one series would void the scrape."""
+    """Return the newest window record of each series: two samples of one series would void the scrape."""
     newest: dict[tuple[str, str, str, str], Entry] = {}
     for entry in entries:
         series = (entry.scope_kind or "", entry.scope, entry.channel or "", entry.group)
@@ -309,26 +309,26 @@ def _row(entry: Entry) -> Row:
     if entry.row is not None:
         return entry.row
     record = entry.record
-    assert isinstance(record, WindowRecord)  # noqa: S101 - chosen by the caller, said for the type checker
+    assert isinstance(record, WindowRecord)  # noqa: S101 - chosen by the caller, stated for the type checker
     return row_of(record)
 
 
 class _Series:
-    """Records of contacts, or of people, column by column."""
+    """Window records of contacts, or of agents, column by column."""
 
     def __init__(self, windows: list[tuple[Entry, Row]]) -> None:
         self._rows = [row for _, row in windows]
         #: The labels of each record, in the order of their names.
         self._pairs = [_window_labels(entry) for entry, _ in windows]
         self._labels = [b"{%b} " % b",".join(text for _, text in pairs) for pairs in self._pairs]
-        places = _PLACES[not windows or windows[0][0].channel is not None]
+        parts = _PARTS[not windows or windows[0][0].channel is not None]
         columns = zip(*(row.values for row in self._rows), strict=True)
-        self._columns = dict(zip(places, columns, strict=True)) if windows else {}
+        self._columns = dict(zip(parts, columns, strict=True)) if windows else {}
 
     def families(self, kpi: Kpi) -> Iterator[Lines]:
         """Yield a KPI's gauges."""
         for metric in metrics_of(kpi):
-            if kpi.label is not None:  # The labels' sum is the figure as a whole.
+            if kpi.label is not None:  # The sum over the labels is the figure.
                 samples = [[(text, value) for id_, text, value in row.labelled if id_ == kpi.id] for row in self._rows]
                 yield Lines(metric.name, metric.help, metric.unit, self._beside(metric.name, kpi.label, samples))
                 continue
@@ -341,27 +341,27 @@ class _Series:
             yield Lines(metric.name, metric.help, metric.unit, name + name.join(lines) if lines else b"")
 
     def definitions(self) -> Iterator[Lines]:
-        """Yield the service level of scopes with several definitions by each of them."""
+        """Yield the service level by definition, of scopes with several definitions."""
         for part, suffix in BY_DEFINITION:
             name = f"contact_center_service_level_by_definition_{suffix}"
             samples = [[(text, value) for of, text, value in row.defined if of == part] for row in self._rows]
             yield Lines(name, _SERVING[name].help, _SERVING[name].unit, self._beside(name, "definition", samples))
 
     def _beside(self, name: str, label_name: str, samples: list[list[tuple[bytes, bytes]]]) -> bytes:
-        """Return samples with one label more."""
+        """Return samples with one more label."""
         lines = []
-        for pairs, found in zip(self._pairs, samples, strict=True):
-            if found:
+        for pairs, values in zip(self._pairs, samples, strict=True):
+            if values:
                 before = b",".join(text for other, text in pairs if other < label_name)
                 after = b",".join(text for other, text in pairs if other > label_name)
                 head = b'%b{%b%b%b="' % (name.encode(), before, b"," if before else b"", label_name.encode())
                 tail = b'"%b%b} ' % (b"," if after else b"", after)
-                lines += [head + text + tail + value for text, value in found]
+                lines += [head + text + tail + value for text, value in values]
         return b"".join(lines)
 
 
-_PLACES = {
-    contacts: [place for kpi in WINDOW_KPIS if (kpi.subject == "contacts") == contacts for place in columns_of(kpi)]
+_PARTS = {
+    contacts: [part for kpi in WINDOW_KPIS if (kpi.subject == "contacts") == contacts for part in columns_of(kpi)]
     for contacts in (True, False)
 }
 

@@ -1,4 +1,4 @@
-"""The JSON of the API: what the store holds, as of when, and whether that is stale."""
+"""The JSON of the API: the figures of the store with their time, age and completeness."""
 
 from __future__ import annotations
 
@@ -40,21 +40,21 @@ __all__ = ["AHEAD_SECONDS", "NO_QUEUE", "STALE_AFTER_SECONDS", "Figures"]
 
 _PANES = topic("queue-panes.v1")
 
-#: What is said of a queue that is not there, or not for who asks.
+#: Error text for a queue that does not exist, or is hidden from the account.
 NO_QUEUE = "no record names this queue"
 
-#: Older than this by the wall clock, figures are shown as stale.
+#: Figures are stale if they are older than this by the wall clock.
 STALE_AFTER_SECONDS = 10.0
 
-#: Of a time further to come than this, by the wall clock, figures are stale too: a clock is wrong, and nobody can say how old they are.
+#: Figures are stale if they are further ahead of the wall clock than this: a clock is wrong, and their age is unknown.
 AHEAD_SECONDS = 2.0
 
 
 @dataclass(slots=True)
 class Figures:
-    """The store seen at a moment of the wall clock. ``clock`` returns seconds since the epoch; ``targets`` are service levels by queue.
+    """The store at a moment of the wall clock. ``clock`` returns seconds since the epoch; ``targets`` are service levels by queue.
 
-    What comes from the configuration is replaced, never changed in place: a scrape in another thread may be reading it.
+    Settings of the configuration are replaced, never changed in place: a scrape in another thread may be reading them.
     """
 
     store: Store
@@ -64,57 +64,57 @@ class Figures:
     alerts: Alerts = field(default_factory=Alerts)
     #: ``queue:NAME`` or ``team:NAME`` → the sources that feed it, where the configuration names them.
     fed_by: Mapping[str, Collection[str]] = field(default_factory=dict)
-    #: What figures are to reach, service levels of queues included.
+    #: Targets of figures, service levels of queues included.
     kpi_targets: tuple[Terms, ...] = ()
-    #: What is known of the workers; None where nobody asks.
+    #: The workers' heartbeats; None if they are not followed.
     workers: Workers | None = None
-    #: Whom to call when something is broken, and in which zone people are told times.
+    #: The contact for faults, and the time zone of texts.
     on_call: OnCall | None = None
     zone: str = "UTC"
-    #: ``queue:NAME`` or ``team:NAME`` → kind of what it belongs to, ``site`` or ``department`` → name of that, None where there is none.
+    #: ``queue:NAME`` or ``team:NAME`` → ``site`` or ``department`` → the name of the site or department, None if it has none.
     places: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
-    #: What was done about alerts.
+    #: Acknowledgements and silences of alerts.
     actions: Actions = field(default_factory=Actions)
-    #: What became of alerts.
+    #: The history of alerts.
     past: PastAlerts = field(default_factory=PastAlerts)
-    #: What the figures are counted by, as far as it says so.
+    #: The configuration whose definitions are shown.
     configuration: Configuration = field(default_factory=Configuration)
     _judging: Judging = field(default_factory=Judging, init=False, repr=False)
     _pace: Pace = field(default_factory=Pace, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Follow how far the figures have come."""
-        self._look()
-        self.store.subscribe(self._look)
+        """Follow the progress of the figures."""
+        self._record_pace()
+        self.store.subscribe(self._record_pace)
 
-    def _look(self) -> None:
-        self._pace.note(self.store.as_of_by_partition, self.clock())
+    def _record_pace(self) -> None:
+        self._pace.record(self.store.as_of_by_partition, self.clock())
 
     @property
     def stalled(self) -> dict[str, list[int]] | None:
-        """The parts of the stream that no live worker counts, by topic without prefix; None while no worker is known to send heartbeats."""
+        """The partitions that no live worker counts, by topic without prefix; None while no worker has sent heartbeats."""
         return None if self.workers is None else self.workers.stalled
 
     @property
     def reading(self) -> Reading | None:
-        """How far the topics of figures have been read for the first time; None once they have, and while Kafka does not tell of them."""
+        """The progress of the first read of the topics of figures; None once it is complete, and while Kafka does not answer."""
         return None if self.readers.ready else self.readers.reading
 
     @property
     def _rolled_up(self) -> bool:
-        """Whether a live worker makes any figures at all, as far as is known."""
+        """Whether a live worker rolls up any partition, or this is unknown."""
         still = self.stalled
         return still is None or len(still.get(_PANES.name, ())) < _PANES.partitions
 
     @property
     def age_seconds(self) -> float | None:
-        """How far the wall clock is ahead of the figures; None before there are any."""
+        """The age of the figures by the wall clock; None before there are any."""
         as_of = self.store.as_of_ms
         return None if as_of is None else round(self.clock() - as_of / 1000, 3)
 
     @property
     def stale(self) -> bool:
-        """Whether the figures are too old to be taken for the present, or nothing would make them newer."""
+        """Whether the figures are too old to be current, or nothing would update them."""
         age = self.age_seconds
         if not self.readers.ready or not self.readers.connected or not self._rolled_up or age is None:
             return True
@@ -122,18 +122,18 @@ class Figures:
 
     @property
     def _behind(self) -> dict[str, int]:
-        """The scopes whose figures are behind while others are current, with their partition; none where all are: that says more."""
+        """The scopes whose figures lag while others are current, with their partition; none if all figures are stale."""
         if self.stale:
             return {}
         return self.store.stalled_scopes(int(STALE_AFTER_SECONDS * 1000), (self.stalled or {}).get(_PANES.name, ()))
 
     @property
     def recovering(self) -> dict[str, int]:
-        """The scopes whose figures are behind while others are current, with the instant they are as of; maybe a worker restores them."""
+        """The scopes whose figures lag while others are current, with their as-of; a worker may be restoring them."""
         return {scope: self.store.as_of_by_partition[partition] for scope, partition in self._behind.items()}
 
     def seen(self, view: View, refused_since_ms: int | None = None) -> Seen:
-        """Return what is seen of the parts that figures hang on; of sources and scopes only those that a view shows."""
+        """Return the inputs of the status; sources and scopes only as far as a view shows them."""
         shown, now = self.header(view), self.clock()
         age, silent = self.age_seconds, None if self.workers is None else self.workers.silent_seconds
         sources = {name: source for name, source in self.store.sources.items() if name in shown["sources"]}
@@ -163,9 +163,9 @@ class Figures:
         )
 
     def header(self, view: View = EVERYTHING) -> dict[str, Any]:
-        """Return what holds for all figures: as of when, how old, how complete; and from which sources, as far as a view shows."""
+        """Return what all figures share: as-of, age, completeness, and the sources that a view shows."""
         store, reading = self.store, self.reading
-        unrestricted = {
+        header = {
             "as_of": _time(store.as_of_ms),
             "complete_through": _time(store.complete_through_ms),
             "server_time": format_ms(int(self.clock() * 1000)),
@@ -178,13 +178,13 @@ class Figures:
             "recovering": {scope: format_ms(as_of) for scope, as_of in self.recovering.items()},
             "sources": {name: _source(source) for name, source in store.sources.items()},
         }
-        return self.narrowed(unrestricted, view)
+        return self.narrowed(header, view)
 
     def narrowed(self, header: dict[str, Any], view: View) -> dict[str, Any]:
-        """Return a header without what a view does not show."""
+        """Return a header reduced to what a view shows."""
         if view.scopes is None:
             return header
-        # A source that no list names may feed anything: its name would tell of what else there is.
+        # A source that no list names may feed any scope: its name would reveal hidden scopes.
         feeding = {source for sources in self.feeding(view).values() for source in sources}
         reading = header["figures_reading"]
         return {
@@ -195,16 +195,16 @@ class Figures:
         }
 
     def feeding(self, view: View) -> dict[str, list[str]]:
-        """Return the scopes that a view shows with the sources that feed them, where the configuration names them."""
+        """Return the scopes that a view shows with their sources, where the configuration names them."""
         return {scope: sorted(sources) for scope, sources in self.fed_by.items() if view.scopes is None or scope in view.scopes}
 
     def chosen(self, windows: Collection[str] | None = None, view: View = EVERYTHING) -> list[Entry]:
-        """Return all entries that a view shows, by key; with ``windows`` only theirs and those of now."""
+        """Return the entries that a view shows, by key; with ``windows`` only those windows and the current figures."""
         entries = self.store.entries() if windows is None else self.store.group("now", *windows)
         return entries if view.everything else self.store.seen(entries, view)
 
     def everything(self, entries: Iterable[Entry], view: View = EVERYTHING) -> dict[str, Any]:
-        """Return header, zone, targets, what feeds, places and judges whom, and the records of ``entries`` that a view shows, by key."""
+        """Return the header, the settings shown with figures, and the records of ``entries``, as far as a view shows them."""
         entries = [*entries]
         targets = {queue: target for queue, target in self.targets.items() if view.sees("queue", queue)}
         beside = {"zone": self.zone, "targets": targets, "fed_by": self.feeding(view), "places": self._places(view)}
@@ -212,10 +212,10 @@ class Figures:
         return {**self.header(view), **beside, "records": self.records(entries)}
 
     def _queues(self, entries: Iterable[Entry], view: View) -> Iterable[tuple[str, str]]:
-        """Return the queues with their channels: those of entries, and those of the configuration that a view shows."""
-        told = {(entry.scope, entry.channel) for entry in entries if entry.scope_kind == "queue" and entry.channel is not None}
+        """Return the queues with their channels: those of the entries, and the configured ones that a view shows."""
+        recorded = {(entry.scope, entry.channel) for entry in entries if entry.scope_kind == "queue" and entry.channel is not None}
         configured = {(name, queue.channel) for name, queue in self.configuration.queues.items() if view.sees("queue", name)}
-        return sorted(told | {(name, channel) for name, channel in configured if channel is not None})
+        return sorted(recorded | {(name, channel) for name, channel in configured if channel is not None})
 
     def _places(self, view: View) -> Mapping[str, Mapping[str, str | None]]:
         if view.scopes is None:
@@ -231,17 +231,17 @@ class Figures:
         return {entry.key: self._record(entry) for entry in entries if windows is None or _wanted(entry, windows)}
 
     def window_records(self, scope: str) -> list[dict[str, Any]]:
-        """Return the records of the windows of a scope, as in ``queue:sales``, and those of definitions, as they were read."""
+        """Return the window records of a scope such as ``queue:sales``, and the definition records."""
         kind, _, name = scope.partition(":")
-        found = [*self.store.group("definition"), *(entry for entry in self.store.of_scope(kind, name) if entry.window is not None)]
-        return [orjson.loads(entry.raw) for entry in sorted(found, key=lambda entry: entry.key)]
+        entries = [*self.store.group("definition"), *(entry for entry in self.store.of_scope(kind, name) if entry.window is not None)]
+        return [orjson.loads(entry.raw) for entry in sorted(entries, key=lambda entry: entry.key)]
 
     def names(self, name: str, kind: str = "queue") -> bool:
-        """Say whether any window of a queue, or of another scope, is known."""
+        """Return whether the store has a window of a queue, or of another scope."""
         return any(entry.window is not None for entry in self.store.of_scope(kind, name))
 
     def queue(self, name: str, view: View = EVERYTHING) -> dict[str, Any] | None:
-        """Return what is known of one queue, by channel; None if no record names it, and just so if a view does not show it."""
+        """Return the figures of one queue by channel; None if no record names it or the view does not show it."""
         if not view.sees("queue", name):
             return None
         channels: dict[str, dict[str, Any]] = {}
@@ -259,11 +259,11 @@ class Figures:
         return {**self.header(view), "queue": name, "target": self.targets.get(name), "channels": channels}
 
     def alerts_document(self, entries: Iterable[AlertEntry], view: View = EVERYTHING) -> dict[str, Any]:
-        """Return the header and the alerts of ``entries`` as in the topic; null while nothing is known of them."""
+        """Return the header and the alerts of ``entries`` as in the topic; null until the topic has been read."""
         return {**self.header(view), "alerts": [self.alert_document(entry) for entry in entries] if self.alerts.known else None}
 
     def alert_document(self, entry: AlertEntry) -> Any:
-        """Return an alert as in the topic, with what was done about it beside."""
+        """Return an alert as in the topic, with the actions on it."""
         beside = self.actions.beside(entry.record, int(self.clock() * 1000))
         return {**orjson.loads(entry.raw), **beside} if beside else orjson.Fragment(entry.raw)
 
@@ -283,14 +283,14 @@ def _wanted(entry: Entry, windows: Collection[str]) -> bool:
 
 
 def _source(source: Source) -> dict[str, Any]:
-    said: dict[str, Any] = {"last_seen": _time(source.last_seen_ms), "stale": source.stale}
+    document: dict[str, Any] = {"last_seen": _time(source.last_seen_ms), "stale": source.stale}
     if source.quarantined is not None:
-        said["quarantined"] = source.quarantined.model_dump()
+        document["quarantined"] = source.quarantined.model_dump()
     if source.beyond_limits:
-        said["beyond_limits"] = dict(source.beyond_limits)
+        document["beyond_limits"] = dict(source.beyond_limits)
     if source.complete_through_ms is not None:
-        said["complete_through"] = format_ms(source.complete_through_ms)
-    return said
+        document["complete_through"] = format_ms(source.complete_through_ms)
+    return document
 
 
 def _time(ms: int | None) -> str | None:

@@ -1,4 +1,4 @@
-"""Reads what queue-metrics says of whole days: the history goes further back than what is served."""
+"""Reads the records of entire days from queue-metrics, whose history is longer than what serve holds."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _OF_DAYS, _OF_TOTAL = b"window|day|", b"|total:all|"
 async def days_of_total(
     bootstrap: str, prefix: str, since_ms: int, client_options: Mapping[str, Any] | None = None
 ) -> list[dict[str, Any]]:
-    """Return the records of days of the total that were written since an instant, of each day and channel the newest.
+    """Return the day records of the total published since an instant, the newest of each day and channel.
 
     Raises:
-        MissingTopicError: there is no history.
+        MissingTopicError: the topic does not exist.
         KafkaError, TimeoutError: Kafka does not answer.
     """
     client: dict[str, Any] = {"bootstrap_servers": bootstrap, "client_id": "contact-streams-history", **(client_options or {})}
@@ -45,7 +45,7 @@ async def days_of_total(
                 for record in records:
                     if record.key is not None and record.value is not None and record.key.startswith(_OF_DAYS) and _OF_TOTAL in record.key:
                         newest[record.key] = orjson.loads(record.value)
-            behind = {place: end for place, end in behind.items() if await consumer.position(place) < end}
+            behind = {partition: end for partition, end in behind.items() if await consumer.position(partition) < end}
         return list(newest.values())
     finally:
         await stop(consumer)

@@ -1,4 +1,4 @@
-"""The intervals of one queue that the store holds, and of today how long contacts waited and in which ways they left unanswered."""
+"""The intervals of one queue in the store; of today also the waits, and the ways in which contacts left unanswered."""
 
 from __future__ import annotations
 
@@ -26,54 +26,54 @@ if TYPE_CHECKING:
 __all__ = ["Held", "held_of", "interval_document", "intervals_of"]
 
 _TRAILING: Final = "trailing_"
-#: Of an interval of which less is over nobody can say how many were at work on average: some parts of the stream are further than others.
+#: Shortest complete part of an interval with an average of agents: below it, partitions' different watermarks distort the average.
 _LEAST_MS: Final = 60_000
-#: KPIs of sessions with a bot or a FAQ, which have no waits, no agents and no service level.
+#: KPIs of sessions with a bot or a FAQ, which have no waits, agents or service level.
 _SELF_SERVICE: Final = ("self_service_rate", "containment_rate")
-#: Histograms of waits → what is told of them.
+#: Histogram of waits → its key in answers.
 _WAITS: Final = {ANSWERED_WAITS.key: "answered", ABANDONED_WAITS.key: "abandoned"}
 
 
 class Held(NamedTuple):
-    """What the store holds of a queue; entries change no more."""
+    """The entries of a queue in the store; they do not change."""
 
     queue: str
     as_of_ms: int
     intervals: list[Entry]
     days: list[Entry]
-    #: Of the people of its site, or of all, if it has none.
+    #: The scope of its agents: its site, or the total.
     staff_scope: tuple[str, str]
     staff: list[Entry]
-    #: Up to when the time of people is counted, as far as is known.
+    #: The watermark of agents' time, if known.
     people_through_ms: int | None
 
 
 def held_of(store: Store, queue: str, site: str | None, view: View) -> Held | None:
-    """Return what the store holds of a queue, as far as a view shows it; None if nothing, and just so if the view does not show it."""
+    """Return the entries of a queue that a view shows; None if there are none or the view does not show the queue."""
     if not view.sees("queue", queue):
         return None
     own = store.of_scope("queue", queue)
     if not own:
         return None
-    place = ("total", "all") if site is None else ("site", site)
-    people = [entry for entry in store.of_scope(*place) if entry.channel is None] if view.sees_people(*place) else []
-    # People's trailing windows end there, and are published when what they say changes.
+    scope = ("total", "all") if site is None else ("site", site)
+    people = [entry for entry in store.of_scope(*scope) if entry.channel is None] if view.sees_people(*scope) else []
+    # Agents' trailing windows end at their watermark, and are published when their figures change.
     through = [entry.window_end_ms for entry in people if entry.group.startswith(_TRAILING)]
     return Held(
         queue,
         max([store.as_of_ms or 0, *(entry.as_of_ms or 0 for entry in own)]),
         [entry for entry in own if entry.group == TRENDS and entry.channel is not None],
         [entry for entry in own if entry.group == "day" and entry.channel is not None],
-        place,
+        scope,
         [entry for entry in people if entry.group == TRENDS],
         max((ms for ms in (store.complete_through_ms, *through) if ms is not None), default=None),
     )
 
 
 def intervals_of(held: Held, configuration: Configuration, target: float | None) -> dict[str, Any]:
-    """Return the intervals of a queue by channel, in order of time, with the people who were at work; ``target`` is its service level."""
+    """Return the intervals of a queue by channel in order of time, with the agents at work; ``target`` is its service level."""
     channels = sorted({entry.channel or "" for entry in (*held.intervals, *held.days)})
-    staff = [found for entry in _in_time(held.staff) if (found := _staff(entry, held)) is not None]
+    staff = [interval for entry in _in_time(held.staff) if (interval := _staff(entry, held)) is not None]
     return {
         "queue": held.queue,
         "window": TRENDS,
@@ -107,13 +107,13 @@ def _in_time(entries: Iterable[Entry]) -> list[Entry]:
 
 
 def interval_document(entry: Entry, as_of_ms: int) -> dict[str, Any]:
-    """Return the figures of one window of contacts, as answers have them."""
+    """Return the figures of one window of contacts as answers have them."""
     record = _window(entry)
     value = partial(_value, record)
     length_seconds = ((entry.window_end_ms or 0) - entry.window_start_ms) / 1000
     aht, handled = value("aht"), value("handled")
-    # Of a window that runs most is still to come. Who handled without telling how long did as the others.
-    over = aht is not None and handled is not None and (entry.window_end_ms or 0) <= as_of_ms
+    # An incomplete window understates the workload. Contacts without a handle time get the average.
+    is_complete = aht is not None and handled is not None and (entry.window_end_ms or 0) <= as_of_ms
     return {
         "start": record.window_start,
         "end": record.window_end,
@@ -123,7 +123,7 @@ def interval_document(entry: Entry, as_of_ms: int) -> dict[str, Any]:
         **{kpi: figure_document(record.kpis.get(kpi)) for kpi in ("answer_rate", "service_level")},
         "asa_seconds": value("asa"),
         "aht_seconds": aht,
-        "workload_agents": (aht or 0) * (handled or 0) / length_seconds if over else None,
+        "workload_agents": (aht or 0) * (handled or 0) / length_seconds if is_complete else None,
         "staff_required": value("staff_required"),
     }
 
@@ -131,7 +131,7 @@ def interval_document(entry: Entry, as_of_ms: int) -> dict[str, Any]:
 def _window(entry: Entry) -> WindowRecord:
     record = entry.record
     if not isinstance(record, WindowRecord):
-        raise TypeError(f"{entry.key} is no window")
+        raise TypeError(f"{entry.key} is not a window")
     return record
 
 
@@ -142,44 +142,44 @@ def _value(record: WindowRecord, kpi: str) -> float | None:
 
 def _staff(entry: Entry, held: Held) -> dict[str, Any] | None:
     record = _window(entry)
-    over_ms = _over_ms(entry, record, held)
-    actual, scheduled = (_while_over(record.kpis.get(kpi), over_ms) for kpi in ("staff_actual", "staff_scheduled"))
+    complete_ms = _complete_ms(entry, record, held)
+    actual, scheduled = (_average(record.kpis.get(kpi), complete_ms) for kpi in ("staff_actual", "staff_scheduled"))
     if actual is None and scheduled is None:
         return None
     return {"start": record.window_start, "end": record.window_end, "actual": actual, "scheduled": scheduled}
 
 
-def _over_ms(entry: Entry, record: WindowRecord, held: Held) -> int | None:
-    """Return how much of a window that runs people's time is counted of; None of one that is over."""
+def _complete_ms(entry: Entry, record: WindowRecord, held: Held) -> int | None:
+    """Return the counted part of a running window of agents' time; None if the window is complete."""
     end_ms = entry.window_end_ms or 0
-    told = None if record.complete_through is None else parse_time_ms(record.complete_through)
-    through = max((ms for ms in (held.people_through_ms, told) if ms is not None), default=held.as_of_ms)
-    return None if through >= end_ms else pane_of(through) - entry.window_start_ms
+    own_ms = None if record.complete_through is None else parse_time_ms(record.complete_through)
+    watermark_ms = max((ms for ms in (held.people_through_ms, own_ms) if ms is not None), default=held.as_of_ms)
+    return None if watermark_ms >= end_ms else pane_of(watermark_ms) - entry.window_start_ms
 
 
-def _while_over(seconds: Seen | None, over_ms: int | None) -> float | None:
-    """Return how many there were on average in the part of a window that is over: records divide by the whole of it."""
-    if seconds is None or seconds.value is None or over_ms is None:
+def _average(seconds: Seen | None, complete_ms: int | None) -> float | None:
+    """Return the average in the complete part of a window: records divide by the entire window."""
+    if seconds is None or seconds.value is None or complete_ms is None:
         return None if seconds is None else seconds.value
-    return None if seconds.numerator is None or over_ms < _LEAST_MS else 1000 * seconds.numerator / over_ms
+    return None if seconds.numerator is None or complete_ms < _LEAST_MS else 1000 * seconds.numerator / complete_ms
 
 
 def _waits(counts: Mapping[str, int]) -> list[dict[str, Any]]:
-    """Return the histogram of waits: how many were answered, and how many abandoned, up to each edge and above the one before."""
+    """Return the histogram of waits: answered and abandoned contacts per bucket."""
     buckets: dict[float, dict[str, Any]] = {}
     for name, number in counts.items():
-        found = parse(name)
-        if found is None or found.definition is not None or found.field.key not in _WAITS:
+        parsed = parse(name)
+        if parsed is None or parsed.definition is not None or parsed.field.key not in _WAITS:
             continue
-        edge = found.values["edge"]
+        edge = parsed.values["edge"]
         at = inf if edge == "inf" else int(edge) / 1000
         bucket = buckets.setdefault(at, {"up_to_seconds": None if at == inf else at, "answered": 0, "abandoned": 0})
-        bucket[_WAITS[found.field.key]] += number
+        bucket[_WAITS[parsed.field.key]] += number
     return [buckets[at] for at in sorted(buckets)]
 
 
 def _flow_outs(counts: Mapping[str, int]) -> dict[str, int]:
-    """Return how many left in each way that is neither an answer nor abandonment, the most frequent first."""
+    """Return the contacts that left in each way other than an answer or abandonment, the most frequent first."""
     named = ((parse(name), number) for name, number in counts.items() if number)
-    found = {each.values["reason"]: number for each, number in named if each is not None and each.field is FLOW_OUT}
-    return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+    numbers = {parsed.values["reason"]: number for parsed, number in named if parsed is not None and parsed.field is FLOW_OUT}
+    return dict(sorted(numbers.items(), key=lambda item: (-item[1], item[0])))

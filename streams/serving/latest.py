@@ -1,4 +1,4 @@
-"""What was last said under each key of a compacted topic, fed record by record; no clock, no network."""
+"""The newest record of each key of a compacted topic, fed record by record; no clock, no network."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Changes", "Entry", "Latest", "ScopeKey"]
 
-#: Kind and name of the scope that a record is about, and its channel; no kind: about the stream as a whole.
+#: Kind and name of a record's scope, and its channel; without a kind the record is about the entire stream.
 ScopeKey = tuple[str | None, str, str | None]
 
-#: How many removed keys are remembered for those who follow; who is further behind gets everything anew.
+#: Removed keys that are held for followers; a follower further behind gets everything again.
 _MAX_REMOVED = 10_000
 
 
@@ -40,18 +40,18 @@ _R = TypeVar("_R", bound=_Record)
 
 @dataclass(slots=True, frozen=True)
 class Entry(Generic[_R]):
-    """One record as it came."""
+    """One record as received."""
 
     key: str
     record: _R
-    #: The value as it was in the topic, fields that this version does not know included.
+    #: The value as in the topic, including fields unknown to this version.
     raw: bytes
-    #: The table's version that brought it.
+    #: The table's version that added it.
     version: int
 
     @property
     def revision(self) -> int:
-        """The record's."""
+        """The revision of the record."""
         return self.record.revision
 
 
@@ -60,7 +60,7 @@ _E = TypeVar("_E", bound=_Entry)
 
 @dataclass(slots=True, frozen=True)
 class Changes(Generic[_E]):
-    """What became of a table since an earlier version."""
+    """The changes of a table since an earlier version."""
 
     version: int
     changed: list[_E]
@@ -70,7 +70,7 @@ class Changes(Generic[_E]):
 class Latest(Generic[_E]):
     """The newest record of each key.
 
-    ``version`` grows with every change. A record with the revision of the one before it, or a lower one, is a repeat and changes nothing.
+    ``version`` grows with every change. A record whose revision is not higher than its predecessor's is a repeat and changes nothing.
     """
 
     def __init__(self) -> None:
@@ -83,7 +83,7 @@ class Latest(Generic[_E]):
         self._entries: dict[str, _E] = {}
         #: Removed key → version, and what it was about, the one removed last at the end.
         self._removed: dict[str, tuple[int, ScopeKey]] = {}
-        #: Changes since versions before this one are not known.
+        #: Changes since earlier versions are unknown.
         self._known_since = 0
         self._callbacks: list[Callable[[], None]] = []
 
@@ -91,18 +91,18 @@ class Latest(Generic[_E]):
         return key in self._entries
 
     def scope_key(self, entry: _E) -> ScopeKey:
-        """Return what an entry is about."""
+        """Return the scope key of an entry."""
         raise NotImplementedError
 
     def seen(self, entries: Iterable[_E], view: View) -> list[_E]:
-        """Return those of entries that a view shows, in their order."""
+        """Return the entries that a view shows, in their order."""
         if view.everything:
             return [*entries]
         shows, scope_key = view.shows, self.scope_key
         return [entry for entry in entries if shows(*scope_key(entry))]
 
     def read(self, key: str, value: bytes, version: int, partition: int | None) -> _E:
-        """Return the entry of a record, from a partition where that is told; raise ValueError if it is none."""
+        """Return the entry of a record, from a partition if it is given; raise ValueError if the record is invalid."""
         raise NotImplementedError
 
     def entries(self) -> list[_E]:
@@ -110,11 +110,11 @@ class Latest(Generic[_E]):
         return sorted(self._entries.values(), key=lambda entry: entry.key)
 
     def empty(self) -> Self:
-        """Return another table of the same kind with nothing in it."""
+        """Return an empty table of the same kind."""
         return type(self)()
 
     def copy(self) -> Self:
-        """Return a table that holds the same and changes no more, for a reader in another thread."""
+        """Return a frozen copy, for a reader in another thread."""
         other = self.empty()
         vars(other).update(vars(self), _entries=self._entries.copy(), _removed={}, _known_since=self.version, _callbacks=[])
         return other
@@ -125,11 +125,11 @@ class Latest(Generic[_E]):
         return lambda: self._callbacks.remove(callback)
 
     def feed(self, key: bytes | None, value: bytes | None, partition: int | None = None) -> bool:
-        """Take one record of the topic, a tombstone if it has no value; return whether it changed anything. Never raises."""
+        """Apply one record of the topic, a tombstone if it has no value; return whether anything changed. Never raises."""
         try:
             name = (key or b"").decode()
             entry = None if value is None else self.read(name, value, self.version + 1, partition)
-        except ValueError:  # no JSON, no such record, no such time or no UTF-8
+        except ValueError:  # invalid JSON, record, time or UTF-8
             self.rejected += 1
             return False
         if not name:
@@ -138,8 +138,8 @@ class Latest(Generic[_E]):
         return self._remove(name) if entry is None else self._put(entry)
 
     def take_over(self, other: Self) -> None:
-        """Become what ``other`` holds, as read from the topic; whoever follows this table gets everything anew."""
-        # Beyond the versions of all entries taken over: none is newer than what is told anew.
+        """Replace the content by that of ``other``, as read from the topic; followers of this table get everything again."""
+        # Beyond the versions of all entries taken over: followers get all of them.
         self.version = max(self.version, other.version) + 1
         self._entries = other._entries.copy()
         self._removed.clear()
@@ -150,22 +150,22 @@ class Latest(Generic[_E]):
         self._changed()
 
     def resend_all(self) -> None:
-        """Have everybody be told everything again, because what goes with the records has changed."""
+        """Send everything to all clients again, because the settings shown with the records have changed."""
         self.version += 1
         self._known_since = self.version
         self._removed.clear()
         self._changed()
 
     def changes_since(self, version: int, view: View = EVERYTHING) -> Changes[_E] | None:
-        """Return what changed after ``version`` of what a view shows, or None if that is too long ago to say: then everything may have."""
+        """Return the changes after ``version`` that a view shows, or None if that is too long ago: then everything may have changed."""
         if version < self._known_since or version > self.version:
             return None
         changed = self.seen(_newer(self._entries, version), view)
-        removed = [key for key, (at, place) in self._removed.items() if at > version and (view.everything or view.shows(*place))]
+        removed = [key for key, (at, scope_key) in self._removed.items() if at > version and (view.everything or view.shows(*scope_key))]
         return Changes(self.version, changed, removed)
 
     def _replaced(self, entry: _E | None = None, before: _E | None = None) -> None:
-        """Take anew what is derived from entries: one came in place of one before, or went, or all did; not changed in place."""
+        """Recompute what is derived from entries after one was added, replaced or removed, or all were; do not change it in place."""
 
     def _put(self, entry: _E) -> bool:
         before = self._entries.get(entry.key)

@@ -1,4 +1,4 @@
-"""OpenAPI 3.1 of the API, made of the table of endpoints and of the types of answers: nothing of it is written twice."""
+"""The OpenAPI 3.1 document of the API, generated from the endpoints and the types of answers."""
 
 from __future__ import annotations
 
@@ -28,53 +28,56 @@ __all__ = ["LIMITS", "openapi", "openapi_of"]
 
 _CONNECTIONS, _STREAMS, _TURNS = ConnectionLimits(), Clients(), Turns()
 _WAIT: Final = (
-    f"Of one account {_TURNS.waiting_each} may wait, in all {_TURNS.most_waiting}, for {_TURNS.waiting_seconds:g} s; "
+    f"{_TURNS.waiting_each} of one account may wait, {_TURNS.most_waiting} in all, for {_TURNS.waiting_seconds:g} s; "
     "more are answered with 429."
 )
 
-#: What every client should know beside the addresses; docs/api.md says it too.
+#: What every client should know beside the addresses; docs/api.md has the same list.
 LIMITS: Final = (
-    "The line of a request and each of its headers may have 8190 bytes; beyond that the server answers 400 and closes.",
+    "The line of a request and each header may have 8190 bytes; beyond that the server answers 400 and closes the connection.",
     (
         f"A request has to be complete after {_CONNECTIONS.request_seconds:g} s, "
-        f"an answer to be read after {_CONNECTIONS.answer_seconds:g} s, "
-        f"and {_CONNECTIONS.idle_seconds:g} s without a request end a connection."
+        f"an answer has to be read after {_CONNECTIONS.answer_seconds:g} s, "
+        f"and {_CONNECTIONS.idle_seconds:g} s without a request close a connection."
     ),
     (
-        f"{_CONNECTIONS.total} connections at a time, of these {_CONNECTIONS.per_address} from one address (of IPv6 from one /64 network); "
+        f"{_CONNECTIONS.total} connections at a time, {_CONNECTIONS.per_address} from one address (of IPv6 from one /64 network); "
         "more are answered with 503, without content."
     ),
     (
-        f"{REQUESTS_PER_MINUTE:,} requests a minute of one account on average, as many at once (requests_per_minute of the access file); "
-        "more are answered with 429. Without an access file they are not counted."
+        f"{REQUESTS_PER_MINUTE:,} requests a minute of one account on average, bursts of as many (requests_per_minute of the access file); "
+        "more are answered with 429. Without an access file there is no such limit."
     ),
-    f"{_STREAMS.total} event streams at a time, of these {_STREAMS.per_client} of one account; more are answered with 503 and 429.",
-    f"One scrape is made at a time. Of one account {SCRAPES_WAITING} may wait; more are answered with 429.",
+    f"{_STREAMS.total} event streams at a time, {_STREAMS.per_client} of one account; more are answered with 503 and 429.",
+    f"One scrape is answered at a time. {SCRAPES_WAITING} of one account may wait; more are answered with 429.",
     f"One question to /api/v1/explain is answered at a time. {_WAIT}",
-    f"One export is made and sent at a time. {_WAIT} A workbook may take 60 s to make.",
-    "Where no account is asked for, an address counts as one. 429 and 503 carry Retry-After, in seconds.",
+    f"One export is sent at a time. {_WAIT} A workbook may take 60 s.",
+    "Without accounts, the limits hold per address. 429 and 503 carry Retry-After, in seconds.",
 )
 
-_ABOUT: Final = """Figures of a contact center while it happens.
+_ABOUT: Final = """Live figures of a contact center.
 
-Times are RFC 3339 texts, durations are seconds, ratios 0 to 1, and null means that nothing can be said. Fields may be added; clients ignore
-what they do not know. What one may not see is answered as what does not exist.
+Times are RFC 3339 texts, durations are seconds, ratios 0 to 1, and null means unknown. Fields may be added; clients ignore
+fields that they do not know. What an account may not see is answered as if it did not exist.
 
-A request that names no host of this server is turned away with 421 (400 if it names none), one that would change something for a page of
-another origin with 403, both without content.
+A request that names no host of this server is rejected with 421 (400 if it names none), a request that would change something for a
+page of another origin with 403, both without content.
 
-A parameter whose name is nearly one of the address's is refused with 400, and one that is given more often than it may be; any other
-unknown one is ignored.
+A parameter whose name is nearly one of the endpoint's is rejected with 400, and so is one that is repeated too often; any other
+unknown parameter is ignored.
 
-Limits, unless serve is told otherwise:
+Default limits:
 
 """
 
 _HEADERS: Final[dict[str, Any]] = {
-    "ETag": {"description": "Names what the answer tells, its moment of asking left out; for If-None-Match.", "schema": {"type": "string"}},
+    "ETag": {
+        "description": "Identifies the content of the answer, whenever it is requested; for If-None-Match.",
+        "schema": {"type": "string"},
+    },
     "Link": {"description": "The next page, relative to the address asked for; absent on the last one.", "schema": {"type": "string"}},
-    "Retry-After": {"description": "After so many seconds it may be asked again.", "schema": {"type": "integer", "minimum": 0}},
-    "WWW-Authenticate": {"description": "How to say who one is.", "schema": {"type": "string"}},
+    "Retry-After": {"description": "Seconds before the next attempt.", "schema": {"type": "integer", "minimum": 0}},
+    "WWW-Authenticate": {"description": "The ways to authenticate.", "schema": {"type": "string"}},
 }
 
 _SECURITY: Final[dict[str, Any]] = {
@@ -83,7 +86,7 @@ _SECURITY: Final[dict[str, Any]] = {
         "type": "apiKey",
         "in": "cookie",
         "name": "__Host-session",
-        "description": "The session of one who has logged in; without TLS on this machine the cookie is called session.",
+        "description": "The session of a login; without TLS on this machine the cookie is called session.",
     },
     "certificate": {"type": "mutualTLS", "description": "A client certificate that the access file names."},
 }
@@ -95,12 +98,12 @@ _RETRIED: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UN
 
 @cache
 def openapi() -> dict[str, Any]:
-    """Return the document; it is the same for everybody, and not to be changed."""
+    """Return the document. It is shared: do not change it."""
     return openapi_of([endpoint for endpoint in ENDPOINTS if endpoint.documented])
 
 
 def openapi_of(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
-    """Return what a document says of some endpoints."""
+    """Return the document of some endpoints."""
     schemas = _schemas([Problem, *(model for endpoint in endpoints for model in _models(endpoint))])
     paths: dict[str, Any] = {}
     for endpoint in endpoints:
@@ -124,7 +127,7 @@ def _models(endpoint: Endpoint) -> list[type[BaseModel]]:
 
 
 def _schemas(models: list[type[BaseModel]]) -> dict[str, Any]:
-    """Return the components of models and of all that they are made of, with what is an example of them."""
+    """Return the schemas of models and their parts, with examples."""
     _, document = models_json_schema([(model, "validation") for model in models], ref_template="#/components/schemas/{model}")
     schemas: dict[str, Any] = dict(sorted(document["$defs"].items()))
     for name in EXAMPLES.keys() & schemas.keys():
@@ -161,10 +164,10 @@ def _in_query(parameter: Parameter) -> dict[str, Any]:
     schema = dict(parameter.schema)
     integer = schema.get("type") == "integer"
     example: Any = int(parameter.example) if integer else parameter.example
-    told = {"name": parameter.name, "in": "query", "description": parameter.about, "required": parameter.required}
+    document = {"name": parameter.name, "in": "query", "description": parameter.about, "required": parameter.required}
     if parameter.many:
-        return {**told, "schema": {"type": "array", "items": schema}, "explode": True, "example": [example]}
-    return {**told, "schema": schema} if parameter.omits_example else {**told, "schema": schema, "example": example}
+        return {**document, "schema": {"type": "array", "items": schema}, "explode": True, "example": [example]}
+    return {**document, "schema": schema} if parameter.omits_example else {**document, "schema": schema, "example": example}
 
 
 def _response(endpoint: Endpoint, status: int, schemas: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What the next intervals of queues of calls will be like, from what the store holds: contacts, agents needed, service level."""
+"""The forecast for the next intervals of queues of calls: contacts, agents needed and service level, from the store."""
 
 from __future__ import annotations
 
@@ -22,51 +22,54 @@ if TYPE_CHECKING:
 
 __all__ = ["CACHE_SECONDS", "outlook_of", "shows_outlook"]
 
-#: What all pages ask for is made once in so many seconds.
+#: How long an answer is cached for all pages.
 CACHE_SECONDS: Final = 15.0
 _INTERVAL_MS: Final = 900_000
 _DAY_MS: Final = 86_400_000
-#: Two hours ahead; past ones whose error is said: six hours.
+#: Intervals ahead: two hours; past intervals whose error is reported: six hours.
 _AHEAD, _PAST = 8, 24
-#: A breach is foreseen for so long ahead.
+#: How far ahead a breach is reported.
 _WARNING_MS: Final = 1_800_000
-#: The last while is the first of these windows that there is.
+#: The observed window is the first of these that exists.
 _LAST: Final = ("trailing_60m", "trailing_30m", "trailing_15m")
 
 
 def shows_outlook(view: View, queue: Mapping[str, Any]) -> bool:
-    """Say whether a view shows the outlook of a queue."""
+    """Return whether a view shows the outlook of a queue."""
     return view.sees("queue", queue["queue"])
 
 
 def outlook_of(store: Store, configuration: Configuration, targets: Mapping[str, float]) -> dict[str, Any]:
-    """Return for every queue of calls the intervals to come; ``targets`` are service levels by queue."""
+    """Return the intervals ahead of every queue of calls; ``targets`` are service levels by queue."""
     now_ms = store.as_of_ms
     queues: list[dict[str, Any]] = []
     if now_ms is not None:
         history = _history(store, now_ms)
-        for place, record in sorted(_last(store).items()):
-            queues.append(_of_queue(place, record, Forecast(history.get(place, {}), _INTERVAL_MS), now_ms, configuration, targets))
+        for key, entry in sorted(_last(store).items()):
+            queues.append(_of_queue(key, entry, Forecast(history.get(key, {}), _INTERVAL_MS), now_ms, configuration, targets))
     return {"interval_minutes": _INTERVAL_MS // 60_000, "outlook": queues}
 
 
 def _of_queue(
-    place: tuple[str, str],
+    key: tuple[str, str],
     entry: Entry,
     forecast: Forecast,
     now_ms: int,
     configuration: Configuration,
     targets: Mapping[str, float],
 ) -> dict[str, Any]:
-    queue, channel = place
+    queue, channel = key
     observed = _observed(entry, configuration, queue, channel, targets.get(queue))
     patience = patience_seconds(observed.waited_seconds, observed.abandoned)
     ahead = outlook(forecast, observed, now_ms, _AHEAD, patience)
     target = observed.target
     breaches = [
-        each.start_ms
-        for each in ahead
-        if target is not None and each.service_level is not None and each.service_level < target and each.start_ms <= now_ms + _WARNING_MS
+        interval.start_ms
+        for interval in ahead
+        if target is not None
+        and interval.service_level is not None
+        and interval.service_level < target
+        and interval.start_ms <= now_ms + _WARNING_MS
     ]
     return {
         "queue": queue,
@@ -81,43 +84,43 @@ def _of_queue(
         "expected_from": None if ahead else _expected_from(forecast.history),
         "intervals": [
             {
-                "start": format_ms(each.start_ms),
-                "end": format_ms(each.start_ms + _INTERVAL_MS),
-                "contacts": each.contacts,
-                "agents_needed": each.agents_needed,
-                "service_level": each.service_level,
+                "start": format_ms(interval.start_ms),
+                "end": format_ms(interval.start_ms + _INTERVAL_MS),
+                "contacts": interval.contacts,
+                "agents_needed": interval.agents_needed,
+                "service_level": interval.service_level,
             }
-            for each in ahead
+            for interval in ahead
         ],
     }
 
 
 def _expected_from(history: Mapping[int, float]) -> str | None:
-    """Return from when on an interval ahead has one of the day before; None before any is known."""
+    """Return from when an interval ahead has a counterpart on the day before; None before any interval is known."""
     return format_ms(min(history) + _DAY_MS - _AHEAD * _INTERVAL_MS) if history else None
 
 
 def _history(store: Store, now_ms: int) -> dict[tuple[str, str], dict[int, float]]:
-    """Return what was offered in the intervals that are over, by queue and channel."""
-    found: dict[tuple[str, str], dict[int, float]] = {}
+    """Return the contacts offered in complete intervals, by queue and channel."""
+    history: dict[tuple[str, str], dict[int, float]] = {}
     for entry in store.group(TRENDS):
         if entry.point is None or entry.channel not in CALLS or (entry.window_end_ms or 0) > now_ms:
             continue
         point = orjson.loads(entry.point)
-        # What disturbed the calendar says nothing of another day.
+        # An interval with a calendar exception predicts no other day.
         if point["offered"] is not None and not point["exceptions"]:
-            found.setdefault((entry.scope, entry.channel), {})[entry.window_start_ms] = point["offered"]
-    return found
+            history.setdefault((entry.scope, entry.channel), {})[entry.window_start_ms] = point["offered"]
+    return history
 
 
 def _last(store: Store) -> dict[tuple[str, str], Entry]:
-    """Return the record of the last while of each queue of calls."""
-    found: dict[tuple[str, str], Entry] = {}
+    """Return the observed window of each queue of calls."""
+    entries: dict[tuple[str, str], Entry] = {}
     for window in _LAST:
         for entry in store.group(window):
             if entry.scope_kind == "queue" and entry.channel in CALLS:
-                found.setdefault((entry.scope, entry.channel), entry)
-    return found
+                entries.setdefault((entry.scope, entry.channel), entry)
+    return entries
 
 
 def _observed(entry: Entry, configuration: Configuration, queue: str, channel: str, target: float | None) -> Observed:
@@ -127,7 +130,7 @@ def _observed(entry: Entry, configuration: Configuration, queue: str, channel: s
         figure = record.kpis.get(kpi)
         return None if figure is None else getattr(figure, name)
 
-    # Where wrap-up is not told, talk is what is known of handling.
+    # Without reported wrap-up, handling is talk.
     aht = part("aht", "value") or part("att", "value")
     definition = definition_at(configuration, queue, channel, entry.window_start_ms)
     waits = ["asa", "time_to_abandon"] if definition.asa_denominator == "answered" else ["asa"]

@@ -1,4 +1,4 @@
-"""Whether figures that are not those of now move on or stand still; no clock, no network."""
+"""Whether figures that lag catch up or are stalled; no clock, no network."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ if TYPE_CHECKING:
 
 __all__ = ["MOVED_SECONDS", "Pace"]
 
-#: What has not moved for so long stands still: who catches up flushes every few seconds, however busy the machine.
+#: A partition without progress for this long is stalled: a worker that catches up flushes every few seconds.
 MOVED_SECONDS: Final = 10.0
 
 
 class Pace:
-    """When as-of was last seen to move on, by partition of queue-panes."""
+    """When the as-of of each partition of queue-panes last advanced."""
 
     def __init__(self) -> None:
         self._as_of: dict[int, int] = {}
         self._moved: dict[int, float] = {}
 
-    def note(self, as_of_ms: Mapping[int, int], now: float) -> None:
-        """Take note of where partitions are at an instant, in seconds."""
+    def record(self, as_of_ms: Mapping[int, int], now: float) -> None:
+        """Record the as-of of partitions at an instant, in seconds."""
         if as_of_ms == self._as_of:
             return
         for partition, ms in as_of_ms.items():
-            # What is seen for the first time may have stood there for long.
+            # The first as-of seen may be old.
             if ms > self._as_of.get(partition, ms):
                 self._moved[partition] = now
         self._as_of = dict(as_of_ms)
 
     def moving(self, now: float) -> frozenset[int]:
-        """Return the partitions that have moved on of late."""
+        """Return the partitions that have advanced recently."""
         return frozenset(partition for partition, at in self._moved.items() if now - at <= MOVED_SECONDS)

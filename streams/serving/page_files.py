@@ -14,13 +14,13 @@ __all__ = ["PAGE_FILES"]
 _MEDIA: Final = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 
 
-def _found(folder: Traversable, under: str = "") -> Iterator[tuple[str, str]]:
-    for each in folder.iterdir():
-        if each.is_dir():
-            yield from _found(each, f"{under}{each.name}/")
-        elif media := _MEDIA.get(each.name.rpartition(".")[2]):
-            yield under + each.name, media
+def _media_by_path(folder: Traversable, under: str = "") -> Iterator[tuple[str, str]]:
+    for file in folder.iterdir():
+        if file.is_dir():
+            yield from _media_by_path(file, f"{under}{file.name}/")
+        elif media := _MEDIA.get(file.name.rpartition(".")[2]):
+            yield under + file.name, media
 
 
 #: Path below the folder of the page → media type.
-PAGE_FILES: Final = dict(sorted(_found(files("streams.serving").joinpath("page"))))
+PAGE_FILES: Final = dict(sorted(_media_by_path(files("streams.serving").joinpath("page"))))

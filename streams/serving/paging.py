@@ -1,4 +1,4 @@
-"""Long lists by pages: in the order of keys, so that what is there all along is told once, whatever comes and goes between two pages."""
+"""Long lists in pages, in the order of keys: an entry present throughout appears once, whatever changes between two pages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_LIMIT", "Paging", "cursor_of", "number_of"]
 
-#: Entries of one page.
+#: The largest page.
 MAX_LIMIT = 10_000
 
 
@@ -27,14 +27,14 @@ _E = TypeVar("_E", bound=_Keyed)
 
 @dataclass(frozen=True, slots=True)
 class Paging:
-    """Which part of a list is asked for: so many entries behind a key; without either all of it."""
+    """The requested part of a list: ``limit`` entries behind a key; all by default."""
 
     limit: int | None = None
     after: str | None = None
 
     @classmethod
     def of_query(cls, query: Mapping[str, str]) -> Paging:
-        """Return what the parameters ``limit`` and ``cursor`` ask for; raise ValueError, which says what is permitted."""
+        """Return the paging of the parameters ``limit`` and ``cursor``; raise ValueError, which states what is permitted."""
         limit, cursor = query.get("limit"), query.get("cursor")
         number = None if limit is None else number_of(limit, 1, MAX_LIMIT)
         if limit is not None and number is None:
@@ -42,7 +42,7 @@ class Paging:
         return cls(number, None if cursor is None else _key_of(cursor))
 
     def of(self, entries: list[_E]) -> tuple[list[_E], str | None]:
-        """Return the page of entries, which are in the order of their keys, and the cursor of the next one; None if it is the last."""
+        """Return the page of entries, which are in the order of their keys, and the next cursor; None on the last page."""
         begin = 0 if self.after is None else bisect_right(entries, self.after, key=lambda entry: entry.key)
         end = len(entries) if self.limit is None else begin + self.limit
         page = entries[begin:end]
@@ -50,7 +50,7 @@ class Paging:
 
 
 def number_of(text: str, least: int, most: int) -> int | None:
-    """Return a whole number within bounds, None for what is none. Its length comes first: Python refuses thousands of digits."""
+    """Return an integer within bounds, None if the text is none. Its length is checked first: Python refuses thousands of digits."""
     if not (text.isascii() and text.isdigit() and len(text) <= len(str(most))):
         return None
     number = int(text)
@@ -58,7 +58,7 @@ def number_of(text: str, least: int, most: int) -> int | None:
 
 
 def cursor_of(key: str) -> str:
-    """Return the cursor of what comes behind a key."""
+    """Return the cursor of the entries behind a key."""
     return base64.urlsafe_b64encode(key.encode()).decode().rstrip("=")
 
 

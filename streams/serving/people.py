@@ -1,4 +1,4 @@
-"""What every person is doing, as the people view shows it: state, why, for how long, whether that is too long, and the day so far."""
+"""The state of every agent for the people view: reason, duration, whether that is too long, and the day so far."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 __all__ = ["People"]
 
-#: Who signed in longer ago, and of whom nothing was heard since, is not known here.
+#: An agent who signed in longer ago, without events since, is not known.
 _LOOK_BACK_SECONDS: Final = 36 * 3600.0
 _QUARTER_MS: Final = 900_000
 
 
 class People:
-    """What people do, for the API; with ``contacts`` also which contacts they are at, where these can be read."""
+    """The states of agents, for the API; with ``contacts`` also the contacts they are at, if these can be read."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class People:
     ) -> None:
         self.floor = Materialized(log, Floor, configuration, look_back_seconds=_LOOK_BACK_SECONDS, clock=clock)
         self._contacts = contacts
-        self.readings = tuple(each for each in (self.floor, contacts) if each is not None)
+        self.readings = tuple(source for source in (self.floor, contacts) if source is not None)
 
     async def document(
         self,
@@ -54,28 +54,28 @@ class People:
         *,
         strip: bool,
     ) -> dict[str, Any]:
-        """Return the people that a view shows and who asks wants, by name, at the newest instant that is known.
+        """Return the wanted agents that a view shows, by name, at the newest instant known.
 
         Raises:
             NoTurnError, TopicError, KafkaError, OSError, TimeoutError: as ``Materialized.query``.
         """
         days = {} if agents is None or not agents.known else _days_of(agents)
-        # When the newest event came tells who sees a part how busy others are.
+        # The time of the newest event reveals how busy hidden scopes are.
         unrestricted = view.scopes is None
         at_work = await self._at_work(asker, as_of_ms, unrestricted=unrestricted)
 
-        def made(floor: Floor, configuration: Configuration) -> dict[str, Any]:
-            at_ms = max((each for each in (as_of_ms, floor.received_ms if unrestricted else None) if each is not None), default=None)
+        def compute(floor: Floor, configuration: Configuration) -> dict[str, Any]:
+            at_ms = _newest_ms(as_of_ms, floor.received_ms if unrestricted else None)
             people: list[dict[str, Any]] = []
             if at_ms is not None:
-                standings = list(floor.statuses(at_ms, _day_starts(configuration, at_ms) if strip else {}))
-                works = None if at_work is None else works_of((standing.name for standing in standings), at_work)
-                for standing in standings:
-                    if view.sees("agent", standing.person):
-                        told = _told(standing, view, configuration, days.get(standing.person), at_ms, strip=strip)
-                        told["at_work"] = None if works is None else _works(works[standing.name], view)
-                        if wanted(told):
-                            people.append(told)
+                statuses = list(floor.statuses(at_ms, _day_starts(configuration, at_ms) if strip else {}))
+                works = None if at_work is None else works_of((status.name for status in statuses), at_work)
+                for status in statuses:
+                    if view.sees("agent", status.person):
+                        person = _person(status, view, configuration, days.get(status.person), at_ms, strip=strip)
+                        person["at_work"] = None if works is None else _works(works[status.name], view)
+                        if wanted(person):
+                            people.append(person)
             sites = [
                 {"site": name, "individual_figures": site.individual_figures}
                 for name, site in sorted(configuration.sites.items())
@@ -83,7 +83,7 @@ class People:
             ]
             return {"people_as_of": None if at_ms is None else format_ms(at_ms), "people": people, "sites": sites}
 
-        document = await self.floor.query(asker, made)
+        document = await self.floor.query(asker, compute)
         reading = self.floor.reading
         return {
             **document,
@@ -93,16 +93,20 @@ class People:
         }
 
     async def _at_work(self, asker: str, as_of_ms: int | None, *, unrestricted: bool) -> Mapping[str, Sequence[AtWork]] | None:
-        """Return by name which contacts people are at; None where that is not known, or not yet."""
+        """Return the contacts that agents are at, by name; None if unknown, or not complete yet."""
         if self._contacts is None:
             return None
 
-        def made(contacts: RecentContacts, _: Configuration) -> Mapping[str, Sequence[AtWork]] | None:
-            at_ms = max((each for each in (as_of_ms, contacts.received_ms if unrestricted else None) if each is not None), default=None)
+        def compute(contacts: RecentContacts, _: Configuration) -> Mapping[str, Sequence[AtWork]] | None:
+            at_ms = _newest_ms(as_of_ms, contacts.received_ms if unrestricted else None)
             return None if at_ms is None else contacts.at_work(at_ms)
 
-        found = await self._contacts.query_if_readable(asker, made)
-        return found if self._contacts.complete else None
+        at_work = await self._contacts.query_if_readable(asker, compute)
+        return at_work if self._contacts.complete else None
+
+
+def _newest_ms(*instants: int | None) -> int | None:
+    return max((ms for ms in instants if ms is not None), default=None)
 
 
 def _works(works: Sequence[AtWork], view: View) -> list[dict[str, Any]]:
@@ -118,40 +122,40 @@ def _works(works: Sequence[AtWork], view: View) -> list[dict[str, Any]]:
 
 
 def _days_of(agents: Agents) -> dict[str, AgentFigures]:
-    """Return of each person the newest day."""
-    found: dict[str, AgentFigures] = {}
+    """Return the newest day of each agent."""
+    days: dict[str, AgentFigures] = {}
     for entry in agents.chosen(frozenset({"day"})):
-        before = found.get(entry.record.scope)
+        before = days.get(entry.record.scope)
         if before is None or parse_time_ms(entry.record.window_end) > parse_time_ms(before.window_end):
-            found[entry.record.scope] = entry.record
-    return found
+            days[entry.record.scope] = entry.record
+    return days
 
 
 def _day_starts(configuration: Configuration, at_ms: int) -> dict[str | None, int]:
-    """Return when the day of each site began."""
+    """Return the start of the day of each site."""
     sites: Collection[str | None] = (None, *configuration.sites)
-    found: dict[str | None, int] = {}
+    starts: dict[str | None, int] = {}
     for site in sites:
         own = configuration.sites.get(site) if site is not None else None
         calendar = Calendar(configuration.zone_of_site(site), "00:00" if own is None else own.day_start)
-        found[site] = calendar.day(cell_of(at_ms, _QUARTER_MS)).start_ms
-    return found
+        starts[site] = calendar.day(cell_of(at_ms, _QUARTER_MS)).start_ms
+    return starts
 
 
-def _told(
-    standing: AgentStatus, view: View, configuration: Configuration, day: AgentFigures | None, at_ms: int, *, strip: bool
+def _person(
+    status: AgentStatus, view: View, configuration: Configuration, day: AgentFigures | None, at_ms: int, *, strip: bool
 ) -> dict[str, Any]:
-    now = standing.now
+    now = status.now
     seconds = max(0, at_ms - now.start_ms) // 1000
     limit = None if now.state in {"stale", "offline"} else too_long_after(configuration.too_long_seconds, now.reason, now.word, now.state)
     # A day that is over is not today's.
     today = None if day is None or parse_time_ms(day.window_end) <= at_ms else day
-    told: dict[str, Any] = {
-        "person": standing.person,
-        "team": standing.team if standing.team is not None and view.sees("team", standing.team) else None,
-        "site": standing.site if standing.site is not None and view.sees("site", standing.site) else None,
-        "queues": None if standing.queues is None else [name for name in standing.queues if view.sees("queue", name)],
-        "skills": None if standing.skills is None else list(standing.skills),
+    person: dict[str, Any] = {
+        "person": status.person,
+        "team": status.team if status.team is not None and view.sees("team", status.team) else None,
+        "site": status.site if status.site is not None and view.sees("site", status.site) else None,
+        "queues": None if status.queues is None else [name for name in status.queues if view.sees("queue", name)],
+        "skills": None if status.skills is None else list(status.skills),
         "state": now.state,
         "word": now.word,
         "reason": now.reason,
@@ -163,15 +167,15 @@ def _told(
         "occupancy": None if today is None or "occupancy" not in today.kpis else today.kpis["occupancy"].model_dump(),
     }
     if strip:
-        told["strip"] = _strip(standing.past)
-    return told
+        person["strip"] = _strip(status.past)
+    return person
 
 
 def _strip(past: tuple[Stretch, ...]) -> list[dict[str, Any]]:
-    """Return the day so far, each part up to the begin of the next; parts that look alike are one."""
-    found: list[dict[str, Any]] = []
-    for each in past:
-        part = {"start": format_ms(each.start_ms), "state": each.state, "reason": each.reason or each.word}
-        if not found or (found[-1]["state"], found[-1]["reason"]) != (part["state"], part["reason"]):
-            found.append(part)
-    return found
+    """Return the day so far, each part up to the start of the next; equal neighbours are merged."""
+    parts: list[dict[str, Any]] = []
+    for stretch in past:
+        part = {"start": format_ms(stretch.start_ms), "state": stretch.state, "reason": stretch.reason or stretch.word}
+        if not parts or (parts[-1]["state"], parts[-1]["reason"]) != (part["state"], part["reason"]):
+            parts.append(part)
+    return parts

@@ -1,4 +1,4 @@
-"""A worker's own metrics and health over HTTP: how much it has processed, not what the figures are."""
+"""A worker's own metrics and health over HTTP: its throughput, not the figures."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ __all__ = ["PipelineCollector", "pipeline_app"]
 
 _TOO_MANY = (TOO_MANY_EVENTS, TOO_MANY_OPEN, TOO_MANY_OUT_OF_ORDER, TOO_MANY_PEOPLE, TOO_MANY_SOURCES)
 _NONE_REJECTED = dict.fromkeys((*REJECT_REASONS, *get_args(TimeReason), *_TOO_MANY, SOURCE_QUARANTINED, ENDS_WORKERS, UNREADABLE_BATCH), 0)
-#: Where customers come from, whatever its prefix.
+#: The source topic of customers, without prefix.
 _CUSTOMERS = topic_of("customer-facts.v2").name
 
 
@@ -89,7 +89,7 @@ class PipelineCollector:
 
     def collect(self) -> Iterator[Metric]:
         """Yield the worker's metric families."""
-        processed = CounterMetricFamily("contact_center_events_processed", "Records taken in, by flow.", labels=["flow"])
+        processed = CounterMetricFamily("contact_center_events_processed", "Records ingested, by flow.", labels=["flow"])
         late = CounterMetricFamily(
             "contact_center_events_late", "Events received after their pane's grace; they change no figure.", labels=["flow"]
         )
@@ -120,54 +120,59 @@ class PipelineCollector:
         )
         lag = GaugeMetricFamily(
             "contact_center_consumer_lag_records",
-            "Records between the last flush and the end of the partition, marks of transactions among them; absent while Kafka is silent.",
+            "Records between the last flush and the end of the partition, transaction markers included; absent while Kafka is silent.",
             labels=["topic", "partition"],
         )
         restored = GaugeMetricFamily(
             "contact_center_restore_duration_seconds", "How long the partition's restore took.", labels=["topic", "partition"]
         )
-        for (topic, partition), found in sorted(health.partitions.items()):
-            committed.add_metric([topic, str(partition)], found.committed_offset)
+        for (topic, partition), state in sorted(health.partitions.items()):
+            committed.add_metric([topic, str(partition)], state.committed_offset)
             if health.kafka_answers:
-                lag.add_metric([topic, str(partition)], max(0, found.end_offset - found.committed_offset))
-            restored.add_metric([topic, str(partition)], found.restore_seconds)
+                lag.add_metric([topic, str(partition)], max(0, state.end_offset - state.committed_offset))
+            restored.add_metric([topic, str(partition)], state.restore_seconds)
         yield from (committed, lag, restored)
-        # Of a partition that another worker has taken over that one tells.
-        apart = GaugeMetricFamily(
+        # The new owner reports a partition that was taken over.
+        quarantined = GaugeMetricFamily(
             "contact_center_source_quarantined_partitions",
             "Partitions of this worker on which records of a source are dead-lettered because it is quarantined.",
             labels=["flow", "source"],
         )
         for flow, counters in self._counters.items():
-            numbers = Counter(name for place, names in list(counters.quarantined.items()) if place in health.partitions for name in names)
+            numbers = Counter(
+                name
+                for source_partition, names in list(counters.quarantined.items())
+                if source_partition in health.partitions
+                for name in names
+            )
             for name, number in sorted(numbers.items()):
-                apart.add_metric([flow, name], number)
-        yield apart
+                quarantined.add_metric([flow, name], number)
+        yield quarantined
         beyond = CounterMetricFamily(
             "contact_center_beyond_source_limits",
-            "What was beyond the limits of its source: names and channels of queues, which count as (other), contacts and people, "
-            "which become dead letters, snapshots, which are passed over.",
+            "What exceeded the limits of its source: names and channels of queues, which count as (other), contacts and agents, "
+            "which become dead letters, and snapshots, which are skipped.",
             labels=["flow", "kind"],
         )
         for flow, counters in self._counters.items():
             kinds: Counter[str] = Counter()
-            for place, told in list(counters.beyond_limits.items()):
-                if place in health.partitions:
-                    kinds.update(told)
+            for source_partition, numbers_by_kind in list(counters.beyond_limits.items()):
+                if source_partition in health.partitions:
+                    kinds.update(numbers_by_kind)
             for kind, number in sorted(kinds.items()):
                 beyond.add_metric([flow, kind], number)
         yield beyond
         owned = {number for source, number in health.partitions if source.endswith(_CUSTOMERS)}
         yield GaugeMetricFamily(
             "contact_center_customers_overfull",
-            "Customer keys with more facts than a single customer has; they count nowhere. of those that this worker counts.",
+            "Customer keys with more facts than a single customer has, among those of this worker; they are not counted.",
             value=sum(keys for number, keys in list(self._counters["customers"].overfull.items()) if number in owned)
             if "customers" in self._counters
             else 0,
         )
         yield CounterMetricFamily(
             "contact_center_customer_links_refused",
-            "Links that would join more keys to one customer than there may be; they are passed over.",
+            "Links that would join more keys to one customer than the limit; they are skipped.",
             value=self._counters["customer-links"].links_refused if "customer-links" in self._counters else 0,
         )
         yield from configuration_families(self._file)

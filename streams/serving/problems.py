@@ -1,4 +1,4 @@
-"""Errors as HTTP tells them: problem details (RFC 9457), with the older member ``error`` beside."""
+"""Errors over HTTP: problem details (RFC 9457), with the older member ``error`` beside."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PROBLEM_MEDIA = "application/problem+json"
 
 
 class ProblemError(Exception):
-    """A handler cannot go on; the client is told the status, the detail, when to come back, and further members of the problem."""
+    """A handler cannot continue; the client gets the status, the detail, Retry-After and further members of the problem."""
 
     def __init__(self, status: int, detail: str, *, retry_after_seconds: int | None = None, **more: Any) -> None:
         super().__init__(detail)
@@ -29,9 +29,9 @@ class ProblemError(Exception):
 def problem(
     status: int, detail: str, *, headers: Mapping[str, str] | None = None, retry_after_seconds: int | None = None, **more: object
 ) -> web.Response:
-    """Return an answer that says what is wrong and what to do; ``more`` are further members of the problem.
+    """Return an answer that states the problem and the remedy; ``more`` are further members of the problem.
 
-    The detail must tell nothing of what the principal may not see: what is hidden is answered as what does not exist.
+    The detail must reveal nothing hidden from the principal: what is hidden is answered as if it did not exist.
     """
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, "error": detail, **more}
     response = web.Response(body=orjson.dumps(body), content_type=PROBLEM_MEDIA, status=status, headers=headers)

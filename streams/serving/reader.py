@@ -1,4 +1,4 @@
-"""Follows a compacted topic from its beginning and feeds a table; belongs to no group and owns no partition."""
+"""Follows a compacted topic from its beginning and feeds a table, without a consumer group."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ __all__ = ["Reader", "Readers", "alerts_topic", "latest_topic"]
 
 log = logging.getLogger(__name__)
 
-#: Without a record for this long, the brokers are asked whether they are still there.
+#: Without a record for this long, the brokers are probed.
 _PROBE_AFTER_SECONDS = 2.0
 _POLL_MS = 500
-#: Bounds how long a batch keeps the loop from serving: some 60 µs a record.
+#: Limits how long a batch blocks the event loop: some 60 µs a record.
 _MAX_RECORDS = 250
 
 
@@ -35,18 +35,19 @@ def latest_topic(topic_prefix: str) -> str:
 
 
 def alerts_topic(topic_prefix: str) -> str:
-    """Return the name of the compacted topic that says where each alert stands."""
+    """Return the name of the compacted topic with the state of each alert."""
     return topic("alerts-latest.v1").full_name(topic_prefix)
 
 
 class Reader:
     """Keeps a table equal to the topic.
 
-    ``ready`` once the topic was read up to the end it had at the start, and ever after: old figures that say their age are better
-    than none. ``connected`` while the brokers answer, ``since_ms`` since that is as it is, ``reached`` while they have told of the topic.
-    ``missing`` from when there is no such topic until one is read. ``reading`` says how far it is while it is read for the first time.
-    After a failure everything is read anew beside the table, which goes on serving what it has and takes the new state over when
-    that is complete.
+    - ``ready``: the topic has been read to the end it had at the start. It stays so: old figures with their age are better than none.
+    - ``connected``: the brokers answer; ``since_ms``: since when it has been so, or not.
+    - ``reached``: the brokers have described the topic; ``missing``: they say that it does not exist.
+    - ``reading``: the progress of the first read.
+
+    After a failure the reader reads everything into a new table, and replaces the content of the old one when that is complete.
     """
 
     def __init__(self, table: Latest[Any], *, bootstrap: str, topic_name: str, client_options: Mapping[str, Any] | None = None) -> None:
@@ -61,11 +62,11 @@ class Reader:
         self._client: dict[str, Any] = {"bootstrap_servers": bootstrap, "client_id": "contact-streams-serve", **(client_options or {})}
 
     async def run(self) -> None:
-        """Follow the topic until cancelled; failures of Kafka are logged and tried again."""
+        """Follow the topic until cancelled; failures of Kafka are logged and retried."""
         await keep_trying(self._topic, self._follow)
 
     async def _follow(self) -> NoReturn:
-        """Read from the beginning, then on until something fails."""
+        """Read from the beginning and continue until something fails."""
         try:
             partitions = await partitions_of(self._topic, self._client)
         except MissingTopicError:
@@ -77,7 +78,7 @@ class Reader:
             group_id=None,
             enable_auto_commit=False,
             isolation_level="read_committed",
-            # A position that the topic does not have means that it was recreated: its revisions begin again, and so must we.
+            # An offset that the topic does not have means that it was recreated: its revisions restart, and so must the table.
             auto_offset_reset="none",
         )
         try:
@@ -100,39 +101,39 @@ class Reader:
             await stop(consumer)
 
     async def _catch_up(self, consumer: AIOKafkaConsumer, table: Latest[Any], ends: Mapping[TopicPartition, int]) -> None:
-        # Positions, not record offsets: markers of transactions take offsets too, and the last one is never a record.
+        # Positions, not record offsets: transaction markers take offsets too, and one is always last.
         begins: dict[TopicPartition, int] = {}
         if not self.ready:
-            # How far it is is told the first time alone.
+            # The progress is reported on the first read only.
             begins = await asyncio.wait_for(consumer.beginning_offsets([*ends]), PATIENCE_SECONDS)
         to_pass = sum(ends.values()) - sum(begins.values())
-        behind, left = dict(ends), dict(ends)
+        behind, remaining = dict(ends), dict(ends)
         while True:
             for partition, end in list(behind.items()):
-                left[partition] = end - await asyncio.wait_for(consumer.position(partition), PATIENCE_SECONDS)
-                if left[partition] <= 0:
-                    del behind[partition], left[partition]
+                remaining[partition] = end - await asyncio.wait_for(consumer.position(partition), PATIENCE_SECONDS)
+                if remaining[partition] <= 0:
+                    del behind[partition], remaining[partition]
             if not behind:
                 return
             if not self.ready:
-                self.reading = Reading(self._topic, 1 - min(1.0, sum(left.values()) / max(1, to_pass)))
+                self.reading = Reading(self._topic, 1 - min(1.0, sum(remaining.values()) / max(1, to_pass)))
             await _poll(consumer, table)
 
     async def _stay(self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> NoReturn:
         loop = asyncio.get_running_loop()
-        heard = loop.time()
+        last_seen = loop.time()
         while True:
             if await _poll(consumer, self._table):
-                heard = loop.time()
-            elif loop.time() - heard > _PROBE_AFTER_SECONDS:
+                last_seen = loop.time()
+            elif loop.time() - last_seen > _PROBE_AFTER_SECONDS:
                 for partition, end in (await _ends(consumer, partitions)).items():
                     if end < await consumer.position(partition):
                         raise TopicError(f"{self._topic} was recreated")
-                heard = loop.time()
+                last_seen = loop.time()
 
 
 class Readers:
-    """How serving stands to its topics together; a topic of alerts that an older worker has not made is not waited for."""
+    """The readers of figures and alerts together; a missing topic of alerts, of an older worker, is not waited for."""
 
     def __init__(self, figures: Reader, alerts: Reader) -> None:
         self.figures = figures
@@ -140,7 +141,7 @@ class Readers:
 
     @property
     def ready(self) -> bool:
-        """Whether both topics were read to their ends once."""
+        """Whether both topics have been read to their ends once."""
         return self.figures.ready and (self.alerts.ready or self.alerts.missing)
 
     @property
@@ -150,7 +151,7 @@ class Readers:
 
     @property
     def reading(self) -> Reading | None:
-        """How far the first of both is that is being read; None while neither is."""
+        """The progress of the first topic that is being read; None while neither is."""
         return self.figures.reading or self.alerts.reading
 
     @property
@@ -160,13 +161,13 @@ class Readers:
 
     @property
     def reached(self) -> bool:
-        """Whether the brokers have told of each topic that is not read."""
-        return all(each.connected or each.reached or each.missing for each in (self.figures, self.alerts))
+        """Whether the brokers have described each topic that is not followed."""
+        return all(reader.connected or reader.reached or reader.missing for reader in (self.figures, self.alerts))
 
     @property
     def since_ms(self) -> int:
-        """Since when both are followed, or the first of them is not."""
-        lost = [each.since_ms for each in (self.figures, self.alerts) if not each.connected and not each.missing]
+        """Since when both have been followed, or the first of them has not."""
+        lost = [reader.since_ms for reader in (self.figures, self.alerts) if not reader.connected and not reader.missing]
         return min(lost) if lost else max(self.figures.since_ms, self.alerts.since_ms)
 
 
@@ -180,10 +181,10 @@ async def _ends(consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) ->
 
 
 async def _poll(consumer: AIOKafkaConsumer, table: Latest[Any]) -> int:
-    """Feed the table what has come; return how many records."""
+    """Feed the table with the next batch; return its number of records."""
     batches = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_MAX_RECORDS)
     for records in batches.values():
         for record in records:
             table.feed(record.key, record.value, record.partition)
-    await asyncio.sleep(0)  # what lies ready is returned without waiting: others must get their turn
+    await asyncio.sleep(0)  # buffered records return without waiting: let other tasks run
     return sum(map(len, batches.values()))

@@ -1,4 +1,4 @@
-"""Watches the configuration or senders file of a running process, and says on its pages what became of it."""
+"""Watches the configuration or senders file of a running process, and exports its state."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
-#: What SIGHUP sets, by loop: a loop has one handler of a signal.
-_ASKED: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, weakref.WeakSet[asyncio.Event]] = weakref.WeakKeyDictionary()
+#: The events that SIGHUP sets, by loop: a loop has one handler per signal.
+_SIGNALLED: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, weakref.WeakSet[asyncio.Event]] = weakref.WeakKeyDictionary()
 
-#: Between two looks at the file; a change is judged at the second look that finds it.
+#: Between two polls of the file; a change is validated at the second poll that finds it.
 POLL_SECONDS = 2.0
 
 VALID = "contact_center_configuration_valid"
@@ -38,7 +38,7 @@ _HELP = {metric.name: metric.help for metric in SERVING_METRICS}
 
 
 class _Judged(Protocol):
-    """A file of which it is known whether a process can run with it as it is."""
+    """A file that is known to be valid or not."""
 
     @property
     def changed_ms(self) -> int: ...
@@ -48,56 +48,56 @@ class _Judged(Protocol):
 
 
 class _Watched(Protocol[T_co]):
-    """A file that is looked at again and again."""
+    """A file that is polled."""
 
     def poll(self, now_ms: int, *, at_once: bool = False) -> T_co | None: ...
 
 
 def now_ms() -> int:
-    """Return the time of the wall clock."""
+    """Return the time of the wall clock in milliseconds since the epoch."""
     return time.time_ns() // 1_000_000
 
 
 async def watch(file: _Watched[T], take: Callable[[T], None], *, poll_seconds: float = POLL_SECONDS) -> None:
-    """Look at the file every few seconds, and at once on SIGHUP, until cancelled; ``take`` gets what is valid and new.
+    """Poll the file every few seconds, and at once on SIGHUP, until cancelled; pass valid changes to ``take``.
 
-    A process may watch several.
+    A process may watch several files.
     """
-    asked = _asked_by_signal()
+    signalled = _signalled()
     while True:
-        # Not wait_for, which in Python 3.11 goes on when it is cancelled in the moment of the signal.
+        # Not wait_for, which in Python 3.11 continues when it is cancelled at the moment of the signal.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(poll_seconds):
-                await asked.wait()
-        at_once = asked.is_set()
-        asked.clear()
+                await signalled.wait()
+        at_once = signalled.is_set()
+        signalled.clear()
         try:
-            # Reading waits for a disk, and a large file takes a second to check: neither may hold up what else goes on.
+            # Reading waits for a disk, and checking a large file takes a second: not in the event loop.
             taken = await asyncio.to_thread(file.poll, now_ms(), at_once=at_once)
         except Exception:
-            logger.exception("The file could not be looked at; going on as before.")
+            logger.exception("The file could not be checked; continuing as before.")
             continue
         if taken is not None:
             take(taken)
 
 
-def _asked_by_signal() -> asyncio.Event:
-    """Return an event that SIGHUP sets, as all others that were returned in this loop."""
-    loop, asked = asyncio.get_running_loop(), asyncio.Event()
-    waiting = _ASKED.setdefault(loop, weakref.WeakSet())
-    waiting.add(asked)
+def _signalled() -> asyncio.Event:
+    """Return an event that SIGHUP sets, like all others of this loop."""
+    loop, signalled = asyncio.get_running_loop(), asyncio.Event()
+    events = _SIGNALLED.setdefault(loop, weakref.WeakSet())
+    events.add(signalled)
 
-    def ask() -> None:
-        for each in waiting:
-            each.set()
+    def set_all() -> None:
+        for event in events:
+            event.set()
 
     with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # no such signal, or not in the main thread
-        loop.add_signal_handler(signal.SIGHUP, ask)
-    return asked
+        loop.add_signal_handler(signal.SIGHUP, set_all)
+    return signalled
 
 
 class FileGauges:
-    """The gauges about a file, for a registry."""
+    """The gauges of a file, for a registry."""
 
     def __init__(self, file: _Judged) -> None:
         self._file = file
@@ -108,7 +108,7 @@ class FileGauges:
 
 
 def configuration_families(file: _Judged | None) -> Iterator[Metric]:
-    """Yield the gauges about the file; none where a process has no file."""
+    """Yield the gauges of the file; none if the process has no file."""
     if file is not None:
         yield GaugeMetricFamily(VALID, _HELP[VALID], value=float(file.valid))
         yield GaugeMetricFamily(CHANGED, _HELP[CHANGED], value=file.changed_ms / 1000)

@@ -1,4 +1,4 @@
-"""Samples as text: what a scrape says of a window record is made once, when the record comes."""
+"""Samples as text, formatted once per window record when it arrives, not at each scrape."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
 
 __all__ = ["BY_DEFINITION", "DEFAULT_WINDOWS", "WINDOW_KPIS", "Row", "columns_of", "label", "row_of", "sample_labels", "value_text"]
 
-#: The windows exported unless others are asked for.
+#: The windows exported by default.
 DEFAULT_WINDOWS = ("trailing_5m", "trailing_15m", "trailing_30m", "trailing_60m")
 WINDOW_KPIS = tuple(kpi for kpi in KPIS if "now" not in kpi.windows and kpi.subject != "targets")
-#: Parts of the service level by definition, and the ends of their metrics' names.
+#: Parts of the service level by definition, and the suffixes of their metrics' names.
 BY_DEFINITION = (("value", "ratio"), ("numerator", "numerator"), ("denominator", "denominator"))
-#: Texts of numbers that most samples have.
+#: Texts of the most frequent numbers.
 _TEXTS = {float(number): b"%d.0\n" % number for number in range(4096)}
 
 
 def columns_of(kpi: Kpi) -> list[tuple[str, str]]:
-    """Return the places of a row that a KPI fills: KPI and part, metric by metric."""
+    """Return the columns of a row that a KPI fills: KPI and part, metric by metric."""
     return [] if kpi.label is not None else [(kpi.id, metric.part) for metric in metrics_of(kpi)]
 
 
 def _layout(*, contacts: bool) -> list[tuple[str, list[str]]]:
-    """Return KPIs with their parts in the order of a row."""
+    """Return the KPIs with their parts in the order of a row."""
     chosen = [kpi for kpi in WINDOW_KPIS if (kpi.subject == "contacts") == contacts and kpi.label is None]
     return [(kpi.id, [metric.part for metric in metrics_of(kpi)]) for kpi in chosen]
 
@@ -42,24 +42,24 @@ _LABELLED = {kpi.id for kpi in WINDOW_KPIS if kpi.label is not None}
 
 
 class Row(msgspec.Struct, frozen=True, gc=False):
-    """The values of a record as text, each None where nothing can be said: of contacts all records have the same places, and of people."""
+    """The values of a record as text, None if unknown: all records of contacts have the same columns, and all records of agents."""
 
     values: tuple[bytes | None, ...]
-    #: Of figures by label: KPI, text of the label, value.
+    #: Figures by label: KPI, text of the label, value.
     labelled: tuple[tuple[str, bytes, bytes], ...] = ()
-    #: Of the service level by definition: part, name of the definition, value.
+    #: Service level by definition: part, name of the definition, value.
     defined: tuple[tuple[str, bytes, bytes], ...] = ()
 
 
 def row_of(record: WindowRecord) -> Row:
-    """Return what a scrape says of a record."""
+    """Return the row of a window record."""
     values: list[bytes | None] = []
     for kpi, parts in _LAYOUTS[record.channel is not None]:
-        found = record.kpis.get(kpi)
-        if found is None:
+        figure = record.kpis.get(kpi)
+        if figure is None:
             values.extend([None] * len(parts))
         else:
-            values.extend([value_text(getattr(found, part)) for part in parts])
+            values.extend([value_text(getattr(figure, part)) for part in parts])
     return Row(tuple(values), tuple(_labelled(record.by_label)), tuple(_defined(record)))
 
 
@@ -83,18 +83,18 @@ def _defined(record: WindowRecord) -> Iterator[tuple[str, bytes, bytes]]:
 
 
 def value_text(value: float | None) -> bytes | None:
-    """Return a value as the exposition formats have it, with the end of its line; None for None."""
+    """Return a value in exposition format, with its line end; None for None."""
     if value is None:
         return None
     return _TEXTS.get(value) or f"{floatToGoString(value)}\n".encode()  # type: ignore[no-untyped-call]
 
 
 def escaped(text: str) -> bytes:
-    """Return a label's value as the exposition formats have it."""
+    """Return a label's value in exposition format."""
     return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"").encode()
 
 
-# Each scope has some twelve metrics of now and four windows.
+# Each scope has some twelve current metrics and four windows.
 @lru_cache(maxsize=16_384)
 def label(name: str, text: str) -> bytes:
     """Return a label with its value."""
@@ -102,5 +102,5 @@ def label(name: str, text: str) -> bytes:
 
 
 def sample_labels(pairs: Iterable[tuple[str, str]]) -> bytes:
-    """Return labels as they stand between the name and the value of a sample, in the order of their names."""
+    """Return labels in the order of their names, as between the name and the value of a sample."""
     return b"{%b} " % b",".join(label(name, text) for name, text in sorted(pairs))

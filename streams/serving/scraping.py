@@ -1,4 +1,4 @@
-"""Who may read ``/metrics`` of a process that shows no figures: gateway, worker and connectors, which have no door of their own."""
+"""Access to ``/metrics`` of processes without figures: gateway, worker and connectors, which have no door."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ if TYPE_CHECKING:
 
 __all__ = ["Scraping"]
 
-_OFF: Final = "/metrics is for this machine: start with --access FILE for others, or with --insecure for all"
+_OFF: Final = "/metrics is for this machine only: start with --access FILE for accounts, or with --insecure for all"
 
 
 class Scraping:
-    """Looks at each request for ``/metrics``.
+    """Checks each request for ``/metrics``.
 
-    With an access file it takes a token or a client certificate of an account that sees all figures; else this machine is answered, and
-    with ``insecure`` all are. The file is looked at when somebody asks: no task has to run.
+    With an access file it permits accounts that see all figures, by token or client certificate; without one, this machine, or with
+    ``insecure`` all clients. The file is polled on requests, without a task.
     """
 
     def __init__(self, access: WatchedAccess | None = None, *, insecure: bool = False) -> None:
         self._access = access
         self._insecure = insecure
         self._door = None if access is None else Door(access, identifiers=(ClientCertificates(access, time.time),))
-        self._looked = time.monotonic()
+        self._polled = time.monotonic()
 
     async def refusal(self, request: web.Request) -> web.Response | None:
-        """Return what turns a request away; None if it is answered."""
+        """Return the refusal of a request; None if it is permitted."""
         if self._access is None or self._door is None:
             return None if self._insecure or is_loopback(request.remote or "") else problem(403, _OFF)
-        # A changed file is taken up at the second look that finds it.
-        if time.monotonic() - self._looked > POLL_SECONDS:
-            self._looked = time.monotonic()
+        # A change is loaded at the second poll that finds it.
+        if time.monotonic() - self._polled > POLL_SECONDS:
+            self._polled = time.monotonic()
             await asyncio.to_thread(self._access.poll, now_ms())
         principal = await self._door.identify(request)
         if principal is None:

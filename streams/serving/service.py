@@ -1,4 +1,4 @@
-"""Runs the readers, the delivery of alerts and the HTTP server together until told to stop."""
+"""Runs the readers, the delivery of alerts and the HTTP server together until stopped."""
 
 from __future__ import annotations
 
@@ -66,67 +66,67 @@ __all__ = ["ServeSettings", "run_serve"]
 
 log = logging.getLogger(__name__)
 
-#: One object: what is worked out of a configuration is kept while it is the same.
+#: One object, so that caches per configuration stay valid.
 _NOTHING_CONFIGURED = Configuration()
-#: How long requests under way may take to end; event streams end at once.
+#: How long running requests may take to end; event streams end at once.
 _SHUTDOWN_SECONDS = 3.0
-#: What has not ended by then after it was told to is told once more.
+#: A task that has not ended this long after its cancellation is cancelled again.
 _ENDS_WITHIN_SECONDS = 5.0
-#: How often is looked at what is broken, for the log, and what the log does not tell of.
-_LOOK_SECONDS: Final = 3.0
+#: How often the status is checked for the log, and the codes that are not logged.
+_CHECK_SECONDS: Final = 3.0
 _NOT_LOGGED: Final = frozenset({"reading", "configuration_refused", "scopes_recovering", "scopes_catching_up"})
-#: How much of Kafka one question to the API may read.
+#: Limits of reading for one question to the API.
 _EXPLAIN_LIMITS = Limits(megabytes=128, seconds=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServeSettings:
-    """What ``contact-streams serve`` is told. Without authentication of its own, it binds to this machine unless told otherwise."""
+    """The settings of ``contact-streams serve``. Without authentication of its own, it binds to this machine by default."""
 
     bootstrap: str = "127.0.0.1:9092"
     topic_prefix: str = DEFAULT_PREFIX
     host: str = "127.0.0.1"
     #: 0 takes a free port.
     port: int = 8080
-    #: What its clients may take of it, TLS, and the names it answers to.
+    #: Limits of connections, TLS, and the host names of the server.
     listening: Listening = field(default_factory=Listening)
-    #: Event streams at a time, and of these from one address.
+    #: Event streams at a time, in total and from one address.
     max_streams: int = 500
     max_streams_per_address: int = 250
     #: The windows that ``/metrics`` exports, named as in metric records.
     windows: tuple[str, ...] = DEFAULT_WINDOWS
     #: Service level targets by queue, shown beside the figure; 0 to 1.
     targets: Mapping[str, float] = field(default_factory=dict)
-    #: What figures are to reach, service levels of queues included.
+    #: Targets of figures, service levels of queues included.
     kpi_targets: tuple[Terms, ...] = ()
-    #: ``queue:NAME`` or ``team:NAME`` → the sources that feed it; where it is missing, any silent source makes its figures doubtful.
+    #: ``queue:NAME`` or ``team:NAME`` → the sources that feed it; if it is missing, any silent source makes its figures doubtful.
     fed_by: Mapping[str, Collection[str]] = field(default_factory=dict)
-    #: What queues and teams belong to, as `streams.configuration.access_places.places_by_scope` has it.
+    #: The sites and departments of queues and teams, as in `streams.configuration.access_places.places_by_scope`.
     places: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
-    #: Queue → when it is open, where the age of its backlog is on the business clock.
+    #: Queue → its opening hours, if the age of its backlog is on the business clock.
     business: Mapping[str, OpeningHours] = field(default_factory=dict)
-    #: The sources that are to be heard: one that never was is shown as silent.
+    #: The sources that are expected to send: one that never has is shown as silent.
     expected: frozenset[str] = frozenset()
-    #: Passed to every aiokafka client: ``security_protocol``, ``ssl_context``, ``sasl_mechanism`` and its kin.
+    #: Passed to every aiokafka client: ``security_protocol``, ``ssl_context``, ``sasl_mechanism`` and related options.
     client_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    #: Where alerts are delivered to; None delivers none.
+    #: The webhook for alerts; None delivers none.
     webhook: Webhook | None = None
-    #: The time zone of what people are told of alerts.
+    #: The time zone of texts about alerts.
     zone: str = "UTC"
-    #: Whom to call when something is broken.
+    #: The contact for faults.
     on_call: OnCall | None = None
-    #: The configuration file that all this is from, watched while serving, and what makes settings of another configuration.
+    #: The configuration file of these settings, watched while serving, and the function that derives settings from a configuration.
     file: ConfigurationFile | None = None
     of_configuration: Callable[[Configuration], ServeSettings] | None = None
-    #: Whether the API says which contacts are behind a figure; that reads contact events.
+    #: Whether the API returns the contacts behind a figure, which needs contact events.
     explain: bool = False
-    #: Who may see what, watched while serving; None: everybody everything.
+    #: The rights of accounts, watched while serving; None: every request has all rights.
     access: WatchedAccess | None = None
-    #: What this server proves itself with to the provider of the access file; empty for a public client.
+    #: The client secret for the provider of the access file; empty for a public client.
     provider_secret: str = field(default="", repr=False)
-    #: Whether the API serves figures of single people; that follows a topic of their own.
+    #: Whether the API serves figures of individual agents, which needs a topic of its own.
     agents: bool = False
-    #: Whether it is recorded who does or looks at what.
+    #: Whether accesses and actions are audited.
     audit: bool = False
 
     def __post_init__(self) -> None:
@@ -194,7 +194,7 @@ async def run_serve(
 
         notifier = Notifier(
             alerting=lambda: _running(file).alerting,
-            compose=lambda told: message_of(told, current_of(store), ZoneInfo(_running(file).default_zone), board_url()),
+            compose=lambda alert: message_of(alert, current_of(store), ZoneInfo(_running(file).default_zone), board_url()),
             firing=lambda: [entry.record.alert_id for entry in alerts.chosen({"firing"})] if alerts.known else None,
             expects=lambda: _expected(figures, _running(file)),
             has_rules=lambda: any(rule.is_expected for rule in _running(file).alerts.values()),
@@ -282,12 +282,12 @@ async def run_serve(
         auditing = [] if auditor is None else [asyncio.create_task(auditor.run())]
         done, _ = await asyncio.wait(tasks + auditing, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
-            task.result()  # a reader ends only by an error nobody foresaw: that must end the process, not leave it serving the past
+            task.result()  # a reader ends only by an unexpected error: end the process, do not serve old figures
     finally:
         await _end(tasks)
         await server.stop()
         if auditor is not None:
-            # What ended with the server is on record too.
+            # Record what ended with the server, too.
             await auditor.finish()
         await _end(auditing)
         for number in signals:
@@ -295,33 +295,33 @@ async def run_serve(
 
 
 async def _log_status(figures: Figures, file: ConfigurationFile | None) -> NoReturn:
-    """Log in one sentence what is broken when that changes."""
+    """Log the status as one sentence when it changes."""
     before = "reading"
     while True:
-        await asyncio.sleep(_LOOK_SECONDS)
+        await asyncio.sleep(_CHECK_SECONDS)
         refused_ms = None if file is None or file.valid else file.changed_ms
-        told = status_document(figures.seen(EVERYTHING, refused_ms), ZoneInfo(figures.zone), figures.on_call)
-        # Between two tries it is not known whether Kafka answers; of single sources and scopes the page tells.
-        if told["code"] != before and told["code"] not in _NOT_LOGGED:
-            before = told["code"]
-            log.log(logging.INFO if before in NOTHING_BROKEN else logging.WARNING, "%s", told["text_en"])
+        status = status_document(figures.seen(EVERYTHING, refused_ms), ZoneInfo(figures.zone), figures.on_call)
+        # During a retry it is unknown whether Kafka answers; single sources and scopes are shown on the page.
+        if status["code"] != before and status["code"] not in _NOT_LOGGED:
+            before = status["code"]
+            log.log(logging.INFO if before in NOTHING_BROKEN else logging.WARNING, "%s", status["text_en"])
 
 
 async def _end(tasks: Iterable[asyncio.Task[object]]) -> None:
-    """Cancel tasks until they have ended: what waits in a library may swallow a cancel, and would wait on."""
-    while left := [task for task in tasks if not task.done()]:
-        for task in left:
+    """Cancel tasks until they have ended: a library may swallow a cancellation."""
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
             task.cancel()
-        await asyncio.wait(left, timeout=_ENDS_WITHIN_SECONDS)
+        await asyncio.wait(pending, timeout=_ENDS_WITHIN_SECONDS)
 
 
 async def _expected(figures: Figures, configuration: Configuration) -> Outlook | None:
-    """Return what is expected of queues; None while figures are not of now: an old outlook is none."""
+    """Return the outlook of queues; None while figures are stale."""
     if figures.stale or figures.store.as_of_ms is None:
         return None
     store = figures.store.copy()
-    told = await asyncio.to_thread(outlook_of, store, configuration, figures.targets)
-    return Outlook(store.as_of_ms or 0, told["outlook"], configuration.alerts)
+    document = await asyncio.to_thread(outlook_of, store, configuration, figures.targets)
+    return Outlook(store.as_of_ms or 0, document["outlook"], configuration.alerts)
 
 
 def _running(file: ConfigurationFile | None) -> Configuration:
@@ -329,7 +329,7 @@ def _running(file: ConfigurationFile | None) -> Configuration:
 
 
 def _take(taken: Taken, settings: ServeSettings, figures: Figures, delivery: Delivery | None, audit: Audit) -> None:
-    """Serve with another configuration from now on, and tell everybody."""
+    """Apply another configuration, and send everything to all clients again."""
     if settings.file is None or settings.of_configuration is None:
         return
     changed = settings.of_configuration(taken.configuration)

@@ -1,4 +1,4 @@
-"""Every source of events with one sentence of how it stands: when it was last heard, and what of it does not count. No clock."""
+"""The health of every source of events, one sentence each: when it was last seen, and which of its records are not counted. No clock."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ if TYPE_CHECKING:
 
 __all__ = ["health_of"]
 
-#: Code → what is said, in English and Japanese. Blanks: source, at, age, scopes, reason, records, through.
-_SAID: Final[dict[str, tuple[str, str]]] = {
+#: Code → sentence, in English and Japanese. Placeholders: source, at, age, scopes, reason, records, through.
+_SENTENCES: Final[dict[str, tuple[str, str]]] = {
     "heard": (
-        "{source} was last heard at {at}, {age} ago: what it tells is counted.",
+        "{source} was last seen at {at}, {age} ago: its events are counted.",
         "{source}：最終受信 {at}（{age}前）。受信分は集計されています。",
     ),
     "silent": (
-        "Nothing has come from {source} since {at}, for {age}: figures{scopes} lack what has happened there since.",
+        "{source} has sent nothing since {at}, for {age}: figures{scopes} lack its later events.",
         "{source}：{at}から{age}受信がありません。{scopes}数値には、以降の分が含まれていません。",
     ),
     "never_heard": (
-        "Nothing has ever come from {source}: figures{scopes} lack what happens there.",
+        "{source} has never sent anything: figures{scopes} lack its events.",
         "{source}：一度も受信がありません。{scopes}数値には、この送信元の分が含まれていません。",
     ),
     "quarantined": (
-        "{source} has been quarantined since {at} ({reason}): {records} records are dead letters and count nothing.",
+        "{source} has been quarantined since {at} ({reason}): {records} records are dead letters and are not counted.",
         "{source}：{at}から隔離中（{reason}）。{records}件がデッドレターとなり、集計されていません。",
     ),
 }
 _CROWDED: Final = (
-    "It names more than is permitted: {records} events count as (other).",
+    "It exceeds the limit of names: {records} events count as (other).",
     "名称の上限を超えたため、{records}件のイベントは「(other)」に合算されています。",
 )
 _JOURNAL: Final = (
-    "It tells afterwards, and is complete through {through}.",
+    "It reports afterwards, and is complete through {through}.",
     "事後に届く送信元で、{through}までのデータがそろっています。",
 )
 _REASONS: Final[dict[str, tuple[str, str]]] = {
@@ -55,20 +55,21 @@ _UNITS: Final = ((86_400, " d", "日"), (3600, " h", "時間"), (60, " min", "�
 def health_of(
     sources: Mapping[str, Mapping[str, Any]], fed_by: Mapping[str, Collection[str]], now_ms: int, zone: ZoneInfo
 ) -> dict[str, Any]:
-    """Return all sources, those that need somebody first; ``sources`` are as in headers, ``fed_by`` by ``KIND:NAME``."""
-    told = [
-        _source(name, each, [scope for scope in sorted(fed_by) if name in fed_by[scope]], now_ms, zone) for name, each in sources.items()
+    """Return all sources, unhealthy ones first; ``sources`` are as in headers, ``fed_by`` by ``KIND:NAME``."""
+    documents = [
+        _source(name, source, [scope for scope in sorted(fed_by) if name in fed_by[scope]], now_ms, zone)
+        for name, source in sources.items()
     ]
-    return {"health": sorted(told, key=lambda each: (each["code"] == "heard", each["source"]))}
+    return {"health": sorted(documents, key=lambda document: (document["code"] == "heard", document["source"]))}
 
 
-def _source(name: str, said: Mapping[str, Any], feeds: list[str], now_ms: int, zone: ZoneInfo) -> dict[str, Any]:
-    seen_ms = None if said["last_seen"] is None else parse_time_ms(said["last_seen"])
-    quarantined, beyond, through = said.get("quarantined"), said.get("beyond_limits"), said.get("complete_through")
+def _source(name: str, source: Mapping[str, Any], feeds: list[str], now_ms: int, zone: ZoneInfo) -> dict[str, Any]:
+    seen_ms = None if source["last_seen"] is None else parse_time_ms(source["last_seen"])
+    quarantined, beyond, through = source.get("quarantined"), source.get("beyond_limits"), source.get("complete_through")
     since_ms = seen_ms
     if quarantined is not None:
         code, since_ms = "quarantined", parse_time_ms(quarantined["since"])
-    elif said["stale"]:
+    elif source["stale"]:
         code = "never_heard" if seen_ms is None else "silent"
     else:
         code = "heard" if seen_ms is not None else "never_heard"
@@ -76,7 +77,7 @@ def _source(name: str, said: Mapping[str, Any], feeds: list[str], now_ms: int, z
     texts = {}
     for index, language in enumerate(("en", "ja")):
         parts = [
-            _SAID[code][index].format(
+            _SENTENCES[code][index].format(
                 source=visible(name),
                 at="" if since_ms is None else time_of_day(since_ms, now_ms, zone),
                 age=_age(silent, index),
@@ -90,7 +91,7 @@ def _source(name: str, said: Mapping[str, Any], feeds: list[str], now_ms: int, z
         if through is not None:
             parts.append(_JOURNAL[index].format(through=time_of_day(parse_time_ms(through), now_ms, zone)))
         texts[f"text_{language}"] = ("" if index else " ").join(parts)
-    return {"source": name, "code": code, **said, "silent_seconds": silent, "feeds": feeds, **texts}
+    return {"source": name, "code": code, **source, "silent_seconds": silent, "feeds": feeds, **texts}
 
 
 def _scopes(feeds: list[str], index: int) -> str:
@@ -104,5 +105,5 @@ def _scopes(feeds: list[str], index: int) -> str:
 def _age(seconds: float | None, index: int) -> str:
     if seconds is None:
         return ""
-    length, *units = next((each for each in _UNITS if seconds >= each[0]), _UNITS[-1])
+    length, *units = next((unit for unit in _UNITS if seconds >= unit[0]), _UNITS[-1])
     return f"{int(seconds // length)}{units[index]}"

@@ -1,4 +1,4 @@
-"""Tables as files that spreadsheets open: CSV, and workbooks where the ``xlsx`` extra is installed."""
+"""Tables as spreadsheet files: CSV, and workbooks where the ``xlsx`` extra is installed."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_ROWS", "TooManyRowsError", "write_csv", "write_lines", "write_workbook"]
 
-#: Of a sheet, its head left out.
+#: Rows of a sheet, without the header.
 MAX_ROWS: Final = 1_048_575
 
-#: What a spreadsheet takes for the beginning of a formula, in full width too.
+#: Prefixes that a spreadsheet reads as a formula, full-width forms included.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 
 
 class TooManyRowsError(ValueError):
-    """A sheet does not hold so many rows."""
+    """The rows exceed the limit of a sheet."""
 
 
 def write_csv(rows: Iterable[Row], file: IO[bytes], *, mark: bool = False) -> int:
-    """Write rows as UTF-8 and return their number; ``mark`` puts the byte order mark first that Excel needs to know it as such.
+    """Write rows as UTF-8 and return their number; ``mark`` prepends the byte order mark that Excel needs.
 
-    Texts that a spreadsheet would take for a formula get an apostrophe before them.
+    Texts that a spreadsheet would read as a formula get a leading apostrophe.
     """
     if mark:
         file.write(b"\xef\xbb\xbf")
@@ -57,10 +57,10 @@ def _defused(cell: object) -> object:
 
 
 def write_lines(rows: Iterable[Row], file: IO[bytes]) -> int:
-    """Write rows as lines of JSON, of which `streams.serving.workbook` makes a workbook, and return their number.
+    """Write rows as lines of JSON for `streams.serving.workbook`, and return their number.
 
     Raises:
-        TooManyRowsError: a sheet does not hold them.
+        TooManyRowsError: the rows exceed the limit of a sheet.
     """
     number = 0
     for row in rows:
@@ -72,12 +72,12 @@ def write_lines(rows: Iterable[Row], file: IO[bytes]) -> int:
 
 
 async def write_workbook(lines: IO[bytes], file: IO[bytes], seconds: float) -> None:
-    """Make a workbook of such lines, in a process of its own: in this one it would hold up everything else.
+    """Convert such lines to a workbook in a separate process, so that this one stays responsive.
 
     Args:
-        lines: read from its beginning; both have to be files of the system.
-        file: written.
-        seconds: how long it may take.
+        lines: read from its beginning; both files have to be files of the system.
+        file: the workbook.
+        seconds: the timeout.
 
     Raises:
         TimeoutError: it took longer.
@@ -85,16 +85,16 @@ async def write_workbook(lines: IO[bytes], file: IO[bytes], seconds: float) -> N
     """
     lines.flush()
     lines.seek(0)
-    # The same modules as here, and none that happen to lie in the working directory.
+    # The same modules as in this process, and none from the working directory.
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     command = [sys.executable, "-P", "-m", "streams.serving.workbook"]
     process = await asyncio.create_subprocess_exec(*command, stdin=lines, stdout=file, stderr=asyncio.subprocess.PIPE, env=environment)
     try:
         async with asyncio.timeout(seconds):
-            _, said = await process.communicate()
+            _, errors = await process.communicate()
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
     if process.returncode:
-        raise RuntimeError(f"no workbook was made: {said.decode(errors='replace')[-500:]}")
+        raise RuntimeError(f"no workbook was created: {errors.decode(errors='replace')[-500:]}")

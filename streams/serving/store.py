@@ -27,27 +27,27 @@ __all__ = ["TRENDS", "Entry", "Source", "Store"]
 _Record = NowFigures | ProgressFigures | DefinitionFigures
 _RECORD: TypeAdapter[_Record] = TypeAdapter(Annotated[_Record, Field(discriminator="kind")])
 _OF_CUSTOMERS = "customers_"
-#: Windows of which every queue's records are shown as a course of the day.
+#: The windows that are shown as trends of the day.
 TRENDS = "interval_15m"
 _WEEK_MS = 7 * 86_400_000
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
-    """One record, and what was read from it; times in milliseconds since the epoch."""
+    """One record with its parsed fields; times in milliseconds since the epoch."""
 
     key: str
-    #: The table's version that brought it.
+    #: The table's version that added it.
     version: int
     revision: int
     #: The window of a window record, the kind of any other.
     group: str
     as_of_ms: int | None
-    #: The record itself, if it is of no window.
+    #: The decoded record, except of windows.
     unpacked: _Record | None = None
-    #: The value as it was in the topic, of windows packed.
+    #: The value as in the topic, packed for windows.
     packed: bytes = b""
     pattern: bytes = b""
-    #: The partition that it came from, where that was told.
+    #: The partition that it was read from, if known.
     partition: int | None = None
     scope_kind: str | None = None
     scope: str = ""
@@ -61,18 +61,18 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     #: Of a window record.
     window_start_ms: int = 0
     window_end_ms: int | None = None
-    #: What a scrape says of a window record, and its place in the course of the day as JSON; None where it is asked for neither.
+    #: The exported row of a window record, and its point of the trend as JSON; None if not used.
     row: Row | None = None
     point: bytes | None = None
 
     @property
     def raw(self) -> bytes:
-        """The value as it was in the topic, fields that this version does not know included."""
+        """The value as in the topic, including fields unknown to this version."""
         return self.packed if self.unpacked is not None else Packing.unpack(self.packed, self.pattern)
 
     @property
     def record(self) -> _Record | WindowRecord:
-        """The record; that of a window is made anew each time."""
+        """The record; a window record is decoded on each access."""
         return self.unpacked if self.unpacked is not None else unpacked_window(self.packed, self.pattern)
 
     @property
@@ -83,56 +83,56 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(slots=True, frozen=True)
 class Source:
-    """A source of events: its last sign of life, if any, whether it has been silent for too long, and whether it is set apart."""
+    """A source of events: when it was last seen, if ever, and whether it is silent or quarantined."""
 
     last_seen_ms: int | None
     stale: bool
     quarantined: QuarantinedSource | None = None
-    #: kind → how many events named one that counts as ``(other)``
+    #: kind → events whose name counts as ``(other)``
     beyond_limits: dict[str, int] | None = None
-    #: Of a journal, which tells after the fact: how far it is complete.
+    #: The watermark of a journal, which reports afterwards.
     complete_through_ms: int | None = None
 
 
 class Store(Latest[Entry]):
-    """What was last said under each key of queue-metrics-latest."""
+    """The newest record of each key of queue-metrics-latest."""
 
     def __init__(self) -> None:
         super().__init__()
-        #: Window or kind → key → entry: many records are intervals of the past, which nobody looks through for what is now.
+        #: Window or kind → key → entry: current figures are found without a scan of past intervals.
         self._groups: dict[str, dict[str, Entry]] = {}
         self._packing = Packing()
-        #: The windows that scrapes ask for.
+        #: The windows for scrapes.
         self.exported: frozenset[str] = frozenset(DEFAULT_WINDOWS)
         self._as_of_ms: int | None = None
         self._as_of_by_partition: dict[int, int] = {}
         self._complete_through_ms: int | None = None
         self._sources: dict[str, Source] = {}
-        #: queue → when it is open, where its times are measured on the business clock
+        #: queue → its opening hours, if its times are measured on the business clock
         self.business: Mapping[str, OpeningHours] = {}
-        #: sources that are to be heard
+        #: sources that are expected to send
         self.expected: frozenset[str] = frozenset()
 
     @property
     def as_of_ms(self) -> int | None:
-        """The newest instant that the figures take in; None before any progress was told."""
+        """The newest as-of of the figures; None before any progress record."""
         return self._as_of_ms
 
     @property
     def complete_through_ms(self) -> int | None:
-        """The instant before which nothing is still to come; None while any part of the stream cannot say."""
+        """The watermark of the entire stream; None while it is unknown for any partition."""
         return self._complete_through_ms
 
     @property
     def as_of_by_partition(self) -> Mapping[int, int]:
-        """The newest instant that the figures of each partition of queue-panes take in."""
+        """The newest as-of of each partition of queue-panes."""
         return self._as_of_by_partition
 
     def stalled_scopes(self, behind_ms: int, partitions: Collection[int] = ()) -> dict[str, int]:
-        """Return the scopes whose partition is behind the newest by more than ``behind_ms``, or one of ``partitions``, with that partition.
+        """Return the scopes, with their partition, that lag the newest as-of by more than ``behind_ms`` or are in ``partitions``.
 
-        Every partition of queue-panes hears of the progress of the whole stream, so one that does not come along while others do has
-        nobody who rolls it up.
+        Every partition of queue-panes receives the progress of the entire stream, so one that lags while others advance has no worker
+        that rolls it up.
         """
         limit = (self._as_of_ms or 0) - behind_ms
         behind = {number for number, as_of in self._as_of_by_partition.items() if as_of < limit or number in partitions}
@@ -146,29 +146,29 @@ class Store(Latest[Entry]):
 
     @property
     def sources(self) -> dict[str, Source]:
-        """The sources of events by name, in order; one that is expected and was never heard is silent."""
+        """The sources of events by name, sorted; an expected source that never sent counts as silent."""
         never = self.expected - self._sources.keys() if self._as_of_ms is not None else ()
         return dict(sorted({**self._sources, **dict.fromkeys(never, Source(None, stale=True))}.items()))
 
     def empty(self) -> Self:
-        """Return a store of nothing, for the same scrapes."""
+        """Return an empty store, for the same scrapes."""
         other = super().empty()
         other.exported = self.exported
         return other
 
     def copy(self) -> Self:
-        """Return a store that holds the same and changes no more."""
+        """Return a frozen copy."""
         other = super().copy()
         vars(other)["_groups"] = {name: entries.copy() for name, entries in self._groups.items()}
         return other
 
     def scope_key(self, entry: Entry) -> ScopeKey:
-        """Return what a record is about."""
-        # Those of customers have no channel either, and are not about people who work here.
+        """Return the scope key of a record."""
+        # Records of customers have no channel either, but are not about agents.
         return entry.scope_kind, entry.scope, "-" if entry.group.startswith(_OF_CUSTOMERS) else entry.channel
 
     def signed_in(self) -> dict[str, int]:
-        """Return how many people are signed in by scope, as now records say."""
+        """Return the number of signed-in agents by scope, from now records."""
         return {
             f"{entry.scope_kind}:{entry.scope}": sum(entry.unpacked.agents_by_state.values())
             for entry in self._groups.get("now", {}).values()
@@ -176,9 +176,9 @@ class Store(Latest[Entry]):
         }
 
     def group(self, *names: str) -> list[Entry]:
-        """Return the entries of windows, or of another kind of record, by key."""
-        found = (entry for name in names for entry in self._groups.get(name, {}).values())
-        return sorted(found, key=_key)
+        """Return the entries of some windows or other kinds of records, by key."""
+        entries = (entry for name in names for entry in self._groups.get(name, {}).values())
+        return sorted(entries, key=_key)
 
     def of_scope(self, kind: str, name: str) -> list[Entry]:
         """Return the entries of one scope, by key."""
@@ -186,11 +186,11 @@ class Store(Latest[Entry]):
 
     @property
     def newest_as_of_ms(self) -> int:
-        """The newest instant that any record takes in: a record can be newer than the progress told once a second."""
+        """The newest as-of of any record: a record can be newer than the progress published once a second."""
         return max((entry.as_of_ms for entry in self._entries.values() if entry.as_of_ms is not None), default=self._as_of_ms or 0)
 
     def read(self, key: str, value: bytes, version: int, partition: int | None) -> Entry:
-        """Return the entry of a record; raise ValueError if it is none."""
+        """Return the entry of a record; raise ValueError if the record is invalid."""
         window = read_window(value)
         return (
             self._read_other(key, value, version, partition)
@@ -223,27 +223,27 @@ class Store(Latest[Entry]):
 
     @staticmethod
     def _read_other(key: str, value: bytes, version: int, partition: int | None) -> Entry:
-        # Not pydantic's own JSON: it takes NaN, which the pages of the API would hand on to readers that do not.
+        # Not pydantic's own JSON: it accepts NaN, which is invalid JSON for readers of the API.
         try:
             record = _RECORD.validate_python(orjson.loads(value))
         except ValidationError as error:
             raise ValueError("not a metric record") from error
-        kept = Entry(key, version, record.revision, record.kind, None, record, value, partition=partition)
+        entry = Entry(key, version, record.revision, record.kind, None, record, value, partition=partition)
         if isinstance(record, DefinitionFigures):
-            return kept
+            return entry
         as_of = None if record.as_of is None else parse_time_ms(record.as_of)
         if isinstance(record, ProgressFigures):
             complete = None if record.complete_through is None else parse_time_ms(record.complete_through)
             for text in (
                 *record.sources.values(),
                 *record.journals.values(),
-                *(each.since for each in record.quarantined_sources.values()),
+                *(source.since for source in record.quarantined_sources.values()),
             ):
                 parse_time_ms(text)
-            return msgspec.structs.replace(kept, as_of_ms=as_of, complete_through_ms=complete)
+            return msgspec.structs.replace(entry, as_of_ms=as_of, complete_through_ms=complete)
         since, backlog = (None if text is None else parse_time_ms(text) for text in (record.waiting_since, record.backlog_oldest_since))
         return msgspec.structs.replace(
-            kept,
+            entry,
             as_of_ms=as_of,
             scope_kind=record.scope_kind,
             scope=sys.intern(record.scope),
@@ -253,21 +253,21 @@ class Store(Latest[Entry]):
         )
 
     def longest_wait_seconds(self, entry: Entry) -> float | None:
-        """Return how long the contact waiting longest in a now record has been waiting at the current as-of; None if nobody waits."""
+        """Return the longest wait of a now record at the current as-of; None if no contact waits."""
         record = entry.unpacked
         if not isinstance(record, NowFigures) or record.waiting == 0:
             return None
         return self._since(entry, entry.waiting_since_ms, record.longest_wait_seconds)
 
     def backlog_oldest_seconds(self, entry: Entry) -> float | None:
-        """Return the age of the oldest in the backlog of a now record at the current as-of; None without one."""
+        """Return the age of the oldest backlog contact of a now record at the current as-of; None without one."""
         record = entry.unpacked
         if not isinstance(record, NowFigures):
             return None
         return self._since(entry, entry.backlog_since_ms, record.backlog_oldest_seconds, self._hours_of(entry))
 
     def backlog_grows(self, entry: Entry) -> list[Span] | None:
-        """Return when, in the week to come, the oldest of the backlog grows older; None if it does all the time, or there is none."""
+        """Return the spans of the coming week in which the backlog ages; None if it always does, or there is none."""
         hours, as_of = self._hours_of(entry), self._as_of(entry)
         if hours is None or as_of is None or entry.backlog_since_ms is None:
             return None
@@ -277,35 +277,35 @@ class Store(Latest[Entry]):
         return self.business.get(entry.scope) if entry.scope_kind == "queue" else None
 
     def _as_of(self, entry: Entry) -> int | None:
-        # A record can be newer than the progress told once a second.
+        # A record can be newer than the progress published once a second.
         return max((ms for ms in (self._as_of_ms, entry.as_of_ms) if ms is not None), default=None)
 
     def _since(self, entry: Entry, since_ms: int | None, written: float | None, hours: OpeningHours | None = None) -> float | None:
-        """Return the seconds from an instant to as-of, with hours those that are open, or what was written if one of both is not known."""
+        """Return the seconds from an instant to as-of, by ``hours`` if given; ``written`` if either instant is unknown."""
         as_of = self._as_of(entry)
         if as_of is None or since_ms is None:
             return written
         return (max(0, as_of - since_ms) if hours is None else hours.open_ms(since_ms, as_of)) / 1000
 
     def _replaced(self, entry: Entry | None = None, before: Entry | None = None) -> None:
-        """Keep the groups, and take as-of, completeness and sources anew from the progress records, one a partition of queue-panes."""
-        changed = [each for each in (before, entry) if each is not None]
+        """Update the groups, and recompute as-of, watermark and sources from the progress records of the partitions of queue-panes."""
+        changed = [change for change in (before, entry) if change is not None]
         if before is not None:
             self._groups[before.group].pop(before.key, None)
         if entry is not None:
             self._groups.setdefault(entry.group, {})[entry.key] = entry
         if not changed:
             self._groups = {}
-            for each in self._entries.values():
-                self._groups.setdefault(each.group, {})[each.key] = each
-        elif all(each.group != "progress" for each in changed):
+            for other in self._entries.values():
+                self._groups.setdefault(other.group, {})[other.key] = other
+        elif all(change.group != "progress" for change in changed):
             return
-        told = list(self._groups.get("progress", {}).values())
-        self._as_of_ms = max((entry.as_of_ms for entry in told if entry.as_of_ms is not None), default=None)
+        progress = list(self._groups.get("progress", {}).values())
+        self._as_of_ms = max((entry.as_of_ms for entry in progress if entry.as_of_ms is not None), default=None)
         self._as_of_by_partition = {
-            entry.partition: entry.as_of_ms for entry in told if entry.partition is not None and entry.as_of_ms is not None
+            entry.partition: entry.as_of_ms for entry in progress if entry.partition is not None and entry.as_of_ms is not None
         }
-        complete = [entry.complete_through_ms for entry in told]
+        complete = [entry.complete_through_ms for entry in progress]
         known = [ms for ms in complete if ms is not None]
         self._complete_through_ms = min(known) if known and len(known) == len(complete) else None
         last_seen: dict[str, int] = {}
@@ -313,23 +313,23 @@ class Store(Latest[Entry]):
         quarantined: dict[str, QuarantinedSource] = {}
         beyond: dict[str, dict[str, int]] = {}
         journals: dict[str, int] = {}
-        for teller in told:
-            if isinstance(teller.unpacked, ProgressFigures):
-                stale.update(teller.unpacked.stale_sources)
-                # Every partition of queue-panes hears of all of it; one may be behind.
-                for source, counts in teller.unpacked.beyond_limits.items():
+        for record in (entry.unpacked for entry in progress):
+            if isinstance(record, ProgressFigures):
+                stale.update(record.stale_sources)
+                # Every partition of queue-panes receives all counts; one may lag.
+                for source, counts in record.beyond_limits.items():
                     if sum(counts.values()) > sum(beyond.get(source, {}).values()):
                         beyond[source] = counts
-                for source, found in teller.unpacked.quarantined_sources.items():
-                    if source not in quarantined or found.records > quarantined[source].records:
-                        quarantined[source] = found
-                for source, text in teller.unpacked.sources.items():
+                for source, quarantine in record.quarantined_sources.items():
+                    if source not in quarantined or quarantine.records > quarantined[source].records:
+                        quarantined[source] = quarantine
+                for source, text in record.sources.items():
                     last_seen[source] = max(parse_time_ms(text), last_seen.get(source, 0))
-                # A partition that is behind knows less of it.
-                for source, text in teller.unpacked.journals.items():
+                # A partition that lags has older watermarks.
+                for source, text in record.journals.items():
                     journals[source] = max(parse_time_ms(text), journals.get(source, 0))
         self._sources = {
-            # Whom nobody waits for is not silent.
+            # A quarantined source is not shown as silent.
             source: Source(
                 last_seen.get(source),
                 source in stale and source not in quarantined,
@@ -347,7 +347,7 @@ def _key(entry: Entry) -> str:
 
 def _point(window: WindowRecord) -> bytes:
     level, offered = window.kpis.get("service_level"), window.kpis.get("offered")
-    told = orjson.dumps(
+    point = orjson.dumps(
         {
             "start": window.window_start,
             "end": window.window_end,
@@ -358,5 +358,5 @@ def _point(window: WindowRecord) -> bytes:
             "exceptions": window.exceptions or [],
         }
     )
-    # Copied: what orjson returns keeps the 4 KiB that it began with.
-    return bytes(memoryview(told))
+    # Copied: orjson's result keeps its initial buffer of 4 KiB.
+    return bytes(memoryview(point))

@@ -1,4 +1,4 @@
-"""Figures as a table, one figure a row: what is chosen of the store, as far as a view shows it; no clock, no network."""
+"""Selected figures of the store as a table, one figure a row, as far as a view shows them; no clock, no network."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 __all__ = ["COLUMNS", "NOW", "Choice", "Row", "agent_rows", "rows"]
 
-#: The name of what is no window, where windows are chosen.
+#: The value of ``windows`` that selects current figures.
 NOW: Final = "now"
 
 
 class Row(NamedTuple):
-    """One figure. Times are RFC 3339 texts, durations seconds, ratios 0 to 1; None where nothing can be said or it does not apply."""
+    """One figure. Times are RFC 3339 texts, durations seconds, ratios 0 to 1; None if unknown or not applicable."""
 
     scope_kind: str
     scope: str
@@ -37,7 +37,7 @@ class Row(NamedTuple):
     as_of: str
     kpi: str
     name: str
-    #: A reason, a category or a state that the figure is of.
+    #: The reason, category or state of the figure.
     label: str | None
     definition: str | None
     unit: str
@@ -66,9 +66,9 @@ class _Figure(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """What is wanted; what names nothing wants all there is."""
+    """A selection of figures; an empty set selects all."""
 
-    #: As records name them, and ``now``.
+    #: Names of windows as in records, and ``now``.
     windows: frozenset[str] = frozenset()
     scope_kinds: frozenset[str] = frozenset()
     #: ``KIND:NAME``
@@ -78,28 +78,28 @@ class Choice:
     lang: Literal["en", "ja"] = "en"
 
     def wants_scope(self, kind: str, name: str) -> bool:
-        """Say whether a scope is wanted."""
+        """Return whether a scope is selected."""
         return (not self.scope_kinds or kind in self.scope_kinds) and (not self.scopes or f"{kind}:{name}" in self.scopes)
 
     @property
     def wants_agents(self) -> bool:
-        """Whether single people are asked for; they come only to who says so."""
+        """Whether individual agents are selected, which only an explicit selection does."""
         return "agent" in self.scope_kinds or any(scope.startswith("agent:") for scope in self.scopes)
 
     def wants_window(self, name: str) -> bool:
-        """Say whether a window is wanted."""
+        """Return whether a window is selected."""
         return not self.windows or name in self.windows
 
     def wants(self, kpi: str) -> bool:
-        """Say whether a KPI is wanted, and known."""
+        """Return whether a KPI is selected, and known."""
         return kpi in KPI_BY_ID and (not self.kpis or kpi in self.kpis)
 
 
 def rows(store: Store, choice: Choice, view: View = EVERYTHING) -> Iterator[Row]:
-    """Yield the chosen figures that the view shows, in the order of the records' keys."""
+    """Yield the selected figures that the view shows, in the order of the records' keys."""
     for entry in store.group(*choice.windows) if choice.windows else store.entries():
         kind, channel = entry.scope_kind, entry.channel
-        # What is not shown is not looked at, whether it is asked for or not: it takes no longer.
+        # Hidden records are skipped unread, selected or not: the duration reveals nothing.
         if kind is None or not view.shows(*store.scope_key(entry)):
             continue
         if not choice.wants_scope(kind, entry.scope) or (choice.channels and channel not in choice.channels):
@@ -112,7 +112,7 @@ def rows(store: Store, choice: Choice, view: View = EVERYTHING) -> Iterator[Row]
 
 
 def agent_rows(records: Iterable[AgentFigures], choice: Choice, view: View = EVERYTHING) -> Iterator[Row]:
-    """Yield the chosen figures of single people that the view shows."""
+    """Yield the selected figures of individual agents that the view shows."""
     for record in records:
         wanted = choice.wants_agents and choice.wants_scope("agent", record.scope) and choice.wants_window(record.window)
         if wanted and not choice.channels and view.shows("agent", record.scope, None):
@@ -175,10 +175,10 @@ def _of_now(store: Store, entry: Entry, record: NowFigures, choice: Choice) -> I
         if not choice.wants(kpi.id):
             continue
         aging = _AGING.get(kpi.id)
-        found = getattr(record, kpi.id, None) if aging is None else aging(store, entry)
-        if found is None:
+        figure = getattr(record, kpi.id, None) if aging is None else aging(store, entry)
+        if figure is None:
             continue
-        values: Iterable[tuple[str | None, float]] = found.items() if isinstance(found, dict) else [(None, found)]
+        values: Iterable[tuple[str | None, float]] = figure.items() if isinstance(figure, dict) else [(None, figure)]
         name = kpi.name(choice.lang, record.channel)
         for label, value in values:
             yield Row(

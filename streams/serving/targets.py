@@ -1,4 +1,4 @@
-"""Targets beside the served figures: which records a target is about, and how its judgment is told."""
+"""Targets with their judgments, from the records that each is about."""
 
 from __future__ import annotations
 
@@ -20,63 +20,63 @@ if TYPE_CHECKING:
 
 __all__ = ["CACHE_SECONDS", "Judged", "judged_targets", "shows_target", "shows_terms", "targets_of"]
 
-#: What all pages ask for is made once in so many seconds.
+#: How long an answer is cached for all pages.
 CACHE_SECONDS = 2.0
-#: Kind and name of a scope, and a window, None for what is now.
-_Place = tuple[str, str, str | None]
+#: Kind and name of a scope, and a window, None for current figures.
+_RecordKey = tuple[str, str, str | None]
 _AGING = {"longest_wait": Store.longest_wait_seconds, "backlog_oldest": Store.backlog_oldest_seconds}
 
 
 class Judged(NamedTuple):
-    """A target, and what its figure makes of it."""
+    """A target and its judgment."""
 
     terms: Terms
     judgment: Judgment
-    #: Whether the figure may still change; None where there is none.
+    #: Whether the figure may still change; None without a window.
     provisional: bool | None
-    #: The begin of the window that it is of, the earliest if channels differ; None for figures of now.
+    #: The start of its window, the earliest if channels differ; None for current figures.
     window_start: str | None
 
 
-#: Kinds of windows of which the one that holds as-of is meant.
+#: Kinds of windows that are judged while they are current.
 _DAYS = frozenset({"day", "customers_day", "customers_month"})
 
 
 def judged_targets(store: Store, targets: Iterable[Terms]) -> list[Judged]:
-    """Return every target with its judgment as of the newest instant that any figure takes in."""
+    """Return every target with its judgment as of the newest as-of."""
     targets = list(targets)
     if not targets:
         return []
-    wanted = {_place(each) for each in targets}
-    found: dict[_Place, list[tuple[Entry, NowFigures | WindowRecord]]] = {}
+    wanted = {_record_key(terms) for terms in targets}
+    records: dict[_RecordKey, list[tuple[Entry, NowFigures | WindowRecord]]] = {}
     as_of = max(store.as_of_ms or 0, store.newest_as_of_ms)
     for entry in store.group(*{window or "now" for *_, window in wanted}):
-        place = (entry.scope_kind or "", entry.scope, entry.window)
-        if place in wanted and isinstance(record := entry.record, NowFigures | WindowRecord):
-            found.setdefault(place, []).append((entry, record))
-    return [_judged(store, terms, found.get(_place(terms), ()), as_of) for terms in targets]
+        key = (entry.scope_kind or "", entry.scope, entry.window)
+        if key in wanted and isinstance(record := entry.record, NowFigures | WindowRecord):
+            records.setdefault(key, []).append((entry, record))
+    return [_judged(store, terms, records.get(_record_key(terms), ()), as_of) for terms in targets]
 
 
-def _place(terms: Terms) -> _Place:
+def _record_key(terms: Terms) -> _RecordKey:
     return terms.scope_kind, terms.scope, terms.window
 
 
 def _judged(store: Store, terms: Terms, entries: Iterable[tuple[Entry, NowFigures | WindowRecord]], as_of_ms: int) -> Judged:
-    settling = KPI_BY_ID[terms.kpi].horizon is not None
+    has_horizon = KPI_BY_ID[terms.kpi].horizon is not None
     newest: dict[str | None, tuple[tuple[bool, int], Figure, WindowRecord | None]] = {}
     for entry, record in entries:
         if terms.channel not in {None, record.channel} or (
-            isinstance(record, WindowRecord) and not _counts(record, entry, as_of_ms, settling=settling)
+            isinstance(record, WindowRecord) and not _counts(record, entry, as_of_ms, has_horizon=has_horizon)
         ):
             continue
         figure, end = _figure(store, terms.kpi, entry, record), entry.window_end_ms or 0
         if figure is None:
             continue
         of = record if isinstance(record, WindowRecord) else None
-        # What goes on changing after its window is judged once it does no more, if that is still there.
-        settled = settling and of is not None and of.final
-        if record.channel not in newest or (settled, end) > newest[record.channel][0]:
-            newest[record.channel] = ((settled, end), figure, of)
+        # A KPI with a horizon changes after its window: a final record is preferred.
+        is_final = has_horizon and of is not None and of.final
+        if record.channel not in newest or (is_final, end) > newest[record.channel][0]:
+            newest[record.channel] = ((is_final, end), figure, of)
     figure = together(terms, [figure for _, figure, _ in newest.values()])
     windows = [of for *_, of in newest.values() if of is not None]
     provisional = not all(of.final for of in windows) if windows else None
@@ -84,48 +84,48 @@ def _judged(store: Store, terms: Terms, entries: Iterable[tuple[Entry, NowFigure
     return Judged(terms, judged(terms, figure, as_of_ms), provisional, start)
 
 
-def _counts(record: WindowRecord, entry: Entry, as_of_ms: int, *, settling: bool) -> bool:
-    """Say whether a target's figure may come from a window: of days the running one, or one that is over; of intervals the last one."""
+def _counts(record: WindowRecord, entry: Entry, as_of_ms: int, *, has_horizon: bool) -> bool:
+    """Return whether a target's figure may come from a window: the current or last complete day, or the last complete interval."""
     kind = kind_of_window(record.window)
     if kind == "trailing":
         return True
     start, end = parse_time_ms(record.window_start), entry.window_end_ms or 0
     if kind in _DAYS:
-        return end <= as_of_ms if settling else start <= as_of_ms < end
+        return end <= as_of_ms if has_horizon else start <= as_of_ms < end
     return end <= as_of_ms < end + (end - start)
 
 
 def _figure(store: Store, kpi: str, entry: Entry, record: NowFigures | WindowRecord) -> Figure | None:
     """Return the record's figure; None if the record is about something else."""
     if isinstance(record, WindowRecord):
-        found = record.kpis.get(kpi)
-        if found is None:
+        figure = record.kpis.get(kpi)
+        if figure is None:
             return None
-        return {"value": found.value, "numerator": found.numerator, "denominator": found.denominator, "coverage": found.coverage}
+        return {"value": figure.value, "numerator": figure.numerator, "denominator": figure.denominator, "coverage": figure.coverage}
     aging = _AGING.get(kpi)
     value = getattr(record, kpi, None) if aging is None else aging(store, entry)
     return None if value is None else {"value": value, "numerator": value, "denominator": None, "coverage": None}
 
 
 def shows_terms(view: View, terms: Terms) -> bool:
-    """Say whether a view shows what a target is about."""
+    """Return whether a view shows a target."""
     sees = view.sees_people if KPI_BY_ID[terms.kpi].subject == "people" else view.sees
     return sees(terms.scope_kind, terms.scope)
 
 
-def shows_target(view: View, told: Mapping[str, Any]) -> bool:
-    """Say whether a view shows a target as the API says it."""
-    sees = view.sees_people if KPI_BY_ID[told["kpi"]].subject == "people" else view.sees
-    return sees(told["scope_kind"], told["scope"])
+def shows_target(view: View, target: Mapping[str, Any]) -> bool:
+    """Return whether a view shows a target of an answer."""
+    sees = view.sees_people if KPI_BY_ID[target["kpi"]].subject == "people" else view.sees
+    return sees(target["scope_kind"], target["scope"])
 
 
 def targets_of(store: Store, targets: Iterable[Terms]) -> dict[str, Any]:
-    """Return all targets with their judgments, as the API says them; numbers in the unit of the KPI."""
-    return {"targets": [_document(each) for each in judged_targets(store, targets)]}
+    """Return all targets with their judgments as the API has them; numbers in the unit of the KPI."""
+    return {"targets": [_document(target) for target in judged_targets(store, targets)]}
 
 
-def _document(each: Judged) -> dict[str, Any]:
-    terms, judgment = each.terms, each.judgment
+def _document(target: Judged) -> dict[str, Any]:
+    terms, judgment = target.terms, target.judgment
     kpi = KPI_BY_ID[terms.kpi]
     numbers = {"target": terms.goal, "stretch": terms.stretch, "low": terms.low, "high": terms.high, "start_value": terms.start}
     progress = judgment.progress
@@ -142,8 +142,8 @@ def _document(each: Judged) -> dict[str, Any]:
         "start_date": terms.start_date,
         "due": terms.due,
         "figure": judgment.figure,
-        "window_start": each.window_start,
-        "provisional": each.provisional,
+        "window_start": target.window_start,
+        "provisional": target.provisional,
         "attainment": judgment.attainment,
         "standing": judgment.standing,
         "met": judgment.met,

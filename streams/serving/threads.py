@@ -1,4 +1,4 @@
-"""Work in another thread that is waited for also when nobody needs it any more."""
+"""Work in another thread that is awaited even after cancellation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _T = TypeVar("_T")
 
 
 async def in_thread(function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-    """Run a function in a thread and wait for its end also when cancelled: until then the machine is still busy with it."""
+    """Run a function in a thread and wait for its end even when cancelled: until then it still uses the CPU."""
     running = asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs))
     try:
         return await asyncio.shield(running)

@@ -1,4 +1,4 @@
-"""Today so far of every queue and larger scope, channel by channel: what came in, how it went, and what would restore a target."""
+"""The day so far of every scope by channel: volume, results, and the contacts that would restore a target."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
 __all__ = ["CACHE_SECONDS", "figure_document", "is_running", "restoring", "service_level_goals", "shows_day", "sparing", "today_of"]
 
-#: What all pages ask for is made once in so many seconds.
+#: How long an answer is cached for all pages.
 CACHE_SECONDS: Final = 5.0
 
 _COUNTS: Final = ("offered", "answered", "abandoned", "handled")
 _FIGURES: Final = ("answer_rate", "abandon_rate", "service_level", "asa", "aht")
-#: Kind and name of a scope, and a channel, None for whichever.
-_Place = tuple[str, str, str | None]
+#: Kind and name of a scope, and a channel, None for any.
+_GoalKey = tuple[str, str, str | None]
 
 
 def restoring(met: float, counted: float, target: Fraction) -> int | None:
-    """Return how many contacts in a row have to meet the service level until it reaches a target.
+    """Return how many contacts in a row must meet the service level to reach a target.
 
-    The smallest k with (met + k) / (counted + k) ≥ target; 0 if it does; None if no number suffices.
+    The smallest k with (met + k) / (counted + k) ≥ target; 0 if it is reached; None if no number suffices.
     """
     short = target * Fraction(counted) - Fraction(met)
     if short <= 0:
@@ -41,34 +41,34 @@ def restoring(met: float, counted: float, target: Fraction) -> int | None:
 
 
 def sparing(met: float, counted: float, target: Fraction) -> int | None:
-    """Return how many contacts in a row may miss the service level while it still reaches a target.
+    """Return how many contacts in a row may miss the service level while the target is still reached.
 
-    The largest m with met / (counted + m) ≥ target; 0 if it does not reach it now; None if any number may.
+    The largest m with met / (counted + m) ≥ target; 0 if it is not reached now; None if any number may.
     """
     return None if target <= 0 else max(0, floor(Fraction(met) / target - Fraction(counted)))
 
 
-def service_level_goals(targets: Mapping[str, float], terms: Iterable[Terms]) -> dict[_Place, Fraction]:
-    """Return what service levels of days are to reach, 0 to 1; ``targets`` are those of queues."""
-    goals: dict[_Place, Fraction] = {("queue", queue, None): Fraction(str(target)) for queue, target in targets.items()}
-    for each in terms:
-        if each.kpi == "service_level" and each.window == "day" and each.goal is not None:
-            goals[each.scope_kind, each.scope, each.channel] = each.goal
+def service_level_goals(targets: Mapping[str, float], terms: Iterable[Terms]) -> dict[_GoalKey, Fraction]:
+    """Return the goals of daily service levels, 0 to 1; ``targets`` are those of queues."""
+    goals: dict[_GoalKey, Fraction] = {("queue", queue, None): Fraction(str(target)) for queue, target in targets.items()}
+    for term in terms:
+        if term.kpi == "service_level" and term.window == "day" and term.goal is not None:
+            goals[term.scope_kind, term.scope, term.channel] = term.goal
     return goals
 
 
 def shows_day(view: View, day: Mapping[str, Any]) -> bool:
-    """Say whether a view shows the day of a scope."""
+    """Return whether a view shows the day of a scope."""
     return view.sees(day["scope_kind"], day["scope"])
 
 
 def is_running(entry: Entry, as_of_ms: int) -> bool:
-    """Say whether a window of contacts holds the instant; that of who had no contact today may be yesterday's."""
+    """Return whether a window of contacts holds the instant; a scope without contacts today may have yesterday's window."""
     return entry.channel is not None and entry.window_start_ms <= as_of_ms < (entry.window_end_ms or 0)
 
 
 def today_of(store: Store, configuration: Configuration, targets: Mapping[str, float], terms: Iterable[Terms]) -> dict[str, Any]:
-    """Return the day of each scope and channel that holds the newest instant that figures take in."""
+    """Return the day of each scope and channel that holds the newest as-of."""
     goals = service_level_goals(targets, terms)
     as_of = max(store.as_of_ms or 0, store.newest_as_of_ms)
     days = []
@@ -80,7 +80,7 @@ def today_of(store: Store, configuration: Configuration, targets: Mapping[str, f
     return {"days": days}
 
 
-def _day(entry: Entry, record: WindowRecord, configuration: Configuration, goals: Mapping[_Place, Fraction]) -> dict[str, Any]:
+def _day(entry: Entry, record: WindowRecord, configuration: Configuration, goals: Mapping[_GoalKey, Fraction]) -> dict[str, Any]:
     kind, name, kpis = record.scope_kind, record.scope, record.kpis
     goal = goals.get((kind, name, record.channel), goals.get((kind, name, None)))
     level = kpis.get("service_level")
@@ -94,7 +94,7 @@ def _day(entry: Entry, record: WindowRecord, configuration: Configuration, goals
         "channel": record.channel,
         "start": record.window_start,
         "end": record.window_end,
-        **{kpi: None if (found := kpis.get(kpi)) is None else found.value for kpi in _COUNTS},
+        **{kpi: None if (figure := kpis.get(kpi)) is None else figure.value for kpi in _COUNTS},
         **{kpi: figure_document(kpis.get(kpi)) for kpi in _FIGURES},
         "threshold_seconds": None if several else definition.threshold_s,
         "target": None if goal is None else float(goal),
@@ -111,7 +111,7 @@ def _day(entry: Entry, record: WindowRecord, configuration: Configuration, goals
 
 
 def figure_document(figure: Seen | None) -> dict[str, float | None] | None:
-    """Return a KPI with its parts as answers have it; None where there is none."""
+    """Return a figure with its parts as answers have it; None if there is none."""
     if figure is None:
         return None
     return {"value": figure.value, "numerator": figure.numerator, "denominator": figure.denominator, "coverage": figure.coverage}

@@ -1,4 +1,4 @@
-"""Writes to a compacted topic, and waits until this server has read there what it wrote."""
+"""Writes to a compacted topic, and waits until this server has read the records back."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ __all__ = ["NotWrittenError", "TopicWriter"]
 
 _log = logging.getLogger(__name__)
 
-#: How long records may take to Kafka and back, and how many requests write at a time.
+#: The timeout of writing and reading back, and how many requests write at a time.
 _PATIENCE_SECONDS: Final = 10.0
 _AT_A_TIME: Final = 4
 
 
 class NotWrittenError(Exception):
-    """It is not known, or not in time, whether the topic has the record."""
+    """It is unknown whether the topic has the record, or the confirmation is late."""
 
 
 class TopicWriter:
-    """The topic of ``table``, with a connection for each request: what people do is seldom done."""
+    """Writes the topic of ``table``, with a connection per request: users' actions are rare."""
 
     def __init__(
         self, table: Latest[Any], topic: str, *, bootstrap: str, client_id: str, client_options: Mapping[str, Any] | None = None
@@ -36,18 +36,18 @@ class TopicWriter:
         self._table = table
         self._topic = topic
         self._client: dict[str, Any] = {"bootstrap_servers": bootstrap, "client_id": client_id, **(client_options or {})}
-        self._under_way = 0
+        self._writing = 0
 
     async def write(self, records: Mapping[str, bytes | None]) -> None:
-        """Write values by key, and delete the keys whose value is None; return when the table has it, with all that came before.
+        """Write values by key, None deletes; return when the table has read them.
 
         Raises:
-            NotWrittenError: it is not known that the topic has it.
+            NotWrittenError: it is unknown whether the topic has the records.
         """
-        # A topic that is not known to be there would be made by a broker that makes topics by itself.
-        if not self._table.known or self._under_way >= _AT_A_TIME:
+        # A broker that creates topics automatically would create an unknown one.
+        if not self._table.known or self._writing >= _AT_A_TIME:
             raise NotWrittenError
-        self._under_way += 1
+        self._writing += 1
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 await self._send(records)
@@ -56,7 +56,7 @@ class TopicWriter:
             _log.warning("%s cannot be written: %r.", self._topic, error)
             raise NotWrittenError from None
         finally:
-            self._under_way -= 1
+            self._writing -= 1
 
     async def _send(self, records: Mapping[str, bytes | None]) -> None:
         producer = AIOKafkaProducer(**self._client, acks="all", enable_idempotence=True)

@@ -1,4 +1,4 @@
-"""The day so far by interval: how the service level of every queue went, from the interval windows that the store holds."""
+"""The day so far by interval: the service level of every queue, from the interval windows in the store."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
 
 __all__ = ["CACHE_SECONDS", "shows_trend", "trends_of"]
 
-#: What all pages ask for is made once in so many seconds; intervals change slowly.
+#: How long an answer is cached for all pages; intervals change slowly.
 CACHE_SECONDS = 5.0
 
 
 def shows_trend(view: View, trend: Mapping[str, Any]) -> bool:
-    """Say whether a view shows the day of a queue."""
+    """Return whether a view shows the day of a queue."""
     return view.sees("queue", trend["queue"])
 
 
 def trends_of(store: Store) -> dict[str, Any]:
-    """Return the intervals since the begin of each queue's day, by channel and in order of time; a day that is over is not today's."""
+    """Return the intervals of each queue's current day, by channel, in order of time."""
     series: dict[tuple[str, str], dict[int, bytes]] = {}
     days: dict[tuple[str, str], int] = {}
     for entry in store.group("day"):
         if entry.scope_kind == "queue" and entry.channel is not None:
             key = (entry.scope, entry.channel)
-            # Of a queue without a contact since then, the newest day known may be yesterday's: its end is the begin of today's.
+            # Without a contact today, the newest day may be yesterday's: today starts at its end.
             is_over = entry.window_end_ms is not None and entry.window_end_ms <= (store.as_of_ms or 0)
             days[key] = max((entry.window_end_ms if is_over else None) or entry.window_start_ms, days.get(key, 0))
     for entry in store.group(TRENDS):

@@ -1,4 +1,4 @@
-"""Whose turn it is, where only one is served at a time: those who ask take turns, however much each asks, and few wait."""
+"""A fair queue for work that is served one at a time: askers take turns, whatever each asks, and few may wait."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 __all__ = ["SCRAPES_WAITING", "NoTurnError", "Turns"]
 
-#: Of one account several servers of Prometheus may scrape.
+#: Several Prometheus servers may scrape with one account.
 SCRAPES_WAITING: Final = 8
 
 
 class NoTurnError(Exception):
-    """Too many wait; ``ahead`` says how many in all, ``own`` whether it is the asker's own that are too many.
+    """Too many requests wait; ``ahead`` is their number, ``own`` whether the asker's own exceed its limit.
 
-    ``late``: there was room to wait, and the turn did not come in time.
+    ``late``: the turn did not come in time.
     """
 
     def __init__(self, ahead: int, *, own: bool = False, late: bool = False) -> None:
@@ -30,7 +30,7 @@ class NoTurnError(Exception):
 
 
 class Turns:
-    """One turn at a time. Each asker may have a few waiting; the askers that wait are served one after the other, one turn each.
+    """One turn at a time. Each asker may have a few requests waiting; waiting askers are served in rotation, one turn each.
 
     Use it within one event loop.
     """
@@ -40,20 +40,20 @@ class Turns:
         self.most_waiting = waiting
         self.waiting_seconds = waiting_seconds
         self._taken = False
-        #: Asker → those of its requests that wait, in the order in which askers are served.
+        #: Asker → its waiting requests, in the order in which askers are served.
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
 
     @property
     def waiting(self) -> int:
-        """How many wait."""
+        """The number of waiting requests."""
         return sum(map(len, self._waiting.values()))
 
     @asynccontextmanager
     async def turn(self, asker: str) -> AsyncIterator[None]:
-        """Wait for the turn and hold it; one who is cancelled meanwhile is skipped.
+        """Wait for the turn and hold it; a cancelled request is skipped.
 
         Raises:
-            NoTurnError: too many wait already, which is said at once; or the turn did not come in time.
+            NoTurnError: too many requests wait, raised at once; or the turn did not come in time.
         """
         if self._taken:
             await self._wait(asker)
@@ -74,7 +74,7 @@ class Turns:
                 await called
         except (asyncio.CancelledError, TimeoutError) as error:
             if called.done() and not called.cancelled():
-                self._next()  # it was called and has left: the turn is another's
+                self._next()  # the turn had come: pass it on
             else:
                 self._leave(asker, called)
             if isinstance(error, TimeoutError):
@@ -97,5 +97,5 @@ class Turns:
                 self._waiting[asker] = mine  # behind all others
             if not called.done():
                 called.set_result(None)
-                return  # still taken, by whom it was handed to
+                return  # still taken, by the next request
         self._taken = False

@@ -1,4 +1,4 @@
-"""What of others the page brings along, and its place in the bill of materials: ``python -m streams.serving.vendored BILL``."""
+"""Adds the page's third-party libraries to a bill of materials: ``python -m streams.serving.vendored BILL``."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ __all__ = ["components", "main"]
 
 
 def components() -> list[dict[str, Any]]:
-    """Return the libraries of the page as CycloneDX has them."""
-    found: list[dict[str, Any]] = orjson.loads(files("streams.serving").joinpath("page/vendor/components.json").read_bytes())
-    return found
+    """Return the libraries of the page as CycloneDX components."""
+    libraries: list[dict[str, Any]] = orjson.loads(files("streams.serving").joinpath("page/vendor/components.json").read_bytes())
+    return libraries
 
 
 def main(arguments: list[str]) -> int:
-    """Add them to a bill of materials in JSON."""
+    """Add the libraries to a bill of materials in JSON."""
     bill = Path(arguments[0])
-    told = orjson.loads(bill.read_bytes())
-    bill.write_bytes(orjson.dumps({**told, "components": [*told["components"], *components()]}, option=orjson.OPT_INDENT_2) + b"\n")
+    document = orjson.loads(bill.read_bytes())
+    bill.write_bytes(orjson.dumps({**document, "components": [*document["components"], *components()]}, option=orjson.OPT_INDENT_2) + b"\n")
     return 0
 
 

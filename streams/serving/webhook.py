@@ -1,4 +1,4 @@
-"""Posts a body to the address that is told of alerts, signed; says what came of it and never what the address or the secret is."""
+"""Posts signed alerts to a webhook; logs the result, never the address or the secret."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 
 __all__ = ["Answer", "Webhook", "retry_after", "session_of", "signature"]
 
-#: A shorter secret could be tried out.
+#: A shorter secret could be guessed.
 _MIN_SECRET_CHARACTERS = 16
-#: Answers that a later attempt may change, beside those from 500.
+#: Statuses below 500 that a later attempt may change.
 _LATER = frozenset({408, 429})
 _ASCII = "".join(map(chr, range(0x21, 0x7F)))
 
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """Where alerts are posted to. Neither the address, which may hold a password or a token, nor the secret is ever shown."""
+    """The webhook that alerts are posted to. The address, which may hold a password or a token, and the secret are never shown."""
 
     url: str = field(repr=False)
-    #: Empty: nothing is signed.
+    #: Empty: posts are not signed.
     secret: str = field(default="", repr=False)
     timeout_seconds: float = 10.0
 
@@ -47,16 +47,16 @@ class Webhook:
 
     @property
     def name(self) -> str:
-        """What logs may say of the address."""
+        """The part of the address that may be logged."""
         return str(URL(self.url).origin())
 
     async def post(self, session: aiohttp.ClientSession, alert: AlertRecord, body: bytes, now: float) -> Answer:
-        """Post once; ``now`` is the time in seconds since the epoch. Raises nothing that a receiver or a network can bring about."""
+        """Post once; ``now`` is in seconds since the epoch. Raises no error of a receiver or network."""
         timestamp = str(int(now))
         headers = {
             "Content-Type": "application/json",
             "User-Agent": "contact-streams",
-            # A header takes no line breaks and, between some, nothing beyond ASCII.
+            # A header permits no line breaks, and some proxies permit only ASCII.
             "Contact-Streams-Alert-Id": quote(alert.alert_id, safe=_ASCII),
             "Contact-Streams-Alert-State": alert.state,
             "Contact-Streams-Timestamp": timestamp,
@@ -67,12 +67,12 @@ class Webhook:
             async with session.post(URL(self.url), data=body, headers=headers, allow_redirects=False) as response:
                 return Answer(response.status, f"status {response.status}", retry_after(response.headers.get("Retry-After"), now))
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            # Only its kind: texts of such errors may quote the address.
+            # Only the type: texts of such errors may quote the address.
             return Answer(None, type(error).__name__, None)
 
 
 class Answer(NamedTuple):
-    """What came of a post; no status if nothing was answered."""
+    """The result of a post; no status without an answer."""
 
     status: int | None
     text: str
@@ -80,32 +80,32 @@ class Answer(NamedTuple):
 
     @property
     def accepted(self) -> bool:
-        """Whether the receiver has it."""
+        """Whether the receiver has accepted the alert."""
         return self.status is not None and 200 <= self.status < 300  # noqa: PLR2004 - HTTP
 
     @property
     def refused(self) -> bool:
-        """Whether the receiver would refuse it forever."""
+        """Whether the receiver would refuse every attempt."""
         return self.status is not None and 400 <= self.status < 500 and self.status not in _LATER  # noqa: PLR2004 - HTTP
 
 
 def signature(secret: str, timestamp: str, body: bytes) -> str:
-    """Return the value of the signature header: ``v1=`` and HMAC-SHA256 of ``timestamp.body`` in hexadecimal digits."""
+    """Return the signature header: ``v1=`` and HMAC-SHA256 of ``timestamp.body`` in hexadecimal digits."""
     return "v1=" + hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
 
 
 def session_of(webhook: Webhook) -> aiohttp.ClientSession:
-    """Return a session to post with; the caller closes it."""
+    """Return a session for posts; the caller closes it."""
     return aiohttp.ClientSession(
         timeout=aiohttp.ClientTimeout(total=webhook.timeout_seconds),
         cookie_jar=aiohttp.DummyCookieJar(),
-        # Alerts are rare: a connection kept for the next one would have been closed by then.
+        # Alerts are rare: a pooled connection would be closed before the next one.
         connector=aiohttp.TCPConnector(force_close=True),
     )
 
 
 def retry_after(text: str | None, now: float) -> float | None:
-    """Return the seconds that a ``Retry-After`` asks for, given as a number or as a date; None without one that can be read."""
+    """Return the seconds of a ``Retry-After`` header, a number or a date; None if it is missing or invalid."""
     if text is None:
         return None
     if text.strip().isdecimal():

@@ -1,4 +1,4 @@
-"""Window records as they are read and kept: there are many, and most of what they say is the same again and again."""
+"""Compact window records: they are many, and most of their content repeats."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from schemas.metrics import ScopeKind
 __all__ = ["Packing", "Seen", "WindowRecord", "read_window", "unpacked_window"]
 
 _Count = Annotated[int, Meta(ge=0)]
-#: 8 KiB: twice what a record has; what compression needs grows with it.
+#: 8 KiB: twice the size of a record; memory for compression grows with it.
 _WINDOW_BITS, _MEMORY_LEVEL = -13, 6
-#: A pattern is given up for a newer record when it no longer saves so much.
+#: A pattern is replaced by a newer record when it compresses by less than this factor.
 _WORTH = 8
 _MAX_PATTERNS = 32
 
@@ -35,7 +35,7 @@ class _Other(msgspec.Struct, frozen=True, gc=False):
 
 
 class WindowRecord(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="window"):
-    """As `schemas.metrics.WindowFigures`, which costs ten times as much to read and to keep."""
+    """As `schemas.metrics.WindowFigures`, which costs ten times as much time and memory."""
 
     scope_kind: ScopeKind
     scope: str
@@ -59,7 +59,7 @@ class WindowRecord(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag=
 
     @property
     def kind(self) -> Literal["window"]:
-        """Return the kind, as other records have it."""
+        """The kind, as other records have it."""
         return "window"
 
 
@@ -80,29 +80,29 @@ _WINDOW = msgspec.json.Decoder(WindowRecord)
 
 
 def read_window(value: bytes) -> WindowRecord | None:
-    """Return a window record, None if it is one of another kind; raise ValueError if it is no metric record."""
+    """Return a window record, None for other kinds; raise ValueError if it is not a metric record."""
     try:
-        found = _ANY.decode(value)
+        record = _ANY.decode(value)
     except msgspec.MsgspecError as error:
         raise ValueError("not a metric record") from error
-    if not isinstance(found, WindowRecord):
+    if not isinstance(record, WindowRecord):
         return None
-    # What is not read is passed on all the same: it must be UTF-8 without half characters.
+    # Unread fields are passed on too: the value must be UTF-8 without lone surrogates.
     if b"\\u" in value:
         orjson.loads(value)
     elif not value.isascii():
         value.decode()
-    return found
+    return record
 
 
 class Packing:
-    """Texts of records that are alike, each kept as what differs from one of them: a twentieth of the room."""
+    """Compresses similar records against a pattern record, to a twentieth of their size."""
 
     def __init__(self) -> None:
         self._patterns: dict[str, bytes] = {}
 
     def pack(self, kind: str, value: bytes) -> tuple[bytes, bytes]:
-        """Return the text as few bytes, and the pattern that it takes to have it back."""
+        """Return the compressed text, and the pattern that decompresses it."""
         pattern = self._patterns.get(kind, b"")
         packed = _deflated(value, pattern)
         if len(packed) * _WORTH > len(value) and (kind in self._patterns or len(self._patterns) < _MAX_PATTERNS):
@@ -111,16 +111,16 @@ class Packing:
 
     @staticmethod
     def unpack(packed: bytes, pattern: bytes) -> bytes:
-        """Return the text."""
+        """Return the original text."""
         return zlib.decompressobj(_WINDOW_BITS, zdict=pattern).decompress(packed)
 
 
 def unpacked_window(packed: bytes, pattern: bytes) -> WindowRecord:
-    """Return a record that was read before."""
+    """Return the record of a packed value."""
     return _WINDOW.decode(Packing.unpack(packed, pattern))
 
 
 def _deflated(value: bytes, pattern: bytes) -> bytes:
     deflate = zlib.compressobj(1, zlib.DEFLATED, _WINDOW_BITS, _MEMORY_LEVEL, zlib.Z_DEFAULT_STRATEGY, pattern)
-    # Copied: what zlib returns is a block of 16 KiB cut short, and tens of thousands of these leave holes that nothing else fills.
+    # Copied: zlib returns a shrunk block of 16 KiB, and tens of thousands of these fragment the memory.
     return bytes(memoryview(deflate.compress(value) + deflate.flush()))

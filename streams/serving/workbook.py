@@ -1,4 +1,4 @@
-"""Makes a workbook of lines of JSON: ``python -m streams.serving.workbook < LINES > WORKBOOK``. What it costs is nobody else's time."""
+"""Converts lines of JSON to a workbook, at low priority: ``python -m streams.serving.workbook < LINES > WORKBOOK``."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-#: What the library takes for a formula or an error.
-_TAKEN_FOR_MORE: Final = ("=", "#")
-#: The boards come first.
+#: Prefixes that the library reads as a formula or an error.
+_SPECIAL: Final = ("=", "#")
+#: Lower priority than the server of boards.
 _NICE: Final = 10
 
 
 def make(lines: Iterable[bytes], file: IO[bytes]) -> None:
-    """Write a workbook of one sheet, its first row the names of the columns; texts are texts, whatever they begin with."""
+    """Write a workbook of one sheet with the column names as first row; texts stay texts, whatever their prefix."""
     book = Workbook(write_only=True)
     sheet = book.create_sheet("figures")
     sheet.freeze_panes = "A2"
@@ -37,7 +37,7 @@ def make(lines: Iterable[bytes], file: IO[bytes]) -> None:
                 cells.append(value)
                 continue
             text = ILLEGAL_CHARACTERS_RE.sub("", value)
-            if not text.startswith(_TAKEN_FOR_MORE):
+            if not text.startswith(_SPECIAL):
                 cells.append(text)
                 continue
             cell = WriteOnlyCell(sheet, text)
@@ -48,7 +48,7 @@ def make(lines: Iterable[bytes], file: IO[bytes]) -> None:
 
 
 def main() -> None:
-    """Read and write."""
+    """Convert standard input to standard output."""
     os.nice(_NICE)
     make(sys.stdin.buffer, sys.stdout.buffer)
 

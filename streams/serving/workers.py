@@ -1,4 +1,4 @@
-"""Which parts of the stream nobody counts at this moment, by the heartbeats of the workers."""
+"""The partitions that no worker counts at this moment, by the workers' heartbeats."""
 
 from __future__ import annotations
 
@@ -17,83 +17,83 @@ if TYPE_CHECKING:
 
 __all__ = ["COUNTED", "STALLED_AFTER_SECONDS", "HeartbeatReader", "Workers", "heartbeats_topic"]
 
-#: A part of the stream of which no heartbeat told for so long stands still. They come twice a second.
+#: A partition without a heartbeat for this long is stalled. Heartbeats come twice a second.
 STALLED_AFTER_SECONDS = 2.0
 
-#: What workers count, by the name without prefix: the topics that figures of now come from.
+#: The topics, without prefix, from which current figures are computed.
 COUNTED = ("contact-events.v1", "agent-events.v1", "queue-panes.v1")
 
 
 def heartbeats_topic(topic_prefix: str) -> str:
-    """Return the name of the topic in which workers say that they are alive."""
+    """Return the name of the topic of the workers' heartbeats."""
     return topic("worker-heartbeats.v1").full_name(topic_prefix)
 
 
 class Workers:
-    """When a live worker last said that it goes on with a partition. ``monotonic`` returns seconds that no one sets back."""
+    """The last heartbeat for each partition. ``monotonic`` returns seconds of a monotonic clock."""
 
     def __init__(self, topic_prefix: str, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
-        self._places = {
+        self._partitions = {
             (entry.full_name(topic_prefix), number): (name, number)
             for name, entry in ((name, topic(name)) for name in COUNTED)
             for number in range(entry.partitions)
         }
         self._last_seen: dict[tuple[str, int], float] = {}
-        #: When a worker last said that it restores its state.
+        #: The last heartbeat of a worker that restores its state.
         self._restored: float | None = None
-        #: Since when there would have been something to hear; None while no worker is known to send heartbeats.
+        #: Since when heartbeats are expected; None while no worker is known to send them.
         self._since: float | None = None
 
     def begin(self) -> None:
-        """Take note that workers have sent heartbeats some time, so that silence means something from now on."""
+        """Record that workers send heartbeats, so that silence has a meaning from now on."""
         if self._since is None:
             self._since = self._monotonic()
 
     def feed(self, value: bytes | None) -> None:
-        """Take a heartbeat. Never raises."""
+        """Apply a heartbeat. Never raises."""
         try:
-            told = orjson.loads(value or b"")
-            going_on = {(name, number) for name, numbers in told["going_on"].items() for number in numbers}
-            restores = told.get("restoring") is True
+            heartbeat = orjson.loads(value or b"")
+            active = {(name, number) for name, numbers in heartbeat["going_on"].items() for number in numbers}
+            is_restoring = heartbeat.get("restoring") is True
         except (ValueError, TypeError, KeyError, AttributeError):
             return
         self.begin()
         now = self._monotonic()
-        for place in going_on & self._places.keys():
-            self._last_seen[self._places[place]] = now
-        if restores:
+        for partition in active & self._partitions.keys():
+            self._last_seen[self._partitions[partition]] = now
+        if is_restoring:
             self._restored = now
 
     @property
     def stalled(self) -> dict[str, list[int]] | None:
-        """The partitions that nobody counts, by topic without prefix; None while nothing is known of any worker's heartbeats."""
+        """The partitions that no worker counts, by topic without prefix; None while no worker is known to send heartbeats."""
         if self._since is None:
             return None
         limit = self._monotonic() - STALLED_AFTER_SECONDS
-        found: dict[str, list[int]] = {}
-        for name, number in self._places.values():
+        stalled: dict[str, list[int]] = {}
+        for name, number in self._partitions.values():
             if self._last_seen.get((name, number), self._since) < limit:
-                found.setdefault(name, []).append(number)
-        return found
+                stalled.setdefault(name, []).append(number)
+        return stalled
 
     @property
     def restoring(self) -> bool:
-        """Whether a live worker restores its state, after which it counts."""
+        """Whether a live worker restores its state; it counts after that."""
         return self._restored is not None and self._monotonic() - self._restored <= STALLED_AFTER_SECONDS
 
     @property
     def silent_seconds(self) -> float | None:
-        """How long ago the first of those that stand still was heard last; None where none does."""
+        """The time since the last heartbeat of the partition that stalled first; None if none is stalled."""
         limit = self._monotonic() - STALLED_AFTER_SECONDS
-        still = [place for place in self._places.values() if self._last_seen.get(place, self._since or 0) < limit]
-        if self._since is None or not still:
+        stalled = [partition for partition in self._partitions.values() if self._last_seen.get(partition, self._since or 0) < limit]
+        if self._since is None or not stalled:
             return None
-        return self._monotonic() - min(self._last_seen.get(place, self._since) for place in still)
+        return self._monotonic() - min(self._last_seen.get(partition, self._since) for partition in stalled)
 
 
 class HeartbeatReader:
-    """Follows the heartbeats from the end of their topic on."""
+    """Follows the heartbeats from the end of their topic."""
 
     def __init__(self, workers: Workers, *, bootstrap: str, topic_prefix: str, client_options: Mapping[str, Any] | None = None) -> None:
         self._workers = workers
@@ -101,7 +101,7 @@ class HeartbeatReader:
         self._client: dict[str, Any] = {"bootstrap_servers": bootstrap, "client_id": "contact-streams-serve", **(client_options or {})}
 
     async def run(self) -> None:
-        """Follow until cancelled; failures of Kafka are logged and tried again."""
+        """Follow until cancelled; failures of Kafka are logged and retried."""
         await keep_trying(self._topic, self._follow)
 
     async def _follow(self) -> NoReturn:

@@ -127,7 +127,7 @@ def center(folder: Path) -> Serving:
     for number, name in enumerate(DOING):
         assert read.feed(*person(name, kpis={"occupancy": figure(0.6 + 0.03 * number, 600, 1000, 1)}, counts={"handled": 9 + number}))
     agents.take_over(read)
-    counts.counted({"contact-events-dead-letters.v1": Dead(0, 6, 9), "agent-events-dead-letters.v1": Dead(0, 0, 0)}, NOW)
+    counts.update({"contact-events-dead-letters.v1": Dead(0, 6, 9), "agent-events-dead-letters.v1": Dead(0, 0, 0)}, NOW)
     actions.concerns = stand.alerts.resend
     queues = file.running.queues
     contacts = contacts_of(HeldLog(CONTACTS), lambda: file.running, stand.clock)

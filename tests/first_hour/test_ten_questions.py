@@ -171,7 +171,7 @@ def test_the_service_level_of_everything(ask: Asking, language: Language) -> Non
 
 SENTENCES: Final[dict[Language, str]] = {
     "en": (
-        "Nothing has come from mail since 08:00:00 UTC: what other sources tell is right, and what happens there is missing from figures. "
+        "No events have arrived from mail since 08:00:00 UTC: what other sources report is right, and later events from there are missing. "
         "Call Mail 4200."
     ),
     "ja": (

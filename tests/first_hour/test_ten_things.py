@@ -231,7 +231,7 @@ def test_every_source_with_a_sentence(ask: Asking, language: Language) -> None:
         rows = await hands.rows(".sources tbody tr", 5)
         assert [row[0][0] for row in rows] == ["chat", "mail", "never", "cdr", "pbx"]
         said = {
-            "en": "Nothing has come from mail since 08:00:00 UTC, for 1 h: figures of claims, letters",
+            "en": "mail has sent nothing since 08:00:00 UTC, for 1 h: figures of claims, letters",
             "ja": "mail：08:00:00 UTCから1時間受信がありません。claims、lettersの数値",
         }
         assert rows[1][3][0].startswith(said[language])

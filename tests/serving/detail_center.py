@@ -149,7 +149,7 @@ def serving(stand: Stand, folder: Path, **changes: Any) -> Serving:
     path.write_text(orjson.dumps(WRITTEN).decode(), encoding="utf-8")
     file = ConfigurationFile(path, NOW)
     counts = DeadLetterCounts()
-    counts.counted({"contact-events-dead-letters.v1": Dead(0, 6, 9), "agent-events-dead-letters.v1": Dead(0, 0, 0)}, NOW)
+    counts.update({"contact-events-dead-letters.v1": Dead(0, 6, 9), "agent-events-dead-letters.v1": Dead(0, 0, 0)}, NOW)
     stand.store.expected = frozenset({"never"})
     queues = file.running.queues
     return stand.serving(

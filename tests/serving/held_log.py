@@ -52,7 +52,7 @@ class HeldLog(EventLog):
         #: How often it was read, and how many records of it were given.
         self.read, self.given = 0, 0
 
-    async def events(self, since_ms: int, limits: Limits, take: Any, told: Any = None, *, after: Mapping[int, int] | None = None) -> Span:
+    async def events(self, since_ms: int, limits: Limits, take: Any, report: Any = None, *, after: Mapping[int, int] | None = None) -> Span:
         """Give to ``take`` what was published since, and is not behind already."""
         behind = (after or {}).get(0, -1)
         found = [record for record in self.records if record.offset > behind and (after or record.timestamp >= since_ms)]

@@ -61,9 +61,8 @@ SENTENCES: dict[Language, tuple[str, str, str]] = {
         ),
         "what it shows is right as of 09:00:00, no event is lost by that, and newer figures are shown once it is reached. Call Web 4300.",
         (
-            "Nothing has come from mail since 08:00:00 UTC: what other sources tell is right, and "
-            "what happens there is missing from figures. "
-            "Call IT 4000."
+            "No events have arrived from mail since 08:00:00 UTC: what other sources report is right, and "
+            "later events from there are missing. Call IT 4000."
         ),
     ),
     "ja": (

@@ -262,21 +262,21 @@ def test_a_sentence_of_every_source(tmp_path: Path) -> None:
     # The server's clock is a second ahead of the figures.
     assert texts == {
         "chat": (
-            "chat has been quarantined since 08:30:00 UTC (too many bad records): 1,234 records are dead letters and count nothing.",
+            "chat has been quarantined since 08:30:00 UTC (too many bad records): 1,234 records are dead letters and are not counted.",
             "chat：08:30:00 UTCから隔離中（不正レコード過多）。1,234件がデッドレターとなり、集計されていません。",
         ),
         "mail": (
-            "Nothing has come from mail since 08:00:00 UTC, for 1 h: figures of claims lack what has happened there since.",
+            "mail has sent nothing since 08:00:00 UTC, for 1 h: figures of claims lack its later events.",
             "mail：08:00:00 UTCから1時間受信がありません。claimsの数値には、以降の分が含まれていません。",
         ),
         "never": (
-            "Nothing has ever come from never: figures lack what happens there.",
+            "never has never sent anything: figures lack its events.",
             "never：一度も受信がありません。数値には、この送信元の分が含まれていません。",
         ),
         "cdr": (
             (
-                "cdr was last heard at 08:58:00 UTC, 2 min ago: what it tells is counted. "
-                "It tells afterwards, and is complete through 2026-03-31 23:00:00 UTC."
+                "cdr was last seen at 08:58:00 UTC, 2 min ago: its events are counted. "
+                "It reports afterwards, and is complete through 2026-03-31 23:00:00 UTC."
             ),
             (
                 "cdr：最終受信 08:58:00 UTC（2分前）。受信分は集計されています。"
@@ -285,8 +285,8 @@ def test_a_sentence_of_every_source(tmp_path: Path) -> None:
         ),
         "pbx": (
             (
-                "pbx was last heard at 09:00:00 UTC, 1 s ago: what it tells is counted. "
-                "It names more than is permitted: 3 events count as (other)."
+                "pbx was last seen at 09:00:00 UTC, 1 s ago: its events are counted. "
+                "It exceeds the limit of names: 3 events count as (other)."
             ),
             (
                 "pbx：最終受信 09:00:00 UTC（1秒前）。受信分は集計されています。"
@@ -303,9 +303,7 @@ def test_names_of_sources_and_scopes_are_made_visible() -> None:
     fed_by = {f"queue:q{number}": ["p\u200bbx"] for number in range(5)}
     silent = {"last_seen": "2026-04-01T09:00:00Z", "stale": True}
     (told,) = health_of({"p\u200bbx": silent}, fed_by, 1_775_034_060_000, ZoneInfo("Asia/Tokyo"))["health"]
-    assert told["text_en"].startswith(
-        "Nothing has come from p⟨U+200B⟩bx since 18:00:00 JST, for 1 min: figures of q0, q1, q2 and 2 more lack"
-    )
+    assert told["text_en"].startswith("p⟨U+200B⟩bx has sent nothing since 18:00:00 JST, for 1 min: figures of q0, q1, q2 and 2 more lack")
     assert "q0、q1、q2ほか2件の数値" in told["text_ja"]
 
 
@@ -325,7 +323,7 @@ def test_old_counts_of_dead_letters_are_not_told(tmp_path: Path) -> None:
 def test_who_sees_a_part_is_not_told_of_dead_letters() -> None:
     """They are of the whole stream: who sees a site gets null, and no sentence of a source that feeds nothing of it."""
     counts = DeadLetterCounts()
-    counts.counted({"contact-events-dead-letters.v1": Dead(1, 2, 3)}, NOW)
+    counts.update({"contact-events-dead-letters.v1": Dead(1, 2, 3)}, NOW)
 
     async def check() -> None:
         served, _ = guarded(dead_letters=counts)
@@ -352,7 +350,7 @@ def test_dead_letters_are_counted_on_a_broker(bootstrap: str) -> None:
         first, second = (topic(f"{kind}-events-dead-letters.v1").full_name("dead") for kind in ("agent", "contact"))
         await make(bootstrap, first)
         counts = DeadLetterCounts()
-        watch = DeadLetterWatch(counts, bootstrap=bootstrap, topic_prefix="dead", look_seconds=0.1)
+        watch = DeadLetterWatch(counts, bootstrap=bootstrap, topic_prefix="dead", poll_seconds=0.1)
         task = asyncio.create_task(watch.run())
         now = int(time.time() * 1000)
         try:

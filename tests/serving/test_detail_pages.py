@@ -220,7 +220,7 @@ def test_goals_and_quality(tmp_path: Path) -> None:
             assert list(sources) == ["chat", "mail", "never", "cdr", "pbx"]
             assert sources["mail"] == [
                 "▲ silent", "08:00:00\n1 h ago",
-                "Nothing has come from mail since 08:00:00 UTC, for 1 h: figures of claims lack what has happened there since.",
+                "mail has sent nothing since 08:00:00 UTC, for 1 h: figures of claims lack its later events.",
             ]  # fmt: skip
             assert [row[0] for row in sources.values()] == ["■ quarantined", "▲ silent", "▲ never seen", "● receiving", "● receiving"]
             assert await page.ask(f"{ROWS}('.dead')") == [

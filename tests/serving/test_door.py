@@ -198,7 +198,7 @@ def test_what_one_account_asks_is_bounded(caplog: pytest.LogCaptureFixture) -> N
     with caplog.at_level("WARNING"):
         asyncio.run(check())
     assert [record.getMessage() for record in caplog.records if "429" in record.getMessage()] == [
-        "token:a asks more than 60 times a minute (requests_per_minute) and is answered with 429."
+        "token:a exceeds 60 requests a minute (requests_per_minute) and is answered with 429."
     ]
 
 

@@ -501,7 +501,7 @@ def test_who_asks_soon_after_another_gets_what_was_read_then() -> None:
         reading = Materialized(log, Heard, configured, look_back_seconds=3600, clock=Clock())
         told = await asyncio.gather(*(reading.query(f"asker {n}", lambda heard, _: len(heard.taken)) for n in range(10)))
         assert (told, log.read) == ([6] * 10, 1)
-        reading.give_up()
+        reading.drop()
         assert not reading.complete
         await reading.query("x", lambda heard, _: len(heard.taken))
         assert log.read == 2

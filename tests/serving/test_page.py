@@ -152,7 +152,7 @@ def test_what_no_worker_counts_is_said(query: str, partly: str, wholly: str) -> 
 @pytest.mark.parametrize(
     ("query", "row", "banner"),
     [
-        ("", "recovering, as of 08:59:35", "Some figures have stood still since 08:59:35 UTC (queue:claims"),
+        ("", "recovering, as of 08:59:35", "Some figures have been stalled since 08:59:35 UTC (queue:claims"),
         ("?lang=ja", "復旧中：08:59:35時点", "08:59:35 UTCから一部の数値が更新されていません（queue:claims"),
     ],
     ids=["English", "Japanese"],

@@ -50,7 +50,7 @@ SAID: list[tuple[Seen, str, str, str]] = [
         replace(WELL, ready=False, connected=False, missing=True, as_of_ms=None),
         "topics_missing",
         (
-            "No worker has made the topics of figures by 14:05:30 JST: Kafka answers, and figures will be there once a worker runs. "
+            "No worker has created the topics of figures by 14:05:30 JST: Kafka answers, and figures will be there once a worker runs. "
             "Call IT 4000."
         ),
         (
@@ -73,11 +73,7 @@ SAID: list[tuple[Seen, str, str, str]] = [
     (
         replace(WELL, stalled=ALL_PANES, still_since_ms=AT[2], as_of_ms=AT[1], old=True),
         "worker_silent",
-        (
-            "No worker has counted since 14:02:00 JST: figures are right as of 14:01:00 JST, and "
-            "events since then wait in Kafka to be counted. "
-            "Call IT 4000."
-        ),
+        ("No worker has counted since 14:02:00 JST: figures are right as of 14:01:00 JST, and later events wait in Kafka. Call IT 4000."),
         (
             "集計プロセス（worker）が14:02:00 JSTから停止しています。14:01:00 "
             "JST現在の数値は正しく、以降のイベントはKafkaに残り、後で集計されます。"
@@ -88,8 +84,8 @@ SAID: list[tuple[Seen, str, str, str]] = [
         replace(WELL, stalled={"contact-events.v1": [3, 1]}, still_since_ms=AT[2]),
         "worker_partly_silent",
         (
-            "Part of events has not been counted since 14:02:00 JST (contact-events.v1 1, 3): figures are right as of then, "
-            "later ones lack what waits in Kafka. Call IT 4000."
+            "Part of the events has not been counted since 14:02:00 JST (contact-events.v1 1, 3): figures are right as of then, "
+            "and later events wait in Kafka. Call IT 4000."
         ),
         (
             "14:02:00 JSTから一部のイベントが集計されていません（contact-events.v1 1, "
@@ -100,7 +96,7 @@ SAID: list[tuple[Seen, str, str, str]] = [
     (
         replace(WELL, recovering={"queue:sales": AT[3], "queue:claims": AT[2]}),
         "scopes_recovering",
-        "Some figures have stood still since 14:02:00 JST (queue:claims, queue:sales): all others are right. Call IT 4000.",
+        "Some figures have been stalled since 14:02:00 JST (queue:claims, queue:sales): all others are right. Call IT 4000.",
         (
             "14:02:00 JSTから一部の数値が更新されていません（queue:claims、"
             "queue:sales）。その他の数値は正しく表示されています。連絡先：IT 4000"
@@ -110,8 +106,8 @@ SAID: list[tuple[Seen, str, str, str]] = [
         replace(WELL, stalled=ALL_PANES, still_since_ms=AT[2], as_of_ms=AT[1], old=True, restoring=True),
         "worker_restoring",
         (
-            "A worker has started, and has been reading its state since 14:02:00 JST: figures are right as of 14:01:00 JST, and what has "
-            "come since is counted once it is read."
+            "A worker has started, and has been restoring its state since 14:02:00 JST: figures are right as of 14:01:00 JST, and "
+            "later events are counted after that."
         ),
         (
             "集計プロセス（worker）が起動し、14:02:00 JSTから状態を読み込んでいます。"
@@ -122,8 +118,8 @@ SAID: list[tuple[Seen, str, str, str]] = [
         replace(WELL, stalled={"contact-events.v1": [3, 1]}, still_since_ms=AT[2], restoring=True),
         "worker_partly_restoring",
         (
-            "Part of events waits for a worker that has been reading its state since 14:02:00 JST (contact-events.v1 1, 3): figures are "
-            "right as of then, and what has come since is counted once it is read."
+            "Part of the events waits for a worker that has been restoring its state since 14:02:00 JST (contact-events.v1 1, 3): figures "
+            "are right as of then, and later events are counted after that."
         ),
         (
             "集計プロセス（worker）が14:02:00 JSTから状態を読み込んでおり、一部のイベントが集計待ちです（contact-events.v1 1, 3）。"
@@ -133,21 +129,21 @@ SAID: list[tuple[Seen, str, str, str]] = [
     (
         replace(WELL, as_of_ms=None, old=True),
         "no_figures",
-        "Nothing has been counted yet: figures are shown once a source has told of something.",
+        "Nothing has been counted yet: figures are shown once a source has sent events.",
         "まだ何も集計されていません。送信元から情報が届くと数値が表示されます。",
     ),
     (
         replace(WELL, as_of_ms=AT[1], old=True, moving=True),
         "figures_catching_up",
-        "Figures catch up: they are right as of 14:01:00 JST, and what has come since is being counted.",
+        "Figures catch up: they are right as of 14:01:00 JST, and later events are being counted.",
         "集計が現在時刻に追い付くまで処理中です。14:01:00 JST現在の数値は正しく、以降の分も順次集計されます。",
     ),
     (
         replace(WELL, catching_up={"queue:sales": AT[3], "queue:claims": AT[2]}),
         "scopes_catching_up",
         (
-            "Some figures catch up and are right as of 14:02:00 JST (queue:claims, queue:sales), what has come since is being counted: "
-            "all others are of now."
+            "Some figures catch up and are right as of 14:02:00 JST (queue:claims, queue:sales), and later events are being counted: "
+            "all others are current."
         ),
         "一部の数値は14:02:00 JST現在で、追い付くまで処理中です（queue:claims、queue:sales）。その他の数値は最新です。",
     ),
@@ -155,7 +151,7 @@ SAID: list[tuple[Seen, str, str, str]] = [
         replace(WELL, as_of_ms=NOW + 90_000, ahead=True),
         "clock_ahead",
         (
-            "A clock is wrong: figures are as of 14:07:00 JST, which is to come; counts are right, ages and what is called now are not. "
+            "A clock is wrong: figures are as of 14:07:00 JST, in the future; counts are right, ages and current figures are not. "
             "Call IT 4000."
         ),
         (
@@ -167,7 +163,7 @@ SAID: list[tuple[Seen, str, str, str]] = [
         replace(WELL, as_of_ms=parse_time_ms("2026-03-31T08:00:00Z"), old=True),
         "figures_old",
         (
-            "Figures have stood still since 2026-03-31 17:00:00 JST: they are right as of then, and no source has told of anything later. "
+            "Figures have been stalled since 2026-03-31 17:00:00 JST: they are right as of then, and no source has sent later events. "
             "Call IT 4000."
         ),
         (
@@ -179,9 +175,8 @@ SAID: list[tuple[Seen, str, str, str]] = [
         replace(WELL, silent={"survey": AT[4], "pbx": AT[1]}, old=True),
         "source_silent",
         (
-            "Nothing has come from pbx, survey since 14:01:00 JST: what other sources tell is "
-            "right, and what happens there is missing from "
-            "figures. Call Tel 4200."
+            "No events have arrived from pbx, survey since 14:01:00 JST: what other sources report is right, "
+            "and later events from there are missing. Call Tel 4200."
         ),
         (
             "pbx、surveyからの情報が14:01:00 "
@@ -192,15 +187,15 @@ SAID: list[tuple[Seen, str, str, str]] = [
     (
         replace(WELL, silent={"crm": None}),
         "source_never_heard",
-        ("Nothing has ever come from crm: what other sources tell is right, and what happens there is missing from figures. Call IT 4000."),
+        "No events have ever arrived from crm: what other sources report is right, and events from there are missing. Call IT 4000.",
         "crmからの情報がまだ一度も届いていません。他の送信元による数値は正しく、この送信元の分は含まれていません。連絡先：IT 4000",
     ),
     (
         replace(WELL, quarantined={"a": AT[3], "b": AT[2], "c": AT[2], "d": AT[5], "e": AT[5]}),
         "source_quarantined",
         (
-            "What a, b, c and 2 more sends has been quarantined since 14:02:00 JST and counts nothing: what other sources tell is right. "
-            "Call IT 4000."
+            "Events from a, b, c and 2 more have been quarantined since 14:02:00 JST and are not counted: what other "
+            "sources report is right. Call IT 4000."
         ),
         (
             "a、b、cほか2件のデータは14:02:00 "
@@ -210,10 +205,7 @@ SAID: list[tuple[Seen, str, str, str]] = [
     (
         replace(WELL, refused_since_ms=AT[5]),
         "configuration_refused",
-        (
-            "The changed configuration has been refused since 14:05:00 JST, for it is not valid: figures are right by the one before. "
-            "Call IT 4000."
-        ),
+        ("The changed configuration has been refused since 14:05:00 JST as invalid: figures are right by the previous one. Call IT 4000."),
         "変更された設定は14:05:00 JSTに不正として拒否されました。数値は変更前の設定による正しい値です。連絡先：IT 4000",
     ),
 ]
@@ -248,7 +240,7 @@ def test_without_anybody_to_call_it_is_said_what_to_configure() -> None:
     told = status_document(replace(WELL, refused_since_ms=AT[5]), TOKYO, None)
 
     assert (told["call"], told["call_missing"]) == (None, True)
-    assert told["text_en"].endswith("by the one before.")
+    assert told["text_en"].endswith("by the previous one.")
     catching_up = replace(WELL, as_of_ms=AT[1], old=True, moving=True)
     assert status_document(catching_up, TOKYO, None)["call_missing"] is False
     assert status_document(WELL, TOKYO, None)["call_missing"] is False
@@ -347,7 +339,7 @@ def test_what_catches_up_does_not_stand_still() -> None:
     stand.store.feed(*progress(as_of="2026-04-01T08:02:00Z", revision=2), 0)
     assert standing() == (
         "figures_catching_up",
-        "Figures catch up: they are right as of 17:02:00 JST, and what has come since is being counted.",
+        "Figures catch up: they are right as of 17:02:00 JST, and later events are being counted.",
     )
     stand.clock.seconds += 10
     assert standing()[0] == "figures_catching_up"
@@ -406,7 +398,7 @@ def test_the_command_says_that_serve_is_not_reached(capsys: pytest.CaptureFixtur
 
     assert main(["status", "--url", "http://127.0.0.1:1"]) == 1
     assert capsys.readouterr().out == (
-        "The server of figures is not reached (http://127.0.0.1:1): no event is lost by that, and figures are shown again once it runs.\n"
+        "The server of figures cannot be reached (http://127.0.0.1:1): no event is lost, and figures are shown again once it runs.\n"
         "Whom to call: on_call of the configuration, with --config FILE.\n"
     )
     assert main(["status", "--url", "http://127.0.0.1:1", "--lang", "ja", "--config", str(tmp_path / "center.yaml")]) == 1

@@ -164,12 +164,12 @@ class Halfway(HeldLog):
         super().__init__(events)
         self.may_go_on = asyncio.Event()
 
-    async def events(self, since_ms: int, limits: Limits, take: Any, told: Any = None, **more: Any) -> Span:
+    async def events(self, since_ms: int, limits: Limits, take: Any, report: Any = None, **more: Any) -> Span:
         """Tell how far it is, wait, and go on."""
-        if told is not None:
-            told(Span(self.topic, to_pass=8, passed=4))
+        if report is not None:
+            report(Span(self.topic, to_pass=8, passed=4))
         await self.may_go_on.wait()
-        return await super().events(since_ms, limits, take, told, **more)
+        return await super().events(since_ms, limits, take, report, **more)
 
 
 @pytest.mark.parametrize(("language", "said"), [("en", "50 % read"), pytest.param("ja", "50%完了", marks=pytest.mark.nightly)])

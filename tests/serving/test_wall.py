@@ -135,7 +135,7 @@ def test_calendar_exceptions_are_marked() -> None:
 @pytest.mark.parametrize(
     ("language", "said", "since"),
     [
-        ("en", "What mail sends has been quarantined since 08:00:00", "mail quarantined since"),
+        ("en", "Events from mail have been quarantined since 08:00:00", "mail quarantined since"),
         ("ja", "mailのデータは08:00:00 UTCから隔離され", "から隔離中"),
     ],
 )

@@ -67,7 +67,7 @@ async def export(request: web.Request) -> web.StreamResponse:
         # During the wait the client may have disconnected, or its right ended.
         if request.transport is None or request.transport.is_closing():
             return web.Response()
-        await live.look()
+        await live.recheck()
         if live.view is None:
             raise ProblemError(403, "the right 'export' has ended")
         # Without figures an empty file would be wrong.

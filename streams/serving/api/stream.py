@@ -69,7 +69,7 @@ async def send_events(
     while not feed.closed:
         patience = max(0.0, QUIET_SECONDS - now() + sent_at) if has_unsent else serving.heartbeat_seconds
         ticked = await feed.next_tick(tick, min(patience, serving.heartbeat_seconds))
-        if await live.look():
+        if await live.recheck():
             # Another view: what was sent is no base for changes.
             since = alerts_since = None
             ticked = True
