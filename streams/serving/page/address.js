@@ -1,11 +1,11 @@
-// The address: everything chosen on the page is in it, so that a wall, a colleague and the way back show what was sent to them.
+// The address holds everything chosen on the page, so that a wall, a colleague and the back button show the same.
 
 import { language } from "./text.js";
 
 const WINDOWS = [5, 15, 30, 60];
-// What holds for every view; other names are a view's own, and go with it.
+// Parameters of every view; others belong to one view and are dropped with it.
 const COMMON = ["lang", "theme", "window", "rotate", "queue", "site", "department", "search", "columns", "order", "pin", "sound", "flash", "notify", "awake"];
-// What the page looks at as it opens.
+// Parameters that are read only when the page opens.
 const AT_OPENING = ["lang", "theme", "window", "rotate"];
 const WALLS = ["wall", "map", "board"];
 
@@ -20,20 +20,20 @@ export const wallOf = (from = query) => WALLS.find((each) => each === from.get("
 export const windows = WINDOWS;
 export const minutes = WINDOWS.find((n) => `${n}` === (query.get("window") ?? "").replace(/^trailing_/, "").replace(/m$/, "")) ?? 15;
 
-// `changes` are values by name: null takes a name away, a list gives it several. With `common` alone, what is a view's own is left behind.
+// `changes` are values by name: null removes a name, a list sets several. With `common` the view's own parameters are dropped.
 export function address(changes = {}, { common = false } = {}) {
   const next = new URLSearchParams([...query].filter(([name]) => !common || COMMON.includes(name)));
   next.set("lang", language);
   next.set("window", `${minutes}`);
   for (const [name, value] of Object.entries(changes)) {
-    const [first, ...rest] = [value ?? []].flat();
+    const [first, ...others] = [value ?? []].flat();
     first === undefined ? next.delete(name) : next.set(name, first);
-    for (const each of rest) next.append(name, each);
+    for (const each of others) next.append(name, each);
   }
   return `?${next}`;
 }
 
-// Called when what is chosen has changed, so that links lead there; and when another view was asked for.
+// Called when a choice has changed, so that links follow; and when another view is opened.
 export const onChange = (task) => changed.add(task);
 export const onTravel = (task) => travelled.add(task);
 
@@ -48,11 +48,11 @@ export function change(changes) {
   take(next);
 }
 
-const UNSAID = { lang: "en", window: "15" };
-const said = (search, name) => search.get(name) ?? UNSAID[name] ?? null;
-const same = (one, other) => wallOf(one) === wallOf(other) && AT_OPENING.every((name) => said(one, name) === said(other, name));
+const DEFAULTS = { lang: "en", window: "15" };
+const valueIn = (search, name) => search.get(name) ?? DEFAULTS[name] ?? null;
+const same = (one, other) => wallOf(one) === wallOf(other) && AT_OPENING.every((name) => valueIn(one, name) === valueIn(other, name));
 
-// Goes to an address of the page: without loading it anew where it can show that as it is.
+// Goes to an address of the page, without a reload where possible.
 export function travel(search) {
   if (!same(query, new URLSearchParams(search))) {
     location.assign(search);
@@ -63,7 +63,7 @@ export function travel(search) {
   for (const task of travelled) task();
 }
 
-// From now on links within the page, and the ways back and forth, are followed without loading it anew where that can be.
+// Follows links within the page, and back and forward, without a reload where possible.
 export function followLinks() {
   addEventListener("popstate", () => {
     if (!same(query, new URLSearchParams(location.search))) {

@@ -1,11 +1,11 @@
-// Firing alerts: which rule, where, what figure against what, since how long, and who sees to it. What fires and ends is told to screen readers.
+// Firing alerts: rule, scope, figure and threshold, duration, and acknowledgement. Changes are announced to screen readers.
 
 import { lead } from "./behind.js";
 import { shown } from "./names.js";
 
 const SHOWN = 6;
 const SEVERITIES = ["critical", "warning"];
-// A wall has one line of them: they take turns there.
+// A wall has one line, in which alerts rotate.
 const TURN_MS = 6_000;
 
 function element(parent, name, className) {
@@ -18,18 +18,17 @@ function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-// No one has to be called by it: somebody sees to it, or it is silenced.
+// Needs no attention: it is acknowledged or silenced.
 export const isQuiet = (alert) => Boolean(alert.acknowledged || alert.silenced);
 
-// By whom; without logins there is no name, and it is said what would give one.
+// The actor's name; without logins a text that names the missing login.
 export const who = ({ name }, word) => (known(name) ? shown(name) : word("actor.unnamed"));
 export const taken = (id, { name }, word) => (known(name) ? word(`${id}_by`, { name: shown(name) }) : word(`${id}_unnamed`));
 
 const known = (value) => value !== null && value !== undefined;
-const beyond = (told, value, limit) => (known(told.below) ? value < limit : value > limit);
+const beyond = (condition, value, limit) => (known(condition.below) ? value < limit : value > limit);
 
-// `tools` are words and formats of the page, what a figure is now, where the contacts behind an alert are, and `asOf`, in milliseconds, null
-// before there are any figures.
+// `tools`: texts and formats of the page, current figures, links to the contacts behind an alert, and `asOf` in milliseconds, null without figures.
 export class List {
   constructor(parent, tools) {
     this.list = element(parent, "ul", "");
@@ -52,15 +51,15 @@ export class List {
       texts.forEach((text, n) => setText(item.children[n].firstElementChild ?? item.children[n], text));
       item.children[2].title = this.tools.where(alert);
       lead(item.children[3].firstChild, this.tools.contacts(alert), `${texts[3]} – ${this.tools.word("contacts.behind")}`, this.tools.word("contacts.behind"));
-      // Moved only where the order differs: what stands still can be read.
+      // Moved only where the order differs, so that the others stay readable.
       if (this.list.children[place] !== item) this.list.insertBefore(item, this.list.children[place] ?? null);
     });
   }
 
   texts(alert) {
-    const { word, age, asOf, where, says } = this.tools;
+    const { word, age, asOf, where, describe } = this.tools;
     const lasted = asOf() === null ? "" : word("alert.for", { age: age(Math.max(0, asOf() - Date.parse(alert.since)) / 1000) });
-    return [word(`alert.${alert.severity}`), shown(alert.rule), where(alert), says(alert), lasted, this.tools.seen(alert)];
+    return [word(`alert.${alert.severity}`), shown(alert.rule), where(alert), describe(alert), lasted, this.tools.seen(alert)];
   }
 
   make(key) {
@@ -80,7 +79,7 @@ export class AlertStrip {
     this.alerts = null;
     this.turn = 0;
     this.onFired = onFired;
-    this.tools = { ...tools, where: (alert) => this.where(alert), says: (alert) => this.says(alert), seen: (alert) => this.seen(alert) };
+    this.tools = { ...tools, where: (alert) => this.where(alert), describe: (alert) => this.describe(alert), seen: (alert) => this.seen(alert) };
     this.list = new List(strip, this.tools);
     this.none = element(strip, "p", "none");
     this.more = element(strip, "button", "more");
@@ -127,24 +126,24 @@ export class AlertStrip {
       this.alerts = new Map(whole || before === null ? [] : before);
       for (const key of ended) this.alerts.delete(key);
       for (const [key, alert] of Object.entries(firing)) this.alerts.set(key, alert);
-      if (before !== null) this.tell(before);
+      if (before !== null) this.announce(before);
     }
     this.show();
   }
 
   // The strip itself is no live region: its ages change all the time.
-  tell(before) {
+  announce(before) {
     const { word } = this.tools;
-    const said = (head, alert) => `${head}: ${shown(alert.rule)}, ${this.where(alert)}`;
+    const line = (head, alert) => `${head}: ${shown(alert.rule)}, ${this.where(alert)}`;
     const fired = [...this.alerts].filter(([key, alert]) => before.get(key)?.alert_id !== alert.alert_id).map(([, alert]) => alert);
-    const over = [...before].filter(([key]) => !this.alerts.has(key)).map(([, alert]) => said(word("alert.cleared"), alert));
-    const news = [...fired.map((alert) => said(word(`alert.${alert.severity}`), alert)), ...over];
+    const over = [...before].filter(([key]) => !this.alerts.has(key)).map(([, alert]) => line(word("alert.cleared"), alert));
+    const news = [...fired.map((alert) => line(word(`alert.${alert.severity}`), alert)), ...over];
     if (news.length) setText(this.news, news.join(". "));
     const loud = fired.filter((alert) => !isQuiet(alert)).sort((a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity));
-    if (loud.length) this.onFired(loud.map((alert) => `${this.where(alert)}: ${this.says(alert)}`));
+    if (loud.length) this.onFired(loud.map((alert) => `${this.where(alert)}: ${this.describe(alert)}`));
   }
 
-  // What no one sees to first, of that the worst, of these the oldest.
+  // Alerts that need attention first, then by severity, then the oldest.
   get sorted() {
     const rank = ([, alert]) => SEVERITIES.indexOf(alert.severity) + (isQuiet(alert) ? SEVERITIES.length : 0);
     return [...(this.alerts ?? [])].sort((a, b) => rank(a) - rank(b) || Date.parse(a[1].since) - Date.parse(b[1].since));
@@ -162,38 +161,38 @@ export class AlertStrip {
     setText(this.more, this.wall ? word("page_of", { n: at + 1, all: all.length }) : hidden ? "" : word("alert.more", { n: all.length - SHOWN }));
     this.more.setAttribute("aria-label", `${word("alert.show_all")} (${all.length})`);
     setText(this.none, this.wall && all.length === 0 && this.alerts !== null ? word("alert.none") : "");
-    // A wall keeps the place: rows stay where they are when an alert fires.
+    // A wall reserves the space: rows stay where they are when an alert fires.
     this.strip.hidden = all.length === 0 && !this.wall;
   }
 
-  // Each figure as it is now; where nobody tells it, as it was when the alert's state changed, and when that was.
-  says(alert) {
+  // Each current figure; where none is received, the figure at the alert's last change, with its time.
+  describe(alert) {
     const { word } = this.tools;
-    const figures = (alert.conditions ?? [alert]).map((told) => this.valueOf(alert, told));
-    // Once, behind the last: it is the alert that clears.
+    const figures = (alert.conditions ?? [alert]).map((condition) => this.valueOf(alert, condition));
+    // Once, after the last condition: the alert clears as one.
     const ends = this.ending(alert, figures);
-    const said = figures.map((each, n) => this.condition(alert, each, n === figures.length - 1 ? ends : ""));
-    const text = said.join(alert.combined ? word(`alert.${alert.combined}`) : "");
+    const texts = figures.map((each, n) => this.condition(alert, each, n === figures.length - 1 ? ends : ""));
+    const text = texts.join(alert.combined ? word(`alert.${alert.combined}`) : "");
     const own = alert.message?.[this.tools.language];
     return own ? `${this.filled(own, alert)} – ${text}` : text;
   }
 
-  valueOf(alert, told) {
-    const current = alert.expected_at ? null : this.tools.now({ ...alert, kpi: told.kpi, window: told.window });
-    const value = current === null ? told.value : current;
-    const isPast = !alert.expected_at && known(value) && !beyond(told, value, told.below ?? told.above);
-    return { told, value, isPast, isOld: current === null && !alert.expected_at };
+  valueOf(alert, condition) {
+    const current = alert.expected_at ? null : this.tools.now({ ...alert, kpi: condition.kpi, window: condition.window });
+    const value = current === null ? condition.value : current;
+    const isPast = !alert.expected_at && known(value) && !beyond(condition, value, condition.below ?? condition.above);
+    return { condition, value, isPast, isOld: current === null && !alert.expected_at };
   }
 
-  // When an alert clears whose figures are good again, or too few to judge; "" while they are neither.
+  // When an alert clears whose figures have recovered, or have too few contacts; else "".
   ending(alert, figures) {
     const { word, duration, asOf, goal, isSilent } = this.tools;
     if (alert.expected_at) return "";
-    const isFew = ({ told }) => (told.denominator ?? 0) < told.minimum_contacts;
-    const isBad = (each) => known(each.value) && !isFew(each) && (!each.isPast || beyond(each.told, each.value, each.told.clear_at));
+    const isFew = ({ condition }) => (condition.denominator ?? 0) < condition.minimum_contacts;
+    const isBad = (each) => known(each.value) && !isFew(each) && (!each.isPast || beyond(each.condition, each.value, each.condition.clear_at));
     if (alert.combined === "any" ? figures.some(isBad) : figures.every(isBad)) {
       const short = figures.find((each) => each.isPast && isBad(each));
-      return short ? word("alert.clears_at", { value: goal(short.told.kpi, short.told.clear_at) }) : "";
+      return short ? word("alert.clears_at", { value: goal(short.condition.kpi, short.condition.clear_at) }) : "";
     }
     const since = alert.recovering_since ?? null;
     if (since === null) return isSilent() ? word("alert.held") : "";
@@ -202,25 +201,25 @@ export class AlertStrip {
     return figures.some(isFew) ? `${word("alert.too_few_contacts")} · ${clears}` : clears;
   }
 
-  condition(alert, { told, value, isPast, isOld }, ends) {
+  condition(alert, { condition, value, isPast, isOld }, ends) {
     const { word, figure, label, clock, goal, targetOf, hour } = this.tools;
-    const side = known(told.below) ? "below" : "above";
-    const threshold = told[side];
-    const isTarget = told.kpi.startsWith("service_level") && alert.scope_kind === "queue" && targetOf(alert.scope) === threshold;
-    // Of any of several, only the first that was beyond is known to have been.
-    const wasBeyond = alert.combined !== "any" || (told.kpi === alert.kpi && told.window === alert.window);
+    const side = known(condition.below) ? "below" : "above";
+    const threshold = condition[side];
+    const isTarget = condition.kpi.startsWith("service_level") && alert.scope_kind === "queue" && targetOf(alert.scope) === threshold;
+    // With "any", only the first breached condition is known to have been breached.
+    const wasBeyond = alert.combined !== "any" || (condition.kpi === alert.kpi && condition.window === alert.window);
     const past = wasBeyond ? (isTarget ? "target.was" : `was_${side}`) : `not_${side}`;
     const name = isPast ? past : isTarget ? `target${alert.expected_at ? ".expected" : ""}` : side;
-    const parts = [word(`alert.${name}`, { value: goal(told.kpi, threshold) })];
+    const parts = [word(`alert.${name}`, { value: goal(condition.kpi, threshold) })];
     if (alert.expected_at) parts.unshift(word("alert.expected", { time: hour(alert.expected_at) }));
     else if (isOld) parts.push(word("alert.at", { time: clock(alert.as_of) }));
     if (ends) parts.push(ends);
-    // Figures of now say so by their names.
-    const says = isPast && !isOld && told.window !== null ? "alert.says_now" : "alert.says";
-    return word(says, { kpi: label(told.kpi.replace(/_live$/, ""), alert.channel), value: figure(told.kpi, value, threshold), condition: parts.join(" · ") });
+    // Figures of now have it in their names.
+    const id = isPast && !isOld && condition.window !== null ? "alert.says_now" : "alert.says";
+    return word(id, { kpi: label(condition.kpi.replace(/_live$/, ""), alert.channel), value: figure(condition.kpi, value, threshold), condition: parts.join(" · ") });
   }
 
-  // What the configuration has people told; the server has checked its blanks.
+  // The configured message; the server has checked its blanks.
   filled(template, alert) {
     const { word, figure, label, goal, named, now } = this.tools;
     const threshold = alert.below ?? alert.above;
@@ -237,14 +236,14 @@ export class AlertStrip {
     return template.replace(/\{(\w+)\}/g, (_, name) => blanks[name] ?? "");
   }
 
-  // Who sees to it, and what keeps people from being told.
+  // Acknowledgement, silence and escalation.
   seen(alert) {
     const { word, hour } = this.tools;
-    const said = [];
-    if (alert.acknowledged) said.push(taken("alert.acknowledged", alert.acknowledged.by, word));
-    if (alert.silenced) said.push(word("alert.silenced_until", { time: hour(alert.silenced.until) }));
-    if ((alert.told ?? []).some(({ event }) => event === "escalated") && !alert.acknowledged) said.push(word("alert.escalated"));
-    return said.join(" · ");
+    const texts = [];
+    if (alert.acknowledged) texts.push(taken("alert.acknowledged", alert.acknowledged.by, word));
+    if (alert.silenced) texts.push(word("alert.silenced_until", { time: hour(alert.silenced.until) }));
+    if ((alert.told ?? []).some(({ event }) => event === "escalated") && !alert.acknowledged) texts.push(word("alert.escalated"));
+    return texts.join(" · ");
   }
 
   where(alert) {

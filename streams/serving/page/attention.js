@@ -1,24 +1,24 @@
-// What draws attention to an alert that fires: sound, a flash, a notification; and a screen that stays on. All of it is off until it is asked
-// for, in the address, so that a wall keeps it. Browsers want a click before a page may sound, and permission before it may notify.
+// Draws attention to firing alerts by sound, flash and notification, and keeps the screen on. All are off unless the address enables them, so
+// that a wall keeps them. Browsers require a click before sound, and permission before notifications.
 
 import { asked, wallOf } from "./address.js";
 import { make } from "./dom.js";
 import { word } from "./text.js";
 
 const WAYS = ["sound", "flash", "notify", "awake"];
-// Two tones a third apart, the second lower: neither a telephone nor a fire alarm.
+// Two tones, the second a third lower: unlike a telephone or a fire alarm.
 const TONES = [[880, 0], [698, 0.22]];
 const TONE_SECONDS = 0.2;
 const LOUDNESS = 0.25;
 const FLASH_MS = 4000;
 const MOST_NOTIFIED = 3;
 
-// A wall stays on unless it is told not to.
+// A wall stays on unless the address disables it.
 export const wanted = (way) => asked(way) === "on" || (way === "awake" && wallOf() !== null && asked(way) !== "off");
 export const possible = (way) => ({ notify: "Notification" in window && isSecureContext, awake: "wakeLock" in navigator, sound: "AudioContext" in window, flash: true })[way];
 
 export class Attention {
-  // `ask` is a button that is shown while something that is wanted needs a click.
+  // `ask` is a button that is shown while an enabled way needs a click.
   constructor(ask) {
     this.ask = ask;
     this.audio = null;
@@ -29,7 +29,7 @@ export class Attention {
     this.begin();
   }
 
-  // What is wanted may have been chosen just now.
+  // Applies the current choice.
   begin() {
     if (wanted("sound") && possible("sound")) {
       this.audio ??= new AudioContext();
@@ -62,7 +62,7 @@ export class Attention {
     this.show();
   }
 
-  // A tab that is not seen may sleep: a screen's lock ends with it, and is taken again.
+  // A hidden tab loses the screen lock, which is requested again when it is visible.
   async stayAwake() {
     if (!wanted("awake") || !possible("awake") || document.visibilityState !== "visible" || (this.lock && !this.lock.released)) return;
     try {
@@ -72,7 +72,7 @@ export class Attention {
     }
   }
 
-  // `texts`: what has just fired, the worst first.
+  // `texts`: alerts that have just fired, the worst first.
   call(texts) {
     if (wanted("sound")) this.sound();
     if (wanted("flash")) this.flash();
@@ -104,16 +104,16 @@ export class Attention {
     const shown = texts.slice(0, MOST_NOTIFIED);
     if (texts.length > shown.length) shown.push(word("alert.more", { n: texts.length - shown.length }));
     try {
-      // The same tag: what fires later takes the place of what fired before.
-      const told = new Notification(word("alerts"), { body: shown.join("\n"), tag: "alerts", icon: "icon.svg" });
-      told.onclick = () => focus();
+      // The same tag: a later notification replaces the earlier one.
+      const notification = new Notification(word("alerts"), { body: shown.join("\n"), tag: "alerts", icon: "icon.svg" });
+      notification.onclick = () => focus();
     } catch {
-      // Some browsers have notifications for installed pages alone.
+      // Some browsers permit notifications to installed pages alone.
     }
   }
 }
 
-// Where each of it is switched on and off; `choose` writes the address.
+// Switches for each way; `choose` writes the address.
 export function offerAttention(place, attention, choose) {
   const group = make(place, "fieldset", "attention");
   make(group, "legend", "", word("attention"));

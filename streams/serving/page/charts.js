@@ -1,11 +1,11 @@
-// Charts by uPlot, which is loaded when the first view that charts is shown; their pictures as files.
+// Charts by uPlot, which is loaded with the first view that needs it, and their pictures as files.
 
 import { onPaper, whenOnPaper } from "./paper.js";
 import { zone } from "./text.js";
 
 const LIBRARY = "vendor/uPlot.iife.min.js";
 const STYLE = "vendor/uPlot.min.css";
-// On a sheet of A4 or letter across, in pixels of CSS.
+// The width on A4 or letter paper, in CSS pixels.
 const PAPER_WIDTH = 960;
 let loading = null;
 
@@ -20,7 +20,7 @@ function load(name, attributes) {
 
 export function library() {
   loading ??= Promise.all([load("script", { src: LIBRARY }), load("link", { rel: "stylesheet", href: STYLE })]).catch((error) => {
-    loading = null; // tried again by the next view
+    loading = null; // retried by the next view
     throw error;
   });
   return loading.then(() => globalThis.uPlot);
@@ -46,7 +46,7 @@ export function axis(more = {}) {
   };
 }
 
-// A chart as wide as its place, drawn anew when that changes, or the theme. `options` is a function: colors are those of the theme.
+// A chart as wide as its place, redrawn when the width or the theme changes. `options` is a function: colors are those of the theme.
 export class Chart {
   constructor(uPlot, place, height, options, onPlace = () => {}) {
     Object.assign(this, { uPlot, place, height, options, onPlace, plot: null, data: null });
@@ -69,7 +69,7 @@ export class Chart {
     if (!data) return;
     this.data = data;
     this.plot?.destroy();
-    // Full hours of the page's zone stand on the axis.
+    // The axis shows full hours of the page's zone.
     const clock = zone === null ? {} : { tzDate: (at) => this.uPlot.tzDate(new Date(at * 1000), zone) };
     this.plot = new this.uPlot({ width: this.width, height: this.height, legend: { show: false }, ...clock, ...this.options() }, data, this.place);
     this.plot.over.addEventListener("click", () => {
@@ -89,7 +89,7 @@ export class Chart {
 
 export const bars = (uPlot) => uPlot.paths.bars({ size: [0.84, Number.POSITIVE_INFINITY] });
 
-// The charts of a view, one below the other with its title and legend, as a PNG.
+// The charts of a view, one below the other, each with title and legend, as a PNG.
 export function picture(title, charts) {
   const scale = globalThis.devicePixelRatio || 1;
   const shown = charts.filter(({ chart }) => chart.plot);

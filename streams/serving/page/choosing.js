@@ -1,4 +1,4 @@
-// Where one chooses what the page shows: links, lists and a search. All of it is written into the address.
+// Controls for what the page shows: links, lists and a search. All write to the address.
 
 import { address, asked, change, minutes, onChange, windows } from "./address.js";
 import { ColumnChooser } from "./columns.js";
@@ -18,7 +18,7 @@ function point() {
   for (const [link, changes] of links) link.href = address(changes);
 }
 
-// The way out of a wall: a link, and Escape where no dialog is open.
+// Leaves a wall by a link, or by Escape where no dialog is open.
 export function leaveWall(link) {
   Object.assign(link, { textContent: "✕", title: word("leave_wall"), hidden: false });
   link.setAttribute("aria-label", word("leave_wall"));
@@ -48,7 +48,7 @@ function labelled(nav, title, name, kind) {
   return make(element, kind);
 }
 
-// `entries` are [value, text]; written anew only where they differ, so that an open list stays open.
+// `entries` are [value, text]; rewritten only where they differ, so that an open list stays open.
 function fill(select, entries, value) {
   const signature = JSON.stringify(entries);
   if (select.dataset.entries !== signature) {
@@ -103,7 +103,7 @@ export class Choosing {
     });
   }
 
-  // What there is to choose among, once the server has told of places and figures.
+  // The choices, once the server has sent places and figures.
   show() {
     const ids = this.columns.sortable;
     const ordered = order.up ? `-${order.id}` : order.id;
@@ -111,7 +111,7 @@ export class Choosing {
     fill(this.order, [...["name", "worst"].map((id) => [id, word(`order.${id}`)]), ...kpis], ordered);
     for (const [select, name, value] of [[this.site, "site", site], [this.department, "department", department]]) {
       const names = namesOf(name);
-      // One that is asked for and not known is still said to be chosen.
+      // A chosen name that is unknown is still listed.
       const all = value === null || names.includes(value) ? names : [...names, value];
       fill(select, [["", word("all")], ...all.map((each) => [each, each])], value ?? "");
       select.parentElement.hidden = all.length === 0;

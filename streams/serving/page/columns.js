@@ -1,10 +1,10 @@
-// Which figures the table of queues shows, and in which order: a panel beside the table, which follows at once; by click and by key.
+// Chooses the figures of the table of queues, and their order, in a panel beside the table, by click and by key.
 
 import { change } from "./address.js";
 import { MOST_COLUMNS, USUAL_COLUMNS, columns } from "./options.js";
 import { kpisOfQueues, label, meaning, setText, word } from "./text.js";
 
-// Of fewer figures one finds one's own without a search.
+// Fewer figures need no search.
 const SEARCHED_FROM = 12;
 
 function make(parent, name, className = "") {
@@ -23,7 +23,7 @@ function button(parent, className, text, task) {
 const titleOf = (id) => (id === "trend" ? word("trend") : label(id));
 const plain = (text) => text.normalize("NFKC").toLocaleLowerCase();
 export const isColumn = (id) => id === "trend" || kpisOfQueues().includes(id);
-// Those of the address that there are; a name that there is not is left out.
+// The columns of the address; unknown names are skipped.
 export function shownColumns() {
   const found = columns.filter(isColumn);
   return found.length ? found : USUAL_COLUMNS;
@@ -35,7 +35,7 @@ export class ColumnChooser {
     this.button.setAttribute("aria-haspopup", "dialog");
     this.dialog = make(document.body, "dialog", "chooser");
     this.dialog.setAttribute("aria-labelledby", "columns-title");
-    // Beside the panel there is the dialog alone: a click there closes it.
+    // A click beside the panel hits the dialog itself and closes it.
     this.dialog.addEventListener("click", ({ target }) => target === this.dialog && this.dialog.close());
     const panel = make(this.dialog, "div");
     const head = make(panel, "p", "head");
@@ -78,10 +78,10 @@ export class ColumnChooser {
     const ids = shownColumns();
     const searched = plain(this.search.value.trim());
     const others = ["trend", ...kpisOfQueues()].filter((id) => !ids.includes(id));
-    const rest = others.filter((id) => plain(`${titleOf(id)} ${id}`).includes(searched));
+    const matching = others.filter((id) => plain(`${titleOf(id)} ${id}`).includes(searched));
     this.search.hidden = others.length < SEARCHED_FROM;
-    // Drawn again where it differs alone: the focus stays on a button of it.
-    const signature = JSON.stringify([ids, rest]);
+    // Redrawn only where it differs: the focus stays on its button.
+    const signature = JSON.stringify([ids, matching]);
     if (signature === this.drawn) return;
     this.drawn = signature;
     this.usual.disabled = `${ids}` === `${USUAL_COLUMNS}`;
@@ -89,7 +89,7 @@ export class ColumnChooser {
     this.list.replaceChildren();
     ids.forEach((id, n) => this.drawShown(ids, id, n));
     this.more.replaceChildren();
-    for (const id of rest) this.offer(ids, id);
+    for (const id of matching) this.offer(ids, id);
   }
 
   drawShown(ids, id, n) {
@@ -120,7 +120,7 @@ export class ColumnChooser {
     made.setAttribute("aria-label", word("columns.add", { name: titleOf(id) }));
   }
 
-  // Goes on from a button of a column that is shown, or where that is not possible any more, from the next that is.
+  // Focuses the same button of the column, or the next one that is enabled.
   focusOn(id, name) {
     const item = this.list.querySelector(`[data-kpi="${id}"]`);
     const found = item?.querySelector(`.${name}:enabled`) ?? item?.querySelector(":enabled") ?? this.more.querySelector(":enabled");

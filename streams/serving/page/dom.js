@@ -1,4 +1,4 @@
-// Elements as views make them.
+// Creates elements of views.
 
 import { zone } from "./text.js";
 
@@ -16,8 +16,8 @@ export function button(parent, text, then, className = "") {
   return made;
 }
 
-// Items of a list that wraps stand in rows as long as each other: none is left alone in the last one. Returns what does so again after
-// their number has changed; each needs `least` rem, and takes the width of one of `--of`.
+// Arranges the items of a wrapping list in rows of equal length. Returns a function that repeats it after their number has changed; each item
+// needs `least` rem, and is one of `--of` wide.
 export function balance(list, least) {
   let seen = "";
   const arrange = () => {
@@ -32,7 +32,7 @@ export function balance(list, least) {
   return arrange;
 }
 
-// A table of texts: headings are [class, text, what it means]; of a row the first text is its heading. A cell may be {text, detail, className}.
+// A table of texts: headings are [class, text, meaning]; the first text of a row is its heading. A cell may be {text, detail, className}.
 export function grid(parent, caption, headings, rows, className = "") {
   const table = make(parent, "table", `grid ${className}`);
   make(table, "caption", "unseen", caption);
@@ -59,7 +59,7 @@ export function fillRow(element, headings, cells) {
   });
 }
 
-// Rows of a table that are shown again where they differ alone: focus stays, and nothing flickers.
+// Redraws only where the signature differs: focus stays, and nothing flickers.
 export function replaceWhenChanged(place, signature, draw) {
   const next = JSON.stringify([signature, zone]);
   if (place.drawn === next) return;

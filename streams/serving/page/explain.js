@@ -1,4 +1,4 @@
-// Explanations without a mouse: what a pointer finds in a title, a tap and the focus find too. Cells of tables are gone through by arrow keys.
+// Explanations without a mouse: tap and focus show titles too. Arrow keys move between cells of tables.
 
 import { setText } from "./text.js";
 
@@ -7,7 +7,7 @@ const STEPS = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 0], Arrow
 
 const THINGS = "[title], td, tbody th, .explained";
 
-// What is said of an element: all that is said in it, and of a cell what its column means.
+// The explanation of an element: all titles in it, and for a cell the meaning of its column.
 function explanationOf(element) {
   const { kpi } = element.dataset;
   const column = kpi ? (element.closest("table")?.tHead.querySelector(`.${CSS.escape(kpi)}`)?.title ?? "") : "";
@@ -62,7 +62,7 @@ class Explanation {
 
 const isSeen = (element) => element.getClientRects().length > 0;
 
-// One cell of each table is reached by Tab, the others from there by arrow keys.
+// Tab reaches one cell of each table, arrow keys the others.
 function go(event) {
   const cell = event.target;
   const step = STEPS[event.key];
@@ -78,7 +78,7 @@ function go(event) {
   next.focus();
 }
 
-// Sees to it that Tab reaches a cell, whatever rows have come and gone.
+// Keeps one cell reachable by Tab when rows change.
 export function keepReachable(table) {
   const reachable = table.querySelector(':is(td, th)[tabindex="0"]');
   if (reachable && isSeen(reachable)) return;

@@ -1,11 +1,11 @@
-// Tables of walls: columns of figures are as wide as their figures and headings need, and names have what is left as far as they need it. What a
-// column has needed once it keeps, so that little moves when figures change.
+// Tables of walls: columns of figures are as wide as figures and headings need, and names get the remaining width that they need. A column
+// never shrinks, so that little moves when figures change.
 
 import { isNarrow } from "./options.js";
 import { onPaper } from "./paper.js";
 import { kpi, language } from "./text.js";
 
-// Where figures need more than there is, the course of the day gives way before names, each to so much, in rem; names have so much of the width anyway.
+// Where width is short, the day's trend shrinks before names, each to a minimum in rem; names have a share of the width anyway.
 const [LEAST_TREND, TREND] = [4, 0.09];
 const [LEAST_NAME, WANTED_NAME] = [10, 14];
 const USUAL_NAME = 0.22;
@@ -15,9 +15,9 @@ const OTHERS = "00";
 
 const pen = document.createElement("canvas").getContext("2d");
 const widths = new Map();
-const kept = new WeakMap();
+const states = new WeakMap();
 
-// Digits are as wide as each other there: texts that differ in them alone are measured once.
+// Digits have equal width: texts that differ only in digits are measured once.
 function widthOf(text, font) {
   const key = `${font} ${text.replace(/\d/g, "0")}`;
   if (!widths.has(key)) {
@@ -43,7 +43,7 @@ function leastOf(heading) {
   return width + padding(heading);
 }
 
-// What a name, and what stands beside it, needs.
+// The width of a name and its marks.
 function nameWidth(cell, fonts, between) {
   const parts = [...cell.children].filter((part) => part.textContent && !part.matches("button"));
   const sum = parts.reduce((all, part) => {
@@ -67,13 +67,13 @@ function cellWidth(cell, fonts) {
   return widthOf(value.textContent, fonts.value(value)) + (besides ? Math.min(besides, fonts.mostBeside) + fonts.beforeShape : 0);
 }
 
-// How wide names are that stand in cells of a map, with the mark before them; `sample` is one of them as it stands there.
+// The widest name in the cells of a map, with its mark; `sample` is one of them.
 export function widestName(texts, sample) {
   const font = fontOf(sample);
   return Math.max(0, ...texts.map((text) => widthOf(text, font))) + 1.6 * fontSize(sample);
 }
 
-// So many cells stand beside each other that their names are whole, as far as there is room for so many lines.
+// The number of cells in a line: names are shown in full where the lines have room.
 export function cellsAcross(number, width, lines, least, name) {
   const most = Math.max(1, Math.floor(width / least));
   return Math.max(1, Math.min(most, Math.max(Math.ceil(number / lines), Math.min(Math.floor(width / name), number))));
@@ -89,20 +89,20 @@ export function fitColumns(table) {
   const total = table.clientWidth;
   if (isNarrow() || onPaper() || getComputedStyle(table).display !== "table") {
     for (const heading of headings) heading.style.width = "";
-    kept.delete(table);
+    states.delete(table);
     return;
   }
   if (!total) return;
   const rem = fontSize(document.documentElement);
   const of = `${total} ${rem} ${headings.map(({ className, textContent }) => `${className} ${textContent}`)}`;
-  let state = kept.get(table);
+  let state = states.get(table);
   if (state?.of !== of) {
     state = { of, least: headings.map(leastOf), needs: [], shapes: [], names: new Map(), set: "" };
     Object.assign(state, {
       fonts: { value: once(fontOf), beside: once(fontOf), mostBeside: 4.2 * rem, beforeShape: 0.5 * rem },
       padding: once(padding),
     });
-    kept.set(table, state);
+    states.set(table, state);
   }
   const rows = [...table.rows].slice(1);
   let want = 0;

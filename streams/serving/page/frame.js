@@ -1,4 +1,4 @@
-// Shows one view at a time, the one that the address names. The overview and the walls are the page itself; others are modules, imported when first shown.
+// Shows the view that the address names. The overview and the walls are the page itself; others are modules, imported when first shown.
 
 import { address, asked, askedAll, change, followLinks, onChange, onTravel, travel } from "./address.js";
 import { learnRights } from "./behind.js";
@@ -10,9 +10,9 @@ import { VIEWS } from "./views.js";
 
 const RETRY_MS = 3000;
 
-// What the API refused, and why.
+// A refusal of the API, with its reason.
 export class Refusal extends Error {
-  // `unread`: that what was asked for has not been read yet, "" where that is not why.
+  // `unread`: the text that the topics have not been read yet, "" for other reasons.
   constructor(status, message, unread = "") {
     super(message);
     this.status = status;
@@ -26,8 +26,8 @@ async function ask(path, options) {
   });
   if (answer.status === 401) whoIsHere();
   if (answer.ok) return answer.status === 204 ? null : answer.json();
-  const told = await answer.json().catch(() => ({}));
-  throw new Refusal(answer.status, told.detail ?? told.title ?? `${answer.status}`, unread(told));
+  const problem = await answer.json().catch(() => ({}));
+  throw new Refusal(answer.status, problem.detail ?? problem.title ?? `${answer.status}`, unread(problem));
 }
 
 function style(id) {
@@ -35,25 +35,25 @@ function style(id) {
   if (document.querySelector(`link[href="${href}"]`)) return null;
   const link = Object.assign(document.createElement("link"), { rel: "stylesheet", href });
   document.head.append(link);
-  // A view without its colors is still a view.
+  // A view works without its styles.
   return new Promise((done) => {
     for (const name of ["load", "error"]) link.addEventListener(name, done);
   });
 }
 
-// The overview has no name in the address: it is what old addresses mean.
+// The overview has no name in the address, as in old addresses.
 const chosen = (id) => ({ view: id === VIEWS[0].id ? null : id });
 
 export const titleOf = (id) => capitalize(word(`view.${id}`));
 
 export class Frame {
-  // `live` are the figures of the page: gather, targets, asOf and silence. `after` is called with the view that is shown from now on.
+  // `live` are the figures of the page: gather, targets, asOf and silence. `after` is called with each view that is shown.
   constructor(nav, main, live, after) {
     Object.assign(this, { nav, main, live, after });
     this.rights = null;
     this.shown = null;
     this.tasks = new Set();
-    this.anew = new Set();
+    this.resetTasks = new Set();
     main.hidden = !this.current.page;
   }
 
@@ -82,7 +82,7 @@ export class Frame {
     return here;
   }
 
-  // Where the links lead, after the address has changed.
+  // Updates the links after the address has changed.
   point() {
     this.navigation?.point(this.current.id, (id) => address(chosen(id), { common: true }));
   }
@@ -92,12 +92,12 @@ export class Frame {
     for (const task of this.tasks) task();
   }
 
-  // The server has told everything anew, as it does when its configuration has changed, when it is back, and when it has read figures at last.
-  told() {
-    for (const task of this.anew) task();
+  // Called when the server has sent a new snapshot: after a change of its configuration, a reconnect, or when it has read the figures.
+  reset() {
+    for (const task of this.resetTasks) task();
   }
 
-  // `focus`: whoever has gone there by key or by voice goes on from its heading.
+  // `focus`: moves the focus to its heading, for users of keyboard or voice.
   async show({ focus = false } = {}) {
     this.close();
     this.point();
@@ -105,23 +105,23 @@ export class Frame {
     this.main.hidden = !page;
     this.after(this.current);
     if (page) return;
-    // It takes the place of the page's own, which is hidden.
+    // It replaces the page's own, which is hidden.
     const root = document.createElement("main");
     root.className = `view ${id}`;
     const heading = root.appendChild(document.createElement("h2"));
     Object.assign(heading, { id: "view-title", textContent: titleOf(id), tabIndex: -1 });
     root.setAttribute("aria-labelledby", heading.id);
-    const standing = root.appendChild(document.createElement("p"));
-    standing.className = "none";
-    standing.setAttribute("role", "status");
+    const status = root.appendChild(document.createElement("p"));
+    status.className = "none";
+    status.setAttribute("role", "status");
     this.main.after(root);
     if (focus) heading.focus();
-    const open = (this.shown = { root, standing, closing: new AbortController(), module: null });
+    const open = (this.shown = { root, status, closing: new AbortController(), module: null });
     if (!this.may(right)) {
-      setText(standing, word("view.denied"));
+      setText(status, word("view.denied"));
       return;
     }
-    setText(standing, word("loading"));
+    setText(status, word("loading"));
     root.setAttribute("aria-busy", "true");
     await this.attempt(open, async () => {
       const [module] = await Promise.all([import(`./views/${id}.js`), css ? style(id) : null]);
@@ -132,19 +132,19 @@ export class Frame {
     root.removeAttribute("aria-busy");
   }
 
-  // What a view does and may fail is said in its place, until it succeeds. Returns what is said: what the first look within `show` said stays.
+  // Runs a task of a view and shows its failure until it succeeds. Returns the text shown, which a view may return again from `show`.
   async attempt(open, task) {
-    let said = "";
+    let text = "";
     try {
       const within = await task();
-      if (typeof within === "string") said = within;
+      if (typeof within === "string") text = within;
     } catch (error) {
       if (open.closing.signal.aborted) return "";
       if (!(error instanceof Refusal)) console.error(error);
-      said = error.unread || word("view.failed", { reason: error.message });
+      text = error.unread || word("view.failed", { reason: error.message });
     }
-    setText(open.standing, said);
-    return said;
+    setText(open.status, text);
+    return text;
   }
 
   close() {
@@ -152,7 +152,7 @@ export class Frame {
     const { root, closing, module } = this.shown;
     this.shown = null;
     this.tasks.clear();
-    this.anew.clear();
+    this.resetTasks.clear();
     closing.abort();
     module?.close?.();
     root.remove();
@@ -171,12 +171,12 @@ export class Frame {
       may: (right) => this.may(right),
       ask: (path, options = {}) => ask(path, { signal, ...options }),
       every: (ms, task) => {
-        this.anew.add(() => this.attempt(open, task));
+        this.resetTasks.add(() => this.attempt(open, task));
         const timer = setInterval(() => this.attempt(open, task), ms);
         signal.addEventListener("abort", () => clearInterval(timer));
         return this.attempt(open, task);
       },
-      onAnew: (task) => this.anew.add(() => this.attempt(open, task)),
+      onReset: (task) => this.resetTasks.add(() => this.attempt(open, task)),
       onNews: (task) => {
         this.tasks.add(task);
         task();

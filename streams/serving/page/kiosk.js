@@ -1,11 +1,11 @@
-// Redeems the ticket of the address, which no browser sends by itself, and goes on to the wall.
+// Redeems the ticket in the fragment, which browsers do not send, and continues to the wall.
 
 import { paint } from "./options.js";
 
 const RETRY_MS = 5000;
 const { next, failed, later } = document.body.dataset;
 const ticket = location.hash.slice(1);
-const standing = document.getElementById("standing");
+const status = document.getElementById("standing");
 
 async function redeem() {
   const answer = await fetch("/kiosk", {
@@ -18,12 +18,12 @@ async function redeem() {
     return;
   }
   const over = answer !== null && answer.status < 500;
-  standing.textContent = over ? failed : later;
-  standing.classList.toggle("problem", over);
+  status.textContent = over ? failed : later;
+  status.classList.toggle("problem", over);
   if (!over) setTimeout(redeem, RETRY_MS);
 }
 
 paint();
-// Out of the address bar and the history before anything else happens.
+// First removes the ticket from the address bar and the history.
 history.replaceState(null, "", location.pathname + location.search);
 redeem();

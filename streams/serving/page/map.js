@@ -1,5 +1,5 @@
-// A map of colors: every queue as a cell, channel by channel, calls first; the wider the gap below its target, the deeper its color. A cell opens
-// the queue's view; what its figures are called arranges the cells by them.
+// A map of colors: every queue as a cell, by channel, calls first; the wider the gap below its target, the deeper its color. A cell opens the
+// queue's view; the names of figures in the legend sort the cells.
 
 import { address, change, onChange } from "./address.js";
 import { cellsAcross, widestName } from "./fitting.js";
@@ -11,9 +11,9 @@ import { label, setAttribute, setClass, setText, word } from "./text.js";
 
 // The least that a cell needs, in rem of the wall.
 const [CELL_WIDTH, CELL_HEIGHT] = [7.5, 4.65];
-// What cells are arranged by, as in the address: a figure that is below its target is so by its gap.
+// Sort orders, as in the address.
 const ORDERS = [["service_level", "worst"], ["longest_wait", "longest_wait"]];
-// A gap of so much is as deep as it gets.
+// The gap with the deepest color.
 const DEEPEST = 0.3;
 
 function make(parent, name, className) {
@@ -46,7 +46,7 @@ export class HeatMap {
     for (const [id, choice] of this.orders) setAttribute(choice, "aria-pressed", `${order.id === id && !order.up}`);
   }
 
-  // Returns the rows of the queues as they go on pages; each channel begins with its total.
+  // Returns the rows of queues by page; each channel begins with its total.
   split() {
     const rem = Number.parseFloat(getComputedStyle(document.documentElement).fontSize);
     const place = this.list.getBoundingClientRect();
@@ -57,7 +57,7 @@ export class HeatMap {
     const pages = [];
     const sample = this.list.querySelector("li > b");
     this.columns = cellsAcross(sorted.length, place.width, lines, CELL_WIDTH * rem, sample ? widestName(sorted.map(({ name }) => name), sample) : CELL_WIDTH * rem);
-    // A telephone in a hand scrolls.
+    // A telephone scrolls.
     if (isNarrow() || onPaper()) return [sorted];
     for (let n = 0; n < sorted.length; n += this.columns * lines) pages.push(sorted.slice(n, n + this.columns * lines));
     return pages;
@@ -67,9 +67,9 @@ export class HeatMap {
     const lines = Math.max(1, Math.ceil(rows.length / this.columns));
     this.list.style.setProperty("--columns", Math.ceil(rows.length / lines) || 1);
     this.list.style.setProperty("--lines", lines);
-    const kept = new Set(rows);
+    const onPage = new Set(rows);
     for (const [row, cell] of this.cells) {
-      if (!kept.has(row)) {
+      if (!onPage.has(row)) {
         cell.item.remove();
         this.cells.delete(row);
       }
@@ -100,7 +100,7 @@ export class HeatMap {
     const level = row.cells.get("service_level_live");
     setText(cell.level, text("service_level_live").replace(" ", ""));
     setText(cell.longest, text("longest_wait"));
-    const { gap = null } = this.queues.standings.get(row) ?? {};
+    const { gap = null } = this.queues.gaps.get(row) ?? {};
     for (const name of ["met", "missed"]) setClass(cell.item, name, level?.element.classList.contains(name) ?? false);
     setClass(cell.item, "silent", row.element.classList.contains("silent"));
     cell.item.style.setProperty("--depth", `${Math.round(20 + 40 * Math.min(1, Math.max(0, -(gap ?? 0) / DEEPEST)))}%`);

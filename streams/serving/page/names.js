@@ -1,9 +1,9 @@
-// Names come from senders: what cannot be seen of them is shown, and those that look alike are marked. No name is special to the page.
+// Names come from senders: invisible characters are shown, and similar names are marked. No name is special to the page.
 
-// Control, format and private characters, separators of lines, fillers and selectors that are drawn as nothing, and the bracket that marks them.
+// Control, format and private characters, line separators, invisible fillers and selectors, and the bracket that marks them.
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Cn}\p{Co}\p{Cs}\p{Zl}\p{Zp}\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\u{e0100}-\u{e01ef}\u27e8]|(?![ \u3000])\p{Zs}/gu;
 const EDGES = /^[ \u3000]+|[ \u3000]+$| {2,}/g;
-// Written from right to left, in part at least: kept apart from the text around it.
+// Written from right to left, at least in part: isolated from the surrounding text.
 const LEFTWARD = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
 const code = (character) => `⟨U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`;
 
@@ -12,10 +12,10 @@ export function shown(name) {
   return LEFTWARD.test(seen) ? `\u2068${seen}\u2069` : seen;
 }
 
-// The property that an object has itself: a queue may be called constructor.
+// An own property of an object: a queue may be called constructor.
 export const own = (object, name) => (Object.hasOwn(object ?? {}, name) ? object[name] : null);
 
-// Letters that are drawn like another after NFKC and in small letters: Cyrillic, Greek, digits, dashes, kana like kanji.
+// Letters that look like another one after NFKC in lower case: Cyrillic, Greek, digits, dashes, kana like kanji.
 const ALIKE = new Map(
   [
     ["аα", "a"], ["еҽ", "e"], ["оοσо0ο", "o"], ["рρ", "p"], ["сϲ", "c"], ["уγүу", "y"], ["хχ×", "x"], ["іι1l|ıӏɩ", "i"], ["јϳ", "j"], ["ѕ", "s"],
@@ -25,13 +25,13 @@ const ALIKE = new Map(
   ].flatMap(([letters, like]) => [...letters].map((letter) => [letter, like])),
 );
 
-// What two names have in common that a reader would take for each other.
+// The same for two names that a reader could confuse.
 export function skeleton(name) {
   const plain = name.replace(UNSEEN, "").normalize("NFKC").toLowerCase().normalize("NFKC").replace(/\s+/gu, "");
   return [...plain].map((letter) => ALIKE.get(letter) ?? letter).join("");
 }
 
-// Name → the others that look like it, of those that have any.
+// Name → the other names that look like it, if any.
 export function twins(names) {
   const alike = new Map();
   for (const name of new Set(names)) {
@@ -45,7 +45,7 @@ export function twins(names) {
   return found;
 }
 
-// What tells a name from those like it: its letters that they do not have, by number where they are not plain.
+// Distinguishes a name from similar ones: its letters that they lack, by code point where not plain.
 export function difference(name, others) {
   const different = [...new Set(name)].filter((letter) => others.some((other) => !other.includes(letter)));
   return different.filter((letter) => letter > "~").slice(0, 3).map(code).join(" ");

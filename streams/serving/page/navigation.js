@@ -1,11 +1,11 @@
-// The ways to the views, on one line and in groups: what there is no room for stands behind a button, in the same groups. On a telephone, where
-// all of it stands behind the button of the page's menu, nothing else is hidden.
+// Links to the views, on one line and in groups; links without room move behind a button, in the same groups. On a telephone all are in the
+// page's menu.
 
 import { make } from "./dom.js";
 import { isNarrow } from "./options.js";
 import { setAttribute, word } from "./text.js";
 
-// Where there is too little room these go behind the button, the first of them first; what is not among them goes before.
+// The order in which links move behind the button; unlisted ones move first.
 const YIELDING = ["board", "customers", "queue", "quality", "map", "wall", "outlook", "goals", "earlier", "contacts", "alerts", "people", "overview"];
 const STEPS = { ArrowDown: 1, ArrowUp: -1 };
 
@@ -15,11 +15,11 @@ export class Navigation {
     Object.assign(this, { nav, links: new Map(), groups: new Map(), width: null, room: 0 });
     nav.setAttribute("aria-label", word("view"));
     this.bar = make(nav, "ul", "ways");
-    this.rest = make(nav, "div", "rest");
-    this.button = make(this.rest, "button", "", word("views.more"));
-    this.panel = make(this.rest, "ul", "panel");
+    this.overflow = make(nav, "div", "rest");
+    this.button = make(this.overflow, "button", "", word("views.more"));
+    this.panel = make(this.overflow, "ul", "panel");
     Object.assign(this.panel, { id: "more-views", hidden: true });
-    this.rest.hidden = true;
+    this.overflow.hidden = true;
     Object.assign(this.button, { type: "button" });
     this.button.setAttribute("aria-controls", this.panel.id);
     for (const [{ id, group = "now" }, title] of views) {
@@ -31,13 +31,13 @@ export class Navigation {
     }
     this.open(false);
     this.button.addEventListener("click", () => this.open(this.panel.hidden));
-    this.rest.addEventListener("focusout", ({ relatedTarget: next }) => next && !this.rest.contains(next) && this.open(false));
-    document.addEventListener("click", ({ target }) => (this.rest.contains(target) && !target.closest("a") ? null : this.open(false)));
-    this.rest.addEventListener("keydown", (event) => this.key(event));
+    this.overflow.addEventListener("focusout", ({ relatedTarget: next }) => next && !this.overflow.contains(next) && this.open(false));
+    document.addEventListener("click", ({ target }) => (this.overflow.contains(target) && !target.closest("a") ? null : this.open(false)));
+    this.overflow.addEventListener("keydown", (event) => this.key(event));
     new ResizeObserver(() => this.fit()).observe(nav);
   }
 
-  // The lists of a group: on the line, and behind the button.
+  // Creates the lists of a group: on the line, and behind the button.
   makeGroup(group) {
     const places = [this.bar, this.panel].map((list) => {
       const item = make(list, "li", "group");
@@ -56,7 +56,7 @@ export class Navigation {
     setAttribute(this.button, "aria-expanded", `${is}`);
   }
 
-  // Near the edge of the window what stands behind the button begins further left.
+  // Near the edge of the window the panel opens to the left.
   turn() {
     this.panel.classList.remove("leftwards");
     this.panel.classList.toggle("leftwards", this.panel.getBoundingClientRect().right > innerWidth);
@@ -76,7 +76,7 @@ export class Navigation {
     event.stopPropagation();
   }
 
-  // Leads to `hrefs`, by id, and marks the view that is shown.
+  // Sets the links to `hrefs`, by id, and marks the current view.
   point(current, hrefs) {
     for (const [id, link] of this.links) {
       link.href = hrefs(id);
@@ -85,7 +85,7 @@ export class Navigation {
     this.mark();
   }
 
-  // Where the view that is shown stands behind the button, that is marked too.
+  // Marks the button where the current view is behind it.
   mark() {
     const behind = this.panel.querySelector("[aria-current]");
     behind ? setAttribute(this.button, "aria-current", "true") : this.button.removeAttribute("aria-current");
@@ -101,7 +101,7 @@ export class Navigation {
 
   fit() {
     if (!this.nav.clientWidth) return;
-    // What has given way comes back when the window is wider, and not when a word beside it is shorter.
+    // Hidden links return only when the window is resized, not when a text beside them shrinks.
     if (this.width !== innerWidth) [this.width, this.room] = [innerWidth, Infinity];
     const room = Math.min(this.room, this.nav.clientWidth);
     if (room === this.room) return;
@@ -115,19 +115,19 @@ export class Navigation {
       this.show();
     }
     if (this.nav.contains(focused) && focused !== document.activeElement) (focused.checkVisibility() ? focused : this.button).focus();
-    if (this.rest.hidden) this.open(false);
+    if (this.overflow.hidden) this.open(false);
     this.turn();
     this.mark();
   }
 
-  // Groups with nothing in them are not there, nor is the button without anything behind it.
+  // Hides empty groups, and the button without links behind it.
   show() {
     for (const places of this.groups.values()) for (const list of places) list.parentElement.hidden = !list.children.length;
-    this.rest.hidden = !this.panel.querySelector("a");
+    this.overflow.hidden = !this.panel.querySelector("a");
   }
 
   isFull() {
     const between = Number.parseFloat(getComputedStyle(this.nav).columnGap) || 0;
-    return this.bar.offsetWidth + (this.rest.hidden ? 0 : between + this.rest.offsetWidth) > this.room + 0.5;
+    return this.bar.offsetWidth + (this.overflow.hidden ? 0 : between + this.overflow.offsetWidth) > this.room + 0.5;
   }
 }

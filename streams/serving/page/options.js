@@ -1,4 +1,4 @@
-// What the address asks of the figures: which, in what order, how painted.
+// Options of the address: which figures, in what order, in which theme.
 
 import { among, asked, askedAll, change, onChange, wallOf } from "./address.js";
 import { own } from "./names.js";
@@ -8,7 +8,7 @@ export const wall = wallOf() !== null;
 // All queues as a map of colors, on a wall.
 export const heat = wallOf() === "map";
 const seconds = Number.parseFloat(asked("rotate") ?? "15");
-// Between two pages of a wall; 0 stands still.
+// Between two pages of a wall; 0 does not rotate.
 export const rotateSeconds = Number.isFinite(seconds) && seconds > 0 ? Math.max(3, seconds) : 0;
 
 // A telephone; as in narrow.css.
@@ -16,10 +16,10 @@ const narrow = matchMedia("screen and (max-width: 760px)");
 export const isNarrow = () => narrow.matches;
 
 export const USUAL_COLUMNS = ["service_level_live", "trend", "waiting", "longest_wait", "asa", "aht", "abandon_rate"];
-// One has to be able to read them.
+// More would not be readable.
 export const MOST_COLUMNS = 12;
 
-// Only these queues, if any are named.
+// Restricts the page to these queues, if any.
 export let only = new Set();
 export let pins = new Set();
 export let site = null;
@@ -27,7 +27,7 @@ export let department = null;
 export let search = "";
 // Ids of KPIs, from left to right; "trend" is the day so far.
 export let columns = USUAL_COLUMNS;
-// `id` is name, worst or a KPI, of which the highest come first, or with `up` the lowest.
+// `id` is name, worst or a KPI: the highest first, or with `up` the lowest.
 export let order = { id: "name", up: false };
 
 const plain = (text) => text.normalize("NFKC").toLocaleLowerCase();
@@ -41,30 +41,30 @@ function read() {
   const named = [...new Set((asked("columns") ?? "").split(",").filter(Boolean))].slice(0, MOST_COLUMNS);
   columns = named.length ? named : USUAL_COLUMNS;
   const text = asked("order") ?? "";
-  // A wall has no hands, and a telephone little room: what needs somebody comes first.
+  // A wall has no controls, and a telephone little room: queues that need attention come first.
   order = text ? { id: text.replace(/^-/, ""), up: text.startsWith("-") } : { id: wall || isNarrow() ? "worst" : "name", up: false };
 }
 
 read();
 onChange(read);
 
-// By a column: first what needs somebody, again the other way.
+// Sorts by a column: rows that need attention first; a second time reversed.
 export function orderBy(id) {
   const lowFirst = order.id === id ? !order.up : kpi(id).direction === "up";
   change({ order: id === "name" || !lowFirst ? id : `-${id}` });
 }
 narrow.addEventListener("change", read);
 
-// What queues and teams belong to, as the server told.
+// Site and department of queues and teams, from the server.
 let places = {};
-export function learnPlaces(told) {
-  places = told;
+export function learnPlaces(entries) {
+  places = entries;
 }
 
 export const placeOf = (kind, name) => own(places, `${kind}:${name}`);
 export const namesOf = (kind) => [...new Set(Object.values(places).map((place) => place[kind]).filter(known))].sort();
 
-// Whether the page is of some queues alone.
+// Whether the page is restricted to some queues.
 export const narrowed = () => only.size > 0 || site !== null || department !== null || search !== "";
 
 export function isChosen(queue) {
@@ -75,7 +75,7 @@ export function isChosen(queue) {
   return search === "" || plain(queue).includes(search);
 }
 
-// Which teams serve a queue is not known; of a site they are.
+// Teams of a site are known, teams of a queue are not.
 export function isTeamChosen(team) {
   if (!narrowed()) return true;
   return only.size === 0 && department === null && search === "" && placeOf("team", team)?.site === site;

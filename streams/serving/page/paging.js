@@ -1,4 +1,4 @@
-// A wall shows whole pages and never scrolls: what does not fit comes in turn. Pinned rows and totals are on every page of their table.
+// A wall shows full pages in rotation and never scrolls. Pinned rows and totals are on every page of their table.
 
 import { own } from "./names.js";
 import { isNarrow } from "./options.js";
@@ -6,11 +6,11 @@ import { onPaper, whenOnPaper } from "./paper.js";
 import { setAttribute, setClass, setText, word } from "./text.js";
 
 const MARGIN_ROWS = 0.15;
-// Few rows grow by so much at most, to fill the page.
+// The most that a few rows grow to fill the page.
 const MOST_STRETCH = 1.35;
 
 export class Pager {
-  // `map` splits and shows itself, where there is one in place of tables.
+  // `map`, if any, replaces the tables and splits itself into pages.
   constructor(tables, button, rotateSeconds, map = null) {
     this.tables = tables;
     this.map = map;
@@ -42,7 +42,7 @@ export class Pager {
     const step = own({ ArrowRight: 1, PageDown: 1, ArrowLeft: -1, PageUp: -1 }, event.key);
     if (step) {
       this.turn(step);
-      this.wait(); // somebody reads: the new page stays its full time
+      this.wait(); // a user reads: the new page stays its full time
     } else if (event.key === " " && !event.target.closest("button, a")) this.pause();
     else return;
     event.preventDefault();
@@ -75,17 +75,17 @@ export class Pager {
       table.section.classList.toggle("turned", rows === null);
       for (const row of table.body.rows) setClass(row, "turned", rows !== null && !rows.has(row));
     }
-    // A queue that has the wall for itself is shown large.
+    // A single queue is shown large.
     const alone = this.pages.length === 1 && shown.size === 1 && [...shown.values()][0].size === 1;
     setClass(document.documentElement, "one", alone);
   }
 
-  // Page by page: table → its rows there.
+  // Returns the pages: table → its rows there.
   split() {
     const filled = this.tables.filter((table) => table.body.rows.length > 0);
     if (!filled.length) return [];
     [this.head, this.capacity] = [0, 0];
-    // A telephone in a hand scrolls.
+    // A telephone scrolls.
     if (isNarrow() || onPaper()) return [new Map(filled.map((table) => [table, new Set(table.body.rows)]))];
     const root = getComputedStyle(document.documentElement);
     const size = (name) => Number.parseFloat(root.getPropertyValue(name));
@@ -98,20 +98,20 @@ export class Pager {
     for (const table of filled) {
       const all = [...table.body.rows];
       const pinned = all.filter((row) => row.classList.contains("pinned"));
-      const rest = all.filter((row) => !row.classList.contains("pinned"));
+      const unpinned = all.filter((row) => !row.classList.contains("pinned"));
       const fixed = this.head + pinned.length + feet(table);
       let at = 0;
       do {
-        if (at > 0 || (pages.at(-1).size > 0 && left < fixed + rest.length)) {
+        if (at > 0 || (pages.at(-1).size > 0 && left < fixed + unpinned.length)) {
           pages.push(new Map());
           left = this.capacity;
         }
         const room = Math.max(1, Math.floor(left - fixed));
-        const rows = rest.slice(at, at + room);
+        const rows = unpinned.slice(at, at + room);
         pages.at(-1).set(table, new Set([...pinned, ...rows]));
         left -= fixed + rows.length;
         at += room;
-      } while (at < rest.length);
+      } while (at < unpinned.length);
     }
     return pages;
   }

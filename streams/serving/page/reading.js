@@ -1,4 +1,4 @@
-// Says what is being read from Kafka, from when on and how far, until it is read.
+// Shows what is being read from Kafka, since when and how far.
 
 import { make } from "./dom.js";
 import { clock, day, known, percent, setText, word } from "./text.js";
@@ -6,7 +6,7 @@ import { clock, day, known, percent, setText, word } from "./text.js";
 const KINDS = ["agent", "contact", "customer"];
 
 export class ReadingLine {
-  // `kind`: whose events are read, as far as is known before the first answer. It is shown at once.
+  // `kind`: the events that are read, until the first answer names them. It is shown at once.
   constructor(place, kind) {
     this.kind = kind;
     this.element = make(place, "p", "reading");
@@ -15,13 +15,13 @@ export class ReadingLine {
     this.bar = make(this.element, "progress");
     this.bar.max = 1;
     this.bar.setAttribute("aria-label", word("reading.progress"));
-    // How long it has taken by now is not read aloud each second.
+    // Screen readers must not announce the duration each second.
     this.taken = make(this.element, "span", "taken");
     this.taken.setAttribute("aria-hidden", "true");
     this.show({ topic: "", since: null, share: null });
   }
 
-  // `reading` as the API tells it; null once all is read.
+  // `reading` as in the API; null once all is read.
   show(reading) {
     this.element.hidden = reading === null;
     if (reading === null) return;

@@ -1,4 +1,4 @@
-// What each table shows of the records: queues, teams and the backlog of the reply channels.
+// The rows of each table: queues, teams and the backlog of the reply channels.
 
 import { mayOpen } from "./behind.js";
 import { own, shown } from "./names.js";
@@ -7,17 +7,17 @@ import { USUAL_COLUMNS, heat, isChosen, isTeamChosen, narrowed, order, orderBy, 
 import { NOTHING, UNASSIGNED, brief, count, coverage, duration, figure, isOfNow, known, kpi, label, language, meaning, named, parts, percent, setAttribute, setClass, setText, span, target as targetText, withinSeconds, word } from "./text.js";
 import { Table } from "./tables.js";
 
-// Below this many contacts a service level is shown without judgment: one contact would decide it.
+// Below this many contacts a service level is shown without a verdict: one contact would decide it.
 export const JUDGED_FROM = 5;
-// Rows change places no more often than this: one has to be able to read them.
+// Rows are reordered no more often than this, to stay readable.
 const REORDER_MS = 10_000;
 const BACKLOG = ["untouched", "in_progress", "waiting_on_customer", "on_hold"];
 const LEVEL = "service_level_live";
 const MOST_ON_WALLS = 7;
 
-// Whom people wait for at once stands first.
+// Channels with immediate waits first.
 const CHANNELS = ["voice", "video", "callback", "chat", "sms", "social", "mail", "web_form", "ticket"];
-// Sessions with a bot or in a FAQ: no one waits there, and no one answers.
+// Sessions with a bot or in a FAQ have no waits and no agents.
 export const isSelfService = (channel) => channel === "bot" || channel === "faq";
 const SELF_SERVICE = ["self_service_rate", "containment_rate"];
 export const channelRank = (channel) => (CHANNELS.includes(channel) ? CHANNELS.indexOf(channel) : CHANNELS.length);
@@ -29,7 +29,7 @@ function aging(since, now, asOf) {
   return Math.max(0, Math.max(asOf ?? 0, Date.parse(now.as_of)) - Date.parse(since)) / 1000;
 }
 
-// On the business clock nobody ages while it is closed: the server says when it is open.
+// On the business clock ages stop while it is closed: the server sends the open hours.
 function oldest(now, asOf) {
   const grows = now.backlog_oldest_grows;
   if (!grows) return aging(now.backlog_oldest_since, now, asOf);
@@ -37,7 +37,7 @@ function oldest(now, asOf) {
   return open.reduce((sum, ms) => sum + ms / 1000, now.backlog_oldest_seconds);
 }
 
-// A figure of now by its KPI; null where it is not known.
+// A figure of now by its KPI; null where unknown.
 export function figureNow(id, now, asOf) {
   if (id === "longest_wait") return longestWait(now, asOf);
   return (id === "backlog_oldest" ? oldest(now, asOf) : now[id]) ?? null;
@@ -48,14 +48,14 @@ function verdict(level, target) {
   return level.value < target ? "missed" : "met";
 }
 
-// Queues may have service levels of their own, which the total has not: together they are the sum of their parts.
+// Queues may have their own service levels, unlike the total: combined they are the sum of their parts.
 function together(one, other) {
   if (!known(other?.denominator) || !known(one?.denominator)) return other ?? one;
   const [numerator, denominator] = [one.numerator + other.numerator, one.denominator + other.denominator];
   return { numerator, denominator, value: denominator > 0 ? numerator / denominator : null };
 }
 
-// What some queues of one channel make together; null where none of them tells it.
+// The sums of some queues of one channel; null where none of them reports a figure.
 function sumOf(entries) {
   const nows = entries.map(({ now }) => now).filter(Boolean);
   const waiting = nows.map((now) => now.waiting).filter(known);
@@ -67,13 +67,13 @@ function sumOf(entries) {
   return { now, window: { kpis } };
 }
 
-// Marks a row whose source is silent: what it shows may have passed, so nothing of it is judged.
+// Marks a row whose source is silent: its figures may be outdated and get no verdict.
 export function markSilence(row, silence) {
   setClass(row.element, "silent", silence !== "");
   setText(row.silent, silence);
 }
 
-// The second definition's service level, small: what the same contacts are worth by another contract.
+// The service level of the same contacts by the second definition, small.
 function showBeside(cell, window, definitions) {
   const [name, kpis] = Object.entries(window?.by_definition ?? {})[0] ?? [null, {}];
   if (!cell.beside && name === null) return;
@@ -90,7 +90,7 @@ function showBeside(cell, window, definitions) {
   setAttribute(cell.beside, "title", name === null ? "" : word("beside_meaning", { name: shown(name), parts: parts(level) || NOTHING, first, text: text && language === "en" ? `${text} ` : text }));
 }
 
-// "target 80 % in 20 s": what a service level is to reach, and the wait that counts as in time.
+// "target 80 % in 20 s": the target of a service level, and its threshold.
 export function goalOf(target, threshold) {
   if (!known(threshold)) return known(target) ? word("target", { value: targetText(target) }) : "";
   const time = withinSeconds(threshold);
@@ -105,9 +105,9 @@ export class Ranked {
   }
 
   arrange(compare, by = "") {
-    const standing = JSON.stringify([[...this.table.rows.keys()].sort(), [...pins], by]);
-    if (standing === this.sorted && performance.now() - this.at < REORDER_MS) return;
-    this.sorted = standing;
+    const signature = JSON.stringify([[...this.table.rows.keys()].sort(), [...pins], by]);
+    if (signature === this.sorted && performance.now() - this.at < REORDER_MS) return;
+    this.sorted = signature;
     this.at = performance.now();
     this.table.arrange(compare, pins);
   }
@@ -118,13 +118,13 @@ function valueOf(id, { now, window }, asOf) {
   return isOfNow(id) ? { value: now ? figureNow(id, now, asOf) : null } : (window?.kpis[id] ?? null);
 }
 
-// What a share is of, or how much of a time was measured.
+// The parts of a share, or the measured part of a time.
 function detailOf(id, of) {
   if (!known(of?.value) && kpi(id).unit === "ratio") return "";
   return kpi(id).unit === "ratio" ? parts(of) : coverage(of);
 }
 
-// Where no handle time is known, and talk is.
+// The talk time, where the handle time is unknown.
 function onlyTalk(window) {
   const { aht, att } = window?.kpis ?? {};
   return !known(aht?.value) && known(att?.value) ? word("aht.talk", { value: duration(att.value) }) : "";
@@ -136,24 +136,24 @@ export class Queues extends Ranked {
       togglePin(name);
       this.sort();
     };
-    // A wall has no hands.
+    // A wall has no controls.
     super(new Table("queues", [], { bars: [LEVEL], onPin: pin, onSort: wall ? null : (id) => this.orderBy(id), unsorted: ["trend"], foot: true }));
     this.trends = trends;
-    this.standings = new Map();
+    this.gaps = new Map();
     this.values = new Map();
     this.columns = [];
   }
 
-  // The columns of the address, from now on.
+  // Applies the columns of the address.
   choose() {
-    // From afar no more than so many can be read.
+    // More cannot be read from afar.
     const ids = heat ? USUAL_COLUMNS : shownColumns().slice(0, wall ? MOST_ON_WALLS : undefined);
     if (`${ids}` === `${this.columns}`) return;
     this.columns = ids;
-    // All rows are made anew, in no order yet.
+    // All rows are recreated, not sorted yet.
     this.sorted = "";
     const heading = wall ? brief : label;
-    // Beside the figure of decided contacts, the live one says which it is.
+    // Beside the figure of decided contacts, the live one needs its own name.
     const named = (id) => heading(id === LEVEL && !ids.includes("service_level") ? "service_level" : id);
     const headings = ids.map((id) =>
       id === "trend" ? [id, wall ? word("brief.trend") : word("trend"), word("trend_meaning", { n: JUDGED_FROM })] : [id, named(id), `${label(id)} – ${meaning(id)}`],
@@ -167,10 +167,10 @@ export class Queues extends Ranked {
   }
 
   rank(row) {
-    return this.standings.get(row)?.gap ?? 1;
+    return this.gaps.get(row)?.gap ?? 1;
   }
 
-  // By a figure what is unknown comes last, whichever way.
+  // Unknown figures come last, in either direction.
   compare(a, b) {
     if (order.id === "worst") return this.rank(a) - this.rank(b);
     const [one, other] = [a, b].map((row) => this.values.get(row)?.get(order.id) ?? null);
@@ -189,14 +189,14 @@ export class Queues extends Ranked {
     this.arrange(plain, JSON.stringify(order));
   }
 
-  // Returns how many queues are judged, how many of these miss their target, and how many are not judged because a source is silent.
+  // Returns how many queues have a verdict, how many of these miss their target, and how many have none because a source is silent.
   show({ gather, targets, asOf, silence, judging }) {
     this.judging = judging;
     this.choose();
     const shown = new Set();
     const judged = { all: 0, missed: 0, unknown: 0 };
     const [sums, of] = [new Map(), new Map()];
-    this.standings.clear();
+    this.gaps.clear();
     this.values.clear();
     for (const [key, entry] of gather("queue")) {
       const { scope, channel, window } = entry;
@@ -210,10 +210,10 @@ export class Queues extends Ranked {
       const target = own(targets, scope);
       const levels = [window?.kpis[LEVEL], window?.kpis.service_level];
       const silent = silence("queue", scope);
-      const said = this.showRow(row, entry, levels, target, asOf, silent);
+      const judgment = this.showRow(row, entry, levels, target, asOf, silent);
       if (silent && verdict(levels[0], target) !== null) judged.unknown += 1;
-      if (said !== null) judged.all += 1;
-      if (said === "missed") judged.missed += 1;
+      if (judgment !== null) judged.all += 1;
+      if (judgment === "missed") judged.missed += 1;
       if (this.columns.includes("trend")) this.trends.draw(this.table.cell(row, "trend"), this.trends.of(scope, channel), target);
       sums.set(channel, levels.map((level, n) => together(sums.get(channel)?.[n], level)));
     }
@@ -223,22 +223,22 @@ export class Queues extends Ranked {
     return judged;
   }
 
-  // Of a bot or a FAQ no column but its own could ever hold a figure.
+  // A bot or a FAQ has figures only in its own columns.
   isEmpty(entry, asOf) {
     return isSelfService(entry.channel) && !this.columns.some((id) => SELF_SERVICE.includes(id) && known(valueOf(id, entry, asOf)?.value));
   }
 
-  // One row a channel, calls first: of a page of some queues what these make together, as for who may not see the total.
-  showTotals(told, of, sums, asOf, shown, silence) {
-    const totals = narrowed() ? [] : [...told.values()].filter((entry) => entry.channel !== null && !this.isEmpty(entry, asOf));
-    const found = totals.length ? totals : [...of].filter(([, entries]) => entries.length > 1).map(([channel, entries]) => ({ channel, ...sumOf(entries) }));
+  // One row a channel, calls first: the sums of the queues on a restricted page, and for viewers who may not see the total.
+  showTotals(entries, of, sums, asOf, shown, silence) {
+    const totals = narrowed() ? [] : [...entries.values()].filter((entry) => entry.channel !== null && !this.isEmpty(entry, asOf));
+    const found = totals.length ? totals : [...of].filter(([, parts]) => parts.length > 1).map(([channel, parts]) => ({ channel, ...sumOf(parts) }));
     for (const entry of found.sort((a, b) => channelRank(a.channel) - channelRank(b.channel))) {
       const key = `total\u0000${entry.channel}`;
       const row = this.table.row(key, `${word("scope.total")} · ${named("channel", entry.channel)}`, "", { total: true });
       row.channel = entry.channel;
       shown.add(key);
       this.showRow(row, entry, sums.get(entry.channel) ?? [], null, asOf, "");
-      // Where nothing comes from what feeds any of its queues, their total may have passed too.
+      // A total is outdated where all of its queues are silent.
       const parts = of.get(entry.channel) ?? [];
       setClass(row.element, "silent", parts.length > 0 && parts.every(({ scope }) => silence("queue", scope) !== ""));
       this.table.foot.append(row.element);
@@ -247,12 +247,12 @@ export class Queues extends Ranked {
 
   showRow(row, entry, levels, target, asOf, silent) {
     const { table } = this;
-    const said = silent ? null : verdict(levels[0], target);
-    this.standings.set(row, { gap: known(verdict(levels[0], target)) ? levels[0].value - target : null });
+    const judgment = silent ? null : verdict(levels[0], target);
+    this.gaps.set(row, { gap: known(verdict(levels[0], target)) ? levels[0].value - target : null });
     const values = new Map();
     this.values.set(row, values);
     for (const id of this.columns) {
-      if (id === LEVEL) this.showLevel(row, entry, levels, target, said);
+      if (id === LEVEL) this.showLevel(row, entry, levels, target, judgment);
       else if (id === "trend") table.cell(row, id);
       else {
         const of = valueOf(id, entry, asOf);
@@ -265,10 +265,10 @@ export class Queues extends Ranked {
     if (!this.columns.includes(order.id)) values.set(order.id, valueOf(order.id, entry, asOf)?.value ?? null);
     if (known(levels[0]?.value)) values.set(LEVEL, levels[0].value);
     markSilence(row, silent);
-    return said;
+    return judgment;
   }
 
-  showLevel(row, { scope, channel, window }, [level, decided], target, said) {
+  showLevel(row, { scope, channel, window }, [level, decided], target, judgment) {
     const { table } = this;
     // Queues of a total may differ.
     const definitions = row.total ? [] : this.judging(scope, channel);
@@ -278,9 +278,9 @@ export class Queues extends Ranked {
     table.fill(cell, level?.value, target);
     if (!row.total) showBeside(cell, window, definitions);
     setAttribute(cell.value, "title", definitions.length ? definitions[0][`text_${language}`] : "");
-    for (const name of ["met", "missed"]) setClass(cell.element, name, said === name);
-    setAttribute(cell.shape, "role", said ? "img" : "presentation");
-    setAttribute(cell.shape, "aria-label", said ? word(said) : "");
+    for (const name of ["met", "missed"]) setClass(cell.element, name, judgment === name);
+    setAttribute(cell.shape, "role", judgment ? "img" : "presentation");
+    setAttribute(cell.shape, "aria-label", judgment ? word(judgment) : "");
   }
 }
 
@@ -303,7 +303,7 @@ export class Teams extends Ranked {
         const cell = this.table.show(row, "occupancy", percent(occupancy?.value), coverage(occupancy));
         this.table.fill(cell, occupancy?.value);
         const agents = now?.agents_by_state ?? null;
-        // Who is not listed is not there: 0, not unknown.
+        // A missing state has no agents: 0, not unknown.
         for (const state of this.states) this.table.show(row, state, agents ? count(own(agents, state) ?? 0) : "–");
         markSilence(row, total ? "" : silence("team", scope));
       }
@@ -314,7 +314,7 @@ export class Teams extends Ranked {
   }
 }
 
-// Messages and tickets that are not resolved; only channels that are answered in writing have any.
+// Unresolved messages and tickets; only reply channels have any.
 export class Backlogs extends Ranked {
   constructor() {
     const headings = [

@@ -1,4 +1,4 @@
-// Who is logged in, and the way out; without a login there is nothing to show.
+// The logged-in user and the logout; hidden without a login.
 
 import { word } from "./text.js";
 
@@ -8,7 +8,7 @@ function toLogin() {
   location.assign(`${LOGIN}?next=${encodeURIComponent(location.pathname + location.search)}`);
 }
 
-// Returns who that is, and leads to the login who may see nothing here any more; a server that does not answer says nothing against it.
+// Returns the session, and goes to the login where it has no right to figures; a server that does not answer changes nothing.
 export async function whoIsHere() {
   const answer = await fetch("api/v1/session").catch(() => null);
   const here = answer?.ok ? await answer.json() : null;

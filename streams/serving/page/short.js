@@ -1,4 +1,4 @@
-// What a telephone shows first: how many alerts fire and the worst of them in one line, and of each table its first rows.
+// What a telephone shows first: the number of alerts with the worst one in one line, and the first rows of each table.
 
 import { isNarrow } from "./options.js";
 import { setAttribute, setClass, setText, word } from "./text.js";
@@ -11,8 +11,8 @@ function make(table) {
   const button = document.createElement("button");
   Object.assign(button, { type: "button", className: "whole" });
   button.addEventListener("click", () => {
-    const whole = !table.classList.toggle("short");
-    setAttribute(button, "aria-expanded", `${whole}`);
+    const isExpanded = !table.classList.toggle("short");
+    setAttribute(button, "aria-expanded", `${isExpanded}`);
   });
   table.classList.add("short");
   table.after(button);
@@ -20,7 +20,7 @@ function make(table) {
   return button;
 }
 
-// Offers the rest of a table where it has more rows than are shown first; wide pages show all of them always.
+// Offers the remaining rows of a table; wide pages always show all.
 export function shorten(table) {
   const all = table.tBodies[0].rows.length;
   const button = buttons.get(table) ?? make(table);
@@ -39,5 +39,5 @@ export function showBurning(button, strip) {
   setClass(button, "calm", all.length === 0);
   const [count, worst] = button.children;
   setText(count, all.length ? word("alerts.count", { n: all.length }) : word("alert.none"));
-  setText(worst, all.length ? `${strip.where(all[0][1])} · ${strip.says(all[0][1])}` : "");
+  setText(worst, all.length ? `${strip.where(all[0][1])} · ${strip.describe(all[0][1])}` : "");
 }

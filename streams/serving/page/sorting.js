@@ -1,9 +1,9 @@
-// A table whose rows are kept, and arranged by the column that one chooses.
+// A table with persistent rows, sorted by the chosen column.
 
 import { make } from "./dom.js";
 import { locale, setAttribute, setText } from "./text.js";
 
-// What is not known comes last, whichever way.
+// Unknown values come last, in either direction.
 function compare(one, other, down) {
   if (one === null || other === null) return Number(one === null) - Number(other === null);
   const difference = typeof one === "string" ? one.localeCompare(other, locale) : one - other;
@@ -11,8 +11,8 @@ function compare(one, other, down) {
 }
 
 export class SortedTable {
-  // A column is {id, text, title, of, fill, first}: `of` gives what a row is arranged by, null for not known (without it the column does not
-  // sort); `fill(cell, row)` writes into a cell what differs; `first: "down"` begins with the largest. The first column is the row's heading.
+  // A column is {id, text, title, of, fill, first}: `of` returns the sort value of a row, null for unknown (without `of` the column does not
+  // sort); `fill(cell, row)` updates a cell; `first: "down"` begins with the largest. The first column is the row's heading.
   constructor(place, caption, columns, { order, onOrder }) {
     Object.assign(this, { columns, onOrder, rows: new Map(), bodies: new Map() });
     this.table = make(place, "table", "grid sorted");
@@ -43,10 +43,10 @@ export class SortedTable {
     return heading;
   }
 
-  // `rows` are [key, row, group], in the order that holds among equals. `groups` are [name, text], in order: rows of a group stand below its
-  // text, and are arranged within it.
+  // `rows` are [key, row, group], in the order among equals. `groups` are [name, text], in order: rows of a group follow its text, sorted
+  // within it.
   show(rows, groups = [["", ""]]) {
-    this.told = rows;
+    this.entries = rows;
     this.groups = groups;
     const keys = new Set(rows.map(([key]) => key));
     for (const [key, { element }] of this.rows) {
@@ -55,13 +55,13 @@ export class SortedTable {
       this.rows.delete(key);
     }
     for (const [key, row] of rows) {
-      let kept = this.rows.get(key);
-      if (!kept) {
+      let existing = this.rows.get(key);
+      if (!existing) {
         const element = document.createElement("tr");
-        kept = { element, cells: this.columns.map((column, n) => this.cell(element, column, n)) };
-        this.rows.set(key, kept);
+        existing = { element, cells: this.columns.map((column, n) => this.cell(element, column, n)) };
+        this.rows.set(key, existing);
       }
-      this.columns.forEach(({ fill }, n) => fill(kept.cells[n], row));
+      this.columns.forEach(({ fill }, n) => fill(existing.cells[n], row));
     }
     this.arrange();
   }
@@ -79,7 +79,7 @@ export class SortedTable {
     const { id, down } = this.order;
     for (const [name, heading] of this.headings) setAttribute(heading, "aria-sort", name === id ? (down ? "descending" : "ascending") : "none");
     const by = this.columns.find((column) => column.id === id)?.of;
-    const placed = by ? this.told.toSorted(([, one], [, other]) => compare(by(one), by(other), down)) : this.told;
+    const placed = by ? this.entries.toSorted(([, one], [, other]) => compare(by(one), by(other), down)) : this.entries;
     const focused = document.activeElement;
     const names = new Set(this.groups.map(([name]) => name));
     for (const [name, body] of this.bodies) {

@@ -1,4 +1,4 @@
-// The tiles above the tables: one a channel, calls first, and what is of no channel. Channels are never mixed in one.
+// The tiles above the tables: one a channel, calls first, and figures without a channel. A tile never mixes channels.
 
 import { contactsOf, lead } from "./behind.js";
 import { balance } from "./dom.js";
@@ -13,7 +13,7 @@ function make(parent, name, className, text = "") {
   return made;
 }
 
-// A tile needs so much, in rem.
+// The least width of a tile, in rem.
 const TILE_WIDTH = 17;
 
 export class Summary {
@@ -27,7 +27,7 @@ export class Summary {
     this.silent = make(this.free.closest("li"), "span", "silent-mark");
   }
 
-  // Returns the places of the figures.
+  // Creates a tile and returns the elements of its figures.
   tile(className, heading, figures) {
     const item = make(this.list, "li", `${className} explained`);
     if (!wall) item.tabIndex = 0;
@@ -42,18 +42,18 @@ export class Summary {
     });
   }
 
-  // `nows` are records of now about contacts, `place` is what they are all of, as [kind, name]; `silence` is why how many are free may have passed.
+  // `nows` are records of now about contacts, `place` is their common scope as [kind, name]; `silence` states why the number of free agents may be outdated.
   show(nows, judged, free, silence, asOf, place) {
     setText(this.below, judged.all ? `${count(judged.missed)} / ${count(judged.all)}` : "–");
     const item = this.below.closest("li");
     setClass(item, "missed", judged.missed > 0);
-    // What is not known may be below: no all-clear then.
+    // Queues without a verdict may be below: no all-clear then.
     setText(this.unknown, judged.unknown ? word("queues_unknown", { n: count(judged.unknown) }) : "");
     setClass(item, "met", judged.all > 0 && judged.missed === 0 && judged.unknown === 0);
     setText(this.free, count(free));
     setClass(this.free.closest("li"), "silent", silence !== "");
     setText(this.silent, silence);
-    // With a bot or in a FAQ no one waits, and no one is at work.
+    // A bot or a FAQ has no waits and no agents.
     const found = [...new Set(nows.map((now) => now.channel))].filter((channel) => !isSelfService(channel)).sort((a, b) => channelRank(a) - channelRank(b) || a.localeCompare(b));
     for (const channel of [...this.channels.keys()].filter((each) => !found.includes(each))) {
       this.channels.get(channel)[0].closest("li").remove();
@@ -75,8 +75,8 @@ export class Summary {
       setText(places[2], count(sum("in_progress")));
       const [kind, name] = mine.length === 1 ? [mine[0].scope_kind, mine[0].scope] : (place ?? []);
       ["waiting", "longest_wait"].forEach((id, n) => {
-        const said = `${named("channel", channel)} · ${label(id, channel)} ${places[n].textContent} – ${word("contacts.behind")}`;
-        lead(places[n], contactsOf(kind, name, channel, id), said, word("contacts.behind"));
+        const text = `${named("channel", channel)} · ${label(id, channel)} ${places[n].textContent} – ${word("contacts.behind")}`;
+        lead(places[n], contactsOf(kind, name, channel, id), text, word("contacts.behind"));
       });
     });
     this.balance();

@@ -1,4 +1,4 @@
-// Tables whose rows and cells are made once and changed only where the text differs.
+// Tables whose rows and cells are created once and updated only where the text differs.
 
 import { difference, shown, twins } from "./names.js";
 import { NOTHING, known, locale, setAttribute, setClass, setText, word } from "./text.js";
@@ -18,7 +18,7 @@ function pinButton(parent, name, onPin) {
   return button;
 }
 
-// A telephone shows some cells of a row; the others are behind this.
+// Opens the cells of a row that a telephone hides.
 function moreButton(parent, row, name) {
   const button = make(parent, "button", "more");
   Object.assign(button, { type: "button", textContent: "⋯", title: word("row.more", { name: shown(name) }) });
@@ -28,18 +28,18 @@ function moreButton(parent, row, name) {
   return button;
 }
 
-// In two parts: where a wall has too little room the first one is shortened, so that the end is read too.
+// In two parts: on a narrow wall only the first is shortened, so that the end stays readable.
 const TAIL = 7;
 export function writeName(place, name) {
   const letters = [...new Intl.Segmenter().segment(name)].map(({ segment }) => segment);
-  const whole = letters.length < 2 * TAIL || name.startsWith("\u2068");
-  setText(make(place, "span", "head"), whole ? name : letters.slice(0, -TAIL).join(""));
-  setText(make(place, "span", "tail"), whole ? "" : letters.slice(-TAIL).join(""));
+  const isShort = letters.length < 2 * TAIL || name.startsWith("\u2068");
+  setText(make(place, "span", "head"), isShort ? name : letters.slice(0, -TAIL).join(""));
+  setText(make(place, "span", "tail"), isShort ? "" : letters.slice(-TAIL).join(""));
   place.title = name;
 }
 
 export class Table {
-  // A heading is [id, text, what it means]; the first is the row's name. By a click on one, but for those of `unsorted`, `onSort` is called.
+  // A heading is [id, text, meaning]; the first is the row's name. A click on one calls `onSort`, except for those of `unsorted`.
   constructor(id, headings, { bars = [], onPin = null, onSort = null, unsorted = [], foot = false } = {}) {
     const table = document.getElementById(id);
     this.table = table;
@@ -52,7 +52,7 @@ export class Table {
     this.head(headings);
   }
 
-  // Other columns from now on; all rows are made anew.
+  // Replaces the columns; all rows are recreated.
   head(headings) {
     this.headings = new Map(headings.map(([kpi, text]) => [kpi, text]));
     for (const { element } of this.rows.values()) element.remove();
@@ -74,7 +74,7 @@ export class Table {
     }
   }
 
-  // Marks the column by which rows are arranged, if any is.
+  // Marks the sorted column, if any.
   sorted(id, ascending) {
     for (const heading of this.table.tHead.rows[0].cells) {
       if (heading.className === id) setAttribute(heading, "aria-sort", ascending ? "ascending" : "descending");
@@ -146,12 +146,12 @@ export class Table {
     this.markTwins();
   }
 
-  // Names that look alike are marked, and what is different about them said: one must not pass for another.
+  // Marks similar names and shows their difference: one must not pass for another.
   markTwins() {
     const names = [...this.rows.values()].filter((row) => !row.total).map((row) => row.name);
-    const standing = JSON.stringify([...new Set(names)].sort());
-    if (standing === this.compared) return;
-    this.compared = standing;
+    const signature = JSON.stringify([...new Set(names)].sort());
+    if (signature === this.compared) return;
+    this.compared = signature;
     const found = twins(names);
     for (const row of this.rows.values()) {
       const others = row.total ? undefined : found.get(row.name);
@@ -160,7 +160,7 @@ export class Table {
     }
   }
 
-  // `compare` decides between two rows of equal standing in pins; names decide the rest.
+  // Sorts by pins, then by `compare`, then by name.
   arrange(compare, pins) {
     const pinned = (row) => Number(pins.has(row.name));
     const placed = [...this.rows.entries()]

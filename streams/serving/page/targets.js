@@ -1,4 +1,4 @@
-// What figures are to reach, and whether they do: asked for as a whole now and then, shown as a table of its own.
+// The targets of figures and their attainment: polled, and shown as a table.
 
 import { own, shown } from "./names.js";
 import { isChosen, narrowed, order } from "./options.js";
@@ -14,7 +14,7 @@ const WORST_FIRST = ["missed", "behind", "open", "unknown", "on_track", "met", "
 const keyOf = (each, n) => [`${n}`.padStart(4, "0"), each.kpi, each.scope_kind, each.scope, each.channel ?? "", each.window ?? ""].join("\u0000");
 const numberOf = (text) => Number.parseInt(text.replace(/\D/g, ""), 10);
 
-// A value of the target's figure; a difference of shares is in points, never in percent of itself.
+// A value of the target's figure; differences of shares are in points, never in percent.
 function value(id, number) {
   if (!known(number)) return NOTHING;
   const { unit } = kpi(id);
@@ -22,7 +22,7 @@ function value(id, number) {
   return unit === "seconds" ? span(number) : figure(id, number);
 }
 
-// Which is never said to be 0 where there is one.
+// A small difference is never shown as 0.
 const LEAST = { ratio: 0.001, seconds: 1 };
 function difference(id, number) {
   const { unit } = kpi(id);
@@ -31,7 +31,7 @@ function difference(id, number) {
   return far > 0 && far < least ? `< ${text(least)}` : text(far);
 }
 
-// Contacts behind a share; seconds and scores are no numbers of anything that one would look for.
+// Whether the figure is a share of contacts, whose numbers are shown.
 const counted = (of) => kpi(of.kpi).unit === "ratio" && kpi(of.kpi).denominator_unit === "contacts";
 
 function goal({ kpi: id, target, stretch, low, high }) {
@@ -40,7 +40,7 @@ function goal({ kpi: id, target, stretch, low, high }) {
   return known(low) ? word("target.at_least", { value: value(id, low) }) : word("target.at_most", { value: value(id, high) });
 }
 
-// What rounding must not put the figure onto the other side of.
+// The limit that rounding must not cross.
 function limitOf({ target, low, high, figure: of }) {
   if (known(target) || !known(of.value)) return target;
   return known(low) && known(high) ? (Math.abs(of.value - low) < Math.abs(of.value - high) ? low : high) : (low ?? high);
@@ -48,7 +48,7 @@ function limitOf({ target, low, high, figure: of }) {
 
 function windowOf({ kpi: id, window, window_start: start }) {
   if (window === null) return "";
-  // What settles late is of a day or month that is over.
+  // Figures that are final late are of a past day or month.
   if (window === "customers_month") return start ? monthOf(start) : "";
   if (window === "customers_day" || (window === "day" && kpi(id).horizon)) return start ? dayOf(start) : "";
   if (window === "day") return word("windows.today");
@@ -71,7 +71,7 @@ function projection({ progress, met }) {
   return known(progress.projected_at) ? word("target.projected", { date: day(progress.projected_at) }) : word("target.not_projected");
 }
 
-// One contact would decide a share of few: it is shown without judgment.
+// A share of few contacts is shown without a verdict: one contact would decide it.
 function verdict({ kpi: id, figure: of, standing }) {
   const few = kpi(id).denominator_unit === "contacts" && (of.denominator ?? 0) < JUDGED_FROM;
   return few ? null : own(VERDICTS, standing);
@@ -94,7 +94,7 @@ export class Targets extends Ranked {
       ),
     );
     this.held = [];
-    this.standings = new Map();
+    this.ranks = new Map();
     this.onNews = onNews;
   }
 
@@ -107,45 +107,45 @@ export class Targets extends Ranked {
     try {
       const answer = await fetch("api/v1/targets");
       if (!answer.ok) return;
-      const told = await answer.json();
-      // What is not read yet says nothing of targets.
-      if (told.ready === false) return;
+      const data = await answer.json();
+      // Before figures are read there are no targets.
+      if (data.ready === false) return;
       // Those of queues' service levels are shown with the queues.
-      this.held = told.targets.filter((each) => !each.of_queue);
+      this.held = data.targets.filter((each) => !each.of_queue);
       this.onNews();
     } catch {
-      // The mark of the page says that the connection is lost.
+      // The page's mark shows the lost connection.
     }
   }
 
-  // The server has told everything anew.
-  told() {
+  // The server has sent a new snapshot.
+  reset() {
     this.ask();
   }
 
   show({ silence }) {
     const { table } = this;
     const shown = new Set();
-    this.standings.clear();
+    this.ranks.clear();
     for (const [n, each] of this.held.entries()) {
       if (narrowed() && !(each.scope_kind === "queue" && isChosen(each.scope))) continue;
       const key = keyOf(each, n);
       shown.add(key);
       const row = table.row(key, label(each.kpi, each.channel), place(each));
       const silent = silence(each.scope_kind, each.scope);
-      const said = silent ? null : verdict(each);
+      const judgment = silent ? null : verdict(each);
       table.show(row, "achieved", figure(each.kpi, each.figure.value, limitOf(each)), [goal(each), counted(each) ? parts(each.figure) : "", coverage(each.figure)].filter(Boolean).join(" · "));
       table.fill(table.show(row, "target_attainment", percent(each.attainment.value)), each.attainment.value, 1);
       const cell = table.show(row, "verdict", word(`standing.${each.standing}`), howFar(each));
       setClass(cell.element, "unknown", each.standing === "unknown");
-      for (const name of ["met", "missed"]) setClass(cell.element, name, said === name);
+      for (const name of ["met", "missed"]) setClass(cell.element, name, judgment === name);
       setAttribute(cell.shape, "role", "presentation");
       table.show(row, "due", each.due === null ? NOTHING : day(each.due), projection(each));
       markSilence(row, silent);
-      this.standings.set(row, said === null ? WORST_FIRST.indexOf("unknown") : WORST_FIRST.indexOf(each.standing));
+      this.ranks.set(row, judgment === null ? WORST_FIRST.indexOf("unknown") : WORST_FIRST.indexOf(each.standing));
     }
     table.keep(shown);
     table.section.hidden = shown.size === 0;
-    this.arrange((a, b) => (order.id === "worst" ? this.standings.get(a) - this.standings.get(b) : 0));
+    this.arrange((a, b) => (order.id === "worst" ? this.ranks.get(a) - this.ranks.get(b) : 0));
   }
 }

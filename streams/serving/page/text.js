@@ -1,4 +1,4 @@
-// Words of the catalogue and values as text. Null is "–", never 0.
+// Texts of the catalogue and values as text. Null is "–", never 0.
 
 import { own, shown } from "./names.js";
 
@@ -20,36 +20,36 @@ export function learn(catalogue) {
 export const word = (id, blanks = {}) => (own(words, id) ?? id).replace(/\{(\w+)\}/g, (_, name) => own(blanks, name) ?? "");
 export const named = (kind, id) => own(words, `${kind}.${id}`) ?? shown(`${id}`);
 const capitalized = (text) => text.charAt(0).toLocaleUpperCase() + text.slice(1);
-// Of calls alone Japanese may have a word of its own; as Kpi.name in streams/catalogue/model.py.
+// Japanese may have a separate name for calls; as Kpi.name in streams/catalogue/model.py.
 const CALLS = ["voice", "callback"];
 export function label(id, channel = null) {
   const found = kpis.get(id);
   return capitalized((language === "ja" && CALLS.includes(channel) ? found?.ja_calls : null) ?? found?.[language] ?? id);
 }
-// Written contacts of no queue: they have a backlog, and nothing else of a queue.
+// Written contacts without a queue, which have only a backlog.
 export const UNASSIGNED = "(unassigned)";
 export const queueName = (name) => (name === UNASSIGNED ? word("backlog.unassigned") : shown(name));
 export function placeName(kind, name) {
   if (kind === "total") return word("scope.total");
   return kind === "queue" ? queueName(name) : `${word(`scope.${kind}`)} ${shown(name)}`;
 }
-// For headings that are read from afar.
+// Short headings, to be read from afar.
 export const brief = (id) => own(words, `brief.${id}`) ?? label(id);
 export const kpi = (id) => kpis.get(id) ?? {};
-// Those that a queue has of each of its channels, lately or now.
+// KPIs of a queue and channel, trailing or now.
 const ofQueues = ({ subject, dimensions, windows, split_by: split }) =>
   subject === "contacts" && dimensions.includes("queue") && !split && (windows.includes("trailing") || windows.includes("now"));
 export const kpisOfQueues = () => [...kpis.values()].filter(ofQueues).map(({ id }) => id);
 export const isOfNow = (id) => kpis.get(id)?.windows.includes("now") ?? false;
 export const meaning = (id) => kpis.get(id)?.[`meaning_${language}`] ?? "";
 
-const whole = new Intl.NumberFormat(locale, { maximumFractionDigits: 0 });
+const integers = new Intl.NumberFormat(locale, { maximumFractionDigits: 0 });
 const decimal = new Intl.NumberFormat(locale, { maximumFractionDigits: 2 });
 const tenths = new Intl.NumberFormat(locale, { maximumFractionDigits: 1 });
 export const known = (value) => value !== null && value !== undefined;
-export const count = (value) => (known(value) ? whole.format(value) : NOTHING);
+export const count = (value) => (known(value) ? integers.format(value) : NOTHING);
 
-// Rounded, half a step upwards, but never across a limit, 0 % or 100 %, nor onto it: 79.96 % has not reached 80 %. As streams/catalogue/percent.py.
+// Rounded half up, but never onto or across a limit, 0 % or 100 %: 79.96 % has not reached 80 %. As streams/catalogue/percent.py.
 export function percent(value, digits = 1, limit = null) {
   if (!known(value)) return NOTHING;
   const steps = 100 * 10 ** digits;
@@ -71,37 +71,37 @@ export function duration(seconds) {
   return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
 }
 
-// How long one may wait, as a threshold says it.
+// A threshold as text.
 export const withinSeconds = (seconds) => (seconds < 60 ? word("seconds", { n: seconds }) : duration(seconds));
 
 export function age(seconds) {
   const units = [["days", 86400], ["hours", 3600], ["minutes", 60], ["seconds", 1]];
   const [unit, length] = units.find(([, n]) => seconds >= n) ?? ["seconds", 1];
-  return word(unit, { n: whole.format(Math.max(0, Math.floor(seconds / length))) });
+  return word(unit, { n: integers.format(Math.max(0, Math.floor(seconds / length))) });
 }
 
-// Of what may be days old: nobody reads 412:07:31.
+// For durations of days: 412:07:31 is unreadable.
 export function span(seconds) {
   if (!known(seconds) || seconds < 86400) return duration(seconds);
   const hours = Math.floor(seconds / 3600);
-  return [["days", Math.floor(hours / 24)], ["hours", hours % 24]].map(([unit, n]) => word(unit, { n: whole.format(n) })).join(language === "ja" ? "" : " ");
+  return [["days", Math.floor(hours / 24)], ["hours", hours % 24]].map(([unit, n]) => word(unit, { n: integers.format(n) })).join(language === "ja" ? "" : " ");
 }
 
-// `limit`: what it is judged by.
+// `limit`: its target or threshold.
 export function figure(id, value, limit = null) {
   const unit = kpis.get(id)?.unit;
   if (unit === "ratio") return percent(value, 1, limit);
   return unit === "seconds" ? duration(value) : known(value) ? decimal.format(value) : NOTHING;
 }
 
-// What a figure is held against: 90 %, not 90.0 %.
+// A target as text: 90 %, not 90.0 %.
 export const goal = (id, value) => (kpis.get(id)?.unit === "ratio" ? target(value) : figure(id, value));
 
 // A difference of two shares.
 export const points = (value) => word("points", { n: tenths.format(value * 100) });
 
-// ---- instants, as milliseconds or as the API has them, on one clock: that of the configuration, by which days begin and the server says its
-// sentences. Null: none is known that this browser knows, and its own is taken.
+// ---- instants, in milliseconds or as in the API, shown in the zone of the configuration, as in the server's sentences. Null: this browser
+// does not know that zone and uses its own.
 export let zone = null;
 const FORMS = {
   day: { day: "numeric", month: "short", year: "numeric" },
@@ -122,7 +122,7 @@ export function learnZone(name) {
   formats.clear();
 }
 
-// The only place where an instant becomes a text.
+// All instants are formatted here.
 function written(form, time, timeZone = zone ?? undefined) {
   const at = new Date(time);
   if (Number.isNaN(at.getTime())) return NOTHING;
@@ -131,7 +131,7 @@ function written(form, time, timeZone = zone ?? undefined) {
   return formats.get(name).format(at);
 }
 
-// What a clock on the wall shows, in milliseconds as if it were UTC.
+// Local time in milliseconds, as if it were UTC.
 function onTheWall(time) {
   const form = { year: "numeric", month: "numeric", day: "numeric", hour: "numeric", minute: "numeric", second: "numeric", hourCycle: "h23", timeZone: zone ?? undefined };
   if (!formats.has("wall")) formats.set("wall", new Intl.DateTimeFormat("en-u-ca-gregory-nu-latn", form));
@@ -139,7 +139,7 @@ function onTheWall(time) {
   return Date.UTC(year, of - 1, date, h, minute, second);
 }
 
-// The zone of all times that are shown, with what it differs from UTC at an instant.
+// The zone of all shown times, with its UTC offset at an instant.
 export function zoneName(time) {
   const at = new Date(time).getTime();
   const minutes = Math.round((onTheWall(at) - at) / 60_000);
@@ -150,12 +150,12 @@ export function zoneName(time) {
   return /^(?!Etc\/)\w+\/./.test(name) ? `${name.replaceAll("_", " ")} (${offset})` : offset;
 }
 
-// A date of the calendar is that in every zone.
+// A calendar date is the same in every zone.
 export const day = (time) => (`${time}`.length === 10 ? written("day", `${time}T00:00Z`, "UTC") : written("day", time));
 export const month = (time) => written("month", time);
 export const weekday = (time) => written("weekday", time);
 export const isSameDay = (one, other) => day(one) === day(other);
-// When its day began, unless the clock was set since.
+// The begin of its day, unless the clock changed since.
 export const beginOfDay = (time) => {
   const [at, wall] = [new Date(time).getTime(), onTheWall(time)];
   return Math.floor(at / 1000) * 1000 - (wall % 86_400_000);
@@ -167,7 +167,7 @@ export const dayOf = (start) => day(later(start, 12));
 export const monthOf = (start) => month(later(start, 15 * 24));
 export const clock = (time) => written("clock", time);
 export const hour = (time) => written("hour", time);
-// With the day, if that is another one than now's.
+// With the date, unless it is today's.
 export const when = (time, now) => (isSameDay(time, now) ? clock(time) : `${day(time)} ${clock(time)}`);
 export const spanOf = ({ start, end }) => word("dip.title", { from: hour(start), to: hour(end) });
 

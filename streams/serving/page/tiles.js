@@ -1,4 +1,4 @@
-// The tiles of boards: each is made in its place of what the configuration says of it, and shows what the page knows.
+// The tiles of boards: each is built from its configuration, and shows figures of the page.
 
 import { address } from "./address.js";
 import { List } from "./alerts.js";
@@ -14,17 +14,17 @@ import { NOTHING, figure, isOfNow, kpi, known, label, language, named, placeName
 
 const LEVEL = "service_level_live";
 const JUDGED_FROM = 5;
-// A gap of so much below its target is as deep a color as it gets; as on the map of all queues.
+// The gap with the deepest color; as in map.js.
 const DEEPEST = 0.3;
 // The least that a cell of a map needs, in rem.
 const [CELL_WIDTH, CELL_HEIGHT] = [7.5, 4.65];
 
-// A telephone in a hand scrolls, and paper has another sheet: nothing is left out there.
+// Telephones scroll, and paper has further sheets: nothing is left out there.
 const isWhole = () => isNarrow() || onPaper();
 
-export const said = (words) => words?.[language] ?? words?.en ?? words?.ja ?? "";
+export const translated = (words) => words?.[language] ?? words?.en ?? words?.ja ?? "";
 
-// The entry of a tile's scope: of its channel, or of the only one there is.
+// The entry of a tile's scope: of its channel, or of the only one.
 function entryOf(tile, context) {
   const [kind, ...rest] = tile.scope.split(":");
   const name = rest.join(":");
@@ -36,7 +36,7 @@ function entryOf(tile, context) {
 
 const valueOf = (id, entry, asOf) => (isOfNow(id) ? (entry.now ? figureNow(id, entry.now, asOf) : null) : (entry.window?.kpis[id]?.value ?? null));
 
-// How far beyond its bounds a figure is: bad, warn, good or nothing where it has none. Few contacts decide no share.
+// The verdict on a figure: bad, warn, good, or "" without bounds. A share of few contacts has none.
 function verdict(tile, value, of, target) {
   const { direction, unit, denominator_unit: per } = kpi(tile.kpi);
   if (!known(value)) return "";
@@ -47,10 +47,10 @@ function verdict(tile, value, of, target) {
   return value < target ? "bad" : "good";
 }
 
-// A figure leads to its contacts.
+// Links a figure to its contacts.
 function toContacts(link, kind, name, channel, id) {
-  const said = `${label(id.replace(/_live$/, ""), channel)} ${link.textContent} · ${placeName(kind, name)} – ${word("contacts.behind")}`;
-  lead(link, link.textContent === NOTHING ? null : contactsOf(kind, name, channel, id), said, word("contacts.behind"));
+  const text = `${label(id.replace(/_live$/, ""), channel)} ${link.textContent} · ${placeName(kind, name)} – ${word("contacts.behind")}`;
+  lead(link, link.textContent === NOTHING ? null : contactsOf(kind, name, channel, id), text, word("contacts.behind"));
 }
 
 class FigureTile {
@@ -68,7 +68,7 @@ class FigureTile {
     const { tile, place } = this;
     const { kind, name, entry, several, silent } = entryOf(tile, context);
     const whose = [placeName(kind, name), tile.channel ? named("channel", tile.channel) : ""].filter(Boolean).join(" · ");
-    setText(this.heading, said(tile.title) || `${label(tile.kpi === LEVEL ? "service_level" : tile.kpi, tile.channel)} · ${whose}`);
+    setText(this.heading, translated(tile.title) || `${label(tile.kpi === LEVEL ? "service_level" : tile.kpi, tile.channel)} · ${whose}`);
     const value = entry ? valueOf(tile.kpi, entry, context.asOf()) : null;
     const target = kind === "queue" ? own(context.targets(), name) : null;
     const of = entry?.window?.kpis[tile.kpi];
@@ -84,11 +84,11 @@ class FigureTile {
   }
 }
 
-// What a tile of queues is about, and the queues of it, the furthest below their targets first.
+// The queues of a tile, the furthest below their targets first.
 class OfQueues {
   constructor(place, tile) {
     Object.assign(this, { place, tile });
-    if (said(tile.title)) make(place, "h3", "", said(tile.title));
+    if (translated(tile.title)) make(place, "h3", "", translated(tile.title));
   }
 
   fits(queue, channel) {
@@ -109,10 +109,10 @@ class OfQueues {
     return found.sort((a, b) => a.gap - b.gap || (longestWait(b.now, context.asOf()) ?? 0) - (longestWait(a.now, context.asOf()) ?? 0) || a.scope.localeCompare(b.scope));
   }
 
-  // How much room there is below the title, in rem.
+  // The space below the title, in rem.
   get room() {
     const rem = Number.parseFloat(getComputedStyle(document.documentElement).fontSize);
-    return { width: this.place.clientWidth / rem - 1.6, height: this.place.clientHeight / rem - (said(this.tile.title) ? 3.6 : 2) };
+    return { width: this.place.clientWidth / rem - 1.6, height: this.place.clientHeight / rem - (translated(this.tile.title) ? 3.6 : 2) };
   }
 }
 
@@ -131,7 +131,7 @@ class QueuesTile extends OfQueues {
   show(context) {
     const all = this.chosen(context);
     const line = Number.parseFloat(getComputedStyle(document.documentElement).fontSize) * 2;
-    const room = Math.max(1, Math.floor((this.place.clientHeight - this.table.tHead.offsetHeight - line * (said(this.tile.title) ? 2 : 1)) / line));
+    const room = Math.max(1, Math.floor((this.place.clientHeight - this.table.tHead.offsetHeight - line * (translated(this.tile.title) ? 2 : 1)) / line));
     const rows = all.slice(0, isWhole() || all.length <= room + 1 ? all.length : room);
     while (this.body.rows.length > rows.length) this.body.lastChild.remove();
     rows.forEach((entry, n) => this.row(this.body.rows[n] ?? this.make(), entry, context));
@@ -180,19 +180,19 @@ class QueuesTile extends OfQueues {
 class TextTile {
   constructor(place, tile) {
     place.classList.add(tile.color);
-    if (said(tile.title)) make(place, "h3", "", said(tile.title));
-    make(place, "p", "", said(tile.text));
+    if (translated(tile.title)) make(place, "h3", "", translated(tile.title));
+    make(place, "p", "", translated(tile.text));
   }
 
   show() {}
 }
 
-// Every queue as a cell, channel by channel; the wider the gap below its target, the deeper its color.
+// Every queue as a cell, by channel; the wider the gap below its target, the deeper its color.
 class MapTile extends OfQueues {
   constructor(place, tile) {
     super(place, tile);
     this.list = make(place, "ul");
-    setAttribute(this.list, "aria-label", said(tile.title) || word("view.map"));
+    setAttribute(this.list, "aria-label", translated(tile.title) || word("view.map"));
     this.more = make(place, "small", "more");
     this.cells = new Map();
   }
@@ -205,7 +205,7 @@ class MapTile extends OfQueues {
     const sample = this.list.querySelector(".name");
     const rem = Number.parseFloat(getComputedStyle(document.documentElement).fontSize);
     const wide = sample ? widestName(all.slice(0, most).map(({ scope }) => shown(scope)), sample) / rem : CELL_WIDTH;
-    // Those that need somebody, where there is no room for all; each in its place, which does not change with its figures.
+    // Without room for all, the queues that need attention; their order does not depend on figures.
     const entries = all.slice(0, most).sort((a, b) => channelRank(a.channel) - channelRank(b.channel) || a.scope.localeCompare(b.scope));
     this.list.style.setProperty("--columns", isWhole() ? across : cellsAcross(entries.length, width, lines, CELL_WIDTH, wide));
     const keys = new Set(entries.map(keyOf));
@@ -253,7 +253,7 @@ class MapTile extends OfQueues {
 
 const keyOf = ({ scope, channel }) => `${scope}\u0000${channel}`;
 
-// What fires there now, what no one sees to first, as many alerts as there is room for.
+// Firing alerts of the tile's queues, those that need attention first, as many as fit.
 class AlertsTile extends OfQueues {
   constructor(place, tile) {
     super(place, tile);
@@ -267,7 +267,7 @@ class AlertsTile extends OfQueues {
     if (severities.length && !severities.includes(severity)) return false;
     if (kind === "queue") return this.fits(scope, channel);
     if (channels.length && !channels.includes(channel)) return false;
-    // What is about more than the queues named is not about them alone.
+    // An alert on a wider scope is not about the named queues alone.
     if (queues.length) return false;
     if (kind === "site" || kind === "department") return (this.tile[kind] === null ? site === null && department === null : this.tile[kind] === scope);
     return kind === "team" ? department === null && (site === null || placeOf("team", scope)?.site === site) : site === null && department === null;
@@ -280,7 +280,7 @@ class AlertsTile extends OfQueues {
     setText(this.none, strip.alerts === null ? word("alerts.unknown") : all.length ? "" : word("alert.none"));
     this.none.hidden = all.length > 0;
     this.list.show(all);
-    // As many as can be read as a whole.
+    // As many as fit completely.
     const { list } = this.list;
     const bottom = this.place.getBoundingClientRect().bottom - this.more.offsetHeight - 4;
     const items = [...list.children];

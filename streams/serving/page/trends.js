@@ -1,4 +1,4 @@
-// The day so far of every queue, one column an interval: asked for as a whole, for all queues at once, now and then.
+// The day so far of every queue, one column an interval: polled for all queues at once.
 
 import { shown } from "./names.js";
 import { hour, known, percent, setAttribute, target as targetText, word, zone } from "./text.js";
@@ -7,8 +7,8 @@ const SVG = "http://www.w3.org/2000/svg";
 const [WIDTH, HEIGHT] = [240, 29];
 const ASK_MS = 20_000;
 
-// One axis for all queues: what happened at the same time stands in the same place, and a queue that got nothing lately shows a gap.
-// At least three hours wide: the first interval of a day is no wall of color.
+// One axis for all queues, so that times align and quiet intervals show as gaps. At least three hours wide: the first interval of a day must
+// not fill the cell.
 function axisOf(trends) {
   const all = trends.flatMap(({ intervals }) => intervals);
   if (!all.length) return [0, 0];
@@ -37,20 +37,20 @@ export class Trends {
     try {
       const answer = await fetch("api/v1/trends");
       if (!answer.ok) return;
-      const told = await answer.json();
-      // What is not read yet says nothing of the day.
-      if (told.ready === false) return;
+      const data = await answer.json();
+      // Before figures are read the day is unknown.
+      if (data.ready === false) return;
       this.isRead = true;
-      this.series = new Map(told.trends.map((trend) => [keyOf(trend), trend.intervals]));
-      this.axis = axisOf(told.trends);
+      this.series = new Map(data.trends.map((trend) => [keyOf(trend), trend.intervals]));
+      this.axis = axisOf(data.trends);
       this.onNews();
     } catch {
-      // The mark of the page says that the connection is lost.
+      // The page's mark shows the lost connection.
     }
   }
 
-  // The server has told everything anew.
-  told() {
+  // The server has sent a new snapshot.
+  reset() {
     this.ask();
   }
 
@@ -59,7 +59,7 @@ export class Trends {
   }
 
   draw(cell, intervals, target) {
-    // Drawn again only where it would look different.
+    // Redrawn only where it would look different.
     const last = intervals.at(-1);
     const signature = JSON.stringify([zone, ...this.axis, this.isRead, intervals.length, intervals[0]?.start, last, target, intervals.filter((each) => each.final).length, intervals.map((each) => [each.service_level, each.exceptions])]);
     if (cell.signature === signature) return;
@@ -93,7 +93,7 @@ export class Trends {
       if (each.exceptions?.length) svg.append(node("line", { class: "exception", x1: from, x2: to, y1: 0.5, y2: 0.5 }));
       if (!known(level)) continue;
       const gap = Math.min(1.5, (to - from) / 5);
-      // A level of 0 % is a foot, not nothing: nothing is an interval without contacts.
+      // A level of 0 % is a low column: an interval without contacts has none.
       const height = Math.max(2.5, HEIGHT - 1 - y(level));
       const classes = [this.verdict(each, target), each.final ? "" : "open"].filter(Boolean).join(" ");
       svg.append(node("rect", { class: classes, x: from + gap / 2, width: Math.max(0.8, to - from - gap), y: HEIGHT - 1 - height, height }));
@@ -112,21 +112,21 @@ export class Trends {
     const names = exceptionsOf(intervals);
     const marked = names.length ? [word("trend.exceptions", { names: names.join(", ") })] : [];
     if (!decided.length) return [word(this.isRead ? "trend.none" : "loading"), ...marked].join(" · ");
-    const said = [word("trend.span", { from: hour(intervals[0].start), to: hour(intervals.at(-1).end) })];
+    const texts = [word("trend.span", { from: hour(intervals[0].start), to: hour(intervals.at(-1).end) })];
     const judged = decided.filter((each) => ["met", "missed"].includes(this.verdict(each, target)));
     if (known(target)) {
-      said.push(word("target", { value: targetText(target) }));
-      if (judged.length) said.push(word("trend.below", { n: judged.filter((each) => this.verdict(each, target) === "missed").length, all: judged.length }));
+      texts.push(word("target", { value: targetText(target) }));
+      if (judged.length) texts.push(word("trend.below", { n: judged.filter((each) => this.verdict(each, target) === "missed").length, all: judged.length }));
     }
     const lowest = (judged.length ? judged : decided).reduce((a, b) => (b.service_level < a.service_level ? b : a));
-    said.push(word("trend.lowest", { value: percent(lowest.service_level, 1, target), time: hour(lowest.start) }));
+    texts.push(word("trend.lowest", { value: percent(lowest.service_level, 1, target), time: hour(lowest.start) }));
     const final = decided.filter((each) => each.final).at(-1);
-    if (final) said.push(word("trend.last", { value: percent(final.service_level, 1, target) }));
-    return [...said, ...marked].join(" · ");
+    if (final) texts.push(word("trend.last", { value: percent(final.service_level, 1, target) }));
+    return [...texts, ...marked].join(" · ");
   }
 }
 
-// The calendar exceptions that any of the intervals falls into.
+// The calendar exceptions of the intervals.
 function exceptionsOf(intervals) {
   return [...new Set(intervals.flatMap((each) => each.exceptions ?? []))].map(shown);
 }

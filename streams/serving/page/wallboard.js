@@ -1,4 +1,4 @@
-// Follows the event stream and shows its figures; every time is taken from the figures' own as-of.
+// Follows the event stream and shows its figures; ages are relative to the figures' as-of.
 
 import { AlertStrip } from "./alerts.js";
 import { minutes, onChange, onTravel } from "./address.js";
@@ -23,39 +23,39 @@ import { Trends } from "./trends.js";
 import { unread } from "./unread.js";
 
 const RETRY_MS = 3000;
-// The server says something every two seconds: silent for so long, the connection is cut, though nobody said so.
+// The server sends an event every two seconds: after this silence the connection counts as cut.
 const CUT_MS = 6000;
 const windowName = `trailing_${minutes}m`;
-// The windows that are asked for: the chosen one, and those of alerts, whose figures are kept current.
+// The requested windows: the chosen one, and those of alerts, whose figures stay current.
 const wanted = new Set([windowName]);
 
 const byId = (id) => document.getElementById(id);
 const records = new Map();
 let targets = {};
 let fedBy = {};
-// What queues are judged by: definitions in words, and by queue and channel which of them.
+// Definitions as text, and their indexes by queue and channel.
 let [definitions, judgedBy] = [[], {}];
 let header = null;
-let heardAt = 0;
-// null: not asked yet, so that a page that opens is no lost one.
+let receivedAt = 0;
+// null: no connection tried yet, so that an opening page does not show a lost one.
 let connected = null;
 let stream = null;
 let strip = null;
 let frame = null;
-// Who asks again once the server tells everything anew.
+// Reset after each new snapshot of the server.
 const followers = [];
 let choosing = null;
-const broken = new Broken(() => showStanding());
-let toldAt = 0;
+const broken = new Broken(() => showStatus());
+let lastEventAt = 0;
 let staleAfter = 10;
 let aheadOf = 2;
 
 const asOf = () => (known(header?.as_of) ? Date.parse(header.as_of) : null);
 
-// The server's clock, as far as known: the viewer's may be wrong.
-const serverTime = () => (known(header?.server_time) ? Date.parse(header.server_time) + (performance.now() - heardAt) : null);
+// The server's clock, where known: the viewer's may be wrong.
+const serverTime = () => (known(header?.server_time) ? Date.parse(header.server_time) + (performance.now() - receivedAt) : null);
 
-// One entry a scope and channel: its now record, and of the chosen window the newest.
+// One entry a scope and channel: its now record, and the newest of the chosen window.
 function gather(kind) {
   const found = new Map();
   for (const record of records.values()) {
@@ -69,28 +69,28 @@ function gather(kind) {
   return found;
 }
 
-// ---- how far the figures can be trusted
+// ---- health of the figures
 
 const quarantinedSources = () => Object.entries(header?.sources ?? {}).filter(([, source]) => source.quarantined);
 const crowdedSources = () => Object.entries(header?.sources ?? {}).filter(([, source]) => source.beyond_limits);
 const silentSources = () => Object.entries(header?.sources ?? {}).filter(([, source]) => source.stale);
 
-// Without a list of what feeds it, a scope may be fed by any source.
+// Without a list of its sources, a scope may be fed by any.
 function silence(kind, name) {
   const feeding = own(fedBy, `${kind}:${name}`);
   const silent = silentSources().filter(([source]) => !feeding || feeding.includes(source));
   const reasons = silent.map(([source, { last_seen: seen }]) => (seen ? word("silent_since", { sources: shown(source), time: clock(seen) }) : word("silent_sources", { sources: shown(source) })));
-  // Only what is known to need it: the others' figures go on.
-  const apart = quarantinedSources().filter(([source]) => feeding?.includes(source));
-  reasons.push(...apart.map(([source, { quarantined }]) => word("quarantined_since", { sources: shown(source), time: clock(quarantined.since) })));
+  // Only scopes known to need the source: figures of others continue.
+  const quarantined = quarantinedSources().filter(([source]) => feeding?.includes(source));
+  reasons.push(...quarantined.map(([source, { quarantined }]) => word("quarantined_since", { sources: shown(source), time: clock(quarantined.since) })));
   const still = own(header?.recovering, `${kind}:${name}`);
   return (still ? [word("recovering_since", { time: clock(still) }), ...reasons] : reasons).join(" · ");
 }
 
-// Teams that tell what their people do, of a site if one is chosen.
+// Teams with agent states, of a site if one is chosen.
 const teamsOf = (place) => [...gather("team").values()].filter(({ scope, now }) => known(now?.agents_by_state) && (place === null || placeOf("team", scope)?.site === place));
 
-// Why what is said of people together may have passed: what feeds a team is silent. Without any list of what feeds teams it may be whatever is silent.
+// Why sums over agents may be outdated: a source of a team is silent, or without a list of sources any source.
 function silenceOfStaff(place) {
   const teams = teamsOf(place).map(({ scope }) => scope);
   const listed = teams.filter((team) => own(fedBy, `team:${team}`));
@@ -98,16 +98,16 @@ function silenceOfStaff(place) {
   return [...new Set(reasons.filter(Boolean))].join(" · ");
 }
 
-// The definitions that a queue is judged by on a channel, the first of which decides; none where that is not known.
+// The definitions of a queue's service level on a channel, the deciding one first; empty where unknown.
 const judging = (queue, channel) => (own(own(judgedBy, queue) ?? {}, channel) ?? []).map((n) => definitions[n]);
 
 function figuresAge() {
-  // The server's clock when it wrote, and our own ticking since: the viewer's clock may be wrong.
+  // The server's age at receipt plus elapsed time: the viewer's clock may be wrong.
   if (!known(header?.age_seconds)) return null;
-  return header.age_seconds + (performance.now() - heardAt) / 1000;
+  return header.age_seconds + (performance.now() - receivedAt) / 1000;
 }
 
-// Ages of figures in the last seconds, and when they had them: where as-of moves faster than the clock, what waited is being counted.
+// Recent ages of figures with their times: where as-of moves faster than the clock, a backlog is being counted.
 const AGES_MS = 6_000;
 const ages = [];
 function catchingUp(old) {
@@ -118,36 +118,36 @@ function catchingUp(old) {
   return before - old > (now - since) / 1000 && now - since > 500;
 }
 
-function showStanding() {
+function showStatus() {
   const at = header?.as_of;
   setText(byId("as-of"), known(at) ? word("as_of", { time: clock(at) }) : word("no_as_of"));
   setAttribute(byId("as-of"), "datetime", at ?? "");
-  // Paper lies about longer than a screen stands.
+  // Paper needs the date too.
   setAttribute(byId("as-of"), "data-day", known(at) ? day(at) : "");
   const inZone = zoneName(known(at) ? at : (serverTime() ?? Date.now()));
   setText(byId("zone"), zone === null ? word("zone.browser", { zone: inZone }) : inZone);
   const old = figuresAge();
   const loading = connected === null || (connected && header?.ready === false);
   const lost = !connected || header?.connected === false;
-  // What no live worker counts is missing in figures, however new they look. Of queues that none rolls up their rows say so.
-  const untold = header?.standing_still ?? {};
-  const halted = header?.stale === true && "queue-panes.v1" in untold;
-  const uncounted = "contact-events.v1" in untold || "agent-events.v1" in untold;
-  // Of a time to come: a clock is wrong, and nobody can say how old the figures are.
+  // Partitions without a live worker are missing in figures, however new they look. Rows of queues without roll-up show it themselves.
+  const stalled = header?.standing_still ?? {};
+  const halted = header?.stale === true && "queue-panes.v1" in stalled;
+  const uncounted = "contact-events.v1" in stalled || "agent-events.v1" in stalled;
+  // Figures from the future: a clock is wrong, and their age is unknown.
   const ahead = old !== null && old < -aheadOf;
   const sources = Object.keys(header?.sources ?? {});
-  const unheard = sources.length > 0 && silentSources().length === sources.length;
-  const stale = lost || loading || old === null || ahead || old > staleAfter || halted || uncounted || unheard;
+  const allSilent = sources.length > 0 && silentSources().length === sources.length;
+  const stale = lost || loading || old === null || ahead || old > staleAfter || halted || uncounted || allSilent;
   const catching = old !== null && catchingUp(old);
   let mark = word("live");
   const silent = silentSources().map(([name]) => shown(name));
-  const apart = quarantinedSources().map(([name]) => shown(name));
+  const quarantined = quarantinedSources().map(([name]) => shown(name));
   const still = Object.keys(header?.recovering ?? {}).filter((scope) => scope.startsWith("queue:")).length;
   const cut = connected === false;
-  // What is seen of it here, for the server to say the rest.
-  const trouble = stale || silent.length || apart.length || still ? JSON.stringify([loading, lost, old === null, halted, uncounted, ahead, still > 0, silent, apart]) : "";
-  // What is not heard at all yet says nothing of what is broken.
-  if (connected !== null) broken.look(trouble, cut);
+  // The symptoms on this page; the server explains them.
+  const trouble = stale || silent.length || quarantined.length || still ? JSON.stringify([loading, lost, old === null, halted, uncounted, ahead, still > 0, silent, quarantined]) : "";
+  // Before the first connection there are no symptoms.
+  if (connected !== null) broken.poll(trouble, cut);
   const code = broken.code(trouble);
   const share = header?.figures_reading?.share;
   if (loading) mark = code === "kafka_not_reached" || code === "topics_missing" ? word(`mark.${code}`) : [word("loading"), known(share) ? percent(share, 0) : ""].filter(Boolean).join(" · ");
@@ -156,42 +156,42 @@ function showStanding() {
   else if (halted) mark = word(code === "worker_restoring" ? "mark.worker_restoring" : "standing_still");
   else if (uncounted) mark = word("partly_standing_still");
   else if (ahead) mark = word("ahead", { age: age(-old) });
-  else if (unheard && old <= staleAfter) mark = word("mark.all_silent");
+  else if (allSilent && old <= staleAfter) mark = word("mark.all_silent");
   else if (stale) mark = word(catching ? "catching_up" : "stale", { age: age(old) });
   setText(byId("mark"), mark);
   setClass(document.body, "stale", stale);
   if (strip) showTitle(strip, stale && !loading, mark);
-  const seen = [still ? word("recovering", { count: still }) : "", silent.length ? word("silent_sources", { sources: silent.join(", ") }) : "", apart.length ? word("quarantined_sources", { sources: apart.join(", ") }) : ""];
-  const said = cut ? [broken.cut(serverTime(), at)] : (broken.sentences(trouble) ?? seen);
+  const seen = [still ? word("recovering", { count: still }) : "", silent.length ? word("silent_sources", { sources: silent.join(", ") }) : "", quarantined.length ? word("quarantined_sources", { sources: quarantined.join(", ") }) : ""];
+  const texts = cut ? [broken.cut(serverTime(), at)] : (broken.sentences(trouble) ?? seen);
   const crowded = crowdedSources().map(([name]) => shown(name));
-  if (crowded.length) said.push(word("beyond_limits", { sources: crowded.join(", ") }));
-  byId("silent").hidden = said.every((text) => text === "");
-  setText(byId("silent"), said.filter((text) => text !== "").join(said === seen ? " · " : "\n"));
+  if (crowded.length) texts.push(word("beyond_limits", { sources: crowded.join(", ") }));
+  byId("silent").hidden = texts.every((text) => text === "");
+  setText(byId("silent"), texts.filter((text) => text !== "").join(texts === seen ? " · " : "\n"));
 }
 
 // ---- the page
 
 function showSummary(summary, judged) {
-  // A page of some queues sums those, and who may not see the total what they see; else the total, which has everybody once.
+  // A restricted page, or a view without the total, sums its queues; else the total, which counts each agent once.
   const total = [...gather("total").values()];
   const few = narrowed() || !total.some(({ channel }) => channel !== null);
   const entries = few ? [...gather("queue").values()].filter(({ scope }) => isChosen(scope)) : total;
   const nows = entries.filter(({ channel }) => channel !== null).map(({ now }) => now).filter((now) => now);
   const staffOf = (places) => places.map(({ now }) => now?.agents_by_state).filter(known);
   const sites = [...gather("site").values()].filter(({ scope }) => scope === site);
-  const whole = site === null ? total : sites;
-  const staff = whole.length > 0 ? staffOf(whole).slice(0, 1) : staffOf(teamsOf(site));
+  const scopes = site === null ? total : sites;
+  const staff = scopes.length > 0 ? staffOf(scopes).slice(0, 1) : staffOf(teamsOf(site));
   const free = staff.length ? staff.reduce((sum, { idle, available }) => sum + (idle ?? 0) + (available ?? 0), 0) : null;
   summary.show(nows, judged, free, silenceOfStaff(site), asOf(), placeOfAll());
 }
 
-// What the chosen queues are together, where they are all of something.
+// The common scope of the chosen queues, if any.
 function placeOfAll() {
   if (only.size || search || (site === null) === (department === null)) return null;
   return site === null ? ["department", department] : ["site", site];
 }
 
-// What an alert's figure is now; null where no record here tells it.
+// An alert's current figure; null where no record has it.
 function current({ kpi, scope_kind: kind, scope, channel, window }) {
   for (const record of records.values()) {
     if (record.scope_kind !== kind || record.scope !== scope || (record.channel ?? null) !== channel) continue;
@@ -201,27 +201,27 @@ function current({ kpi, scope_kind: kind, scope, channel, window }) {
   return null;
 }
 
-// Where the contacts behind an alert are; null of what is expected, and where none are or may be seen.
+// The address of the contacts behind an alert; null for expectations, and where there are none or the viewer may not see them.
 const contactsBehind = ({ kpi, scope_kind: kind, scope, channel, window, expected_at: expected }) => (expected ? null : contactsOf(kind, scope, channel, kpi, window));
 
-// The title of the tab says what one would want to know behind another one.
+// The tab's title shows the main problem.
 function showTitle(strip, stale, mark) {
   const all = strip.sorted;
   const [worst] = all;
-  const said = stale ? `▲ ${mark}` : worst ? `▲ ${all.length} · ${strip.where(worst[1])} · ${label(worst[1].kpi.replace(/_live$/, ""))}` : "";
+  const text = stale ? `▲ ${mark}` : worst ? `▲ ${all.length} · ${strip.where(worst[1])} · ${label(worst[1].kpi.replace(/_live$/, ""))}` : "";
   const { id, page } = frame.current;
-  const title = [said, page ? word("wallboard") : titleOf(id), "Contact Streams"].filter(Boolean).join(" – ");
+  const title = [text, page ? word("wallboard") : titleOf(id), "Contact Streams"].filter(Boolean).join(" – ");
   if (document.title !== title) document.title = title;
 }
 
-// What paper says of the page itself; views of their own have a heading. A table of some queues says which.
+// The heading on paper, with the chosen queues; other views have their own.
 function entitle(page) {
   const heading = document.querySelector("h1");
   const chosen = [...only, site, department, search ? `“${search}”` : null].filter(Boolean).map(shown);
   page ? setAttribute(heading, "data-title", [titleOf(frame.current.id), word("contacts.last", { time: word("window.trailing", { n: minutes }) }), ...chosen].join(" · ")) : heading.removeAttribute("data-title");
 }
 
-// On a telephone the ways to views and choices stand behind a button.
+// On a telephone navigation and options are behind a button.
 function offerMenu(button) {
   setText(button, word("menu"));
   const open = (is) => {
@@ -239,7 +239,7 @@ let drawing = false;
 function drawSoon() {
   if (drawing) return;
   drawing = true;
-  // A timer, not an animation frame: a wallboard in a background tab must not pile up changes.
+  // A timer, not an animation frame, so that a background tab does not accumulate changes.
   setTimeout(() => {
     drawing = false;
     draw();
@@ -248,10 +248,10 @@ function drawSoon() {
 
 // ---- the stream
 
-function take(text, whole) {
+function take(text, isSnapshot) {
   const message = JSON.parse(text);
-  const isAnew = header !== null && (whole || (message.ready && !header.ready));
-  if (whole) {
+  const isReset = header !== null && (isSnapshot || (message.ready && !header.ready));
+  if (isSnapshot) {
     records.clear();
     targets = message.targets;
     fedBy = message.fed_by ?? {};
@@ -263,25 +263,25 @@ function take(text, whole) {
   for (const key of message.removed ?? []) records.delete(key);
   for (const [key, record] of Object.entries(message.records)) records.set(key, record);
   header = message;
-  heardAt = performance.now();
-  // Views ask by themselves when they are shown.
-  if (isAnew) for (const each of followers) each.told();
+  receivedAt = performance.now();
+  // A new view loads its own data.
+  if (isReset) for (const each of followers) each.reset();
   drawSoon();
 }
 
 function follow(strip) {
   stream?.close();
   stream = new EventSource(`api/v1/events?${new URLSearchParams([...wanted].map((name) => ["window", name]))}`);
-  toldAt = performance.now();
-  const hear = (name, then) =>
+  lastEventAt = performance.now();
+  const on = (name, then) =>
     stream.addEventListener(name, (event) => {
       connected = true;
-      toldAt = performance.now();
+      lastEventAt = performance.now();
       then?.(event);
     });
-  hear("snapshot", (event) => take(event.data, true));
-  hear("change", (event) => take(event.data, false));
-  hear("alive");
+  on("snapshot", (event) => take(event.data, true));
+  on("change", (event) => take(event.data, false));
+  on("alive");
   strip.follow(stream);
   stream.addEventListener("alerts", () => {
     const watched = [...(strip.alerts ?? new Map()).values()].flatMap((alert) => alert.conditions ?? [alert]);
@@ -292,22 +292,22 @@ function follow(strip) {
   });
   stream.addEventListener("error", () => {
     connected = false;
-    showStanding();
-    // A refused stream is closed for good; one that broke comes back by itself.
+    showStatus();
+    // A refused stream stays closed; a broken one reconnects by itself.
     if (stream.readyState !== EventSource.CLOSED) return;
-    toldAt = performance.now() - CUT_MS + RETRY_MS;
-    // Perhaps because who was let in is so no more.
+    lastEventAt = performance.now() - CUT_MS + RETRY_MS;
+    // Perhaps the session has ended.
     whoIsHere();
   });
 }
 
-// A cable that was pulled out closes nothing: what has been silent for too long is given up for a new one.
+// A pulled cable closes no connection: after too long a silence it is replaced.
 function watch(strip) {
-  if (performance.now() - toldAt > CUT_MS) {
+  if (performance.now() - lastEventAt > CUT_MS) {
     connected = false;
     follow(strip);
   }
-  showStanding();
+  showStatus();
 }
 
 async function catalogue() {
@@ -317,7 +317,7 @@ async function catalogue() {
       if (answer.ok) return await answer.json();
       if (answer.status === 401) await whoIsHere();
     } catch {
-      // The server is not there yet.
+      // The server is not up yet.
     }
     await new Promise((done) => setTimeout(done, RETRY_MS));
   }
@@ -325,10 +325,10 @@ async function catalogue() {
 
 async function begin() {
   paint();
-  const told = await catalogue();
-  learn(told);
-  staleAfter = told.stale_after_seconds;
-  aheadOf = told.ahead_seconds;
+  const data = await catalogue();
+  learn(data);
+  staleAfter = data.stale_after_seconds;
+  aheadOf = data.ahead_seconds;
   document.documentElement.lang = language;
   document.title = `${word("wallboard")} – Contact Streams`;
   choosing = new Choosing(byId("options"));
@@ -336,7 +336,7 @@ async function begin() {
   if (!wall) explain();
   for (const id of ["queues-title", "teams-title", "backlogs-title", "targets-title"]) setText(byId(id), word(id.replace("-title", "")));
   const trends = new Trends(drawSoon, JUDGED_FROM);
-  const [queues, teams, backlogs] = [new Queues(trends), new Teams(told.agent_states), new Backlogs()];
+  const [queues, teams, backlogs] = [new Queues(trends), new Teams(data.agent_states), new Backlogs()];
   const goals = new Targets(drawSoon);
   const tables = [queues, teams, backlogs, goals];
   const summary = new Summary(byId("summary"));
@@ -359,7 +359,7 @@ async function begin() {
     strip.show();
     showBurning(byId("burning"), strip);
     if (!frame.current.page) {
-      showStanding();
+      showStatus();
       frame.news();
       return;
     }
@@ -371,7 +371,7 @@ async function begin() {
     setText(byId("no-queues"), notYet || word(narrowed() ? "no_queues_chosen" : "no_queues"));
     byId("no-teams").hidden = teams.table.rows.size > 0;
     setText(byId("no-teams"), notYet || word("no_teams"));
-    showStanding();
+    showStatus();
     pager?.show();
     if (pager && !map) for (const { table } of tables) if (!table.section.hidden) fitColumns(table.table);
     for (const { table } of tables) shorten(table.table);
@@ -384,7 +384,7 @@ async function begin() {
   });
   follow(strip);
   setInterval(() => watch(strip), 1000);
-  // A page that is kept for the way back holds a connection, of which a browser has six for a server.
+  // A page in the back-forward cache would hold one of the browser's six connections.
   addEventListener("pagehide", () => stream?.close());
   addEventListener("pageshow", ({ persisted }) => persisted && follow(strip));
   trends.follow();

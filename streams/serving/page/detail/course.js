@@ -1,11 +1,11 @@
-// The day of a queue by interval: two charts of the same intervals, and what one of them tells when it is opened.
+// The day of a queue by interval: two charts of the same intervals, and details of an opened interval.
 
 import { axis, bars, Chart, color, faint } from "../charts.js";
 import { grid, make, replaceWhenChanged } from "../dom.js";
 import { NOTHING, capitalize, count, duration, hour, known, label, parts, percent, points, setAttribute, setText, spanOf, target as targetText, word, zone } from "../text.js";
 
 const HEIGHT = 220;
-// Nearer to the median than this, nothing is unusual; with fewer other intervals there is no median worth the name.
+// A difference from the median below this is usual; with fewer other intervals there is no meaningful median.
 const UNUSUAL = 0.1;
 const COMPARED_WITH = 4;
 
@@ -18,17 +18,17 @@ export function median(values) {
   return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-// Whether more is still to come in an interval: what has come so far says nothing beside what came in whole ones.
+// Whether an interval still runs: its counts cannot be compared with complete ones.
 const runs = (each, now) => Date.parse(each.end) > now;
 
-// What an interval is compared by; staff is that of the site, and of what is handled.
+// The measures of comparison; staff is that of the site.
 export const measures = (staffName) => [
   ["offered", label("offered"), (each) => each.offered, count],
   ["aht", label("aht"), (each) => each.aht_seconds, duration],
   ["staff", staffName, (each) => each.staff, people],
 ];
 
-// What about an interval is unlike the others of its day that are over: [name, value, median, difference as a share], the largest first.
+// The measures in which an interval differs from the complete ones of its day, with value, median and relative change, the largest first.
 export function unlike(each, day, now, staffName) {
   const others = day.filter((other) => other !== each && !runs(other, now));
   if (others.length < COMPARED_WITH) return null;
@@ -112,13 +112,13 @@ export class Course {
     };
   }
 
-  // From the first interval to the last; the first of a day is no wall of color.
+  // From the first interval to the last, at least three hours.
   get axis() {
     const first = Date.parse(this.day[0]?.start) / 1000;
     return { time: true, range: () => [first, Math.max(Date.parse(this.day.at(-1)?.end) / 1000, first + 3 * 3600)] };
   }
 
-  // The interval that is open, over the whole height.
+  // Frames the opened interval.
   mark(plot) {
     const each = this.opened && this.day.find(({ start }) => start === this.opened);
     if (!each) return;
@@ -132,7 +132,7 @@ export class Course {
     ctx.restore();
   }
 
-  // The interval of which more is still to come: its columns are of so far.
+  // Shades the running interval: its columns are partial.
   markRunning(plot) {
     const each = this.day.find((one) => runs(one, this.now));
     if (!each) return;
@@ -144,11 +144,11 @@ export class Course {
     ctx.fillRect(from, bbox.top, to - from, bbox.height);
     ctx.font = `${12 * scale}px ${getComputedStyle(document.body).fontFamily}`;
     ctx.textBaseline = "top";
-    // Beside its column, where there is room for it.
+    // Beside its column, where there is room.
     const text = word("queue.so_far");
     const { width } = ctx.measureText(text);
     const left = to + 6 * scale + width <= bbox.left + bbox.width ? to + 4 * scale : from - 4 * scale - width;
-    // Readable across a line, too.
+    // Readable across a line.
     ctx.fillStyle = faint("ground", 0.85);
     ctx.fillRect(left - 2 * scale, bbox.top + scale, width + 4 * scale, 15 * scale);
     ctx.fillStyle = color("text");
@@ -161,10 +161,10 @@ export class Course {
     Object.assign(this, { channel, day, now, staffName, target });
     setText(this.note, staffKnown ? "" : word("queue.staff_unknown"));
     this.note.hidden = staffKnown;
-    // In its middle: a column is as wide as its interval.
+    // The middle: a column is as wide as its interval.
     const at = day.map((each) => (Date.parse(each.start) + Date.parse(each.end)) / 2000);
     const of = (read) => day.map((each) => read(each) ?? null);
-    // Not of what runs: half of an interval is no half as busy one.
+    // Without the running interval, whose workload is partial.
     const over = (read) => day.map((each) => (runs(each, now) ? null : (read(each) ?? null)));
     const data = [at, of((each) => each.offered), of((each) => each.abandoned), of((each) => each.service_level?.value)];
     const effort = [at, of((each) => each.aht_seconds), over((each) => each.workload_agents), of((each) => each.staff), of((each) => each.staff_required)];
@@ -176,7 +176,7 @@ export class Course {
       this.effort.show(effort);
       this.legend();
     }
-    this.tell();
+    this.showOpened();
     this.list();
   }
 
@@ -227,12 +227,12 @@ export class Course {
     this.onOpen(start);
     this.contacts.plot?.redraw(false);
     this.effort.plot?.redraw(false);
-    this.tell();
-    // What explains a column is seen where it was clicked, not found further down.
+    this.showOpened();
+    // Shows the explanation without scrolling by hand.
     if (start !== null) this.panel.scrollIntoView({ block: "nearest" });
   }
 
-  tell() {
+  showOpened() {
     const at = this.day.findIndex(({ start }) => start === this.opened);
     const each = this.day[at] ?? null;
     setAttribute(this.slider, "aria-valuemin", "0");
@@ -260,7 +260,7 @@ export class Course {
     make(panel, "h4", "", soFar || each.final ? this.titleOf(each) : `${spanOf(each)} (${word("queue.not_final")})`);
     make(panel, "p", "said", this.sentence(each, found));
     const others = this.day.filter((other) => other !== each && !runs(other, this.now));
-    // Shares differ by points, all else by a share. Numbers of contacts grow until the interval is over.
+    // Shares differ in points, all else in percent. Numbers of contacts grow until the interval ends.
     const row = (name, of, text, detail = "", differ = null) => {
       const [value, usual] = [of(each), others.length < COMPARED_WITH ? null : median(others.map(of))];
       const change = !(soFar && text === count) && known(value) && known(usual) && usual > 0 ? (differ ? value - usual : value / usual - 1) : null;

@@ -1,4 +1,4 @@
-// How long contacts of today waited, with the threshold as a line, and in which other ways they left.
+// The waits of today's contacts, with the threshold as a line, and other ways out of the queue.
 
 import { axis, bars, Chart, color } from "../charts.js";
 import { grid, make, replaceWhenChanged } from "../dom.js";
@@ -9,7 +9,7 @@ const HEIGHT = 200;
 const edge = ({ up_to_seconds: at }, before) => (known(at) ? word("waits.up_to", { value: seconds(at) }) : word("waits.over", { value: seconds(before ?? 0) }));
 export const seconds = withinSeconds;
 
-// Without what nobody reaches: the empty buckets behind the last one that has somebody, but for that of the threshold.
+// Without the empty buckets after the last one with contacts or the threshold.
 export function shownWaits(waits, threshold) {
   const last = waits.findLastIndex(({ up_to_seconds: at, answered, abandoned }) => answered + abandoned > 0 || at === threshold);
   return waits.slice(0, last + 1);
@@ -21,7 +21,7 @@ export class Waits {
     this.waits = [];
     make(place, "h3", "", word("waits.title"));
     this.legend = make(place, "p", "legend");
-    this.said = make(place, "p", "said");
+    this.summary = make(place, "p", "said");
     const figure = make(place, "div", "chart");
     figure.setAttribute("role", "img");
     this.figure = figure;
@@ -56,7 +56,7 @@ export class Waits {
     };
   }
 
-  // Between the last bucket within the threshold and the first beyond it.
+  // The line is between the last bucket within the threshold and the first beyond it.
   line(plot, threshold) {
     const within = this.waits.filter(({ up_to_seconds: at }) => known(at) && at <= threshold).length;
     const { ctx, bbox } = plot;
@@ -87,9 +87,9 @@ export class Waits {
     const answered = this.waits.reduce((sum, each) => sum + each.answered, 0);
     const within = this.waits.filter(({ up_to_seconds: at }) => known(at) && at <= threshold).reduce((sum, each) => sum + each.answered, 0);
     const any = this.waits.some((each) => each.answered + each.abandoned > 0);
-    this.said.textContent = any ? word("waits.within", { n: count(within), all: count(answered), value: seconds(threshold) }) : word("waits.none");
+    this.summary.textContent = any ? word("waits.within", { n: count(within), all: count(answered), value: seconds(threshold) }) : word("waits.none");
     this.figure.hidden = !any;
-    this.figure.setAttribute("aria-label", `${word("waits.title")}: ${this.said.textContent}`);
+    this.figure.setAttribute("aria-label", `${word("waits.title")}: ${this.summary.textContent}`);
     this.legend.replaceChildren();
     this.legend.hidden = !any;
     for (const [text, kind] of [[label("answered"), "column solid"], [label("abandoned", channel), "column bad"]]) {
@@ -97,7 +97,7 @@ export class Waits {
       make(entry, "i", kind);
       entry.append(text);
     }
-    // One on the other: the lower part is answered, the upper abandoned.
+    // Stacked: the lower part is answered, the upper abandoned.
     if (any) this.chart.show([this.waits.map((_, n) => n), this.waits.map((each) => each.answered + each.abandoned), this.waits.map((each) => each.answered)]);
     this.table.replaceChildren();
     const rows = this.waits.map((each, n) => [edge(each, this.waits[n - 1]?.up_to_seconds), count(each.answered), count(each.abandoned)]);

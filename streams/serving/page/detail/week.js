@@ -1,4 +1,4 @@
-// The days of a queue that are held, by hour: each cell has its service level as a number, says by shape whether it missed the target, and opens its hour.
+// The stored days of a queue by hour: each cell shows its service level, marks a missed target by shape, and opens its hour.
 
 import { make, replaceWhenChanged } from "../dom.js";
 import { keepReachable } from "../explain.js";
@@ -8,10 +8,10 @@ import { NOTHING, count, day as dateOf, hour, known, percent, weekday, word } fr
 const HOUR_MS = 3_600_000;
 const DAYS = 7;
 
-// By its middle: where it begins in another zone it is still the day before.
+// By its middle: in another zone its begin may be on the day before.
 export const dayName = (start) => weekday(start + 12 * HOUR_MS);
 
-// Hours of days, from their intervals: a day begins where today's does, as many times 24 hours ago. Up to the oldest day of which anything is held.
+// Hours of days, from their intervals: days begin multiples of 24 hours before today's begin, back to the oldest stored day.
 export function hoursOf(intervals, dayStart) {
   const days = Array.from({ length: DAYS }, (_, back) => ({ start: dayStart - back * 24 * HOUR_MS, held: back === 0, hours: Array.from({ length: 24 }, () => ({ offered: 0, met: 0, counted: 0 })) }));
   for (const each of intervals) {
@@ -37,7 +37,7 @@ function verdict({ met, counted }, target) {
 const SHAPES = { met: "", missed: "▼ ", few: "", plain: "", empty: "" };
 const levelOf = ({ met, counted }) => (counted > 0 ? met / counted : null);
 
-// By the service level of an hour, the worst first, or by the day; what is not known comes last, whichever way.
+// Sorted by the service level of an hour, the worst first, or by day; unknown ones come last, in either direction.
 function arranged(days, { by, down }) {
   if (by === "day") return down ? days : days.toReversed();
   return days.toSorted((one, other) => {
@@ -58,22 +58,22 @@ function heading(row, key, text, { order, onOrder }) {
 }
 
 export class Week {
-  // `onDay` is called with the begin of a day, `onHour` with that and the begin of an hour of it.
+  // `onDay` is called with the begin of a day, `onHour` with the begins of a day and an hour.
   constructor(place, { onDay, onHour }) {
-    Object.assign(this, { place, onDay, onHour, order: { by: "day", down: true }, told: null });
+    Object.assign(this, { place, onDay, onHour, order: { by: "day", down: true }, data: null });
   }
 
-  show(told) {
-    this.told = told;
+  show(data) {
+    this.data = data;
     this.draw();
   }
 
   draw() {
-    const { intervals, target, dayStart, chosen, now } = this.told;
+    const { intervals, target, dayStart, chosen, now } = this.data;
     const days = hoursOf(intervals, dayStart);
     const since = Math.min(...intervals.map(({ start }) => Date.parse(start)));
     const focused = this.place.contains(document.activeElement) ? document.activeElement.dataset.focus : null;
-    // Which hour it is decides what is still to come.
+    // The current hour decides which cells are still to come.
     replaceWhenChanged(this.place, [days, target, chosen, this.order, Math.floor(now / HOUR_MS), since], () => {
       this.table(days, { target, dayStart, chosen, now, since });
       const held = Number.isFinite(since) ? word("week.held", { time: `${dateOf(since)} ${hour(since)}` }) : "";
@@ -124,7 +124,7 @@ export class Week {
       made.dataset.focus = `hour ${at}`;
       const when = `${dayName(day.start)}, ${hour(at)}`;
       if (cell.offered === 0 && cell.counted === 0) {
-        // To come, held no more, or without a contact: three different things.
+        // Three cases: to come, no longer stored, or without contacts.
         const none = at >= now ? ["", "week.to_come"] : at + HOUR_MS <= since ? ["·", "week.gone"] : [NOTHING, "dip.none"];
         make(made, "b", "", none[0]);
         made.title = `${when}: ${word(none[1])}`;
@@ -132,7 +132,7 @@ export class Week {
       }
       const level = percent(levelOf(cell), 0, target);
       make(made, "b", "", `${SHAPES[kind]}${level.replace(/[\s%]+/g, "")}`);
-      // Of the hour that runs more is still to come.
+      // The running hour is partial.
       const runs = at <= now && now < at + HOUR_MS;
       if (cell.offered > 0) make(made, "small", "", `${count(cell.offered)}${runs ? "…" : ""}`);
       made.title = `${when}${runs ? ` (${word("queue.so_far")})` : ""}: ${word("week.cell", { value: `${word("week.level")} ${level}`, n: count(cell.offered) })} – ${word("week.open")}`;

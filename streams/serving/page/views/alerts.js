@@ -1,4 +1,4 @@
-// Alerts for people: what fires, by rule, and who sees to it; what is silenced; what became of those before.
+// The alerts view: firing alerts by rule with their acknowledgements, silences, and the history.
 
 import { List, taken, who } from "../alerts.js";
 import { offerAttention } from "../attention.js";
@@ -7,7 +7,7 @@ import { shown } from "../names.js";
 import { count, day, figure, known, named, queueName, setText, span, when, word } from "../text.js";
 
 const HISTORY_MS = 10_000;
-// So many alerts of the past are asked for; more when asked for more.
+// The numbers of past alerts to load.
 const STEPS = [20, 100, 1000];
 const HOURS = [0.5, 1, 2, 4, 8, 24];
 const NOTE = 300;
@@ -20,7 +20,7 @@ const scopeText = (scope) => {
   return kind === "total" ? word("scope.total") : `${word(`scope.${kind}`)} ${queueName(rest.join(":"))}`;
 };
 
-// Alerts of one rule, each with what may be done about it.
+// Alerts of one rule, each with its actions.
 class Group {
   constructor(parent, rule, view) {
     Object.assign(this, { rule, view, alerts: [] });
@@ -85,8 +85,8 @@ class Managed extends List {
 class AlertsView {
   constructor(root, context) {
     Object.assign(this, { root, context, may: context.may("alerts"), groups: new Map(), limit: STEPS[0], changed: 0 });
-    this.said = make(root, "p", "said");
-    this.said.setAttribute("role", "status");
+    this.status = make(root, "p", "said");
+    this.status.setAttribute("role", "status");
     this.none = make(root, "p", "none", word("alert.none"));
     this.firing = make(root, "div", "firing all-alerts");
     this.firing.setAttribute("role", "region");
@@ -105,7 +105,7 @@ class AlertsView {
     return make(made, "div");
   }
 
-  // What fires is the page's own, as the stream tells it.
+  // Firing alerts come from the page's event stream.
   show() {
     const all = this.context.strip.sorted;
     this.none.hidden = all.length > 0 || this.context.strip.alerts === null;
@@ -122,7 +122,7 @@ class AlertsView {
       group.show(alerts);
       if (this.firing.children[place] !== group.element) this.firing.insertBefore(group.element, this.firing.children[place] ?? null);
     });
-    // What has changed there has a history; it is asked for when something fires, clears or is taken, and now and again.
+    // The history is reloaded when an alert fires, clears, or is acknowledged or silenced.
     const signature = all.map(([, { alert_id: id, acknowledged, silenced }]) => `${id}${Boolean(acknowledged)}${silenced?.silence_id ?? ""}`).join();
     if (this.signature !== undefined && this.signature !== signature) this.load().catch(() => {});
     this.signature = signature;
@@ -189,7 +189,7 @@ class AlertsView {
     return when(time, this.now);
   }
 
-  // From when the figure was beyond until the alert cleared, all as of the figures: the times of firing and clearing below are so too.
+  // From the begin of the breach until the alert cleared, all as of the figures, like the events below.
   lasted({ since, cleared_at: cleared, duration_seconds: seconds }) {
     if (!known(seconds)) return `${word("alert.since", { time: this.when(since) })} · ${word("alerts.still")}`;
     return word("alerts.lasted", { since: this.when(since), until: this.when(cleared), duration: span(seconds) });
@@ -208,7 +208,7 @@ class AlertsView {
       const note = this.field(form, "note", make(document.createElement("div"), "input"));
       note.maxLength = NOTE;
       return () => this.act(async () => {
-        // One after the other: the topic takes few at a time.
+        // One after the other: the topic accepts few at a time.
         for (const { alert_id: id } of alerts) await this.post(`api/v1/alerts/${encodeURIComponent(id)}/acknowledgement`, note.value ? { note: note.value } : {});
       }, word("acknowledge.done", { n: count(alerts.length) }));
     });
@@ -226,7 +226,7 @@ class AlertsView {
       const reason = this.field(form, "silence.reason", make(document.createElement("div"), "input"));
       Object.assign(reason, { required: true, maxLength: NOTE });
       return () => {
-        // By the server's clock: a viewer's may be wrong.
+        // By the server's clock: the viewer's may be wrong.
         const until = new Date((this.context.serverTime() ?? Date.now()) + Number(hours.value) * 3_600_000).toISOString();
         const { rule: of, scope: where } = choices[about.value];
         const body = { ...(of === null ? {} : { rule: of }), ...(where === null ? {} : { scope: where }), until, reason: reason.value };
@@ -241,7 +241,7 @@ class AlertsView {
     return input;
   }
 
-  // A dialog with fields; `fill` adds them and returns what is done with them.
+  // A dialog with fields; `fill` adds them and returns the action on submit.
   ask(title, lines, fill) {
     this.dialog.replaceChildren();
     const form = make(this.dialog, "form");
@@ -268,7 +268,7 @@ class AlertsView {
   async act(task, success) {
     try {
       await task();
-      setText(this.said, success);
+      setText(this.status, success);
       await this.load();
     } catch (error) {
       this.fail(error);
@@ -276,7 +276,7 @@ class AlertsView {
   }
 
   fail(error) {
-    if (error.name !== "AbortError") setText(this.said, word("view.failed", { reason: error.message }));
+    if (error.name !== "AbortError") setText(this.status, word("view.failed", { reason: error.message }));
   }
 }
 

@@ -1,10 +1,10 @@
-// A board of the configuration: pages of tiles that take turns. Figures follow the stream; the board is asked for when that tells everything anew.
+// A board of the configuration: rotating pages of tiles. Figures follow the event stream; the board is reloaded after each new snapshot.
 
 import { make } from "../dom.js";
 import { own, shown } from "../names.js";
 import { whenOnPaper } from "../paper.js";
 import { setAttribute, setText, word } from "../text.js";
-import { KINDS, said } from "../tiles.js";
+import { KINDS, translated } from "../tiles.js";
 import { minutes } from "../address.js";
 
 const ASK_MS = 60_000;
@@ -19,12 +19,12 @@ let tiles = [];
 function build(place, context) {
   const { pages } = board;
   page = Math.min(page, pages.length - 1);
-  const { title, columns, rows, tiles: told } = pages[page];
+  const { title, columns, rows, tiles: entries } = pages[page];
   place.replaceChildren();
-  setText(place.parentElement.querySelector("h2"), [said(board.title), said(title)].filter(Boolean).join(" · "));
+  setText(place.parentElement.querySelector("h2"), [translated(board.title), translated(title)].filter(Boolean).join(" · "));
   place.style.setProperty("--columns", columns);
   place.style.setProperty("--rows", rows);
-  tiles = told.map((tile) => {
+  tiles = entries.map((tile) => {
     const item = make(place, "section", `tile ${tile.kind}`);
     item.style.setProperty("--width", tile.width);
     item.style.setProperty("--height", tile.height);
@@ -63,7 +63,7 @@ function keys(event, place, context) {
   const step = { ArrowRight: 1, PageDown: 1, ArrowLeft: -1, PageUp: -1 }[event.key];
   if (step) {
     turn(step, place, context);
-    wait(place, context); // who turned it reads: the new page stays its full time
+    wait(place, context); // a user reads: the new page stays its full time
   } else if (event.key === " " && !event.target.closest("button, a")) pause();
   else return;
   event.preventDefault();
@@ -80,7 +80,7 @@ function offer(root, boards, context) {
   make(root, "p", "none", entries.length === 0 ? word("board.none") : name ? word("board.unknown", { name: shown(name) }) : word("board.choose"));
   const list = make(root, "ul", "boards");
   for (const [id, { title }] of entries) {
-    const link = make(make(list, "li"), "a", "", said(title));
+    const link = make(make(list, "li"), "a", "", translated(title));
     link.href = context.link("board", { board: id });
   }
 }
@@ -88,7 +88,7 @@ function offer(root, boards, context) {
 export async function show(root, context) {
   [board, signature, page, paused] = [null, "", 0, false];
   const place = make(root, "div", "tiles");
-  const rest = make(root, "div");
+  const others = make(root, "div");
   const { signal } = context;
   addEventListener("keydown", (event) => keys(event, place, context), { signal });
   button().addEventListener("click", pause, { signal });
@@ -100,15 +100,15 @@ export async function show(root, context) {
     signature = JSON.stringify(boards);
     const name = context.asked("board");
     board = name === null ? null : own(boards, name);
-    rest.replaceChildren();
+    others.replaceChildren();
     tiles = [];
     place.replaceChildren();
     place.hidden = !board;
     if (!board) {
-      offer(rest, boards, context);
+      offer(others, boards, context);
       return;
     }
-    // The stream brings the windows of the address.
+    // The event stream has the windows of the address.
     if (board.window_minutes !== minutes) {
       location.replace(context.link("board", { board: name, window: `${board.window_minutes}` }));
       return;
@@ -118,7 +118,7 @@ export async function show(root, context) {
     wait(place, context);
   };
   await ask();
-  context.onAnew(ask);
+  context.onReset(ask);
   context.every(ASK_MS, ask);
   context.onNews(() => board && draw(context));
 }

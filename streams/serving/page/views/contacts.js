@@ -1,4 +1,4 @@
-// Contacts by their ids: whom to call back, and those behind a figure of a queue.
+// Contacts by id: callers to call back, and those behind a figure of a queue.
 
 import { mayOpen } from "../behind.js";
 import { grid, make, replaceWhenChanged } from "../dom.js";
@@ -18,22 +18,22 @@ const USUAL_HOURS = 8;
 const WINDOWS = ["trailing_5m", "trailing_15m", "trailing_30m", "trailing_60m", "day"];
 const KPIS = ["offered", "answered", "abandoned", "service_level", "service_level_live", "abandon_rate", "answer_rate", "asa", "aht", "waiting"];
 const OF_NOW = ["waiting", "longest_wait"];
-// Less is hardly a wait: why it is listed is said.
+// Below this a listed wait is explained.
 const SHORT_SECONDS = 5;
-// Before a scope that is wider than a queue, among the names of queues.
+// The prefix of wider scopes in the list of queues.
 const WIDER = "\u0000";
-// What is being read, as far as it is known before the server tells.
-const UNTOLD = { topic: "", since: null, share: null };
+// Before the server reports what it reads.
+const NO_READING = { topic: "", since: null, share: null };
 const ROLES = ["not_counted", "undecided", "missed", "met"];
 
 let open = null;
 
 const windowText = (name) => (name === "day" ? word("queue.today") : word("contacts.last", { time: word("window.trailing", { n: name.replace(/\D/g, "") }) }));
 const outcomeOf = ({ outcome }) => (known(outcome) ? named("outcome", outcome) : NOTHING);
-// Of the parts of a figure what they say of its target.
+// The verdict in the names of a figure's parts.
 const partOf = ({ parts }) => ROLES.filter((role) => parts.some((part) => part.endsWith(role))).map((role) => word(`part.${role}`)).join(", ");
 
-// An id with its source, and where one is configured a link that says which platform it opens.
+// An id with its source, and where configured a link that names its platform.
 function fillId(cell, { conversation_id: id, link, platform, source }, queue = null) {
   const signature = JSON.stringify([id, link, platform, source, queue]);
   if (cell.signature === signature) return;
@@ -65,7 +65,7 @@ const queuesOf = (context) => [...new Set([...context.gather("queue").values()].
 
 class ToCall {
   constructor(place, context) {
-    Object.assign(this, { context, place, told: null, timer: 0 });
+    Object.assign(this, { context, place, data: null, timer: 0 });
     context.signal.addEventListener("abort", () => clearTimeout(this.timer));
     make(place, "h3", "", word("contacts.to_call"));
     make(place, "p", "none meant", word("contacts.to_call_meaning"));
@@ -77,15 +77,15 @@ class ToCall {
       this.table.order = { id: null, down: false };
       this.choose({ calls: value === ORDERS[0] ? null : value, by: null });
     });
-    this.standing = make(choices, "span", "none as-of");
-    this.standing.setAttribute("role", "status");
+    this.status = make(choices, "span", "none as-of");
+    this.status.setAttribute("role", "status");
     this.wide = make(place, "div", "wide");
     this.table = new SortedTable(this.wide, word("contacts.to_call"), this.columns(), {
       order: context.asked("by"),
       onOrder: (order) => context.choose({ by: order }),
     });
     this.needs = make(place, "p", "none needs");
-    // Who need not be called: folded up, for they may be many.
+    // Callers reached since: collapsed, as they may be many.
     this.reached = make(place, "details", "all");
     this.summary = make(this.reached, "summary");
     this.reachedTable = make(this.reached, "div", "wide");
@@ -142,49 +142,49 @@ class ToCall {
     offer(this.hours, HOURS.map((n) => [`${n}`, word("contacts.last", { time: word("hours", { n }) })]), hours);
     offer(this.queue, [["", word("all")], ...queuesOf(context).map((name) => [name, queueName(name)])], queue);
     const asked = new URLSearchParams([["hours", hours], ["order", order], ...(queue ? [["queue", queue]] : [])]);
-    let told = null;
+    let data = null;
     try {
-      told = await context.ask(`api/v1/abandoned?${asked}`);
+      data = await context.ask(`api/v1/abandoned?${asked}`);
     } catch (error) {
-      if (!this.told) this.reading.show(null);
-      if (!this.told || error.name === "AbortError" || [400, 403, 404].includes(error.status)) throw error;
+      if (!this.data) this.reading.show(null);
+      if (!this.data || error.name === "AbortError" || [400, 403, 404].includes(error.status)) throw error;
       return;
     }
-    this.told = told;
+    this.data = data;
     this.draw();
-    if (told.reading !== null) this.timer = setTimeout(() => this.load().catch(() => {}), SOON_MS);
+    if (data.reading !== null) this.timer = setTimeout(() => this.load().catch(() => {}), SOON_MS);
   }
 
   draw() {
-    const { told } = this;
-    this.reading.show(told.reading);
-    // Of those found so far others may have got through.
-    if (told.reading !== null) {
+    const { data } = this;
+    this.reading.show(data.reading);
+    // While reading, listed callers may have been reached since.
+    if (data.reading !== null) {
       this.wide.hidden = true;
-      for (const place of [this.standing, this.needs]) setText(place, "");
+      for (const place of [this.status, this.needs]) setText(place, "");
       return;
     }
-    this.now = Date.parse(told.abandoned_as_of ?? told.server_time);
-    this.table.show(told.abandoned.map((each) => [`${each.source} ${each.conversation_id}`, each]));
-    this.wide.hidden = told.abandoned.length === 0;
-    const more = told.total - told.abandoned.length;
+    this.now = Date.parse(data.abandoned_as_of ?? data.server_time);
+    this.table.show(data.abandoned.map((each) => [`${each.source} ${each.conversation_id}`, each]));
+    this.wide.hidden = data.abandoned.length === 0;
+    const more = data.total - data.abandoned.length;
     const parts = [
-      told.total ? word("contacts.number", { n: count(told.total) }) : (known(told.abandoned_as_of) ? "" : unread(told)) || word("contacts.none"),
-      known(told.since) ? word("contacts.since", { time: when(told.since, this.now) }) : "",
-      known(told.abandoned_as_of) ? word("as_of", { time: clock(told.abandoned_as_of) }) : "",
+      data.total ? word("contacts.number", { n: count(data.total) }) : (known(data.abandoned_as_of) ? "" : unread(data)) || word("contacts.none"),
+      known(data.since) ? word("contacts.since", { time: when(data.since, this.now) }) : "",
+      known(data.abandoned_as_of) ? word("as_of", { time: clock(data.abandoned_as_of) }) : "",
       more > 0 ? word("contacts.more", { n: count(more) }) : "",
     ];
-    setText(this.standing, parts.filter(Boolean).join(" · "));
-    const unnamed = told.abandoned.filter(({ customer }) => customer === null).length;
+    setText(this.status, parts.filter(Boolean).join(" · "));
+    const unnamed = data.abandoned.filter(({ customer }) => customer === null).length;
     const needs = [
       unnamed ? word("contacts.needs_key", { n: count(unnamed) }) : "",
-      told.short_total ? word("contacts.short", { n: count(told.short_total), limit: told.short_abandon_seconds.map(duration).join(" / ") }) : "",
-      told.abandoned.some(({ waited_seconds: waited }) => waited < SHORT_SECONDS) ? word("contacts.short_listed", { limit: duration(SHORT_SECONDS) }) : "",
-      told.links_known ? "" : word("contacts.links_unknown"),
-      told.abandoned.length && told.abandoned.every(({ link }) => link === null) ? word("contacts.needs_links") : "",
+      data.short_total ? word("contacts.short", { n: count(data.short_total), limit: data.short_abandon_seconds.map(duration).join(" / ") }) : "",
+      data.abandoned.some(({ waited_seconds: waited }) => waited < SHORT_SECONDS) ? word("contacts.short_listed", { limit: duration(SHORT_SECONDS) }) : "",
+      data.links_known ? "" : word("contacts.links_unknown"),
+      data.abandoned.length && data.abandoned.every(({ link }) => link === null) ? word("contacts.needs_links") : "",
     ];
     setText(this.needs, needs.filter(Boolean).join(language === "ja" ? "" : " "));
-    this.drawReached(told);
+    this.drawReached(data);
   }
 
   drawReached({ got_through: reached, got_through_total: total }) {
@@ -216,7 +216,7 @@ class Behind {
     const again = make(choices, "button", "again", word("contacts.read"));
     again.type = "button";
     again.addEventListener("click", () => this.load());
-    // Of a figure by label, such as complaints of a category, those of one.
+    // For figures by label, such as complaints by category.
     this.under = make(place, "p", "choices under");
     this.label = make(this.under, "span");
     const all = make(this.under, "button", "again", word("contacts.all_labels"));
@@ -224,8 +224,8 @@ class Behind {
     all.addEventListener("click", () => this.choose({ label: null }));
     this.reading = new ReadingLine(place, "contact");
     this.reading.show(null);
-    this.standing = make(place, "p", "none");
-    this.standing.setAttribute("role", "status");
+    this.status = make(place, "p", "none");
+    this.status.setAttribute("role", "status");
     this.wide = make(place, "div", "wide");
     this.wide.hidden = true;
     this.table = new SortedTable(this.wide, word("contacts.behind"), this.columns(), { order: null, onOrder: () => {} });
@@ -289,14 +289,14 @@ class Behind {
     setText(this.label, under === null ? "" : word("contacts.under", { kpi: label(kpi, channel), label: under ? shown(under) : word("customers.no_category") }));
   }
 
-  // All together, where who looks may see all, and what is asked for.
+  // The total, where the viewer may see it, and the requested scope.
   widerScopes(wider) {
     const all = mayOpen("total", "all") && [...this.context.gather("total").values()].some(({ channel }) => channel !== null);
     const scopes = [...new Set([...(all ? ["total:all"] : []), ...(wider ? [wider] : [])])];
     return scopes.map((scope) => [WIDER + scope, placeName(...scope.split(/:(.*)/s))]);
   }
 
-  // Of a moment: read when one asks, and not again by itself.
+  // A snapshot: loaded on request only.
   async load() {
     this.offer();
     const { queue, wider, kpi, window, channel } = this.chosen;
@@ -305,29 +305,29 @@ class Behind {
     const mine = (this.asking += 1);
     if (!queue && !wider) {
       this.reading.show(null);
-      setText(this.standing, word("contacts.choose"));
+      setText(this.status, word("contacts.choose"));
       return;
     }
-    setText(this.standing, "");
-    this.reading.show(UNTOLD);
+    setText(this.status, "");
+    this.reading.show(NO_READING);
     setText(this.reading.taken, "");
     this.isUnread = false;
     const [at, under] = [this.context.asked("at"), this.context.asked("label")];
     const asked = [wider ? ["scope", wider] : ["queue", queue], ["kpi", kpi], ["limit", "500"], ...(OF_NOW.includes(kpi) ? [] : [["window", window]]), ...(channel ? [["channel", channel]] : []), ...(at ? [["at", at]] : []), ...(under === null ? [] : [["label", under]])];
     this.follow(asked, mine);
     try {
-      const told = await this.context.ask(`api/v1/contacts?${new URLSearchParams(asked)}`);
-      if (mine === this.asking) this.draw(told);
+      const data = await this.context.ask(`api/v1/contacts?${new URLSearchParams(asked)}`);
+      if (mine === this.asking) this.draw(data);
     } catch (error) {
       this.isUnread = Boolean(error.unread);
-      if (mine === this.asking && error.name !== "AbortError") setText(this.standing, error.unread || word("view.failed", { reason: error.message }));
+      if (mine === this.asking && error.name !== "AbortError") setText(this.status, error.unread || word("view.failed", { reason: error.message }));
     }
     if (mine !== this.asking) return;
     clearInterval(this.ticking);
     this.reading.show(null);
   }
 
-  // How long it has taken, and how far it is, once a second.
+  // Shows the elapsed time and the progress each second.
   follow(asked, mine) {
     const begun = performance.now();
     let asking = false;
@@ -335,37 +335,37 @@ class Behind {
       setText(this.reading.taken, duration((performance.now() - begun) / 1000));
       if (asking) return;
       asking = true;
-      const told = await this.context.ask(`api/v1/contacts/reading?${new URLSearchParams(asked.filter(([name]) => !["limit", "label"].includes(name)))}`).catch(() => null);
+      const data = await this.context.ask(`api/v1/contacts/reading?${new URLSearchParams(asked.filter(([name]) => !["limit", "label"].includes(name)))}`).catch(() => null);
       asking = false;
-      if (mine === this.asking && !this.reading.element.hidden && told?.reading) this.reading.show(told.reading);
+      if (mine === this.asking && !this.reading.element.hidden && data?.reading) this.reading.show(data.reading);
     }, SOON_MS);
   }
 
-  draw(told) {
-    this.now = Date.parse(told.contacts_as_of ?? told.window_end);
-    this.wider = told.queue === null;
-    this.table.show(told.contacts.map((each) => [`${each.source} ${each.conversation_id}`, each]));
-    this.wide.hidden = told.contacts.length === 0;
-    const more = told.total - told.contacts.length;
+  draw(data) {
+    this.now = Date.parse(data.contacts_as_of ?? data.window_end);
+    this.wider = data.queue === null;
+    this.table.show(data.contacts.map((each) => [`${each.source} ${each.conversation_id}`, each]));
+    this.wide.hidden = data.contacts.length === 0;
+    const more = data.total - data.contacts.length;
     const parts = [
-      told.total ? word("contacts.number", { n: count(told.total) }) : word("contacts.empty"),
-      known(told.contacts_as_of) ? word("as_of", { time: clock(told.contacts_as_of) }) : "",
+      data.total ? word("contacts.number", { n: count(data.total) }) : word("contacts.empty"),
+      known(data.contacts_as_of) ? word("as_of", { time: clock(data.contacts_as_of) }) : "",
       more > 0 ? word("contacts.more", { n: count(more) }) : "",
-      told.complete ? "" : word("contacts.incomplete"),
-      told.agrees === null ? "" : word(told.agrees ? "contacts.agrees" : "contacts.differs"),
+      data.complete ? "" : word("contacts.incomplete"),
+      data.agrees === null ? "" : word(data.agrees ? "contacts.agrees" : "contacts.differs"),
     ];
-    setText(this.standing, parts.filter(Boolean).join(" · "));
+    setText(this.status, parts.filter(Boolean).join(" · "));
   }
 }
 
 export function show(root, context) {
   const places = ["behind", "to-call"].map((id) => make(root, "section", id));
-  // Who comes from a figure sees its contacts first.
+  // A link from a figure shows its contacts first.
   if (!context.asked("of") && !context.asked("scope")) places.reverse().forEach((place) => root.append(place));
   open = { behind: new Behind(root.querySelector(".behind"), context), toCall: new ToCall(root.querySelector(".to-call"), context) };
-  // Queues come with the figures.
+  // Queues arrive with the figures.
   context.onNews(() => open.behind.offer());
-  context.onAnew(() => (open?.behind.isUnread ? open.behind.load() : null));
+  context.onReset(() => (open?.behind.isUnread ? open.behind.load() : null));
   open.behind.load();
   return context.every(ASK_MS, () => open?.toCall.load());
 }

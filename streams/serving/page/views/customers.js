@@ -1,4 +1,4 @@
-// What customers say, what they turn to us for, complain of and give thanks for, how far they help themselves, and whether they come back.
+// Customers: ratings, contact reasons, complaints and thanks, self-service, and repeat contacts.
 
 import { Files } from "../detail/files.js";
 import { grid, make, replaceWhenChanged } from "../dom.js";
@@ -9,13 +9,13 @@ import { NOTHING, count, coverage, dayOf, figure, known, kpi, label, meaning, mo
 import { unread } from "../unread.js";
 
 const ASK_MS = 10_000;
-const SAID = ["csat", "csat_top2", "nps", "survey_response_rate", "gratitude_rate", "complaints", "complaints_within_day_rate"];
-// What is told by category, with the figure that its contacts are behind.
-const TOLD = { complaints: "complaints", thanks: "gratitude_rate" };
+const RATINGS = ["csat", "csat_top2", "nps", "survey_response_rate", "gratitude_rate", "complaints", "complaints_within_day_rate"];
+// Figures by category, each with the KPI of its contacts.
+const BY_CATEGORY = { complaints: "complaints", thanks: "gratitude_rate" };
 const OTHERS = "(other)";
 const ALONE = ["self_service_rate", "containment_rate"];
 const KINDS = ["total", "business", "site", "department", "queue", "channel"];
-// So many categories, days and months are shown: files have all.
+// The most categories, days, months and places shown: files have all.
 const CATEGORIES = 20;
 const DAYS = 14;
 const MONTHS = 6;
@@ -31,7 +31,7 @@ const kindName = (each) => (each.scope_kind === "total" ? "" : named("scope", ea
 const channelName = (each) => (each.channel ? named("channel", each.channel) : "");
 const headings = (kpis) => kpis.map((id) => [id, label(id), meaning(id)]);
 
-// What is not known says why.
+// The reason of an unknown figure.
 const why = (id, { unknown }) => word(`unknown.${["not_reported", "too_few"].includes(unknown[id]) ? unknown[id] : id}`);
 
 function cell(id, each, mark = "") {
@@ -53,17 +53,17 @@ class CustomersView {
     });
     Object.assign(this, { asOf: "", coming: [], windows: [] });
     new Files(head, context, {
-      query: () => [["window", "day"], ["window", "customers_day"], ["window", "customers_month"], ...[...SAID, ...ALONE, ...this.coming, "contacts_by_category"].map((id) => ["kpi", id])],
+      query: () => [["window", "day"], ["window", "customers_day"], ["window", "customers_month"], ...[...RATINGS, ...ALONE, ...this.coming, "contacts_by_category"].map((id) => ["kpi", id])],
       name: () => `customers-${this.asOf}`,
     });
     this.places = Object.fromEntries(["about", "complaints", "thanks", "said", "alone", "back", "months"].map((id) => [id, make(root, "section", id)]));
   }
 
   async load() {
-    const told = await this.context.ask("api/v1/customers");
-    this.asOf = (told.as_of ?? "").slice(0, 10);
-    this.unread = unread(told);
-    this.windows = told.windows.sort(before);
+    const data = await this.context.ask("api/v1/customers");
+    this.asOf = (data.as_of ?? "").slice(0, 10);
+    this.unread = unread(data);
+    this.windows = data.windows.sort(before);
     this.coming = [...new Set(this.windows.filter(({ window }) => window !== "day").flatMap(({ figures }) => Object.keys(figures)))];
     this.draw();
   }
@@ -79,8 +79,8 @@ class CustomersView {
     const here = this.windows.filter((each) => keyOf(each) === of);
     const today = here.filter(({ window }) => window === "day");
     this.about(today);
-    for (const id of Object.keys(TOLD)) this.told(id, today, days.filter((each) => each.scope_kind === "queue" && isWithin(each, of)));
-    this.table("said", days, SAID);
+    for (const id of Object.keys(BY_CATEGORY)) this.byCategory(id, today, days.filter((each) => each.scope_kind === "queue" && isWithin(each, of)));
+    this.table("said", days, RATINGS);
     this.table("alone", days, ALONE);
     this.dated("back", here.filter(({ window }) => window === "customers_day"), DAYS, dayOf);
     this.dated("months", here.filter(({ window }) => window === "customers_month"), MONTHS, monthOf);
@@ -94,7 +94,7 @@ class CustomersView {
     });
   }
 
-  // Categories of all channels together: each contact has one channel and one category.
+  // Categories over all channels: each contact has one channel and one category.
   about(days) {
     const sums = new Map();
     for (const each of days) for (const [name, n] of Object.entries(each.contacts_by_category)) sums.set(name, (sums.get(name) ?? 0) + n);
@@ -107,13 +107,13 @@ class CustomersView {
     });
   }
 
-  // Of all channels together, as categories are, and of each the queues and channels with the contacts behind it.
-  told(id, days, queues) {
+  // Counts by category over all channels, each with its queues and channels.
+  byCategory(id, days, queues) {
     const sums = new Map();
     const add = (name, n) => n && sums.set(name, (sums.get(name) ?? 0) + n);
     for (const each of days) for (const [name, n] of ofCategory(id, each)) add(name, n);
     const all = [...sums.values()].reduce((sum, n) => sum + n, 0);
-    // Those without a category come last, however many.
+    // Contacts without a category come last.
     const largest = [...sums].sort(([a, n], [b, m]) => Number(a === "") - Number(b === "") || m - n || a.localeCompare(b));
     const most = Math.max(...sums.values());
     const found = new Map(largest.map(([name]) => [name, queues.map((each) => [each, new Map(ofCategory(id, each)).get(name) ?? 0]).filter(([, n]) => n)]));
@@ -125,7 +125,7 @@ class CustomersView {
       const shownRows = [...largest.filter(([name]) => name).slice(0, CATEGORIES), ...largest.filter(([name]) => !name)];
       const rows = shownRows.map(([name, n]) => [
         { element: bar(name ? shown(name) : word("customers.no_category"), n / most) }, count(n), percent(n / all),
-        { element: this.behind(TOLD[id], name, found.get(name).toSorted(([, n], [, m]) => m - n)) },
+        { element: this.behind(BY_CATEGORY[id], name, found.get(name).toSorted(([, n], [, m]) => m - n)) },
       ]);
       const may = this.context.may("contacts");
       const headings = [["name", word("customers.category")], ["contacts", word("customers.contacts")], ["share", word("customers.share")], ["places", word(may ? "customers.behind" : "customers.places")]];
@@ -138,7 +138,7 @@ class CustomersView {
     list.className = "parts";
     for (const [each, n] of places.slice(0, PLACES)) {
       const text = `${scopeName(each)} · ${channelName(each)} ${count(n)}`;
-      // What the limits of names have put together has no contacts of its own.
+      // The collective category has no contacts of its own.
       if (this.context.may("contacts") && name !== OTHERS) make(list, "a", "", text).href = this.context.link("contacts", { of: each.scope, channel: each.channel, kpi: kpiId, span: "day", label: name });
       else make(list, "span", "", text);
     }
@@ -155,7 +155,7 @@ class CustomersView {
     });
   }
 
-  // Complaints of a queue lead to their contacts.
+  // Complaints of a queue link to their contacts.
   opened(kpiId, each) {
     const made = cell(kpiId, each);
     if (kpiId !== "complaints" || each.scope_kind !== "queue" || made.text === NOTHING || !this.context.may("contacts")) return made;
@@ -165,11 +165,11 @@ class CustomersView {
     return { ...made, element: link };
   }
 
-  dated(id, windows, most, said) {
+  dated(id, windows, most, nameOf) {
     const found = windows.sort((a, b) => b.start.localeCompare(a.start) || channelRank(a.channel) - channelRank(b.channel)).slice(0, most);
     const columns = [...new Set(found.flatMap(({ figures, unknown }) => [...Object.keys(figures), ...Object.keys(unknown)]))];
     this.section(id, found, found.length > 0, (place) => {
-      const rows = found.map((each) => [{ text: said(each.start), detail: channelName(each) }, ...columns.map((kpiId) => cell(kpiId, each, each.final ? "" : "*"))]);
+      const rows = found.map((each) => [{ text: nameOf(each.start), detail: channelName(each) }, ...columns.map((kpiId) => cell(kpiId, each, each.final ? "" : "*"))]);
       grid(place, word(`customers.${id}`), [["name", word(id === "months" ? "customers.month" : "queue.day")], ...headings(columns)], rows);
       if (found.some(({ final }) => !final)) make(place, "p", "none", word("customers.settling"));
     });
@@ -178,7 +178,7 @@ class CustomersView {
 
 const ofCategory = (id, each) => [...Object.entries(each[`${id}_by_category`]), ["", each[`${id}_without_category`]]];
 
-// Whether a queue's figures are part of a scope's, given as KIND:NAME.
+// Whether a queue belongs to a scope, given as KIND:NAME.
 function isWithin({ scope, channel }, of) {
   const [kind, name] = [of.slice(0, of.indexOf(":")), of.slice(of.indexOf(":") + 1)];
   if (kind === "total") return true;

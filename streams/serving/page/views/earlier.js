@@ -1,4 +1,4 @@
-// All queues in one interval of the past: the board as it was, everything by channel first, of queues the farthest below their targets.
+// All queues in one past interval: totals by channel first, then queues, the farthest below their targets first.
 
 import { button, grid, make, replaceWhenChanged } from "../dom.js";
 import { shown } from "../names.js";
@@ -19,7 +19,7 @@ function kindOf({ service_level: level, target }) {
 
 class EarlierView {
   constructor(root, context) {
-    Object.assign(this, { root, context, told: null });
+    Object.assign(this, { root, context, data: null });
     const choices = make(root, "p", "choices");
     this.before = button(choices, "‹", () => this.step(-1), "before");
     this.list = make(make(choices, "label", "", `${word("queue.interval")} `), "select");
@@ -34,40 +34,40 @@ class EarlierView {
   }
 
   get at() {
-    return this.told?.starts.indexOf(this.told.start) ?? -1;
+    return this.data?.starts.indexOf(this.data.start) ?? -1;
   }
 
   step(by) {
-    const start = this.told?.starts[this.at + by];
+    const start = this.data?.starts[this.at + by];
     if (start) this.choose(start);
   }
 
   choose(start) {
     this.context.choose({ at: start });
-    // That it fails is said by the next look.
+    // A failure is shown by the next poll.
     this.load().catch(() => {});
   }
 
   async load() {
     const at = this.context.asked("at");
     const asked = (this.asking = at);
-    const told = await this.context.ask(`api/v1/earlier${at ? `?${new URLSearchParams({ at })}` : ""}`);
+    const data = await this.context.ask(`api/v1/earlier${at ? `?${new URLSearchParams({ at })}` : ""}`);
     if (this.asking !== asked) return;
-    this.told = told;
+    this.data = data;
     this.draw();
   }
 
   draw() {
-    const { start, end, starts, scopes, as_of: asOf } = this.told;
-    // The newest first: of it one asks most.
+    const { start, end, starts, scopes, as_of: asOf } = this.data;
+    // The newest first: it is used most.
     replaceWhenChanged(this.list, starts, () => {
       this.list.append(...starts.toReversed().map((each) => new Option(asOf && isSameDay(each, asOf) ? hour(each) : `${day(each)} ${hour(each)}`, each)));
     });
     this.list.value = start ?? "";
     this.before.disabled = this.at <= 0;
     this.after.disabled = this.at < 0 || this.at === starts.length - 1;
-    const standing = asOf && Date.parse(end) > Date.parse(asOf) ? "so_far" : scopes.every((each) => each.final) ? "" : "not_final";
-    setText(this.title, start ? `${day(start)} ${spanOf({ start, end })}${standing && ` (${word(`queue.${standing}`)})`}` : unread(this.told) || word(starts.length ? "earlier.none" : "trend.none"));
+    const suffix = asOf && Date.parse(end) > Date.parse(asOf) ? "so_far" : scopes.every((each) => each.final) ? "" : "not_final";
+    setText(this.title, start ? `${day(start)} ${spanOf({ start, end })}${suffix && ` (${word(`queue.${suffix}`)})`}` : unread(this.data) || word(starts.length ? "earlier.none" : "trend.none"));
     const sorted = scopes.toSorted((a, b) => channelRank(a.channel) - channelRank(b.channel) || a.scope.localeCompare(b.scope));
     this.table("everything", sorted.filter((each) => each.scope_kind === "total" && !isSelfService(each.channel)), (each) => ({ text: named("channel", each.channel) }));
     const gap = (each) => (kindOf(each) === "plain" ? 1 : each.service_level.value - each.target);

@@ -1,4 +1,4 @@
-// Today's targets: how many queues attain theirs, what would restore the others, and how everything went.
+// Today's targets: how many queues attain theirs, what would restore the others, and the totals.
 
 import { Files } from "../detail/files.js";
 import { seconds as inSeconds } from "../detail/waits.js";
@@ -13,7 +13,7 @@ const LARGER = ["site", "department", "business"];
 
 let open = null;
 
-// "17 more in a row within 20 s restore 80 %": what a figure asks for, or still permits.
+// "17 more in a row within 20 s restore 80 %": what restores the target, or the margin left.
 export function way(day) {
   if (!known(day.target)) return { text: word("goals.no_target"), className: "plain" };
   const target = targetText(day.target);
@@ -29,7 +29,7 @@ export function way(day) {
 }
 
 const kindOf = (day) => (day.met === null ? "" : (day.service_level?.denominator ?? 0) < JUDGED_FROM ? "few" : day.met ? "met" : "missed");
-// Channel → contacts offered in all queues together.
+// Channel → contacts offered in all queues.
 function sumsOf(queues) {
   const sums = new Map();
   for (const { channel, offered } of queues) sums.set(channel, (sums.get(channel) ?? 0) + (offered ?? 0));
@@ -42,8 +42,8 @@ class GoalsView {
   constructor(root, context) {
     Object.assign(this, { root, context });
     const head = make(root, "div", "choices");
-    this.standing = make(head, "strong", "attained");
-    this.standing.setAttribute("role", "status");
+    this.status = make(head, "strong", "attained");
+    this.status.setAttribute("role", "status");
     this.asOf = "";
     new Files(head, context, {
       query: () => [["window", "day"], ...["queue", "site", "department", "business", "total"].map((kind) => ["scope_kind", kind]), ...["offered", "answered", "abandoned", "answer_rate", "abandon_rate", "service_level", "asa", "aht"].map((kpi) => ["kpi", kpi])],
@@ -55,7 +55,7 @@ class GoalsView {
   async load() {
     const [today, targets] = await Promise.all([this.context.ask("api/v1/today"), this.context.ask("api/v1/targets")]);
     this.asOf = (today.as_of ?? "").slice(0, 10);
-    // What is not read yet is no target without a figure.
+    // Before figures are read there are no targets.
     this.unread = unread(today) || unread(targets);
     this.draw(today.days, this.unread ? [] : targets.targets.filter((each) => !each.of_queue));
   }
@@ -64,8 +64,8 @@ class GoalsView {
     days.sort((a, b) => channelRank(a.channel) - channelRank(b.channel) || a.scope.localeCompare(b.scope));
     const queues = days.filter((each) => each.scope_kind === "queue");
     const judged = queues.filter((each) => kindOf(each) === "met" || kindOf(each) === "missed");
-    setText(this.standing, judged.length ? word("goals.attained", { n: judged.filter((each) => each.met).length, all: judged.length }) : `– ${this.unread || word("goals.none")}`);
-    // Missed ones first, those farthest from their target at the top.
+    setText(this.status, judged.length ? word("goals.attained", { n: judged.filter((each) => each.met).length, all: judged.length }) : `– ${this.unread || word("goals.none")}`);
+    // Missed ones first, the farthest from their target at the top.
     const short = (each) => (each.met === false ? (each.contacts_to_restore ?? Number.POSITIVE_INFINITY) : -1);
     this.table("everything", days.filter((each) => each.scope_kind === "total" && !isSelfService(each.channel)), (each) => named("channel", each.channel), () => "", sumsOf(queues));
     this.table("by_queue", [...queues].sort((a, b) => short(b) - short(a)), (each) => queueName(each.scope), (each) => named("channel", each.channel));
@@ -74,7 +74,7 @@ class GoalsView {
     this.places.other.hidden = targets.length === 0;
   }
 
-  // `sums`: channel → what the queues below add up to, where that may be more than a line of this table.
+  // `sums`: channel → the sum of its queues, which may exceed the row.
   table(id, days, name, more = () => "", sums = new Map()) {
     const place = this.places[id];
     place.hidden = days.length === 0;

@@ -1,4 +1,4 @@
-// What the next two hours of queues of calls will be like: contacts expected, agents needed beside those who seem to be there, service level.
+// The next two hours of call queues: expected contacts, required and present agents, service level.
 
 import { grid, make, replaceWhenChanged } from "../dom.js";
 import { isChosen } from "../options.js";
@@ -11,7 +11,7 @@ let open = null;
 
 const breached = (each, interval) => known(each.target) && known(interval?.service_level) && interval.service_level < each.target;
 
-// Each mark as it stands in the table, beside what it means.
+// Each mark of the table with its meaning.
 function drawLegend(place, minutes) {
   make(place, "h3", "", word("outlook.legend"));
   const list = make(place, "dl");
@@ -36,8 +36,8 @@ function drawLegend(place, minutes) {
 class OutlookView {
   constructor(root, context) {
     Object.assign(this, { root, context });
-    this.standing = make(root, "p", "breaches");
-    this.standing.setAttribute("role", "status");
+    this.status = make(root, "p", "breaches");
+    this.status.setAttribute("role", "status");
     this.staff = make(root, "p", "staff");
     this.silent = make(root, "p", "silent-mark");
     this.table = make(root, "div", "wide");
@@ -48,23 +48,23 @@ class OutlookView {
   }
 
   async load() {
-    const told = await this.context.ask("api/v1/outlook");
-    const { outlook, interval_minutes: minutes } = told;
+    const data = await this.context.ask("api/v1/outlook");
+    const { outlook, interval_minutes: minutes } = data;
     const chosen = outlook.filter(({ queue }) => isChosen(queue));
-    // What will be missed first, then by name.
+    // By the time of the expected breach, then by name.
     chosen.sort((a, b) => (a.breach_expected_at ?? "~").localeCompare(b.breach_expected_at ?? "~") || a.queue.localeCompare(b.queue));
     const starts = [...new Set(chosen.flatMap(({ intervals }) => intervals.map(({ start }) => start)))].sort();
     const soon = chosen.filter((each) => each.breach_expected_at);
     const from = chosen.map(({ expected_from: from }) => from).filter(known).sort()[0];
-    const none = unread(told) || (outlook.length > 0 && chosen.length === 0 ? word("no_queues_chosen") : "");
-    if (none) setText(this.standing, none);
-    else if (starts.length === 0) setText(this.standing, from ? word("outlook.none_until", { time: `${day(from)} ${hour(from)}` }) : word("outlook.none"));
-    else setText(this.standing, soon.length ? word("outlook.breaches", { n: count(soon.length), queue: queueName(soon[0].queue), time: hour(soon[0].breach_expected_at) }) : word("outlook.calm"));
+    const none = unread(data) || (outlook.length > 0 && chosen.length === 0 ? word("no_queues_chosen") : "");
+    if (none) setText(this.status, none);
+    else if (starts.length === 0) setText(this.status, from ? word("outlook.none_until", { time: `${day(from)} ${hour(from)}` }) : word("outlook.none"));
+    else setText(this.status, soon.length ? word("outlook.breaches", { n: count(soon.length), queue: queueName(soon[0].queue), time: hour(soon[0].breach_expected_at) }) : word("outlook.calm"));
     replaceWhenChanged(this.legend, minutes, (place) => drawLegend(place, minutes));
     replaceWhenChanged(this.table, [chosen, starts], (place) => this.draw(place, chosen, starts, minutes));
   }
 
-  // Who is there now, of all together: no one tells who works for which queue.
+  // Present agents of all queues: agents by queue are unknown.
   news() {
     const people = [...this.context.gather("total").values()].map(({ now }) => now?.agents_by_state).find(known);
     const sum = (...states) => states.reduce((all, state) => all + (people[state] ?? 0), 0);
@@ -96,9 +96,9 @@ class OutlookView {
     if (!interval) return "–";
     const short = known(each.agents_now) && known(interval.agents_needed) && interval.agents_needed > each.agents_now;
     const isMissed = breached(each, interval);
-    const told = [word("outlook.contacts", { n: count(interval.contacts) }), known(interval.service_level) ? percent(interval.service_level, 0, each.target) : ""];
+    const details = [word("outlook.contacts", { n: count(interval.contacts) }), known(interval.service_level) ? percent(interval.service_level, 0, each.target) : ""];
     const className = [isMissed ? "missed" : "", short ? "short" : ""].filter(Boolean).join(" ");
-    return { text: `${isMissed ? "▼ " : ""}${count(interval.agents_needed)}`, detail: told.filter(Boolean).join(" · "), className };
+    return { text: `${isMissed ? "▼ " : ""}${count(interval.agents_needed)}`, detail: details.filter(Boolean).join(" · "), className };
   }
 }
 

@@ -1,4 +1,4 @@
-// What everybody is doing, why and for how long; who has been in a state for too long stands first.
+// The state of each agent, its reason and duration; agents too long in a state come first.
 
 import { make, replaceWhenChanged } from "../dom.js";
 import { shown } from "../names.js";
@@ -14,7 +14,7 @@ const SOON_MS = 1_000;
 const STRIPS_MS = 30_000;
 const STATES = ["handling", "wrap_up", "idle", "available", "unavailable", "stale", "offline"];
 const SHAPES = { handling: "●", wrap_up: "◐", idle: "○", available: "◌", unavailable: "■", stale: "?", offline: "–" };
-// How high a state stands in the strip of the day, so that it is told without its color.
+// The height of a state in the strip of the day, so that it is readable without color.
 const HEIGHTS = { handling: 100, wrap_up: 75, idle: 45, available: 30, unavailable: 15 };
 const TOO_LONG = "too_long";
 const GROUPS = ["team", "queue", "state"];
@@ -23,15 +23,15 @@ let open = null;
 
 const why = (person) => person.reason ?? (person.state === "unavailable" || person.state === "offline" ? person.word : null);
 
-// A reason in the words of the page where it is a usual one, else as the platform says it.
-function said(reason) {
+// The page's text for a usual reason, else the platform's name.
+function reasonText(reason) {
   if (!known(reason)) return "";
   const id = `reason.${reason.trim().toLowerCase().replaceAll(/[ -]/g, "_")}`;
   const found = word(id);
   return found === id ? shown(reason) : found;
 }
 
-// Of a contact that a person is at its queue and channel; of several how many there are.
+// Queue and channel of an agent's contact; with the number of several.
 const workText = ({ queue, channel }, number) =>
   [known(queue) ? shown(queue) : "", named("channel", channel), number > 1 ? `×${count(number)}` : ""].filter(Boolean).join(" · ");
 
@@ -47,14 +47,14 @@ function works(person) {
 
 const atQueues = (person) => (person.at_work ?? []).map(({ queue }) => queue).filter(known);
 const queuesOf = (person) => [...new Set([...(person.queues ?? []), ...atQueues(person)])];
-// Where a person stands when rows are grouped: of several queues in each.
+// The groups of an agent: one for each of several queues.
 const groupsOf = {
   team: (person) => [person.team],
   queue: (person) => (queuesOf(person).length ? queuesOf(person) : [null]),
   state: (person) => [person.state],
 };
 
-// The day as layers of one picture: of each state where it was, as high as it stands.
+// The day as layers of one picture, one a state, in its height.
 function layers(strip, begin, end) {
   const at = (start) => `${((100 * (Date.parse(start) - begin)) / (end - begin)).toFixed(3)}%`;
   return Object.keys(HEIGHTS).flatMap((state) => {
@@ -68,13 +68,13 @@ function layers(strip, begin, end) {
   });
 }
 
-// How long each state was, as one reads it.
+// The total time of each state as text.
 function times(strip, end) {
   const sums = new Map();
   strip.forEach((each, n) => {
     if (!each.state) return;
     const until = n + 1 < strip.length ? Date.parse(strip[n + 1].start) : end;
-    const name = each.state === "unavailable" && each.reason ? said(each.reason) : named("state", each.state);
+    const name = each.state === "unavailable" && each.reason ? reasonText(each.reason) : named("state", each.state);
     sums.set(name, (sums.get(name) ?? 0) + (until - Date.parse(each.start)) / 1000);
   });
   return [...sums].map(([name, seconds]) => `${name} ${duration(seconds)}`).join(" · ");
@@ -82,7 +82,7 @@ function times(strip, end) {
 
 class PeopleView {
   constructor(root, context) {
-    Object.assign(this, { root, context, told: null, strips: null, stripsAt: 0, timer: 0 });
+    Object.assign(this, { root, context, data: null, strips: null, stripsAt: 0, timer: 0 });
     this.reading = new ReadingLine(root, "agent");
     context.signal.addEventListener("abort", () => clearTimeout(this.timer));
     const choices = make(root, "p", "choices");
@@ -136,7 +136,7 @@ class PeopleView {
         id: "state", text: word("people.state"), of: ({ state }) => STATES.indexOf(state),
         fill: (cell, person) => {
           setText(cell.value, `${SHAPES[person.state]} ${named("state", person.state)}`);
-          setText(cell.detail, said(why(person)));
+          setText(cell.detail, reasonText(why(person)));
           setAttribute(cell, "title", known(person.word) ? word("people.word", { word: shown(person.word) }) : "");
         },
       },
@@ -193,9 +193,9 @@ class PeopleView {
     setAttribute(cell, "title", text);
   }
 
-  // Why nothing is said of someone's day.
+  // The reason why an agent has no figures of the day.
   get noDay() {
-    return word(this.told.days_known === false ? "people.days_unread" : "people.no_day");
+    return word(this.data.days_known === false ? "people.days_unread" : "people.no_day");
   }
 
   choose(changes) {
@@ -205,24 +205,24 @@ class PeopleView {
 
   async load() {
     clearTimeout(this.timer);
-    const first = this.told === null;
-    const anew = first || (this.told.reading === null && (!this.strips || performance.now() - this.stripsAt >= STRIPS_MS));
+    const first = this.data === null;
+    const withStrips = first || (this.data.reading === null && (!this.strips || performance.now() - this.stripsAt >= STRIPS_MS));
     try {
-      const told = await this.context.ask(`api/v1/people?strip=${anew}`);
-      if (anew && told.reading === null) {
+      const data = await this.context.ask(`api/v1/people?strip=${withStrips}`);
+      if (withStrips && data.reading === null) {
         this.stripsAt = performance.now();
-        this.strips = new Map(told.people.map(({ person, strip }) => [person, strip]));
+        this.strips = new Map(data.people.map(({ person, strip }) => [person, strip]));
       }
-      for (const each of told.people) each.strip = this.strips?.get(each.person);
-      this.told = told;
+      for (const each of data.people) each.strip = this.strips?.get(each.person);
+      this.data = data;
     } catch (error) {
       if (first) this.reading.show(null);
-      // What was told is shown on, with its instant: the page says that the connection is lost.
+      // The last data stays, with its as-of: the page's mark shows the lost connection.
       if (first || error.name === "AbortError" || [403, 404].includes(error.status)) throw error;
       return;
     }
     this.draw();
-    if (this.told.reading !== null || !this.strips) this.timer = setTimeout(() => this.load().catch(() => {}), this.told.reading === null ? 0 : SOON_MS);
+    if (this.data.reading !== null || !this.strips) this.timer = setTimeout(() => this.load().catch(() => {}), this.data.reading === null ? 0 : SOON_MS);
   }
 
   offer(select, values, chosen, { none = word("all"), text = shown } = {}) {
@@ -235,41 +235,41 @@ class PeopleView {
   }
 
   draw() {
-    const { told, context } = this;
-    if (!told) return;
+    const { data, context } = this;
+    if (!data) return;
     const [site, team, queue, state, group] = ["site", "team", "serving", "state", "group"].map((name) => context.asked(name));
     const search = (context.asked("person") ?? "").toLocaleLowerCase();
-    const everybody = told.people;
+    const people = data.people;
     const grouped = GROUPS.find((each) => each === group) ?? null;
-    this.offer(this.site, [...new Set([...told.sites.map((each) => each.site), ...everybody.map((each) => each.site).filter(known)])].sort(), site);
-    this.offer(this.team, [...new Set(everybody.map((each) => each.team).filter(known))].sort(), team);
-    this.offer(this.queue, [...new Set(everybody.flatMap(queuesOf))].sort(), queue);
+    this.offer(this.site, [...new Set([...data.sites.map((each) => each.site), ...people.map((each) => each.site).filter(known)])].sort(), site);
+    this.offer(this.team, [...new Set(people.map((each) => each.team).filter(known))].sort(), team);
+    this.offer(this.queue, [...new Set(people.flatMap(queuesOf))].sort(), queue);
     this.offer(this.group, GROUPS, grouped, { none: NOTHING, text: (each) => word(each === "state" ? "people.state" : `scope.${each}`) });
-    this.reading.show(told.reading);
-    this.drawSites(told, site);
-    const found = everybody.filter(
+    this.reading.show(data.reading);
+    this.drawSites(data, site);
+    const found = people.filter(
       (each) =>
         (!site || each.site === site) &&
         (!team || each.team === team) &&
         (!queue || queuesOf(each).includes(queue)) &&
         (!search || each.person.toLocaleLowerCase().includes(search)),
     );
-    // States of what is being read are of long ago.
-    this.chips.hidden = told.reading !== null;
+    // While events are being read, states are outdated.
+    this.chips.hidden = data.reading !== null;
     this.drawChips(found, state);
-    const rows = told.reading !== null ? [] : found.filter((each) => (state === TOO_LONG ? each.too_long : state ? each.state === state : each.state !== "offline"));
-    // Those too long in a state first, whatever it is, by how long.
+    const rows = data.reading !== null ? [] : found.filter((each) => (state === TOO_LONG ? each.too_long : state ? each.state === state : each.state !== "offline"));
+    // Agents too long in a state first, the longest at the top.
     const rank = (each) => (each.too_long ? -1 : STATES.indexOf(each.state));
     rows.sort((a, b) => rank(a) - rank(b) || b.seconds - a.seconds);
-    this.end = Date.parse(told.people_as_of);
-    const starts = everybody.flatMap(({ strip }) => (strip?.length ? [Date.parse(strip[0].start)] : []));
+    this.end = Date.parse(data.people_as_of);
+    const starts = people.flatMap(({ strip }) => (strip?.length ? [Date.parse(strip[0].start)] : []));
     this.begin = Math.min(...starts, this.end - 1);
     const heading = this.table.headings.get("day");
     setText(heading, word("people.day_span", { from: hour(this.begin), to: hour(this.end) }));
     this.showRows(rows, grouped);
     this.place.hidden = this.legend.hidden = rows.length === 0;
-    setText(this.none, rows.length || told.reading !== null ? "" : everybody.length ? word("people.none_such") : (known(told.people_as_of) ? "" : unread(told)) || word("people.none"));
-    setText(this.asOf, known(told.people_as_of) && told.reading === null ? word("as_of", { time: clock(told.people_as_of) }) : "");
+    setText(this.none, rows.length || data.reading !== null ? "" : people.length ? word("people.none_such") : (known(data.people_as_of) ? "" : unread(data)) || word("people.none"));
+    setText(this.asOf, known(data.people_as_of) && data.reading === null ? word("as_of", { time: clock(data.people_as_of) }) : "");
   }
 
   showRows(rows, grouped) {
@@ -281,7 +281,7 @@ class PeopleView {
     for (const each of rows) {
       for (const name of groupsOf[grouped](each)) members.set(name, [...(members.get(name) ?? []), each]);
     }
-    // What is not known comes last.
+    // Unknown ones come last.
     const place = (name) => (name === null ? Infinity : grouped === "state" ? STATES.indexOf(name) : 0);
     const names = [...members.keys()].sort((a, b) => place(a) - place(b) || `${a}`.localeCompare(`${b}`));
     const text = (name) => (name === null ? word("people.group_none") : grouped === "state" ? `${SHAPES[name]} ${named("state", name)}` : shown(name));
@@ -292,7 +292,7 @@ class PeopleView {
     );
   }
 
-  // Which sites are shown, and which are not because the configuration says so.
+  // The sites that are shown, and those that the configuration hides.
   drawSites({ sites, people }, chosen) {
     const names = (on) => sites.filter((each) => each.individual_figures === on).map(({ site }) => shown(site)).join(", ");
     const [shownSites, off] = [names(true), names(false)];

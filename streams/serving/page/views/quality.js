@@ -1,4 +1,4 @@
-// How far figures can be trusted: sources with a sentence each, dead letters, what counted nothing, and what is not measured everywhere.
+// Quality of the figures: sources with a sentence each, dead letters, events that counted nothing, and partial measurements.
 
 import { Files } from "../detail/files.js";
 import { grid, make, replaceWhenChanged } from "../dom.js";
@@ -30,16 +30,16 @@ class QualityView {
 
   draw({ health, dead_letters: dead, complete_through: through, server_time: now }, days) {
     setText(this.complete, through ? word("quality.complete", { time: when(through, now) }) : this.unread || word("quality.incomplete"));
-    // How long ago changes with every look: shown again where what is said does.
+    // Ages change with every poll: redrawn only where the health differs.
     this.section("sources", health, (place) => {
       if (!health.length) make(place, "p", "none", this.unread || word("quality.no_sources"));
       else drawSources(place, health, now);
     });
     this.section("dead", [dead], (place) => drawDead(place, dead));
-    // What is of no queue is in the total alone; who does not see that sees what is of its queues.
-    const whole = days.filter((each) => each.scope_kind === "total");
-    const kept = whole.length ? whole : days.filter((each) => each.scope_kind === "queue");
-    const lost = kept.flatMap((each) => Object.entries(each.events_uncounted).map(([reason, number]) => ({ each, reason, number }))).sort((a, b) => b.number - a.number);
+    // Events without a queue are in the total alone; a view without it shows its queues.
+    const totals = days.filter((each) => each.scope_kind === "total");
+    const counted = totals.length ? totals : days.filter((each) => each.scope_kind === "queue");
+    const lost = counted.flatMap((each) => Object.entries(each.events_uncounted).map(([reason, number]) => ({ each, reason, number }))).sort((a, b) => b.number - a.number);
     this.section("uncounted", lost, (place) => {
       if (!lost.length) make(place, "p", "none", this.unread || word("quality.uncounted_none"));
       else grid(place, word("quality.uncounted"), [["name", word("quality.reason")], ["events", word("quality.events")], ["where", word("quality.where")]], lost.map(({ each, reason, number }) => [{ text: named("uncounted", reason), detail: reason }, count(number), where(each)]));

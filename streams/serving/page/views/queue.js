@@ -1,4 +1,4 @@
-// One queue: its day by interval, the week by hour, today's waits, and the ways it was left.
+// One queue: its day by interval, the week by hour, today's waits, and the ways out of it.
 
 import { library, picture } from "../charts.js";
 import { Course } from "../detail/course.js";
@@ -13,24 +13,24 @@ import { NOTHING, UNASSIGNED, beginOfDay, count, coverage, duration, hour, isoDa
 const ASK_MS = 20_000;
 const [HOUR_MS, DAY_MS] = [3_600_000, 86_400_000];
 
-// What has no queue is no queue to begin with.
+// Contacts without a queue come last.
 const byName = (a, b) => (a === UNASSIGNED) - (b === UNASSIGNED) || (a < b ? -1 : 1);
 
 let open = null;
 
 class QueueView {
   constructor(uPlot, root, context) {
-    Object.assign(this, { root, context, told: null });
+    Object.assign(this, { root, context, data: null });
     const choice = make(root, "div", "choices");
     this.queues = this.select(choice, "queue.choose", "of", () => this.attempt());
     this.channels = this.select(choice, "channel", "channel", () => this.draw());
     this.files = new Files(choice, context, {
       query: () => [["window", "interval_15m"], ["window", "day"], ["scope", `queue:${this.queue}`], ["channel", this.channel?.channel ?? ""]],
-      name: () => `${this.queue}-${this.channel?.channel ?? ""}-${this.told?.as_of ? isoDay(this.told.as_of) : ""}`.replace(/[^\p{L}\p{N}_.-]+/gu, "_"),
+      name: () => `${this.queue}-${this.channel?.channel ?? ""}-${this.data?.as_of ? isoDay(this.data.as_of) : ""}`.replace(/[^\p{L}\p{N}_.-]+/gu, "_"),
       pictured: () => this.picture(),
     });
-    this.standing = make(root, "p", "none standing-of-queue");
-    this.standing.setAttribute("role", "status");
+    this.status = make(root, "p", "none standing-of-queue");
+    this.status.setAttribute("role", "status");
     this.body = make(root, "div", "body");
     this.today = make(this.body, "ul", "today");
     this.judges = make(this.body, "section", "judges");
@@ -77,7 +77,7 @@ class QueueView {
   }
 
   get channel() {
-    const found = this.told?.channels ?? [];
+    const found = this.data?.channels ?? [];
     return found.find(({ channel }) => channel === this.context.asked("channel")) ?? found[0] ?? null;
   }
 
@@ -85,19 +85,19 @@ class QueueView {
     return [...new Set([...this.context.gather("queue").values()].filter(({ channel }) => channel !== null).map(({ scope }) => scope))].sort(byName);
   }
 
-  // Why there is nothing to see.
-  say(text) {
-    replaceWhenChanged(this.standing, text, (place) => {
+  // Shows why there is no data.
+  showStatus(text) {
+    replaceWhenChanged(this.status, text, (place) => {
       if (text) place.append(Object.assign(document.createElement("b"), { textContent: NOTHING }), ` ${text}`);
     });
   }
 
-  // Whatever the address names now; that it fails is said by the next look.
+  // Loads the queue of the address; a failure is shown by the next poll.
   attempt() {
     this.load().catch(() => {});
   }
 
-  // Queues come with the figures: the first of them is shown once it is there.
+  // Queues arrive with the figures: the first is shown once it is known.
   news() {
     const { queue } = this;
     this.offer(this.queues, [...new Set([...this.names, ...(queue ? [queue] : [])])].sort(byName), queueName, queue);
@@ -107,24 +107,24 @@ class QueueView {
   async load() {
     const { queue } = this;
     if (!queue) {
-      this.say(this.context.unread() || word(this.context.asOf() === null ? "loading" : "no_queues"));
+      this.showStatus(this.context.unread() || word(this.context.asOf() === null ? "loading" : "no_queues"));
       return;
     }
     this.asking = this.tried = queue;
     try {
-      const told = await this.context.ask(`api/v1/intervals?${new URLSearchParams({ queue })}`);
+      const data = await this.context.ask(`api/v1/intervals?${new URLSearchParams({ queue })}`);
       if (this.asking !== queue) return;
-      told.channels.sort((a, b) => channelRank(a.channel) - channelRank(b.channel));
-      this.told = told;
-      this.say("");
+      data.channels.sort((a, b) => channelRank(a.channel) - channelRank(b.channel));
+      this.data = data;
+      this.showStatus("");
     } catch (error) {
-      // What fails otherwise is said by the frame, and what was told stays.
+      // The frame shows other failures, and the last data stays.
       if (error.status !== 404) {
-        this.body.hidden = !this.told;
+        this.body.hidden = !this.data;
         throw error;
       }
-      this.told = null;
-      this.say(word("queue.gone"));
+      this.data = null;
+      this.showStatus(word("queue.gone"));
     } finally {
       if (this.asking === queue) this.asking = null;
     }
@@ -132,14 +132,14 @@ class QueueView {
   }
 
   draw() {
-    const { channel, told } = this;
+    const { channel, data } = this;
     this.body.hidden = !channel;
     this.offer(this.queues, [...new Set([...this.names, this.queue])].filter(Boolean).sort(byName), queueName, this.queue);
-    const names = told?.channels.map((each) => each.channel) ?? [];
+    const names = data?.channels.map((each) => each.channel) ?? [];
     this.offer(this.channels, names, (each) => named("channel", each), channel?.channel);
     this.channels.parentElement.hidden = names.length < 2;
     if (!channel) {
-      if (told) this.say(word("queue.nothing_today"));
+      if (data) this.showStatus(word("queue.nothing_today"));
       return;
     }
     const own = isSelfService(channel.channel);
@@ -150,10 +150,10 @@ class QueueView {
     }
     this.drawToday(channel);
     this.drawJudges(channel);
-    const now = Date.parse(told.as_of);
+    const now = Date.parse(data.as_of);
     const dayStart = this.dayStart;
     const chosen = this.chosen(dayStart);
-    const staff = new Map((told.staff?.intervals ?? []).map((each) => [each.start, each.actual]));
+    const staff = new Map((data.staff?.intervals ?? []).map((each) => [each.start, each.actual]));
     const day = channel.intervals
       .filter(({ start }) => Date.parse(start) >= chosen && Date.parse(start) < chosen + DAY_MS)
       .map((each) => ({ ...each, staff: staff.get(each.start) ?? null }));
@@ -164,13 +164,13 @@ class QueueView {
   }
 
   get staffName() {
-    const staff = this.told?.staff;
+    const staff = this.data?.staff;
     return word("queue.staff_at_work", { scope: !staff || staff.scope_kind === "total" ? word("queue.staff_all") : shown(staff.scope) });
   }
 
   get dayStart() {
     const { today } = this.channel;
-    return today ? Date.parse(today.start) : beginOfDay(this.told.as_of);
+    return today ? Date.parse(today.start) : beginOfDay(this.data.as_of);
   }
 
   chosen(dayStart) {
@@ -212,7 +212,7 @@ class QueueView {
     });
   }
 
-  // A bot has no waits, no agents and no service level: in place of tiles that could never hold a figure stands what it has, and why.
+  // A bot has no waits, agents or service level: its own figures replace these tiles.
   drawSelfService({ channel, today, self_service: figures }) {
     replaceWhenChanged(this.today, [channel, today !== null, figures], (place) => {
       for (const [kpi, of] of Object.entries(figures ?? {})) {
@@ -226,7 +226,7 @@ class QueueView {
     });
   }
 
-  // What "in time" means, in a sentence for each definition: also of those that stand beside the one that judges.
+  // The meaning of "in time", a sentence for each definition, including additional ones.
   drawJudges({ definitions = [] }) {
     replaceWhenChanged(this.judges, definitions, (place) => {
       if (definitions.length === 0) return;
@@ -242,7 +242,7 @@ class QueueView {
   }
 
   picture() {
-    const title = `${queueName(this.queue)} · ${named("channel", this.channel.channel)} · ${this.dayName.textContent} · ${word("as_of", { time: hour(this.told.as_of) })} · ${zoneName(this.told.as_of)}`;
+    const title = `${queueName(this.queue)} · ${named("channel", this.channel.channel)} · ${this.dayName.textContent} · ${word("as_of", { time: hour(this.data.as_of) })} · ${zoneName(this.data.as_of)}`;
     return picture(title, [
       { chart: this.course.contacts, name: word("queue.course", { n: 15 }), legend: this.course.legendOfContacts },
       { chart: this.course.effort, name: word("queue.effort", { n: 15 }), legend: this.course.legendOfEffort },
