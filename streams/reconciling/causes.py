@@ -8,7 +8,7 @@ from schemas.times import format_ms, parse_time_ms
 from streams.catalogue import KPI_BY_ID
 from streams.catalogue.percent import percent
 from streams.configuration.judges import definitions_of
-from streams.reconciling.other_ways import other_ways
+from streams.reconciling.alternatives import alternatives
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from streams.configuration.models import ServiceLevelDefinition
     from streams.reconciling.report import Cell, Row
 
-__all__ = ["CAUSES", "Cause", "Gap", "Record", "Worlds", "compared"]
+__all__ = ["CAUSES", "Cause", "Gap", "Record", "Recounts", "compared"]
 
 Cause = Literal["rounding", "definition", "attribution", "excluded", "late", "coverage", "unexplained"]
 CAUSES: Final[tuple[Cause, ...]] = ("rounding", "definition", "attribution", "excluded", "late", "coverage", "unexplained")
@@ -49,14 +49,14 @@ class Gap(NamedTuple):
         return None if self.ours is None or self.theirs is None else self.theirs - self.ours
 
 
-class Worlds(Protocol):
-    """The same events counted otherwise, where there are events to count: records as those compared, by key."""
+class Recounts(Protocol):
+    """Window records from recounts of the same events under other rules."""
 
     def without_exclusions(self) -> Sequence[Record] | None:
-        """Return what would be if nothing had been excluded; None without events."""
+        """Return the records as if nothing had been excluded; None without events."""
 
     def with_late_events(self) -> Sequence[Record] | None:
-        """Return what would be if no event had been late; None without events."""
+        """Return the records as if no event had been late; None without events."""
 
 
 class _Ours:
@@ -65,49 +65,48 @@ class _Ours:
     def __init__(self, records: Iterable[Mapping[str, Any]], minutes: int) -> None:
         self.by_key: dict[_Key, Mapping[str, Any]] = {}
         self.channels: dict[str, set[str]] = {}
-        #: what belongs to no queue, such as calls that found the line busy, by channel and start
-        self._of_no_queue: dict[tuple[str, int], int] = {}
+        #: (channel, start) → contacts that were offered to no queue, such as calls that found the line busy
+        self._not_offered: dict[tuple[str, int], int] = {}
         for record in records:
             if (record.get("kind"), record.get("window")) != ("window", f"interval_{minutes}m"):
                 continue
             if record["scope_kind"] == "total" and record["channel"] is not None:
-                place = (record["channel"], parse_time_ms(record["window_start"]))
-                self._of_no_queue[place] = _counted(record, "not_offered")
+                key = (record["channel"], parse_time_ms(record["window_start"]))
+                self._not_offered[key] = _counted(record, "not_offered")
             elif record["scope_kind"] == "queue":
-                key = (record["scope"], record["channel"], parse_time_ms(record["window_start"]))
-                self.by_key[key] = record
+                self.by_key[record["scope"], record["channel"], parse_time_ms(record["window_start"])] = record
                 self.channels.setdefault(record["scope"], set()).add(record["channel"])
 
     def channel_of(self, row: Row) -> str | None:
-        """Return the channel a row is about, None if that cannot be said."""
+        """Return the channel of a row; None if it is ambiguous."""
         channels = self.channels.get(row.queue, set())
         return row.channel or (next(iter(channels)) if len(channels) == 1 else None)
 
     def not_offered(self, key: _Key) -> int:
-        """Return how many contacts of the interval and channel were offered to no queue."""
-        return self._of_no_queue.get(key[1:], 0)
+        """Return the number of contacts of the interval and channel that were offered to no queue."""
+        return self._not_offered.get(key[1:], 0)
 
     def of(self, key: _Key | None) -> Mapping[str, Any] | None:
         return None if key is None else self.by_key.get(key)
 
 
 def compared(
-    rows: Sequence[Row], records: Iterable[Mapping[str, Any]], configuration: Configuration, minutes: int, worlds: Worlds
+    rows: Sequence[Row], records: Iterable[Mapping[str, Any]], configuration: Configuration, minutes: int, recounts: Recounts
 ) -> tuple[int, list[Gap]]:
-    """Return how many figures were compared, and the gaps, in the order of the report; intervals that it leaves out come last."""
-    comparison = _Comparison(rows, _Ours(records, minutes), configuration, minutes, worlds)
+    """Return the number of compared figures, and the gaps in the order of the report; intervals that it lacks come last."""
+    comparison = _Comparison(rows, _Ours(records, minutes), configuration, minutes, recounts)
     gaps = [gap for row in rows for gap in comparison.row(row)]
-    return comparison.number, [*gaps, *comparison.left_out()]
+    return comparison.number, [*gaps, *comparison.missing_intervals()]
 
 
 class _Comparison:
-    def __init__(self, rows: Sequence[Row], ours: _Ours, configuration: Configuration, minutes: int, worlds: Worlds) -> None:
+    def __init__(self, rows: Sequence[Row], ours: _Ours, configuration: Configuration, minutes: int, recounts: Recounts) -> None:
         self.number = 0
         self._rows = rows
         self._ours = ours
         self._configuration = configuration
         self._minutes = minutes
-        self._worlds = worlds
+        self._recounts = recounts
         self._others: dict[str, _Ours | None] = {}
         self._theirs = {key: row for row in rows if (key := self._key(row)) is not None}
 
@@ -124,7 +123,7 @@ class _Comparison:
             self.number += 1
             if record is None or key is None:
                 if cell.value:
-                    gaps.append(self._gap(row, kpi, cell, None, "unexplained", self._nothing_of(row)))
+                    gaps.append(self._gap(row, kpi, cell, None, "unexplained", self._why_missing(row)))
                 continue
             figure = record["kpis"].get(kpi) or {}
             if not _equal(cell, figure.get("value")):
@@ -132,57 +131,57 @@ class _Comparison:
                 gaps.append(self._gap(row, kpi, cell, figure.get("value"), cause, detail))
         return gaps
 
-    def left_out(self) -> list[Gap]:
-        """Return the intervals with contacts, between the first and the last of the report, that it leaves out of its queues."""
+    def missing_intervals(self) -> list[Gap]:
+        """Return the intervals with contacts that the report lacks for its queues, between its first and last interval."""
         if not self._rows:
             return []
         first, last = min(row.start_ms for row in self._rows), max(row.start_ms for row in self._rows)
-        places = {key[:2] for key in self._theirs}
+        queues = {key[:2] for key in self._theirs}
         gaps = []
-        for (queue, channel, start), record in sorted(self._ours.by_key.items(), key=lambda each: each[0][::-1]):
+        for (queue, channel, start), record in sorted(self._ours.by_key.items(), key=lambda item: item[0][::-1]):
             offered = record["kpis"]["offered"]["value"]
-            if (queue, channel) in places and first <= start <= last and offered and (queue, channel, start) not in self._theirs:
+            if (queue, channel) in queues and first <= start <= last and offered and (queue, channel, start) not in self._theirs:
                 gaps.append(Gap(None, queue, channel, format_ms(start), "offered", offered, None, "unexplained", "not in the report"))
         return gaps
 
     def _gap(self, row: Row, kpi: str, cell: Cell, ours: float | None, cause: Cause, detail: str) -> Gap:
         return Gap(row.line, row.queue, self._ours.channel_of(row), format_ms(row.start_ms), kpi, ours, cell.value, cause, detail)
 
-    def _nothing_of(self, row: Row) -> str:
+    def _why_missing(self, row: Row) -> str:
         channels = self._ours.channels.get(row.queue)
         if channels is None:
-            return f"nothing is known of this queue; known: {', '.join(sorted(self._ours.channels)) or 'none'}"
+            return f"unknown queue; known: {', '.join(sorted(self._ours.channels)) or 'none'}"
         if row.channel is None and len(channels) > 1:
-            return f"the queue has several channels; the report has to say which: {', '.join(sorted(channels))}"
-        return "there is no such interval of ours"
+            return f"the queue has several channels; the report must name one: {', '.join(sorted(channels))}"
+        return "we have no such interval"
 
     def _cause(self, key: _Key, kpi: str, cell: Cell, record: Mapping[str, Any]) -> tuple[Cause, str]:
-        """Return the first cause that can be shown; where contacts are missing, another definition is the last thing to think of."""
+        """Return the first cause that can be shown; if the counts of contacts differ, other contacts come before other definitions."""
         value = (record["kpis"].get(kpi) or {}).get("value")
         if value is not None and cell.step and abs(cell.value - value) < cell.step + _TINY:
             return "rounding", "within one of its last digit"
-        ways = [way for way, other in other_ways(kpi, record["counts"], self._definition(key)) if _equal(cell, other)]
-        by_definition: tuple[Cause, str] | None = ("definition", ", ".join(ways)) if ways else None
+        names = [name for name, other in alternatives(kpi, record["counts"], self._definition(key)) if _equal(cell, other)]
+        by_definition: tuple[Cause, str] | None = ("definition", ", ".join(names)) if names else None
         by_contacts = self._other_contacts(key, kpi, cell, record)
-        same_contacts = not any(self._difference(key, each) for each in ("offered", "answered", "abandoned"))
+        same_contacts = not any(self._difference(key, counted) for counted in ("offered", "answered", "abandoned"))
         first, second = (by_definition, by_contacts) if same_contacts else (by_contacts, by_definition)
         return first or second or self._by_counts(key, kpi, cell, record)
 
     def _other_contacts(self, key: _Key, kpi: str, cell: Cell, record: Mapping[str, Any]) -> tuple[Cause, str] | None:
-        """Return the cause if the figure is ours of other contacts: of another interval, excluded or late."""
+        """Return the cause if the figure equals ours for other contacts: of another interval, excluded or late."""
         by_outcome = ((record.get("by_outcome") or {}).get("kpis") or {}).get(kpi)
         if by_outcome is not None and _equal(cell, by_outcome["value"]):
             return "attribution", "equals ours by outcome"
-        if (neighbor := self._made_good(key, kpi)) is not None:
-            return "attribution", f"made good in the interval of {format_ms(neighbor)}"
-        if self._equals_in("excluded", self._worlds.without_exclusions, key, kpi, cell):
+        if (neighbor := self._offset_in(key, kpi)) is not None:
+            return "attribution", f"offset by the interval of {format_ms(neighbor)}"
+        if self._equals_in("excluded", self._recounts.without_exclusions, key, kpi, cell):
             return "excluded", "equals ours with what was excluded"
-        if self._equals_in("late", self._worlds.with_late_events, key, kpi, cell):
+        if self._equals_in("late", self._recounts.with_late_events, key, kpi, cell):
             return "late", "equals ours with what was late"
         return None
 
     def _by_counts(self, key: _Key, kpi: str, cell: Cell, record: Mapping[str, Any]) -> tuple[Cause, str]:
-        """Return what the counts suggest, where there were no events to show it by."""
+        """Return the cause that the counts suggest, without a recount."""
         figure = record["kpis"].get(kpi) or {}
         value, coverage = figure.get("value"), figure.get("coverage")
         counted = KPI_BY_ID[kpi].denominator_unit is None
@@ -202,11 +201,11 @@ class _Comparison:
     def _definition(self, key: _Key) -> ServiceLevelDefinition:
         chosen = definitions_of(self._configuration, key[0], key[1])
         versions = chosen.versions[chosen.first]
-        in_force = [each for each in versions if (each.from_ms or 0) <= key[2]]
+        in_force = [version for version in versions if (version.from_ms or 0) <= key[2]]
         return in_force[-1] if in_force else versions[0]
 
-    def _made_good(self, key: _Key, kpi: str) -> int | None:
-        """Return the neighboring interval that has as much more of a count as this one has less, or the other way round."""
+    def _offset_in(self, key: _Key, kpi: str) -> int | None:
+        """Return the start of the neighboring interval whose difference of a count offsets this one's."""
         if KPI_BY_ID[kpi].denominator_unit is not None:
             return None
         mine = self._difference(key, kpi)
@@ -224,9 +223,9 @@ class _Comparison:
         value = (record["kpis"].get(kpi) or {}).get("value")
         return None if value is None else row.cells[kpi].value - value
 
-    def _equals_in(self, name: str, world: Callable[[], Sequence[Record] | None], key: _Key, kpi: str, cell: Cell) -> bool:
+    def _equals_in(self, name: str, recount: Callable[[], Sequence[Record] | None], key: _Key, kpi: str, cell: Cell) -> bool:
         if name not in self._others:
-            records = world()
+            records = recount()
             self._others[name] = None if records is None else _Ours(records, self._minutes)
         other = self._others[name]
         record = other.of(key) if other is not None else None
@@ -238,5 +237,5 @@ def _counted(record: Mapping[str, Any], kpi: str) -> int:
 
 
 def _equal(cell: Cell, value: float | None) -> bool:
-    """Say whether a figure is what was written, to its last digit."""
+    """Return whether a figure equals the written one to its last digit."""
     return value is not None and abs(cell.value - value) <= cell.step / 2 + _TINY

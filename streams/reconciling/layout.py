@@ -1,4 +1,4 @@
-"""What the columns of a report are: a small YAML file, or the generic layout, whose columns are named by KPI ids."""
+"""The columns of a report: a small YAML file, or the generic layout, whose columns are named by KPI ids."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 __all__ = ["COMPARED", "GENERIC", "Column", "Layout", "LayoutError", "Unit", "load_layout"]
 
-#: What a report's intervals can be compared with: figures about contacts that intervals have.
+#: KPIs that can be compared: figures about contacts that intervals have.
 COMPARED: Final = tuple(kpi.id for kpi in KPI_BY_ID.values() if kpi.subject == "contacts" and "interval" in kpi.windows)
 
 Unit = Literal["count", "ratio", "percent", "seconds", "minutes", "hms"]
 
 
 class LayoutError(FileError):
-    """The layout cannot be used."""
+    """The layout is invalid."""
 
 
 def _known_kpi(name: str) -> str:
@@ -42,7 +42,7 @@ def _known_kpi(name: str) -> str:
 
 
 class Column(Model):
-    """What a column holds."""
+    """The content of a column."""
 
     kpi: Annotated[str, AfterValidator(_known_kpi)]
     """An id of [metrics](metrics.md)."""
@@ -56,7 +56,7 @@ def _kpi_alone(value: Any) -> Any:
 
 
 class Layout(Model):
-    """How a report is written."""
+    """The format of a report."""
 
     queue: str = "queue"
     """The column with the name of the queue."""
@@ -71,22 +71,22 @@ class Layout(Model):
     interval_minutes: Literal[5, 15, 30, 60] = 30
     """The length of its intervals."""
     channel: Channel | None = None
-    """Of all its rows; needed where a queue has several."""
+    """The channel of all rows; needed where a queue has several."""
     channel_column: str | None = "channel"
     """The column with the channel, where rows have their own; not needed in the file."""
     queues: dict[str, str] = Field(default_factory=dict)
-    """What a queue is called there, and here; others have the same name."""
+    """Name of a queue in the report → our name; other queues have the same name in both."""
     kpis: dict[str, Annotated[Column, BeforeValidator(_kpi_alone)]] = Field(default_factory=dict)
     """Columns with figures; by default those whose names are KPI ids."""
     delimiter: Literal[",", ";", "\t", "|"] = ","
-    """Between two columns."""
+    """The column delimiter."""
     decimal: Literal[".", ","] = "."
-    """In a number; the other one may stand between thousands."""
+    """The decimal separator; the other one is accepted between thousands."""
     encoding: Literal["utf-8", "utf-16", "shift_jis", "cp932", "latin-1"] = "utf-8"
-    """Of the file."""
+    """The encoding of the file."""
 
     def column(self, name: str) -> Column | None:
-        """Return what a column of the file holds, None if nothing that is compared."""
+        """Return the content of a column; None if it is not compared."""
         if self.kpis:
             return self.kpis.get(name)
         return Column(kpi=name) if name in COMPARED else None
@@ -100,11 +100,11 @@ def load_layout(path: Path) -> Layout:
     """Return the layout in a file.
 
     Raises:
-        LayoutError: it is missing, is no YAML, or says something that is not permitted; it names all of that.
+        LayoutError: the file is missing, is not YAML, or is invalid; the error names all problems.
     """
     schema = Layout.model_json_schema()
 
     def problems(wrong: ValidationError, document: Document) -> Iterator[Problem]:
-        return problems_of(wrong, document, lambda each: worded(each, schema))
+        return problems_of(wrong, document, lambda error: worded(error, schema))
 
     return read_model(path, read_text(path, LayoutError), Layout, problems, LayoutError)

@@ -1,4 +1,4 @@
-"""Reads a report: a row a queue and interval, each figure with the precision that it was written with."""
+"""Reads a report: one row for each queue and interval, each figure with the precision of its text."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
 __all__ = ["Cell", "ReportError", "Row", "read_report"]
 
 _CHANNELS: Final[tuple[str, ...]] = get_args(Channel)
-_NOTHING: Final = frozenset({"", "-", "–", "—", "n/a", "na", "null", "none"})
+_EMPTY: Final = frozenset({"", "-", "–", "—", "n/a", "na", "null", "none"})
 _NUMBER: Final = re.compile(r"-?\d+(?:\.(\d+))?")
 _CLOCK: Final = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{2})(?:\.(\d+))?")
-#: No more problems are listed of one file.
-_MOST_PROBLEMS: Final = 20
+#: Problems that are listed of one file.
+_MAX_PROBLEMS: Final = 20
 
 
 class ReportError(FileError):
-    """The report cannot be used; names line and column."""
+    """The report is invalid; names line and column."""
 
 
 class Cell(NamedTuple):
-    """A figure as it was written: in our unit, with the worth of its last digit there; a count is exact."""
+    """A figure in our unit, with the step of its last written digit; a count is exact."""
 
     value: float
     step: float
@@ -53,7 +53,7 @@ class Row(NamedTuple):
     channel: str | None
     start_ms: int
     cells: Mapping[str, Cell]
-    """by KPI; what was left empty is not there"""
+    """by KPI, without empty cells"""
 
 
 class _WrongError(ValueError):
@@ -66,7 +66,7 @@ def read_report(path: Path, layout: Layout) -> list[Row]:
     """Return the rows of a report.
 
     Raises:
-        ReportError: it cannot be read, lacks a column, or has something in it that is not permitted there.
+        ReportError: the report cannot be read, lacks a column, or has an invalid cell.
     """
     try:
         text = path.read_bytes().decode("utf-8-sig" if layout.encoding == "utf-8" else layout.encoding)
@@ -96,12 +96,12 @@ def _rows(path: Path, reader: csv.DictReader[str], layout: Layout) -> list[Row]:
             row = _row(reader.line_num, record, layout, figures)
         except _WrongError as wrong:
             problems.append(Problem(reader.line_num, wrong.column, str(wrong)))
-            if len(problems) == _MOST_PROBLEMS:
+            if len(problems) == _MAX_PROBLEMS:
                 break
             continue
         key = (row.queue, row.channel, row.start_ms)
         if key in seen:
-            problems.append(Problem(row.line, layout.start, f"the interval stands in line {seen[key]} already; permitted: once a queue"))
+            problems.append(Problem(row.line, layout.start, f"the interval is already in line {seen[key]}; permitted: once for each queue"))
         seen.setdefault(key, row.line)
         rows.append(row)
     if problems:
@@ -132,7 +132,7 @@ def _row(line: int, record: Mapping[str, str | None], layout: Layout, figures: M
     cells = {}
     for name, column in figures.items():
         text = (record[name] or "").strip()
-        if text.lower() not in _NOTHING:
+        if text.lower() not in _EMPTY:
             cells[column.kpi] = _cell(text, name, column, layout)
     return Row(line, layout.queues.get(queue, queue), channel, start_ms, cells)
 

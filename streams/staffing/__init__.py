@@ -1,4 +1,4 @@
-"""How many agents an expected volume needs, and what so many agents achieve; and what volume is to be expected. No clock, no network."""
+"""Expected volume of contacts, the agents that it needs, and the performance of a number of agents; no clock, no network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Queues with Poisson arrivals and exponential handling times: Erlang C, where everybody waits, and Erlang A, where patience ends.
+"""Queues with Poisson arrivals and exponential handling times: Erlang C with endless patience, and Erlang A with abandonment.
 
 Formulas: A. K. Erlang, Solution of some problems in the theory of probabilities, 1917 (Erlang B, C); F. Baccelli and G. Hebuterne, On
 queues with impatient customers, 1981, and A. Mandelbaum and S. Zeltyn, The Palm/Erlang-A queue, 2005 (Erlang A).
@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["MOST_AGENTS", "Performance", "Workload", "agents_needed", "erlang_a", "erlang_b", "erlang_c"]
+__all__ = ["MAX_AGENTS", "Performance", "Workload", "agents_needed", "erlang_a", "erlang_b", "erlang_c"]
 
-#: No queue of a contact center has more agents; what would need them is refused.
-MOST_AGENTS: Final = 10_000
+#: Beyond any queue of a contact center; workloads that need more are refused.
+MAX_AGENTS: Final = 10_000
 
-#: On either side of the peak an integral is taken in so many pieces, each half as long as the next one, by Gauss's rule of 16 points.
+#: Pieces of an integral on either side of the peak, each half as long as the next one, by Gauss's rule of 16 points.
 _PIECES: Final = 12
 #: Points of Gauss's rule between 0 and 1, and their weights: M. Abramowitz, I. Stegun, Handbook of mathematical functions, 1964, 25.4.
 _GAUSS: Final = tuple(
@@ -35,27 +35,27 @@ _GAUSS: Final = tuple(
     )
     for side in ((1 - point) / 2, (1 + point) / 2)
 )
-#: What is smaller than e to the power of minus this adds nothing.
-_NOTHING: Final = 45.0
+#: Terms below e to the power of minus this are negligible.
+_NEGLIGIBLE: Final = 45.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
-    """What comes to a queue.
+    """The workload of a queue.
 
     Raises:
-        ValueError: a number is not finite, or not positive where it has to be.
+        ValueError: a number is not finite, or is out of its range.
     """
 
     #: Contacts an hour; 0 is permitted.
     contacts_per_hour: float
     #: Average handle time in seconds.
     aht_seconds: float
-    #: How long customers are ready to wait on average, in seconds; None: for ever.
+    #: Average patience of waiting customers in seconds; None: endless.
     patience_seconds: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what is no workload."""
+        """Check the numbers."""
         if not (isfinite(self.contacts_per_hour) and self.contacts_per_hour >= 0):
             raise ValueError(f"contacts an hour are 0 or more, not {self.contacts_per_hour}")
         if not (isfinite(self.aht_seconds) and self.aht_seconds > 0):
@@ -65,13 +65,13 @@ class Workload:
 
     @property
     def erlangs(self) -> float:
-        """The load: how many agents would be busy if nobody ever waited."""
+        """The load: the average number of busy agents if no contact ever waited."""
         return self.contacts_per_hour * self.aht_seconds / 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Performance:
-    """What so many agents achieve in the long run; None where a queue would grow for ever."""
+    """The performance of a number of agents in the long run."""
 
     agents: int
     #: Share of contacts that wait at all.
@@ -80,14 +80,14 @@ class Performance:
     service_level: float
     #: Share of contacts that are abandoned.
     abandon_rate: float
-    #: Average wait in seconds, of the answered and the abandoned together; None without end.
+    #: Average wait in seconds, of answered and abandoned contacts; None: the queue grows without limit.
     wait_seconds: float | None
     #: Share of time that agents are busy.
     occupancy: float
 
 
 def erlang_b(agents: int, erlangs: float) -> float:
-    """Return the probability that all of ``agents`` are busy where nobody waits: Erlang's loss formula."""
+    """Return the probability that all of ``agents`` are busy where contacts cannot wait: Erlang's loss formula."""
     blocked = 1.0
     for number in range(1, agents + 1):
         blocked = erlangs * blocked / (number + erlangs * blocked)
@@ -95,7 +95,7 @@ def erlang_b(agents: int, erlangs: float) -> float:
 
 
 def erlang_c(workload: Workload, agents: int, threshold_seconds: float) -> Performance:
-    """Return what ``agents`` achieve where nobody ever hangs up; patience is not looked at."""
+    """Return the performance of ``agents`` where customers never hang up; patience is ignored."""
     load = workload.erlangs
     if load == 0:
         return _idle(agents)
@@ -115,7 +115,7 @@ def erlang_c(workload: Workload, agents: int, threshold_seconds: float) -> Perfo
 
 
 def erlang_a(workload: Workload, agents: int, threshold_seconds: float) -> Performance:
-    """Return what ``agents`` achieve where waiting customers hang up after an exponential time of ``patience_seconds`` on average."""
+    """Return the performance of ``agents`` where waiting customers hang up after an exponential time, on average ``patience_seconds``."""
     if workload.patience_seconds is None:
         return erlang_c(workload, agents, threshold_seconds)
     load = workload.erlangs
@@ -125,26 +125,26 @@ def erlang_a(workload: Workload, agents: int, threshold_seconds: float) -> Perfo
         return Performance(
             agents=0, waiting_probability=1, service_level=0, abandon_rate=1, wait_seconds=workload.patience_seconds, occupancy=0
         )
-    # In units of the average handle time: arrivals come at `load`, each agent frees up at 1, each customer leaves at `leaving`.
+    # In units of the average handle time, the rates are `load` of arrivals, 1 of an agent, `leaving` of a waiting customer.
     leaving = workload.aht_seconds / workload.patience_seconds
 
     def exponent(at: float) -> float:
-        """Of the density of the wait that an endlessly patient customer would have."""
+        """Return the exponent of the density of an endlessly patient customer's wait."""
         return -load * expm1(-leaving * at) / leaving - agents * at
 
-    # The density is highest where arrivals that stay are as many as agents that free up.
+    # The density peaks where arrivals that stay balance agents that become free.
     peak = log(load / agents) / leaving if load > agents else 0.0
     height = exponent(peak)
     start, end = _begin(exponent, peak, height), _end(exponent, peak, height)
-    whole = _integral(lambda at: exp(exponent(at) - height), start, peak, end)
+    area = _integral(lambda at: exp(exponent(at) - height), start, peak, end)
     blocked = erlang_b(agents - 1, load)
-    if blocked == 0:  # below what a float holds: nobody ever waits
+    if blocked == 0:  # below the range of a float: no contact waits
         return replace(_idle(agents), occupancy=load / agents)
-    # All is scaled by the height, which may be beyond what a float holds.
+    # All is scaled by the height, which may exceed the range of a float.
     others = exp(-height) / blocked
-    total = others + load * whole
-    waiting = load * whole / total
-    abandoned = max(0.0, (exp(-height) + (load - agents) * whole) / total)
+    total = others + load * area
+    waiting = load * area / total
+    abandoned = max(0.0, (exp(-height) + (load - agents) * area) / total)
     within = threshold_seconds / workload.aht_seconds
     served = _integral(lambda at: exp(exponent(at) - height - leaving * at), start, min(peak, within), min(within, end))
     answered = 1 - waiting + load * served / total
@@ -159,29 +159,29 @@ def erlang_a(workload: Workload, agents: int, threshold_seconds: float) -> Perfo
 
 
 def agents_needed(workload: Workload, service_level: float, threshold_seconds: float) -> Performance:
-    """Return the fewest agents that reach a service level, and what they achieve.
+    """Return the performance of the fewest agents that reach a service level.
 
     Raises:
-        ValueError: the service level is not between 0 and 1, or takes more than ``MOST_AGENTS``.
+        ValueError: the service level is not between 0 and 1, or needs more than ``MAX_AGENTS``.
     """
     if not 0 < service_level < 1:
         raise ValueError(f"a service level to reach is above 0 and below 1, not {service_level}")
-    # More agents are never worse: halve the span that holds the answer.
+    # More agents are never worse, so bisect.
     low, high = 0, 1
-    while (found := erlang_a(workload, high, threshold_seconds)).service_level < service_level:
-        if high >= MOST_AGENTS:
+    while (best := erlang_a(workload, high, threshold_seconds)).service_level < service_level:
+        if high >= MAX_AGENTS:
             raise ValueError(
-                f"{workload.contacts_per_hour:g} contacts an hour of {workload.aht_seconds:g} s need more than {MOST_AGENTS} agents"
+                f"{workload.contacts_per_hour:g} contacts an hour of {workload.aht_seconds:g} s need more than {MAX_AGENTS} agents"
             )
-        low, high = high, min(2 * high, MOST_AGENTS)
+        low, high = high, min(2 * high, MAX_AGENTS)
     while high - low > 1:
         middle = (low + high) // 2
         performance = erlang_a(workload, middle, threshold_seconds)
         if performance.service_level < service_level:
             low = middle
         else:
-            high, found = middle, performance
-    return erlang_a(workload, 0, threshold_seconds) if workload.erlangs == 0 else found
+            high, best = middle, performance
+    return erlang_a(workload, 0, threshold_seconds) if workload.erlangs == 0 else best
 
 
 def _idle(agents: int) -> Performance:
@@ -189,34 +189,34 @@ def _idle(agents: int) -> Performance:
 
 
 def _begin(exponent: Callable[[float], float], peak: float, height: float) -> float:
-    """Return up to where the density is nothing beside its peak."""
+    """Return the point up to which the density is negligible beside its peak."""
     low, high = 0.0, peak
-    if exponent(low) > height - _NOTHING:
+    if exponent(low) > height - _NEGLIGIBLE:
         return low
-    # To a part of the peak's width: more is not needed.
+    # Exact to 1 % of the distance to the peak, which is enough.
     while high - low > 0.01 * (peak - low):
         middle = (low + high) / 2
-        low, high = (middle, high) if exponent(middle) <= height - _NOTHING else (low, middle)
+        low, high = (middle, high) if exponent(middle) <= height - _NEGLIGIBLE else (low, middle)
     return low
 
 
 def _end(exponent: Callable[[float], float], peak: float, height: float) -> float:
-    """Return from where on the density is nothing beside its peak."""
+    """Return the point from which on the density is negligible beside its peak."""
     width = 1e-6
-    while exponent(peak + width) > height - _NOTHING:
+    while exponent(peak + width) > height - _NEGLIGIBLE:
         width *= 1.5
     return peak + width
 
 
 def _integral(function: Callable[[float], float], start: float, peak: float, end: float) -> float:
-    """Return the integral of a function that is smooth, and changes the most about its peak; 0 where it ends before it starts."""
-    whole = 0.0
+    """Return the integral of a smooth function that changes most around its peak; 0 if the end is before the start."""
+    area = 0.0
     for far in (start, end):
         side = abs(far - peak) if start < end else 0.0
         inner = 0.0
         for piece in range(_PIECES):
             outer = side / 2 ** (_PIECES - 1 - piece)
             sign = 1 if far > peak else -1
-            whole += (outer - inner) * sum(weight * function(peak + sign * (inner + (outer - inner) * point)) for point, weight in _GAUSS)
+            area += (outer - inner) * sum(weight * function(peak + sign * (inner + (outer - inner) * point)) for point, weight in _GAUSS)
             inner = outer
-    return whole
+    return area

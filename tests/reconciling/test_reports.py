@@ -166,7 +166,7 @@ def test_unexplained(desk: Desk) -> None:
     ]
     assert lines[3] == "2 figures compared, 1 equal; gaps: 2 unexplained"
     gaps = desk.gaps("queue,interval_start,zone,offered\nsales,2026-03-02 09:00,UTC,4\n", code=1)
-    assert gaps == [("09:00", "offered", "unexplained", f"nothing is known of this queue; known: {QUEUE}")]
+    assert gaps == [("09:00", "offered", "unexplained", f"unknown queue; known: {QUEUE}")]
 
 
 def test_a_layout(desk: Desk) -> None:
@@ -203,7 +203,7 @@ kpis:
         (report("offered", "09:00,Mars,5"), 'report.csv:2: zone: found "Mars"; permitted: IANA names'),
         (report("offered", "nine,UTC,5"), "permitted: an ISO 8601 time, such as 2026-03-02 09:00"),
         (report("offered", "09:00,,5"), "of no known zone"),
-        (report("offered", "09:00,UTC,5", "09:00,UTC,6"), "report.csv:3: interval_start: the interval stands in line 2 already"),
+        (report("offered", "09:00,UTC,5", "09:00,UTC,6"), "report.csv:3: interval_start: the interval is already in line 2"),
     ],
     ids=range(8),
 )
@@ -245,8 +245,8 @@ def test_from_a_server(desk: Desk) -> None:
             return await asyncio.to_thread(desk.gaps, report("offered,answered", *rows), "--url", str(client.make_url("/")))
 
     assert asyncio.run(check()) == [
-        ("09:00", "answered", "attribution", "made good in the interval of 2026-03-02T09:30:00.000Z"),
-        ("09:30", "answered", "attribution", "made good in the interval of 2026-03-02T09:00:00.000Z"),
+        ("09:00", "answered", "attribution", "offset by the interval of 2026-03-02T09:30:00.000Z"),
+        ("09:30", "answered", "attribution", "offset by the interval of 2026-03-02T09:00:00.000Z"),
         ("10:00", "offered", "late", "2 late events in this interval"),
         ("10:30", "offered", "excluded", "1 excluded in this interval"),
     ]

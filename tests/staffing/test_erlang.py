@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.staffing.erlang import MOST_AGENTS, Workload, agents_needed, erlang_a, erlang_b, erlang_c
+from streams.staffing.erlang import MAX_AGENTS, Workload, agents_needed, erlang_a, erlang_b, erlang_c
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_what_is_no_workload_is_refused() -> None:
     ):
         with pytest.raises(ValueError, match=text):
             Workload(contacts_per_hour=wrong[0], aht_seconds=wrong[1], patience_seconds=wrong[2])
-    with pytest.raises(ValueError, match=f"more than {MOST_AGENTS}"):
+    with pytest.raises(ValueError, match=f"more than {MAX_AGENTS}"):
         agents_needed(Workload(contacts_per_hour=1e7, aht_seconds=3600), 0.8, 20)
     for level in (0, 1):
         with pytest.raises(ValueError, match="above 0 and below 1"):

@@ -1,4 +1,4 @@
-"""What other definitions make of the same counts: presets of other systems, other thresholds, other denominators."""
+"""Figures of the same counts by other definitions: presets of other systems, other thresholds, other denominators."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from streams.windows.kpis import decided_in, definition_kpis, service_level_part
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["other_ways"]
+__all__ = ["alternatives"]
 
-#: Values of the keys that decide what a figure means, as far as the sums of every window can say.
+#: KPI → other values of its definition keys that the sums of every window allow.
 _KEYS: dict[str, tuple[tuple[str, object], ...]] = {
     "asa": (("asa_denominator", "answered"), ("asa_denominator", "decided")),
     "aht": tuple(("aht_parts", frozenset(parts)) for parts in (("talk",), ("talk", "hold"), ("talk", "hold", "wrap_up"))),
     "average_hold": (("hold_denominator", "held"), ("hold_denominator", "handled_known")),
     "first_contact_resolution": tuple(
-        ("first_contact_resolution", each) for each in ("no_transfer_no_escalation", "reopening_ignored", "of_offered")
+        ("first_contact_resolution", value) for value in ("no_transfer_no_escalation", "reopening_ignored", "of_offered")
     ),
 }
 
 
-def other_ways(kpi: str, counts: Mapping[str, int], ours: ServiceLevelDefinition) -> Iterator[tuple[str, float | None]]:
-    """Yield what another way of counting is called, and the figure by it."""
+def alternatives(kpi: str, counts: Mapping[str, int], ours: ServiceLevelDefinition) -> Iterator[tuple[str, float | None]]:
+    """Yield the name of each alternative definition, and the figure by it."""
     if kpi == "service_level":
         yield from _levels(counts, ours)
     elif kpi in ("answer_rate", "abandon_rate"):
@@ -38,14 +38,14 @@ def other_ways(kpi: str, counts: Mapping[str, int], ours: ServiceLevelDefinition
         for key, value in _KEYS[kpi]:
             if getattr(ours, key) != value:
                 figure = definition_kpis(counts, ours.model_copy(update={key: value}))[kpi]
-                said = " + ".join(sorted(value)) if isinstance(value, frozenset) else value
-                yield f"{key}: {said}", figure["value"]
+                text = " + ".join(sorted(value)) if isinstance(value, frozenset) else value
+                yield f"{key}: {text}", figure["value"]
 
 
 def _levels(counts: Mapping[str, int], ours: ServiceLevelDefinition) -> Iterator[tuple[str, float | None]]:
     for name, values in PRESETS.items():
         definition = ServiceLevelDefinition(preset=name, threshold_s=ours.threshold_s, short_abandon_s=ours.short_abandon_s)
-        if _can_say(counts, definition):
+        if _has_sums(counts, definition):
             yield f"{name} ({definition.threshold_s:g} s)", _share(*service_level_parts(counts, definition))
             if ours.short_abandon_s is not None and "short_abandon_clock" not in values:
                 every = ServiceLevelDefinition(preset=name, threshold_s=ours.threshold_s)
@@ -57,16 +57,16 @@ def _levels(counts: Mapping[str, int], ours: ServiceLevelDefinition) -> Iterator
 
 
 def _edges(counts: Mapping[str, int]) -> list[int]:
-    """Return the usual thresholds that the histograms tell apart, whether any wait fell there or not."""
+    """Return the usual thresholds that are edges of the histograms, in ms."""
     usual = (5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600)
     return [1000 * seconds for seconds in usual] if counts.get("offered") else []
 
 
-def _can_say(counts: Mapping[str, int], definition: ServiceLevelDefinition) -> bool:
-    """Say whether the sums have what a definition needs beyond those that every window has."""
-    told = {found.values["reason"] for name in counts if (found := parse(name)) is not None and found.field is LEFT_WAITS}
+def _has_sums(counts: Mapping[str, int], definition: ServiceLevelDefinition) -> bool:
+    """Return whether the counts hold the sums that a definition needs beyond those of every window."""
+    reasons = {parsed.values["reason"] for name in counts if (parsed := parse(name)) is not None and parsed.field is LEFT_WAITS}
     positive = [reason for reason, treatment in definition.flow_out.items() if treatment == "positive"]
-    return all(not counts.get(FLOW_OUT.name(reason=reason)) or reason in told for reason in positive) and (
+    return all(not counts.get(FLOW_OUT.name(reason=reason)) or reason in reasons for reason in positive) and (
         definition.short_ms is None or definition.short_abandon_clock == "queue_enter"
     )
 
