@@ -146,7 +146,7 @@ class FiguresAnswer(_Header):
     records: dict[str, MetricRecord]
     """Key → record, in the order of keys; keys are opaque. Ages in records of now are as of this answer.
 
-    Those of queues on the business clock also say when the oldest of the backlog grows older in the week to come, in
+    Those of queues on the business clock also have the times of the coming week in which the oldest of the backlog grows older, in
     `backlog_oldest_grows`: a list of begins and ends."""
 
 
@@ -332,7 +332,7 @@ class QueueInterval(_Answer):
     workload_agents: float | None
     """How many agents the handling of its contacts takes on average: handled × AHT ÷ length; null while it runs."""
     staff_required: float | None
-    """How many agents the forecast says are needed; null without one."""
+    """How many agents the forecast requires; null without one."""
 
 
 class EarlierScope(QueueInterval):

@@ -127,7 +127,7 @@ class AuditRecord(_Model):
     client_address: _Text | None = Field(default=None, description="IP address it came from; null for what no client asked for")
     about: AuditObject = Field(default=NOTHING, description="the object")
     reason: _Text | None = Field(default=None, description="why, in a word of ours, or as an operator put it")
-    times: int = Field(default=1, ge=1, description="above 1: so many alike, the last of them at `at`")
+    times: int = Field(default=1, ge=1, description="above 1: the number of equal actions, the last of them at `at`")
     instance: _Text = Field(description="the process that recorded it")
 
 

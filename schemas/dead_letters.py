@@ -20,8 +20,8 @@ __all__ = [
     "Origin",
     "TimestampType",
     "dead_letter_headers",
-    "headers_without_ours",
     "origin_of",
+    "original_headers",
 ]
 
 Header = tuple[str, bytes | None]
@@ -111,11 +111,11 @@ def dead_letter_headers(
         app_version,
         format_ms(failed_at_ms),
     )
-    ours: list[Header] = [(name, _bytes(value)) for name, value in zip(HEADER_NAMES, values, strict=True)]
-    return [*original, *ours]
+    added: list[Header] = [(name, _bytes(value)) for name, value in zip(HEADER_NAMES, values, strict=True)]
+    return [*original, *added]
 
 
-def headers_without_ours(headers: Iterable[Header]) -> list[Header]:
+def original_headers(headers: Iterable[Header]) -> list[Header]:
     """Return the headers a record had before it became a dead letter, to publish it again."""
     return [header for header in headers if header[0] not in _OURS]
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from streams.configuration import Configuration
-    from streams.configuration.file import Taken
+    from streams.configuration.file import ChangedConfiguration
 
 __all__ = ["FLOWS", "KafkaUnusableError", "WorkerSettings", "create_topics", "flows", "run", "topic_specs"]
 
@@ -231,7 +231,7 @@ def run(settings: WorkerSettings, configuration: Configuration, file: Configurat
         raise
 
 
-def _record_change(settings: WorkerSettings, file: ConfigurationFile, taken: Taken) -> None:
+def _record_change(settings: WorkerSettings, file: ConfigurationFile, taken: ChangedConfiguration) -> None:
     """Record in the audit that this worker now counts by another configuration; log a warning where Kafka refuses it."""
     about = AuditObject(
         file=file.path.name, hash_before=configuration_hash(file.running), hash_after=configuration_hash(taken.configuration)
@@ -250,9 +250,9 @@ class _Succession:
 
     def __init__(self) -> None:
         #: The next configuration; None: no restart.
-        self.taken: Taken | None = None
+        self.taken: ChangedConfiguration | None = None
 
-    def begin(self, taken: Taken) -> None:
+    def begin(self, taken: ChangedConfiguration) -> None:
         """Flush and stop, so that ``complete`` is reached."""
         if self.taken is None:
             logger.info("The configuration has changed: restarting with %s.", configuration_hash(taken.configuration))

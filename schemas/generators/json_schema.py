@@ -39,10 +39,10 @@ def _finish(schema: dict[str, Any]) -> None:
             part["required"] = sorted({*part.get("required", []), *constants})
 
 
-def _document(value: Any, urn: str, **words: str) -> str:
+def _document(value: Any, urn: str, **extra: str) -> str:
     schema = TypeAdapter(value).json_schema(by_alias=True, ref_template=_TEMPLATE)
     _finish(schema)
-    schema |= {"$schema": _DIALECT, "$id": f"urn:contact-streams:{urn}", **words}
+    schema |= {"$schema": _DIALECT, "$id": f"urn:contact-streams:{urn}", **extra}
     return json.dumps(schema, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 

@@ -44,23 +44,23 @@ _COMMON = [*Event.model_fields]
 
 def _meta(constraints: Iterable[object]) -> str:
     """Return the arguments of msgspec's Meta; raise TypeError for an unknown constraint."""
-    words: list[str] = []
+    arguments: list[str] = []
     for constraint in constraints:
         match constraint:
             case MinLen(min_length=value):
-                words.append(f"min_length={value}")
+                arguments.append(f"min_length={value}")
             case MaxLen(max_length=value):
-                words.append(f"max_length={value}")
+                arguments.append(f"max_length={value}")
             case Ge(ge=value):
-                words.append(f"ge={value}")
+                arguments.append(f"ge={value}")
             case Le(le=value):
-                words.append(f"le={value}")
+                arguments.append(f"le={value}")
             case _ if (pattern := getattr(constraint, "pattern", None)) is not None:
                 if pattern != TEXT_PATTERN:  # The common pattern is checked on the whole record at once: see `schemas.decoding`.
-                    words.append(f'pattern=r"{pattern}"')
+                    arguments.append(f'pattern=r"{pattern}"')
             case _:
                 raise TypeError(f"no msgspec word for {constraint!r}")
-    return ", ".join(words)
+    return ", ".join(arguments)
 
 
 def _annotation(hint: Any) -> str:
@@ -109,16 +109,16 @@ def _line(name: str, field: FieldInfo, hint: Any, times: dict[str, str]) -> str:
     """Return the source of one field, optional as in the model."""
     wire = field.alias or name
     own = times.get(name, name)
-    words = []
+    arguments = []
     if not field.is_required():
-        words.append(f"default={field.default!r}")
+        arguments.append(f"default={field.default!r}")
     if own != wire:
-        words.append(f'name="{wire}"')
-    if not words:
+        arguments.append(f'name="{wire}"')
+    if not arguments:
         return f"    {own}: {_annotation(hint)}"
     if own == wire:
         return f"    {own}: {_annotation(hint)} = {field.default!r}"
-    return f"    {own}: {_annotation(hint)} = msgspec.field({', '.join(words)})"
+    return f"    {own}: {_annotation(hint)} = msgspec.field({', '.join(arguments)})"
 
 
 def _fields(model: type[Event], skipped: Iterable[str]) -> list[str]:

@@ -167,10 +167,10 @@ def scopes_of(areas: tuple[Area, ...], places: Places) -> frozenset[str] | None:
 def _within(parts: Iterable[tuple[str | None, bool]]) -> frozenset[str]:
     """Return the larger scopes all of whose parts are visible."""
     seen: dict[str, bool] = {}
-    for whole, part_is_seen in parts:
-        if whole is not None:
-            seen[whole] = seen.get(whole, True) and part_is_seen
-    return frozenset(whole for whole, all_of_it in seen.items() if all_of_it)
+    for larger, part_is_seen in parts:
+        if larger is not None:
+            seen[larger] = seen.get(larger, True) and part_is_seen
+    return frozenset(larger for larger, all_of_it in seen.items() if all_of_it)
 
 
 _NONE: Final = (0, 0)
@@ -194,13 +194,13 @@ class _Groups:
         self._near: dict[str, set[str]] = {}
         for name, (team, site) in places.people.items():
             business = places.teams.get(team, TeamPlace()).business if team is not None else None
-            groups = [f"{kind}:{whole}" for kind, whole in (("team", team), ("site", site), ("business", business)) if whole is not None]
+            groups = [f"{kind}:{larger}" for kind, larger in (("team", team), ("site", site), ("business", business)) if larger is not None]
             for group in (*groups, TOTAL):
                 self._members.setdefault(group, set()).add(name)
                 self._near.setdefault(group, set()).update(groups)
         for team in places.teams:
-            for whole in self._wholes(f"team:{team}"):
-                self._near.setdefault(whole, set()).add(f"team:{team}")
+            for larger in self._larger_scopes(f"team:{team}"):
+                self._near.setdefault(larger, set()).add(f"team:{team}")
         self._shown_of: dict[str, set[str]] = {"team": set(), "site": set(), "business": set(), "total": set()}
 
     def shown(self) -> frozenset[str]:
@@ -236,26 +236,31 @@ class _Groups:
 
     def _parts(self, scope: str, order: tuple[str, ...]) -> Iterator[str]:
         """Yield shown groups within a scope, without common members."""
-        taken, covered = set[str](), set[str]()
+        chosen, covered = set[str](), set[str]()
         for kind in order:
             shown = self._shown_of[kind]
             for group in sorted(shown if scope == TOTAL else shown & self._near.get(scope, set())):
                 members = self._members.get(group, set())
-                if group != scope and self._lies_in(group, scope) and covered.isdisjoint(members) and taken.isdisjoint(self._wholes(group)):
-                    taken.add(group)
+                if (
+                    group != scope
+                    and self._lies_in(group, scope)
+                    and covered.isdisjoint(members)
+                    and chosen.isdisjoint(self._larger_scopes(group))
+                ):
+                    chosen.add(group)
                     covered |= members
                     yield group
 
-    def _lies_in(self, part: str, whole: str) -> bool:
-        if whole == TOTAL:
+    def _lies_in(self, part: str, larger: str) -> bool:
+        if larger == TOTAL:
             return True
         members = self._members.get(part)
-        return members <= self._members.get(whole, set()) if members else whole in self._wholes(part)
+        return members <= self._members.get(larger, set()) if members else larger in self._larger_scopes(part)
 
-    def _wholes(self, part: str) -> tuple[str, ...]:
+    def _larger_scopes(self, part: str) -> tuple[str, ...]:
         """Return the site and business of a team."""
         kind, _, name = part.partition(":")
         place = self._places.teams.get(name) if kind == "team" else None
         if place is None:
             return ()
-        return tuple(f"{kind}:{whole}" for kind, whole in (("site", place.site), ("business", place.business)) if whole is not None)
+        return tuple(f"{kind}:{larger}" for kind, larger in (("site", place.site), ("business", place.business)) if larger is not None)

@@ -170,14 +170,14 @@ def formulas() -> str:
 
 def _grouped(text: str) -> str:
     """Return a part of a quotient, in parentheses where it is a sum."""
-    part, mark, rest = text.partition(";")
-    return f"({part}){mark}{rest}" if re.search(r" [+−] ", part) and "×" not in part else text
+    part, mark, tail = text.partition(";")
+    return f"({part}){mark}{tail}" if re.search(r" [+−] ", part) and "×" not in part else text
 
 
 def _with_formulas(text: str) -> str:
     """Return the page about counting with the formulas of the catalogue between its marks."""
-    before, _, rest = text.partition(_BEGIN)
-    _, _, after = rest.partition(_END)
+    before, _, tail = text.partition(_BEGIN)
+    _, _, after = tail.partition(_END)
     return f"{before}{_BEGIN}\n\n{formulas()}\n{_END}{after}"
 
 

@@ -78,13 +78,13 @@ class Quantity:
     def _joined(self, other: Quantity, sign: int, mark: str) -> Quantity:
         if (self.unit, self.per) != (other.unit, other.per):
             raise ValueError(f"{self.key} is in {self._in_unit}, {other.key} in {other._in_unit}: add up what is in one unit")
-        mine, theirs = self._terms(), tuple((name, sign * factor) for name, factor in other._terms())
+        own, others = self._terms(), tuple((name, sign * factor) for name, factor in other._terms())
         key, text, short = (
             f"({bare(one)} {mark} {two})"
             for one, two in ((self.key, other.key), (self.text, other.text), (self.name_in_tables, other.name_in_tables))
         )
         fields = (*self.fields, *other.fields)
-        return Quantity(key=key, text=text, unit=self.unit, per=self.per, terms=(*mine, *theirs), fields=fields, short=short)
+        return Quantity(key=key, text=text, unit=self.unit, per=self.per, terms=(*own, *others), fields=fields, short=short)
 
     @property
     def _in_unit(self) -> str:

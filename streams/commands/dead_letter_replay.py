@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiokafka import AIOKafkaProducer
 
-from schemas.dead_letters import REPLAYED, REPLAYED_FROM, headers_without_ours
+from schemas.dead_letters import REPLAYED, REPLAYED_FROM, original_headers
 from streams.commands.dead_letter_text import brief, came_from, printable, short, summary
 from streams.connectors.dead_letters import Judge, ranges
 from streams.engine.flush import Share, TransactionWriter
@@ -121,7 +121,7 @@ def _output(dead_letter: DeadLetter, value: bytes | None) -> Output:
     origin = dead_letter.origin
     if origin is None:
         raise ValueError(f"{dead_letter.location} was never a record.")
-    headers = [(name, content or b"") for name, content in headers_without_ours(dead_letter.headers)]
+    headers = [(name, content or b"") for name, content in original_headers(dead_letter.headers)]
     # To its original partition, where the records of its key are; a record without a key has one as well.
     return Output(origin.topic, origin.partition, dead_letter.key, value, (*headers, (REPLAYED_FROM, dead_letter.location.encode())))
 

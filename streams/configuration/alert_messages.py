@@ -44,7 +44,7 @@ class AlertMessage(Model):
     """In Japanese, with the same blanks."""
 
     @model_validator(mode="after")
-    def _says_something(self) -> AlertMessage:
+    def _has_text(self) -> AlertMessage:
         if self.en is None and self.ja is None:
             raise refuse("permitted: en, ja, or both")
         return self

@@ -150,8 +150,8 @@ def wrong_rules(
     """
     windows = [f"trailing_{minutes}m" for minutes in trailing_minutes]
     for name, rule in rules.items():
-        for place, reason in _wrong(rule, scopes, queues, windows):
-            yield ("alerts", name, *place), reason
+        for location, reason in _wrong(rule, scopes, queues, windows):
+            yield ("alerts", name, *location), reason
 
 
 def _wrong(
@@ -160,9 +160,9 @@ def _wrong(
     joint = "any" if rule.all is None else "all"
     for number, condition in enumerate(rule.conditions):
         if condition.window is not None and condition.window not in windows:
-            place: tuple[str | int, ...] = ("window",) if condition is rule else (joint, number, "window")
+            location: tuple[str | int, ...] = ("window",) if condition is rule else (joint, number, "window")
             near = nearest(condition.window, windows)
-            yield place, f"{condition.window!r} is not among the trailing windows{near}; permitted: {', '.join(windows)}"
+            yield location, f"{condition.window!r} is not among the trailing windows{near}; permitted: {', '.join(windows)}"
     served = ("queue",) if rule.is_expected else _SCOPES_OF_PEOPLE if rule.about_people else _SCOPES_OF_CONTACTS
     subject = "what is expected" if rule.is_expected else rule.conditions[0].kpi
     for number, pattern in enumerate(rule.scopes):

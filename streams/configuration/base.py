@@ -42,12 +42,12 @@ def refuse(message: str) -> PydanticCustomError:
     return PydanticCustomError("refused", "{message}", {"message": message})
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def nearest(unknown: str, known: Iterable[str]) -> str:
     """Return ``, did you mean X?`` for the known word nearest to a wrong one, or an empty text."""
     # The cost of a comparison is the product of the lengths.
     matches = (
-        get_close_matches(word, [name for name in islice(known, _COMPARED) if len(name) <= _COMPARED_CHARACTERS], n=1)
-        if len(word) <= _COMPARED_CHARACTERS
+        get_close_matches(unknown, [name for name in islice(known, _COMPARED) if len(name) <= _COMPARED_CHARACTERS], n=1)
+        if len(unknown) <= _COMPARED_CHARACTERS
         else []
     )
     return f", did you mean {matches[0]}?" if matches else ""

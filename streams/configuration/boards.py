@@ -32,7 +32,7 @@ class Words(Model):
     """In Japanese."""
 
     @model_validator(mode="after")
-    def _says_something(self) -> Words:
+    def _has_text(self) -> Words:
         if self.en is None and self.ja is None:
             raise refuse("permitted: en, ja, or both")
         return self
@@ -200,14 +200,14 @@ def _is_shown(kpi: Kpi) -> bool:
 
 def _placed(tiles: list[tuple[int, int]], columns: int, rows: int) -> bool:
     """Return whether tiles fit in a grid of a page: each goes to the first position with room, also before others (dense)."""
-    taken: set[tuple[int, int]] = set()
+    used: set[tuple[int, int]] = set()
     for width, height in tiles:
         positions = ((x, y) for y in range(rows - height + 1) for x in range(columns - width + 1))
         candidates = ({(x + dx, y + dy) for dx in range(width) for dy in range(height)} for x, y in positions)
-        cells = next((candidate for candidate in candidates if taken.isdisjoint(candidate)), None)
+        cells = next((candidate for candidate in candidates if used.isdisjoint(candidate)), None)
         if cells is None:
             return False
-        taken |= cells
+        used |= cells
     return True
 
 

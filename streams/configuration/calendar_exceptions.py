@@ -55,9 +55,9 @@ class CalendarException(Model):
 _OPEN_END: Final = "9999-12-31T24:00"
 
 
-def exception_problems(whole: Mapping[str, Any]) -> Iterator[Problem]:
+def exception_problems(root: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield contradictions in the exceptions of a file; entries without a valid form are skipped."""
-    listed = whole.get("calendar_exceptions")
+    listed = root.get("calendar_exceptions")
     spans_by_scope: dict[tuple[str, str], list[tuple[str, str, int]]] = {}
     for index, entry in enumerate(listed if isinstance(listed, list | tuple) else ()):
         if not isinstance(entry, dict):
@@ -71,7 +71,7 @@ def exception_problems(whole: Mapping[str, Any]) -> Iterator[Problem]:
             continue
         named = [(kind, str(name), number) for kind in ("sites", "queues") for number, name in enumerate(_texts(entry.get(kind)))]
         for kind, name, number in named:
-            known = whole.get(kind)
+            known = root.get(kind)
             known = known if isinstance(known, dict) else {}
             if name not in known:
                 permitted = ", ".join(map(str, known)) or f"none, for there are no {kind}"

@@ -42,7 +42,7 @@ class ConnectorsError(FileError):
     """The connectors file cannot be used."""
 
 
-def _is_place(given: object) -> object:
+def _is_location(given: object) -> object:
     # A wrong value here may be the secret itself: no message shows it.
     if not isinstance(given, (dict, SecretPlace)):
         message = "this file holds no secrets; permitted: {env: NAME} or {file: PATH}"
@@ -71,7 +71,7 @@ class SecretPlace(Model):
         return f"the variable {self.env}" if self.env is not None else f"the file {self.file}"
 
 
-_Place = Annotated[SecretPlace, BeforeValidator(_is_place)]
+_Location = Annotated[SecretPlace, BeforeValidator(_is_location)]
 
 
 class ConnectorEntry(Model):
@@ -83,14 +83,14 @@ class ConnectorEntry(Model):
     """The site of its events, where they name none."""
     zone: Zone = "UTC"
     """The time zone of its times without an offset."""
-    secrets: Annotated[tuple[_Place, ...], Field(strict=False, max_length=_MAX_SECRETS)] = ()
+    secrets: Annotated[tuple[_Location, ...], Field(strict=False, max_length=_MAX_SECRETS)] = ()
     """The locations of the secrets that verify its webhooks: several at a time, while one replaces another."""
     verify_by: Literal["signature", "token"] = "signature"
     """With `token` its webhooks carry the secret itself, as `Authorization: Bearer` or as `token` in the address, in place of a
     signature: for versions and plans of the platform that sign nothing."""
-    verify_token: _Place | None = None
+    verify_token: _Location | None = None
     """The location of the text that a platform repeats when the address of its webhooks is registered there (Facebook)."""
-    credentials: dict[Annotated[str, Field(pattern=_SETTING)], _Place] = Field(default_factory=dict, max_length=_MAX_SECRETS)
+    credentials: dict[Annotated[str, Field(pattern=_SETTING)], _Location] = Field(default_factory=dict, max_length=_MAX_SECRETS)
     """The locations of the credentials for requests to the platform, by the connector's names for them."""
     settings: dict[Annotated[str, Field(pattern=_SETTING)], Any] = Field(default_factory=dict, max_length=_MAX_SETTINGS)
     """The connector's own settings by name."""

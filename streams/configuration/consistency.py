@@ -36,34 +36,34 @@ class Inconsistency(NamedTuple):
 
 def inconsistencies(content: Any) -> Iterator[Inconsistency]:
     """Yield contradictions in the content of a file; parts without a valid form are skipped."""
-    whole = _keys(content)
+    root = _keys(content)
     for kind in ("sites", "queues"):
-        for name, entry in _keys(whole.get(kind)).items():
+        for name, entry in _keys(root.get(kind)).items():
             for at, reason, other in hours_problems(_keys(entry)):
                 yield Inconsistency((kind, name, *at), reason, None if other is None else (kind, name, *other))
     for kind, key, target in _REFERENCES:
-        known = _keys(whole.get(target))
-        for name, entry in _keys(whole.get(kind)).items():
+        known = _keys(root.get(target))
+        for name, entry in _keys(root.get(kind)).items():
             named = _text(_keys(entry).get(key))
             if named is not None and named not in known:
                 permitted = ", ".join(known) or f"none, for there are no {target}"
                 reason = f"{named!r} is not among {target}{nearest(named, known)}; permitted: {permitted}"
                 yield Inconsistency((kind, name, key), reason)
-    for at, reason, other in exception_problems(whole):
+    for at, reason, other in exception_problems(root):
         yield Inconsistency(at, reason, other)
-    yield from _day_starts(whole)
-    for at, reason, other in cost_problems(whole):
+    yield from _day_starts(root)
+    for at, reason, other in cost_problems(root):
         yield Inconsistency(at, reason, other)
-    yield from _identities(_keys(whole.get("people")))
-    for where, reason, elsewhere in (*definition_problems(whole), *joined_problems(whole.get("joined_sources"))):
+    yield from _identities(_keys(root.get("people")))
+    for where, reason, elsewhere in (*definition_problems(root), *joined_problems(root.get("joined_sources"))):
         yield Inconsistency(where, reason, elsewhere)
 
 
-def _day_starts(whole: Mapping[str, Any]) -> Iterator[Inconsistency]:
-    lengths = _keys(whole.get("counting")).get("interval_minutes")
+def _day_starts(root: Mapping[str, Any]) -> Iterator[Inconsistency]:
+    lengths = _keys(root.get("counting")).get("interval_minutes")
     if isinstance(lengths, list | tuple) and _FINE in lengths:
         return
-    for name, entry in _keys(whole.get("sites")).items():
+    for name, entry in _keys(root.get("sites")).items():
         begins = _keys(entry).get("day_start")
         if isinstance(begins, str) and re.fullmatch(r"\d\d:\d\d", begins) and int(begins[3:]) % 15:
             permitted = (

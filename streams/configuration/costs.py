@@ -56,9 +56,9 @@ class TeamCosts(Model):
     """Further costs of the team for each hour in which it works: rent, licenses."""
 
 
-def cost_problems(whole: Mapping[str, Any]) -> Iterator[tuple[tuple[int | str, ...], str, tuple[int | str, ...] | None]]:
+def cost_problems(root: Mapping[str, Any]) -> Iterator[tuple[tuple[int | str, ...], str, tuple[int | str, ...] | None]]:
     """Yield location, reason and another location for costs of teams that contradict the file's; parts without a valid form are skipped."""
-    costs, teams = whole.get("costs"), whole.get("teams")
+    costs, teams = root.get("costs"), root.get("teams")
     for name, team in teams.items() if isinstance(teams, dict) else ():
         own = team.get("costs") if isinstance(team, dict) else None
         if not isinstance(own, dict):
@@ -70,7 +70,7 @@ def cost_problems(whole: Mapping[str, Any]) -> Iterator[tuple[tuple[int | str, .
                 None,
             )
             continue
-        mine, everyone = own.get("currency"), costs.get("currency") if isinstance(costs, dict) else None
-        if isinstance(mine, str) and isinstance(everyone, str) and mine != everyone:
-            reason = f"{mine!r} and {everyone!r} would be added up, at least in total; permitted: {everyone}, or no currency here"
+        own_currency, everyone = own.get("currency"), costs.get("currency") if isinstance(costs, dict) else None
+        if isinstance(own_currency, str) and isinstance(everyone, str) and own_currency != everyone:
+            reason = f"{own_currency!r} and {everyone!r} would be added up, at least in total; permitted: {everyone}, or no currency here"
             yield ("teams", name, "costs", "currency"), reason, ("costs", "currency")

@@ -92,11 +92,11 @@ class DefinitionVersion(ServiceLevelDefinition):
         return None
 
 
-def _one_is_a_list(value: Any) -> Any:
+def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, dict) else value
 
 
-Versions = Annotated[tuple[DefinitionVersion, ...], BeforeValidator(_one_is_a_list), Field(strict=False, min_length=1)]
+Versions = Annotated[tuple[DefinitionVersion, ...], BeforeValidator(_as_list), Field(strict=False, min_length=1)]
 
 
 def _is_names(value: Any) -> bool:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from streams.configuration.problems import FileError
 
-__all__ = ["HANDED_OVER", "ConfigurationFile", "Taken", "changed_in_place", "configuration_hash", "hand_over"]
+__all__ = ["HANDED_OVER", "ChangedConfiguration", "ConfigurationFile", "changed_in_place", "configuration_hash", "hand_over"]
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 HANDED_OVER: Final = "CONTACT_STREAMS_CONFIGURATION_FD"
 
 
-class Taken(NamedTuple):
+class ChangedConfiguration(NamedTuple):
     """A changed file that is valid and differs from the active configuration."""
 
     configuration: Configuration
@@ -83,7 +83,7 @@ class ConfigurationFile:
         runs = f"running with {configuration_hash(self.running)} of {format_ms(self.since_ms)}"
         return runs if self.valid else f"refused, {runs}"
 
-    def poll(self, now_ms: int, *, at_once: bool = False) -> Taken | None:
+    def poll(self, now_ms: int, *, at_once: bool = False) -> ChangedConfiguration | None:
         """Check the file for a change; return a valid one to apply, and log a refused one once.
 
         ``at_once`` judges the present content without a second check: the operator stated that it is ready.
@@ -91,11 +91,11 @@ class ConfigurationFile:
         change = self._text.poll(at_once=at_once)
         return None if change is None else self._judge(change.text, change.failure, now_ms)
 
-    def taken_up(self, configuration: Configuration, now_ms: int) -> None:
+    def mark_running(self, configuration: Configuration, now_ms: int) -> None:
         """Record that the process runs with another configuration now."""
         self.running, self.since_ms = configuration, now_ms
 
-    def _judge(self, text: str | None, failure: FileError | None, now_ms: int) -> Taken | None:
+    def _judge(self, text: str | None, failure: FileError | None, now_ms: int) -> ChangedConfiguration | None:
         self.changed_ms = now_ms
         try:
             if text is None:
@@ -116,7 +116,7 @@ class ConfigurationFile:
         if configuration_hash(changed) == configuration_hash(self.running):
             logger.info("%s equals the active configuration%s.", self.path, " again" if was_refused else "")
             return None
-        return Taken(changed, text)
+        return ChangedConfiguration(changed, text)
 
 
 def changed_in_place(running: Configuration, changed: Configuration, text: str) -> list[Problem]:

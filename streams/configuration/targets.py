@@ -93,12 +93,12 @@ class Target(Model):
             what = "unknown kpi" if kpi is None else "there can be no target for"
             wrong: list[_Found] = [(("kpi",), f"{what} {self.kpi!r}{nearest(self.kpi, known)}; permitted: {', '.join(known)}")]
         else:
-            wrong = [*self._wrong_place(kpi), *self._wrong_numbers(kpi), *self._wrong_way(kpi)]
+            wrong = [*self._wrong_scope(kpi), *self._wrong_numbers(kpi), *self._wrong_way(kpi)]
         if wrong:
             raise _refused(type(self), wrong)
         return self
 
-    def _wrong_place(self, kpi: Kpi) -> Iterator[_Found]:
+    def _wrong_scope(self, kpi: Kpi) -> Iterator[_Found]:
         permitted = units_of(kpi)
         if self.unit not in permitted:
             yield ("unit",), f"{self.unit} is not the unit of {kpi.id}; permitted: {' or '.join(permitted)}"

@@ -53,7 +53,7 @@ def parse(text: str, *, aliases: bool = False) -> Document:
         reader = _Reader()
         return Document(None if root is None else reader.content(root), root, reader.problems)
     except yaml.YAMLError as error:
-        raise _worded(_in_other_words(error, text, aliases=aliases)) from error
+        raise _worded(_with_python_message(error, text, aliases=aliases)) from error
     except RecursionError as error:
         raise YamlError(1, "is nested too deeply") from error
 
@@ -69,7 +69,7 @@ def _bounded(text: str, parser: Any, *, aliases: bool) -> None:
             raise YamlError(line, reason)
 
 
-def _in_other_words(error: yaml.YAMLError, text: str, *, aliases: bool) -> yaml.YAMLError:
+def _with_python_message(error: yaml.YAMLError, text: str, *, aliases: bool) -> yaml.YAMLError:
     if len(text) <= _WORDED_CHARACTERS and _Parser is not yaml.SafeLoader:
         try:
             _bounded(text, yaml.SafeLoader, aliases=aliases)

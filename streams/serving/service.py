@@ -60,7 +60,7 @@ from streams.windows.hours import OpeningHours
 from streams.windows.targets import Terms
 
 if TYPE_CHECKING:
-    from streams.configuration.file import Taken
+    from streams.configuration.file import ChangedConfiguration
 
 __all__ = ["ServeSettings", "run_serve"]
 
@@ -328,7 +328,7 @@ def _running(file: ConfigurationFile | None) -> Configuration:
     return _NOTHING_CONFIGURED if file is None else file.running
 
 
-def _take(taken: Taken, settings: ServeSettings, figures: Figures, delivery: Delivery | None, audit: Audit) -> None:
+def _take(taken: ChangedConfiguration, settings: ServeSettings, figures: Figures, delivery: Delivery | None, audit: Audit) -> None:
     """Apply another configuration, and send everything to all clients again."""
     if settings.file is None or settings.of_configuration is None:
         return
@@ -343,5 +343,5 @@ def _take(taken: Taken, settings: ServeSettings, figures: Figures, delivery: Del
     before, after = configuration_hash(settings.file.running), configuration_hash(taken.configuration)
     about = AuditObject(file=settings.file.path.name, hash_before=before, hash_after=after)
     audit.record("configuration_changed", principal=PROCESS, about=about)
-    settings.file.taken_up(taken.configuration, now_ms())
+    settings.file.mark_running(taken.configuration, now_ms())
     log.info("The configuration has changed: %s.", settings.file.status)

@@ -58,7 +58,7 @@ def test_a_change_is_taken_when_two_looks_have_found_it(path: Path) -> None:
     assert taken.configuration.service_level.threshold_s == 30
     assert taken.text == "service_level: {threshold_s: 30}\n"
     assert file.running.service_level.threshold_s == 20
-    file.taken_up(taken.configuration, LATER)
+    file.mark_running(taken.configuration, LATER)
     assert file.running.service_level.threshold_s == 30
     assert file.status == f"running with {configuration_hash(taken.configuration)} of 2026-01-05T00:01:00.000Z"
     assert file.poll(LATER) is None

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.dead_letters import Origin, dead_letter_headers, headers_without_ours
+from schemas.dead_letters import Origin, dead_letter_headers, original_headers
 from schemas.times import parse_time_ms
 from schemas.topics import TOPICS
 from streams.commands.dead_letter_text import facts, pages, printable, row
@@ -102,7 +102,7 @@ def test_the_headers_of_a_second_way_back_are_the_records_own() -> None:
     """A letter that was sent back and refused again loses the mark of the first time."""
     found = dead_letter(b"?", dead_letter_replayed_from=b"p.contact-events-dead-letters.v1/0/3")
 
-    assert headers_without_ours(found.headers) == [("trace", b"\x00\xff")]
+    assert original_headers(found.headers) == [("trace", b"\x00\xff")]
 
 
 class TestMarks:

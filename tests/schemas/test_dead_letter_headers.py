@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.dead_letters import HEADER_NAMES, MAX_DETAIL_BYTES, Header, Origin, dead_letter_headers, headers_without_ours, origin_of
+from schemas.dead_letters import HEADER_NAMES, MAX_DETAIL_BYTES, Header, Origin, dead_letter_headers, origin_of, original_headers
 
 ORIGIN = Origin(
     topic="contactcenter.contact-events.v1",
@@ -58,7 +58,7 @@ def test_original_headers_are_kept_and_can_be_taken_out_again(original: list[Hea
     headers = built(original=original)
 
     assert headers[: len(original)] == original
-    assert headers_without_ours(headers) == original
+    assert original_headers(headers) == original
 
 
 @given(st.integers(0), st.integers(0), st.integers(-1), st.sampled_from(("create_time", "log_append_time")))

@@ -171,7 +171,7 @@ def test_a_board_is_shown_and_changes_with_its_file(tmp_path: Path) -> None:
 
             board = page_of(*TILES[:1])["boards"]["hall"]
             two = {**board, "window_minutes": 30, "pages": [*board["pages"], {"tiles": [{"kind": "queues"}], "columns": 1, "rows": 1}]}
-            configured.taken_up(Configuration.model_validate({"boards": {"hall": two}}), 1)
+            configured.mark_running(Configuration.model_validate({"boards": {"hall": two}}), 1)
             held.store.resend_all()  # as serve does then
             await page.until("location.search.includes('window=30') && document.querySelectorAll('.board .tile').length === 1")
             await page.press("ArrowRight")
@@ -180,7 +180,7 @@ def test_a_board_is_shown_and_changes_with_its_file(tmp_path: Path) -> None:
             # A map and alerts of calls, in place of the queues, and nobody has touched the screen.
             shown = [{"kind": "map"}, {"kind": "alerts", "channels": ["voice"], "severities": ["critical"]}]
             three = {**two, "pages": [{"tiles": shown, "columns": 2, "rows": 1}]}
-            configured.taken_up(Configuration.model_validate({"boards": {"hall": three}}), 2)
+            configured.mark_running(Configuration.model_validate({"boards": {"hall": three}}), 2)
             assert held.store.feed(*window("queue:sales", name="trailing_30m", kpis=level))
             held.with_alerts(
                 alert(),

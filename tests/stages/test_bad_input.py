@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
-from schemas.dead_letters import headers_without_ours, origin_of
+from schemas.dead_letters import origin_of, original_headers
 from schemas.times import format_ms
 from schemas.topics import topic
 from streams.stages.counters import StageCounters
@@ -106,7 +106,7 @@ class TestDeadLetters:
 
         (letter,) = dead(flush.outputs)
         assert (letter.key, letter.value, letter.partition) == (b"\xffkey", value, 0)
-        assert headers_without_ours(letter.headers) == [("trace", b"\x00\x01"), ("trace", b"")]
+        assert original_headers(letter.headers) == [("trace", b"\x00\x01"), ("trace", b"")]
         origin = origin_of(letter.headers)
         assert (origin.topic, origin.partition, origin.offset, origin.timestamp_ms) == ("contacts", 3, 42, ms(500))
         assert (origin.timestamp_type, origin.consumer_group) == ("log_append_time", "group")
@@ -128,7 +128,7 @@ class TestDeadLetters:
         assert len(letter.value) < 1 << 20
         assert dict(letter.headers)["dead-letter-content-encoding"] == b"gzip"
         assert gzip.decompress(letter.value) == giant
-        assert headers_without_ours(letter.headers) == []
+        assert original_headers(letter.headers) == []
 
     def test_what_cannot_be_packed_is_cut(self) -> None:
         """A giant that no packing makes small keeps its beginning and says so; the record itself is still in its topic."""
@@ -159,7 +159,7 @@ class TestDeadLetters:
         room = int(topic("contact-events-dead-letters.v1").settings["max.message.bytes"])
         size = len(letter.key or b"") + len(letter.value or b"") + sum(len(name) + len(content) + 10 for name, content in letter.headers)
         assert size < room - 1_000
-        assert (letter.key, headers_without_ours(letter.headers)) == (None, [])
+        assert (letter.key, original_headers(letter.headers)) == (None, [])
         assert dict(letter.headers)["dead-letter-content-encoding"] == b"cut"
 
     def test_a_batch_that_cannot_be_read_is_one_dead_letter(self) -> None:

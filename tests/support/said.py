@@ -11,7 +11,7 @@ import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from schemas.dead_letters import REASON, headers_without_ours, origin_of
+from schemas.dead_letters import REASON, origin_of, original_headers
 from schemas.topics import TOPICS, topic
 from tests.support.product_load import bad_records
 
@@ -140,7 +140,7 @@ class Said:
                 if origin.consumer_group != f"{self.prefix}.worker" or origin.topic != entry.full_name(self.prefix):
                     found["in the wrong place", str(origin)] += 1
                 place = (origin.topic, origin.partition, origin.offset)
-                found[place, headers[REASON].decode(), record.key, record.value, tuple(headers_without_ours(record.headers))] += 1
+                found[place, headers[REASON].decode(), record.key, record.value, tuple(original_headers(record.headers))] += 1
         return [f"missing {str(each)[:300]}" for each in (expected - found)] + [
             f"too much {str(each)[:300]}" for each in (found - expected)
         ]
