@@ -32,7 +32,7 @@ async def body_of(request: web.Request, model: type[_M], *, may_lack: bool = Fal
     try:
         return model.model_validate(orjson.loads(text))
     except orjson.JSONDecodeError as error:
-        raise ProblemError(400, "the body is no JSON") from error
+        raise ProblemError(400, "the body is not JSON") from error
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "the body"

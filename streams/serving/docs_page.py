@@ -81,7 +81,7 @@ def _operation(path: str, method: str, operation: dict[str, Any], labels: dict[s
         f"<p>{labels['right']}: {f'<code>{escape(right)}</code>' if right else labels['no_right']}</p>",
     ]
     if operation["parameters"]:
-        rows = ((f"<code>{escape(each['name'])}</code>", *_of_parameter(each, labels)) for each in operation["parameters"])
+        rows = ((f"<code>{escape(parameter['name'])}</code>", *_of_parameter(parameter, labels)) for parameter in operation["parameters"])
         parts.append(f"<h4>{labels['parameters']}</h4>" + _table((labels["name"], labels["type"], labels["meaning"]), rows))
     answers = ((f"<code>{status}</code>", *_of_answer(response)) for status, response in operation["responses"].items())
     parts.append(f"<h4>{labels['answers']}</h4>" + _table((labels["status"], labels["type"], labels["headers"]), answers))
@@ -133,11 +133,11 @@ def _type(schema: dict[str, Any]) -> str:
         return f'<a href="#type-{_id(name)}">{escape(name)}</a>'
     for key in ("anyOf", "oneOf"):
         if key in schema:
-            return " | ".join(_type(each) for each in schema[key])
+            return " | ".join(_type(part) for part in schema[key])
     if "const" in schema:
         return f"<code>{escape(json.dumps(schema['const']))}</code>"
     if "enum" in schema:
-        return " | ".join(f"<code>{escape(str(each))}</code>" for each in schema["enum"])
+        return " | ".join(f"<code>{escape(str(value))}</code>" for value in schema["enum"])
     kind = str(schema.get("type", ""))
     if kind == "array":
         return f"{_type(schema['items'])} []"
@@ -161,7 +161,8 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def _schemes(schemes: dict[str, Any]) -> str:
-    return "<dl>" + "".join(f"<dt>{escape(name)}</dt><dd>{escape(each['description'])}</dd>" for name, each in schemes.items()) + "</dl>"
+    items = (f"<dt>{escape(name)}</dt><dd>{escape(scheme['description'])}</dd>" for name, scheme in schemes.items())
+    return f"<dl>{''.join(items)}</dl>"
 
 
 def _prose(text: str) -> str:

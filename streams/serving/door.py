@@ -278,7 +278,9 @@ async def guard(request: web.Request, handler: Callable[[web.Request], Awaitable
     if not principal.may(endpoint.right):
         door.audit.record("denied", "refused", principal=principal, request=request)
         # The API document publishes the right of every address.
-        return _to_login(door, request, endpoint) or problem(403, f"this takes the right {endpoint.right!r}, which your roles do not have")
+        return _to_login(door, request, endpoint) or problem(
+            403, f"this requires the right {endpoint.right!r}, which your roles do not have"
+        )
     return await handler(request)
 
 

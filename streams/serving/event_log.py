@@ -75,7 +75,7 @@ class Span:
 
 
 class EventLog:
-    """Events of a topic, contact events unless said, and what was published last, of one Kafka. Reads only what is committed."""
+    """The committed records of a topic of events, contact events by default, and of its latest topic."""
 
     def __init__(
         self, bootstrap: str, prefix: str, client_options: Mapping[str, Any] | None = None, *, events: str = "contact-events.v1"

@@ -213,7 +213,7 @@ class Explainer:
             try:
                 async with asyncio.timeout(2 * self._limits.seconds):
                     answer, span, logs = await answered(find, self._log, configuration, self._limits, report=report)
-                found = await in_thread(
+                listed = await in_thread(
                     contacts_behind,
                     answer,
                     logs,
@@ -237,8 +237,8 @@ class Explainer:
             "contacts_as_of": None if question.until_ms is None else format_ms(question.until_ms),
             "agrees": None if waiting else answer.agrees,
             "complete": not span.incomplete,
-            "total": len(found),
-            "contacts": [_document(contact, configuration) for contact in found[:limit]],
+            "total": len(listed),
+            "contacts": [_document(contact, configuration) for contact in listed[:limit]],
         }
 
 

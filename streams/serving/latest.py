@@ -77,11 +77,11 @@ class Latest(Generic[_E]):
         self.version = 0
         #: Records that could not be read and were left out.
         self.rejected = 0
-        #: Whether this is what a topic says; empty without it means that nothing is known.
+        #: Whether the topic has been read: if not, an empty table means unknown.
         self.known = False
         #: Key → entry, the one changed last at the end.
         self._entries: dict[str, _E] = {}
-        #: Removed key → version, and what it was about, the one removed last at the end.
+        #: Removed key → version and scope key, the last removed at the end.
         self._removed: dict[str, tuple[int, ScopeKey]] = {}
         #: Changes since earlier versions are unknown.
         self._known_since = 0

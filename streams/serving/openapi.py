@@ -150,7 +150,7 @@ def _operation(endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
         content = {"application/json": {"schema": schema, "example": example_of(schema, schemas)}}
         operation["requestBody"] = {"required": required, "content": content}
     if endpoint.right is not None:
-        operation["description"] = f"Takes the right `{endpoint.right}`; without an access file everyone has it."
+        operation["description"] = f"Requires the right `{endpoint.right}`; without an access file everyone has it."
         operation["x-right"] = endpoint.right
     return operation
 

@@ -47,4 +47,4 @@ class Scraping:
         if principal is None:
             return not_proven(offered="Authorization" in request.headers)
         everywhere = principal.may("figures") and self._door.view(principal, "figures").scopes is None
-        return None if everywhere else problem(403, "this takes the right 'figures' everywhere")
+        return None if everywhere else problem(403, "this requires the right 'figures' everywhere")

@@ -225,7 +225,7 @@ def test_who_lacks_a_right_hears_which(endpoint: Any) -> None:
             for name in ("sales", "none"):
                 answer = await client.request(endpoint.method, re.sub(r"\{\w+\}", name, endpoint.template), headers=bearing(OLD))
                 answers.add((answer.status, (await answer.json())["detail"]))
-            assert answers == {(403, f"this takes the right '{endpoint.right}', which your roles do not have")}
+            assert answers == {(403, f"this requires the right '{endpoint.right}', which your roles do not have")}
 
     asyncio.run(check())
 
