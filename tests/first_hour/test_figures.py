@@ -29,7 +29,7 @@ events:
   - {type: contact.left_queue, when: {from: talk, present: false}, at: {from: at}, set: {reason: abandoned}}
   - {type: contact.ended, when: {from: talk, present: true}, at: ended}
 """
-HINT = "ATT is talk alone, and aht_parts: [talk] in the definition makes AHT of it"
+HINT = "ATT is talk alone, and aht_parts: [talk] in the definition makes AHT the same"
 
 
 @pytest.fixture
