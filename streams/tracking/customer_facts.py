@@ -1,4 +1,4 @@
-"""What customers are told of a conversation, and what a customer consists of (``docs/counting.md`` section 16)."""
+"""Customer facts of conversations, and the state of a customer (``docs/counting.md`` section 16)."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ __all__ = [
     "fact_of_customer_event",
 ]
 
-#: A key with more facts is overfull: more than one customer's.
+#: A key with more facts is overfull: it belongs to more than one customer.
 MAX_FACTS = 10_000
-#: Nor is one whose row is larger: it has to go into one record of its topic.
+#: So is one with a larger row, which has to fit into one record of its topic.
 MAX_BYTES = 8_000_000
-#: So many facts take less, however long their texts are: four of 200 characters of 4 bytes, two of them with a source of 100 more, and
-#: 200 bytes around them.
+#: Facts that always fit: each has four texts of 200 characters of 4 bytes, two of them with a source of 100 more, and 200 bytes around
+#: them.
 _FIT_ANYHOW = MAX_BYTES // (4 * 800 + 2 * 406 + 200)
-#: How many facts come between two looks at how large the row is; what they add to it must fit as well.
-_LOOK_EVERY = 64
+#: Facts between two checks of the size of the row; their size must fit as well.
+_CHECK_EVERY = 64
 
 
 class ContactFact(NamedTuple):
-    """What there is to know of a contact of a known customer."""
+    """The published fact of a contact of a known customer."""
 
     customer: str
     start_ms: int
@@ -48,7 +48,7 @@ class ContactFact(NamedTuple):
 
 
 class Contact(Struct, array_like=True, frozen=True, gc=False):
-    """A contact as it is kept under the key of its customer."""
+    """A contact, stored under the key of its customer."""
 
     start_ms: int
     queue: str
@@ -59,12 +59,12 @@ class Contact(Struct, array_like=True, frozen=True, gc=False):
 
 
 def customer_partition(key: str, partitions: int) -> int:
-    """Return the partition of customer-facts where what is known under a key is kept: its home."""
+    """Return the home of a key: its partition of customer-facts."""
     return crc32(key.encode()) % partitions
 
 
 def contact_name(conversation: str) -> str:
-    """Return 11 characters that tell a conversation, by id and id space, from the others of a customer: all that is kept of its name."""
+    """Return 11 characters that identify a conversation, by id and id space, among those of a customer."""
     return b64encode(blake2b(conversation.encode(), digest_size=8).digest())[:11].decode()
 
 
@@ -78,14 +78,14 @@ class Order(NamedTuple):
 
 
 class Cancellation(NamedTuple):
-    """An order taken back."""
+    """A cancelled order."""
 
     at_ms: int
     order_id: str
 
 
 def fact_of_customer_event(event: Any, id_space: str) -> dict[str, Any] | None:
-    """Return a decoded event of a customer as customer-facts has it; None for one that says nothing that counts."""
+    """Return the record in customer-facts of a decoded customer event; None if it counts nothing."""
     fact_fields = {
         "event_id": event.event_id,
         "id_space": id_space,
@@ -108,11 +108,11 @@ def fact_of_customer_event(event: Any, id_space: str) -> dict[str, Any] | None:
 
 
 class Customer(Struct, array_like=True):
-    """All that is known under one key; ``base_`` is what is left of contacts that are too old to be looked at one by one."""
+    """State of one key; ``base_``: the folded contacts that are too old to be stored individually."""
 
     base_first_ms: int | None = None  # start of the first contact
     base_last_ms: int = 0
-    #: overfull: nothing is kept but when the last fact came
+    #: overfull: only the instant of the last fact is stored
     overfull: bool = False
     #: ``contact_name`` → contact
     contacts: dict[str, Contact] = {}
@@ -123,20 +123,20 @@ class Customer(Struct, array_like=True):
     statuses: dict[str, tuple[int, int, bool]] = {}
 
     def facts(self) -> int:
-        """Return how many facts are kept."""
+        """Return the number of stored facts."""
         return len(self.contacts) + len(self.orders) + len(self.cancellations) + len(self.statuses)
 
     def too_many(self) -> bool:
-        """Say, after each fact, whether they are more than a single customer's."""
+        """Return, after each fact, whether they exceed those of a single customer."""
         facts = self.facts()
-        return facts > MAX_FACTS or (facts % _LOOK_EVERY == 0 and self.too_large())
+        return facts > MAX_FACTS or (facts % _CHECK_EVERY == 0 and self.too_large())
 
     def too_large(self) -> bool:
-        """Say whether the row is larger than a single customer's."""
+        """Return whether the row is larger than a single customer's."""
         return self.facts() > _FIT_ANYHOW and len(encode(self.row())) > MAX_BYTES
 
     def empty(self) -> None:
-        """Become overfull: no single customer's."""
+        """Become overfull: drop all facts."""
         self.base_last_ms, self.base_first_ms = self.last_ms(), None
         for facts in (self.contacts, self.orders, self.cancellations, self.statuses):
             facts.clear()
@@ -151,7 +151,7 @@ class Customer(Struct, array_like=True):
         return first
 
     def last_ms(self) -> int:
-        """Return when something was last heard."""
+        """Return the instant of the last fact."""
         last = self.base_last_ms
         for contact in self.contacts.values():
             if contact.start_ms > last:  # noqa: PLR1730 - at every fact
@@ -163,52 +163,52 @@ class Customer(Struct, array_like=True):
         return last
 
     def is_active(self) -> bool:
-        """Say whether the last that is known is that the customer came."""
+        """Return whether the last status is active."""
         return bool(self.statuses) and self.statuses_in_order()[-1][1]
 
     def orders_with_cancellations(self) -> list[tuple[Order, int | None]]:
-        """Return the orders, each with the instant at which it was taken back."""
-        taken_back: dict[str, int] = {}
-        for each in self.cancellations.values():
-            # Orders that were kept before ids had a space have none.
-            for name in (each.order_id, id_of(each.order_id)):
-                taken_back[name] = min(each.at_ms, taken_back.get(name, each.at_ms))
-        found: list[tuple[Order, int | None]] = []
+        """Return the orders, each with the instant of its cancellation."""
+        cancelled: dict[str, int] = {}
+        for cancellation in self.cancellations.values():
+            # Orders stored before ids had a space have none.
+            for name in (cancellation.order_id, id_of(cancellation.order_id)):
+                cancelled[name] = min(cancellation.at_ms, cancelled.get(name, cancellation.at_ms))
+        orders: list[tuple[Order, int | None]] = []
         seen: set[str] = set()
-        for _, order in sorted(self.orders.items(), key=lambda each: (each[1].at_ms, each[0])):
+        for _, order in sorted(self.orders.items(), key=lambda item: (item[1].at_ms, item[0])):
             order_id = order.order_id
             if order_id is None:
-                found.append((order, None))
+                orders.append((order, None))
             elif order_id not in seen and id_of(order_id) not in seen:
                 seen.add(order_id)
-                found.append((order, taken_back.get(order_id)))
-        return found
+                orders.append((order, cancelled.get(order_id)))
+        return orders
 
     def statuses_in_order(self) -> list[tuple[int, bool]]:
-        """Return when the customer came and went."""
-        ordered = sorted(self.statuses.items(), key=lambda each: (each[1][0], each[1][1], each[0]))
+        """Return the instants and values of status changes, in order."""
+        ordered = sorted(self.statuses.items(), key=lambda item: (item[1][0], item[1][1], item[0]))
         return [(at, active) for _, (at, _, active) in ordered]
 
     def fold(self, before_ms: int) -> None:
-        """Keep of the contacts that began before an instant only when the first and the last one did."""
+        """Fold the contacts that began before an instant into the first and last start."""
         for name in [name for name, contact in self.contacts.items() if contact.start_ms < before_ms]:
             start = self.contacts.pop(name).start_ms
             self.base_first_ms = start if self.base_first_ms is None else min(start, self.base_first_ms)
             self.base_last_ms = max(start, self.base_last_ms)
 
     def forget(self, through_ms: int) -> bool:
-        """Forget what was up to an instant; say whether nothing is left."""
+        """Forget facts up to an instant; return whether none is left."""
         if self.last_ms() <= through_ms:
             return True
         self.contacts = {name: contact for name, contact in self.contacts.items() if contact.start_ms > through_ms}
         self.orders = {name: order for name, order in self.orders.items() if order.at_ms > through_ms}
-        self.cancellations = {name: each for name, each in self.cancellations.items() if each.at_ms > through_ms}
+        self.cancellations = {name: cancellation for name, cancellation in self.cancellations.items() if cancellation.at_ms > through_ms}
         self.statuses = {name: status for name, status in self.statuses.items() if status[0] > through_ms}
         self.base_first_ms, self.base_last_ms = None, self.base_last_ms if self.base_last_ms > through_ms else 0
         return False
 
     def row(self) -> dict[str, Any]:
-        """Return what ``from_row`` takes."""
+        """Return the row for ``from_row``."""
         row: dict[str, Any] = {"base": (self.base_first_ms, self.base_last_ms)}
         for name in ("contacts", "orders", "cancellations", "statuses"):
             facts = getattr(self, name)
@@ -220,17 +220,17 @@ class Customer(Struct, array_like=True):
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Customer:
-        """Go on from a kept state."""
+        """Restore a row."""
         first, last = row["base"]
-        contacts = dict(_kept_contact(name, fact) for name, fact in row.get("contacts", {}).items())
+        contacts = dict(_contact_of_row(name, fact) for name, fact in row.get("contacts", {}).items())
         orders = {name: Order(*fact) for name, fact in row.get("orders", {}).items()}
         cancellations = {name: Cancellation(*fact) for name, fact in row.get("cancellations", {}).items()}
         statuses = {name: (at, sequence, active) for name, (at, sequence, active) in row.get("statuses", {}).items()}
         return cls(first, last, row.get("overfull", False), contacts, orders, cancellations, statuses)
 
 
-def _kept_contact(name: str, fact: list[Any]) -> tuple[str, Contact]:
-    """Return a contact of a row; older ones begin with the customer and stand under the conversation's whole name."""
+def _contact_of_row(name: str, fact: list[Any]) -> tuple[str, Contact]:
+    """Return a contact of a row; older ones begin with the customer and have the conversation's full name."""
     if len(fact) == len(ContactFact._fields):
         return contact_name(name), Contact(*fact[1:])
     return name, Contact(*fact)

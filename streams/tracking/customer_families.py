@@ -1,4 +1,4 @@
-"""Which keys are one customer, as one partition of customers knows it."""
+"""Families of keys that are one customer, in one partition of customers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Families", "Family"]
 
 
 class Family:
-    """Keys that links ever join; the customer is counted where the first of them is at home."""
+    """Keys that links ever join; the customer is counted at the home of the first key."""
 
     __slots__ = ("keys", "last_seen_ms", "links", "reported", "root")
 
@@ -23,14 +23,14 @@ class Family:
         self.keys = tuple(sorted(keys))
         self.root = self.keys[0]
         self.links = links
-        #: when the last of the links was told
+        #: instant of the last link
         self.last_seen_ms = last_seen_ms
-        #: key that is at home here → when its last fact came and whether it is active, as last reported
+        #: key at home here → (instant of its last fact, is active), as last reported
         self.reported: dict[str, tuple[int | None, bool]] = {}
 
 
 class Families:
-    """The families of which a key is at home here, or the first key of all; and what changes in them."""
+    """The families with a key at home here, and their changes."""
 
     def __init__(self) -> None:
         self._of: dict[str, Family] = {}
@@ -50,7 +50,7 @@ class Families:
                 yield key
 
     def replace(self, family: Family, *, gone: bool) -> None:
-        """Put a family in the place of those that its keys had; none if it is ``gone``. Nothing has been reported of it."""
+        """Replace the families of its keys by a family, without reports yet; by none if it is ``gone``."""
         for key in family.keys:
             before = self._of.pop(key, None)
             if before is not None:
@@ -60,7 +60,7 @@ class Families:
             self._of.update(dict.fromkeys(family.keys, family))
 
     def is_news(self, key: str, last_ms: int | None, active: bool) -> bool:
-        """Say whether news of a key is to be reported, and note it as reported; the passing of time is news once a day."""
+        """Return whether a change of a key needs a report, and record it; a later instant does once a day."""
         family = self._of[key]
         before = family.reported.get(key)
         if before is not None and before[1] == active and (last_ms is None or (before[0] is not None and last_ms < before[0] + DAY_MS)):
@@ -70,7 +70,7 @@ class Families:
         return True
 
     def changed_rows(self) -> Iterator[tuple[str, dict[str, Any] | None]]:
-        """Yield root and row of the families changed since the last call, None where there is none any more."""
+        """Yield root and row of families changed since the last call, None for removed ones."""
         changed, self._changed = self._changed, set()
         for root in sorted(changed):
             family = self._of.get(root)
@@ -81,7 +81,7 @@ class Families:
                 yield root, {"keys": family.keys, "links": family.links, "heard_ms": family.last_seen_ms, "reported": reported}
 
     def restore_row(self, row: dict[str, Any]) -> None:
-        """Take a kept family back in."""
+        """Restore a family."""
         family = Family(row["keys"], [(at, key, other) for at, key, other in row["links"]], row["heard_ms"])
         family.reported = {key: (at, active) for key, (at, active) in row["reported"].items()}
         self._of.update(dict.fromkeys(family.keys, family))

@@ -1,4 +1,4 @@
-"""Which keys links make one customer: union and find, decided in one place and in one order (``docs/counting.md`` section 16.1)."""
+"""Families of keys joined by links: union and find, in one place and one order (``docs/counting.md`` section 16.1)."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 __all__ = ["LinkTracker", "over_before_ms"]
 
-#: How many families a flush looks at, to dissolve the silent.
+#: Families checked at a flush, to dissolve silent ones.
 _SWEPT = 64
 
 
 def over_before_ms(configuration: Configuration, through_ms: int) -> int:
-    """Return the instant after which a customer who is not to be forgotten must have a fact."""
+    """Return the instant before which a customer's last fact makes it expire."""
     customers = configuration.customers
     return through_ms - (customers.retention_days + customers.repeat_days + RETENTION_SLACK_DAYS + 2) * DAY_MS
 
@@ -34,20 +34,20 @@ class _Family:
 
     def __init__(self, keys: Iterable[str]) -> None:
         self.keys = set(keys)
-        #: (told under, to) → the earliest
+        #: (key, linked key) → the earliest instant
         self.links: dict[tuple[str, str], int] = {}
         self.last_seen_ms = 0
-        #: key → when its last fact came, as its partition reported, None for never, and whether it is active
+        #: key → (instant of its last fact, None for none; is active), as its partition reported
         self.reports: dict[str, tuple[int | None, bool]] = {}
 
-    def take_in(self, other: _Family) -> None:
+    def absorb(self, other: _Family) -> None:
         self.keys |= other.keys
         self.links |= other.links
         self.reports |= other.reports
         self.last_seen_ms = max(self.last_seen_ms, other.last_seen_ms)
 
     def last_ms(self) -> int:
-        """Return the latest instant at which something may have been heard: reports may be up to a day old."""
+        """Return the latest possible instant of a fact: reports may be up to a day old."""
         return max(self.last_seen_ms, *(at for at, _ in self.reports.values() if at is not None), 0) + DAY_MS
 
     def is_over(self, before_ms: int) -> bool:
@@ -55,19 +55,19 @@ class _Family:
 
     def fact(self, *, gone: bool = False) -> dict[str, Any]:
         links = sorted([at, key, other] for (key, other), at in self.links.items())
-        told: dict[str, Any] = {"kind": "family", "keys": sorted(self.keys), "links": links, "heard_ms": self.last_seen_ms}
-        return {**told, "links": [], "heard_ms": self.last_ms(), "gone": True} if gone else told
+        family: dict[str, Any] = {"kind": "family", "keys": sorted(self.keys), "links": links, "heard_ms": self.last_seen_ms}
+        return {**family, "links": [], "heard_ms": self.last_ms(), "gone": True} if gone else family
 
 
 class LinkTracker:
-    """Takes links, and what the partitions of customers report of linked keys; says who is one family."""
+    """Joins keys to families, from links and from reports of the partitions of customers."""
 
     def __init__(self, configuration: Configuration, contact_parts: Iterable[Part]) -> None:
         self._configuration = configuration
         self.parts = Parts(contact_parts)
         #: key → its family
         self.families: dict[str, _Family] = {}
-        #: links passed over since this was last set back, for they would join too many keys
+        #: links refused since this was last reset: they would join too many keys
         self.refused = 0
         self._changed: set[str] = set()
         self._rows: set[str] = set()
@@ -75,7 +75,7 @@ class LinkTracker:
         self._round: list[str] = []
 
     def apply(self, fact: dict[str, Any]) -> None:
-        """Take a record of customer-links."""
+        """Apply a record of customer-links."""
         kind, key = fact["kind"], fact.get("customer_key", "")
         if kind == "progress":
             self.parts.take(fact)
@@ -92,7 +92,7 @@ class LinkTracker:
     def _link(self, key: str, other: str, at_ms: int) -> None:
         self._dissolve_if_over(key)
         self._dissolve_if_over(other)
-        one, two = (self.families.get(each) or _Family([each]) for each in (key, other))
+        one, two = (self.families.get(joined) or _Family([joined]) for joined in (key, other))
         if one is not two and key not in two.keys:
             if len(one.keys) + len(two.keys) > MAX_JOINED_KEYS:
                 self.refused += 1
@@ -100,7 +100,7 @@ class LinkTracker:
             for family in (one, two):
                 self._changed.discard(min(family.keys))
                 self._rows.add(min(family.keys))
-            one.take_in(two)
+            one.absorb(two)
             self.families.update(dict.fromkeys(one.keys, one))
         one.links[key, other] = min(at_ms, one.links.get((key, other), at_ms))
         one.last_seen_ms = max(one.last_seen_ms, at_ms)
@@ -115,19 +115,19 @@ class LinkTracker:
         self._changed.discard(root)
         self._rows.add(root)
         self._dissolved.append(family.fact(gone=True))
-        for each in family.keys:
-            del self.families[each]
+        for member in family.keys:
+            del self.families[member]
 
     def flush(self) -> None:
-        """Dissolve families of whom nothing is heard any more; each flush looks at others."""
+        """Dissolve silent families; each flush checks others."""
         if not self._round:
             self._round = list(self.families)
-        self._round, looked_at = self._round[:-_SWEPT], self._round[-_SWEPT:]
-        for key in looked_at:
+        self._round, swept = self._round[:-_SWEPT], self._round[-_SWEPT:]
+        for key in swept:
             self._dissolve_if_over(key)
 
     def outgoing(self) -> Iterator[dict[str, Any]]:
-        """Yield what the partitions of customers are to know of families since the last call, in order."""
+        """Yield changed families since the last call, in order, for the partitions of customers."""
         dissolved, self._dissolved = self._dissolved, []
         changed, self._changed = self._changed, set()
         yield from dissolved
@@ -137,7 +137,7 @@ class LinkTracker:
     # --- rows
 
     def changed_rows(self) -> Iterator[tuple[str, dict[str, Any] | None]]:
-        """Yield root and row of the families changed since the last call, None where there is none any more."""
+        """Yield root and row of families changed since the last call, None for removed ones."""
         changed, self._rows = self._rows, set()
         for root in sorted(changed):
             family = self.families.get(root)
@@ -148,7 +148,7 @@ class LinkTracker:
                 yield root, {**family.fact(), "reports": reports}
 
     def restore_row(self, row: dict[str, Any]) -> None:
-        """Take a kept family back in."""
+        """Restore a family."""
         family = _Family(row["keys"])
         family.links = {(key, other): at for at, key, other in row["links"]}
         family.last_seen_ms = row["heard_ms"]

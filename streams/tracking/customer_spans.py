@@ -1,4 +1,4 @@
-"""What a customer contributes to days, months and cohorts: a function of the facts known under all keys that links ever join."""
+"""Contribution of a customer to days, months and contact days: a function of the facts under all keys that links ever join."""
 
 from __future__ import annotations
 
@@ -29,35 +29,35 @@ __all__ = [
     "contribution_of_one",
 ]
 
-#: Keys that links ever join, with what is known under each.
+#: Keys that links ever join, with the customer of each.
 Group = dict[str, "Customer"]
 #: (from when on, key, key)
 Links = list[tuple[int, str, str]]
-#: date or month → what a figure rises or falls by from then on
+#: date or month → field → change from then on
 Changes = dict[int, dict[str, int]]
 #: (scope, channel, start of the day in ms)
 ContactDay = tuple[str, str, int]
 #: customer_contacts, repeated_contacts, customer_resolved, customer_resolved_once
 _Counts = tuple[int, int, int, int]
 
-#: What is counted of the contacts of a day.
+#: Sums of the contacts of a day.
 CONTACT_DAY_SUMS: Final = ("customer_contacts", "repeated_contacts", "customer_resolved", "customer_resolved_once")
 _EVER: Final = -(10**9)
 _NEVER: Final = 10**9
 #: From 1973 on all zones are whole quarters of an hour away from UTC, so that all instants of one have the same date.
 _QUARTERS_FROM_MS: Final = 94_694_400_000
-#: How many dates, and places of contacts, are remembered.
+#: Dates, and places of contacts, cached.
 _REMEMBERED: Final = 20_000
 _SUPPORTED: Final = {"supported_customers": 1}
 _NO_LONGER: Final = {"supported_customers": -1}
 
 
 class Contribution(NamedTuple):
-    """What one customer counts; all are compared and never changed."""
+    """Contribution of one customer; compared and never changed."""
 
     days: Changes
     months: Changes
-    #: number of a place (``CustomerRules.place``) → what the contacts there count
+    #: number of a place (``CustomerRules.place``) → counts of the contacts there
     contacts: dict[int, _Counts]
 
 
@@ -65,7 +65,7 @@ NOTHING: Final = Contribution({}, {}, {})
 
 
 class CustomerRules:
-    """What counting customers needs from the configuration; dates are ordinals, months count from year 0."""
+    """Rules of counting customers, from the configuration; dates are ordinals, months count from year 0."""
 
     def __init__(self, configuration: Configuration) -> None:
         settings = configuration.customers
@@ -75,7 +75,7 @@ class CustomerRules:
         self._dates: dict[int, int] = {}
         self._places: dict[tuple[str, str, int], int] = {}
         self._numbers: dict[tuple[ContactDay, ...], int] = {}
-        #: by number of a place, the scopes and days that its contacts count in
+        #: number of a place → contact days
         self.contact_days: list[tuple[ContactDay, ...]] = []
         self.repeat_ms = settings.repeat_days * DAY_MS
         self.window_days = settings.order_window_days
@@ -87,12 +87,12 @@ class CustomerRules:
         if at_ms < _QUARTERS_FROM_MS:
             return self._date(at_ms)
         quarter = at_ms // MIN_CELL_MS
-        found = self._dates.get(quarter)
-        if found is None:
+        day = self._dates.get(quarter)
+        if day is None:
             if len(self._dates) >= _REMEMBERED:
                 self._dates.clear()
-            found = self._dates[quarter] = self._date(at_ms)
-        return found
+            day = self._dates[quarter] = self._date(at_ms)
+        return day
 
     def _date(self, at_ms: int) -> int:
         return from_ms(at_ms).astimezone(self._zone).date().toordinal()
@@ -102,38 +102,38 @@ class CustomerRules:
         return month_of(self.date(at_ms))
 
     def place(self, contact: Contact) -> int:
-        """Return the number of the scopes and days that a contact counts in; it holds until ``forget_places``."""
+        """Return the number of a contact's contact days, valid until ``forget_places``."""
         cell = cell_of(contact.start_ms, MIN_CELL_MS)
-        found = self._places.get((contact.queue, contact.channel, cell))
-        if found is None:
+        number = self._places.get((contact.queue, contact.channel, cell))
+        if number is None:
             scopes = self._configuration.scopes_of_queue(contact.queue)
             contact_days = tuple((scope, contact.channel, self._calendars.of(scope).day(cell).start_ms) for scope in scopes)
-            found = self._numbers.setdefault(contact_days, len(self.contact_days))
-            if found == len(self.contact_days):
+            number = self._numbers.setdefault(contact_days, len(self.contact_days))
+            if number == len(self.contact_days):
                 self.contact_days.append(contact_days)
-            self._places[contact.queue, contact.channel, cell] = found
-        return found
+            self._places[contact.queue, contact.channel, cell] = number
+        return number
 
     def forget_places(self) -> None:
-        """Let places have other numbers, if they have become many."""
+        """Reset the numbers of places, if there are many."""
         if len(self._places) > _REMEMBERED:
             self._places, self._numbers, self.contact_days = {}, {}, []
 
 
 def month_of(day: int) -> int:
     """Return the month of a date."""
-    found = date.fromordinal(day)
-    return found.year * 12 + found.month - 1
+    first = date.fromordinal(day)
+    return first.year * 12 + first.month - 1
 
 
 def contribution(group: Group, links: Links, last_seen_ms: int, rules: CustomerRules) -> Contribution:
-    """Return what a customer counts: the keys that links join, of which the last was told of ``last_seen_ms``."""
+    """Return the contribution of keys joined by links, the last of them at ``last_seen_ms``."""
     months = _month_changes(group, links, rules) if any(customer.statuses for customer in group.values()) else {}
     return Contribution(_day_changes(group, links, last_seen_ms, rules), months, _contacts(group, links, rules))
 
 
 def contribution_of_one(customer: Customer, rules: CustomerRules) -> Contribution:
-    """Return what a customer of a single key counts: most are of one, and nothing but contacts is known of them."""
+    """Return the contribution of a single key, with a shortcut for the usual case of contacts alone."""
     group = {"": customer}
     if customer.orders:
         days = _day_changes(group, [], 0, rules)
@@ -154,23 +154,23 @@ def contribution_of_one(customer: Customer, rules: CustomerRules) -> Contributio
 
 
 def _day_changes(group: Group, links: Links, last_seen_ms: int, rules: CustomerRules) -> Changes:
-    """Return how the figures of customers at the end of a day change from day to day."""
+    """Return the changes of customer figures by day."""
     forgotten = _forgotten(group, last_seen_ms, rules)
-    found: dict[int, Counter[str]] = {}
+    changes: dict[int, Counter[str]] = {}
     for begin, end, members in _epochs(group, [(rules.date(at), key, other) for at, key, other in links]):
-        _sweep(_steps(members, rules), begin, min(end, forgotten), found)
-    return dict(found)
+        _sweep(_steps(members, rules), begin, min(end, forgotten), changes)
+    return dict(changes)
 
 
 def _forgotten(group: Group, last_seen_ms: int, rules: CustomerRules) -> int:
-    """Return the date from which a customer of whom nothing is heard counts no more."""
+    """Return the date from which a silent customer no longer counts."""
     if any(customer.is_active() for customer in group.values()):
         return _NEVER
     return rules.date(max(last_seen_ms, *(customer.last_ms() for customer in group.values()))) + rules.retention_days + 1
 
 
 def _steps(members: Iterable[Customer], rules: CustomerRules) -> dict[int, Counter[str]]:
-    """Return by date what changes of one customer: orders in the window, those after a contact, and what was ever ordered."""
+    """Return changes of one customer by date: orders in the window, those after a contact, and all orders."""
     steps: dict[int, Counter[str]] = {}
 
     def step(day: int, what: str, amount: int) -> None:
@@ -183,23 +183,23 @@ def _steps(members: Iterable[Customer], rules: CustomerRules) -> dict[int, Count
     if supported is not None:
         step(supported, "supported", 1)
     for customer in members:
-        for order, taken_back_ms in customer.orders_with_cancellations():
+        for order, cancelled_ms in customer.orders_with_cancellations():
             placed = rules.date(order.at_ms)
-            back = _NEVER if taken_back_ms is None else max(placed, rules.date(taken_back_ms))
+            cancelled = _NEVER if cancelled_ms is None else max(placed, rules.date(cancelled_ms))
             for what, holds in (("window", True), ("window_after", first is not None and order.at_ms > first)):
                 if holds:
                     step(placed, what, 1)
-                    step(min(placed + rules.window_days, back), what, -1)
-            if supported is not None and max(supported, placed) < back:
+                    step(min(placed + rules.window_days, cancelled), what, -1)
+            if supported is not None and max(supported, placed) < cancelled:
                 valued = order.value_milli is not None and order.currency == rules.currency
                 for what, amount in (("orders", 1), ("valued", int(valued)), ("value", order.value_milli or 0 if valued else 0)):
                     step(max(supported, placed), what, amount)
-                    step(back, what, -amount)
+                    step(cancelled, what, -amount)
     return steps
 
 
-def _sweep(steps: Mapping[int, Counter[str]], begin: int, end: int, found: dict[int, Counter[str]]) -> None:
-    """Add what a customer counts from ``begin`` up to and without ``end``."""
+def _sweep(steps: Mapping[int, Counter[str]], begin: int, end: int, changes: dict[int, Counter[str]]) -> None:
+    """Add the changes of a customer from ``begin`` to ``end``, exclusive."""
     if begin >= end:
         return
     state: Counter[str] = Counter()
@@ -214,7 +214,7 @@ def _sweep(steps: Mapping[int, Counter[str]], begin: int, end: int, found: dict[
         for what in {*now, *counted}:
             change = now[what] - counted[what]
             if change:
-                found.setdefault(at, Counter())[what] += change
+                changes.setdefault(at, Counter())[what] += change
         counted = now
 
 
@@ -233,8 +233,8 @@ def _figures(state: Counter[str]) -> Counter[str]:
 
 
 def _month_changes(group: Group, links: Links, rules: CustomerRules) -> Changes:
-    """Return how the figures of customers who stay change from month to month."""
-    found: dict[int, Counter[str]] = {}
+    """Return the changes of retention figures by month."""
+    changes: dict[int, Counter[str]] = {}
     statuses = {key: [(rules.month(at), active) for at, active in customer.statuses_in_order()] for key, customer in group.items()}
 
     def active_at_end(key: str, month: int) -> bool:
@@ -254,27 +254,27 @@ def _month_changes(group: Group, links: Links, rules: CustomerRules) -> Changes:
             for what in {*now, *counted}:
                 change = now[what] - counted[what]
                 if change:
-                    found.setdefault(month, Counter())[what] += change
+                    changes.setdefault(month, Counter())[what] += change
             counted = now
-    return dict(found)
+    return dict(changes)
 
 
 def _contacts(group: Group, links: Links, rules: CustomerRules) -> dict[int, _Counts]:
-    """Return what the contacts of a customer count, by their place."""
+    """Return the counts of a customer's contacts, by place."""
     keyed = [(key, contact) for key, customer in group.items() for contact in customer.contacts.values()]
-    keyed.sort(key=lambda each: each[1].start_ms)
+    keyed.sort(key=lambda item: item[1].start_ms)
     links = _first_links(links)
-    found: dict[int, _Counts] = {}
+    by_place: dict[int, _Counts] = {}
     for index, (_, contact) in enumerate(keyed):
         repeated = _is_repeated(keyed, index, contact.start_ms + rules.repeat_ms, links)
         place, once = rules.place(contact), contact.first_contact and not repeated
-        contacts, repeats, resolved, resolved_once = found.get(place, (0, 0, 0, 0))
-        found[place] = (contacts + 1, repeats + repeated, resolved + contact.resolved, resolved_once + once)
-    return found
+        contacts, repeats, resolved, resolved_once = by_place.get(place, (0, 0, 0, 0))
+        by_place[place] = (contacts + 1, repeats + repeated, resolved + contact.resolved, resolved_once + once)
+    return by_place
 
 
 def _is_repeated(keyed: list[tuple[str, Contact]], index: int, last_ms: int, links: list[tuple[int, str, str]]) -> bool:
-    """Say whether one of contacts in order of their starts is followed by another one of its customer up to an instant."""
+    """Return whether the same customer has a later contact up to an instant; contacts are ordered by start."""
     key, contact = keyed[index]
     for number in range(index + 1, len(keyed)):
         other, later = keyed[number]
@@ -291,34 +291,34 @@ def _is_repeated(keyed: list[tuple[str, Contact]], index: int, last_ms: int, lin
 
 
 def _first_links(links: Iterable[tuple[int, str, str]]) -> list[tuple[int, str, str]]:
-    """Return, in order, those links that join what no earlier ones do; at any instant they join what all of them join."""
+    """Return, in order, the links that join keys not joined by earlier ones; they are equivalent at any instant."""
     of: dict[str, set[str]] = {}
-    found: list[tuple[int, str, str]] = []
+    joining: list[tuple[int, str, str]] = []
     for at, key, other in sorted(links):
         one, two = of.setdefault(key, {key}), of.setdefault(other, {other})
         if one is not two:
-            found.append((at, key, other))
+            joining.append((at, key, other))
             one |= two
             of.update(dict.fromkeys(two, one))
-    return found
+    return joining
 
 
 def _epochs(group: Group, links: Iterable[tuple[int, str, str]]) -> Iterator[tuple[int, int, list[Customer]]]:
-    """Yield from when up to when which keys are one customer, with what is known under them; ``links`` are by date or month."""
+    """Yield (from, to, customers joined in between); ``links`` are by date or month."""
     parts: dict[str, tuple[int, set[str]]] = {key: (_EVER, {key}) for key in group}
     for at, key, other in _first_links(links):
-        ended = [parts.setdefault(each, (_EVER, {each})) for each in (key, other)]
+        ended = [parts.setdefault(name, (_EVER, {name})) for name in (key, other)]
         for begin, keys in ended:
             if begin < at:
-                yield begin, at, [group[each] for each in sorted(keys) if each in group]
+                yield begin, at, [group[name] for name in sorted(keys) if name in group]
         joined = at, ended[0][1] | ended[1][1]
         parts.update(dict.fromkeys(joined[1], joined))
     for begin, keys in {min(part[1]): part for part in parts.values()}.values():
-        yield begin, _NEVER, [group[each] for each in sorted(keys) if each in group]
+        yield begin, _NEVER, [group[name] for name in sorted(keys) if name in group]
 
 
 def _joined(keys: Iterable[str], pairs: Iterable[tuple[str, str]]) -> list[set[str]]:
-    """Return the sets of keys that pairs join, by way of others too."""
+    """Return the sets of keys that pairs join, directly or not."""
     of: dict[str, set[str]] = {key: {key} for key in keys}
     for pair in pairs:
         for key in pair:
@@ -328,4 +328,4 @@ def _joined(keys: Iterable[str], pairs: Iterable[tuple[str, str]]) -> list[set[s
             one |= other
             for key in other:
                 of[key] = one
-    return list({id(each): each for each in of.values()}.values())
+    return list({id(part): part for part in of.values()}.values())

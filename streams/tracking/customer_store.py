@@ -1,4 +1,4 @@
-"""All customers by key, each packed until it is touched: there are many, and hardly any changes in a minute."""
+"""All customers by key, each packed until it changes: there are many, and few change in a minute."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MONTH_MS = 30 * DAY_MS
 
 _pack = msgpack.Encoder().encode
 _unpack = msgpack.Decoder(Customer).decode
-#: A key as connectors make it: a version and a digest in hexadecimal, of which half the characters are enough.
+#: A key of connectors: a version and a digest in hexadecimal, stored as bytes.
 _VERSION, _DIGEST = 3, 64
 
 
@@ -41,19 +41,19 @@ def _long(short: bytes) -> str:
 
 
 class Cold(Protocol):
-    """Packed customers by short key that are kept outside of memory: of a whole input, of which most are heard of no more."""
+    """Packed customers by short key outside of memory: most customers of a complete input stay silent."""
 
     def put(self, rows: Iterable[tuple[bytes, int, bytes]]) -> None:
-        """Take in customers, each with when something was last heard, that are not among them."""
+        """Add new customers, each with the instant of its last fact."""
 
     def get(self, key: bytes) -> bytes | None:
         """Return a customer."""
 
     def take(self, key: bytes) -> bytes | None:
-        """Return a customer, and forget it."""
+        """Remove and return a customer."""
 
     def silent_before(self, at_ms: int) -> list[bytes]:
-        """Return the keys of which nothing was heard at an instant or later."""
+        """Return the keys without facts at an instant or later."""
 
     def __contains__(self, key: object) -> bool: ...
     def __iter__(self) -> Iterator[bytes]: ...
@@ -61,21 +61,21 @@ class Cold(Protocol):
 
 
 class Customers(Mapping[str, Customer]):
-    """Customers by key; one that is only looked at is a copy."""
+    """Customers by key; access without ``find`` or ``own`` returns a copy."""
 
     def __init__(self) -> None:
         self._packed: dict[bytes, bytes] = {}
-        #: those that are being changed, in place of what is packed of them
+        #: customers being changed, instead of their packed form
         self._live: dict[str, Customer] = {}
-        #: those that ``some`` has still to return in this round
+        #: keys that ``some`` has yet to return in this round
         self._round: list[bytes] = []
-        #: where all go but so many, those that were changed last
+        #: store of all but the last changed customers
         self._cold: Cold | None = None
         self._most = 0
         self._swept_to_ms = 0
 
     def keep_few(self, most: int, cold: Cold) -> None:
-        """Keep at most so many in memory, and about half as many at least."""
+        """Keep at most ``most`` customers in memory, and at least about half as many."""
         self._most, self._cold = most, cold
 
     def __getitem__(self, key: str) -> Customer:
@@ -105,7 +105,7 @@ class Customers(Mapping[str, Customer]):
         return short in self._packed or (self._cold is not None and short in self._cold)
 
     def find(self, key: str) -> Customer | None:
-        """Return a customer, if there is one, to be changed until ``settle``."""
+        """Return a customer, if there is one, mutable until ``pack``."""
         customer = self._live.get(key)
         if customer is None:
             short = _short(key)
@@ -119,7 +119,7 @@ class Customers(Mapping[str, Customer]):
         return customer
 
     def own(self, key: str) -> Customer:
-        """Return a customer, a new one if there is none, to be changed until ``settle``."""
+        """Return a customer, a new one if there is none, mutable until ``pack``."""
         customer = self.find(key)
         if customer is None:
             self._packed[_short(key)] = b""
@@ -127,7 +127,7 @@ class Customers(Mapping[str, Customer]):
         return customer
 
     def put(self, key: str, customer: Customer) -> None:
-        """Take in a customer."""
+        """Add a customer."""
         self._packed[_short(key)] = _pack(customer)
 
     def __delitem__(self, key: str) -> None:
@@ -137,26 +137,26 @@ class Customers(Mapping[str, Customer]):
         self._live.pop(key, None)
 
     def some(self, number: int, before_ms: int = 0) -> list[str]:
-        """Return so many customers, each time others: those there are, one after the other, as often as it takes.
+        """Return the keys of ``number`` customers, in rounds over all of them.
 
-        Of those outside of memory all of which nothing was heard since an instant, whenever that is a month later.
+        Add the customers outside of memory that were silent since ``before_ms``, whenever that is a month later.
         """
         if not self._round:
             self._round = list(self._packed)
-        self._round, found = self._round[:-number], self._round[-number:]
-        found = [short for short in found if short in self._packed]
+        self._round, keys = self._round[:-number], self._round[-number:]
+        keys = [short for short in keys if short in self._packed]
         if self._cold is not None and before_ms >= self._swept_to_ms + _MONTH_MS:
             self._swept_to_ms = before_ms
-            found += self._cold.silent_before(before_ms)
-        return [_long(short) for short in found]
+            keys += self._cold.silent_before(before_ms)
+        return [_long(short) for short in keys]
 
     def pack(self) -> None:
-        """Pack those that were changed."""
+        """Pack the changed customers."""
         packed, cold = self._packed, self._cold
         for key, customer in self._live.items():
             short = _short(key)
             if cold is not None:
-                packed.pop(short, None)  # those that are changed last stand last
+                packed.pop(short, None)  # the last changed are the last in order
             packed[short] = _pack(customer)
         self._live = {}
         if cold is not None and len(packed) > self._most:

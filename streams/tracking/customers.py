@@ -1,4 +1,4 @@
-"""The customers of one partition, what they contribute to days, months and cohorts, and how far all is complete."""
+"""The customers of one partition: their contributions to days, months and contact days, and their watermark."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 __all__ = ["CustomerTracker"]
 
-#: How many customers a flush looks at, to forget the silent.
+#: Customers checked at a flush, to forget silent ones.
 _SWEPT = 256
 
 
 class CustomerTracker:
-    """Customers by key, those whose home is this partition; keys that links join are counted together, where their root is at home."""
+    """Customers by key whose home is this partition; keys joined by links are counted together, at the home of their root."""
 
     def __init__(self, configuration: Configuration, parts: Parts, partition: int = 0, partitions: int = 1) -> None:
         self._configuration = configuration
@@ -38,36 +38,36 @@ class CustomerTracker:
         self._partition, self._partitions = partition, partitions
         self.parts = parts
         self.customers = Customers()
-        #: of keys that are at home elsewhere and counted here
+        #: customers of keys at home elsewhere and counted here
         self.copies = Customers()
         self.families = Families()
-        #: keys under which so much is known that they are overfull
+        #: keys with too many facts
         self.overfull: set[str] = set()
-        #: contacts that are gone, by key and name, while customers of the last release are still to come
+        #: removed contacts, by key and name, while customers of the last release may still arrive
         self.gone: set[tuple[str, str]] = set()
         self.days, self.months = Running(), Running()
         self.contact_days: dict[ContactDay, Counter[str]] = {}
         self.changed_contact_days: set[ContactDay] = set()
-        #: whether a figure of days or months may have changed since this was last set back
+        #: whether a figure of days or months may have changed since this was last reset
         self.figures_changed = False
-        #: key, or root of a family → what it counted before this flush
+        #: key, or root of a family → its contribution before this flush
         self._touched: dict[str, Contribution] = {}
-        #: number of a place → what its contacts count more by now
+        #: number of a place → change of the counts of its contacts
         self._contacts: dict[int, list[int]] = {}
         self._changed: set[str] = set()
         self._changed_copies: set[str] = set()
         self._keys_to_copy: set[str] = set()
         self._outgoing: list[tuple[int, dict[str, Any]]] = []
-        #: contacts of days that began before are told no more
+        #: contact days that began before are no longer published
         self.floor_ms: int | None = None
-        #: an operator has set a part back
+        #: an operator has set back a part
         self._is_set_back = False
         self._through: int | None = None
 
-    # --- taking in
+    # --- input
 
     def apply(self, fact: dict[str, Any]) -> None:
-        """Take a record of customer-facts."""
+        """Apply a record of customer-facts."""
         kind = fact["kind"]
         if kind == "contact":
             self._take_contact(fact)
@@ -104,8 +104,8 @@ class CustomerTracker:
             return
         customer = self._touch(key)
         space = MARK + fact["id_space"] if "id_space" in fact else ""
-        # What was kept before ids had a space, and is told again, goes by its id.
-        if not any(name in kept for kept in (customer.orders, customer.cancellations, customer.statuses)):
+        # A repeat of a fact stored before ids had a space is found by its id.
+        if not any(name in facts for facts in (customer.orders, customer.cancellations, customer.statuses)):
             name += space
         if kind == "order":
             order_id = None if fact["order_id"] is None else fact["order_id"] + space
@@ -117,7 +117,7 @@ class CustomerTracker:
         self._limit(key, customer)
 
     def _take_moved(self, key: str, moved: Customer) -> None:
-        """Take what the last release knew under a key; what has been told since is newer."""
+        """Merge a customer of the last release; facts received since take precedence."""
         customer = self._touch(key)
         contacts = {name: contact for name, contact in moved.contacts.items() if (key, name) not in self.gone}
         customer.contacts = contacts | customer.contacts
@@ -130,19 +130,19 @@ class CustomerTracker:
             self._empty(key, customer)
 
     def _takes(self, at_ms: int, key: str) -> bool:
-        """Say whether a fact about a key is kept; of one that is overfull it only says that something was heard."""
+        """Return whether a fact is stored; of an overfull key only the instant is."""
         if key not in self.overfull or (key not in self.families and self._is_over(self.customers[key])):
             return True
-        # Of a day at most once: there are many such facts, and each time the row is written.
+        # At most once a day: there are many such facts, and each writes the row.
         if at_ms - self.customers[key].last_ms() >= DAY_MS:
             self._touch(key).base_last_ms = at_ms
         return False
 
     def _limit(self, key: str, customer: Customer) -> None:
-        """Make a customer overfull if the fact just given is one too many."""
+        """Mark a customer as overfull if the last fact exceeds the limit."""
         if not customer.too_many():
             return
-        # Whether what is too old has been folded by now, or has not been touched since, must make no difference.
+        # Fold old facts first: the result must not depend on when they are folded.
         self._fold(customer, self._through)
         if customer.too_many():
             self._empty(key, customer)
@@ -152,13 +152,13 @@ class CustomerTracker:
             customer.fold(through - (self._kept_days + 2) * DAY_MS)
 
     def _empty(self, key: str, customer: Customer) -> None:
-        """Keep nothing of a customer whose contribution is being recomputed."""
+        """Drop all facts of a customer whose contribution is being recomputed."""
         customer.empty()
         self.overfull.add(key)
         self._changed.add(key)
 
     def _touch(self, key: str) -> Customer:
-        """Return what is known under a key, to be changed; at ``settle`` what its customer counts by then is booked."""
+        """Return the customer of a key for a change; ``flush`` books the change of its contribution."""
         customer = self.customers.find(key)
         family = self.families.get(key)
         if family is not None:
@@ -166,7 +166,7 @@ class CustomerTracker:
             self._keys_to_copy.add(key)
         elif customer is not None:
             if self._is_over(customer):
-                # Whether it has been swept away by now, or is touched in the same flush, must make no difference.
+                # The result must not depend on whether it has been swept yet.
                 self._book_unit(key, self._touched.pop(key, None))
                 self._drop(key)
                 customer = None
@@ -185,12 +185,12 @@ class CustomerTracker:
         return customer_partition(key, self._partitions)
 
     def _counted_at(self, key: str) -> int:
-        """Return the partition where what is known under a key is counted."""
+        """Return the partition where a key is counted."""
         family = self.families.get(key)
         return self._home(key if family is None else family.root)
 
     def _take_family(self, fact: dict[str, Any]) -> None:
-        """Let keys be one customer, or each one of its own again."""
+        """Join keys to one customer, or dissolve them."""
         family = Family(fact["keys"], [(at, key, other) for at, key, other in fact["links"]], fact["heard_ms"])
         own = [key for key in family.keys if self._home(key) == self._partition]
         for key in own:
@@ -220,7 +220,7 @@ class CustomerTracker:
             self._changed.add(key)
 
     def _take_copy(self, key: str, row: dict[str, Any] | None) -> None:
-        """Take what another partition knows under a key of a family that is counted here."""
+        """Apply another partition's copy of a key whose family is counted here."""
         family = self.families.get(key)
         if family is not None:
             self._touch_unit(family.root)
@@ -231,23 +231,23 @@ class CustomerTracker:
         self._changed_copies.add(key)
 
     def outgoing(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Yield partition and content of what other partitions are to know of the customers changed since the last call."""
-        told, self._outgoing = self._outgoing, []
+        """Yield partition and record for other partitions, of customers changed since the last call."""
+        outgoing, self._outgoing = self._outgoing, []
         copied, self._keys_to_copy = self._keys_to_copy, set()
-        yield from told
+        yield from outgoing
         for key in sorted(copied):
             place = self._counted_at(key)
             if place != self._partition and key in self.customers:
                 yield place, {"kind": "copy", "customer_key": key, "row": self.customers[key].row()}
 
     def reports(self) -> Iterator[dict[str, Any]]:
-        """Yield what is to be known, where families are dissolved, of the linked keys with new facts."""
+        """Yield reports of linked keys with new facts, for the dissolution of families."""
         for key in sorted(self._keys_to_copy):
             customer, family = self.customers.get(key), self.families.get(key)
             if family is not None:
-                told = (None, False) if customer is None else (customer.last_ms(), customer.is_active())
-                if self.families.is_news(key, *told):
-                    yield {"kind": "heard", "customer_key": key, "at_ms": told[0], "active": told[1]}
+                report = (None, False) if customer is None else (customer.last_ms(), customer.is_active())
+                if self.families.is_news(key, *report):
+                    yield {"kind": "heard", "customer_key": key, "at_ms": report[0], "active": report[1]}
 
     # --- what is counted
 
@@ -256,7 +256,7 @@ class CustomerTracker:
             self._touched[root] = self._counted(root)
 
     def _counted(self, root: str) -> Contribution:
-        """Return what a key of its own counts here, or the family of a root."""
+        """Return the contribution of a single key, or of the family of a root, here."""
         family = self.families.get(root)
         if family is None:
             customer = self.customers.get(root)
@@ -271,7 +271,7 @@ class CustomerTracker:
         return contribution(group, family.links, family.last_seen_ms, self._rules) if group else NOTHING
 
     def _book_unit(self, root: str, before: Contribution | None) -> None:
-        """Book what is counted in place of what was counted before this flush."""
+        """Replace the contribution before this flush by the current one."""
         if before is None:
             return
         now = self._counted(root)
@@ -292,7 +292,7 @@ class CustomerTracker:
                         into[index] += sign * amount
 
     def _spread(self) -> None:
-        """Book what the contacts of each place count more in its scopes."""
+        """Book the changes of each place's contacts in its scopes."""
         for place, amounts in self._contacts.items():
             if not any(amounts):
                 continue
@@ -308,7 +308,7 @@ class CustomerTracker:
     # --- at a flush
 
     def through_ms(self) -> int | None:
-        """Return before which nothing is still to come."""
+        """Return the watermark."""
         return self._through
 
     def today(self) -> int | None:
@@ -322,7 +322,7 @@ class CustomerTracker:
         return None if as_of is None else self._rules.month(as_of)
 
     def flush(self) -> None:
-        """Book what was touched, and give up what is too old."""
+        """Book changed contributions, and evict what is too old."""
         through = self._through
         for key in self._changed:
             if key in self.customers:
@@ -353,7 +353,7 @@ class CustomerTracker:
                 self.changed_contact_days.add(contact_day)
 
     def _forget(self, before_ms: int) -> None:
-        """Look at some customers, each flush at others, and forget those who count nowhere any more; families are dissolved first."""
+        """Check some customers, others at each flush, and forget expired ones; families are dissolved first."""
         for key in self.customers.some(_SWEPT, before_ms):
             if key not in self.families and key in self.customers:
                 customer = self.customers[key]
@@ -361,19 +361,19 @@ class CustomerTracker:
                     self._drop(key)
 
     def _is_over(self, customer: Customer) -> bool:
-        """Say whether a customer has been silent for so long that the next fact is a new customer's."""
+        """Return whether a customer has been silent for so long that the next fact is a new customer's."""
         if self._through is None:
             return False
         return customer.last_ms() < over_before_ms(self._configuration, self._through) and not customer.is_active()
 
     def _drop(self, key: str) -> None:
-        """Forget a customer; what it counted has ended before the floor."""
+        """Forget a customer, whose contribution ended before the floor."""
         self.overfull.discard(key)
         del self.customers[key]
         self._changed.add(key)
 
     def pass_over_rows(self) -> None:
-        """Take note that no row of what changed is to be written."""
+        """Discard the changes: their rows are not to be written."""
         self._changed.clear()
         self._changed_copies.clear()
         self.customers.pack()
@@ -388,7 +388,7 @@ class CustomerTracker:
         self.customers.pack()
 
     def changed_copies(self) -> Iterator[tuple[str, Customer | None]]:
-        """Yield the copies changed since the last call, None for those that are counted here no more."""
+        """Yield the copies changed since the last call, None for those no longer counted here."""
         changed, self._changed_copies = self._changed_copies, set()
         for key in changed:
             yield key, self.copies.get(key)
@@ -396,21 +396,21 @@ class CustomerTracker:
     # --- after a restart
 
     def restore_customer(self, key: str, row: dict[str, Any]) -> None:
-        """Take a kept customer back in."""
+        """Restore a customer."""
         customer = Customer.from_row(row)
         self.customers.put(key, customer)
         if customer.overfull:
             self.overfull.add(key)
 
     def restored(self) -> None:
-        """Say that everything kept has been taken back in, the parts too."""
+        """Complete a restore, after all rows and parts."""
         self._through = through = self.parts.through_ms()
         if through is not None:
             self._evict(through)
         self._book_all()
 
     def _recompute(self) -> None:
-        """Count every customer there is by where progress stands, for it was set back."""
+        """Recompute all figures after the watermark was set back."""
         self._is_set_back = False
         self.changed_contact_days |= self.contact_days.keys()
         self.days, self.months, self.contact_days, self.floor_ms = Running(), Running(), {}, None

@@ -1,4 +1,4 @@
-"""What counting keeps of a contact event: one fact, typed by its kind, or nothing."""
+"""The facts of contact events: one fact of a kind per event, or none."""
 
 from __future__ import annotations
 
@@ -62,19 +62,19 @@ NOT_INBOUND = frozenset({"outbound", "internal"})
 
 
 class TooManyFactsError(Exception):
-    """An event of a conversation or person of which as much is known as may be; the message says what may be wrong."""
+    """An event beyond a limit of its conversation, agent or source; the message suggests the cause."""
 
     def __init__(self, of: str, limit: int, reason: str = TOO_MANY_EVENTS) -> None:
         super().__init__(f"{of}: {_TOO_MANY[reason].format(limit)}")
-        #: why, as a dead letter has it
+        #: reason as in a dead letter
         self.reason = reason
 
 
 _TOO_MANY = {
     TOO_MANY_EVENTS: "at most {} events are counted together; is this the id of a single one?",
     TOO_MANY_OUT_OF_ORDER: "its events are so far out of order that {} were recounted; send them in order",
-    TOO_MANY_OPEN: "too much is kept of its contacts on this partition (at most {}); does the sender report their ends?",
-    TOO_MANY_PEOPLE: "too much is kept of its agents on this partition (at most {}); does person_id name people?",
+    TOO_MANY_OPEN: "its contacts on this partition have reached the limit of {}; does the sender report their ends?",
+    TOO_MANY_PEOPLE: "its agents on this partition have reached the limit of {}; does person_id name people?",
 }
 
 
@@ -82,7 +82,7 @@ class Kind(IntEnum):
     """Kinds of facts; the value is the order among facts of one instant and sequence."""
 
     CONSULT_ENDED = -4
-    #: an event of a contact in which agents ask one another
+    #: an event of a consultation between agents
     CONSULT = -3
     SELF_SERVICE_STARTED = -2
     SELF_SERVICE_ENDED = -1
@@ -108,7 +108,7 @@ class Kind(IntEnum):
     CALLBACK_ENDED = 20
     SURVEY_INVITED = 21
     SURVEY_ANSWERED = 22
-    #: no event: missing from a snapshot of its source; its sequence, −1, puts it before all else of the instant
+    #: no event: missing from a snapshot; its sequence, −1, sorts it before other facts of the instant
     MISSING = 23
     NOT_OFFERED = 40
     CATEGORIZED = 41
@@ -117,10 +117,10 @@ class Kind(IntEnum):
 
 
 class Fact(Struct, array_like=True, gc=False):
-    """What all kinds have; a row has it as a list that begins with the kind's number.
+    """Common fields of all kinds; in rows a list that begins with the kind's number.
 
-    ``contact``: what the platform gives an id, empty where that is the conversation's own. A further field of a kind comes last
-    and has a default, so that rows without it can be read.
+    ``contact``: the platform's id of the contact, empty if it equals the conversation's. A new field of a kind is the last one and has a
+    default, so that older rows can be read.
     """
 
     kind: ClassVar[int]
@@ -142,13 +142,13 @@ class Arrived(Fact, tag=0):
 
 
 class Consult(Fact, tag=-3):
-    """The contact is one in which agents ask one another: what else is said of it is not the customer's."""
+    """The contact is a consultation between agents: its other events are not the customer's."""
 
     kind: ClassVar[int] = -3
 
 
 class SelfServiceStarted(Fact, tag=-2):
-    """A session with a bot or a FAQ; ``channel`` says with which."""
+    """A session with a bot or a FAQ, as in ``channel``."""
 
     kind: ClassVar[int] = -2
     channel: str
@@ -165,7 +165,7 @@ class SelfServiceEnded(Fact, tag=-1):
 
 
 class LeftQueue(Fact, tag=1):
-    """The end of a visit without an answer. ``named``: its names choose the visit; those in rows of before did not."""
+    """The end of a visit without an answer. ``named``: its names select the visit; in older rows they do not."""
 
     kind: ClassVar[int] = 1
     reason: str
@@ -175,7 +175,7 @@ class LeftQueue(Fact, tag=1):
 
 
 class Transferred(Fact, tag=2):
-    """The contact was passed on."""
+    """The contact was transferred."""
 
     kind: ClassVar[int] = 2
     from_queue: str | None = None
@@ -194,14 +194,14 @@ class Queued(Fact, tag=3):
 
 
 class OfferEnded(Fact, tag=5):
-    """An offer to an agent that ended with no answer."""
+    """An offer to an agent ended without an answer."""
 
     kind: ClassVar[int] = 5
     queue: str | None = None
 
 
 class Answered(Fact, tag=6):
-    """An agent and the customer were connected. ``named`` as in ``LeftQueue``; ``joins``: the agent was only asked before."""
+    """Agent and customer were connected. ``named`` as in ``LeftQueue``; ``joins``: the agent was consulted before."""
 
     kind: ClassVar[int] = 6
     agent: str | None = None
@@ -235,7 +235,7 @@ class Resumed(Fact, tag=9):
 
 
 class Message(Fact, tag=10):
-    """What people wrote to each other: an agent's public words, or the customer's with what is known of thanks in them."""
+    """A public message of an agent, or of the customer, with whether it contains thanks if known."""
 
     kind: ClassVar[int] = 10
     agent: str | None = None
@@ -251,7 +251,7 @@ class WorkEnded(Fact, tag=11):
 
 
 class StatusChanged(Fact, tag=12):
-    """A ticket has another status."""
+    """The status of a ticket changed."""
 
     kind: ClassVar[int] = 12
     status: str
@@ -259,7 +259,7 @@ class StatusChanged(Fact, tag=12):
 
 
 class Ended(Fact, tag=13):
-    """The conversation, or the share of it that it names, came to its end."""
+    """The conversation, or the named part of it, ended."""
 
     kind: ClassVar[int] = 13
     by: str | None = None
@@ -282,7 +282,7 @@ class WrappedUp(Fact, tag=15):
 
 
 class Excluded(Fact, tag=16):
-    """It counts nowhere."""
+    """The conversation is excluded from all figures."""
 
     kind: ClassVar[int] = 16
     reason: str | None = None
@@ -290,7 +290,7 @@ class Excluded(Fact, tag=16):
 
 
 class Escalated(Fact, tag=17):
-    """It was handed to an agent more able or more senior."""
+    """The conversation was escalated to a senior agent."""
 
     kind: ClassVar[int] = 17
 
@@ -333,13 +333,13 @@ class SurveyAnswered(Fact, tag=22):
 
 
 class Missing(Fact, tag=23):
-    """A snapshot does not list it."""
+    """A snapshot does not list the conversation."""
 
     kind: ClassVar[int] = 23
 
 
 class NotOffered(Fact, tag=40):
-    """It was kept out of every queue."""
+    """The contact was not offered to any queue."""
 
     kind: ClassVar[int] = 40
     reason: str
@@ -347,7 +347,7 @@ class NotOffered(Fact, tag=40):
 
 
 class Categorized(Fact, tag=41):
-    """What it is about."""
+    """The category of the conversation, or a complaint."""
 
     kind: ClassVar[int] = 41
     category: str | None = None
@@ -355,20 +355,20 @@ class Categorized(Fact, tag=41):
 
 
 class HandedOver(Fact, tag=42):
-    """A bot handed the customer over to people."""
+    """A bot handed the customer over to an agent."""
 
     kind: ClassVar[int] = 42
 
 
 class ConsultStarted(Fact, tag=43):
-    """An agent began to ask another while the customer waits."""
+    """An agent began to consult another while the customer waits."""
 
     kind: ClassVar[int] = 43
     agent: str | None = None
 
 
 class ConsultEnded(Fact, tag=-4):
-    """The agent who asked has the answer; before all else of the instant, for the leg may end in it."""
+    """A consultation ended; it sorts first in its instant, since the leg may end in it too."""
 
     kind: ClassVar[int] = -4
     agent: str | None = None
@@ -383,18 +383,18 @@ AnyFact: TypeAlias = Union[  # noqa: UP007 - the decoder needs a name at run tim
 
 
 def order_of(fact: AnyFact) -> tuple[int, int, int, str]:
-    """Return what facts are ordered by."""
+    """Return the sort key of a fact."""
     return (fact.at, fact.sequence, fact.kind, fact.event_id)
 
 
 def precedes(fact: AnyFact, other: AnyFact) -> bool:
-    """Say whether a fact comes before another one."""
+    """Return whether a fact precedes another."""
     at, other_at = fact.at, other.at
     return at < other_at if at != other_at else order_of(fact) < order_of(other)
 
 
 def is_voiding(fact: AnyFact) -> bool:
-    """Say whether the whole conversation counts nothing because of a fact."""
+    """Return whether a fact excludes the entire conversation."""
     return type(fact) is Excluded or (type(fact) is Arrived and fact.direction in NOT_INBOUND)
 
 
@@ -405,13 +405,13 @@ _SURVEYS = {"csat": "1-5", "nps": "0-10"}
 
 
 def fact_of(event: Any) -> AnyFact | None:
-    """Return the fact of a decoded contact event, None if the kind or its details count nothing."""
+    """Return the fact of a decoded contact event, None if it counts nothing."""
     make = FACT_OF.get(type(event))
     return None if make is None else make(event)
 
 
 def _maker(kind: str) -> Callable[[Any], AnyFact | None]:
-    """Return what makes facts of events of a kind."""
+    """Return the function that creates facts of events of a kind."""
     make, is_of_leg = _MAKERS[kind], kind in _OF_LEGS
 
     def fact(event: Any) -> AnyFact | None:
@@ -429,7 +429,7 @@ def _ms(seconds: float | None) -> int | None:
     return None if seconds is None else seconds_to_ms(seconds)
 
 
-# Each is told the event, and the instant, sequence, id and contact of its fact, one by one: a tuple of them costs as much again.
+# Instant, sequence, id and contact are separate arguments: a tuple would double the cost.
 
 
 def _arrived(event: Any, at: int, n: int, i: str, c: str | None) -> Arrived:
@@ -505,7 +505,7 @@ _MAKERS: dict[str, Callable[[Any, int, int, str, str | None], AnyFact | None]] =
     "self_service.ended": lambda e, at, n, i, c: SelfServiceEnded(at, n, i, c, e.outcome, e.category),
 }
 
-#: Kinds of events about visits and legs: those of a consultation are not the customer's.
+#: Kinds of events about visits and legs; in a consultation they are not the customer's.
 _OF_LEGS = frozenset(
     f"contact.{kind}"
     for kind in (
@@ -514,7 +514,7 @@ _OF_LEGS = frozenset(
     )
 )
 
-#: Type of event → what makes its fact; types that count nothing are missing.
+#: Type of event → function that creates its fact; without types that count nothing.
 FACT_OF: dict[type, Callable[[Any], AnyFact | None]] = {
     kind: own_code(_maker(kind.type)) for kind in get_args(structs.ContactEvent) if kind.type in _MAKERS
 }

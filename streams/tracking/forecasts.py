@@ -1,4 +1,4 @@
-"""Forecasts of one source partition: the latest holds for every instant, spread over cells (``docs/counting.md`` section 16.4)."""
+"""Forecasts of one source partition: at each instant the latest holds, spread over cells (``docs/counting.md`` section 16.4)."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 __all__ = ["CustomerEventTracker", "Forecast"]
 
-#: Sum → the field that counts the queues it is known of.
+#: Sum → the field that counts queues with it.
 _COUNT_FIELDS = {"forecast_milli": "forecasts", "forecast_work_milli": "forecasts_of_work", "staff_ms": "forecasts_of_staff"}
 
 
 class Forecast(NamedTuple):
-    """What was said of an interval; of two the greater one holds."""
+    """A forecast of an interval; the greatest one holds."""
 
     occurred_ms: int
     sequence: int
@@ -43,7 +43,7 @@ class Forecast(NamedTuple):
 
 
 class CustomerEventTracker:
-    """Books forecasts into cells, and passes on what is said of customers."""
+    """Books forecasts into cells, and forwards facts of customers."""
 
     def __init__(self, configuration: Configuration, *, keep_everything: bool = False) -> None:
         self._targets = Targets(configuration)
@@ -58,15 +58,15 @@ class CustomerEventTracker:
         self.forecasts: dict[tuple[str, str], dict[tuple[int, int], Forecast]] = {}
         self._changed: set[tuple[str, str]] = set()
         self._facts: list[dict[str, Any]] = []
-        #: customer events are never late, and a repeat says the same again
+        #: customer events are never late, and repeats change nothing
         self.late = 0
         self.repeated = 0
 
     def apply(self, event: Any) -> None:
-        """Take a decoded customer event.
+        """Apply a decoded customer event.
 
         Raises:
-            TooManyFactsError: of its queue and channel as many forecasts are known as may be.
+            TooManyFactsError: the forecasts of its queue and channel have reached their limit.
         """
         self.watermark.received(event.source, event.received_ms)
         if event.type == "forecast.set":
@@ -77,7 +77,7 @@ class CustomerEventTracker:
                 self._facts.append(fact)
 
     def snapshot(self, event: Any) -> bool:
-        """Take a source's word of what is open, which is nothing here and costs nothing."""
+        """Accept a source's snapshot, which has no effect here."""
         self.watermark.received(event.source, event.received_ms)
         return True
 
@@ -104,17 +104,17 @@ class CustomerEventTracker:
         return range(start - start % self.cell_ms, end, self.cell_ms)
 
     def _book(self, place: tuple[str, str], cells: range, sign: int) -> None:
-        """Book what is forecast of a place in some cells."""
+        """Book the forecasts of a place in some cells."""
         target = self._targets.of_queue(*place).everything
-        near = [each for each in self.forecasts[place].values() if each.end_ms > cells.start and each.start_ms < cells.stop]
+        near = [forecast for forecast in self.forecasts[place].values() if forecast.end_ms > cells.start and forecast.start_ms < cells.stop]
         for cell in cells:
             into = self._postings.by_offer.setdefault((target, cell), {})
-            touching = [each for each in near if each.end_ms > cell and each.start_ms < cell + self.cell_ms]
+            touching = [forecast for forecast in near if forecast.end_ms > cell and forecast.start_ms < cell + self.cell_ms]
             for what, amount in _amounts(touching, cell, cell + self.cell_ms):
                 into[what] = into.get(what, 0) + sign * amount
 
     def flush(self) -> None:
-        """Write what was booked into the cells, and give up what is too old."""
+        """Write postings into cells, and evict what is too old."""
         self.watermark.advance()
         self.slices.book(self._postings)
         self._postings.clear()
@@ -128,17 +128,17 @@ class CustomerEventTracker:
                     self._changed.add(place)
 
     def set_back(self, to_ms: int, now_ms: int) -> None:  # noqa: ARG002 - as the other trackers have it
-        """Set progress back to an instant if it lies beyond; forecasts given up meanwhile have to be sent again."""
+        """Set the watermark back to an instant if it lies beyond; evicted forecasts have to be sent again."""
         self.watermark.set_back(to_ms)
         self.slices.set_back(to_ms)
 
     def facts(self) -> list[dict[str, Any]]:
-        """Return what was said of customers since the last call."""
+        """Return the facts of customers since the last call."""
         facts, self._facts = self._facts, []
         return facts
 
     def changed_forecasts(self) -> Iterator[tuple[tuple[str, str], list[Forecast]]]:
-        """Yield the places whose forecasts changed since the last call."""
+        """Yield the places with changed forecasts since the last call."""
         changed, self._changed = self._changed, set()
         for place in sorted(changed):
             yield place, list(self.forecasts[place].values())
@@ -146,27 +146,27 @@ class CustomerEventTracker:
                 del self.forecasts[place]
 
     def restore_forecasts(self, place: tuple[str, str], forecasts: list[Any]) -> None:
-        """Take kept forecasts back in; their cells are kept too."""
-        self.forecasts[place] = {(each.start_ms, each.end_ms): each for each in (Forecast(*kept) for kept in forecasts)}
+        """Restore forecasts; their cells are restored separately."""
+        self.forecasts[place] = {(forecast.start_ms, forecast.end_ms): forecast for forecast in (Forecast(*row) for row in forecasts)}
 
     def rebook(self) -> None:
-        """Book every forecast again, for cells have another length than those that were kept."""
+        """Book every forecast again, since stored cells have another length."""
         self.slices.empty(OFFER_CELL)
         for place, by_interval in self.forecasts.items():
-            for cell in sorted({cell for each in by_interval.values() for cell in self._cells(each.start_ms, each.end_ms)}):
+            for cell in sorted({cell for forecast in by_interval.values() for cell in self._cells(forecast.start_ms, forecast.end_ms)}):
                 self._book(place, range(cell, cell + self.cell_ms, self.cell_ms), 1)
 
 
 def _amounts(forecasts: list[Forecast], start_ms: int, end_ms: int) -> Iterator[tuple[str, int]]:
-    """Yield what the forecasts that touch a cell come to in it."""
+    """Yield the amounts in a cell of the forecasts that touch it."""
     sums: dict[str, Fraction] = {}
 
     def add(what: str, amount: Fraction) -> None:
         sums[what] = sums.get(what, Fraction(0)) + amount
 
-    edges = sorted({start_ms, end_ms, *(at for each in forecasts for at in each[3:5] if start_ms < at < end_ms)})
+    edges = sorted({start_ms, end_ms, *(at for forecast in forecasts for at in forecast[3:5] if start_ms < at < end_ms)})
     for begin, end in pairwise(edges):
-        there = [each for each in forecasts if each.start_ms <= begin and end <= each.end_ms]
+        there = [forecast for forecast in forecasts if forecast.start_ms <= begin and end <= forecast.end_ms]
         if not there:
             continue
         holds = max(there)
@@ -179,7 +179,7 @@ def _amounts(forecasts: list[Forecast], start_ms: int, end_ms: int) -> Iterator[
         if holds.staff is not None:
             add("staff_ms", Fraction(holds.staff) * (end - begin))
     for what, amount in sums.items():
-        # A forecast of nothing is known, and no missing one.
+        # A forecast of zero is known, not missing.
         if what in _COUNT_FIELDS:
             yield _COUNT_FIELDS[what], 1
         yield what, round(amount)

@@ -1,4 +1,4 @@
-"""Which conversations need not stay in memory as they are, and what is kept of them: rows, as a restart reads them."""
+"""Selection of conversations to store as rows instead of objects, as a restart reads them."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ __all__ = ["frozen_rows", "is_over", "long_idle"]
 
 
 def long_idle(conversations: Collection[Conversation], most: int) -> Iterator[Conversation]:
-    """Yield those without which at most half as many are left: what is over, the oldest first; what is open only beyond ``most``."""
+    """Yield conversations until at most half of ``most`` are left: closed ones, oldest first; open ones only beyond ``most``."""
     over: list[tuple[int, str, Conversation]] = []
     still_open: list[tuple[int, str, Conversation]] = []
-    for each in conversations:
-        (over if is_over(each) else still_open).append((each.state.last_ms, each.name, each))
+    for conversation in conversations:
+        (over if is_over(conversation) else still_open).append((conversation.state.last_ms, conversation.name, conversation))
     over.sort()
     del over[max(0, len(conversations) - most // 2) :]
     beyond = len(conversations) - len(over) - most
     if beyond > 0:
         still_open.sort()
         over += still_open[:beyond]
-    for _, _, each in over:
-        yield each
+    for _, _, conversation in over:
+        yield conversation
 
 
 def is_over(c: Conversation) -> bool:
-    """Say whether nothing of a conversation goes on or is still to come."""
+    """Return whether a conversation is closed: nothing of it is open or expected."""
     state = c.state
     if c.noted_waiting is not None or c.noted_active is not None or c.noted_open is not None or state.ended_legs:
         return False
@@ -44,13 +44,13 @@ def is_over(c: Conversation) -> bool:
 
 
 def frozen_rows(c: Conversation, rules: Rules, number: int, kept_until: Callable[[str, int], int]) -> Unread | None:
-    """Return what is kept of a conversation that is folded and noted; None if its rows would not say all that is to be known of it.
+    """Return the rows of a folded conversation; None if they would not hold its entire state.
 
-    ``kept_until``: of a name, and when it was over, when it is forgotten.
+    ``kept_until``: returns, by name and instant of its close, when a conversation is evicted.
     """
     if c.fresh is not None or c.timer is None or c.source is None:
         return None
-    # Who reads its rows takes it that customers were told of it as it is.
+    # Reading the rows assumes that its current customer fact is published.
     if (c.published_fact is not None or c.state.customer is not None) and c.published_fact != contact_fact(c.state):
         return None
     head = head_of(c, rules, number)

@@ -1,4 +1,4 @@
-"""What takes usual events in by compiled code: `_intake.c`, where there was a compiler."""
+"""Fast path for usual events in compiled code: `_intake.c`, if it was compiled."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["agent_intake", "contact_intake"]
 
-#: The module, as `_intake.pyi` describes it; None: who would use it does without.
+#: The module, as in `_intake.pyi`; None: not compiled.
 compiled: Any
 try:
     from streams.tracking import _intake
@@ -35,9 +35,9 @@ else:
 
 
 def contact_intake(tracker: ContactTracker, quarantine: Quarantine, names: Names) -> Callable[[list[Any], int], int] | None:
-    """Return what takes the usual events of a list from a place on and returns the place of the first that is left out.
+    """Return a function that accepts usual events of a list from an index on, and returns the index of the first it leaves out.
 
-    Usual is what certainly counts, as ``apply`` of the tracker has it, without a call of it. None: nothing is compiled.
+    A usual event certainly counts; the result equals that of the tracker's ``apply``. None: not compiled.
     """
     if compiled is None:
         return None
@@ -57,11 +57,11 @@ def contact_intake(tracker: ContactTracker, quarantine: Quarantine, names: Names
         max_recounted=MAX_RECOUNTED,
         max_subjects=held.max_subjects,
     ).take
-    return lambda events, place: take(events, place, *tracker.taken) if conversations.frozen is packed else place
+    return lambda events, index: take(events, index, *tracker.taken) if conversations.frozen is packed else index
 
 
 def agent_intake(tracker: AgentTracker, quarantine: Quarantine, names: Names) -> Callable[[list[Any], int], int] | None:
-    """Return what does the same for agent events."""
+    """Return the same for agent events."""
     if compiled is None:
         return None
     take = compiled.AgentIntake(
@@ -73,13 +73,13 @@ def agent_intake(tracker: AgentTracker, quarantine: Quarantine, names: Names) ->
         own=tracker.targets.persons.own,
         types=(structs.Event, Agent),
     ).take
-    return lambda events, place: take(events, place, tracker.booked_to)
+    return lambda events, index: take(events, index, tracker.booked_to)
 
 
 def _contact_kinds() -> dict[type, tuple[Any, Callable[[Any], Any] | None, Any, bool]]:
-    """Return of each type where it has the conversation's id, what makes its fact, its names with limits, and whether one begins with it.
+    """Return by type: slot of the conversation's id, function of its fact, fields with limited names, whether it may exclude.
 
-    What may have a conversation count nothing is usual only where that begins with it.
+    An event that may exclude its conversation is usual only as the first one.
     """
     kinds = [kind for kind in get_args(structs.ContactEvent) if hasattr(kind, "conversation_id") and kind is not structs.ContactExcluded]
     return {kind: (kind.conversation_id, FACT_OF.get(kind), FIELDS.get(kind), kind is structs.ContactArrived) for kind in kinds}

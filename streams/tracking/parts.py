@@ -1,4 +1,4 @@
-"""How far the parts that customers come from are complete: sources, links, and the other partitions of customers."""
+"""Completeness of the inputs of customers: sources, links, and the other partitions of customers."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ Report = tuple[int | None, int | None]
 
 
 class Parts:
-    """What each part has said last; instants are those of the data, in ms."""
+    """The last report of each part; instants are those of the data, in ms."""
 
     def __init__(self, required: Iterable[Part], homes: Collection[Part] = (), moved: Part | None = None) -> None:
-        #: these must have said something before anything is complete, the others only if they have sent something
+        #: nothing is complete before these have reported; others count once they report
         self._required = (*required, *(() if moved is None else (moved,)))
         self._homes = frozenset(homes)
         self._moved = moved
         self.reported: dict[Part, Report] = {}
 
     def take(self, fact: dict[str, Any]) -> bool:
-        """Take a record of progress; say whether the part was set back."""
+        """Apply a progress record; return whether the part was set back."""
         part = fact["source_topic"], fact["source_partition"]
         before = self.reported.get(part, (None, None))[0]
         self.reported[part] = (fact["progress_ms"], fact["received_through_ms"])
         return before is not None and (fact["progress_ms"] or 0) < before
 
     def awaits_moved(self) -> bool:
-        """Say whether customers of the last release may still be on their way."""
+        """Return whether customers of the last release may still arrive."""
         return self._moved is not None and self._moved not in self.reported
 
     def as_of_ms(self) -> int | None:
@@ -41,11 +41,11 @@ class Parts:
         return max((received for _, received in self.reported.values() if received is not None), default=None)
 
     def taken_in_ms(self) -> int | None:
-        """Return before which nothing is still to come but from homes; None while one of those required has said nothing."""
+        """Return the instant up to which all but homes are complete; None before all required parts report."""
         return self._least(self._required, self._homes)
 
     def through_ms(self) -> int | None:
-        """Return before which nothing is still to come, from the other partitions of customers neither."""
+        """Return the instant up to which all parts are complete, with the other partitions of customers."""
         return self._least((*self._required, *self._homes), frozenset())
 
     def _least(self, required: Iterable[Part], without: Collection[Part]) -> int | None:
@@ -56,9 +56,9 @@ class Parts:
         )
 
     def row(self) -> list[list[Any]]:
-        """Return what ``restore`` takes."""
+        """Return the row for ``restore``."""
         return [[*part, *report] for part, report in sorted(self.reported.items())]
 
     def restore(self, row: list[list[Any]]) -> None:
-        """Go on from a kept state."""
+        """Restore a row."""
         self.reported = {(topic, number): (watermark, received) for topic, number, watermark, received in row}

@@ -1,4 +1,4 @@
-"""What counting needs from the configuration."""
+"""Rules of counting, from the configuration."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Rules"]
 
 
 class Rules(NamedTuple):
-    """What the functions that fold facts go by."""
+    """Rules for the functions that fold facts."""
 
     targets: Targets
     waits: Waits
@@ -23,18 +23,18 @@ class Rules(NamedTuple):
     shortest_ms: int
     """no conversation is lost sooner than this after a fact"""
     business: dict[str, OpeningHours]
-    """queue → when it is open, where it has its times measured on the business clock"""
+    """queue → opening hours, where its times use the business clock"""
     extra: ExtraPostings = ExtraPostings()
     uncounted_from_ms: int | None = None
-    """events that counted nothing are counted after this: state of a version that did not is older; None: all are"""
+    """uncounted events are counted after this, the start of a version that does; None: always"""
 
     by_category_from_ms: int | None = None
-    """complaints and thanks that are booked after this are told by category, as ``uncounted_from_ms``"""
+    """complaints and thanks count by category after this, as ``uncounted_from_ms``"""
 
     def counts_by_category(self, at_ms: int) -> bool:
-        """Say whether complaints and thanks booked at an instant are told by category: versions before did not."""
+        """Return whether complaints and thanks booked at an instant count by category."""
         return self.by_category_from_ms is None or at_ms > self.by_category_from_ms
 
     def counts_uncounted(self, at_ms: int) -> bool:
-        """Say whether an event is counted with what versions did not count that did not count events that counted nothing."""
+        """Return whether an event at an instant counts under the rules of versions with uncounted events."""
         return self.uncounted_from_ms is None or at_ms > self.uncounted_from_ms

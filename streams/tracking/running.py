@@ -1,4 +1,4 @@
-"""Figures by date or month that are kept as changes."""
+"""Figures by date or month, stored as changes."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ if TYPE_CHECKING:
 
 __all__ = ["Running"]
 
-#: Where progress is years behind as-of, what lies between is not told date by date.
+#: Dates published at most: the watermark may be years behind as-of.
 _LONGEST = 62
 
 
 class Running:
-    """Figures by date or month, kept as changes from one to the next; what lies before the floor is one sum."""
+    """Figures by date or month, stored as changes from one to the next; those before the floor are one sum."""
 
     def __init__(self) -> None:
         self._base: Counter[str] = Counter()
         self._changes: dict[int, Counter[str]] = {}
-        #: what lies before it is told no more
+        #: dates or months before it are no longer published
         self.floor: int | None = None
 
     def add(self, changes: Changes, sign: int) -> None:
-        """Add changes, or take them out."""
+        """Add or subtract changes."""
         for at, counts in changes.items():
             into = self._base if self.floor is not None and at < self.floor else self._changes.setdefault(at, Counter())
             for what, amount in counts.items():
                 into[what] += sign * amount
 
     def advance(self, floor: int) -> None:
-        """Let everything before ``floor`` become one sum."""
+        """Fold everything before ``floor`` into one sum."""
         if self.floor is None or floor > self.floor:
             self.floor = floor
             for at in [at for at in self._changes if at < floor]:

@@ -1,4 +1,4 @@
-"""The absolute slices of one source partition, and what of them changed since the last flush."""
+"""The absolute slices of one source partition, and their changes since the last flush."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ _NEVER_MS = 1 << 60
 class Slices:
     """Sums by kind of slice, scope and start.
 
-    Panes are kept ``pane_keep_ms`` behind the progress and given up by frames, cells and cohorts ``cell_keep_ms`` (None: for ever);
-    what would be booked into a slice already given up is dropped.
+    Panes are retained ``pane_keep_ms`` behind the watermark and evicted by frames, cells of both kinds ``cell_keep_ms`` (None: for
+    ever). Postings into an evicted slice are dropped.
     """
 
     def __init__(self, targets: Targets, pane_keep_ms: int | None, cell_keep_ms: int | None, grid: Grid | None = None) -> None:
@@ -47,13 +47,13 @@ class Slices:
         self._pane_keep_ms, self._cell_keep_ms = pane_keep_ms, cell_keep_ms
         self._pane_floor: int | None = None
         self._cell_floor: int | None = None
-        #: how far the progress has come, if panes are still to be packed up to there
+        #: the watermark up to which panes are to be compacted, None if done
         self._complete_through: int | None = None
         self._panes = PaneBlocks()
         self._cells: dict[str, SumsByStart[Scope]] = {kind: SumsByStart() for kind in (CELL, OFFER_CELL)}
         self._keeps_slices = True
         self._changed: dict[SliceKey, Counts | PaneBlock | None] = {}
-        #: target → end of the hour in which something was last booked under it, and what began such an hour since the last look
+        #: target → end of the hour of its last booking; and (target, start) of new hours since the last call
         self._hours: dict[int, int] = {}
         self._booked: list[tuple[int, int]] = []
 
@@ -78,7 +78,7 @@ class Slices:
                     self._add(OFFER_CELL, scope, cell_start, counts)
 
     def _add_cells(self, postings: Postings) -> None:
-        """Add to cells alone."""
+        """Add postings to cells alone."""
         scopes_of, cell_ms, both_ways = self._targets.scopes, self.grid.cell_ms, self.grid.both_ways
         cells: dict[tuple[int, int], Counts] = {}
         for (target, pane), counts in postings.by_outcome.items():
@@ -106,7 +106,7 @@ class Slices:
                 rows.append((pane, counts))
         hours, floor = self._hours, self._pane_floor
         cells: dict[tuple[int, int], Counts] = {}
-        #: (scope, frame) → what its targets book
+        #: (scope, frame) → bookings of its targets
         parts: dict[tuple[Scope, int], list[_Part]] = {}
         for (target, frame_ms), rows in frames.items():
             if frame_ms >= hours.get(target, 0):
@@ -115,7 +115,7 @@ class Slices:
             if len(rows) > 1:
                 rows.sort(key=_start_of)
             scopes = scopes_of[target]
-            # Intervals and days are by offer for contacts, by outcome for people: the other cell is kept if it is asked for.
+            # Intervals and days are by offer for contacts, by outcome for agents; the other cell is stored if configured.
             has_cells = both_ways or scopes[0].channel is None
             if not has_cells and floor is not None and rows[-1][0] < floor:
                 continue
@@ -128,14 +128,14 @@ class Slices:
                     cells[cell] = total
                 else:
                     add_counts(into, total)
-            kept = rows
+            retained = rows
             if floor is not None and frame_ms < floor:
-                kept = [row for row in rows if row[0] >= floor]
-                panes = Panes.of(kept)
-            if kept:
+                retained = [row for row in rows if row[0] >= floor]
+                panes = Panes.of(retained)
+            if retained:
                 for scope in scopes:
                     if not scope.is_individual:  # which have no trailing windows
-                        parts.setdefault((scope, frame_ms), []).append((panes, kept))
+                        parts.setdefault((scope, frame_ms), []).append((panes, retained))
         for (scope, frame_ms), booked in parts.items():
             for block in self._panes.add(scope, frame_ms, _together(booked)):
                 self._changed[PANE, scope, block.first_ms] = block
@@ -144,38 +144,38 @@ class Slices:
                 self._add(CELL, scope, cell_start, counts)
 
     def emit_differences(self) -> None:
-        """Keep nothing from now on: ``changes`` yields what is to be added to cells, and there are no panes."""
+        """Retain nothing from now on: ``changes`` yields differences of cells, and no panes."""
         self._pane_floor, self._keeps_slices = _NEVER_MS, False
 
     def forget_hours(self) -> None:
-        """Have the next booking under each target noted, whatever was booked before: progress was set back."""
+        """Record the next booking under each target again, after the watermark was set back."""
         self._hours = {}
 
     def booked(self) -> Iterator[tuple[Scope, int]]:
-        """Yield the scopes in which something was booked in a later hour than before, with a start in it, since the last call."""
+        """Yield the scopes with bookings in a new hour since the last call, each with a start in it."""
         booked, self._booked = self._booked, []
         for target, start in booked:
             for scope in self._targets.scopes[target]:
                 yield scope, start
 
     def forget_booked(self) -> None:
-        """Forget what ``booked`` would yield."""
+        """Discard what ``booked`` would yield."""
         self._booked = []
 
     @property
     def panes_from(self) -> int | None:
-        """The instant, of those at which every cell may begin, before which all panes are given up; None before any is."""
+        """The start of a frame before which all panes are evicted; None before the first eviction."""
         return None if self._pane_floor is None else frame_of(self._pane_floor)
 
-    def put(self, kind: str, scope: Scope, start_ms: int, kept: dict[str, Any]) -> None:
-        """Take a kept slice back in, without counting it as changed."""
+    def put(self, kind: str, scope: Scope, start_ms: int, row: dict[str, Any]) -> None:
+        """Restore a slice, without marking it as changed."""
         if kind == PANE:
-            self._panes.put(scope, Panes.read(start_ms, kept))
+            self._panes.put(scope, Panes.read(start_ms, row))
         else:
-            self._cells[kind].exchange(start_ms, scope, kept["counts"])
+            self._cells[kind].exchange(start_ms, scope, row["counts"])
 
     def empty(self, kind: str) -> None:
-        """Clear what was booked into the cells of a kind: it is booked again."""
+        """Clear the cells of a kind, which are booked again."""
         self._empty_cells(kind, None)
 
     def _empty_cells(self, kind: str, from_ms: int | None) -> None:
@@ -187,9 +187,9 @@ class Slices:
                     self._changed[kind, scope, start] = nothing
                     sums.exchange(start, scope, nothing)
 
-    def restore_grid(self, kept: dict[str, Any]) -> None:
-        """Go on with the slices taken back in; they may be those of another configuration."""
-        self.grid.restore(kept, [*self._cells[CELL].starts(), *self._cells[OFFER_CELL].starts()], self._panes.starts())
+    def restore_grid(self, row: dict[str, Any]) -> None:
+        """Restore the grid of the restored slices, which may be of another configuration."""
+        self.grid.restore(row, [*self._cells[CELL].starts(), *self._cells[OFFER_CELL].starts()], self._panes.starts())
 
     def _add(self, kind: str, scope: Scope, start: int, counts: Counts) -> None:
         floor = self._cell_floor
@@ -205,7 +205,7 @@ class Slices:
         add_counts(cast("Counts", difference), counts)
 
     def evict_panes(self, through_ms: int) -> None:
-        """Give up the panes that are further behind than they are kept; before booking, so that none is made that would be given up."""
+        """Evict the panes beyond their retention; before booking, so that none is created in vain."""
         floor = _floor(through_ms, self._pane_keep_ms, PANE_MS)
         if floor is not None and (self._pane_floor is None or floor > self._pane_floor):
             self._pane_floor = floor
@@ -214,7 +214,7 @@ class Slices:
             self._complete_through = through_ms
 
     def evict(self, through_ms: int) -> None:
-        """Give up the slices that are further behind than they are kept."""
+        """Evict the slices beyond their retention."""
         self.evict_panes(through_ms)
         floor = _floor(through_ms, self._cell_keep_ms, self.grid.cell_ms)
         if floor is None:
@@ -230,7 +230,7 @@ class Slices:
                 sums.compact(through_ms - CELL_PACK_AFTER_MS)
 
     def set_back(self, through_ms: int) -> None:
-        """Take what is booked into slices that lie so little behind an instant that they are kept; what was given up stays so."""
+        """Accept bookings within the retention behind an earlier watermark; evicted slices stay evicted."""
         pane_floor = _floor(through_ms, self._pane_keep_ms, PANE_MS)
         if pane_floor is not None and self._pane_floor is not None:
             self._pane_floor = min(self._pane_floor, pane_floor)
@@ -239,14 +239,14 @@ class Slices:
             self._cell_floor = min(self._cell_floor, cell_floor)
 
     def empty_from(self, start_ms: int) -> None:
-        """Let what was booked into slices that begin at an instant or later be nothing."""
+        """Clear the slices that begin at an instant or later."""
         for scope, block in self._panes.empty(start_ms):
             self._changed[PANE, scope, block.first_ms] = block
         for kind in self._cells:
             self._empty_cells(kind, start_ms)
 
     def changes(self) -> Iterator[tuple[SliceKey, Counts | Panes | None]]:
-        """Yield the slices changed since the last call, a block of panes by its first; None for those given up."""
+        """Yield the slices changed since the last call, a block of panes under its first; None for evicted ones."""
         changed, self._changed = self._changed, {}
         for key, slice_ in changed.items():
             yield key, slice_ if slice_ is None or isinstance(slice_, dict) else slice_.panes
@@ -263,7 +263,7 @@ def _start_of(row: tuple[int, Counts]) -> int:
 
 
 def _together(parts: list[_Part]) -> Panes:
-    """Return the sums of what the targets of a scope book in a frame: pane by pane, unless it is the same panes, as people's time is."""
+    """Return the sums of a scope's targets in a frame: by columns if the panes are equal, as for agents' time, else pane by pane."""
     first = parts[0][0]
     if len(parts) == 1:
         return first
