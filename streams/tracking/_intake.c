@@ -1,7 +1,7 @@
-/* What pays to be compiled of taking events in: the usual event, of a subject that is known, that comes after all that is known of it.
+/* Fast path of event intake: the usual event of a known subject, later than all its facts.
 
-   Optional: `streams/tracking/contacts.py` and `agents.py` do the same without it, and take all events that are left out here. Whether an event
-   is taken here is decided before anything of it is changed. `tests/tracking/test_intake.py` holds both to the same state. */
+   Optional: `streams/tracking/contacts.py` and `agents.py` do the same without it, and apply the events left out here. An event is accepted
+   or left out before any state changes. `tests/properties/test_intake.py` compares the state of both paths. */
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -11,7 +11,7 @@ static PyObject *name_of_received_through, *name_of_kind;
 
 /* ---- objects with slots */
 
-/* Where the objects of a type have a slot; -1 with an error set: they have none of that name. */
+/* Offset of a slot in objects of a type; -1 with an error set: no such slot. */
 static Py_ssize_t slot_of(PyObject *type, const char *name)
 {
     PyObject *found = PyObject_GetAttrString(type, name);
@@ -26,7 +26,7 @@ static Py_ssize_t slot_of(PyObject *type, const char *name)
     return offset;
 }
 
-/* What is in a slot, borrowed; NULL: nothing yet. */
+/* Value of a slot, borrowed; NULL: unset. */
 #define SLOT(object, offset) (*(PyObject **)((char *)(object) + (offset)))
 
 static void put(PyObject *object, Py_ssize_t offset, PyObject *value)
@@ -36,7 +36,7 @@ static void put(PyObject *object, Py_ssize_t offset, PyObject *value)
     Py_XDECREF(before);
 }
 
-/* A whole number that is not negative; -1: it is none, or too large. */
+/* A non-negative integer; -1: not one, or too large. */
 static long long number(PyObject *value)
 {
     if (value == NULL || !PyLong_CheckExact(value))
@@ -52,7 +52,7 @@ static int is_same(PyObject *text, PyObject *other)
                              PyUnicode_GET_LENGTH(text) == PyUnicode_GET_LENGTH(other) && PyUnicode_Compare(text, other) == 0);
 }
 
-/* ---- what contacts and agents have in common */
+/* ---- common to contacts and agents */
 
 enum { KINDS, SUBJECTS, SOURCES, SUFFIXES, JOURNALS, QUARANTINED, WATCHED, WATERMARK, ADMIT, ADMITTED, KEEP, HELD, UNREAD, PACKED, UNCLAIMED, OWN, PARTS };
 enum { EVENT, SUBJECT, STATE, DISORDER, FACT, TYPES };
@@ -61,9 +61,9 @@ typedef struct {
     PyObject_HEAD
     PyObject *part[PARTS];
     PyTypeObject *type[TYPES];
-    /* Where they have what is asked of them: events, */
+    /* Offsets of slots in events, */
     Py_ssize_t source, occurred, received, event_id, revision;
-    /* conversations, their states and what is kept of their disorder, */
+    /* conversations, their states and disorder, */
     Py_ssize_t name, state, fresh, newest, revised, disorder, last_source, last_contact, facts, recounted;
     /* facts, */
     Py_ssize_t at, sequence, id, contact;
@@ -108,7 +108,7 @@ typedef struct {
     Py_ssize_t *offset;
 } Slot;
 
-/* Take over what an intake is made of; what it has none of is NULL. */
+/* Set the parts and types of an intake; unused ones are NULL. */
 static int set_up(Intake *self, PyObject *part[PARTS], PyObject *type[TYPES], const Slot *slots, size_t number_of_slots)
 {
     const Slot of_events[] = {
@@ -132,17 +132,17 @@ static int set_up(Intake *self, PyObject *part[PARTS], PyObject *type[TYPES], co
     return 0;
 }
 
-/* How an event is taken of which nothing has been looked at: 1 taken, 0 left out, -1 an error is set. */
+/* Results for an event: 1 accepted, 0 left out, -1 an error is set. */
 
-/* What an event says and is known of its source, borrowed. */
+/* Fields of an event and of its source, borrowed. */
 typedef struct {
     PyObject *source, *received, *event_id;
     long long at_ms, received_ms;
-    int is_newest; /* of what its source sent */
-} Heard;
+    int is_newest; /* of its source */
+} Received;
 
-/* Look at what all events have, and at what is to be done with one of its type; 1: it is usual. */
-static int hear(Intake *self, PyObject *event, Heard *heard, PyObject **id, PyObject **make, PyObject **fields, PyObject **begins)
+/* Read the common fields of an event and the entry of its type; 1: it is usual. */
+static int read_event(Intake *self, PyObject *event, Received *received, PyObject **id, PyObject **make, PyObject **fields, PyObject **begins)
 {
     PyObject *const *part = self->part;
     PyObject *kind = PyDict_GetItemWithError(part[KINDS], (PyObject *)Py_TYPE(event)), *id_slot;
@@ -156,42 +156,42 @@ static int hear(Intake *self, PyObject *event, Heard *heard, PyObject **id, PyOb
     *id = SLOT(event, ((PyMemberDescrObject *)id_slot)->d_member->offset);
     if (*id == NULL || !PyUnicode_CheckExact(*id))
         return 0;
-    heard->source = SLOT(event, self->source), heard->received = SLOT(event, self->received), heard->event_id = SLOT(event, self->event_id);
-    heard->at_ms = number(SLOT(event, self->occurred)), heard->received_ms = number(heard->received);
+    received->source = SLOT(event, self->source), received->received = SLOT(event, self->received), received->event_id = SLOT(event, self->event_id);
+    received->at_ms = number(SLOT(event, self->occurred)), received->received_ms = number(received->received);
     PyObject *revision = SLOT(event, self->revision);
-    if (heard->source == NULL || !PyUnicode_CheckExact(heard->source) || heard->event_id == NULL || !PyUnicode_CheckExact(heard->event_id) ||
-        heard->at_ms < 0 || heard->received_ms < 0 || (revision != Py_None && number(revision) != 0))
+    if (received->source == NULL || !PyUnicode_CheckExact(received->source) || received->event_id == NULL || !PyUnicode_CheckExact(received->event_id) ||
+        received->at_ms < 0 || received->received_ms < 0 || (revision != Py_None && number(revision) != 0))
         return 0;
-    if (heard->received_ms > heard->at_ms - heard->at_ms % self->pane_ms + self->late_ms)
+    if (received->received_ms > received->at_ms - received->at_ms % self->pane_ms + self->late_ms)
         return 0;
-    int apart = 0;
+    int is_excluded = 0;
     if (PyDict_GET_SIZE(part[QUARANTINED]))
-        apart = PyDict_Contains(part[QUARANTINED], heard->source);
-    if (apart == 0 && PyDict_GET_SIZE(part[WATCHED]))
-        apart = PyDict_Contains(part[WATCHED], heard->source);
-    if (apart == 0 && PySet_GET_SIZE(part[JOURNALS]))
-        apart = PySet_Contains(part[JOURNALS], heard->source);
-    if (apart)
-        return apart < 0 ? -1 : 0;
-    PyObject *last = PyDict_GetItemWithError(part[SOURCES], heard->source);
+        is_excluded = PyDict_Contains(part[QUARANTINED], received->source);
+    if (is_excluded == 0 && PyDict_GET_SIZE(part[WATCHED]))
+        is_excluded = PyDict_Contains(part[WATCHED], received->source);
+    if (is_excluded == 0 && PySet_GET_SIZE(part[JOURNALS]))
+        is_excluded = PySet_Contains(part[JOURNALS], received->source);
+    if (is_excluded)
+        return is_excluded < 0 ? -1 : 0;
+    PyObject *last = PyDict_GetItemWithError(part[SOURCES], received->source);
     if (last == NULL)
         return PyErr_Occurred() ? -1 : 0;
     long long last_ms = number(last);
-    heard->is_newest = heard->received_ms > last_ms;
+    received->is_newest = received->received_ms > last_ms;
     return last_ms < 0 ? 0 : 1;
 }
 
-/* Note that its source has sent it, as `received` of streams/tracking/watermark.py. */
-static int note_received(Intake *self, const Heard *heard, long long *through)
+/* Record that its source has sent it, as `received` of streams/tracking/watermark.py. */
+static int note_received(Intake *self, const Received *received, long long *through)
 {
-    if (!heard->is_newest)
+    if (!received->is_newest)
         return 0;
-    if (heard->received_ms > *through)
-        *through = heard->received_ms;
-    return PyDict_SetItem(self->part[SOURCES], heard->source, heard->received);
+    if (received->received_ms > *through)
+        *through = received->received_ms;
+    return PyDict_SetItem(self->part[SOURCES], received->source, received->received);
 }
 
-/* The counts of a source, borrowed, if there is room for one event more; NULL without an error: there is none. */
+/* The counts of a source, borrowed, if there is room for an event; NULL without an error: there is none. */
 static PyObject *room(Intake *self, PyObject *counts)
 {
     if (counts == NULL || !PyList_CheckExact(counts) || PyList_GET_SIZE(counts) != 2)
@@ -200,14 +200,14 @@ static PyObject *room(Intake *self, PyObject *counts)
     return events < 0 || (self->max_events > 0 && events >= self->max_events) ? NULL : counts;
 }
 
-/* Add one to the subjects, or events, of a source. */
-static int count(PyObject *counts, int place)
+/* Add one to the subjects or events of a source. */
+static int count(PyObject *counts, int index)
 {
-    PyObject *more = PyLong_FromLongLong(number(PyList_GET_ITEM(counts, place)) + 1);
-    return more == NULL ? -1 : PyList_SetItem(counts, place, more);
+    PyObject *more = PyLong_FromLongLong(number(PyList_GET_ITEM(counts, index)) + 1);
+    return more == NULL ? -1 : PyList_SetItem(counts, index, more);
 }
 
-/* Have the names of an event admitted where that may change anything; `begins`: nothing is known of its subject yet. */
+/* Admit the names of an event if that may change anything; `begins`: its subject is new. */
 static int admit(Intake *self, PyObject *event, PyObject *fields, int begins)
 {
     if (fields == Py_None)
@@ -221,7 +221,7 @@ static int admit(Intake *self, PyObject *event, PyObject *fields, int begins)
         PyObject *field, *kind;
         if (!PyArg_UnpackTuple(PyTuple_GET_ITEM(fields, i), "field", 2, 2, &field, &kind))
             return -1;
-        /* An arrival only changes what came before it. */
+        /* An arrival only changes earlier queues. */
         if (begins && PyUnicode_CheckExact(kind) && PyUnicode_CompareWithASCIIString(kind, "arrival") == 0)
             continue;
         PyObject *name = PyObject_GetAttr(event, field), *admitted = PyDict_GetItemWithError(self->part[ADMITTED], kind);
@@ -229,7 +229,7 @@ static int admit(Intake *self, PyObject *event, PyObject *fields, int begins)
             Py_XDECREF(name);
             return -1;
         }
-        /* What the configuration names has no limit. */
+        /* Configured names have no limit. */
         int is_admitted = name == Py_None ? 1 : admitted == NULL ? 0 : PySet_Contains(admitted, name);
         Py_DECREF(name);
         if (is_admitted < 0)
@@ -269,7 +269,7 @@ static int contacts_init(Intake *self, PyObject *args, PyObject *options)
     return set_up(self, part, type, slots, Py_ARRAY_LENGTH(slots));
 }
 
-/* 1: it is known, 0: it is not, -1: these are no facts. */
+/* 1: known, 0: unknown, -1: not a list of facts. */
 static int knows(Intake *self, PyObject *facts, PyObject *event_id)
 {
     if (facts == NULL || !PyList_CheckExact(facts))
@@ -284,7 +284,7 @@ static int knows(Intake *self, PyObject *facts, PyObject *event_id)
     return 0;
 }
 
-/* Whether nothing is known of an event of a conversation, and there is room for it, in whatever order it came. */
+/* Whether an event is new to a conversation, and there is room for it in any order. */
 static int is_new(Intake *self, PyObject *c, PyObject *event_id)
 {
     PyObject *state = SLOT(c, self->state), *fresh = SLOT(c, self->fresh), *newest = SLOT(c, self->newest), *disorder = SLOT(c, self->disorder);
@@ -295,7 +295,7 @@ static int is_new(Intake *self, PyObject *c, PyObject *event_id)
     if (knows(self, facts, event_id) || (fresh != Py_None && knows(self, fresh, event_id)))
         return 0;
     Py_ssize_t known = PyList_GET_SIZE(facts) + (fresh == Py_None ? 0 : PyList_GET_SIZE(fresh));
-    /* The most that it may cost where it came out of order. */
+    /* The highest cost of a fact out of order. */
     long long recounted = known + 1;
     if (disorder != Py_None) {
         long long before = Py_IS_TYPE(disorder, self->type[DISORDER]) ? number(SLOT(disorder, self->recounted)) : -1;
@@ -330,7 +330,7 @@ static int precedes(Intake *self, PyObject *fact, PyObject *other)
     return PyObject_RichCompareBool(SLOT(fact, self->id), SLOT(other, self->id), Py_LT);
 }
 
-/* Put a fact with the others that the next fold counts, as `put` of streams/tracking/fold.py, which is asked where it came out of order. */
+/* Add a fact for the next fold, as `put` of streams/tracking/fold.py, which is called for one out of order. */
 static int put_fact(Intake *self, PyObject *c, PyObject *fact, PyObject *unfolded)
 {
     PyObject *fresh = SLOT(c, self->fresh), *newest = SLOT(c, self->newest);
@@ -356,7 +356,7 @@ static int put_fact(Intake *self, PyObject *c, PyObject *fact, PyObject *unfolde
     return 0;
 }
 
-/* Keep a fact of a conversation. */
+/* Store a fact of a conversation. */
 static int keep(Intake *self, PyObject *c, PyObject *fact, PyObject *source, PyObject *changed, PyObject *unfolded)
 {
     if (put_fact(self, c, fact, unfolded) < 0 || PyDict_SetItem(changed, SLOT(c, self->name), Py_None) < 0)
@@ -375,7 +375,7 @@ static int keep(Intake *self, PyObject *c, PyObject *fact, PyObject *source, PyO
     return 0;
 }
 
-/* Find the conversation of an event, with a reference; NULL without an error: it is left out. `name`, with one, is set where it begins with it. */
+/* Find or create the conversation of an event, as a new reference; NULL without an error: left out. `name`: set, owned, for a new one. */
 static PyObject *conversation_of(Intake *self, PyObject *id, PyObject *suffix, PyObject *counts, int begins, PyObject **name)
 {
     *name = PyUnicode_Concat(id, suffix);
@@ -384,7 +384,7 @@ static PyObject *conversation_of(Intake *self, PyObject *id, PyObject *suffix, P
     PyObject *c = PyDict_GetItemWithError(self->part[SUBJECTS], *name);
     if (c != NULL) {
         Py_CLEAR(*name);
-        /* What begins one may make all of it count nothing. */
+        /* A first event may exclude the entire conversation. */
         return begins || !Py_IS_TYPE(c, self->type[SUBJECT]) ? NULL : Py_NewRef(c);
     }
     long long subjects = number(PyList_GET_ITEM(counts, 0));
@@ -402,38 +402,38 @@ static PyObject *conversation_of(Intake *self, PyObject *id, PyObject *suffix, P
 static int take_contact_event(Intake *self, PyObject *event, PyObject *changed, PyObject *unfolded, long long *through)
 {
     PyObject *id, *make, *fields, *begins;
-    Heard heard;
-    int is_usual = hear(self, event, &heard, &id, &make, &fields, &begins);
+    Received received;
+    int is_usual = read_event(self, event, &received, &id, &make, &fields, &begins);
     if (is_usual <= 0)
         return is_usual;
     PyObject *c = NULL, *counts = NULL, *name = NULL, *fact = NULL;
     if (make != Py_None) {
-        PyObject *suffix = PyDict_GetItemWithError(self->part[SUFFIXES], heard.source);
+        PyObject *suffix = PyDict_GetItemWithError(self->part[SUFFIXES], received.source);
         if (suffix == NULL || !PyUnicode_CheckExact(suffix) ||
             (counts = room(self, PyDict_GetItemWithError(self->part[HELD], suffix))) == NULL ||
             (c = conversation_of(self, id, suffix, counts, begins == Py_True, &name)) == NULL)
             return PyErr_Occurred() ? -1 : 0;
-        if (name == NULL && !is_new(self, c, heard.event_id)) {
+        if (name == NULL && !is_new(self, c, received.event_id)) {
             Py_DECREF(c);
             return PyErr_Occurred() ? -1 : 0;
         }
         Py_INCREF(counts);
     }
-    /* From here on nothing is left out. */
+    /* From here on the event is accepted. */
     int done = admit(self, event, fields, name != NULL);
     if (done == 0 && make != Py_None) {
         fact = PyObject_CallOneArg(make, event);
         if (fact != NULL && fact != Py_None && !PyObject_TypeCheck(fact, self->type[FACT]))
-            PyErr_SetString(PyExc_TypeError, "what makes facts made something else");
+            PyErr_SetString(PyExc_TypeError, "the function of facts returned something else");
         if (PyErr_Occurred())
             done = -1;
     }
     if (done == 0)
-        done = note_received(self, &heard, through);
+        done = note_received(self, &received, through);
     if (done == 0 && fact != NULL && fact != Py_None) {
         if (name != NULL && (PyDict_SetItem(self->part[SUBJECTS], name, c) < 0 || count(counts, 0) < 0))
             done = -1;
-        else if (keep(self, c, fact, heard.source, changed, unfolded) < 0 || count(counts, 1) < 0)
+        else if (keep(self, c, fact, received.source, changed, unfolded) < 0 || count(counts, 1) < 0)
             done = -1;
     }
     Py_XDECREF(fact);
@@ -463,11 +463,11 @@ static int agents_init(Intake *self, PyObject *args, PyObject *options)
     return set_up(self, part, type, slots, Py_ARRAY_LENGTH(slots));
 }
 
-/* Whether an event of an agent is new and comes after all that is known and booked of the agent, and there is room for it. */
-static int is_next(Intake *self, PyObject *agent, const Heard *heard, long long booked_ms)
+/* Whether an event of an agent is new, later than its facts and booked time, and there is room for it. */
+static int is_next(Intake *self, PyObject *agent, const Received *received, long long booked_ms)
 {
     PyObject *ids = SLOT(agent, self->ids), *base_at = SLOT(agent, self->base_at), *facts = SLOT(agent, self->agent_facts);
-    if (ids == NULL || !PySet_CheckExact(ids) || base_at == NULL || facts == NULL || !PyList_CheckExact(facts) || heard->at_ms < booked_ms ||
+    if (ids == NULL || !PySet_CheckExact(ids) || base_at == NULL || facts == NULL || !PyList_CheckExact(facts) || received->at_ms < booked_ms ||
         PySet_GET_SIZE(ids) >= self->max_facts || room(self, SLOT(agent, self->held)) == NULL)
         return 0;
     long long last_ms = base_at == Py_None ? -1 : number(base_at);
@@ -478,30 +478,30 @@ static int is_next(Intake *self, PyObject *agent, const Heard *heard, long long 
     } else if (base_at != Py_None && last_ms < 0) {
         return 0;
     }
-    if (heard->at_ms <= last_ms)
+    if (received->at_ms <= last_ms)
         return 0;
-    int is_known = PySet_Contains(ids, heard->event_id);
+    int is_known = PySet_Contains(ids, received->event_id);
     return is_known < 0 ? -1 : !is_known;
 }
 
 static int take_agent_event(Intake *self, PyObject *event, long long booked_ms, long long *through)
 {
     PyObject *id, *make, *fields, *begins;
-    Heard heard;
-    int done = hear(self, event, &heard, &id, &make, &fields, &begins);
+    Received received;
+    int done = read_event(self, event, &received, &id, &make, &fields, &begins);
     if (done <= 0)
         return done;
     int is_own = PyDict_Contains(self->part[OWN], id);
-    PyObject *suffix = is_own ? NULL : PyDict_GetItemWithError(self->part[SUFFIXES], heard.source);
+    PyObject *suffix = is_own ? NULL : PyDict_GetItemWithError(self->part[SUFFIXES], received.source);
     if (suffix == NULL || !PyUnicode_CheckExact(suffix))
         return PyErr_Occurred() ? -1 : 0;
     PyObject *name = PyUnicode_Concat(id, suffix), *fact = NULL;
     if (name == NULL)
         return -1;
     PyObject *agent = Py_XNewRef(PyDict_GetItemWithError(self->part[SUBJECTS], name));
-    done = agent != NULL && Py_IS_TYPE(agent, self->type[SUBJECT]) ? is_next(self, agent, &heard, booked_ms) : PyErr_Occurred() ? -1 : 0;
-    /* From here on it is not left out. */
-    if (done > 0 && (admit(self, event, fields, 0) < 0 || note_received(self, &heard, through) < 0 || (fact = PyObject_CallOneArg(make, event)) == NULL))
+    done = agent != NULL && Py_IS_TYPE(agent, self->type[SUBJECT]) ? is_next(self, agent, &received, booked_ms) : PyErr_Occurred() ? -1 : 0;
+    /* From here on the event is accepted. */
+    if (done > 0 && (admit(self, event, fields, 0) < 0 || note_received(self, &received, through) < 0 || (fact = PyObject_CallOneArg(make, event)) == NULL))
         done = -1;
     if (done > 0) {
         PyObject *kept[] = {name, agent, fact, event}, *taken = PyObject_Vectorcall(self->part[KEEP], kept, 4, NULL);
@@ -517,32 +517,32 @@ static int take_agent_event(Intake *self, PyObject *event, long long booked_ms, 
 
 /* ---- from a list */
 
-/* What the records of a list have to do with: what has changed and what is not folded of contacts, up to where time is booked of agents. */
+/* Context of a list of events: of contacts the changed and the unfolded ones, of agents the end of the booked time. */
 typedef struct {
     PyObject *changed, *unfolded;
     long long booked_ms;
-} With;
+} Context;
 
-static PyObject *take(Intake *self, PyObject *events, PyObject *from, const With *with)
+static PyObject *take(Intake *self, PyObject *events, PyObject *first, const Context *context)
 {
-    if (!PyList_CheckExact(events) || !PyLong_CheckExact(from) || self->type[EVENT] == NULL)
-        return PyErr_Format(PyExc_TypeError, "it takes a list of events, and a place in it");
-    long long place = number(from), through, before;
-    if (place < 0)
-        return PyErr_Format(PyExc_ValueError, "there is no such place");
+    if (!PyList_CheckExact(events) || !PyLong_CheckExact(first) || self->type[EVENT] == NULL)
+        return PyErr_Format(PyExc_TypeError, "take expects a list of events and an index");
+    long long index = number(first), through, before;
+    if (index < 0)
+        return PyErr_Format(PyExc_ValueError, "the index is negative or too large");
     PyObject *watermark = self->part[WATERMARK], *received_through = PyObject_GetAttr(watermark, name_of_received_through);
     if (received_through == NULL)
         return NULL;
     through = before = number(received_through);
     Py_DECREF(received_through);
     int done = 1;
-    for (; done > 0 && place < PyList_GET_SIZE(events); place += done > 0) {
-        PyObject *event = Py_NewRef(PyList_GET_ITEM(events, place));
+    for (; done > 0 && index < PyList_GET_SIZE(events); index += done > 0) {
+        PyObject *event = Py_NewRef(PyList_GET_ITEM(events, index));
         if (event == Py_None)
             done = 0;
         else
-            done = with->changed == NULL ? take_agent_event(self, event, with->booked_ms, &through)
-                                         : take_contact_event(self, event, with->changed, with->unfolded, &through);
+            done = context->changed == NULL ? take_agent_event(self, event, context->booked_ms, &through)
+                                         : take_contact_event(self, event, context->changed, context->unfolded, &through);
         Py_DECREF(event);
     }
     if (done >= 0 && through > before) {
@@ -551,34 +551,34 @@ static PyObject *take(Intake *self, PyObject *events, PyObject *from, const With
             done = -1;
         Py_XDECREF(value);
     }
-    return done < 0 ? NULL : PyLong_FromLongLong(place);
+    return done < 0 ? NULL : PyLong_FromLongLong(index);
 }
 
 static PyObject *take_contacts(Intake *self, PyObject *const *args, Py_ssize_t count_of_args)
 {
     if (count_of_args != 4 || !PyDict_CheckExact(args[2]) || !PyList_CheckExact(args[3]))
-        return PyErr_Format(PyExc_TypeError, "it takes events, a place among them, what has changed and what is not folded");
-    With with = {args[2], args[3], -1};
-    return take(self, args[0], args[1], &with);
+        return PyErr_Format(PyExc_TypeError, "take expects events, an index, changed names and unfolded conversations");
+    Context context = {args[2], args[3], -1};
+    return take(self, args[0], args[1], &context);
 }
 
 static PyObject *take_agents(Intake *self, PyObject *const *args, Py_ssize_t count_of_args)
 {
     if (count_of_args != 3 || (args[2] != Py_None && number(args[2]) < 0))
-        return PyErr_Format(PyExc_TypeError, "it takes events, a place among them, and up to where time is booked");
-    With with = {NULL, NULL, args[2] == Py_None ? -1 : number(args[2])};
-    return take(self, args[0], args[1], &with);
+        return PyErr_Format(PyExc_TypeError, "take expects events, an index and the end of the booked time");
+    Context context = {NULL, NULL, args[2] == Py_None ? -1 : number(args[2])};
+    return take(self, args[0], args[1], &context);
 }
 
 static PyMethodDef of_contacts[] = {
     {"take", (PyCFunction)(void (*)(void))take_contacts, METH_FASTCALL,
-     "take(events, place, changed, unfolded)\n--\n\nTake contact events from a place on; return that of the first that is left out."},
+     "take(events, index, changed, unfolded)\n--\n\nAccept contact events from an index on; return the index of the first left out."},
     {NULL, NULL, 0, NULL},
 };
 
 static PyMethodDef of_agents[] = {
     {"take", (PyCFunction)(void (*)(void))take_agents, METH_FASTCALL,
-     "take(events, place, booked_to)\n--\n\nTake agent events from a place on; return that of the first that is left out."},
+     "take(events, index, booked_to)\n--\n\nAccept agent events from an index on; return the index of the first left out."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -588,8 +588,8 @@ static PyMethodDef of_agents[] = {
             {Py_tp_dealloc, intake_dealloc}, {Py_tp_methods, methods}, {0, NULL},                                                          \
     }
 
-static PyType_Slot contacts_slots[] = SLOTS("What takes the usual contact events of one partition.", contacts_init, of_contacts);
-static PyType_Slot agents_slots[] = SLOTS("What takes the usual agent events of one partition.", agents_init, of_agents);
+static PyType_Slot contacts_slots[] = SLOTS("Accepts the usual contact events of one partition.", contacts_init, of_contacts);
+static PyType_Slot agents_slots[] = SLOTS("Accepts the usual agent events of one partition.", agents_init, of_agents);
 
 static PyType_Spec specs[] = {
     {"streams.tracking._intake.ContactIntake", sizeof(Intake), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, contacts_slots},
@@ -615,7 +615,7 @@ static int start(PyObject *module)
 static PyModuleDef_Slot slots[] = {{Py_mod_exec, start}, {0, NULL}};
 
 static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, .m_name = "_intake", .m_doc = "Taking usual events in, compiled.", .m_size = 0, .m_slots = slots,
+    PyModuleDef_HEAD_INIT, .m_name = "_intake", .m_doc = "Fast path of event intake.", .m_size = 0, .m_slots = slots,
 };
 
 PyMODINIT_FUNC PyInit__intake(void)

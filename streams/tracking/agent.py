@@ -238,15 +238,15 @@ class Agent:
         return row if deferred is None or not deferred.recounted else (*row, (deferred.hour, deferred.recounted))
 
 
-def reported_of_row(kept: list[Any]) -> Reported:
+def reported_of_row(row: list[Any]) -> Reported:
     """Return a stored report; older rows lack slots."""
-    presence, routing, activity, team, site = kept[:_REPORTED]
-    slots = kept[_REPORTED] if len(kept) > _REPORTED else ()
-    return Reported(presence, routing, activity, team, site, tuple(tuple(each) for each in slots))
+    presence, routing, activity, team, site = row[:_REPORTED]
+    slots = row[_REPORTED] if len(row) > _REPORTED else ()
+    return Reported(presence, routing, activity, team, site, tuple(tuple(slot) for slot in slots))
 
 
-def fact_of_row(kept: list[Any]) -> AgentFact:
+def fact_of_row(row: list[Any]) -> AgentFact:
     """Return a stored fact; older rows lack slots."""
-    at, sequence, name, axis, category, team, site = kept[: _FACT_PARTS - 1]
-    slots = kept[_FACT_PARTS - 1] if len(kept) == _FACT_PARTS else None
+    at, sequence, name, axis, category, team, site = row[: _FACT_PARTS - 1]
+    slots = row[_FACT_PARTS - 1] if len(row) == _FACT_PARTS else None
     return (at, sequence, name, axis, category, team, site, None if slots is None else tuple(slots))

@@ -151,7 +151,7 @@ def _planned(kind: str, category: str | None) -> Rates:
 
 def _with(bookings: tuple[tuple[int, Rates], ...], group: int, rates: Rates) -> tuple[tuple[int, Rates], ...]:
     """Return bookings with additional rates in a group."""
-    others = tuple(each for each in bookings if each[0] != group)
+    others = tuple(booking for booking in bookings if booking[0] != group)
     return ((group, tuple(rate for target, own in bookings if target == group for rate in own) + rates), *others)
 
 
@@ -183,15 +183,15 @@ class AgentStates:
     def _find(self, reported: Reported, team: str | None, site: str | None, name: str | None) -> AgentState:
         """Return the state for a configured team and site; with a name, of an agent with figures of its own."""
         key = (reported, team, site, name)
-        found = self._starts.get(key)
-        if found is None:
+        state = self._starts.get(key)
+        if state is None:
             place = self._targets.place_of(reported.team or team, reported.site or site)
             group = self._targets.of_person(*place, name)
-            found = AgentState(reported, group, tuple(self._bookings(reported, group, place, self._targets.place_of(team, site))))
-            self._starts[key] = found
+            state = AgentState(reported, group, tuple(self._bookings(reported, group, place, self._targets.place_of(team, site))))
+            self._starts[key] = state
             if reported.category() is not None:
-                found.unknown = self._find(Reported(team=reported.team, site=reported.site), team, site, name)
-        return found
+                state.unknown = self._find(Reported(team=reported.team, site=reported.site), team, site, name)
+        return state
 
     def _bookings(
         self, reported: Reported, group: int, place: tuple[str | None, str | None], configured: tuple[str | None, str | None]

@@ -596,13 +596,13 @@ class AgentTracker:
 
     # --- after a restart
 
-    def restore_agent(self, row: str, kept: Any) -> None:
+    def restore_agent(self, row: str, stored: Any) -> None:
         """Restore an agent; older rows are objects and contain plans."""
-        if isinstance(kept, dict):
-            base, source, facts, spent = kept["base"], kept.get("source"), kept["facts"], kept.get("counted_anew")
-            base_at = kept.get("base_at", kept["base_ms"])  # the oldest have only an upper bound
+        if isinstance(stored, dict):
+            base, source, facts, spent = stored["base"], stored.get("source"), stored["facts"], stored.get("counted_anew")
+            base_at = stored.get("base_at", stored["base_ms"])  # the oldest have only an upper bound
         else:
-            base, base_at, source, facts, *more = kept
+            base, base_at, source, facts, *more = stored
             spent = more[0] if more else None
         # The oldest rows lack the source.
         name = self.kept_names.take(row, self.targets.persons.name_of_row(row, None if source is None else self.spaces[source]))
@@ -612,15 +612,15 @@ class AgentTracker:
         agent.facts = [fact_of_row(fact) for fact in facts]
         if spent:
             agent.deferred = Deferred(*spent)
-        if isinstance(kept, dict) and kept.get("plans"):
-            agent.plans = Plans([tuple(plan) for plan in kept["plans"]])
+        if isinstance(stored, dict) and stored.get("plans"):
+            agent.plans = Plans([tuple(plan) for plan in stored["plans"]])
             self._changed[name] = None
             self._changed_plans.add(name)
         self._restored.append((row, name, agent))
 
-    def restore_plans(self, row: str, kept: list[Any]) -> None:
+    def restore_plans(self, row: str, plans: list[Any]) -> None:
         """Restore the plans of an agent."""
-        self._restored_plans[row] = [tuple(plan) for plan in kept]
+        self._restored_plans[row] = [tuple(plan) for plan in plans]
 
     def restored(self) -> None:
         """Complete a restore, after all rows and ``booked_to``."""
@@ -649,19 +649,19 @@ class AgentTracker:
         """Merge two agents of one id whose sources have been joined since; time booked before their facts stays."""
         known, booked = self.agents[name], self.booked_to
         two = (known, other)
-        folded = [each.base_at for each in two if each.base_at is not None]
-        low = max(folded) + 1 if folded else min((each.first_ms for each in two if each.first_ms is not None), default=None)
+        folded = [agent.base_at for agent in two if agent.base_at is not None]
+        low = max(folded) + 1 if folded else min((agent.first_ms for agent in two if agent.first_ms is not None), default=None)
         if booked is not None and low is not None:
-            for each in two:
-                self._book(each, low, booked, -1)
-        latest = max(two, key=lambda each: each.base_at or 0)
+            for agent in two:
+                self._book(agent, low, booked, -1)
+        latest = max(two, key=lambda agent: agent.base_at or 0)
         known.base, known.base_at = latest.base, latest.base_at
-        known.source = max(two, key=lambda each: each.last_seen or 0).source
+        known.source = max(two, key=lambda agent: agent.last_seen or 0).source
         known.facts = sorted({fact[2]: fact for fact in (*known.facts, *other.facts)}.values())
         known.deferred = known.deferred or other.deferred
         known.held[1] -= len(known.ids) + len(other.ids)
         if other.plans is not None:
-            known.plans = Plans(sorted({plan[2]: plan for each in two if each.plans for plan in each.plans.facts}.values()))
+            known.plans = Plans(sorted({plan[2]: plan for agent in two if agent.plans for plan in agent.plans.facts}.values()))
         known.ids = {fact[2] for fact in (*known.facts, *(known.plans.facts if known.plans is not None else ()))}
         known.held[1] += len(known.ids)
         self._follow(name, known, 0)

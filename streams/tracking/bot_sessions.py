@@ -24,7 +24,7 @@ def start_session(s: State, fact: SelfServiceStarted, rules: Rules, postings: Po
         s.bot_sessions = BotSessions()
     stop_session(s.bot_sessions, at, "left", postings)
     group = outside(s, fact, site, rules, channel)
-    first = s.place is None and not s.legs_begun and not any(_involves_agents(each) and precedes(each, fact) for each in s.facts)
+    first = s.place is None and not s.legs_begun and not any(_involves_agents(earlier) and precedes(earlier, fact) for earlier in s.facts)
     s.bot_sessions.open = BotSession(channel, group, at, category, first)
     postings.book(group, at, at, (("sessions", 1),))
     if category is not None:

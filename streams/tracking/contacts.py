@@ -789,7 +789,7 @@ class ContactTracker:
         counted.newest = facts[-1] if facts else None
         counted.row_count = max(known.row_count, other.row_count)
         self._postings.add(before, -1)
-        last = max(known, other, key=lambda each: order_of(each.facts[-1]) if each.facts else (-1, 0, 0, ""))
+        last = max(known, other, key=lambda conversation: order_of(conversation.facts[-1]) if conversation.facts else (-1, 0, 0, ""))
         counted.source, counted.contact, counted.disorder = last.source, last.contact, known.disorder or other.disorder
         self._live[name] = counted
         self.merged.add(name)

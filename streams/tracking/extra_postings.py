@@ -80,15 +80,15 @@ class ExtraPostings(NamedTuple):
 
 def extra_postings_of(configuration: Configuration) -> ExtraPostings:
     """Return the extra postings that the definitions of a configuration require."""
-    every = list(every_version(configuration))
-    positive = {reason for each in every for reason, effect in each.flow_out.items() if effect == "positive"}
-    short = {each.short_ms for each in every if each.short_ms is not None and each.short_abandon_clock == "system_enter"}
+    versions = list(every_version(configuration))
+    positive = {reason for version in versions for reason, effect in version.flow_out.items() if effect == "positive"}
+    short = {version.short_ms for version in versions if version.short_ms is not None and version.short_abandon_clock == "system_enter"}
     return ExtraPostings(
         frozenset(positive),
         tuple(sorted(short)),
-        any(each.asa_denominator == "decided" for each in every),
-        any(each.aht_parts == {"talk", "wrap_up"} for each in every),
-        tuple(sorted({each.csat_top for each in every} - {4})),
+        any(version.asa_denominator == "decided" for version in versions),
+        any(version.aht_parts == {"talk", "wrap_up"} for version in versions),
+        tuple(sorted({version.csat_top for version in versions} - {4})),
     )
 
 
@@ -100,5 +100,5 @@ def judged(name: str, amounts: Amounts) -> Amounts:
 
 @lru_cache(maxsize=8192)
 def _judged_name(definition: str, name: str) -> str | None:
-    found = parse(name)
-    return None if found is None or found.field.unit == "seconds" else judged_by(definition, name)
+    parsed = parse(name)
+    return None if parsed is None or parsed.field.unit == "seconds" else judged_by(definition, name)

@@ -80,7 +80,7 @@ def replace(c: Conversation, revised: Revised, old: AnyFact, fact: AnyFact | Non
         TooManyFactsError: the recounts of the conversation are exhausted; nothing has changed.
     """
     first = old if fact is None or precedes(old, fact) else fact
-    charge(c, next((each for each in (old, fact) if each is not None and is_voiding(each)), first))
+    charge(c, next((candidate for candidate in (old, fact) if candidate is not None and is_voiding(candidate)), first))
     state, fresh = c.state, c.fresh or []
     place = bisect_left(state.facts, order_of(old), key=order_of)
     if place < len(state.facts) and state.facts[place] is old:
@@ -90,7 +90,7 @@ def replace(c: Conversation, revised: Revised, old: AnyFact, fact: AnyFact | Non
         state.void = any(map(is_voiding, state.facts))
         c.written = min(c.written, place)
     else:
-        fresh = [each for each in fresh if each is not old]
+        fresh = [other for other in fresh if other is not old]
     if fact is not None:
         insort(fresh, fact, key=order_of)
     c.fresh = fresh if fresh or revised.counted is not None else None
@@ -118,8 +118,8 @@ def _facts_after(c: Conversation, fact: AnyFact) -> int:
     if type(fact) in _MAY_VOID and is_voiding(fact):
         return c.known
     is_void = bool(c.state.void)
-    for each in fresh:
-        is_void = is_void or (type(each) in _MAY_VOID and is_voiding(each))
+    for added in fresh:
+        is_void = is_void or (type(added) in _MAY_VOID and is_voiding(added))
     if is_void:
         first = _first_exclusion(c.every_fact())
         return 1 if first is None or precedes(first, fact) else c.known
@@ -188,11 +188,11 @@ def _fold_replaced(
     c: Conversation, counted: list[AnyFact], fresh: list[AnyFact], rules: Rules, postings: Postings, lost_to: int | None
 ) -> None:
     """Count facts of which some replace others, and book the difference."""
-    kept = c.state.facts
+    unchanged = c.state.facts
     if fresh:
-        c.written = min(c.written, bisect_left(kept, order_of(fresh[0]), key=order_of))
+        c.written = min(c.written, bisect_left(unchanged, order_of(fresh[0]), key=order_of))
     from_start = any(map(is_voiding, counted)) or any(map(is_voiding, fresh))
-    _recount(c, counted, sorted([*kept, *fresh], key=order_of), rules, postings, lost_to, from_start=from_start)
+    _recount(c, counted, sorted([*unchanged, *fresh], key=order_of), rules, postings, lost_to, from_start=from_start)
 
 
 def _recount(

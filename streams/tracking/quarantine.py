@@ -88,11 +88,11 @@ class _Tally:
         return sum(self.blocks.values())
 
     def state(self) -> list[Any]:
-        return [self.run, self.next, self.block, [list(each) for each in self.blocks.items()]]
+        return [self.run, self.next, self.block, [list(block) for block in self.blocks.items()]]
 
     @classmethod
-    def of(cls, kept: list[Any]) -> _Tally:
-        run, following, block, blocks = kept
+    def of(cls, state: list[Any]) -> _Tally:
+        run, following, block, blocks = state
         return cls(run, following, block, {number: hits for number, hits in blocks})  # noqa: C416 - pairs are lists in JSON
 
 
@@ -179,15 +179,15 @@ class Quarantine:
             state["quarantined"] = {source: asdict(entry) for source, entry in self.quarantined.items()}
         return state
 
-    def restore(self, kept: Mapping[str, Any]) -> None:
+    def restore(self, state: Mapping[str, Any]) -> None:
         """Restore a state of ``state``, perhaps under other limits."""
         self.watched.clear()
         self.quarantined.clear()
-        for source, (seen, until, tallies, reasons) in kept.get("watched", {}).items():
+        for source, (seen, until, tallies, reasons) in state.get("watched", {}).items():
             limited = {kind: _Tally.of(tally) for kind, tally in tallies.items() if self._is_limited(kind)}
             if limited:
                 self.watched[source] = _Watch(seen, until, limited, dict(reasons))
-        for source, entry in kept.get("quarantined", {}).items():
+        for source, entry in state.get("quarantined", {}).items():
             self.quarantined[source] = Quarantined(**entry)
 
     def summary(self) -> dict[str, dict[str, Any]]:

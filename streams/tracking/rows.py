@@ -158,7 +158,7 @@ _FACT_PARTS = 8
 
 def _of_list(parts: list[Any]) -> ConversationRow:
     source, contact, *recounted = parts.pop() if parts and len(parts[-1]) < _FACT_PARTS else (None, None)
-    return ConversationRow([_fact(*each) for each in parts], source, contact, recounted[0] if recounted else None)
+    return ConversationRow([_fact(*part) for part in parts], source, contact, recounted[0] if recounted else None)
 
 
 def _fact(at: int, sequence: int, kind: int, event_id: str, a: Any, b: Any, c: Any, d: Any) -> AnyFact:

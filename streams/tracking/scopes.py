@@ -82,8 +82,8 @@ _Times = tuple[tuple[tuple[int | None, str], ...] | None, tuple[tuple[int | None
 
 def _times_of(versions: Sequence[DefinitionVersion]) -> _Times:
     """Return, by version of a definition, the start of a first response and whether a bot's time is left out."""
-    response = tuple((each.from_ms if index else None, str(each.first_response)) for index, each in enumerate(versions))
-    bot = tuple((each.from_ms if index else None, each.bot_time == "left_out") for index, each in enumerate(versions))
+    response = tuple((version.from_ms if index else None, str(version.first_response)) for index, version in enumerate(versions))
+    bot = tuple((version.from_ms if index else None, version.bot_time == "left_out") for index, version in enumerate(versions))
     needed = response if any(begin != "arrived" for _, begin in response) else None
     return needed, bot if any(left_out for _, left_out in bot) else None
 
@@ -115,12 +115,12 @@ class Targets:
 
     def of_queue(self, queue: str, channel: str) -> QueueTargets:
         """Return the targets of a queue on a channel."""
-        found = self._queues.get((queue, channel))
-        if found is None:
+        targets = self._queues.get((queue, channel))
+        if targets is None:
             scopes = [Scope(name, channel) for name in self._configuration.scopes_of_queue(queue)]
             numbers = [self.number(scope) for scope in scopes]
-            found = self._queues[queue, channel] = self._targets_of((queue, channel), scopes, numbers)
-        return found
+            targets = self._queues[queue, channel] = self._targets_of((queue, channel), scopes, numbers)
+        return targets
 
     def _targets_of(self, place: tuple[str, str], scopes: list[Scope], numbers: list[int]) -> QueueTargets:
         default = self._default_of(place[1])
@@ -141,11 +141,11 @@ class Targets:
 
     def _default_of(self, channel: str) -> Definitions:
         """Return the definitions of larger scopes and of queues without their own: thousands share them."""
-        found = self._defaults.get(channel)
-        if found is None:
-            found = self._defaults[channel] = definitions_of(self._configuration, None, channel)
-            self._default_times[channel] = _times_of(found.versions[found.first])
-        return found
+        definitions = self._defaults.get(channel)
+        if definitions is None:
+            definitions = self._defaults[channel] = definitions_of(self._configuration, None, channel)
+            self._default_times[channel] = _times_of(definitions.versions[definitions.first])
+        return definitions
 
     def _replies_of(self, place: tuple[str, str], versions: tuple[DefinitionVersion, ...]) -> tuple[tuple[int | None, int], ...]:
         entry = self._configuration.queues.get(place[0])
@@ -153,15 +153,15 @@ class Targets:
             return ((None, 1000 * entry.reply_target_seconds),)
         if place[1] not in REPLY_CHANNELS:
             return ()
-        return tuple((each.from_ms if index else None, round(1000 * each.threshold_s)) for index, each in enumerate(versions))
+        return tuple((version.from_ms if index else None, round(1000 * version.threshold_s)) for index, version in enumerate(versions))
 
     def outside(self, site: str | None, channel: str) -> int:
         """Return the group of events without a queue: the total, and the site if known."""
-        found = self._outside.get((site, channel))
-        if found is None:
+        group = self._outside.get((site, channel))
+        if group is None:
             names = [TOTAL] if site is None else [f"site:{site}", TOTAL]
-            found = self._outside[site, channel] = self.group([Scope(name, channel) for name in names])
-        return found
+            group = self._outside[site, channel] = self.group([Scope(name, channel) for name in names])
+        return group
 
     def site_of(self, queue: str) -> str | None:
         """Return the configured site of a queue."""
@@ -170,25 +170,25 @@ class Targets:
 
     def of_person(self, team: str | None, site: str | None, name: str | None = None) -> int:
         """Return the group of an agent in a team at a site; with a name, of one with figures of its own."""
-        found = self._people.get((team, site, name))
-        if found is None:
+        group = self._people.get((team, site, name))
+        if group is None:
             scopes = self.scopes_of_people(team, site)
-            found = self.group(scopes if name is None else [Scope(f"agent:{name}", None), *scopes])
-            self._people[team, site, name] = found
-        return found
+            group = self.group(scopes if name is None else [Scope(f"agent:{name}", None), *scopes])
+            self._people[team, site, name] = group
+        return group
 
     def of_agent(self, name: str | None, conversation: str) -> int:
         """Return the group in which a conversation counts for its agent: the total alone, if the agent is not configured."""
         if name is not None and not self.persons.is_configured(name, space_of(conversation)):
             name = None
-        found = self._agents.get(name)
-        if found is None:
+        group = self._agents.get(name)
+        if group is None:
             configuration = self._configuration
             if name is None or name not in configuration.people:
                 return self.number(Scope(TOTAL, None))
-            found = self.of_person(*configuration.place_of_person(name), name if configuration.is_individual(name) else None)
-            self._agents[name] = found
-        return found
+            group = self.of_person(*configuration.place_of_person(name), name if configuration.is_individual(name) else None)
+            self._agents[name] = group
+        return group
 
     def scopes_of_people(self, team: str | None, site: str | None) -> list[Scope]:
         """Return the scopes of a team at a site, the total last."""
@@ -210,10 +210,10 @@ class Targets:
 
     def number(self, scope: Scope) -> int:
         """Return the number under which a single scope is booked."""
-        found = self._numbers.get(scope)
-        if found is None:
-            found = self._numbers[scope] = self.group([scope])
-        return found
+        number = self._numbers.get(scope)
+        if number is None:
+            number = self._numbers[scope] = self.group([scope])
+        return number
 
     def group(self, scopes: list[Scope]) -> int:
         """Return a number under which these scopes are booked together."""

@@ -243,7 +243,7 @@ def _is_of(s: State, fact: Ended) -> bool:
     contact = fact.contact
     if any(fits(contact, visit.contact) for visit in open_visits(s)) or any(fits(contact, leg.contact) for leg in active_legs(s)):
         return True
-    return any(each.contact == contact and each.kind in _OPENING and precedes(each, fact) for each in s.facts)
+    return any(earlier.contact == contact and earlier.kind in _OPENING and precedes(earlier, fact) for earlier in s.facts)
 
 
 def _on_status_changed(s: State, fact: StatusChanged, rules: Rules, postings: Postings) -> None:

@@ -50,7 +50,11 @@ def outside(s: State, fact: AnyFact, site: str | None, rules: Rules, channel: st
     if site is None and s.place is not None:
         site = rules.targets.site_of(s.place.place[0])
     if site is None:
-        before = (each.site for each in reversed(s.facts) if isinstance(each, Arrived) and each.site is not None and precedes(each, fact))
+        before = (
+            earlier.site
+            for earlier in reversed(s.facts)
+            if isinstance(earlier, Arrived) and earlier.site is not None and precedes(earlier, fact)
+        )
         site = next(before, None)
     own = s.channel or (s.place.place[1] if s.place is not None else "voice")
     return rules.targets.outside(site, channel or own)
