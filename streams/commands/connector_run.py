@@ -36,7 +36,7 @@ from streams.connectors.outgoing import EventTopics
 from streams.connectors.publishing import NotPublishedError
 from streams.connectors.pull.client import Client, checked
 from streams.connectors.pull.entries import STATE_TOPIC, FencedError
-from streams.connectors.pull.failures import AskError
+from streams.connectors.pull.failures import PollError
 from streams.connectors.pull.ledger import KafkaLedger
 from streams.connectors.pull.metrics import PullMetrics
 from streams.connectors.pull.runner import Runner
@@ -99,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
         summary = asyncio.run(_run(args, runner, metrics))
     except FencedError as error:
         return fail(f"{error}. This one ends; what is in Kafka is whole.", code=1)
-    except AskError as error:
+    except PollError as error:
         return fail(f"{entry.connector.title} {error}", code=1)
     except NotPublishedError as error:
         return fail(error, code=1)

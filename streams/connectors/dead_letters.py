@@ -109,7 +109,7 @@ class DeadLetter:
         if encoding is None or self.value is None:
             return self.value
         if encoding != "gzip":
-            message = f"only the first {len(self.value)} bytes were kept"
+            message = f"only the first {len(self.value)} bytes are stored"
             raise IncompleteError(message)
         unpacking = zlib.decompressobj(wbits=31)
         try:

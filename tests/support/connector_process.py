@@ -19,7 +19,7 @@ from tests.support.asked import Clock
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
-    from streams.connectors.pull.model import Asking, Page
+    from streams.connectors.pull.model import Page, PollContext
 
 __all__ = ["SharedClock", "main"]
 
@@ -72,9 +72,9 @@ def main(arguments: str) -> int:
 
 
 def _told(
-    fetch: Callable[[Asking], AsyncGenerator[Page, None]], progress: Path, pause_seconds: float
-) -> Callable[[Asking], AsyncGenerator[Page, None]]:
-    async def telling(asking: Asking) -> AsyncGenerator[Page, None]:
+    fetch: Callable[[PollContext], AsyncGenerator[Page, None]], progress: Path, pause_seconds: float
+) -> Callable[[PollContext], AsyncGenerator[Page, None]]:
+    async def telling(asking: PollContext) -> AsyncGenerator[Page, None]:
         async with aclosing(fetch(asking)) as pages:
             async for page in pages:
                 with progress.open("ab") as file:

@@ -26,7 +26,7 @@ from streams.connectors.kit.reading import list_records
 from streams.connectors.pull.client import Client, ClientLimits
 from streams.connectors.pull.ledger import KafkaLedger
 from streams.connectors.pull.metrics import PullMetrics
-from streams.connectors.pull.model import Asking, Page, Pull
+from streams.connectors.pull.model import Page, PollContext, Pull
 from streams.connectors.pull.runner import Runner
 from streams.connectors.pull.status import RunSettings
 from streams.worker import create_topics
@@ -78,7 +78,7 @@ CONNECTOR = Connector(
 )
 
 
-async def fetch(asking: Asking) -> AsyncGenerator[Page, None]:
+async def fetch(asking: PollContext) -> AsyncGenerator[Page, None]:
     """Ask for what changed, page by page."""
     cursor = asking.cursor
     while True:

@@ -66,7 +66,7 @@ class Connection:
     #: Of the connector in ``streams/connectors/platforms`` that translates the records.
     name: str
     talk: Callable[[Talk], AsyncGenerator[Received, None]]
-    #: Where the platform listens unless the settings `port` and `tls` say otherwise.
+    #: Where the platform listens unless the settings `port` and `tls` override it.
     port: int
     tls_port: int
     #: Prefixes of keys whose state each new connection reports again: their state of before is dropped.

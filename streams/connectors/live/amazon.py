@@ -9,7 +9,7 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
 from botocore.exceptions import BotoCoreError, ClientError
 
-from streams.connectors.pull.failures import AskError
+from streams.connectors.pull.failures import PollError
 from streams.connectors.pull.model import text_of
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def service(name: str, settings: Mapping[str, Any]) -> AbstractAsyncContextManag
 
 @contextmanager
 def answering(name: str) -> Iterator[None]:
-    """Raise AskError for failures of a service."""
+    """Raise PollError for failures of a service."""
     try:
         yield
     except ClientError as error:
@@ -57,10 +57,10 @@ def answering(name: str) -> Iterator[None]:
             error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0),
         )
         if any(part in code for part in _LIMITED):
-            raise AskError("limited", f"({name}) too many requests: {code[:60]}") from None
+            raise PollError("limited", f"({name}) too many requests: {code[:60]}") from None
         if _REFUSED_STATUS <= status < _SERVER_ERROR:
-            raise AskError("refused", f"({name}) answered with {code[:60]}") from None
-        raise AskError("unavailable", f"({name}) answered with {code[:60]}") from None
+            raise PollError("refused", f"({name}) answered with {code[:60]}") from None
+        raise PollError("unavailable", f"({name}) answered with {code[:60]}") from None
     except (BotoCoreError, OSError, TimeoutError) as error:
         # The text of the error may hold the address.
-        raise AskError("unreachable", f"({name}) cannot be reached, or there are no credentials ({type(error).__name__})") from None
+        raise PollError("unreachable", f"({name}) cannot be reached, or there are no credentials ({type(error).__name__})") from None

@@ -116,16 +116,16 @@ async def talk(talk: Talk) -> AsyncGenerator[Received, None]:
     await _log_in(talk, session)
     session.send(Action="QueueStatus", ActionID="queues")
     queues = await session.listed("queues", "QueueStatusComplete")
-    asked_at = talk.now()
+    requested_at = talk.now()
     session.send(Action="CoreShowChannels", ActionID="channels")
     channels = await session.listed("channels", "CoreShowChannelsComplete")
     # Events that arrived meanwhile are newer than the lists, and agree with them about callers in both.
     records = [*queues, *session.meanwhile]
     calls = tuple(dict.fromkeys(filter(None, (_header(channel, b"Uniqueid") for channel in channels))))
-    snapshots = [Open("contacts", calls, asked_at, is_prefixed=True)]
+    snapshots = [Open("contacts", calls, requested_at, is_prefixed=True)]
     if not talk.settings.get("beside_queue_log"):
         agents = (_header(event, b"Name") or _header(event, b"Location") for event in queues if _header(event, b"Event") == "QueueMember")
-        snapshots.append(Open("agents", tuple(dict.fromkeys(filter(None, agents))), asked_at))
+        snapshots.append(Open("agents", tuple(dict.fromkeys(filter(None, agents))), requested_at))
     session.meanwhile = []
     yield Received(b"\n\n".join(records), tuple(snapshots), is_complete=True)
     pinging = asyncio.create_task(_ping(session, talk.writer))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from streams.connectors.pull.failures import AskError
-from streams.connectors.pull.model import Asking, Page, Pull, text_of
+from streams.connectors.pull.failures import PollError
+from streams.connectors.pull.model import Page, PollContext, Pull, text_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -17,15 +17,15 @@ _MOST_PAGES: Final = 100_000
 _SERVER_ERROR: Final = 500
 
 
-async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
-    began = asking.now()
+async def _fetch(poll: PollContext) -> AsyncGenerator[Page, None]:
+    began = poll.now()
     for page in range(_MOST_PAGES):
         params = {"page": str(page), "per_page": str(_PAGE), "sort": "last_update", "sort_direction": "desc"}
-        answer = await asking.client.ask("GET", "/v1/users/list", params=params, taken=(200, _SERVER_ERROR))
+        answer = await poll.client.request("GET", "/v1/users/list", params=params, taken=(200, _SERVER_ERROR))
         if answer.status == _SERVER_ERROR:
             # Customerly answers a wrong token as a server error.
             wrong = b"token" in answer.body[:10_000].lower()
-            raise AskError(
+            raise PollError(
                 "refused" if wrong else "unavailable", f"answered with status 500{', as it does to a wrong access token' if wrong else ''}"
             )
         users = answer.object()["data"]["users"]

@@ -22,7 +22,7 @@ __all__ = ["CONNECTION"]
 _SIGN_SECONDS: Final = 2.0
 _ANSWER_SECONDS: Final = 10.0
 _MAX_HEADERS: Final = 100
-#: Queues asked for their members, and rows of an answer, at most.
+#: Queues whose members are requested, and rows of an answer, at most.
 _MAX_QUEUES, _MAX_ROWS = 1_000, 50_000
 #: Members of these are with an agent or wait; others are gone.
 _OPEN: Final = frozenset({"Waiting", "Trying", "Answered"})
@@ -148,12 +148,12 @@ async def talk(talk: Talk) -> AsyncGenerator[Received, None]:
     names = tuple(dict.fromkeys(row["name"] for row in agents if row.get("name")))
     snapshots = (Open("contacts", tuple(dict.fromkeys(ids)), now), Open("agents", names, now))
     yield Received(b"\n\n".join([*records, *session.meanwhile]), snapshots, is_complete=True)
-    asking = asyncio.create_task(_signs(session, talk.writer))
+    poll = asyncio.create_task(_signs(session, talk.writer))
     try:
         while True:
             yield Received(await session.event() or b"")
     finally:
-        asking.cancel()
+        poll.cancel()
 
 
 async def _signs(session: _Session, writer: asyncio.StreamWriter) -> None:

@@ -17,7 +17,7 @@ from yarl import URL
 
 from streams.connectors.kit.reading import loaded, written
 from streams.connectors.pull.client import LOOPBACK, Client
-from streams.connectors.pull.failures import AskError
+from streams.connectors.pull.failures import PollError
 from streams.connectors.pull.model import Page, Pull, basic, text_of
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from types import TracebackType
 
-    from streams.connectors.pull.model import Asking
+    from streams.connectors.pull.model import PollContext
 
 __all__ = ["PULL"]
 
@@ -49,13 +49,13 @@ _BOTH_SECONDS: Final = 5.0
 _WITHHELD: Final = timedelta(seconds=2)
 
 
-async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
-    if asking.settings.get("queue_url"):
+async def _fetch(poll: PollContext) -> AsyncGenerator[Page, None]:
+    if poll.settings.get("queue_url"):
         from streams.connectors.live.sqs import messages_of  # noqa: PLC0415 - notifications need no library of AWS
 
-        pages = messages_of(asking)
+        pages = messages_of(poll)
     else:
-        pages = _notified(asking)
+        pages = _notified(poll)
     try:
         async for page in pages:
             yield page
@@ -63,43 +63,43 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
         await pages.aclose()
 
 
-async def _notified(asking: Asking) -> AsyncGenerator[Page, None]:
+async def _notified(poll: PollContext) -> AsyncGenerator[Page, None]:
     """Yield the notifications, until something fails."""
-    number = int(asking.cursor.get("pages", 0))
+    number = int(poll.cursor.get("pages", 0))
     async with AsyncExitStack() as open_channels:
-        channel = await open_channels.enter_async_context(_Channel(asking))
+        channel = await open_channels.enter_async_context(_Channel(poll))
         while True:
             lines = await channel.gather(_IDLE_SECONDS)
             number += 1
-            yield Page(b"\n".join(lines), {"pages": number}, asking.now() - _WITHHELD)
-            if channel.closing or asking.now() - channel.opened >= _RENEWED_AFTER:
-                old, channel = channel, await open_channels.enter_async_context(_Channel(asking))
-                rest = await old.rest(_BOTH_SECONDS)
+            yield Page(b"\n".join(lines), {"pages": number}, poll.now() - _WITHHELD)
+            if channel.closing or poll.now() - channel.opened >= _RENEWED_AFTER:
+                old, channel = channel, await open_channels.enter_async_context(_Channel(poll))
+                remaining = await old.remaining(_BOTH_SECONDS)
                 await old.close()
                 number += 1
-                yield Page(b"\n".join(rest), {"pages": number})
+                yield Page(b"\n".join(remaining), {"pages": number})
 
 
 class _Channel:
     """A channel of the notification service with its socket."""
 
-    def __init__(self, asking: Asking) -> None:
-        self._asking = asking
+    def __init__(self, poll: PollContext) -> None:
+        self._poll = poll
         self._session: aiohttp.ClientSession | None = None
         self._socket: aiohttp.ClientWebSocketResponse | None = None
-        self.opened: datetime = asking.now()
+        self.opened: datetime = poll.now()
         self._silent = 0.0
-        #: Its server said that it closes.
+        #: Whether the server announced that it closes.
         self.closing = False
 
     async def __aenter__(self) -> Self:
-        """Open a channel, subscribe and connect; raise AskError."""
-        topics = _topics(self._asking.settings)
-        headers = {"Authorization": f"Bearer {await _token(self._asking)}"}
-        answer = (await self._asking.client.post(_CHANNELS, headers=headers)).object()
+        """Open a channel, subscribe and connect; raise PollError."""
+        topics = _topics(self._poll.settings)
+        headers = {"Authorization": f"Bearer {await _token(self._poll)}"}
+        answer = (await self._poll.client.post(_CHANNELS, headers=headers)).object()
         channel, uri = str(answer["id"]), self._checked(str(answer["connectUri"]))
         subscribed = [{"id": topic} for topic in topics]
-        await self._asking.client.ask(
+        await self._poll.client.request(
             "PUT", f"{_CHANNELS}/{URL.build(path=channel).raw_path}/subscriptions", content=subscribed, headers=headers
         )
         self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trust_env=True)
@@ -108,7 +108,7 @@ class _Channel:
                 self._socket = await self._session.ws_connect(uri, max_msg_size=_MAX_MESSAGE_BYTES, timeout=_GOODBYE)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             await self.close()
-            raise AskError("unreachable", f"(notifications) cannot be reached ({type(error).__name__})") from None
+            raise PollError("unreachable", f"(notifications) cannot be reached ({type(error).__name__})") from None
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -124,26 +124,26 @@ class _Channel:
 
     def _checked(self, uri: str) -> URL:
         """Return where to connect: a host of the configured region, encrypted."""
-        url, asked = URL(uri), URL(self._asking.client.base)
-        domain = (asked.host or "").partition(".")[2]
+        url, api = URL(uri), URL(self._poll.client.base)
+        domain = (api.host or "").partition(".")[2]
         if url.scheme == "wss" and domain and (url.host or "").endswith(f".{domain}"):
             return url
-        if url.scheme == "ws" and url.host in LOOPBACK and asked.host in LOOPBACK:
+        if url.scheme == "ws" and url.host in LOOPBACK and api.host in LOOPBACK:
             return url
-        raise AskError("malformed", "named another host for notifications")
+        raise PollError("malformed", "named another host for notifications")
 
     async def gather(self, seconds: float) -> list[bytes]:
         """Wait up to ``seconds`` for a message; return it with those that follow within a moment.
 
         Raises:
-            AskError: the socket is closed, or sends no heartbeats.
+            PollError: the socket is closed, or sends no heartbeats.
         """
         lines: list[bytes] = []
         first = await self._next(seconds)
         if first is None:
             self._silent += seconds
             if self._silent >= _SILENT_SECONDS:
-                raise AskError("unreachable", f"(notifications) sent no heartbeat for {_SILENT_SECONDS:g} s")
+                raise PollError("unreachable", f"(notifications) sent no heartbeat for {_SILENT_SECONDS:g} s")
             return lines
         self._silent = 0.0
         lines.append(first)
@@ -155,21 +155,21 @@ class _Channel:
             lines.append(message)
         return lines
 
-    async def rest(self, seconds: float) -> list[bytes]:
+    async def remaining(self, seconds: float) -> list[bytes]:
         """Return the remaining messages, within ``seconds`` or until the socket is closed."""
         lines: list[bytes] = []
         until = asyncio.get_running_loop().time() + seconds
         while (left := until - asyncio.get_running_loop().time()) > 0:
             try:
                 message = await self._next(left)
-            except AskError:
+            except PollError:
                 break
             if message is not None:
                 lines.append(message)
         return lines
 
     async def _next(self, seconds: float) -> bytes | None:
-        """Return a message as JSON on one line, None if there is none; raise AskError where the socket is closed."""
+        """Return a message as JSON on one line, None if there is none; raise PollError where the socket is closed."""
         assert self._socket is not None  # noqa: S101 - entered
         try:
             async with asyncio.timeout(seconds):
@@ -178,7 +178,7 @@ class _Channel:
             return None
         if message.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
             return self._json(message.data)
-        raise AskError("unreachable", "(notifications) the channel was closed")
+        raise PollError("unreachable", "(notifications) the channel was closed")
 
     def _json(self, data: str | bytes) -> bytes:
         try:
@@ -196,18 +196,18 @@ def _topics(settings: Mapping[str, Any]) -> list[str]:
     topics = [f"v2.users.{user}.{what}" for user in users for what in ("presence", "routingStatus")]
     topics += [str(topic) for topic in settings.get("topics") or ()]
     if not topics:
-        raise AskError("refused", "cannot be followed: configure users, topics or queue_url")
+        raise PollError("refused", "cannot be followed: configure users, topics or queue_url")
     if len(topics) > _MOST_TOPICS:
-        raise AskError("refused", f"cannot be followed: {len(topics)} topics, and a channel takes {_MOST_TOPICS}")
+        raise PollError("refused", f"cannot be followed: {len(topics)} topics, and a channel takes {_MOST_TOPICS}")
     return topics
 
 
-async def _token(asking: Asking) -> str:
-    """Return a token for the client credentials; raise AskError."""
-    settings = asking.settings
+async def _token(poll: PollContext) -> str:
+    """Return a token for the client credentials; raise PollError."""
+    settings = poll.settings
     base = str(settings.get("login_url") or f"https://login.{text_of(settings, 'region')}")
     who = basic(text_of(settings, "client_id"), text_of(settings, "client_secret"))
-    async with Client(base, now=asking.now) as client:
+    async with Client(base, now=poll.now) as client:
         answer = await client.post("oauth/token", form={"grant_type": "client_credentials"}, headers=who)
     return str(answer.object()["access_token"])
 

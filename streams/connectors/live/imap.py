@@ -19,8 +19,8 @@ from imapclient.exceptions import IMAPClientError, LoginError
 from streams.connectors.kit.reading import written
 from streams.connectors.platforms.imap import ROLES
 from streams.connectors.pull.client import LOOPBACK
-from streams.connectors.pull.failures import AskError
-from streams.connectors.pull.model import Asking, Cursor, Page, Pull, text_of, time_of
+from streams.connectors.pull.failures import PollError
+from streams.connectors.pull.model import Cursor, Page, PollContext, Pull, text_of, time_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator
@@ -82,25 +82,25 @@ def _folder(entry: tuple[object, object]) -> _Folder:
     return _Folder(str(name), str(role), queue)
 
 
-async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
+async def _fetch(poll: PollContext) -> AsyncGenerator[Page, None]:
     """Poll each folder for mails with higher numbers than before."""
-    account = _account(asking.settings)
-    began = asking.now()
-    cursor: dict[str, Any] = {"folders": {}, **asking.cursor}
+    account = _account(poll.settings)
+    began = poll.now()
+    cursor: dict[str, Any] = {"folders": {}, **poll.cursor}
     connection = await _call(account, _open, account)
     try:
         for folder in account.folders:
-            async for page in _new_mails(asking, account, connection, folder, cursor, began):
+            async for page in _new_mails(poll, account, connection, folder, cursor, began):
                 cursor = dict(page.cursor)
                 yield page
     finally:
-        with contextlib.suppress(AskError):
+        with contextlib.suppress(PollError):
             await _call(account, connection.logout)
     yield Page(b"", {**cursor, "asked": began.isoformat()}, began - _WITHHELD)
 
 
 async def _new_mails(
-    asking: Asking, account: _Account, connection: IMAPClient, folder: _Folder, cursor: Cursor, began: datetime
+    poll: PollContext, account: _Account, connection: IMAPClient, folder: _Folder, cursor: Cursor, began: datetime
 ) -> AsyncGenerator[Page, None]:
     chosen = await _call(account, connection.select_folder, folder.name, readonly=True)
     validity, following = int(chosen[b"UIDVALIDITY"]), int(chosen.get(b"UIDNEXT", 1))
@@ -115,7 +115,7 @@ async def _new_mails(
         last, uids = following - 1, []
     else:
         # At a first start, or when the server renumbered the folder: mails count once, by their ids.
-        since = asking.since if before is None else min(before, began) - timedelta(days=1)
+        since = poll.since if before is None else min(before, began) - timedelta(days=1)
         last = following - 1
         uids = await _call(account, connection.search, ["SINCE", (since - timedelta(days=1)).date()])
     uids = sorted(uids)
@@ -190,18 +190,18 @@ def _open(account: _Account) -> IMAPClient:
     return connection
 
 
-async def _call(account: _Account, ask: Callable[..., Any], *what: Any, **how: Any) -> Any:
-    """Return an answer of the server; raise AskError, without text of the server."""
+async def _call(account: _Account, method: Callable[..., Any], *what: Any, **how: Any) -> Any:
+    """Return an answer of the server; raise PollError, without text of the server."""
     try:
-        return await asyncio.to_thread(lambda: ask(*what, **how))
+        return await asyncio.to_thread(lambda: method(*what, **how))
     except LoginError as error:
-        raise AskError("refused", f"at {account.host} does not take user and password") from error
+        raise PollError("refused", f"at {account.host} does not take user and password") from error
     except IMAPClientError as error:
         named = cast("tuple[object, ...]", what)
-        folder = f" {named[0]!r}" if ask.__name__ == "select_folder" and named else ""
-        raise AskError("refused", f"at {account.host} refuses {ask.__name__}{folder}: does the folder exist?") from error
+        folder = f" {named[0]!r}" if method.__name__ == "select_folder" and named else ""
+        raise PollError("refused", f"at {account.host} refuses {method.__name__}{folder}: does the folder exist?") from error
     except (OSError, ssl.SSLError) as error:
-        raise AskError("unreachable", f"at {account.host} port {account.port} is not reached ({type(error).__name__})") from error
+        raise PollError("unreachable", f"at {account.host} port {account.port} is not reached ({type(error).__name__})") from error
 
 
 PULL = Pull(

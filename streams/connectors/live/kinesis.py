@@ -13,7 +13,7 @@ from streams.connectors.pull.model import Page, Pull, text_of
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
-    from streams.connectors.pull.model import Asking
+    from streams.connectors.pull.model import PollContext
 
 __all__ = ["kinesis"]
 
@@ -32,26 +32,26 @@ def kinesis(name: str, *, final_after: timedelta = timedelta(0)) -> Pull:
         final_after: how long after it occurred something is reported at the latest.
     """
 
-    async def fetch(asking: Asking) -> AsyncGenerator[Page, None]:
+    async def fetch(poll: PollContext) -> AsyncGenerator[Page, None]:
         """Yield what is new in each shard."""
-        stream = text_of(asking.settings, "stream")
+        stream = text_of(poll.settings, "stream")
         of_stream = {"StreamARN" if stream.startswith("arn:") else "StreamName": stream}
         with answering("kinesis"):
-            async with service("kinesis", asking.settings) as client:
+            async with service("kinesis", poll.settings) as client:
                 shards = [shard async for shard in _shards(client, of_stream)]
-                known: dict[str, str] = dict(asking.cursor.get("shards", {}))
+                known: dict[str, str] = dict(poll.cursor.get("shards", {}))
                 behind = timedelta(0)
                 # A shard that the stream has dropped is dropped here too.
                 positions = {shard: known.get(shard, "") for shard in shards}
                 for shard in shards:
                     # A shard split off later is read from its beginning.
                     is_new = bool(known) and shard not in known
-                    async for data, position, late in _read(client, of_stream, shard, positions[shard], asking, is_new=is_new):
+                    async for data, position, late in _read(client, of_stream, shard, positions[shard], poll, is_new=is_new):
                         positions[shard] = position
                         behind = max(behind, late)
                         if data:
                             yield Page(data, {"shards": dict(positions)})
-                yield Page(b"", {"shards": positions}, asking.now() - behind - _WITHHELD - final_after)
+                yield Page(b"", {"shards": positions}, poll.now() - behind - _WITHHELD - final_after)
 
     return Pull(name=name, fetch=fetch, base=_base, poll_seconds=2.0)
 
@@ -62,18 +62,18 @@ def _base(settings: Mapping[str, Any]) -> str:
 
 
 async def _shards(client: Any, of_stream: Mapping[str, str]) -> AsyncGenerator[str, None]:
-    asked: Mapping[str, str] = of_stream
+    request: Mapping[str, str] = of_stream
     while True:
-        answer = await client.list_shards(**asked)
+        answer = await client.list_shards(**request)
         for shard in answer["Shards"]:
             yield str(shard["ShardId"])
         if not answer.get("NextToken"):
             return
-        asked = {"NextToken": answer["NextToken"]}
+        request = {"NextToken": answer["NextToken"]}
 
 
 async def _read(
-    client: Any, of_stream: Mapping[str, str], shard: str, position: str, asking: Asking, *, is_new: bool
+    client: Any, of_stream: Mapping[str, str], shard: str, position: str, poll: PollContext, *, is_new: bool
 ) -> AsyncGenerator[tuple[bytes, str, timedelta], None]:
     """Yield records, the sequence number of the last of them, and how far behind the end of the shard that is."""
     if position:
@@ -81,7 +81,7 @@ async def _read(
     elif is_new:
         begin = {"ShardIteratorType": "TRIM_HORIZON"}
     else:
-        begin = {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": asking.since}
+        begin = {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": poll.since}
     iterator = (await client.get_shard_iterator(**of_stream, ShardId=shard, **begin))["ShardIterator"]
     while iterator:
         answer = await client.get_records(ShardIterator=iterator, Limit=_PAGE_RECORDS)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from streams.connectors.kit.reading import written
-from streams.connectors.pull.failures import AskError
-from streams.connectors.pull.model import Asking, Page, Pull, text_of, time_of
+from streams.connectors.pull.failures import PollError
+from streams.connectors.pull.model import Page, PollContext, Pull, text_of, time_of
 from streams.connectors.pull.overlap import MAX_SEEN, fresh, merged
 
 if TYPE_CHECKING:
@@ -44,14 +44,14 @@ def _mails(content: Any) -> list[dict[str, Any]]:
     if isinstance(content, dict):
         mails = next((content[name] for name in _LISTS if isinstance(content.get(name), list)), None)
     if not isinstance(mails, list) or not all(isinstance(mail, dict) for mail in mails):
-        raise AskError("malformed", f"answered without a list of mails, alone or under {', '.join(_LISTS)}")
+        raise PollError("malformed", f"answered without a list of mails, alone or under {', '.join(_LISTS)}")
     return mails
 
 
-async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
-    settings, began = asking.settings, asking.now()
-    since = time_of(asking.cursor, "since") or asking.since
-    seen: list[str] = list(asking.cursor.get("told") or ())
+async def _fetch(poll: PollContext) -> AsyncGenerator[Page, None]:
+    settings, began = poll.settings, poll.now()
+    since = time_of(poll.cursor, "since") or poll.since
+    seen: list[str] = list(poll.cursor.get("told") or ())
     before: set[str] = set()
     zone, form = ZoneInfo(str(settings.get("request_zone") or "Asia/Tokyo")), str(settings.get("request_time") or "%Y-%m-%d %H:%M:%S")
     size = int(settings.get("page_mails") or 0)
@@ -60,7 +60,7 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
         remembered: list[str] = []
         for page in range(_MOST_PAGES):
             known = {**span, "page": page + 1, "offset": page * size}
-            answer = await asking.client.post(text_of(settings, "path"), content=_filled(settings.get("request") or {}, known))
+            answer = await poll.client.post(text_of(settings, "path"), content=_filled(settings.get("request") or {}, known))
             mails = _mails(answer.json())
             new, again = fresh(mails, seen)
             seen, remembered = merged(seen, again), [*remembered, *again]
@@ -69,7 +69,7 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
             if not size or len(mails) < size:
                 break
         else:
-            raise AskError("malformed", "has pages without end: is {page} or {offset} in `request`?")
+            raise PollError("malformed", "has pages without end: is {page} or {offset} in `request`?")
         # A mail changed meanwhile leaves the span, and later ones move up: the pages hold all if none of their mails is gone afterwards.
         if page == 0 or (before and before <= set(remembered)):
             yield Page(b"", {"since": (began - _OVERLAP).isoformat(), "told": remembered[-MAX_SEEN:]}, began - _OVERLAP)

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 from streams.connectors.kit.reading import written
 from streams.connectors.platforms.next_engine import FIELDS
-from streams.connectors.pull.failures import AskError
-from streams.connectors.pull.model import Asking, Page, Pull, text_of
+from streams.connectors.pull.failures import PollError
+from streams.connectors.pull.model import Page, PollContext, Pull, text_of
 from streams.connectors.pull.tokens import TokenFile, Tokens, TokensError
 
 if TYPE_CHECKING:
@@ -41,18 +41,18 @@ def _formatted(at: datetime) -> str:
     return at.astimezone(_ZONE).strftime("%Y-%m-%d %H:%M:%S")
 
 
-async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
+async def _fetch(poll: PollContext) -> AsyncGenerator[Page, None]:
     """Yield one span of changes after the other, each in pages."""
-    cursor: dict[str, Any] = dict(asking.cursor) or {"from": (asking.since - _OVERLAP).isoformat()}
+    cursor: dict[str, Any] = dict(poll.cursor) or {"from": (poll.since - _OVERLAP).isoformat()}
     while True:
         begin = datetime.fromisoformat(cursor["from"])
         if "to" not in cursor:
-            to = min(begin + _SPAN, max(asking.now() - _WITHHELD, begin))
+            to = min(begin + _SPAN, max(poll.now() - _WITHHELD, begin))
             cursor |= {"to": to.isoformat(), "offset": 0, "count": None}
         end = datetime.fromisoformat(cursor["to"])
         offset, before = int(cursor["offset"]), cursor["count"]
-        answer = await _ask(
-            asking,
+        answer = await _request(
+            poll,
             {
                 "fields": ",".join(FIELDS),
                 f"{_CHANGED}-gte": _formatted(begin),
@@ -63,7 +63,7 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
         )
         count, slips = int(answer["count"]), answer["data"]
         if not isinstance(slips, list):
-            raise AskError("malformed", "answered without a list under data")
+            raise PollError("malformed", "answered without a list under data")
         records = written({"data": slips}) if slips else b""
         if before is not None and count < before:
             # Slips changed meanwhile leave the span, and later ones move up: as many may have been skipped.
@@ -75,35 +75,35 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
         else:
             cursor = {"from": (end - _OVERLAP).isoformat()}
             yield Page(records, cursor, end)
-            if end >= asking.now() - _WITHHELD - _OVERLAP:
+            if end >= poll.now() - _WITHHELD - _OVERLAP:
                 return
 
 
-async def _ask(asking: Asking, form: Mapping[str, str]) -> dict[str, Any]:
-    """Return an answer, after storing the tokens in it; raise AskError."""
-    file = TokenFile(Path(text_of(asking.settings, "tokens_file")))
+async def _request(poll: PollContext, form: Mapping[str, str]) -> dict[str, Any]:
+    """Return an answer, after storing the tokens in it; raise PollError."""
+    file = TokenFile(Path(text_of(poll.settings, "tokens_file")))
     try:
         stored = file.read()
     except TokensError as error:
-        raise AskError("refused", f"cannot be polled: {error}") from error
-    tokens = stored or Tokens(text_of(asking.settings, "access_token"), text_of(asking.settings, "refresh_token"))
+        raise PollError("refused", f"cannot be polled: {error}") from error
+    tokens = stored or Tokens(text_of(poll.settings, "access_token"), text_of(poll.settings, "refresh_token"))
     sent = {"access_token": tokens.access, "refresh_token": tokens.refresh, "wait_flag": "1"}
-    answer = (await asking.client.post(_PATH, form={**sent, **form})).object()
+    answer = (await poll.client.post(_PATH, form={**sent, **form})).object()
     access, refresh = answer.get("access_token"), answer.get("refresh_token")
     # Errors may bring tokens too.
     if access and refresh and (stored is None or Tokens(access, refresh) != tokens):
         try:
             file.keep(Tokens(str(access), str(refresh)))
         except TokensError as error:
-            raise AskError("refused", f"gave new tokens, and {error}") from error
+            raise PollError("refused", f"gave new tokens, and {error}") from error
     result, code = answer.get("result"), str(answer.get("code", ""))[:20]
     if result == "success":
         return answer
     if result == "redirect" or code in _NO_TOKEN:
-        raise AskError("refused", f"requires a new authorization (code {code}): remove {file.path} and give new tokens")
+        raise PollError("refused", f"requires a new authorization (code {code}): remove {file.path} and give new tokens")
     if code in _BUSY:
-        raise AskError("limited", f"is overloaded (code {code})", _BUSY_SECONDS)
-    raise AskError("unavailable", f"answered with an error (code {code})")
+        raise PollError("limited", f"is overloaded (code {code})", _BUSY_SECONDS)
+    raise PollError("unavailable", f"answered with an error (code {code})")
 
 
 PULL = Pull(

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from streams.connectors.kit.reading import written
-from streams.connectors.pull.failures import AskError
-from streams.connectors.pull.model import Asking, Page, Pull, basic, text_of, time_of, utc_second
+from streams.connectors.pull.failures import PollError
+from streams.connectors.pull.model import Page, PollContext, Pull, basic, text_of, time_of, utc_second
 from streams.connectors.pull.overlap import MAX_SEEN, fresh
 
 if TYPE_CHECKING:
@@ -32,28 +32,28 @@ def _headers(settings: Mapping[str, Any]) -> Mapping[str, str]:
     return {**user, "OSvC-CREST-Time-UTC": "yes", "OSvC-CREST-Application-Context": "Contact Streams reads incidents"}
 
 
-async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
+async def _fetch(poll: PollContext) -> AsyncGenerator[Page, None]:
     # The next poll begins here at the latest: by the begin of this one, in an earlier process too.
-    floor = min(asking.now() - _OVERLAP, time_of(asking.cursor, "floor") or asking.now())
-    threads = asking.settings.get("threads") is True
+    floor = min(poll.now() - _OVERLAP, time_of(poll.cursor, "floor") or poll.now())
+    threads = poll.settings.get("threads") is True
     limit = _ROWS_WITH_THREADS if threads else _ROWS
-    since = time_of(asking.cursor, "since") or asking.since
-    seen: list[str] = list(asking.cursor.get("told") or ())
+    since = time_of(poll.cursor, "since") or poll.since
+    seen: list[str] = list(poll.cursor.get("told") or ())
     remembered: list[str] = []
     offset = 0
     while True:
         which = f"where updatedTime >= '{utc_second(since)}' order by updatedTime, id limit {limit} offset {offset}"
-        content = await _answer(asking, "queryResults", {"query": f"select {_COLUMNS} from incidents {which}"})  # noqa: S608 - times and numbers
+        content = await _answer(poll, "queryResults", {"query": f"select {_COLUMNS} from incidents {which}"})  # noqa: S608 - times and numbers
         rows = _rows(content)
         new, again = fresh(rows, seen)
         seen, remembered = [*seen, *again][-MAX_SEEN:], [*remembered, *again][-MAX_SEEN:]
         if threads:
-            new = [await _answer(asking, f"incidents/{int(row['id'])}", {"expand": "threads"}) for row in new]
+            new = [await _answer(poll, f"incidents/{int(row['id'])}", {"expand": "threads"}) for row in new]
         records = written({"items": new if threads else [_nested(row) for row in new]}) if new else b""
         last = max((datetime.fromisoformat(str(row["updatedTime"])) for row in rows), default=since)
         if len(rows) < limit:
             # The overlap is for late updates; without rows it does not go back further.
-            since = max(asking.since, min(last - _OVERLAP, floor)) if rows or offset else since
+            since = max(poll.since, min(last - _OVERLAP, floor)) if rows or offset else since
             yield Page(records, {"since": since.isoformat(), "told": remembered}, floor)
             return
         # What is updated meanwhile moves to the end: the next request begins with the last row answered.
@@ -61,15 +61,15 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
         yield Page(records, {"since": since.isoformat(), "told": seen, "floor": floor.isoformat()})
 
 
-async def _answer(asking: Asking, path: str, params: Mapping[str, str]) -> dict[str, Any]:
-    return (await asking.client.get(f"/services/rest/connect/v1.4/{path}", params=params)).object()
+async def _answer(poll: PollContext, path: str, params: Mapping[str, str]) -> dict[str, Any]:
+    return (await poll.client.get(f"/services/rest/connect/v1.4/{path}", params=params)).object()
 
 
 def _rows(content: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the rows of the table by the names of its columns."""
     items = content["items"]
     if not isinstance(items, list) or len(items) != 1:
-        raise AskError("malformed", "answered without one table")
+        raise PollError("malformed", "answered without one table")
     names, rows = items[0]["columnNames"], items[0]["rows"]
     return [dict(zip(names, row, strict=True)) for row in rows]
 

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from streams.connectors.kit.reading import written
-from streams.connectors.pull.failures import AskError
-from streams.connectors.pull.model import Asking, Page, Pull, text_of, time_of, utc_second
+from streams.connectors.pull.failures import PollError
+from streams.connectors.pull.model import Page, PollContext, Pull, text_of, time_of, utc_second
 from streams.connectors.pull.overlap import fresh, listed, merged
 
 if TYPE_CHECKING:
@@ -42,20 +42,20 @@ def _base(settings: Mapping[str, Any]) -> str:
     return str(settings.get("url") or f"https://{text_of(settings, 'data_center')}.qualtrics.com")
 
 
-async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
-    began = asking.now()
+async def _fetch(poll: PollContext) -> AsyncGenerator[Page, None]:
+    began = poll.now()
     through = began - _OVERLAP
-    cursor: dict[str, Any] = dict(asking.cursor)
-    for survey in _surveys(asking.settings):
+    cursor: dict[str, Any] = dict(poll.cursor)
+    for survey in _surveys(poll.settings):
         state = cursor.get(survey) or {}
-        since = datetime.fromisoformat(str(state.get("since") or utc_second(asking.since)))
+        since = datetime.fromisoformat(str(state.get("since") or utc_second(poll.since)))
         seen: list[str] = list(state.get("told") or ())
         # The next poll begins here, whatever was answered by then: by the begin of this one, in an earlier process too.
-        floor = min(max(asking.since, began - _OVERLAP), time_of(state, "floor") or began)
+        floor = min(max(poll.since, began - _OVERLAP), time_of(state, "floor") or began)
         through = min(through, floor)
         while True:
             until = min(since + _WINDOW, began)
-            items = await _export(asking, survey, since, until)
+            items = await _export(poll, survey, since, until)
             following = until if until < began else floor
             again = utc_second(min(following, floor))
             new, remembered = fresh(items, seen, again=lambda item, again=again: _recorded(item) >= again)  # type: ignore[misc]
@@ -73,27 +73,27 @@ def _recorded(item: Mapping[str, Any]) -> str:
     return str(values.get("recordedDate") or "") if isinstance(values, dict) else ""
 
 
-async def _export(asking: Asking, survey: str, since: datetime, until: datetime) -> list[dict[str, Any]]:
-    """Order an export, wait until it is ready, and return its responses; raise AskError."""
+async def _export(poll: PollContext, survey: str, since: datetime, until: datetime) -> list[dict[str, Any]]:
+    """Order an export, wait until it is ready, and return its responses; raise PollError."""
     path = f"/API/v3/surveys/{survey}/export-responses"
     order = {"format": "json", "compress": False, "startDate": utc_second(since), "endDate": utc_second(until)}
-    progress = _result((await asking.client.post(path, content=order)).object(), "progressId")
+    progress = _result((await poll.client.post(path, content=order)).object(), "progressId")
     for _ in range(_MOST_QUESTIONS):
-        content = (await asking.client.get(f"{path}/{progress}")).object()
+        content = (await poll.client.get(f"{path}/{progress}")).object()
         result = content.get("result")
         status = result.get("status") if isinstance(result, dict) else None
         if status == "complete":
-            return listed((await asking.client.get(f"{path}/{_result(content, 'fileId')}/file")).object(), "responses")
+            return listed((await poll.client.get(f"{path}/{_result(content, 'fileId')}/file")).object(), "responses")
         if status == "failed":
-            raise AskError("unavailable", "could not create the export")
-    raise AskError("unavailable", f"had no export after {_MOST_QUESTIONS} requests")
+            raise PollError("unavailable", "could not create the export")
+    raise PollError("unavailable", f"had no export after {_MOST_QUESTIONS} requests")
 
 
 def _result(content: Mapping[str, Any], name: str) -> str:
     result = content.get("result")
     value = result.get(name) if isinstance(result, dict) else None
     if not isinstance(value, str) or not _FILE.fullmatch(value.removeprefix("ES_")):
-        raise AskError("malformed", f"answered without {name}")
+        raise PollError("malformed", f"answered without {name}")
     return value
 
 

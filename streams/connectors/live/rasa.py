@@ -12,14 +12,14 @@ from aiokafka.helpers import create_ssl_context
 
 from schemas.times import to_ms
 from streams.connectors.kit.reading import loaded, written
-from streams.connectors.pull.failures import AskError
+from streams.connectors.pull.failures import PollError
 from streams.connectors.pull.model import Page, Pull, text_of
 from streams.unpacking import UnreadableBatchError, bound_batches
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
-    from streams.connectors.pull.model import Asking
+    from streams.connectors.pull.model import PollContext
 
 __all__ = ["PULL"]
 
@@ -62,18 +62,18 @@ def _consumer(settings: Mapping[str, Any]) -> AIOKafkaConsumer:
     )
 
 
-async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
+async def _fetch(poll: PollContext) -> AsyncGenerator[Page, None]:
     """Yield what is new in each partition."""
-    name = text_of(asking.settings, "topic")
-    consumer = _consumer(asking.settings)
+    name = text_of(poll.settings, "topic")
+    consumer = _consumer(poll.settings)
     try:
         await consumer.start()
-        began = asking.now()
-        partitions = await _partitions(consumer, name, asking.settings)
+        began = poll.now()
+        partitions = await _partitions(consumer, name, poll.settings)
         if not partitions:
-            raise AskError("refused", f"has no topic {name}")
+            raise PollError("refused", f"has no topic {name}")
         consumer.assign(partitions)
-        offsets = await _offsets(consumer, partitions, asking)
+        offsets = await _offsets(consumer, partitions, poll)
         ends = await consumer.end_offsets(partitions)
         for partition in partitions:
             consumer.pause(*partitions)
@@ -85,14 +85,14 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
                 # Only transaction markers follow the last line.
                 after = lines[-1].offset + 1 if lines else await consumer.position(partition)
                 if after <= offsets[str(partition.partition)]:
-                    raise AskError("unreachable", "does not answer")
+                    raise PollError("unreachable", "does not answer")
                 offsets = {**offsets, str(partition.partition): after}
                 yield Page(b"\n".join(_json(line.value) for line in lines), {"offsets": offsets})
         yield Page(b"", {"offsets": offsets}, began)
     except UnreadableBatchError as error:
-        raise AskError("malformed", str(error)) from error
+        raise PollError("malformed", str(error)) from error
     except KafkaError as error:
-        raise AskError("unreachable", f"cannot be read ({type(error).__name__})") from error
+        raise PollError("unreachable", f"cannot be read ({type(error).__name__})") from error
     finally:
         with suppress(KafkaError):
             await consumer.stop()
@@ -111,11 +111,11 @@ async def _partitions(consumer: AIOKafkaConsumer, name: str, settings: Mapping[s
     return [TopicPartition(name, number) for number in sorted(partition["partition"] for partition in description["partitions"])]
 
 
-async def _offsets(consumer: AIOKafkaConsumer, partitions: list[TopicPartition], asking: Asking) -> dict[str, int]:
+async def _offsets(consumer: AIOKafkaConsumer, partitions: list[TopicPartition], poll: PollContext) -> dict[str, int]:
     """Return where to continue in each partition: at its stored offset as far as that is retained; at first from a time."""
-    known = asking.cursor.get("offsets", {})
+    known = poll.cursor.get("offsets", {})
     first, last = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
-    since = await consumer.offsets_for_times(dict.fromkeys(partitions, to_ms(asking.since)))
+    since = await consumer.offsets_for_times(dict.fromkeys(partitions, to_ms(poll.since)))
     offsets: dict[str, int] = {}
     for partition in partitions:
         offset = known.get(str(partition.partition))

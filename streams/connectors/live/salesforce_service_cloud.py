@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from streams.connectors.kit.desk import in_ms
 from streams.connectors.kit.reading import written
-from streams.connectors.pull.failures import AskError
-from streams.connectors.pull.model import Asking, Page, Pull, text_of, time_of, utc_second
+from streams.connectors.pull.failures import PollError
+from streams.connectors.pull.model import Page, PollContext, Pull, text_of, time_of, utc_second
 from streams.connectors.pull.overlap import MAX_SEEN, fresh, listed
 
 if TYPE_CHECKING:
@@ -72,13 +72,13 @@ def _base(settings: Mapping[str, Any]) -> str:
     return str(settings["url"]) if settings.get("url") else f"https://{text_of(settings, 'domain')}.my.salesforce.com"
 
 
-async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
-    began = asking.now()
-    form = {name: text_of(asking.settings, name) for name in ("client_id", "client_secret")}
-    answer = await asking.client.post("/services/oauth2/token", form={"grant_type": "client_credentials", **form})
-    soql = _Soql(asking, str(answer.object()["access_token"]))
+async def _fetch(poll: PollContext) -> AsyncGenerator[Page, None]:
+    began = poll.now()
+    form = {name: text_of(poll.settings, name) for name in ("client_id", "client_secret")}
+    answer = await poll.client.post("/services/oauth2/token", form={"grant_type": "client_credentials", **form})
+    soql = _Soql(poll, str(answer.object()["access_token"]))
     closed = {row["ApiName"] for row in await soql.rows("SELECT ApiName FROM CaseStatus WHERE IsClosed = true")}
-    cursor: dict[str, Any] = dict(asking.cursor)
+    cursor: dict[str, Any] = dict(poll.cursor)
 
     async def created(rows: list[_Row]) -> list[_Row]:
         return [_created(row, first, closed) for row, first in await _with_first(soql, rows)]
@@ -89,10 +89,10 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
     async def unchanged(rows: list[_Row]) -> list[_Row]:
         return [_change(row["attributes"]["type"], row["Id"], row["SystemModstamp"], row, "CREATE") for row in rows]
 
-    omni = _OMNI if asking.settings.get("omni_channel") is not False else ()
-    for polled, translated in ((_CASES, created), (_HISTORY, moved), *((other, unchanged) for other in (*_OTHERS, *omni))):
-        async for rows, state in _changed(asking, soql, polled, cursor.get(polled.name) or {}):
-            cursor = {**cursor, polled.name: state}
+    omni = _OMNI if poll.settings.get("omni_channel") is not False else ()
+    for table, translated in ((_CASES, created), (_HISTORY, moved), *((other, unchanged) for other in (*_OTHERS, *omni))):
+        async for rows, state in _changed(poll, soql, table, cursor.get(table.name) or {}):
+            cursor = {**cursor, table.name: state}
             changes = await translated(rows)
             yield Page(written(changes) if changes else b"", cursor)
     yield Page(b"", cursor, began - _OVERLAP)
@@ -101,8 +101,8 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
 class _Soql:
     """The queries of one poll."""
 
-    def __init__(self, asking: Asking, token: str) -> None:
-        self._client = asking.client
+    def __init__(self, poll: PollContext, token: str) -> None:
+        self._client = poll.client
         self._headers = {"Authorization": f"Bearer {token}"}
 
     async def rows(self, query: str) -> list[_Row]:
@@ -116,25 +116,25 @@ class _Soql:
 
 
 async def _changed(
-    asking: Asking, soql: _Soql, polled: _Object, state: Mapping[str, Any]
+    poll: PollContext, soql: _Soql, table: _Object, state: Mapping[str, Any]
 ) -> AsyncGenerator[tuple[list[_Row], dict[str, Any]], None]:
     """Yield the new rows of an object, page by page; the next poll begins a little before the last row."""
-    since = time_of(state, "since") or asking.since
-    floor = min(asking.now() - _OVERLAP, time_of(state, "floor") or asking.now())
+    since = time_of(state, "since") or poll.since
+    floor = min(poll.now() - _OVERLAP, time_of(state, "floor") or poll.now())
     seen: list[str] = list(state.get("told") or ())
     remembered: list[str] = []
     offset = 0
     while True:
         rows = await soql.rows(
-            f"SELECT Id, {', '.join(polled.fields)} FROM {polled.name} "  # noqa: S608 - of this file
-            f"WHERE {polled.by} >= {utc_second(since)}{polled.where} ORDER BY {polled.by}, Id LIMIT {_PAGE} OFFSET {offset}"
+            f"SELECT Id, {', '.join(table.fields)} FROM {table.name} "  # noqa: S608 - of this file
+            f"WHERE {table.by} >= {utc_second(since)}{table.where} ORDER BY {table.by}, Id LIMIT {_PAGE} OFFSET {offset}"
         )
         new, again = fresh(rows, seen)
         seen, remembered = [*seen, *again][-MAX_SEEN:], [*remembered, *again][-MAX_SEEN:]
-        last = max((datetime.fromisoformat(str(row[polled.by])) for row in rows), default=since)
+        last = max((datetime.fromisoformat(str(row[table.by])) for row in rows), default=since)
         if len(rows) < _PAGE:
             # The overlap is for late transactions; without rows it does not go back further.
-            since = max(asking.since, min(last - _OVERLAP, floor)) if rows or offset else since
+            since = max(poll.since, min(last - _OVERLAP, floor)) if rows or offset else since
             yield new, {"since": since.isoformat(), "told": remembered}
             return
         if utc_second(last) > utc_second(since):
@@ -142,7 +142,7 @@ async def _changed(
         elif offset < _PAGE:
             offset += len(rows)
         else:
-            raise AskError("refused", f"has more than {2 * _PAGE} rows of {polled.name} of one second, and does not return them")
+            raise PollError("refused", f"has more than {2 * _PAGE} rows of {table.name} of one second, and does not return them")
         yield new, {"since": since.isoformat(), "told": seen, "floor": floor.isoformat()}
 
 

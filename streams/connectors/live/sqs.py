@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streams.connectors.kit.reading import loaded, written
 from streams.connectors.live.amazon import address, answering, service
-from streams.connectors.pull.failures import AskError
+from streams.connectors.pull.failures import PollError
 from streams.connectors.pull.model import Page, Pull, text_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
-    from streams.connectors.pull.model import Asking
+    from streams.connectors.pull.model import PollContext
 
 __all__ = ["messages_of", "sqs"]
 
@@ -37,17 +37,17 @@ def _base(settings: Mapping[str, Any]) -> str:
     return address("sqs", settings)
 
 
-async def messages_of(asking: Asking) -> AsyncGenerator[Page, None]:
+async def messages_of(poll: PollContext) -> AsyncGenerator[Page, None]:
     """Yield messages until there are none; delete those of a page when the next is requested: then they are in Kafka."""
-    url = text_of(asking.settings, "queue_url")
-    pages = int(asking.cursor.get("pages", 0))
+    url = text_of(poll.settings, "queue_url")
+    pages = int(poll.cursor.get("pages", 0))
     with answering("sqs"):
-        async with service("sqs", asking.settings) as client:
+        async with service("sqs", poll.settings) as client:
             while True:
-                asked_at = asking.now()
+                requested_at = poll.now()
                 messages = await _messages(client, url)
                 if not messages:
-                    yield Page(b"", {"pages": pages}, asked_at - _WITHHELD)
+                    yield Page(b"", {"pages": pages}, requested_at - _WITHHELD)
                     return
                 pages += 1
                 yield Page(b"\n".join(_json(message["Body"]) for message in messages), {"pages": pages})
@@ -77,7 +77,7 @@ async def _delete(client: Any, url: str, messages: list[Any]) -> None:
         answer = await client.delete_message_batch(QueueUrl=url, Entries=entries)
         if answer.get("Failed"):
             # They arrive again, and count once by the ids of their events.
-            raise AskError("unavailable", f"(sqs) {len(answer['Failed'])} messages could not be deleted")
+            raise PollError("unavailable", f"(sqs) {len(answer['Failed'])} messages could not be deleted")
 
 
 def _json(body: str) -> bytes:

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from streams.connectors.kit.reading import written
-from streams.connectors.pull.failures import AskError
-from streams.connectors.pull.model import Asking, Page, Pull, text_of, time_of
+from streams.connectors.pull.failures import PollError
+from streams.connectors.pull.model import Page, PollContext, Pull, text_of, time_of
 from streams.connectors.pull.overlap import fresh, listed, merged
 
 if TYPE_CHECKING:
@@ -43,16 +43,16 @@ def _modified(item: Mapping[str, Any]) -> str:
     return _formatted(datetime.fromisoformat(str(item["date_modified"])))
 
 
-async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
-    began = asking.now()
+async def _fetch(poll: PollContext) -> AsyncGenerator[Page, None]:
+    began = poll.now()
     through = began - _OVERLAP
-    cursor: dict[str, Any] = dict(asking.cursor)
-    for survey in _surveys(asking.settings):
+    cursor: dict[str, Any] = dict(poll.cursor)
+    for survey in _surveys(poll.settings):
         state = cursor.get(survey) or {}
-        since = str(state.get("since") or _formatted(asking.since))
+        since = str(state.get("since") or _formatted(poll.since))
         seen: list[str] = list(state.get("told") or ())
         # The next poll begins here, whatever was answered by then: by the begin of this one, in an earlier process too.
-        floor = min(max(asking.since, began - _OVERLAP), time_of(state, "floor") or began)
+        floor = min(max(poll.since, began - _OVERLAP), time_of(state, "floor") or began)
         through = min(through, floor)
         remembered: list[str] = []
         page = 1
@@ -64,7 +64,7 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
                 "per_page": str(_PAGE),
                 "page": str(page),
             }
-            content = (await asking.client.get(f"/v3/surveys/{survey}/responses/bulk", params=params)).object()
+            content = (await poll.client.get(f"/v3/surveys/{survey}/responses/bulk", params=params)).object()
             items = listed(content, "data")
             new, again = fresh(items, seen)
             seen, remembered = merged(seen, again), merged(remembered, again)
@@ -76,7 +76,7 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
             elif page < _MOST_PAGES:
                 page += 1
             else:
-                raise AskError("malformed", "has pages without end")
+                raise PollError("malformed", "has pages without end")
             # The page only shows that the cursor has moved: a poll begins with the first.
             state = (
                 {"since": since, "told": seen, "page": page, "floor": floor.isoformat()}

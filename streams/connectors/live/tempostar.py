@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from streams.connectors.folders import LOCKS, File, FolderError, complete, listed, regular
-from streams.connectors.pull.failures import AskError
-from streams.connectors.pull.model import Asking, Page, Pull, text_of
+from streams.connectors.pull.failures import PollError
+from streams.connectors.pull.model import Page, PollContext, Pull, text_of
 
 __all__ = ["PULL"]
 
@@ -28,20 +28,20 @@ class _Folder(NamedTuple):
     read: Callable[[str], Awaitable[bytes | None]]
 
 
-async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
+async def _fetch(poll: PollContext) -> AsyncGenerator[Page, None]:
     """Read the files that are new, in the order of their names; what was read stays where it is."""
-    async with _folder(asking.settings) as folder:
+    async with _folder(poll.settings) as folder:
         files = await folder.files()
-        ready = complete(files, str(asking.settings.get("lock") or "ready"), asking.now())
-        wanted = sorted(file for file in ready if fnmatch.fnmatch(file.name, str(asking.settings.get("pattern") or "*.csv")))
+        ready = complete(files, str(poll.settings.get("lock") or "ready"), poll.now())
+        wanted = sorted(file for file in ready if fnmatch.fnmatch(file.name, str(poll.settings.get("pattern") or "*.csv")))
         # Files that were removed are dropped from the cursor.
         there = {file.version for file in files}
-        seen = dict.fromkeys(version for version in asking.cursor.get("told") or () if version in there)
+        seen = dict.fromkeys(version for version in poll.cursor.get("told") or () if version in there)
         for file in wanted:
             if file.version in seen:
                 continue
             if file.size > _MAX_FILE_BYTES:
-                raise AskError("malformed", f"has a file of more than {_MAX_FILE_BYTES} bytes")
+                raise PollError("malformed", f"has a file of more than {_MAX_FILE_BYTES} bytes")
             content = await folder.read(file.name)
             if content is None or len(content) != file.size:
                 # It was rewritten or removed since the folder was listed: the next poll sees what it is then.
@@ -60,7 +60,7 @@ async def _folder(settings: Mapping[str, Any]) -> AsyncGenerator[_Folder, None]:
         try:
             yield _local(Path(path))
         except FolderError as error:
-            raise AskError("refused", str(error)) from error
+            raise PollError("refused", str(error)) from error
         return
     import asyncssh  # noqa: PLC0415 - a folder of this machine needs no extra
 
@@ -84,17 +84,17 @@ async def _folder(settings: Mapping[str, Any]) -> AsyncGenerator[_Folder, None]:
         ):
             yield _remote(sftp, path.rstrip("/"))
     except asyncssh.PermissionDenied as error:
-        raise AskError("refused", "refused user, password or key") from error
+        raise PollError("refused", "refused user, password or key") from error
     except asyncssh.HostKeyNotVerifiable as error:
-        raise AskError("refused", "has another host key than `host_key`") from error
+        raise PollError("refused", "has another host key than `host_key`") from error
     except asyncssh.KeyImportError as error:
-        raise AskError("refused", "cannot be polled: `private_key` or `host_key` is no key") from error
+        raise PollError("refused", "cannot be polled: `private_key` or `host_key` is no key") from error
     except FolderError as error:
-        raise AskError("refused", str(error)) from error
+        raise PollError("refused", str(error)) from error
     except asyncssh.SFTPError as error:
-        raise AskError("refused", f"refused a folder or file (SFTP code {error.code})") from error
+        raise PollError("refused", f"refused a folder or file (SFTP code {error.code})") from error
     except (asyncssh.Error, OSError, TimeoutError) as error:
-        raise AskError("unreachable", f"cannot be reached or broke off ({type(error).__name__})") from error
+        raise PollError("unreachable", f"cannot be reached or broke off ({type(error).__name__})") from error
 
 
 def _local(path: Path) -> _Folder:
@@ -105,7 +105,7 @@ def _local(path: Path) -> _Folder:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise AskError("refused", f"cannot be read: {path / name}: {error.strerror}") from error
+            raise PollError("refused", f"cannot be read: {path / name}: {error.strerror}") from error
 
     return _Folder(lambda: asyncio.to_thread(listed, path), lambda name: asyncio.to_thread(read, name))
 

@@ -6,13 +6,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from streams.connectors.kit.reading import written
-from streams.connectors.pull.failures import AskError
+from streams.connectors.pull.failures import PollError
 from streams.connectors.pull.model import Page, Pull, basic, text_of, time_of, utc_second
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
-    from streams.connectors.pull.model import Asking
+    from streams.connectors.pull.model import PollContext
 
 __all__ = ["PULL"]
 
@@ -24,18 +24,18 @@ _WITHHELD: Final = timedelta(seconds=5)
 _OVERLAP: Final = timedelta(seconds=30)
 
 
-async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
+async def _fetch(poll: PollContext) -> AsyncGenerator[Page, None]:
     """Yield one span after the other. A span in which a poll stopped is requested again from its beginning."""
-    begin = time_of(asking.cursor, "from") or asking.since
+    begin = time_of(poll.cursor, "from") or poll.since
     while True:
-        end = max(begin, min(begin + _SPAN, asking.now() - _WITHHELD))
-        pages, after = 0, f"v1/Workspaces/{text_of(asking.settings, 'workspace')}/Events"
-        asked: dict[str, str] | None = {"StartDate": utc_second(begin), "EndDate": utc_second(end), "PageSize": str(_PAGE_EVENTS)}
+        end = max(begin, min(begin + _SPAN, poll.now() - _WITHHELD))
+        pages, after = 0, f"v1/Workspaces/{text_of(poll.settings, 'workspace')}/Events"
+        params: dict[str, str] | None = {"StartDate": utc_second(begin), "EndDate": utc_second(end), "PageSize": str(_PAGE_EVENTS)}
         while after:
-            answer = (await asking.client.get(after, params=asked)).object()
-            events, asked = answer["events"], None
+            answer = (await poll.client.get(after, params=params)).object()
+            events, params = answer["events"], None
             if not isinstance(events, list):
-                raise AskError("malformed", "answered without a list of events")
+                raise PollError("malformed", "answered without a list of events")
             after, pages = str((answer.get("meta") or {}).get("next_page_url") or ""), pages + 1
             records = written({"events": events}) if events else b""
             if after:

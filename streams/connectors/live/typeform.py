@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from streams.connectors.kit.reading import written
-from streams.connectors.pull.failures import AskError
-from streams.connectors.pull.model import Asking, Page, Pull, text_of, utc_second
+from streams.connectors.pull.failures import PollError
+from streams.connectors.pull.model import Page, PollContext, Pull, text_of, utc_second
 from streams.connectors.pull.overlap import fresh, listed, merged
 
 if TYPE_CHECKING:
@@ -33,28 +33,28 @@ def _headers(settings: Mapping[str, Any]) -> Mapping[str, str]:
     return {"Authorization": f"Bearer {text_of(settings, 'access_token')}"}
 
 
-async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
-    began = asking.now()
+async def _fetch(poll: PollContext) -> AsyncGenerator[Page, None]:
+    began = poll.now()
     through = began - _OVERLAP
-    cursor: dict[str, Any] = dict(asking.cursor)
-    for form in _forms(asking.settings):
+    cursor: dict[str, Any] = dict(poll.cursor)
+    for form in _forms(poll.settings):
         state = cursor.get(form) or {}
-        since = str(state.get("since") or utc_second(asking.since))
+        since = str(state.get("since") or utc_second(poll.since))
         seen: list[str] = list(state.get("told") or ())
         # The next poll begins here, whatever was answered by then: by the begin of this one, in an earlier process too.
-        floor = utc_second(max(asking.since, began - _OVERLAP))
+        floor = utc_second(max(poll.since, began - _OVERLAP))
         floor = min(floor, str(state.get("floor") or floor))
         through = min(through, datetime.fromisoformat(floor))
         while True:
             params = {"page_size": str(_PAGE), "since": since, "sort": "submitted_at,asc", "response_type": "completed"}
-            items = listed((await asking.client.get(f"/forms/{form}/responses", params=params)).object(), "items")
+            items = listed((await poll.client.get(f"/forms/{form}/responses", params=params)).object(), "items")
             last = max((str(item.get("submitted_at") or "") for item in items), default="")
             more = len(items) >= _PAGE
             # After a full page the next begins with its last second; after the last one the overlap is requested again.
             following = last if more else floor
             new, remembered = fresh(items, seen, lambda item: str(item.get("token")), _from(min(following, floor)))
             if more and following <= since:
-                raise AskError("malformed", "has more responses of one second than a page holds")
+                raise PollError("malformed", "has more responses of one second than a page holds")
             since, seen = following, merged(seen, remembered) if since >= floor else remembered
             cursor = {**cursor, form: {"since": since, "told": seen, **({"floor": floor} if more else {})}}
             yield Page(written({"items": new}) if new else b"", cursor)

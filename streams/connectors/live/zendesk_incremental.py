@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from streams.connectors.kit.reading import written
-from streams.connectors.pull.model import Asking, basic, text_of
+from streams.connectors.pull.model import PollContext, basic, text_of
 from streams.connectors.pull.overlap import fresh, listed
 
 if TYPE_CHECKING:
@@ -35,24 +35,24 @@ def headers(settings: Mapping[str, Any]) -> Mapping[str, str]:
 
 
 async def by_time(
-    asking: Asking, path: str, name: str, state: Mapping[str, Any], version: Callable[[dict[str, Any]], str], **params: str
+    poll: PollContext, path: str, name: str, state: Mapping[str, Any], version: Callable[[dict[str, Any]], str], **params: str
 ) -> AsyncGenerator[tuple[bytes, dict[str, Any]], None]:
     """Yield the answers of an export until its end: records, and where to continue.
 
     Args:
-        asking: what ``fetch`` was given.
+        poll: the context of ``fetch``.
         path: of the export.
         name: of the list in its answers.
         state: where to continue; empty at first.
         version: returns a name of an item with its version.
         params: of every request.
     """
-    start = int(state.get("start") or asking.since.timestamp())
+    start = int(state.get("start") or poll.since.timestamp())
     seen = list(state.get("told") or ())
     while True:
         # Zendesk refuses a later one.
-        start = min(start, int((asking.now() - WITHHELD).timestamp()) - 1)
-        content = (await asking.client.get(path, params={"start_time": str(start), **params})).object()
+        start = min(start, int((poll.now() - WITHHELD).timestamp()) - 1)
+        content = (await poll.client.get(path, params={"start_time": str(start), **params})).object()
         items = listed(content, name)
         end = int(content.get("end_time") or start)
         # The next request begins with the second in which this one ended: its items are known by their names.

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streams.connectors.kit.reading import written
 from streams.connectors.live.zendesk_incremental import base
-from streams.connectors.pull.failures import AskError
+from streams.connectors.pull.failures import PollError
 from streams.connectors.pull.model import Page, Pull, basic, text_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
-    from streams.connectors.pull.model import Asking
+    from streams.connectors.pull.model import PollContext
 
 __all__ = ["PULL"]
 
@@ -23,18 +23,18 @@ _WITHHELD: Final = timedelta(seconds=61)
 _FINAL_AFTER: Final = timedelta(hours=1)
 
 
-async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
+async def _fetch(poll: PollContext) -> AsyncGenerator[Page, None]:
     """Poll calls, then legs, where configured. The end of a page is the begin of the next: items on it are returned twice."""
-    cursor: dict[str, Any] = dict(asking.cursor)
-    through = asking.now()
-    for name in ("calls", "legs") if asking.settings.get("legs", True) else ("calls",):
-        begin = int(cursor.get(name) or asking.since.timestamp())
-        while begin <= (asking.now() - _WITHHELD).timestamp():
+    cursor: dict[str, Any] = dict(poll.cursor)
+    through = poll.now()
+    for name in ("calls", "legs") if poll.settings.get("legs", True) else ("calls",):
+        begin = int(cursor.get(name) or poll.since.timestamp())
+        while begin <= (poll.now() - _WITHHELD).timestamp():
             params = {"start_time": str(begin)}
-            answer = (await asking.client.get(f"api/v2/channels/voice/stats/incremental/{name}.json", params=params)).object()
+            answer = (await poll.client.get(f"api/v2/channels/voice/stats/incremental/{name}.json", params=params)).object()
             items, end = answer[name], answer["end_time"]
             if not isinstance(items, list) or not isinstance(end, int | None):
-                raise AskError("malformed", f"answered without a list of {name} or its end")
+                raise PollError("malformed", f"answered without a list of {name} or its end")
             # There is always an address of a next page: the last one has no items.
             if not items or end is None or end < begin:
                 break

@@ -16,7 +16,7 @@ from multidict import CIMultiDictProxy
 from yarl import URL
 
 from streams.connectors.kit.reading import loaded
-from streams.connectors.pull.failures import AskError
+from streams.connectors.pull.failures import PollError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -58,17 +58,17 @@ class Answer:
     body: bytes
 
     def json(self) -> Any:
-        """Return the JSON of the answer; raise AskError where it is none."""
+        """Return the JSON of the answer; raise PollError where it is none."""
         try:
             return loaded(self.body)
         except ValueError as error:
-            raise AskError("malformed", f"answered with status {self.status} and no JSON") from error
+            raise PollError("malformed", f"answered with status {self.status} and no JSON") from error
 
     def object(self) -> dict[str, Any]:
-        """Return the JSON object of the answer; raise AskError where it is none."""
+        """Return the JSON object of the answer; raise PollError where it is none."""
         content = self.json()
         if not isinstance(content, dict):
-            raise AskError("malformed", f"answered with status {self.status} and no JSON object")
+            raise PollError("malformed", f"answered with status {self.status} and no JSON object")
         return content
 
 
@@ -117,16 +117,16 @@ class Client:
             self._session = None
 
     async def get(self, path: str, *, params: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None) -> Answer:
-        """Return the answer at a path, or at an address on the host of the base; raise AskError."""
-        return await self.ask("GET", path, params=params, headers=headers)
+        """Return the answer at a path, or at an address on the host of the base; raise PollError."""
+        return await self.request("GET", path, params=params, headers=headers)
 
     async def post(
         self, path: str, *, form: Mapping[str, str] | None = None, content: object = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
-        """Send a form, or JSON; raise AskError."""
-        return await self.ask("POST", path, form=form, content=content, headers=headers)
+        """Send a form, or JSON; raise PollError."""
+        return await self.request("POST", path, form=form, content=content, headers=headers)
 
-    async def ask(
+    async def request(
         self,
         method: str,
         path: str,
@@ -140,7 +140,7 @@ class Client:
         """Return an answer with one of the statuses in ``taken``; wait where the platform limits requests.
 
         Raises:
-            AskError: there is none.
+            PollError: there is none.
         """
         url = self._url(path)
         sent: dict[str, Any] = {"params": params, "headers": {**self._headers, **(headers or {})}}
@@ -160,14 +160,14 @@ class Client:
                 raise _failure(answer, wait)
             if attempt < self.limits.tries:
                 await self._wait(min(2.0**attempt, 60.0) if wait is None else wait)
-        raise AskError("limited", f"too many requests, {self.limits.tries} times in a row", wait)
+        raise PollError("limited", f"too many requests, {self.limits.tries} times in a row", wait)
 
     def _url(self, path: str) -> URL:
         url = URL(path) if "://" in path else URL(self.base.rstrip("/") + "/" + path.lstrip("/"))
         base = URL(self.base)
         # The platform names its next page; the credentials go to no other host.
         if url.origin() != base.origin():
-            raise AskError("malformed", "named a page of another host")
+            raise PollError("malformed", "named a page of another host")
         return url
 
     async def _turn(self) -> None:
@@ -193,13 +193,13 @@ class Client:
                 async for part in response.content.iter_chunked(64 * 1024):
                     body += part
                     if len(body) > self.limits.max_answer_bytes:
-                        raise AskError("malformed", f"answered with more than {self.limits.max_answer_bytes} bytes")
+                        raise PollError("malformed", f"answered with more than {self.limits.max_answer_bytes} bytes")
                 return Answer(response.status, response.headers, bytes(body))
         except TimeoutError as error:
-            raise AskError("unreachable", f"did not answer within {self.limits.timeout_seconds:g} s") from error
+            raise PollError("unreachable", f"did not answer within {self.limits.timeout_seconds:g} s") from error
         except (aiohttp.ClientError, ssl.SSLError, OSError, ValueError) as error:
             # The text of the error may hold the address, which may hold a secret.
-            raise AskError("unreachable", f"cannot be reached or broke off ({type(error).__name__})") from None
+            raise PollError("unreachable", f"cannot be reached or broke off ({type(error).__name__})") from None
 
     def _spare(self, headers: CIMultiDictProxy[str]) -> None:
         """Delay the next request where the platform reports that none remains for now."""
@@ -229,10 +229,10 @@ class Client:
         return min(max(seconds, 0.0), self.limits.longest_wait_seconds)
 
 
-def _failure(answer: Answer, wait: float | None) -> AskError:
+def _failure(answer: Answer, wait: float | None) -> PollError:
     if answer.status >= _SERVER_ERROR:
-        return AskError("unavailable", f"answered with status {answer.status}", wait)
-    return AskError("refused", f"answered with status {answer.status}", wait)
+        return PollError("unavailable", f"answered with status {answer.status}", wait)
+    return PollError("refused", f"answered with status {answer.status}", wait)
 
 
 def checked(base: str) -> str:

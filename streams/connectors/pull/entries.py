@@ -138,7 +138,7 @@ class MemoryLedger:
         """See Ledger."""
         await asyncio.sleep(0)
         if self.down:
-            raise NotPublishedError("the ledger in memory was told to be down")
+            raise NotPublishedError("the ledger in memory is down")
         restored = Restored(None, States(self.source, remembered_days))
         for key, value in self.rows.items():
             restore_row(restored, self.source, key, value)
@@ -150,7 +150,7 @@ class MemoryLedger:
         await asyncio.sleep(0)
         if self.down or not self._open:
             self._open = False
-            raise NotPublishedError("the ledger in memory was told to be down")
+            raise NotPublishedError("the ledger in memory is down")
         self.entries += 1
         self.events += entry.events
         self.rejected += entry.rejected
@@ -159,7 +159,7 @@ class MemoryLedger:
             self.rows[cursor_key(self.source)] = orjson.dumps(entry.cursor.model_dump())
         if self.in_doubt:
             self.in_doubt = self._open = False
-            raise NotPublishedError("the ledger in memory was told not to answer")
+            raise NotPublishedError("the ledger in memory does not answer")
 
     async def close(self) -> None:
         """See Ledger."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-__all__ = ["FAILURES", "AskError", "Failure"]
+__all__ = ["FAILURES", "Failure", "PollError"]
 
 #: Why a platform could not be polled: it limits requests; it does not answer; it has an error of its own; it refuses this connector; its
 #: answer does not fit the request.
@@ -12,7 +12,7 @@ Failure = Literal["limited", "unreachable", "unavailable", "refused", "malformed
 FAILURES: Final = ("limited", "unreachable", "unavailable", "refused", "malformed")
 
 
-class AskError(Exception):
+class PollError(Exception):
     """A platform could not be polled. The detail names the platform's status and never what was sent or answered.
 
     Args:

@@ -168,16 +168,16 @@ class KafkaLedger:
             await future
 
     async def _restore(self, remembered_days: int) -> Restored:
-        place = TopicPartition(self._state, partition_of(self._source))
+        partition = TopicPartition(self._state, partition_of(self._source))
         restored = Restored(None, States(self._source, remembered_days))
         async with _consumer(self._client, "read_uncommitted") as every, _consumer(self._client, "read_committed") as consumer:
-            every.assign([place])
+            every.assign([partition])
             # Not the last stable offset: another source's open transaction would hide our last one.
-            end = (await every.end_offsets([place]))[place]
-            consumer.assign([place])
-            await consumer.seek_to_beginning(place)
-            while await consumer.position(place) < end:
-                for record in (await consumer.getmany(place, timeout_ms=200)).get(place, ()):
+            end = (await every.end_offsets([partition]))[partition]
+            consumer.assign([partition])
+            await consumer.seek_to_beginning(partition)
+            while await consumer.position(partition) < end:
+                for record in (await consumer.getmany(partition, timeout_ms=200)).get(partition, ()):
                     restore_row(restored, self._source, record.key, record.value)
         return restored
 

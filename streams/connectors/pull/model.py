@@ -10,7 +10,7 @@ from typing import Any
 
 from streams.connectors.pull.client import Client
 
-__all__ = ["Asking", "Cursor", "Page", "Pull", "basic", "text_of", "time_of", "utc_second"]
+__all__ = ["Cursor", "Page", "PollContext", "Pull", "basic", "text_of", "time_of", "utc_second"]
 
 #: Where to continue, in the platform's own terms: JSON.
 Cursor = Mapping[str, Any]
@@ -31,7 +31,7 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asking:
+class PollContext:
     """What ``fetch`` is given."""
 
     #: Of the last page that is in Kafka; empty at first.
@@ -53,12 +53,12 @@ class Pull:
     """How to poll a platform.
 
     ``fetch`` yields pages until there is no more for now. Each is in Kafka before the next is requested, and after a failure it is called
-    again with the cursor of the last one: it retains nothing between two calls. It raises AskError, or passes on that of the client.
+    again with the cursor of the last one: it retains nothing between two calls. It raises PollError, or passes on that of the client.
     """
 
     #: Of the connector in ``streams/connectors/platforms`` that translates the answers.
     name: str
-    fetch: Callable[[Asking], AsyncGenerator[Page, None]]
+    fetch: Callable[[PollContext], AsyncGenerator[Page, None]]
     #: From the settings and credentials: the prefix of all addresses, and the headers of every request. Raises ValueError.
     base: Callable[[Mapping[str, Any]], str]
     headers: Callable[[Mapping[str, Any]], Mapping[str, str]] = no_headers

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from streams.connectors.kit.reading import tamed
-from streams.connectors.pull.failures import AskError
+from streams.connectors.pull.failures import PollError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -56,8 +56,8 @@ def merged(seen: Iterable[str], remembered: Iterable[str]) -> list[str]:
 
 
 def listed(content: Mapping[str, Any], name: str) -> list[Item]:
-    """Return the list of objects of an answer; raise AskError where there is none."""
+    """Return the list of objects of an answer; raise PollError where there is none."""
     items = content.get(name)
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        raise AskError("malformed", f"answered without a list of objects under {name}")
+        raise PollError("malformed", f"answered without a list of objects under {name}")
     return items

@@ -16,8 +16,8 @@ from schemas.times import from_ms, to_ms
 from streams.connectors.kit.translating import Translated, translate
 from streams.connectors.publishing import NotPublishedError, ended_heartbeat, heartbeat
 from streams.connectors.pull.entries import Entry
-from streams.connectors.pull.failures import AskError
-from streams.connectors.pull.model import Asking
+from streams.connectors.pull.failures import PollError
+from streams.connectors.pull.model import PollContext
 from streams.connectors.pull.status import RunSettings, SourceStatus, Summary
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Runner:
 
         Raises:
             FencedError: another process polls this source.
-            AskError: with ``once``, the platform cannot be polled.
+            PollError: with ``once``, the platform cannot be polled.
             NotPublishedError: with ``once``, Kafka does not take it.
         """
         self._stop = stop
@@ -143,7 +143,7 @@ class Runner:
             if once:
                 raise
             await self._failed("kafka", str(error), None)
-        except AskError as error:
+        except PollError as error:
             if once:
                 raise
             await self._failed(error.reason, f"{self._connector.title} {error}", error.wait_seconds)
@@ -161,8 +161,8 @@ class Runner:
     async def _poll(self, client: Client) -> None:
         """Publish every page there is for now."""
         since = self._run.since or self._now() - timedelta(days=_FIRST_DAYS)
-        asking = Asking(cursor=self._position.cursor, client=client, settings=self._settings, since=since, now=self._now)
-        pages = self._pull.fetch(asking)
+        poll = PollContext(cursor=self._position.cursor, client=client, settings=self._settings, since=since, now=self._now)
+        pages = self._pull.fetch(poll)
         unmoved = 0
         try:
             while True:
@@ -187,7 +187,7 @@ class Runner:
             return None
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             # The answer has another shape than the platform's file expects.
-            raise AskError("malformed", f"answered with an unknown format ({type(error).__name__})") from error
+            raise PollError("malformed", f"answered with an unknown format ({type(error).__name__})") from error
 
     async def _take(self, page: Page) -> None:
         assert self._states is not None  # noqa: S101 - restored at the begin of a run
@@ -205,12 +205,12 @@ class Runner:
             through = before
         changes = list(self._states.changes())
         moved = page.cursor != self._position.cursor or through != before
-        place = _Position(page.cursor, self._position.pages + 1)
+        position = _Position(page.cursor, self._position.pages + 1)
         cursor = CursorRecord(
             source=self._context.source,
             cursor=dict(page.cursor),
             complete_through_ms=None if through is None else to_ms(through),
-            pages=place.pages,
+            pages=position.pages,
         )
         events = [self._identities.of_event(event) for event in done.events]
         entry = Entry(events=events, rejected=done.rejected, changes=changes, cursor=cursor if moved or changes or events else None)
@@ -222,7 +222,7 @@ class Runner:
                 self._states.roll_back()
                 raise
         self._states.commit()
-        self._position = place
+        self._position = position
         self.status.complete_through = through
         self._count(done, through)
         self._metrics.states(len(self._states))

@@ -17,7 +17,7 @@ from streams.connectors.live.amazon import service
 from streams.connectors.live.sqs import _MOST_AT_ONCE, _PAGE_MESSAGES
 from streams.connectors.publishing import NotPublishedError
 from streams.connectors.pull.entries import MemoryLedger
-from streams.connectors.pull.failures import AskError
+from streams.connectors.pull.failures import PollError
 from tests.support.asked import Clock, ask_once, asker
 from tests.support.platforms import counted, figures, fixture, not_reporting, three_calls
 
@@ -161,7 +161,7 @@ class TestKinesis:
     )
     def test_trouble_has_a_reason(self, aws: dict[str, str], change: dict[str, str], reason: str) -> None:
         """A stream that is not there, a service that does not answer; neither says where."""
-        with pytest.raises(AskError) as failed:
+        with pytest.raises(PollError) as failed:
             once(RECORDS, {**aws, "stream": "records", **change}, MemoryLedger(SOURCE))
         assert failed.value.reason == reason
         assert "127.0.0.1" not in str(failed.value)
@@ -242,7 +242,7 @@ class TestSqs:
 
     def test_a_queue_that_is_not_there(self, aws: dict[str, str]) -> None:
         """It is refused, and says so."""
-        with pytest.raises(AskError) as failed:
+        with pytest.raises(PollError) as failed:
             once(CONTACT_EVENTS, {**aws, "queue_url": f"{aws['endpoint_url']}/123456789012/none"}, MemoryLedger(SOURCE))
         assert failed.value.reason == "refused"
 

@@ -17,7 +17,7 @@ import pytest
 from aiohttp import WSCloseCode, web
 
 from streams.connectors.pull.entries import MemoryLedger
-from streams.connectors.pull.failures import AskError
+from streams.connectors.pull.failures import PollError
 from tests.support.asked import Clock, asker, serving
 from tests.support.services import until
 
@@ -229,12 +229,12 @@ def test_a_channel_that_falls_silent(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_trouble_has_a_reason(change: dict[str, Any], settings: dict[str, Any], reason: str) -> None:
     """A client that may not, nothing to follow or too much, an address of another host, one that does not answer."""
 
-    async def scenario() -> AskError:
+    async def scenario() -> PollError:
         fake = Genesys()
         vars(fake).update(change)
         async with serving(fake.add_routes) as fake.address:
             given = {"url": fake.address, "login_url": fake.address, "users": ["u-ana"], "client_id": "id", "client_secret": "a secret"}
-            with pytest.raises(AskError) as failed:
+            with pytest.raises(PollError) as failed:
                 await asker("genesys-cloud", given | settings, MemoryLedger("platform"), Clock(NOW)).run(asyncio.Event(), once=True)
             return failed.value
 

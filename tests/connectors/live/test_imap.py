@@ -10,7 +10,7 @@ import pytest
 
 from streams.connectors.live import pull_of
 from streams.connectors.pull.entries import MemoryLedger
-from streams.connectors.pull.failures import AskError
+from streams.connectors.pull.failures import PollError
 from streams.connectors.pull.status import RunSettings
 from tests.support.asked import Clock, asker
 from tests.support.dovecot import PASSWORD, Dovecot, dovecot
@@ -127,7 +127,7 @@ def test_a_mail_is_told_once_whatever_fails(desk: Desk) -> None:
     for number in range(1, 6):
         desk.mail("INBOX", number, number)
     desk.ledger.in_doubt = True
-    with pytest.raises(Exception, match="told not to answer"):
+    with pytest.raises(Exception, match="does not answer"):
         desk.ask()
     desk.mail("INBOX", 9, 9)
     desk.ask()
@@ -218,7 +218,7 @@ def test_headers_that_are_wrong(desk: Desk) -> None:
 def test_what_goes_wrong_is_said(desk: Desk, change: dict[str, Any], reason: str, said: str) -> None:
     """With a reason, and without what the server said."""
     desk.settings |= change
-    with pytest.raises(AskError, match=said) as raised:
+    with pytest.raises(PollError, match=said) as raised:
         desk.ask()
     assert raised.value.reason == reason
     assert PASSWORD not in str(raised.value)

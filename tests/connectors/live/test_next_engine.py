@@ -16,7 +16,7 @@ from aiohttp import web
 
 from schemas.other import OrderPlaced
 from streams.connectors.pull.entries import MemoryLedger
-from streams.connectors.pull.failures import AskError
+from streams.connectors.pull.failures import PollError
 from streams.connectors.pull.tokens import TokenFile, Tokens, TokensError
 from tests.support.asked import Clock, ask_once, serving
 
@@ -181,7 +181,7 @@ def test_tokens_are_kept_before_they_are_used(tmp_path: Path) -> None:
             assert names(tmp_path) == ["shop.tokens"]
             # With an error they are replaced too; what the configuration says is old by now.
             shop.rotate, shop.errors = True, ["999999"]
-            with pytest.raises(AskError, match="code 999999"):
+            with pytest.raises(PollError, match="code 999999"):
                 await ask_once("next-engine", settings, ledger, clock)
             assert TokenFile(file).read() == Tokens("access-3", "refresh-3")
             await ask_once("next-engine", settings, ledger, clock)
@@ -209,7 +209,7 @@ def test_codes_of_errors(code: str, reason: str, says: str, tmp_path: Path) -> N
         shop = NextEngine()
         shop.errors = [code]
         async with serving(shop.routes) as url:
-            with pytest.raises(AskError, match=says) as raised:
+            with pytest.raises(PollError, match=says) as raised:
                 await ask_once("next-engine", settings_of(url, tmp_path), MemoryLedger("platform"), Clock(NOW))
         assert raised.value.reason == reason
         assert "access-" not in str(raised.value)

@@ -18,7 +18,7 @@ from aiohttp import web
 from schemas.other import SourceHeartbeat
 from streams.connectors.live import pull_of
 from streams.connectors.pull.entries import MemoryLedger
-from streams.connectors.pull.failures import AskError
+from streams.connectors.pull.failures import PollError
 from tests.support.asked import Clock, ask_once, serving
 
 if TYPE_CHECKING:
@@ -217,7 +217,7 @@ def test_customerly() -> None:
             assert len(ids(ledger)) == 41
             for message, reason in (("Access token not found", "refused"), ("gateway", "unavailable")):
                 down[:] = [message]
-                with pytest.raises(AskError) as raised:
+                with pytest.raises(PollError) as raised:
                     await ask_once("customerly", settings, ledger, clock)
                 assert raised.value.reason == reason
         assert not any(b"customer.example" in (value or b"") for value in ledger.rows.values())

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from schemas.other import SourceHeartbeat
 from streams.connectors.pull.entries import MemoryLedger
-from streams.connectors.pull.failures import AskError
+from streams.connectors.pull.failures import PollError
 from tests.support.asked import Clock, ask_once, serving
 
 NOW = datetime(2026, 4, 7, 12, tzinfo=UTC)
@@ -99,7 +99,7 @@ def test_an_export_that_fails() -> None:
         server, ledger = Qualtrics(), MemoryLedger("platform")
         server.status = "failed"
         async with serving(server.add_to) as url:
-            with pytest.raises(AskError, match="could not create the export"):
+            with pytest.raises(PollError, match="could not create the export"):
                 await ask_once("qualtrics", {"url": url, "api_token": "q-token", "surveys": ["SV_abc123"]}, ledger, Clock(NOW))
         assert told(ledger) == []
 

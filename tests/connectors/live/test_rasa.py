@@ -16,8 +16,8 @@ from streams.connectors.kit.translating import translate
 from streams.connectors.live.rasa import PULL
 from streams.connectors.platforms import connector
 from streams.connectors.pull.client import Client
-from streams.connectors.pull.failures import AskError
-from streams.connectors.pull.model import Asking
+from streams.connectors.pull.failures import PollError
+from streams.connectors.pull.model import PollContext
 from tests.support.platforms import fixture
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ async def asked(bootstrap: str, topic: str, cursor: dict[str, Any]) -> tuple[lis
     kinds: list[str] = []
     context = Context(source="rasa", customer_key=lambda identity: f"v1:{len(identity)}", settings=settings)
     async with Client(PULL.base(settings), now=lambda: NOW) as client:
-        async for page in PULL.fetch(Asking(cursor=cursor, client=client, settings=settings, since=EARLY, now=lambda: NOW)):
+        async for page in PULL.fetch(PollContext(cursor=cursor, client=client, settings=settings, since=EARLY, now=lambda: NOW)):
             cursor = dict(page.cursor)
             if page.records:
                 done = translate(connector("rasa"), page.records, context, origin="pull/rasa", now=NOW)
@@ -97,9 +97,9 @@ def test_a_topic_that_is_not_there(kafka: Cluster) -> None:
     """And brokers that are not: each is a reason to wait."""
 
     async def scenario() -> None:
-        with pytest.raises(AskError, match="has no topic"):
+        with pytest.raises(PollError, match="has no topic"):
             await asked(kafka.bootstrap, f"none-{uuid.uuid4().hex[:8]}", {})
-        with pytest.raises(AskError, match="cannot be read"):
+        with pytest.raises(PollError, match="cannot be read"):
             await asked("127.0.0.1:1", "rasa_events", {})
 
     asyncio.run(scenario())

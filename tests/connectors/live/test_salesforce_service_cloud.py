@@ -17,7 +17,7 @@ from aiohttp import web
 from schemas.other import SourceHeartbeat
 from streams.configuration import Configuration
 from streams.connectors.pull.entries import MemoryLedger
-from streams.connectors.pull.failures import AskError
+from streams.connectors.pull.failures import PollError
 from streams.replay import Replay
 from tests.support.asked import Clock, ask_once, serving
 
@@ -259,7 +259,7 @@ def test_a_wrong_secret_is_said_without_it(caplog: pytest.LogCaptureFixture) -> 
     """Nothing is told, and no log holds the secret."""
     org, ledger, clock = Salesforce(), MemoryLedger("desk"), Clock(NOW)
     life(org)
-    with pytest.raises(AskError, match="400") as refused:
+    with pytest.raises(PollError, match="400") as refused:
         ask(org, ledger, clock, client_secret="another-secret")
 
     assert events(ledger) == []

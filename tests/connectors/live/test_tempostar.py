@@ -19,7 +19,7 @@ import pytest
 from schemas.other import OrderCancelled, OrderPlaced, SourceHeartbeat
 from streams.connectors.live import pull_of
 from streams.connectors.pull.entries import MemoryLedger
-from streams.connectors.pull.failures import AskError
+from streams.connectors.pull.failures import PollError
 from tests.support.asked import Clock, ask_once
 from tests.support.kafka import die_with_parent, free_port
 from tests.support.require import require
@@ -166,12 +166,12 @@ def test_another_server_and_another_user_are_refused(tmp_path: Path) -> None:
             ({"private_key": "no key"}, "is no key"),
             ({"folder": str(tmp_path / "nowhere")}, "folder or file"),
         ):
-            with pytest.raises(AskError, match=says) as raised:
+            with pytest.raises(PollError, match=says) as raised:
                 asyncio.run(ask_once("tempostar", {"folder": str(tmp_path), **settings, **changed}, MemoryLedger("platform"), Clock(NOW)))
             assert raised.value.reason == "refused"
             assert "PRIVATE" not in str(raised.value)
         settings["port"] = free_port()
-        with pytest.raises(AskError, match="cannot be reached") as raised:
+        with pytest.raises(PollError, match="cannot be reached") as raised:
             asyncio.run(ask_once("tempostar", {"folder": str(tmp_path), **settings}, MemoryLedger("platform"), Clock(NOW)))
         assert raised.value.reason == "unreachable"
 

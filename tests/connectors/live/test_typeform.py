@@ -11,7 +11,7 @@ from aiohttp import web
 
 from schemas.other import SourceHeartbeat
 from streams.connectors.pull.entries import MemoryLedger
-from streams.connectors.pull.failures import AskError
+from streams.connectors.pull.failures import PollError
 from tests.connectors.platforms.surveys import translated
 from tests.support.asked import Clock, ask_once, serving
 from tests.support.platforms import fixture
@@ -97,7 +97,7 @@ def test_more_of_one_second_than_a_page() -> None:
         for number in range(1_200):
             server.respond("Zy8wQr", f"a{number}", NOW - timedelta(hours=1), 5, "T")
         async with serving(server.add_to) as url:
-            with pytest.raises(AskError, match="more responses of one second"):
+            with pytest.raises(PollError, match="more responses of one second"):
                 await ask_once("typeform", {"url": url, "access_token": "tf-token", "forms": ["Zy8wQr"]}, ledger, clock)
         assert server.asked < 5
 

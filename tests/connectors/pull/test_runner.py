@@ -15,7 +15,7 @@ from schemas.other import SourceHeartbeat
 from streams.connectors.pull import entries
 from streams.connectors.pull.client import ClientLimits
 from streams.connectors.pull.entries import MemoryLedger
-from streams.connectors.pull.failures import AskError
+from streams.connectors.pull.failures import PollError
 from streams.connectors.pull.status import RunSettings
 from tests.support.pulled import SOURCE, Desk, make_runner
 from tests.support.services import until
@@ -260,7 +260,7 @@ def test_once_fails_at_once() -> None:
         desk = filled()
         desk.instead = [(401, {})]
         async with desk.serve() as address:
-            with pytest.raises(AskError, match="status 401"):
+            with pytest.raises(PollError, match="status 401"):
                 await make_runner(address, MemoryLedger(SOURCE)).run(asyncio.Event(), once=True)
 
     asyncio.run(scenario())
