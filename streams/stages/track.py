@@ -300,7 +300,7 @@ class TrackStage:
 
     @property
     def is_catching_up(self) -> bool:
-        """Whether records are still to be read that were there when the partition was taken."""
+        """Whether the worker still reads the backlog that the partition had at its assignment."""
         return self._is_catching_up
 
     @is_catching_up.setter
@@ -322,14 +322,14 @@ class TrackStage:
             value = None if counts is None else writer.slice(kind, scope, start, counts)
             rows.append((key, value))
             outputs.append(Output(panes, writer.partition(scope), key, value))
-        begun, gone = set[Scope](), list[Scope]()
+        begun, expired = set[Scope](), list[Scope]()
         expiry, booked = self._expiry, tracker.slices.booked()
         if expiry is not None:
             for scope, start in booked:
                 expiry.note(scope, start)
-            begun, gone = expiry.begun(), expiry.expired(tracker.watermark.ms)
+            begun, expired = expiry.begun(), expiry.expired(tracker.watermark.ms)
             rows += ((_BOOKED + key.encode(), None if last is None else encode(last)) for key, last in expiry.changed_rows())
-        now = {**dict(self._changed_now(begun)), **dict.fromkeys(gone)}
+        now = {**dict(self._changed_now(begun)), **dict.fromkeys(expired)}
         outputs += (Output(panes, writer.partition(scope), writer.key("now", scope, None), value) for scope, value in now.items())
         outputs += self._changed_progress()
         outputs += self._facts()

@@ -107,7 +107,7 @@ class _Versions:
         self.name = name
         self._versions = versions
         self._book = book
-        self._judged = tuple(_judged(each, f"{name}@{each.version}") for each in versions)
+        self._judged = tuple(_judged(version, f"{name}@{version.version}") for version in versions)
         self._only = self._judged[0] if len(versions) == 1 else None
 
     def at(self, start_ms: int) -> Judged:
@@ -149,21 +149,23 @@ class ScopeDefinitions:
         configuration = book.configuration
         kind, name = scope.split(":", 1)
         chosen = definitions_of(configuration, name if kind == "queue" else None, channel)
-        self._first, *self._others = (_Versions(each, versions, book) for each, versions in chosen.versions.items())
+        self._first, *self._others = (_Versions(definition, versions, book) for definition, versions in chosen.versions.items())
         #: ``in_force`` of all windows, if it does not depend on their begin
         self._timeless: tuple[int, ...] | None = None
         #: definitions of the queues of a larger scope
         self._parts = (
-            {each: _Versions(each, versions, book) for each, versions in configuration.definitions.items()} if kind in _LARGER else {}
+            {definition: _Versions(definition, versions, book) for definition, versions in configuration.definitions.items()}
+            if kind in _LARGER
+            else {}
         )
 
     def in_force(self, start_ms: int) -> tuple[int, ...]:
         """Return a key of the versions that judge windows that begin at an instant: first, others, those of queues."""
         if self._timeless is not None:
             return self._timeless
-        parts = [each.at(start_ms).figures_id for each in self._parts.values()]
-        key = (self._first.at(start_ms).figures_id, *(each.figures_id for each in self.others(start_ms)), -1, *parts)
-        if all(each.is_timeless for each in (self._first, *self._others, *self._parts.values())):
+        parts = [versions.at(start_ms).figures_id for versions in self._parts.values()]
+        key = (self._first.at(start_ms).figures_id, *(judged.figures_id for judged in self.others(start_ms)), -1, *parts)
+        if all(versions.is_timeless for versions in (self._first, *self._others, *self._parts.values())):
             self._timeless = key
         return key
 
@@ -173,7 +175,7 @@ class ScopeDefinitions:
 
     def others(self, start_ms: int) -> list[Judged]:
         """Return the further definitions of a window."""
-        return [each.at(start_ms) for each in self._others if each.knows(start_ms)]
+        return [versions.at(start_ms) for versions in self._others if versions.knows(start_ms)]
 
     def judge(self, sums: Mapping[str, int], start_ms: int, sum_names: SumNames | None = None) -> tuple[tuple[int, int], str]:
         """Return contacts met and counted, each by the definition of its queue, and the labels of these definitions.

@@ -45,7 +45,7 @@ __all__ = ["RollUp"]
 _DAY_RETENTION_MS = 50 * 3_600_000
 #: Windows stay published for longer than they are computed.
 _EXTRA_RETENTION_MS = 24 * 3_600_000
-#: Alert rules wait for a partition that is catching up, but not longer than this many flushes without progress there: a minute or more.
+#: Flushes without progress after which alert rules no longer wait for a partition that is catching up: a minute or more.
 _MAX_FLUSHES_WITHOUT_PROGRESS = 300
 
 
@@ -79,7 +79,7 @@ class RollUp:
         self._origins: dict[tuple[str, int], int] = {}
         self._progress: dict[tuple[str, int], dict[str, Any]] = {}
         self._progress_changed = False
-        #: By source partition that is catching up: its progress at the last flush, and for how many flushes it has not moved.
+        #: source partition that is catching up → its progress at the last flush, and flushes without progress
         self._catching_up: dict[tuple[str, int], tuple[tuple[int | None, int | None], int]] = {}
         #: an operator has reset the progress of a source partition
         self._progress_reset = False
@@ -407,22 +407,22 @@ class RollUp:
         return crossed(before, as_of) or any(crossed(hi_before - length, hi - length) for length in self._lengths)
 
     def _is_catching_up(self) -> bool:
-        """Return whether a source partition is behind the others because a worker still reads what had piled up.
+        """Return whether a source partition lags because its worker still reads a backlog.
 
-        Until then contacts of that partition seem to wait although they were answered long ago. A partition without progress is not
-        waited for: its worker may be gone.
+        Contacts of that partition seem to wait although they were answered long ago. A partition that makes no progress does not
+        count: its worker may be down.
         """
-        found = False
+        is_behind = False
         for origin, progress in self._progress.items():
             if progress.get("catching_up"):
                 at, flushes = self._catching_up.get(origin, (None, 0))
                 position = (progress["progress_ms"], progress["received_through_ms"])
                 flushes = flushes + 1 if position == at else 0
                 self._catching_up[origin] = position, flushes
-                found = found or flushes < _MAX_FLUSHES_WITHOUT_PROGRESS
+                is_behind = is_behind or flushes < _MAX_FLUSHES_WITHOUT_PROGRESS
             else:
                 self._catching_up.pop(origin, None)
-        return found
+        return is_behind
 
     def _evaluate_rules(self, state: ScopeState, evaluation: Evaluation) -> None:
         """Evaluate the alert rules of a scope on the published figures of windows, and on the figures of now at as-of."""
