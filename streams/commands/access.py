@@ -1,4 +1,4 @@
-"""``contact-streams access``: check the access file of the server, and make its entries."""
+"""``contact-streams access``: check the access file of the server, and create its entries."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _USAGE: Final = 2
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the command and its options."""
-    parser = subparsers.add_parser("access", help="check the access file of the server, and make its entries: tokens, people, screens")
+    parser = subparsers.add_parser("access", help="check the access file of the server, and create its entries: tokens, users, screens")
     actions = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     check = actions.add_parser(
         "check",
-        help="say what is wrong with an access file, and who may do what where",
-        description="Says all that is wrong with an access file, or who may do what where; with --config also names of sites, departments, "
+        help="list the errors of an access file, and which users may do what where",
+        description="Lists all errors of an access file, or which users may do what where; with --config also names of sites, departments, "
         "queues and teams that the configuration does not have, what each grant shows, and which groups are too small for it. "
-        "Ends with 0 if the file can be used and no site or department is unknown, else with 2.",
+        "Exits with 0 if the file can be used and no site or department is unknown, else with 2.",
     )
     check.add_argument("file", type=Path, metavar="FILE")
     check.add_argument("--config", type=Path, metavar="FILE", help="the configuration file of the server")
@@ -49,11 +49,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "token",
         help="print a new token, once, and the entry of the access file that holds its hash",
         description="Prints a new random token on one line, for the program, and below it the entry for the access file. "
-        "The token is kept nowhere: who loses it makes another one.",
+        "The token is stored nowhere: create another one if it is lost.",
     )
     token.add_argument("name", metavar="NAME", help="the program's name in the access file")
     add_role_options(token)
-    token.add_argument("--days", type=int, help="after how many days it is taken no more (default: it is until its entry is deleted)")
+    token.add_argument("--days", type=int, help="days until it expires (default: never, until its entry is deleted)")
     token.set_defaults(run=_token)
     add_user(actions)
     add_kiosk(actions)
@@ -74,7 +74,7 @@ def _token(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> int:
-    """Print what is wrong, or who may do what."""
+    """Print the errors, or which users may do what."""
     try:
         file = load_access(args.file)
         configuration = None if args.config is None else load_configuration(args.config)
@@ -84,38 +84,38 @@ def _check(args: argparse.Namespace) -> int:
             return _USAGE
         return fail(error)
     known = {} if configuration is None else known_names([configuration])
-    not_there = [] if configuration is None else [*unknown(in_access(file), known)]
-    fatal = any(each.kind in {"site", "department"} for each in not_there)
+    missing = [] if configuration is None else [*unknown(in_access(file), known)]
+    is_fatal = any(named.kind in {"site", "department"} for named in missing)
     places = None if configuration is None else places_of(configuration, smallest_group=file.smallest_group)
     entries = [_entry(name, roles, places) for name, roles in _entries(file)]
     if args.json:
-        named = [{"path": ".".join(at), "kind": kind, "name": name} for at, kind, name in not_there]
-        write_json({"file": str(args.file), "errors": [], "unknown": named, "entries": entries})
-        return _USAGE if fatal else 0
-    sys.stderr.writelines(f"{args.file}: {note}\n" for note in notes(not_there, known))
-    sys.stdout.write(f"{args.file}: {'ok' if not not_there else 'can be used'}\n")
+        names = [{"path": ".".join(at), "kind": kind, "name": name} for at, kind, name in missing]
+        write_json({"file": str(args.file), "errors": [], "unknown": names, "entries": entries})
+        return _USAGE if is_fatal else 0
+    sys.stderr.writelines(f"{args.file}: {note}\n" for note in notes(missing, known))
+    sys.stdout.write(f"{args.file}: {'ok' if not missing else 'can be used'}\n")
     for entry in entries:
         sys.stdout.writelines(f"{line}\n" for line in _lines(entry))
-    return _USAGE if fatal else 0
+    return _USAGE if is_fatal else 0
 
 
 def _entries(file: AccessFile) -> Iterator[tuple[str, tuple[RoleGrant, ...]]]:
-    found: dict[str, list[RoleGrant]] = {}
+    by_name: dict[str, list[RoleGrant]] = {}
     for (kind, name, *_), grant in file.granted():
-        found.setdefault(f"{kind}.{name}", []).append(grant)
-    yield from ((name, tuple(grants)) for name, grants in found.items())
+        by_name.setdefault(f"{kind}.{name}", []).append(grant)
+    yield from ((name, tuple(grants)) for name, grants in by_name.items())
 
 
 def _entry(name: str, roles: Iterable[RoleGrant], places: Places | None) -> dict[str, Any]:
-    """Return what an entry of the file permits, and what it shows where the configuration is known."""
-    told: dict[str, Any] = {"entry": name, "roles": [each.model_dump(exclude_none=True) for each in roles]}
+    """Return the roles of an entry of the file, and the scopes it shows if the configuration is known."""
+    entry: dict[str, Any] = {"entry": name, "roles": [role.model_dump(exclude_none=True) for role in roles]}
     if places is None:
-        return told
-    view = Principal(name, "user", tuple(each.grant() for each in roles)).view("figures", places)
+        return entry
+    view = Principal(name, "user", tuple(role.grant() for role in roles)).view("figures", places)
     groups = [f"team:{team}" for team in places.teams if view.sees("team", team) and not view.sees_people("team", team)]
-    # A view holds the people of what it shows, but only who has the right `people` there sees them.
-    shows = None if view.scopes is None else sorted(each for each in view.scopes if _is_shown(view, each))
-    return {**told, "shows": shows, "too_small": sorted(groups)}
+    # A view has the agents of its scopes, but only a user with the right `people` there sees them.
+    shows = None if view.scopes is None else sorted(scope for scope in view.scopes if _is_shown(view, scope))
+    return {**entry, "shows": shows, "too_small": sorted(groups)}
 
 
 def _is_shown(view: View, scope: str) -> bool:
@@ -134,10 +134,10 @@ def _lines(entry: dict[str, Any]) -> Iterator[str]:
             yield f"    shows: {'everything' if entry['shows'] is None else 'nothing'}"
         yield from (f"    shows {kind}: {names}" for kind, names in _by_kind(entry["shows"] or ()))
         for kind, names in _by_kind(entry["too_small"]):
-            yield f"    not the figures about people, of whom there are too few, of {kind}: {names}"
+            yield f"    without figures about people, as they are too few, of {kind}: {names}"
 
 
 def _by_kind(scopes: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Yield each kind of the sorted scopes with the names, which may have spaces."""
-    for kind, each in groupby(scopes, key=lambda scope: scope.partition(":")[0]):
-        yield kind, ", ".join(scope.partition(":")[2] for scope in each)
+    for kind, group in groupby(scopes, key=lambda scope: scope.partition(":")[0]):
+        yield kind, ", ".join(scope.partition(":")[2] for scope in group)

@@ -1,4 +1,4 @@
-"""``contact-streams access user|kiosk``: entries of the access file for people with passwords and for screens with links."""
+"""``contact-streams access user|kiosk``: entries of the access file for users with passwords and for screens with links."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ _LONGEST_LINE: Final = 10_000
 
 
 def is_name(name: str) -> bool:
-    """Say whether an entry of the access file can have this name."""
+    """Return whether an entry of the access file can have this name."""
     return re.fullmatch(ACCESS_NAME, name) is not None
 
 
 def add_role_options(parser: argparse.ArgumentParser) -> None:
-    """Declare the role of an entry, and where it holds."""
+    """Declare the role of an entry, and its scope."""
     parser.add_argument("--role", choices=tuple(ROLES), default="viewer", help="(default: %(default)s)")
     for kind in PLACES:
         parser.add_argument(
@@ -46,7 +46,7 @@ def add_role_options(parser: argparse.ArgumentParser) -> None:
 
 
 def role_lines(args: argparse.Namespace) -> list[str]:
-    """Return the lines of an entry that say its role."""
+    """Return the lines of an entry with its role."""
     places = [f"        {kind}: [{', '.join(map(_quoted, names))}]" for kind in PLACES if (names := getattr(args, kind))]
     return ["    roles:", f"      - role: {args.role}", *places]
 
@@ -60,16 +60,16 @@ def add_user(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     parser = actions.add_parser(
         "user",
         help="ask for a password and print the entry of the access file that holds its hash",
-        description="Asks for a password, twice and without showing it, and prints the entry of a person for the access file. "
-        "From a pipe it takes the first line. The password is kept nowhere, its hash (argon2id) in the entry alone.",
+        description="Asks for a password, twice and without showing it, and prints the entry of a user for the access file. "
+        "From a pipe it reads the first line. The password is stored nowhere, its hash (argon2id) only in the entry.",
     )
-    parser.add_argument("name", metavar="NAME", help="the name that the person logs in with")
+    parser.add_argument("name", metavar="NAME", help="the login name of the user")
     add_role_options(parser)
     parser.set_defaults(run=_user)
 
 
 def _user(args: argparse.Namespace) -> int:
-    """Print the entry of a person."""
+    """Print the entry of a user."""
     if not is_name(args.name):
         return fail(NAME_PROBLEM)
     if find_spec("argon2") is None:
@@ -87,22 +87,22 @@ def _user(args: argparse.Namespace) -> int:
 
 
 def _asked(name: str) -> str:
-    """Return the password that is typed, or comes from a pipe; raise ValueError if there is none."""
+    """Return the password from the terminal or a pipe; raise ValueError if there is none."""
     if not sys.stdin.isatty():
         line = sys.stdin.readline(_LONGEST_LINE)
         if not line.strip("\r\n"):
-            raise ValueError("no password came; type it at a terminal, or send it as a line")
+            raise ValueError("no password received; type it at a terminal, or send it as a line")
         return line.rstrip("\r\n")
     with warnings.catch_warnings():
-        # It would ask where everybody could read the answer.
+        # Otherwise the terminal would show the password.
         warnings.simplefilter("error", getpass.GetPassWarning)
         try:
             password = getpass.getpass(f"Password of {name}: ")
             again = getpass.getpass("Once more: ")
         except (getpass.GetPassWarning, EOFError):
-            raise ValueError("this terminal would show the password; send it as a line through a pipe instead") from None
+            raise ValueError("this terminal would show the password; send it as a line through a pipe") from None
     if password != again:
-        raise ValueError("these were two different passwords")
+        raise ValueError("the two passwords differ")
     return password
 
 
@@ -112,7 +112,7 @@ def add_kiosk(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "kiosk",
         help="print a link that a screen opens once, and the entry of the access file that holds its hash",
         description="Prints a new link on one line, for the screen, and below it the entry for the access file. The first browser that "
-        "opens the link is the screen from then on; no other can open it. Deleting the entry ends it at once.",
+        "opens the link becomes the screen; no other can open it. Deleting the entry ends it at once.",
     )
     parser.add_argument("name", metavar="NAME", help="the screen's name in the access file")
     where = parser.add_mutually_exclusive_group(required=True)
@@ -122,7 +122,7 @@ def add_kiosk(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.add_argument(
         "--open-hours", type=int, default=24, metavar="N", help="for how many hours the link can be opened (default: %(default)s)"
     )
-    parser.add_argument("--days", type=int, help="after how many days the screen sees nothing more (default: when its entry is deleted)")
+    parser.add_argument("--days", type=int, help="days until the screen's access expires (default: never, until its entry is deleted)")
     parser.set_defaults(run=_kiosk)
 
 
@@ -141,13 +141,13 @@ def _kiosk(args: argparse.Namespace) -> int:
         except FileError as error:
             return fail(error)
         if url is None:
-            return fail(f"access: {args.access} has no public_url; say --url instead")
+            return fail(f"access: {args.access} has no public_url; use --url instead")
     if re.fullmatch(URL, url) is None:
         return fail("access: --url is an address such as https://wall.example.com, without query")
     now = datetime.now(UTC)
     ticket = new_secret()
     lines = [
-        # Behind the #: no server, proxy or log gets to see it.
+        # After the #: not sent to any server, proxy or log.
         f"{url.rstrip('/')}/kiosk#{ticket}",
         "",
         "kiosks:",

@@ -1,4 +1,4 @@
-"""``contact-streams check``: say what is wrong with a configuration, mapping, senders, connectors or access file before it is used."""
+"""``contact-streams check``: check a configuration, mapping, senders, connectors or access file before it is used."""
 
 from __future__ import annotations
 
@@ -28,34 +28,34 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Declare the command and its options."""
     parser = subparsers.add_parser(
         "check",
-        description="Reads configurations, mappings, senders, connectors and access files and says all that is wrong; "
-        "ends with 0 if nothing is, else with 2.",
+        description="Reads configurations, mappings, senders, connectors and access files and lists all errors; "
+        "exits with 0 if there are none, else with 2.",
     )
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE")
-    parser.add_argument("--kind", choices=get_args(Kind), help="what the files are (default: what their keys say)")
+    parser.add_argument("--kind", choices=get_args(Kind), help="kind of the files (default: by their keys)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check each file and print what was found."""
+    """Check each file and print the results."""
     files = [_Checked(path, args.kind) for path in args.files]
     _compare_names(files)
     if args.json:
         write_json({"files": [file.result for file in files]})
     else:
         for file in files:
-            (sys.stderr if file.is_wrong else sys.stdout).write(f"{file.said}\n")
+            (sys.stderr if file.is_wrong else sys.stdout).write(f"{file.text}\n")
     return _USAGE if any(file.is_wrong for file in files) else 0
 
 
 class _Checked:
-    """A file, and what was found in it: for programs in ``result``, for people in ``said``."""
+    """A file and its check: ``result`` for programs, ``text`` for operators."""
 
     def __init__(self, path: Path, kind: Kind | None) -> None:
         self.kind = kind or _kind(path)
         self.configuration: Configuration | None = None
-        #: The names of places that it uses.
+        #: The names that it uses, such as queues.
         self.named: list[Named] = []
         self.result: dict[str, Any] = {"file": str(path), "kind": self.kind, "summary": {}, "notes": [], "errors": []}
         try:
@@ -66,10 +66,10 @@ class _Checked:
             else:
                 self.result["summary"], self.named = _others().SUMMARIES[self.kind](path)
         except FileError as error:
-            self.result["errors"] = [{"line": each.line, "path": each.at, "reason": each.reason} for each in error.problems]
-            self._said = str(error)
+            self.result["errors"] = [{"line": problem.line, "path": problem.at, "reason": problem.reason} for problem in error.problems]
+            self._outcome = str(error)
         else:
-            self._said = f"{path}: ok ({_told(self.kind, self.result['summary'])})"
+            self._outcome = f"{path}: ok ({_text_of(self.kind, self.result['summary'])})"
 
     @property
     def is_wrong(self) -> bool:
@@ -77,25 +77,25 @@ class _Checked:
         return bool(self.result["errors"])
 
     @property
-    def said(self) -> str:
-        """What people read."""
-        return self._said + "".join(f"\n  {note}" for note in self.result["notes"])
+    def text(self) -> str:
+        """The result as text."""
+        return self._outcome + "".join(f"\n  {note}" for note in self.result["notes"])
 
 
 def _compare_names(files: list[_Checked]) -> None:
-    """Note the names that no configuration has; each of several configurations is looked at by itself."""
+    """Note the names that no configuration has; each of several configurations is checked by itself."""
     configurations = [file.configuration for file in files if file.configuration is not None]
-    are_there = any(file.kind == "configuration" for file in files)
+    has_configuration = any(file.kind == "configuration" for file in files)
     for file in files:
         given = configurations if file.configuration is None else [file.configuration]
         if given:
             file.result["notes"] += notes(file.named, known_names(given))
-        elif file.named and file.kind == "access" and not are_there:
+        elif file.named and file.kind == "access" and not has_configuration:
             file.result["notes"].append("names of queues, teams, sites and departments are compared with a configuration given beside it")
 
 
 def _kind(path: Path) -> Kind:
-    """Return what the keys of a file say it is; what cannot be read is a configuration, and its errors are said as one."""
+    """Return the kind of a file by its keys; an unreadable file is reported as a configuration."""
     try:
         content = parse(read_text(path, FileError), aliases=True).content
     except (FileError, YamlError):
@@ -114,21 +114,21 @@ def _kind(path: Path) -> Kind:
 
 
 def _others() -> ModuleType:
-    """Return what reads all other kinds of files."""
+    """Return the module that reads all other kinds of files."""
     from streams.commands import check_others  # noqa: PLC0415 - with the models of all events; a configuration takes nearly half the time
 
     return check_others
 
 
 def _notes(configuration: Configuration) -> Iterator[str]:
-    """Yield what is permitted, and may surprise."""
-    looked_at = [f"the target of {each.scope}" for each in configuration.targets if each.kpi == "aht"]
-    looked_at += [f"the alert {name}" for name, each in configuration.alerts.items() if each.kpi == "aht"]
-    definitions = [configuration.service_level, *(each for every in configuration.definitions.values() for each in every)]
-    if looked_at and not all(each.aht_parts == {"talk"} for each in definitions):
+    """Yield notes about permitted settings that may surprise."""
+    uses = [f"the target of {target.scope}" for target in configuration.targets if target.kpi == "aht"]
+    uses += [f"the alert {name}" for name, rule in configuration.alerts.items() if rule.kpi == "aht"]
+    definitions = [configuration.service_level, *(version for versions in configuration.definitions.values() for version in versions)]
+    if uses and not all(definition.aht_parts == {"talk"} for definition in definitions):
         yield (
-            f"{', '.join(looked_at)}: aht adds up talk, hold and wrap-up, and has no value where a source does not tell all three, as call "
-            "records mostly do not; aht_parts: [talk] under service_level makes it of talk alone"
+            f"{', '.join(uses)}: aht adds up talk, hold and wrap-up, and has no value where a source does not report all three, as call "
+            "records mostly do not; aht_parts: [talk] under service_level restricts it to talk"
         )
 
 
@@ -143,16 +143,16 @@ def _of_configuration(configuration: Configuration) -> dict[str, int]:
     }
 
 
-def _came_by(entry: dict[str, Any]) -> str:
+def _ways(entry: dict[str, Any]) -> str:
     unsigned = "webhook" in entry["ways"] and not entry["names_secrets"]
     return " or ".join(entry["ways"]) + ("; no webhooks: it names no secrets" if unsigned else "")
 
 
-def _told(kind: Kind, summary: dict[str, Any]) -> str:
+def _text_of(kind: Kind, summary: dict[str, Any]) -> str:
     if kind == "senders":
-        return f"senders: {len(summary)}" + "".join(_told_of_sender(name, each) for name, each in summary.items())
+        return f"senders: {len(summary)}" + "".join(_text_of_sender(name, permitted) for name, permitted in summary.items())
     if kind == "connectors":
-        lines = (f"\n  {source}: {each['connector']}, {_came_by(each)}" for source, each in summary.items())
+        lines = (f"\n  {source}: {entry['connector']}, {_ways(entry)}" for source, entry in summary.items())
         return f"connectors: {len(summary)}; their secrets were not read" + "".join(lines)
     if kind == "mapping":
         return f"mapping {summary['name']} of {summary['source']}: {summary['events']} events from {summary['columns']} columns"
@@ -165,7 +165,7 @@ def _until(times: dict[str, Any]) -> str:
     return f" until {times['not_after']}" if times["not_after"] else ""
 
 
-def _told_of_sender(name: str, may: dict[str, Any]) -> str:
+def _text_of_sender(name: str, may: dict[str, Any]) -> str:
     permitted = "; ".join(f"{what} {', '.join(may[what]) or 'none'}" for what in ("sources", "types", "queues", "sites", "teams"))
-    tokens = ", ".join(f"{each}{_until(times)}" for each, times in may["tokens"].items())
+    tokens = ", ".join(f"{token}{_until(times)}" for token, times in may["tokens"].items())
     return f"\n  {name}: {permitted}; tokens {tokens or 'none'}"

@@ -1,4 +1,4 @@
-"""Names of queues and other places that stand in a file and in no configuration: perhaps misspelled, and permitted: events bring some."""
+"""Names, such as of queues, that a file has and no configuration: perhaps misspelled, but permitted, as events may have them."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Named", "in_access", "in_configuration", "in_connectors", "in_senders", "known_names", "notes", "unknown"]
 
-#: So many known names are told.
-_TOLD: Final = 10
+#: The most known names in a note.
+_MAX_SHOWN: Final = 10
 
 
 class Named(NamedTuple):
-    """A name, or a pattern with ``*``, where it stands in a file, and what it is to be the name of, such as a ``queue``."""
+    """A name, or a pattern with ``*``, its location in a file, and its kind, such as ``queue``."""
 
     at: tuple[str, ...]
     kind: str
@@ -33,43 +33,43 @@ class Named(NamedTuple):
 
 def known_names(configurations: Iterable[Configuration]) -> dict[str, list[str]]:
     """Return the names that configurations have, by kind."""
-    found: dict[str, dict[str, None]] = {}
-    for each in configurations:
-        for kind, scopes in configured_scopes(each.queues, each.teams, each.sites).items():
-            found.setdefault(kind, {}).update(dict.fromkeys(scope.partition(":")[2] for scope in scopes))
-    return {kind: sorted(names) for kind, names in found.items()}
+    by_kind: dict[str, dict[str, None]] = {}
+    for configuration in configurations:
+        for kind, scopes in configured_scopes(configuration.queues, configuration.teams, configuration.sites).items():
+            by_kind.setdefault(kind, {}).update(dict.fromkeys(scope.partition(":")[2] for scope in scopes))
+    return {kind: sorted(names) for kind, names in by_kind.items()}
 
 
 def unknown(named: Iterable[Named], known: Mapping[str, list[str]]) -> Iterator[Named]:
-    """Yield the names that are not known, and the patterns that fit none that is."""
-    for each in named:
-        names = known.get(each.kind, [])
-        if each.name not in names and not ("*" in each.name and any(_fits(each.name, name) for name in names)):
-            yield each
+    """Yield the names that are not known, and the patterns that match no known name."""
+    for entry in named:
+        names = known.get(entry.kind, [])
+        if entry.name not in names and not ("*" in entry.name and any(_fits(entry.name, name) for name in names)):
+            yield entry
 
 
 def notes(named: Iterable[Named], known: Mapping[str, list[str]]) -> Iterator[str]:
-    """Yield a line for each name that no configuration has, with those that it has."""
+    """Yield a line for each name that no configuration has, with the known ones."""
     for at, kind, name in unknown(named, known):
         names = known.get(kind, [])
-        more = f" and {len(names) - _TOLD} more" if len(names) > _TOLD else ""
-        said = "fits no" if "*" in name else "is no"
-        told = ", ".join(names[:_TOLD]) or "none"
-        yield f"{'.'.join(at)}: {name!r} {said} {kind} of the configuration{nearest(name, names)}; known: {told}{more}"
+        more = f" and {len(names) - _MAX_SHOWN} more" if len(names) > _MAX_SHOWN else ""
+        verb = "fits no" if "*" in name else "is no"
+        shown = ", ".join(names[:_MAX_SHOWN]) or "none"
+        yield f"{'.'.join(at)}: {name!r} {verb} {kind} of the configuration{nearest(name, names)}; known: {shown}{more}"
 
 
 def in_configuration(configuration: Configuration) -> Iterator[Named]:
-    """Yield the names in boards and in routes of alerts; those of all else are checked where the configuration is read."""
+    """Yield the names in boards and in routes of alerts; all others are checked when the configuration is read."""
     for name, board in configuration.boards.items():
-        for page, told in enumerate(board.pages):
-            for number, tile in enumerate(told.tiles):
-                at = ("boards", name, "pages", f"{page}", "tiles", f"{number}")
+        for index, page in enumerate(board.pages):
+            for number, tile in enumerate(page.tiles):
+                at = ("boards", name, "pages", f"{index}", "tiles", f"{number}")
                 if isinstance(tile, FigureTile):
                     yield from _in_scope((*at, "scope"), tile.scope)
                 elif isinstance(tile, OfQueues):
-                    yield from (Named((*at, "queues"), "queue", each) for each in tile.queues)
-                    places = (("site", tile.site), ("department", tile.department))
-                    yield from (Named((*at, kind), kind, each) for kind, each in places if each is not None)
+                    yield from (Named((*at, "queues"), "queue", queue) for queue in tile.queues)
+                    scopes = (("site", tile.site), ("department", tile.department))
+                    yield from (Named((*at, kind), kind, scope) for kind, scope in scopes if scope is not None)
     for number, route in enumerate(configuration.alerting.routes):
         for scope in route.scopes:
             yield from _in_scope(("alerting", "routes", f"{number}", "scopes"), scope)
@@ -83,7 +83,7 @@ def in_access(file: AccessFile) -> Iterator[Named]:
 
 
 def in_senders(file: SendersFile) -> Iterator[Named]:
-    """Yield the patterns of what senders may name."""
+    """Yield the patterns of names that senders may use."""
     for sender, may in file.senders.items():
         for kind in ("queues", "sites", "teams"):
             yield from (Named(("senders", sender, kind), kind[:-1], pattern) for pattern in getattr(may, kind) or ())
@@ -91,9 +91,9 @@ def in_senders(file: SendersFile) -> Iterator[Named]:
 
 def in_connectors(file: ConnectorsFile) -> Iterator[Named]:
     """Yield the sites of connectors."""
-    for source, each in file.connectors.items():
-        if each.site is not None:
-            yield Named(("connectors", source, "site"), "site", each.site)
+    for source, entry in file.connectors.items():
+        if entry.site is not None:
+            yield Named(("connectors", source, "site"), "site", entry.site)
 
 
 def _in_scope(at: tuple[str, ...], scope: str) -> Iterator[Named]:
@@ -103,5 +103,5 @@ def _in_scope(at: tuple[str, ...], scope: str) -> Iterator[Named]:
 
 
 def _fits(pattern: str, name: str) -> bool:
-    # Only * stands for anything.
+    # Only * is a wildcard.
     return fnmatchcase(name, pattern.replace("[", "[[]").replace("?", "[?]"))

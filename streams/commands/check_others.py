@@ -1,4 +1,4 @@
-"""Files other than a configuration as ``contact-streams check`` reads them; with them come the models of all events."""
+"""Files other than a configuration for ``contact-streams check``; this module imports the models of all events."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ KEYS: Final = {
 }
 
 
-#: What is in a file, and the names of places that it uses.
-_Found = tuple[dict[str, Any], list[Named]]
+#: The summary of a file, and the names that it uses.
+_Content = tuple[dict[str, Any], list[Named]]
 
 
-def _of_mapping(path: Path) -> _Found:
+def _of_mapping(path: Path) -> _Content:
     mapping = load_mapping(path)
     file, columns = mapping.plan.file, {name for _, name in mapping.plan.paths}
     return {"name": file.name, "source": file.source, "events": len(file.events), "columns": len(columns)}, []
 
 
-def _of_senders(path: Path) -> _Found:
-    """Return what each sender may send."""
+def _of_senders(path: Path) -> _Content:
+    """Return the permissions of each sender."""
     file = load_senders(path)
     return {name: _of_sender(name, sender) for name, sender in file.senders.items()}, [*in_senders(file)]
 
@@ -55,30 +55,30 @@ def _of_sender(name: str, sender: Sender) -> dict[str, Any]:
     return {"tokens": tokens, **{what: ["*"] if names is None else [*names.patterns] for what, names in permitted.items()}}
 
 
-def _of_connectors(path: Path) -> _Found:
-    """Return what each connector follows; its secrets are not read, for they may be where the file is not."""
+def _of_connectors(path: Path) -> _Content:
+    """Return the platform of each connector; secrets are not read, as they may be on another machine."""
     text = read_text(path, ConnectorsError)
-    found, file = read_connectors(path, text, secrets=False), parse_connectors(path, text)
+    entries, file = read_connectors(path, text, secrets=False), parse_connectors(path, text)
     summary = {
         source: {
-            "connector": each.connector.name,
-            "site": each.site,
-            "ways": [*each.connector.ways],
+            "connector": entry.connector.name,
+            "site": entry.site,
+            "ways": [*entry.connector.ways],
             "names_secrets": bool(file.connectors[source].secrets),
         }
-        for source, each in found.items()
+        for source, entry in entries.items()
     }
     return summary, [*in_connectors(file)]
 
 
-def _of_access(path: Path) -> _Found:
-    """Return how many entries of each kind there are; ``contact-streams access check`` says what they permit."""
+def _of_access(path: Path) -> _Content:
+    """Return the number of entries by kind; ``contact-streams access check`` lists what they permit."""
     file = load_access(path)
     return {kind: len(getattr(file, kind)) for kind in ("tokens", "users", "groups", "kiosks", "certificates")}, [*in_access(file)]
 
 
-#: Of a file of each kind, what is in it; raises FileError.
-SUMMARIES: Final[dict[str, Callable[[Path], _Found]]] = {
+#: Kind of a file → function that returns its content; raises FileError.
+SUMMARIES: Final[dict[str, Callable[[Path], _Content]]] = {
     "mapping": _of_mapping,
     "senders": _of_senders,
     "connectors": _of_connectors,

@@ -1,4 +1,4 @@
-"""What several subcommands share: options, logging, and how an error reaches the person who typed the command."""
+"""Shared code of subcommands: options, logging, and error messages."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _MIN_KEY_LENGTH = 16
 
 
 def add_kafka_options(parser: argparse.ArgumentParser) -> None:
-    """Declare where Kafka is and what its topics are called."""
+    """Declare the address of Kafka and the prefix of its topics."""
     default = os.environ.get("CONTACT_STREAMS_BOOTSTRAP", "127.0.0.1:9092")
     parser.add_argument(
         "--bootstrap",
@@ -56,19 +56,19 @@ def add_kafka_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_replication_option(parser: argparse.ArgumentParser) -> None:
-    """Declare how many replicas topics get that are made here."""
+    """Declare the number of replicas of created topics."""
     parser.add_argument(
         "--replication", type=count, default=1, help="replicas of topics created here, the same for every process (default: %(default)s)"
     )
 
 
 def add_log_option(parser: argparse.ArgumentParser, default: str = "INFO") -> None:
-    """Declare how much is logged; commands that answer and end say their answer alone."""
+    """Declare the log level; commands that print an answer and exit log only warnings."""
     parser.add_argument("--log-level", default=default, choices=("DEBUG", "INFO", "WARNING", "ERROR"))
 
 
 def count(text: str) -> int:
-    """Read a whole number above 0."""
+    """Parse a whole number above 0."""
     if not text.isdecimal() or int(text) < 1:
         message = f"{text!r} is no whole number above 0"
         raise argparse.ArgumentTypeError(message)
@@ -76,7 +76,7 @@ def count(text: str) -> int:
 
 
 def customer_key() -> Callable[[str], str] | None:
-    """Return what hashes a customer's number with the key of the environment, None without one; raise ValueError for a short one."""
+    """Return a function that hashes a customer's number by the environment's key, None without one; raise ValueError if it is short."""
     secret = os.environ.get(CUSTOMER_KEY_VARIABLE, "")
     if secret and len(secret) < _MIN_KEY_LENGTH:
         message = f"{CUSTOMER_KEY_VARIABLE}: a key has at least {_MIN_KEY_LENGTH} characters; unset it to leave customers out"
@@ -84,24 +84,24 @@ def customer_key() -> Callable[[str], str] | None:
     return hashed_customer(secret.encode()) if secret else None
 
 
-def start_logging(level: str, *, says_of_kafka: bool = False) -> None:
-    """Log to stderr; with ``says_of_kafka`` the command itself says once what becomes of Kafka, and its library does not."""
+def start_logging(level: str, *, reports_kafka: bool = False) -> None:
+    """Log to stderr; with ``reports_kafka`` the command itself reports failures of Kafka, and its library does not."""
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     for name in _NO_DEBUG:
         logging.getLogger(name).setLevel(max(logging.INFO, logging.getLogger().level))
-    if says_of_kafka and level == "WARNING":
+    if reports_kafka and level == "WARNING":
         logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     limit_libraries()
 
 
-def fail(what: object, *, code: int = 2) -> int:
-    """Say on stderr what is wrong, where, and what to do; return the exit code."""
-    sys.stderr.write(f"contact-streams: {what}\n")
+def fail(message: object, *, code: int = 2) -> int:
+    """Print an error on stderr, with its location and what to do; return the exit code."""
+    sys.stderr.write(f"contact-streams: {message}\n")
     return code
 
 
 def write_json(document: object, streamed: Collection[str] = ()) -> None:
-    """Print a document for programs. The lists under the names in ``streamed`` may be iterators: they are printed entry by entry."""
+    """Print a JSON document. The lists under the names in ``streamed`` may be iterators: they are printed entry by entry."""
     if not streamed or not isinstance(document, dict):
         sys.stdout.write(_json(document) + "\n")
         return
@@ -113,8 +113,8 @@ def write_json(document: object, streamed: Collection[str] = ()) -> None:
             sys.stdout.write(_json(value, 2))
             continue
         between = "[\n"
-        for each in value:
-            sys.stdout.write(f"{between}    {_json(each, 4)}")
+        for entry in value:
+            sys.stdout.write(f"{between}    {_json(entry, 4)}")
             between = ",\n"
         sys.stdout.write("[]" if between == "[\n" else "\n  ]")
     sys.stdout.write("\n}\n")
@@ -126,18 +126,18 @@ def _json(document: object, indent: int = 0) -> str:
 
 
 def interruptible() -> asyncio.Event:
-    """Return an event that SIGTERM and SIGINT set, in place of ending the process."""
-    import asyncio  # noqa: PLC0415 - a command that runs no loop starts without
+    """Return an event that SIGTERM and SIGINT set instead of ending the process."""
+    import asyncio  # noqa: PLC0415 - not needed by commands without a loop
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for which in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(which, stop.set)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
     return stop
 
 
 def instant(text: str) -> int:
-    """Read a time as milliseconds since the epoch."""
+    """Parse a time to milliseconds since the epoch."""
     try:
         return parse_time_ms(text)
     except TimeFormatError as error:
@@ -146,7 +146,7 @@ def instant(text: str) -> int:
 
 
 def label(text: str) -> str:
-    """Check a name that events will carry, such as a source."""
+    """Check a name for events, such as a source."""
     if not 1 <= len(text) <= 100 or not text.isprintable() or not text.strip():  # noqa: PLR2004 - schemas.base.Label
         message = "1 to 100 printable characters"
         raise argparse.ArgumentTypeError(message)
@@ -154,7 +154,7 @@ def label(text: str) -> str:
 
 
 def zone(text: str) -> ZoneInfo:
-    """Read the name of a time zone."""
+    """Parse the name of a time zone."""
     if text not in available_timezones():
         message = f"unknown time zone {text!r}: use an IANA name such as Europe/Berlin or Asia/Tokyo"
         raise argparse.ArgumentTypeError(message)

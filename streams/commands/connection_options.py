@@ -1,4 +1,4 @@
-"""The options of commands that listen, and what they say; with them comes the HTTP server."""
+"""The options of commands that listen, and their settings; this module imports the HTTP server."""
 
 from __future__ import annotations
 
@@ -35,56 +35,60 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-#: Browsers that came by TLS come by nothing else for a year.
+#: Browsers that connected by TLS use only TLS for a year.
 _HSTS_SECONDS: Final = 365 * 24 * 3600
-_ANYWHERE: Final = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - what is refused without a login
+_ANYWHERE: Final = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - refused without a login
 
 
 class ListeningError(ValueError):
-    """Options that say no way to listen; the message says what to do."""
+    """Options that cannot be used to listen; the message states what to do."""
 
 
 def add_connection_options(parser: argparse.ArgumentParser) -> None:
-    """Declare how many clients there may be, and how they reach the server: TLS, names, proxies, the access log."""
+    """Declare the limits of connections, TLS, names, proxies and the access log."""
     defaults = ConnectionLimits()
     parser.add_argument(
-        "--max-connections", type=count, default=defaults.total, metavar="N", help="HTTP connections at a time (default: %(default)s)"
+        "--max-connections",
+        type=count,
+        default=defaults.total,
+        metavar="N",
+        help="maximum concurrent HTTP connections (default: %(default)s)",
     )
     parser.add_argument(
         "--max-connections-per-address",
         type=count,
         default=defaults.per_address,
         metavar="N",
-        help="of these from one address; addresses of --behind-proxy have no such limit (default: %(default)s)",
+        help="maximum of these per address; addresses of --behind-proxy have no such limit (default: %(default)s)",
     )
     group = parser.add_argument_group("TLS and names")
     group.add_argument(
         "--tls-certificate",
         type=Path,
         metavar="FILE",
-        help="speak TLS with this certificate (PEM, with intermediates); a changed file is taken up without a restart",
+        help="use TLS with this certificate (PEM, with intermediates); a changed file is loaded without a restart",
     )
     group.add_argument("--tls-key", type=Path, metavar="FILE", help="its private key (PEM, without a passphrase)")
-    group.add_argument("--tls-client-ca", type=Path, metavar="FILE", help="authorities (PEM) of the certificates that clients show")
+    group.add_argument("--tls-client-ca", type=Path, metavar="FILE", help="authorities (PEM) of client certificates")
     group.add_argument(
         "--tls-client",
         choices=("required", "optional"),
-        help="with --tls-client-ca, whether a client without a certificate is let in (default: required)",
+        help="with --tls-client-ca, whether a client certificate is required (default: required)",
     )
     group.add_argument(
         "--hsts-seconds",
         type=int,
         default=_HSTS_SECONDS,
         metavar="N",
-        help="with TLS, for how long browsers come to this name, on any port, by TLS alone; 0 does not say it (default: %(default)s)",
+        help="with TLS, how long browsers use only TLS for this name, on any port; 0 sends no such header (default: %(default)s)",
     )
     group.add_argument(
         "--behind-proxy",
         action="append",
         default=[],
         metavar="ADDRESS",
-        help="a proxy (address or network, repeat for several) that ends TLS; its X-Forwarded-For and -Proto are believed, and without "
-        "--tls-certificate only it and this machine are answered",
+        help="a proxy (address or network, repeat for several) that ends TLS; its X-Forwarded-For and -Proto are trusted, and without "
+        "--tls-certificate only it and this machine are served",
     )
     group.add_argument(
         "--allowed-host",
@@ -92,50 +96,50 @@ def add_connection_options(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="NAME",
         help="a name by which clients reach this server, beside loopback, the address itself and the names of the certificate; "
-        "repeat for several, *.NAME, or * for any",
+        "repeat for several; *.NAME, or * for any",
     )
-    group.add_argument("--access-log", metavar="FILE", help="write a line a request, - for stdout; client addresses stand in it")
+    group.add_argument("--access-log", metavar="FILE", help="write one line per request, - for stdout; includes client addresses")
     group.add_argument("--access-log-format", choices=("combined", "json"), default="combined", help="(default: %(default)s)")
 
 
 def add_insecure_option(parser: argparse.ArgumentParser, without: str) -> None:
-    """Declare how somebody says that others may reach the server ``without`` what it should have."""
-    parser.add_argument("--insecure", action="store_true", help=f"let others than this machine reach it without {without}")
+    """Declare the option by which an operator lets other machines reach the server ``without`` its protection."""
+    parser.add_argument("--insecure", action="store_true", help=f"let other machines reach it without {without}")
 
 
 def add_metrics_option(parser: argparse.ArgumentParser) -> None:
-    """Declare who may read ``/metrics`` of a process that serves no figures."""
+    """Declare which clients may read ``/metrics`` of a process that serves no figures."""
     parser.add_argument(
         "--access",
         type=Path,
         metavar="FILE",
-        help="access file (YAML): who reads /metrics shows a token or client certificate of it that may see all figures; without it, "
-        "this machine alone reads them",
+        help="access file (YAML): a client reads /metrics with a token or client certificate of it that may see all figures; without it, "
+        "only this machine reads them",
     )
 
 
 def listening_beside(args: argparse.Namespace) -> Listening:
-    """Return what the options say for a process that serves ``/metrics`` beside its work; raise ListeningError."""
+    """Return the settings for a process that serves ``/metrics`` beside its work; raise ListeningError."""
     how = listening(args)
     try:
         access = None if args.access is None else WatchedAccess(args.access, now_ms())
     except AccessError as error:
         raise ListeningError(str(error)) from error
     if access is None and not args.insecure and not is_loopback(args.host):
-        logger.warning("/metrics is answered to this machine alone: --access FILE lets others in who show a token, --insecure all.")
+        logger.warning("/metrics is served to this machine only: --access FILE permits other machines with a token, --insecure all.")
     return replace(how, metrics_refusal=Scraping(access, insecure=args.insecure).refusal)
 
 
 def listening(args: argparse.Namespace, *, names: Callable[[], Collection[str]] = frozenset, same_origin: bool = True) -> Listening:
-    """Return what those options say.
+    """Return the settings of those options.
 
     Args:
         args: the options.
-        names: others by which clients reach the server, at any moment.
-        same_origin: whether changes are for the server's own pages alone, where a browser asks for them.
+        names: returns further names by which clients reach the server.
+        same_origin: whether a browser may request changes only from the server's own pages.
 
     Raises:
-        ListeningError: they fit neither each other nor the files that they name.
+        ListeningError: the options contradict each other or the files that they name.
     """
     certificates = _certificates(args)
     if args.hsts_seconds < 0:
@@ -161,9 +165,9 @@ def listening(args: argparse.Namespace, *, names: Callable[[], Collection[str]] 
 
 
 def why_not_open(args: argparse.Namespace, *, login: str | None) -> str | None:
-    """Return why the server may not listen where others reach it, and what to do; None if it may.
+    """Return why the server may not listen where other machines reach it, and what to do; None if it may.
 
-    ``login`` says how it gets one, None if it has one.
+    ``login`` is the option for a login, None if there is one.
     """
     if args.insecure or is_loopback(args.host):
         return None
@@ -173,8 +177,8 @@ def why_not_open(args: argparse.Namespace, *, login: str | None) -> str | None:
     if not lacks:
         return None
     return (
-        f"others than this machine reach {args.host or 'all addresses'}, and there is no {' and no '.join(lacks)}. "
-        "Add what is missing, use --host 127.0.0.1, or say --insecure to do without."
+        f"other machines reach {args.host or 'all addresses'}, and there is no {' and no '.join(lacks)}. "
+        "Add what is missing, use --host 127.0.0.1, or permit it with --insecure."
     )
 
 
@@ -184,9 +188,9 @@ def _certificates(args: argparse.Namespace) -> Certificates | None:
             raise ListeningError("--tls-client-ca and --tls-client need --tls-certificate and --tls-key")
         return None
     if args.tls_certificate is None or args.tls_key is None:
-        raise ListeningError("--tls-certificate and --tls-key go together")
+        raise ListeningError("--tls-certificate and --tls-key are used together")
     if args.tls_client is not None and args.tls_client_ca is None:
-        raise ListeningError("--tls-client needs --tls-client-ca: whose certificates clients show")
+        raise ListeningError("--tls-client needs --tls-client-ca: the authorities of client certificates")
     files = TlsFiles(certificate=args.tls_certificate, key=args.tls_key, client_ca=args.tls_client_ca, client=args.tls_client or "required")
     try:
         return Certificates(files)

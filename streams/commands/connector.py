@@ -1,4 +1,4 @@
-"""``contact-streams connector``: bring what a platform writes to Kafka."""
+"""``contact-streams connector``: publish the events of a platform to Kafka."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     queue_log.add_argument("file", type=Path, metavar="FILE", help="the log, usually /var/log/asterisk/queue_log")
     how = queue_log.add_mutually_exclusive_group()
-    how.add_argument("--follow", action="store_true", help="go on as the file grows, through its rotations (default)")
+    how.add_argument("--follow", action="store_true", help="follow the file as it grows, through its rotations (default)")
     how.add_argument(
-        "--once", action="store_true", help="publish the whole file as history, then end; may be repeated, nothing counts twice"
+        "--once", action="store_true", help="publish the entire file as history, then exit; may be repeated, nothing counts twice"
     )
-    queue_log.add_argument("--state", type=Path, help="where --follow keeps its place (default: FILE.state)")
+    queue_log.add_argument("--state", type=Path, help="file for the position of --follow (default: FILE.state)")
     queue_log_options.add_options(queue_log)
     queue_log.add_argument("--config", type=Path, help=_CONFIG_HELP)
     add_kafka_options(queue_log)
@@ -67,21 +67,23 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     mapping = platforms.add_parser(
         "mapping",
         help="CSV or JSON of any system, by a mapping file",
-        description="Publishes a file as history by a mapping file, then ends; may be repeated, nothing counts twice. With --follow, the "
-        "files of a folder as they come.",
+        description="Publishes a file as history by a mapping file, then exits; may be repeated, nothing counts twice. With --follow, the "
+        "files of a folder as they arrive.",
     )
-    mapping.add_argument("file", type=Path, metavar="DATA", help="the data file; with --follow the folder that data files come to")
-    mapping.add_argument("--follow", action="store_true", help="go on: publish each file of a folder once it is whole")
+    mapping.add_argument("file", type=Path, metavar="DATA", help="the data file; with --follow the folder of the data files")
+    mapping.add_argument("--follow", action="store_true", help="continue: publish each file of a folder once it is complete")
     mapping.add_argument("--pattern", default="*", help="names of the files, such as '*.csv' (default: all)")
     mapping.add_argument(
         "--lock",
         choices=LOCKS,
         default="none",
-        help="how a file is known to be whole: a NAME.lock beside it says that it is (ready), or that it is not (busy); without locks, two "
-        "looks that see it alike (default: %(default)s)",
+        help="how a complete file is recognized: a NAME.lock beside it marks it as complete (ready), or as incomplete (busy); without "
+        "locks, by two polls without a change (default: %(default)s)",
     )
-    mapping.add_argument("--poll-seconds", type=_seconds, default=5.0, help="between two looks at the folder (default: %(default)g)")
-    mapping.add_argument("--state", type=Path, help="where --follow keeps which files were read (default: DATA.state)")
+    mapping.add_argument(
+        "--poll-seconds", type=_seconds, default=5.0, help="seconds between two polls of the folder (default: %(default)g)"
+    )
+    mapping.add_argument("--state", type=Path, help="file for the list of read files of --follow (default: DATA.state)")
     mapping.add_argument("--mapping", type=Path, required=True, metavar="FILE", help="the mapping file (YAML)")
     mapping.add_argument("--source", type=label, help="names the system in every event (default: the mapping's source)")
     mapping.add_argument("--site", type=label, help="the site its events belong to (default: the mapping's site)")
@@ -102,9 +104,9 @@ def run(args: argparse.Namespace) -> int:
     except (ConfigurationError, KafkaSecurityError, ValueError) as error:
         return fail(error)
     if args.once and not os.access(args.file, os.R_OK):
-        return fail(f"{args.file}: is not there or cannot be read")
+        return fail(f"{args.file}: does not exist or cannot be read")
     if not args.file.parent.is_dir():
-        return fail(f"{args.file.parent}: the directory does not exist; make it first. The log itself may come later")
+        return fail(f"{args.file.parent}: the directory does not exist; create it first. The log itself may be created later")
     try:
         summary = asyncio.run(_publish(args, parser, publisher))
     except (StateFileError, NotPublishedError) as error:
@@ -126,7 +128,7 @@ def run_mapping(args: argparse.Namespace) -> int:
     except (ConfigurationError, KafkaSecurityError, MappingError, ValueError) as error:
         return fail(error)
     if not os.access(args.file, os.R_OK):
-        return fail(f"{args.file}: is not there or cannot be read")
+        return fail(f"{args.file}: does not exist or cannot be read")
     if args.follow != args.file.is_dir():
         return fail(
             f"{args.file}: is a folder; --follow publishes its files" if not args.follow else f"{args.file}: --follow takes a folder"
@@ -178,13 +180,13 @@ async def _publish_folder(args: argparse.Namespace, mapping: Mapping, publisher:
 
 def _seconds(text: str) -> float:
     try:
-        found = float(text)
+        seconds = float(text)
     except ValueError:
-        found = 0.0
-    if not _LEAST_POLL <= found <= _MOST_POLL:
+        seconds = 0.0
+    if not _LEAST_POLL <= seconds <= _MOST_POLL:
         message = f"{text!r} is no number of seconds from {_LEAST_POLL:g} to {_MOST_POLL:g}"
         raise argparse.ArgumentTypeError(message)
-    return found
+    return seconds
 
 
 async def _publish(args: argparse.Namespace, parser: QueueLogParser, publisher: Publisher) -> Summary:

@@ -1,4 +1,4 @@
-"""What the ways to run a connector have alike: its publisher, credentials, the addresses that say how it stands, and its last line."""
+"""Shared code of running a connector: its publisher, credentials, the addresses of its state, and its last line."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = ["cannot_listen", "identifying_publisher", "need_credentials", "report
 
 
 def identifying_publisher(args: argparse.Namespace, source: str) -> Publisher:
-    """Return what publishes a source, with people as the configuration names them; raise FileError or KafkaSecurityError."""
+    """Return the publisher of a source, with agents as the configuration names them; raise FileError or KafkaSecurityError."""
     identities = Identities(load_configuration(args.config))
     publisher = KafkaPublisher(
         args.bootstrap,
@@ -45,16 +45,18 @@ def identifying_publisher(args: argparse.Namespace, source: str) -> Publisher:
 
 
 def need_credentials(entry: Configured, do: str) -> None:
-    """Raise ValueError where credentials are missing without which a platform cannot be asked, or what else it is to ``do``."""
-    missing = [each.name for each in entry.connector.credentials if each.required and each.name not in entry.credentials]
+    """Raise ValueError where credentials are missing that are required to ``do`` something with a platform."""
+    missing = [
+        credential.name for credential in entry.connector.credentials if credential.required and credential.name not in entry.credentials
+    ]
     if missing:
-        what = f"required to {do} {entry.connector.title}, each as {{env: NAME}} or {{file: PATH}}"
-        raise ValueError(f"connectors.{entry.source}.credentials: {', '.join(missing)}: {what}")
+        purpose = f"required to {do} {entry.connector.title}, each as {{env: NAME}} or {{file: PATH}}"
+        raise ValueError(f"connectors.{entry.source}.credentials: {', '.join(missing)}: {purpose}")
 
 
 @contextlib.asynccontextmanager
 async def serving(args: argparse.Namespace, runner: HasStatus, metrics: PullMetrics) -> AsyncIterator[None]:
-    """Serve ``/metrics`` and its kin while a source is run, and say where; raise OSError or ListeningError where it cannot."""
+    """Serve ``/metrics`` and health pages while a source runs, and print the address; raise OSError or ListeningError."""
     service = PullService(runner, metrics.registry, listening_beside(args))
     try:
         sys.stdout.write(f"connector {args.source} {await service.start(args.host, args.port)}/metrics\n")
@@ -65,16 +67,16 @@ async def serving(args: argparse.Namespace, runner: HasStatus, metrics: PullMetr
 
 
 def cannot_listen(args: argparse.Namespace, error: OSError | ListeningError) -> int:
-    """Say so; return the exit code."""
+    """Print the error; return the exit code."""
     if isinstance(error, ListeningError):
         return fail(error)
     return fail(f"cannot listen on {args.host} port {args.port}: {error.strerror or error}. Choose another --host or --port.", code=1)
 
 
 def report(summary: Summary, asked: str) -> int:
-    """Say what a run came to, ``asked``: in how many answers or over how many connections; return the exit code."""
+    """Print the result of a run, ``asked`` being its number of answers or connections; return the exit code."""
     sys.stdout.write(
         f"{summary.records} records {asked}: {summary.events} events, {summary.rejected} dead letters, "
-        f"{summary.ignored} of which nothing counts; {summary.failures} failures waited out\n"
+        f"{summary.ignored} not counted; {summary.failures} failures retried\n"
     )
     return 0

@@ -1,4 +1,4 @@
-"""``contact-streams connector run`` of a platform that tells its events over a connection."""
+"""``contact-streams connector run`` of a platform that sends its events over a connection."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _address(entry: Configured, connection: Connection) -> Address:
     need_credentials(entry, "connect to")
     port = settings.get("port") or (connection.tls_port if settings.get("tls") else connection.port)
     if not 0 < port <= _MAX_PORT:
-        raise ValueError(f"{at}.settings.port: permitted: 1 to {_MAX_PORT}, or 0 for the usual one")
+        raise ValueError(f"{at}.settings.port: permitted: 1 to {_MAX_PORT}, or 0 for the default one")
     tls = None
     if settings.get("tls"):
         try:

@@ -1,4 +1,4 @@
-"""``contact-streams connector run``: ask a platform for what is new, or follow it over a connection, and publish it."""
+"""``contact-streams connector run``: poll a platform for new events, or follow it over a connection, and publish them."""
 
 from __future__ import annotations
 
@@ -55,18 +55,18 @@ __all__ = ["add_parser", "run"]
 _LEAST_SECONDS, _MOST_SECONDS = 1.0, 86_400.0
 
 _DESCRIPTION: Final = (
-    "Asks the platform that a connectors file names for what is new, again and again, and publishes it. How far it is, is kept in Kafka "
-    "with the events, so it may be stopped and started anywhere. Of one source one process runs: the next one shuts it out. A platform "
-    "that tells its events over a connection is followed; what happens while there is none is not told."
+    "Polls a platform of a connectors file for new events and publishes them. Its position is stored in Kafka with the events, so it may "
+    "be stopped and started anywhere. Only one process per source runs: a second one fences the first. A platform that sends its events "
+    "over a connection is followed; events without a connection are not reported."
 )
 
 
 def add_parser(platforms: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the command and its options."""
-    parser = platforms.add_parser("run", help="a platform of a connectors file that is asked or followed", description=_DESCRIPTION)
+    parser = platforms.add_parser("run", help="poll or follow a platform of a connectors file", description=_DESCRIPTION)
     parser.add_argument("source", metavar="NAME", help="the source, as the file names it")
     parser.add_argument("--connectors", type=Path, required=True, metavar="FILE", help="connectors file (YAML)")
-    parser.add_argument("--once", action="store_true", help="publish what there is, then end; it goes on from there next time")
+    parser.add_argument("--once", action="store_true", help="publish all new events, then exit; the next run continues from there")
     parser.add_argument("--config", type=Path, help="configuration file (YAML), for the identities of people")
     parser.add_argument("--host", default="127.0.0.1", help="address of /metrics and /healthz (default: %(default)s)")
     parser.add_argument("--port", type=int, default=0, help="its port, 0 for a free one (default: %(default)s)")
@@ -80,7 +80,7 @@ def add_parser(platforms: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def run(args: argparse.Namespace) -> int:
-    """Ask until SIGTERM or SIGINT, or once."""
+    """Poll until SIGTERM or SIGINT, or once."""
     start_logging(args.log_level)
     try:
         entry = _entry(args.connectors, args.source)
@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
             return run_connection(args, entry, connection)
         pull = pull_of(entry.connector.name)
         if pull is None:
-            return fail(f"{args.connectors}: connectors.{args.source}: {entry.connector.title} is not asked: {_instead(entry)}")
+            return fail(f"{args.connectors}: connectors.{args.source}: {entry.connector.title} is not polled: {_instead(entry)}")
         runner, metrics = _runner(args, entry, pull)
     except ModuleNotFoundError as error:
         extra = entry.connector.extra
@@ -98,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         summary = asyncio.run(_run(args, runner, metrics))
     except FencedError as error:
-        return fail(f"{error}. This one ends; what is in Kafka is whole.", code=1)
+        return fail(f"{error}. This process exits; the data in Kafka is complete.", code=1)
     except PollError as error:
         return fail(f"{entry.connector.title} {error}", code=1)
     except NotPublishedError as error:
@@ -109,11 +109,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _entry(path: Path, source: str) -> Configured:
-    """Return an entry of the file; raise FileError or ValueError. Of the others no secret is read."""
+    """Return an entry of the file; raise FileError or ValueError. Secrets of other entries are not read."""
     text = read_text(path, ConnectorsError)
     names = parse_connectors(path, text).connectors
     if source not in names:
-        raise ValueError(f"{path}: no connector {source}; there are: {', '.join(names) or 'none'}")
+        raise ValueError(f"{path}: no connector {source}; known: {', '.join(names) or 'none'}")
     entry = read_connectors(path, text, customer_key=customer_key(), only=source)[source]
     if entry.connector.family == "order" and entry.context.customer_key is None:
         raise ValueError(f"{source}: orders count by customer: set {CUSTOMER_KEY_VARIABLE}")
@@ -122,7 +122,9 @@ def _entry(path: Path, source: str) -> Configured:
 
 def _instead(entry: Configured) -> str:
     return (
-        "its webhooks are taken by `contact-streams gateway`" if "webhook" in entry.connector.ways else "see its page in the documentation"
+        "its webhooks are received by `contact-streams gateway`"
+        if "webhook" in entry.connector.ways
+        else "see its page in the documentation"
     )
 
 

@@ -1,4 +1,4 @@
-"""``contact-streams connectors``: which platforms can be followed, what each reports, what a payload becomes, and how one is configured."""
+"""``contact-streams connectors``: list platforms, show what each reports, try a payload, configure a platform."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Declare the command and its options."""
     parser = subparsers.add_parser("connectors", description=__doc__)
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
-    listing = actions.add_parser("list", help="a line for each platform")
+    listing = actions.add_parser("list", help="list platforms, one line each")
     listing.add_argument("--json", action="store_true", help="for programs")
     listing.set_defaults(run=run_list)
-    show = actions.add_parser("show", help="what one reports and what it cannot tell, its settings, how it is verified")
+    show = actions.add_parser("show", help="show what a platform reports and what not, its settings, its verification")
     _add_name(show)
     show.add_argument("--json", action="store_true", help="for programs")
     show.set_defaults(run=run_show)
-    test = actions.add_parser("test", help="what each record of a payload becomes, without Kafka")
+    test = actions.add_parser("test", help="show the events of each record of a payload, without Kafka")
     _add_name(test)
-    test.add_argument("file", type=Path, metavar="FILE", help="what the platform sends or exports; - for standard input")
+    test.add_argument("file", type=Path, metavar="FILE", help="a payload or export of the platform; - for standard input")
     platform_options.add_source_options(test)
     platform_options.add_setting_options(test)
     test.add_argument("--json", action="store_true", help="one JSON object for each record")
@@ -46,7 +46,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     _add_file(add)
     add.add_argument("--print", action="store_true", help="print the entry and write nothing")
     add.set_defaults(run=run_add)
-    status = actions.add_parser("status", help="when each platform of a connectors file was last heard, as the workers last committed")
+    status = actions.add_parser("status", help="show when each platform of a connectors file was last seen, as the workers last committed")
     _add_file(status)
     status.add_argument("--json", action="store_true", help="for programs")
     add_kafka_options(status)
@@ -64,19 +64,17 @@ def _add_file(parser: argparse.ArgumentParser) -> None:
 
 def run_list(args: argparse.Namespace) -> int:
     """Print a line for each platform."""
-    found = [platforms.connector(name) for name in platforms.names()]
+    connectors = [platforms.connector(name) for name in platforms.names()]
     if args.json:
-        told = [
-            {"name": each.name, "title": each.title, "family": each.family, "ways": each.ways, "delivery": each.delivery} for each in found
-        ]
-        write_json({"connectors": told})
+        fields = ("name", "title", "family", "ways", "delivery")
+        write_json({"connectors": [{field: getattr(connector, field) for field in fields} for connector in connectors]})
         return 0
-    width = max(len(each.name) for each in found)
-    title = max(len(each.title) for each in found)
+    width = max(len(connector.name) for connector in connectors)
+    title = max(len(connector.title) for connector in connectors)
     sys.stdout.write(f"{'name':<{width}}  {'platform':<{title}}  {'family':<12}  {'when':<8}  comes by\n")
-    for each in found:
-        row = f"{each.name:<{width}}  {each.title:<{title}}  {each.family:<12}  {each.delivery:<8}  {', '.join(each.ways)}"
-        sys.stdout.write(f"{row}\n")
+    for connector in connectors:
+        names = f"{connector.name:<{width}}  {connector.title:<{title}}"
+        sys.stdout.write(f"{names}  {connector.family:<12}  {connector.delivery:<8}  {', '.join(connector.ways)}\n")
     sys.stdout.write(
         "\nBeside these: contact-streams connector asterisk-queue-log FILE, contact-streams connector mapping (any CSV, JSON or workbook)\n"
     )
@@ -84,18 +82,19 @@ def run_list(args: argparse.Namespace) -> int:
 
 
 def run_show(args: argparse.Namespace) -> int:
-    """Print all that a connector says of its platform."""
+    """Print the description of a connector."""
     connector = platforms.connector(args.name)
     if args.json:
-        write_json(_told(connector))
+        write_json(_document(connector))
     else:
         sys.stdout.writelines(f"{line}\n" for line in _lines(connector))
     return 0
 
 
-def _told(connector: Connector) -> dict[str, Any]:
+def _document(connector: Connector) -> dict[str, Any]:
     settings = [
-        {"name": each.name, "meaning": each.meaning, "default": each.default, "required": each.required} for each in connector.settings
+        {"name": setting.name, "meaning": setting.meaning, "default": setting.default, "required": setting.required}
+        for setting in connector.settings
     ]
     return {
         "name": connector.name,
@@ -109,7 +108,7 @@ def _told(connector: Connector) -> dict[str, Any]:
         "kinds": dict(connector.kinds),
         "ignored": dict(connector.ignored),
         "settings": settings,
-        "credentials": [each.name for each in connector.credentials],
+        "credentials": [credential.name for credential in connector.credentials],
         "verification": _verified(connector),
         "extra": connector.extra,
         "guessed": connector.guessed,
@@ -118,23 +117,20 @@ def _told(connector: Connector) -> dict[str, Any]:
 
 def _lines(connector: Connector) -> Iterator[str]:
     yield f"{connector.title}: {connector.name}, {connector.family}, comes by {', '.join(connector.ways)}"
-    yield (
-        "live: within seconds"
-        if connector.delivery == "live"
-        else "journal: late by its nature; what it brings was received when it occurred"
-    )
-    yield from _part("tells", [(part.replace("_", " "), f"no: {why}" if why else "yes") for part, why in connector.reports.items()])
+    yield ("live: within seconds" if connector.delivery == "live" else "journal: delayed; its events count as received when they occurred")
+    yield from _part("reports", [(part.replace("_", " "), f"no: {why}" if why else "yes") for part, why in connector.reports.items()])
     if connector.not_reported:
         line = f"not_reported: [{', '.join(connector.not_reported)}]"
         yield from _part("configure", [(line, "under sources: of the configuration, so that these are null and not 0")])
     yield from _part("becomes", [*connector.kinds.items(), *((kind, f"nothing: {why}") for kind, why in connector.ignored.items())])
-    yield from _part("settings", [(each.name, _default(each.meaning, each.default, required=each.required)) for each in connector.settings])
-    yield from _part("credentials", [(each.name, each.meaning) for each in connector.credentials])
+    settings = [(setting.name, _default(setting.meaning, setting.default, required=setting.required)) for setting in connector.settings]
+    yield from _part("settings", settings)
+    yield from _part("credentials", [(credential.name, credential.meaning) for credential in connector.credentials])
     if "webhook" in connector.ways:
         yield from _part("webhook", [("address", "POST /v1/hooks/SOURCE of the gateway"), ("verified", _verified(connector))])
     if connector.extra is not None:
         yield from _part("needs", [("extra", f"pip install 'contact-streams[{connector.extra}]'")])
-    yield from _part("guessed", [("-", each) for each in connector.guessed])
+    yield from _part("guessed", [("-", guess) for guess in connector.guessed])
 
 
 def _part(head: str, rows: list[tuple[str, str]]) -> Iterator[str]:
@@ -142,7 +138,7 @@ def _part(head: str, rows: list[tuple[str, str]]) -> Iterator[str]:
         width = max(len(name) for name, _ in rows)
         yield ""
         yield f"{head}:"
-        yield from (f"  {name:<{width}}  {said}" for name, said in rows)
+        yield from (f"  {name:<{width}}  {text}" for name, text in rows)
 
 
 def _default(meaning: str, default: Any, *, required: bool) -> str:
@@ -166,16 +162,16 @@ def _verified(connector: Connector) -> str:
 
 
 def run_test(args: argparse.Namespace) -> int:
-    """Print what each record of a payload becomes."""
-    from streams.commands.connectors_test import run_test as run  # noqa: PLC0415 - with it come the models of all events
+    """Print the events of each record of a payload."""
+    from streams.commands.connectors_test import run_test as run  # noqa: PLC0415 - imports the models of all events
 
     return run(args)
 
 
 def run_status(args: argparse.Namespace) -> int:
-    """Print when each platform was last heard."""
+    """Print when each platform was last seen."""
     if not args.connectors.is_file():
-        return fail(f"{args.connectors}: is not there; name it with --connectors")
-    from streams.commands.connectors_status import run_status as run  # noqa: PLC0415 - with it comes Kafka
+        return fail(f"{args.connectors}: does not exist; name it with --connectors")
+    from streams.commands.connectors_status import run_status as run  # noqa: PLC0415 - imports the Kafka client
 
     return run(args)

@@ -1,4 +1,4 @@
-"""``contact-streams connectors add``: an entry of a connectors file with all that the connector may be told, in comments."""
+"""``contact-streams connectors add``: an entry of a connectors file, with all settings of the connector in comments."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ _INDENT: Final = "  "
 
 
 class ConnectorsShapeError(Exception):
-    """The file has no place for an entry."""
+    """The file has no location for an entry."""
 
 
 def run_add(args: argparse.Namespace) -> int:
-    """Write the entry, or print it, and say what is left to do."""
+    """Write the entry, or print it, and print the remaining steps."""
     connector = platforms.connector(args.name)
     source = args.source or connector.name
     if not _SOURCE.fullmatch(source):
         return fail("connectors: --source is 1 to 80 letters, digits and _ . -")
     try:
         text = read_text(args.connectors, ConnectorsError) if args.connectors.exists() else ""
-        whole = _added(text, source, "".join(f"{line}\n" for line in _entry(connector, source))) if not args.print else ""
+        content = _added(text, source, "".join(f"{line}\n" for line in _entry(connector, source))) if not args.print else ""
         if not args.print:
-            file = parse_connectors(args.connectors, whole)
-            args.connectors.write_text(whole, encoding="utf-8")
+            file = parse_connectors(args.connectors, content)
+            args.connectors.write_text(content, encoding="utf-8")
     except YamlError as error:
         return fail(f"{args.connectors}:{error.line}: {error.reason}")
     except ConnectorsShapeError as error:
@@ -57,18 +57,18 @@ def run_add(args: argparse.Namespace) -> int:
     if args.print:
         sys.stdout.write("connectors:\n" + "".join(f"{_INDENT}{line}\n" for line in _entry(connector, source)))
         return 0
-    sys.stdout.write(f"{args.connectors}: {source} added. What is left to do:\n")
+    sys.stdout.write(f"{args.connectors}: {source} added. Remaining steps:\n")
     sys.stdout.writelines(f"  - {line}\n" for line in _left(connector, source, file, args.connectors))
     return 0
 
 
 def _left(connector: Connector, source: str, file: ConnectorsFile, path: Path) -> Iterator[str]:
-    """Yield what the operator does next."""
+    """Yield the operator's next steps."""
     is_hooked = "webhook" in connector.ways and connector.translate is not None
-    if any(each.required for each in settings_of(connector)):
-        yield f"{path}: write what belongs in place of FILL_IN"
+    if any(setting.required for setting in settings_of(connector)):
+        yield f"{path}: replace FILL_IN by the value"
     if is_hooked:
-        yield f"for webhooks: take the # from `secrets`, and put the secret into the variable {_variable(source)}_SECRET"
+        yield f"for webhooks: remove the # before `secrets`, and put the secret into the variable {_variable(source)}_SECRET"
         if file.public_url is None and connector.verification is not None and "url" in connector.verification.signed:
             yield f"{path}: write `public_url: https://YOUR-HOST` at the top; {connector.title} signs the address that it calls"
         where = (file.public_url or "https://YOUR-HOST").rstrip("/")
@@ -76,8 +76,8 @@ def _left(connector: Connector, source: str, file: ConnectorsFile, path: Path) -
     if is_hooked or "page" in connector.ways:
         yield f"run contact-streams gateway --connectors {path}"
     if {"pull", "connection"} & {*connector.ways}:
-        verb = "asked" if "pull" in connector.ways else "followed"
-        yield f"to have it {verb}: take the # from `credentials` and what is needed of `settings`"
+        verb = "polled" if "pull" in connector.ways else "followed"
+        yield f"to have it {verb}: remove the # before `credentials` and the required `settings`"
         yield f"run contact-streams connector run {source} --connectors {path}"
     page = page_of(connector.name)
     if connector.ways == ("file",):
@@ -86,7 +86,7 @@ def _left(connector: Connector, source: str, file: ConnectorsFile, path: Path) -
 
 
 def _variable(source: str) -> str:
-    """Return what variables of the environment begin with."""
+    """Return the prefix of environment variables."""
     return re.sub(r"[^A-Za-z0-9]", "_", source).upper()
 
 
@@ -97,19 +97,20 @@ def _entry(connector: Connector, source: str) -> Iterator[str]:
     yield f"{_INDENT}# zone: Europe/Berlin  # of times without an offset; default UTC"
     variable = _variable(source)
     if "webhook" in connector.ways:
-        yield f"{_INDENT}# Where the secret is that its webhooks are verified with; several while one replaces another:"
+        yield f"{_INDENT}# The secret that verifies its webhooks; several while one replaces another:"
         yield f"{_INDENT}# secrets: [{{env: {variable}_SECRET}}]"
     if connector.answers.challenge == "hub":
-        yield f"{_INDENT}# Where the text is that it repeats when the address is entered there:"
+        yield f"{_INDENT}# The text that it repeats when the address is entered there:"
         yield f"{_INDENT}# verify_token: {{env: {variable}_VERIFY_TOKEN}}"
     if connector.credentials:
-        yield f"{_INDENT}# What it is asked with:"
+        yield f"{_INDENT}# Credentials for polling it:"
         yield f"{_INDENT}# credentials:"
-        for each in connector.credentials:
-            yield f"{_INDENT}#   {each.name}: {{env: {variable}_{each.name.upper()}}}  # {_one_line(each.meaning)}"
+        for credential in connector.credentials:
+            meaning = _one_line(credential.meaning)
+            yield f"{_INDENT}#   {credential.name}: {{env: {variable}_{credential.name.upper()}}}  # {meaning}"
     settings = settings_of(connector)
-    required = [each for each in settings if each.required]
-    optional = [each for each in settings if not each.required]
+    required = [setting for setting in settings if setting.required]
+    optional = [setting for setting in settings if not setting.required]
     if required:
         yield f"{_INDENT}settings:"
         yield from _settings(required, _INDENT * 2)
@@ -119,8 +120,9 @@ def _entry(connector: Connector, source: str) -> Iterator[str]:
 
 
 def _settings(settings: list[Setting], indent: str) -> Iterator[str]:
-    for each in settings:
-        yield f"{indent}{each.name}: {_value(each.default) if not each.required else 'FILL_IN'}  # {_one_line(each.meaning)}"
+    for setting in settings:
+        value = "FILL_IN" if setting.required else _value(setting.default)
+        yield f"{indent}{setting.name}: {value}  # {_one_line(setting.meaning)}"
 
 
 def _value(default: Any) -> str:
@@ -136,7 +138,7 @@ def _one_line(text: str) -> str:
 
 
 def _added(text: str, source: str, entry: str) -> str:
-    """Return the text of a file with an entry more, all else as it was; raise ConnectorsShapeError where it has no place."""
+    """Return the text of a file with one more entry, otherwise unchanged; raise ConnectorsShapeError where that is impossible."""
     root = parse(text).root
     if root is None:
         return f"{text}connectors:\n{_indented(entry, len(_INDENT))}"
@@ -145,13 +147,13 @@ def _added(text: str, source: str, entry: str) -> str:
     for key, value in root.value:
         if key.value != "connectors":
             continue
-        if isinstance(value, yaml.MappingNode) and source in {each.value for each, _ in value.value}:
+        if isinstance(value, yaml.MappingNode) and source in {name.value for name, _ in value.value}:
             raise ConnectorsShapeError(f"{source}: there is a connector of this source; give another --source")
         if isinstance(value, yaml.MappingNode) and not value.flow_style and value.value:
             first = value.value[0][0].start_mark
             lines = text.splitlines(keepends=True)
             return "".join([*lines[: first.line], _indented(entry, first.column), *lines[first.line :]])
-        raise ConnectorsShapeError("`connectors` has no entries a line each; add --print, and write the entry yourself")
+        raise ConnectorsShapeError("`connectors` has no entries on lines of their own; add --print, and write the entry yourself")
     return f"{text.rstrip()}\nconnectors:\n{_indented(entry, len(_INDENT))}"
 
 

@@ -1,4 +1,4 @@
-"""``contact-streams connectors status``: when each platform of a connectors file was last heard."""
+"""``contact-streams connectors status``: show when each platform of a connectors file was last seen."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from streams.connectors.configured import Configured
 
-__all__ = ["run_status", "standing"]
+__all__ = ["run_status", "status_of"]
 
 
 def run_status(args: argparse.Namespace) -> int:
@@ -30,51 +30,51 @@ def run_status(args: argparse.Namespace) -> int:
     except ConnectorsError as error:
         return fail(error)
 
-    async def tell(args: argparse.Namespace) -> int:
+    async def show(args: argparse.Namespace) -> int:
         progress = await read_progress(args.bootstrap, args.prefix, kafka_client_options())
-        told = standing(entries, (each for partition in progress for each in of_partition(partition)))
+        statuses = status_of(entries, (report for partition in progress for report in of_partition(partition)))
         if args.json:
-            write_json({"connectors": told})
+            write_json({"connectors": statuses})
             return 0
-        sys.stdout.write(f"{'source':<24} {'connector':<32} {'last received':<25} {'complete through':<25} standing\n")
-        for each in told:
-            times = f"{each['received'] or '-':<25} {each['complete_through'] or '-':<25}"
-            sys.stdout.write(f"{each['source']:<24} {each['connector']:<32} {times} {each['standing']}\n")
+        sys.stdout.write(f"{'source':<24} {'connector':<32} {'last received':<25} {'complete through':<25} status\n")
+        for status in statuses:
+            times = f"{status['received'] or '-':<25} {status['complete_through'] or '-':<25}"
+            sys.stdout.write(f"{status['source']:<24} {status['connector']:<32} {times} {status['standing']}\n")
         return 0
 
-    return guarded(args, tell)
+    return guarded(args, show)
 
 
-def standing(entries: dict[str, Configured], heard: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return what is known of each entry: the newest that any partition received, and how far all of them are complete."""
-    of_source: dict[str, list[dict[str, Any]]] = {}
-    for each in heard:
-        of_source.setdefault(each["source"], []).append(each)
-    told = []
+def status_of(entries: dict[str, Configured], reports: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the status of each entry: the newest time that any partition received, and the time through which all are complete."""
+    by_source: dict[str, list[dict[str, Any]]] = {}
+    for report in reports:
+        by_source.setdefault(report["source"], []).append(report)
+    statuses = []
     for source, entry in entries.items():
-        found = of_source.get(source, [])
-        received = [each["received"] for each in found if each["received"]]
-        complete = [each["complete_through"] for each in found if each["complete_through"]]
-        quarantined = next((each["quarantined"]["reason"] for each in found if each["quarantined"]), None)
-        silent = [each["silent_seconds"] for each in found if each["silent_seconds"] is not None]
-        said = (
-            "never heard"
+        of_source = by_source.get(source, [])
+        received = [report["received"] for report in of_source if report["received"]]
+        complete = [report["complete_through"] for report in of_source if report["complete_through"]]
+        quarantined = next((report["quarantined"]["reason"] for report in of_source if report["quarantined"]), None)
+        silent = [report["silent_seconds"] for report in of_source if report["silent_seconds"] is not None]
+        text = (
+            "never seen"
             if not received
             else f"quarantined: {quarantined}"
             if quarantined
-            # What tells after the fact is silent between two times that it does.
-            else f"journal, told {min(silent, default=0):,.0f} s ago"
+            # A journal is silent between two deliveries.
+            else f"journal, last report {min(silent, default=0):,.0f} s ago"
             if entry.connector.delivery == "journal"
             else f"silent for {min(silent, default=0):,.0f} s"
         )
-        told.append(
+        statuses.append(
             {
                 "source": source,
                 "connector": entry.connector.name,
                 "delivery": entry.connector.delivery,
                 "received": max(received, default=None),
                 "complete_through": min(complete, default=None),
-                "standing": said,
+                "standing": text,
             }
         )
-    return told
+    return statuses

@@ -1,4 +1,4 @@
-"""``contact-streams connectors test``: what each record of a platform's payload becomes."""
+"""``contact-streams connectors test``: show the events of each record of a platform's payload."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["run_test"]
 
 
 def run_test(args: argparse.Namespace) -> int:
-    """Print each record's events, or why there are none; end with 1 if any was rejected."""
+    """Print each record's events, or why there are none; return 1 if any was rejected."""
     file = Input(args.file)
     try:
         platform = platform_options.platform(args.name, args, source=args.source)
@@ -42,30 +42,30 @@ def run_test(args: argparse.Namespace) -> int:
     outcomes = translate_each(
         platform.connector, body, platform.context, origin=file.name, now=datetime.now(UTC), states=states, site=platform.site
     )
-    for number, each in enumerate(outcomes, start=1):
-        records += each.records
-        events += len(each.events)
-        ignored += each.ignored.total()
-        rejected += len(each.rejected)
-        sys.stdout.write(_as_json(number, each) if args.json else _as_text(platform.connector, number, each))
+    for number, outcome in enumerate(outcomes, start=1):
+        records += outcome.records
+        events += len(outcome.events)
+        ignored += outcome.ignored.total()
+        rejected += len(outcome.rejected)
+        sys.stdout.write(_as_json(number, outcome) if args.json else _as_text(platform.connector, number, outcome))
     if not args.json:
-        sys.stdout.write(f"{records} records: {events} events, {ignored} of which nothing counts, {rejected} rejected\n")
+        sys.stdout.write(f"{records} records: {events} events, {ignored} not counted, {rejected} rejected\n")
     return 1 if rejected else 0
 
 
 def _as_json(number: int, done: Translated) -> str:
-    told: dict[str, Any] = {
+    document: dict[str, Any] = {
         "record": number,
         "events": [orjson.loads(encode(event)) for event in done.events],
         "ignored": next(iter(done.ignored), None),
-        "rejected": [{"reason": each.reason, "detail": each.detail} for each in done.rejected],
+        "rejected": [{"reason": record.reason, "detail": record.detail} for record in done.rejected],
     }
-    return escaped_json(orjson.dumps(told).decode()) + "\n"
+    return escaped_json(orjson.dumps(document).decode()) + "\n"
 
 
 def _as_text(connector: Connector, number: int, done: Translated) -> str:
     lines = [escaped_json(encode(event).decode()) for event in done.events]
     lines += [f"nothing: {kind}: {connector.ignored[kind]}" for kind in done.ignored]
-    lines += [f"rejected: {each.reason}: {each.detail}" for each in done.rejected]
-    what = "" if lines else " nothing: it changes nothing that was seen before"
-    return f"record {number}:{what}\n" + "".join(f"  {line}\n" for line in lines)
+    lines += [f"rejected: {record.reason}: {record.detail}" for record in done.rejected]
+    note = "" if lines else " nothing: no change to earlier records"
+    return f"record {number}:{note}\n" + "".join(f"  {line}\n" for line in lines)

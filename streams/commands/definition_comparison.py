@@ -1,4 +1,4 @@
-"""``replay --definition A --definition B``: what several definitions make of the same contacts, by queue and interval."""
+"""``replay --definition A --definition B``: figures of the same contacts by several definitions, by queue and interval."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ANY_CHANNEL: Final = "*"
 
 
 class DefinitionChoiceError(ValueError):
-    """These definitions cannot be compared; says why, and what is permitted."""
+    """These definitions cannot be compared; the message states why, and what is permitted."""
 
 
 def compared(configuration: Configuration, names: Sequence[str]) -> Configuration:
@@ -30,7 +30,7 @@ def compared(configuration: Configuration, names: Sequence[str]) -> Configuratio
     there in the file, or a preset.
 
     Raises:
-        DefinitionChoiceError: too few or too many, one twice, or a name that is none.
+        DefinitionChoiceError: too few or too many, one twice, or an unknown name.
     """
     if not 1 < len(set(names)) == len(names) <= MOST:
         raise DefinitionChoiceError(f"--definition {', '.join(names)}; permitted: 2 to {MOST} definitions, each once")
@@ -44,37 +44,37 @@ def compared(configuration: Configuration, names: Sequence[str]) -> Configuratio
 
 
 def _versions(configuration: Configuration, name: str) -> tuple[DefinitionVersion, ...]:
-    called, _, version = name.partition("@")
-    found = configuration.definitions.get(called, ())
+    base_name, _, version = name.partition("@")
+    versions = configuration.definitions.get(base_name, ())
     if version:
-        found = tuple(each.model_copy(update={"effective_from": None}) for each in found if str(each.version) == version)
-    elif not found and name == INLINE:
-        found = (DefinitionVersion.model_validate(configuration.service_level.model_dump()),)
-    elif not found and name in PRESETS:
-        found = (DefinitionVersion.model_validate({"preset": name}),)
-    if not found:
+        versions = tuple(each.model_copy(update={"effective_from": None}) for each in versions if str(each.version) == version)
+    elif not versions and name == INLINE:
+        versions = (DefinitionVersion.model_validate(configuration.service_level.model_dump()),)
+    elif not versions and name in PRESETS:
+        versions = (DefinitionVersion.model_validate({"preset": name}),)
+    if not versions:
         known = [*configuration.definitions]
-        known += [f"{each}@{one.version}" for each, versions in configuration.definitions.items() if len(versions) > 1 for one in versions]
-        raise DefinitionChoiceError(f"--definition {name} is none; permitted: {', '.join([*known, INLINE, *PRESETS])}")
-    return found
+        known += [f"{other}@{one.version}" for other, every in configuration.definitions.items() if len(every) > 1 for one in every]
+        raise DefinitionChoiceError(f"--definition {name} is unknown; permitted: {', '.join([*known, INLINE, *PRESETS])}")
+    return versions
 
 
 def comparison(result: dict[str, Any], names: Sequence[str]) -> list[dict[str, Any]]:
-    """Return, by queue, channel and interval of a replay's result, each figure by every definition, and how far it is from the first's."""
-    found = []
-    for each in result["intervals"]:
-        beside = dict(zip(names[1:], each["by_definition"].values(), strict=True))
+    """Return, by queue, channel and interval of a replay's result, each figure by every definition, and its difference from the first."""
+    intervals = []
+    for interval in result["intervals"]:
+        beside = dict(zip(names[1:], interval["by_definition"].values(), strict=True))
         kpis: dict[str, Any] = {}
         for kpi in dict.fromkeys(kpi for figures in beside.values() for kpi in figures):
-            first = each["kpis"][kpi]
+            first = interval["kpis"][kpi]
             by_name = {names[0]: first, **{name: figures.get(kpi, first) for name, figures in beside.items()}}
             differences = {name: _minus(by_name[name]["value"], first["value"]) for name in names[1:]}
             kpis[kpi] = {"figures": by_name, "differences": differences}
-        place = {name: each[name] for name in ("queue", "channel", "interval", "start", "end")}
-        judged = {names[0]: each["definitions"]["service_level"], **dict(zip(names[1:], each["by_definition"], strict=True))}
+        keys = {name: interval[name] for name in ("queue", "channel", "interval", "start", "end")}
+        judged = {names[0]: interval["definitions"]["service_level"], **dict(zip(names[1:], interval["by_definition"], strict=True))}
         versions = {name: int(label.rpartition("@")[2]) for name, label in judged.items()}
-        found.append({**place, "versions": versions, "kpis": kpis})
-    return found
+        intervals.append({**keys, "versions": versions, "kpis": kpis})
+    return intervals
 
 
 def _minus(one: float | None, other: float | None) -> float | None:
@@ -82,8 +82,8 @@ def _minus(one: float | None, other: float | None) -> float | None:
 
 
 def comparison_table(compared_intervals: list[dict[str, Any]], names: Sequence[str]) -> Iterator[str]:
-    """Yield the lines of a table for people: the service levels of the shortest intervals, and their differences in points."""
-    shortest = min((each["interval"] for each in compared_intervals), key=_minutes, default="")
+    """Yield the lines of a table: the service levels of the shortest intervals, and their differences in points."""
+    shortest = min((entry["interval"] for entry in compared_intervals), key=_minutes, default="")
     rows = [["queue", "channel", "from", *names, *(f"{name} - {names[0]}" for name in names[1:])]]
     ordered = sorted(
         (each for each in compared_intervals if each["interval"] == shortest), key=lambda each: (each["queue"], each["channel"])

@@ -20,18 +20,18 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Declare the command and its options."""
     parser = subparsers.add_parser(
         "demo",
-        description="Simulates a contact center that opened five hours ago, and goes on in real time. With --seconds it ends by itself: "
+        description="Simulates a contact center that opened five hours ago, and continues in real time. With --seconds it ends by itself: "
         "all events are recounted, and the exit code is 0 only if every served figure equals the recount.",
     )
     parser.add_argument(
-        "--config", type=Path, help="your configuration file: its entries come to the demo's or replace those of their name"
+        "--config", type=Path, help="your configuration file: its entries are added to the demo's or replace those of the same name"
     )
     default = os.environ.get("DEMO_SECONDS") or None
     parser.add_argument(
         "--seconds",
         type=float,
         default=default,
-        help="end so long after the figures have caught up (default: DEMO_SECONDS, else run until Ctrl-C)",
+        help="end this long after the figures have caught up (default: DEMO_SECONDS, else run until Ctrl-C)",
     )
     parser.add_argument("--port", type=int, default=0, help="port of the page and /metrics (default: a free one)")
     parser.add_argument("--gateway-port", type=int, default=0, help="port of the gateway (default: a free one)")

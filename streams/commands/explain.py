@@ -80,7 +80,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Find the figure, read, count, print."""
-    start_logging(args.log_level, says_of_kafka=True)
+    start_logging(args.log_level, reports_kafka=True)
     try:
         if args.kpi is None:
             document = _conversation(args, load_configuration(args.config))

@@ -1,4 +1,4 @@
-"""``contact-streams faq-changes``: self-service before and after each change of the FAQ that the configuration names."""
+"""``contact-streams faq-changes``: compare self-service before and after each configured change of the FAQ."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 __all__ = ["add_parser", "lines", "run"]
 
-#: A day's record may be written a day after its end at the latest, and begins a day before the instant that it holds.
+#: A day's record is written at most a day after its end, and the day of an instant begins at most a day before it.
 _AROUND_DAYS: Final = 2
 
 _TEXTS: Final = {
     "en": {
         "head": "{name} ({category}), {at}",
         "span": "  {days} days before and after:",
-        "none": "  no whole day on both sides yet",
+        "none": "  no complete day on both sides yet",
         "rate": "    {kpi}: {before} → {after}",
         "nothing": "No FAQ change is configured (faq_changes).",
     },
@@ -52,7 +52,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Declare the command and its options."""
     parser = subparsers.add_parser(
         "faq-changes",
-        description="Reads the days of queue-metrics and says for each of faq_changes in the configuration "
+        description="Reads the days of queue-metrics and shows for each of faq_changes in the configuration "
         "how many sessions of its category were contained and solved in equal spans before and after.",
     )
     parser.add_argument("--config", type=Path, required=True, help="configuration file (YAML) that names the changes")

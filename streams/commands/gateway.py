@@ -1,4 +1,4 @@
-"""``contact-streams gateway``: take canonical events and platforms' webhooks over HTTP."""
+"""``contact-streams gateway``: receive canonical events and platforms' webhooks over HTTP."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ __all__ = ["add_parser", "run"]
 _GATEWAY = Actor(kind="process", name="gateway")
 logger = logging.getLogger(__name__)
 
-_LOOK_SECONDS = 2.0
+_POLL_SECONDS = 2.0
 
-#: Of an instance's name: it is in every heartbeat.
+#: Length of an instance's name, which is in every heartbeat.
 _MAX_INSTANCE = 100
 
 
@@ -64,35 +64,33 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     defaults = GatewaySettings()
     parser = subparsers.add_parser(
         "gateway",
-        description=f"Takes canonical events at POST /v1/events. Senders are named in a file (--senders), which says what each may send, "
-        f"or in {TOKENS_VARIABLE}, as name=token pairs. Webhooks of the platforms of a file (--connectors) are taken at /v1/hooks/NAME.",
+        description=f"Receives canonical events at POST /v1/events. Senders are named in a file (--senders), with what each may send, or "
+        f"in {TOKENS_VARIABLE}, as name=token pairs. Webhooks of the platforms of a file (--connectors) are received at /v1/hooks/NAME.",
     )
     add_kafka_options(parser)
     add_replication_option(parser)
     parser.add_argument("--host", default=defaults.host, help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=defaults.port, help="its port, 0 for a free one (default: %(default)s)")
     parser.add_argument(
-        "--rate", type=float, default=defaults.events_per_second, help="events a second a sender may send for long (default: %(default)s)"
+        "--rate", type=float, default=defaults.events_per_second, help="sustained events per second of a sender (default: %(default)s)"
     )
-    parser.add_argument(
-        "--burst", type=float, default=defaults.burst_events, help="events a sender may send at once (default: %(default)s)"
-    )
+    parser.add_argument("--burst", type=float, default=defaults.burst_events, help="burst of events of a sender (default: %(default)s)")
     parser.add_argument(
         "--complete-after",
         type=float,
         default=defaults.complete_after_seconds,
         metavar="SECONDS",
-        help="how far behind now the senders are taken to be complete (default: %(default)s)",
+        help="how far behind now the senders count as complete (default: %(default)s)",
     )
     parser.add_argument(
         "--instance-id",
         default=defaults.instance,
         metavar="NAME",
-        help="which of several gateways this is: another name for each, the same after a restart (default: host name and port)",
+        help="name of this gateway among several: unique, and the same after a restart (default: host name and port)",
     )
-    parser.add_argument("--senders", type=Path, metavar="FILE", help="senders file (YAML); a change is in force without a restart")
+    parser.add_argument("--senders", type=Path, metavar="FILE", help="senders file (YAML); a change applies without a restart")
     parser.add_argument(
-        "--connectors", type=Path, metavar="FILE", help="connectors file (YAML), for webhooks; a change is in force without a restart"
+        "--connectors", type=Path, metavar="FILE", help="connectors file (YAML), for webhooks; a change applies without a restart"
     )
     parser.add_argument("--config", type=Path, help="configuration file (YAML), for the identities of people")
     add_connection_options(parser)
@@ -109,7 +107,7 @@ def run(args: argparse.Namespace) -> int:
         return fail("gateway: --rate and --burst are above 0, --complete-after is 0 or more")
     if len(args.instance_id) > _MAX_INSTANCE or not args.instance_id.isprintable():
         return fail(f"gateway: --instance-id has at most {_MAX_INSTANCE} printable characters")
-    # Without senders the gateway itself says what is missing.
+    # Without senders the gateway itself reports what is missing.
     closed = why_not_open(args, login=None)
     if closed is not None and (args.senders or args.connectors or os.environ.get(TOKENS_VARIABLE)):
         return fail(f"gateway: {closed}")
@@ -171,7 +169,7 @@ async def _serve(
     tokens = (
         ""
         if senders or files.connectors is not None
-        else f" (no tokens: from this machine only; use --senders or {TOKENS_VARIABLE} to take events from others)"
+        else f" (no tokens: from this machine only; use --senders or {TOKENS_VARIABLE} for other machines)"
     )
     sys.stdout.write(f"gateway {address}/v1/events{tokens}\n")
     sys.stdout.flush()
@@ -181,7 +179,7 @@ async def _serve(
     def record(action: Action, file: WatchedFile[Any] | None) -> None:
         if file is not None:
             auditor.record(action, principal=_GATEWAY, about=changed_file(file))
-        if not auditing:  # a gateway whose files never change needs nothing of the topic
+        if not auditing:  # without changes of files the topic is not needed
             auditing.append(asyncio.create_task(auditor.run(), name="gateway-audit"))
 
     def take(changes: Changes) -> None:
@@ -208,12 +206,12 @@ async def _serve(
 
 
 async def _wait_for_kafka(publisher: Publisher, bootstrap: str) -> None:
-    """Say once that Kafka is not there yet, and once that it is: the first request of a sender would be late to learn it by."""
+    """Log once that Kafka is not reached yet, and once that it is, before a sender's first request fails."""
     if await publisher.ready():
         return
-    logger.warning("Kafka at %s is not reached yet: requests are answered with 503, to be sent again, until it is.", bootstrap)
+    logger.warning("Kafka at %s is not reached yet: requests are answered with 503 until it is; senders should retry.", bootstrap)
     while True:
-        await asyncio.sleep(_LOOK_SECONDS)
+        await asyncio.sleep(_POLL_SECONDS)
         if await publisher.ready():
             break
-    logger.info("Kafka at %s is reached: requests are taken.", bootstrap)
+    logger.info("Kafka at %s is reached: requests are accepted.", bootstrap)

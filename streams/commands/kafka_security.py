@@ -1,4 +1,4 @@
-"""How Kafka is reached: the security settings of the environment, for every client of every command."""
+"""Security settings of Kafka in the environment, for every client of every command."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _SSL: Final = (_CA, _CERTIFICATE, _KEY)
 
 
 class KafkaSecurityError(Exception):
-    """The variables contradict each other or name what cannot be used; the message names them and never what they hold."""
+    """The variables contradict each other or cannot be used; the message has their names and never their values."""
 
 
 def kafka_client_options(environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
-    """Return what every aiokafka client is given beside its own settings; nothing for plain text. Consumers read within bounds from now on.
+    """Return the options of every aiokafka client, none for plain text; and bound the batches that consumers read.
 
     Raises:
         KafkaSecurityError: a variable is missing, is not permitted beside the others, or names a file that cannot be used.
@@ -45,10 +45,10 @@ def kafka_client_options(environment: Mapping[str, str] = os.environ) -> dict[st
     protocol = given.get(_PROTOCOL, "PLAINTEXT")
     if protocol not in _PROTOCOLS:
         raise KafkaSecurityError(f"{_PROTOCOL}: not permitted as it is; permitted: {', '.join(_PROTOCOLS)}")
-    for names, word in ((_SASL, "SASL"), (_SSL, "SSL")):
+    for names, part in ((_SASL, "SASL"), (_SSL, "SSL")):
         idle = [name for name in names if name in given]
-        if idle and word not in protocol.split("_"):
-            permitted = ", ".join(each for each in _PROTOCOLS if word in each.split("_"))
+        if idle and part not in protocol.split("_"):
+            permitted = ", ".join(other for other in _PROTOCOLS if part in other.split("_"))
             raise KafkaSecurityError(f"{', '.join(idle)}: means nothing with {protocol}; set {_PROTOCOL} to one of {permitted}")
     options: dict[str, Any] = {} if protocol == "PLAINTEXT" else {"security_protocol": protocol}
     if protocol.startswith("SASL"):
@@ -76,9 +76,9 @@ def _ssl_context(given: Mapping[str, str]) -> ssl.SSLContext:
         raise KafkaSecurityError(f"{_KEY}: means nothing without {_CERTIFICATE}")
     for name in _SSL:
         if name in given and not (Path(given[name]).is_file() and os.access(given[name], os.R_OK)):
-            raise KafkaSecurityError(f"{name}: {given[name]} is not there or cannot be read")
+            raise KafkaSecurityError(f"{name}: {given[name]} does not exist or cannot be read")
     try:
-        # Without a file of its own, the authorities that this machine trusts.
+        # Without a file, the authorities that this machine trusts.
         context: ssl.SSLContext = create_ssl_context(cafile=given.get(_CA), certfile=given.get(_CERTIFICATE), keyfile=given.get(_KEY))
     except (ssl.SSLError, OSError) as error:
         named = ", ".join(name for name in _SSL if name in given)

@@ -1,4 +1,4 @@
-"""What subcommands that work on topics share: asking before they write, and what is said when Kafka does not go along."""
+"""Shared code of subcommands that work on topics: confirmation before they write, and messages when Kafka fails."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def guarded(
     args: argparse.Namespace,
     work: Callable[[argparse.Namespace], Coroutine[Any, Any, int]],
     *,
-    late: str = "the same command may be given again",
+    late: str = "the same command may be run again",
 ) -> int:
-    """Run an action and return its exit code, or 1 or 2 once it is said what is wrong; ``late`` says what holds when Kafka is too slow."""
-    start_logging(args.log_level, says_of_kafka=True)
+    """Run an action and return its exit code, or 1 or 2 after an error message; ``late`` is the text for when Kafka is too slow."""
+    start_logging(args.log_level, reports_kafka=True)
     try:
         return asyncio.run(work(args))
     except (KafkaSecurityError, ValueError) as error:
@@ -36,14 +36,14 @@ def guarded(
         return fail(error, code=1)
     except TimeoutError:
         return fail(f"Kafka at {args.bootstrap} did not answer in time; {late}", code=1)
-    except BrokenPipeError:  # stdout: what read it has enough, and the frame of all commands knows what to do
+    except BrokenPipeError:  # stdout: the reader has closed it; streams.cli handles that
         raise
     except (KafkaError, OSError) as error:
         return fail(kafka_trouble(args.bootstrap, error), code=1)
 
 
 def confirmed(question: str) -> bool:
-    """Ask on the terminal; only a yes is one."""
+    """Ask on the terminal; return whether the answer is yes."""
     sys.stdout.write(f"{question} [y/N] ")
     sys.stdout.flush()
     return sys.stdin.readline().strip().lower() in {"y", "yes"}

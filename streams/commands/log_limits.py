@@ -1,4 +1,4 @@
-"""What libraries log is limited: of lines that say the same, one within a minute, and how many there were besides."""
+"""A limit of library logs: one line of a kind per minute, with the number of suppressed ones."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_KINDS", "OVER_SECONDS", "LimitedLibraries", "limit_libraries"]
 
-#: Of one kind of line one is logged within so many seconds.
+#: One line of a kind is logged within this time.
 OVER_SECONDS: Final = 60.0
-#: Kinds that are remembered at a time: a library that makes up a new text each time is limited as one kind beyond.
+#: The most kinds in memory: further kinds of a library are limited together.
 MAX_KINDS: Final = 500
 _NUMBERS: Final = re.compile(r"\d+")
-#: Ours say each thing once, or pause in between.
+#: The project's own loggers are not limited.
 _OURS: Final = ("streams", "schemas", "root", "__main__")
 
 
 class LimitedLibraries(logging.Filter):
-    """Lets everything of the project pass, and of libraries what is new. ``monotonic`` returns seconds that no one sets back."""
+    """Passes all records of the project, and new kinds of libraries. ``monotonic`` returns monotonic seconds."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._monotonic = monotonic
-        #: kind → when its time began, and how many lines there were since
+        #: kind → start of its interval, and number of lines since
         self._kinds: dict[tuple[str, int, str], tuple[float, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Say whether a line is logged; the first after a flood also says how many were not."""
+        """Return whether to log a line; the first after a flood also states how many were suppressed."""
         if record.name.partition(".")[0] in _OURS:
             return True
-        # Without its numbers: a port, a node or an offset makes no new kind of line.
+        # Without numbers: a port, a node or an offset is no new kind of line.
         kind = (record.name, record.levelno, _NUMBERS.sub("0", str(record.msg)))
         if kind not in self._kinds and len(self._kinds) >= MAX_KINDS:
             kind = (record.name, record.levelno, "")
@@ -49,7 +49,7 @@ class LimitedLibraries(logging.Filter):
 
 
 def limit_libraries() -> None:
-    """Limit what every handler of the root logger lets through, unless everything is asked for."""
+    """Limit library logs of every handler of the root logger, except at level DEBUG."""
     if logging.getLogger().level <= logging.DEBUG:
         return
     limits = LimitedLibraries()

@@ -1,4 +1,4 @@
-"""What the commands that apply a mapping file share."""
+"""Shared code of the commands that apply a mapping file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["make_mapper", "mapper_of"]
 
 
 def make_mapper(path: Path, *, source: str | None = None, site: str | None = None) -> tuple[Mapping, Mapper]:
-    """Return a mapping and what applies it.
+    """Return a mapping and its mapper.
 
     Raises:
         MappingError: the mapping cannot be used.
@@ -28,5 +28,5 @@ def make_mapper(path: Path, *, source: str | None = None, site: str | None = Non
 
 
 def mapper_of(mapping: Mapping) -> Mapper:
-    """Return what applies a mapping to the records of one file; raise ValueError for a key of the environment that cannot be used."""
+    """Return a mapper for the records of one file; raise ValueError if the key of the environment cannot be used."""
     return Mapper(mapping, now=lambda: datetime.now(UTC), customer_key=customer_key())

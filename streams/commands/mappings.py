@@ -1,4 +1,4 @@
-"""``contact-streams mappings``: see what a mapping file makes of data before anything is published."""
+"""``contact-streams mappings``: test a mapping file on data before anything is published."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["add_parser", "run"]
 
 _ROWS: Final = 10
 
-#: What every event repeats, or the first column shows.
+#: Fields that every event repeats, or that the first column shows.
 _NOT_SHOWN: Final = frozenset({"type", "event_id", "occurred_at", "received_at", "source", "schema_version", "sequence"})
 
 
@@ -36,11 +36,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser("mappings", description=__doc__)
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     test = verbs.add_parser(
-        "test", help="show what each row becomes", description="Shows what each row becomes; ends with 1 if some cannot be mapped."
+        "test", help="show the events of each row", description="Shows the events of each row; exits with 1 if some cannot be mapped."
     )
     test.add_argument("mapping", type=Path, metavar="FILE", help="the mapping file (YAML)")
     test.add_argument("data", type=Path, metavar="DATA", help="the data file")
-    test.add_argument("--rows", type=_count, default=_ROWS, metavar="N", help="how many rows are tried (default: %(default)s; 0: all)")
+    test.add_argument("--rows", type=_count, default=_ROWS, metavar="N", help="number of rows to map (default: %(default)s; 0: all)")
     test.add_argument("--json", action="store_true", help="print one JSON object")
     test.set_defaults(run=run)
 
@@ -53,7 +53,7 @@ def _count(text: str) -> int:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Map some rows and print what they became."""
+    """Map some rows and print their events."""
     try:
         mapping, mapper = make_mapper(args.mapping)
         result = _tried(args, mapping, mapper)
@@ -71,15 +71,15 @@ def run(args: argparse.Namespace) -> int:
 def _tried(args: argparse.Namespace, mapping: Mapping, mapper: Mapper) -> dict[str, Any]:
     rows: list[dict[str, Any]] = []
     types: Counter[str] = Counter()
-    found: dict[str, None] = {}
+    filled: dict[str, None] = {}
     with closing(read_records(args.data, mapping)) as records:
         for record in itertools.islice(records, args.rows or None):
             if isinstance(record, Rejected):
                 outcome: Any = record
             else:
-                found |= dict.fromkeys(_filled(record.values))
+                filled |= dict.fromkeys(_filled(record.values))
                 for table, listed in record.joined.items():
-                    found |= dict.fromkeys(f"{table}.{name}" for each in listed for name in _filled(each.values))
+                    filled |= dict.fromkeys(f"{table}.{name}" for joined in listed for name in _filled(joined.values))
                 outcome = mapper.map(record)
             if isinstance(outcome, Rejected):
                 rows.append({"origin": outcome.origin, "reason": outcome.reason, "detail": outcome.detail})
@@ -98,13 +98,13 @@ def _tried(args: argparse.Namespace, mapping: Mapping, mapper: Mapper) -> dict[s
         "ignored": dict(mapper.ignored),
         "notes": mapper.notes(),
         "events": dict(types),
-        "empty": [name for name in used if name not in found] if rows else [],
-        "not_used": [name for name in found if name not in used],
+        "empty": [name for name in used if name not in filled] if rows else [],
+        "not_used": [name for name in filled if name not in used],
     }
 
 
 def _filled(value: Any, before: str = "") -> Iterator[str]:
-    """Yield the paths of everything in a record that holds something; never what it holds."""
+    """Yield the paths of all values of a record that are not empty; never a value."""
     if isinstance(value, dict | list):
         for name, inner in value.items() if isinstance(value, dict) else enumerate(value):
             yield from _filled(inner, f"{before}.{name}" if before else str(name))
@@ -124,8 +124,8 @@ def _readable(result: dict[str, Any]) -> Iterator[str]:
             yield f"  {event['occurred_at']}  {event['type']:<22}  {shown}"
     events = ", ".join(f"{name} {count}" for name, count in result["events"].items()) or "none"
     yield f"{result['read']} rows, {result['rejected']} not mapped; events: {events}"
-    words = {"passed_over": "passed over by when", "no_event": "that become no event", "repeated": "repeated as they were"}
-    yield from (f"{count} rows {words[name]}" for name, count in result["ignored"].items())
+    texts = {"passed_over": "skipped by when", "no_event": "without an event", "repeated": "repeated without a change"}
+    yield from (f"{count} rows {texts[name]}" for name, count in result["ignored"].items())
     yield from result["notes"]
     if result["empty"]:
         yield f"empty in all these rows, though the mapping uses it: {', '.join(result['empty'])}"

@@ -1,4 +1,4 @@
-"""``contact-streams metrics``: what every figure is, as the catalogue has it."""
+"""``contact-streams metrics``: list every figure of the catalogue."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "metrics",
         description="Lists the figures that are served, as GET /api/v1/catalogue and docs/metrics.md do.",
     )
-    parser.add_argument("--id", metavar="ID", help="all that is said of one figure")
+    parser.add_argument("--id", metavar="ID", help="print everything about one figure")
     parser.add_argument("--subject", choices=get_args(Subject), help="only figures about these")
     parser.add_argument("--unit", choices=get_args(Unit), help="only figures in this unit")
     parser.add_argument("--by", choices=DIMENSIONS, help="only figures that are served by this")
@@ -38,10 +38,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the figures that were asked for."""
+    """Print the selected figures."""
     if args.id is not None and args.id not in KPI_BY_ID:
         return fail(f"metrics: no figure {args.id!r}{nearest(args.id, KPI_BY_ID)}; contact-streams metrics lists them")
-    chosen = [kpi for kpi in KPIS if _asked_for(kpi, args)]
+    chosen = [kpi for kpi in KPIS if _is_selected(kpi, args)]
     if args.json:
         write_json({"kpis": [describe(kpi) for kpi in chosen]})
     elif args.id is not None and chosen:
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _asked_for(kpi: Kpi, args: argparse.Namespace) -> bool:
+def _is_selected(kpi: Kpi, args: argparse.Namespace) -> bool:
     return (
         args.id in {None, kpi.id}
         and args.subject in {None, kpi.subject}

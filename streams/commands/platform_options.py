@@ -1,4 +1,4 @@
-"""The options of what reads a platform's file with its connector, and what they say to it."""
+"""The options of commands that read a platform's file with its connector, and the resulting settings."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ __all__ = ["Platform", "add_setting_options", "add_source_options", "named", "pl
 
 
 class Platform:
-    """A connector as options have it run: over a file, whose events were received when they occurred."""
+    """A connector with the settings of options: it reads a file, whose events count as received when they occurred."""
 
     def __init__(self, connector: Connector, context: Context, site: str | None) -> None:
-        # What a file tells is history, also where the platform tells it at once.
+        # A file is history, even of a platform that reports at once.
         self.connector = replace(connector, delivery="journal")
         self.context = context
         self.site = site
 
 
 def named(*others: str) -> Callable[[str], str]:
-    """Return what reads the name of a platform's connector, or one of ``others``; a wrong one is answered with those that are near."""
+    """Return a parser for the name of a platform's connector, or one of ``others``; the error for a wrong name suggests similar ones."""
 
     def read(text: str) -> str:
         known = (*others, *platforms.names())
@@ -45,15 +45,19 @@ def named(*others: str) -> Callable[[str], str]:
             return text
         if text == "asterisk-queue-log":
             raise argparse.ArgumentTypeError("the queue_log is no platform: contact-streams connector asterisk-queue-log FILE")
-        begun = [each for each in known if text and each.startswith(text.lower())]
-        close = f", did you mean {' or '.join(begun)}?" if begun else nearest(text.lower().replace("_", "-").replace(" ", "-"), known)
+        completions = [name for name in known if text and name.startswith(text.lower())]
+        close = (
+            f", did you mean {' or '.join(completions)}?"
+            if completions
+            else nearest(text.lower().replace("_", "-").replace(" ", "-"), known)
+        )
         raise argparse.ArgumentTypeError(f"there is no connector {text[:80]!r}{close or '.'} All names: contact-streams connectors list")
 
     return read
 
 
 def add_source_options(parser: argparse.ArgumentParser) -> None:
-    """Declare what a source is called, and where it is."""
+    """Declare the name of a source, its site and its time zone."""
     parser.add_argument("--source", type=label, help="names the platform in every event (default: the connector's name)")
     parser.add_argument("--site", type=label, help="the site its events belong to, where they name none")
     parser.add_argument("--zone", type=zone, default=ZoneInfo("UTC"), help="time zone of times without an offset (default: UTC)")
@@ -75,14 +79,14 @@ def add_setting_options(parser: argparse.ArgumentParser) -> None:
 
 
 def platform(name: str, args: argparse.Namespace, *, source: str | None) -> Platform:
-    """Return a connector as options want it; raise ValueError or FileError with a sentence for the operator."""
+    """Return a connector with the settings of options; raise ValueError or FileError with a message for the operator."""
     connector = platforms.connector(name)
     if args.connectors is not None:
         entry = _entry(args.connectors, source, name, customer_key())
         return Platform(
             connector, replace(entry.context, settings={**entry.context.settings, **dict(args.setting)}), args.site or entry.site
         )
-    settings = {each.name: each.default for each in connector.settings}
+    settings = {setting.name: setting.default for setting in connector.settings}
     unknown = [setting for setting, _ in args.setting if setting not in settings]
     if unknown:
         known = ", ".join(settings) or "none"
@@ -92,16 +96,19 @@ def platform(name: str, args: argparse.Namespace, *, source: str | None) -> Plat
 
 
 def _entry(path: Path, source: str | None, name: str, key: Callable[[str], str] | None) -> Configured:
-    found = read_connectors(path, read_text(path, ConnectorsError), customer_key=key, secrets=False)
-    fitting = {each: entry for each, entry in found.items() if entry.connector.name == name and source in {None, each}}
-    if len(fitting) != 1:
-        known = ", ".join(each for each, entry in found.items() if entry.connector.name == name) or "none"
-        raise ValueError(f"{path}: --source names the entry that is meant; of {name} there are: {known}")
-    return next(iter(fitting.values()))
+    of_platform = {
+        other: entry
+        for other, entry in read_connectors(path, read_text(path, ConnectorsError), customer_key=key, secrets=False).items()
+        if entry.connector.name == name
+    }
+    chosen = [entry for other, entry in of_platform.items() if source in {None, other}]
+    if len(chosen) != 1:
+        raise ValueError(f"{path}: choose an entry of {name} with --source; known: {', '.join(of_platform) or 'none'}")
+    return chosen[0]
 
 
 def _setting(text: str) -> tuple[str, Any]:
-    """Read a setting as NAME=VALUE."""
+    """Parse a setting NAME=VALUE."""
     name, separator, value = text.partition("=")
     if not separator or not name:
         message = f"{text!r}: write NAME=VALUE"

@@ -1,4 +1,4 @@
-"""The options of everything that reads an Asterisk queue_log, and the parser they make."""
+"""The options of commands that read an Asterisk queue_log, and their parser."""
 
 from __future__ import annotations
 
@@ -28,59 +28,59 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="KIND",
-        help="an event kind of your own dialplan that is to be passed over; may be repeated",
+        help="an event kind of your own dialplan to skip; may be repeated",
     )
     parser.add_argument(
         "--kind",
         action="append",
         default=[],
         metavar="KIND=MEANING",
-        help="what an event kind of your own dialplan means, such as 'EXITCODE|TIMEOUT=left_queue:timeout'; may be repeated",
+        help="meaning of an event kind of your own dialplan, such as 'EXITCODE|TIMEOUT=left_queue:timeout'; may be repeated",
     )
     parser.add_argument(
-        "--kinds", type=Path, metavar="FILE", help="a file (YAML) with such meanings by kind, under the key kinds; --kind goes before it"
+        "--kinds", type=Path, metavar="FILE", help="a file (YAML) with such meanings by kind, under the key kinds; --kind has precedence"
     )
     parser.add_argument(
         "--reports",
         action="append",
         default=[],
         choices=("hold", "wrap_up"),
-        help="what another connector tells of the same calls under the same source, as asterisk-ami tells hold; may be repeated",
+        help="what another connector reports of the same calls under the same source, as asterisk-ami reports hold; may be repeated",
     )
     parser.add_argument(
         "--encoding",
         type=_encoding,
         default="utf-8",
-        help="encoding of the log's text; what is none in it is replaced (default: %(default)s)",
+        help="encoding of the log's text; undecodable bytes are replaced (default: %(default)s)",
     )
 
 
 def _encoding(text: str) -> str:
-    """Read the name of an encoding in which lines and their separators are those of ASCII."""
+    """Parse the name of an encoding that includes ASCII."""
     try:
         is_readable = "1|\n".encode(text) == b"1|\n" and b"1|".decode(text) == "1|"
     except (LookupError, UnicodeError, ValueError):
         is_readable = False
     if not is_readable:
-        raise argparse.ArgumentTypeError(f"unknown encoding {text!r}: use one that leaves ASCII as it is, such as utf-8, cp1252 or cp932")
+        raise argparse.ArgumentTypeError(f"unknown encoding {text!r}: use one that includes ASCII, such as utf-8, cp1252 or cp932")
     return text
 
 
 def _kinds(path: Path | None, entries: list[str]) -> dict[str, str]:
     try:
-        found = {} if path is None else _kinds_of(path)
+        meanings = {} if path is None else _kinds_of(path)
     except KindsError as error:
         raise ValueError(str(error)) from error
     for entry in entries:
         kind, equals, meaning = entry.rpartition("=")
         if not equals:
             raise ValueError(f"--kind {entry!r}: write KIND=MEANING or 'KIND|PARAMETER=MEANING'")
-        found[kind] = meaning
-    return found
+        meanings[kind] = meaning
+    return meanings
 
 
 def _kinds_of(path: Path) -> dict[str, str]:
-    """Return what stands under ``kinds`` in a file; raise KindsError."""
+    """Return the entries under ``kinds`` in a file; raise KindsError."""
     try:
         document = parse(read_text(path, KindsError))
     except YamlError as error:
@@ -100,7 +100,7 @@ def _kinds_of(path: Path) -> dict[str, str]:
 
 
 def make_parser(args: argparse.Namespace) -> QueueLogParser:
-    """Return the parser for the options; raise ValueError with a sentence for the operator."""
+    """Return the parser for the options; raise ValueError with a message for the operator."""
     return QueueLogParser(
         args.source,
         now=lambda: datetime.now(UTC),

@@ -1,4 +1,4 @@
-"""``contact-streams senders``: make a token for a sender of the gateway."""
+"""``contact-streams senders``: create a token for a sender of the gateway."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ _LONGEST_DAYS = 36_500
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the command and its options."""
-    parser = subparsers.add_parser("senders", help="make a token for a sender of the gateway")
+    parser = subparsers.add_parser("senders", help="create a token for a sender of the gateway")
     actions = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     token = actions.add_parser(
         "token",
         help="print a new token, once, and the entry of the senders file that holds its hash",
         description="Prints a new random token on one line, for the sender, and below it the entry for the gateway's senders file. "
-        "The token is kept nowhere: who loses it makes another one.",
+        "The token is stored nowhere: create another one if it is lost.",
     )
     token.add_argument("sender", metavar="NAME", help="the sender's name in the senders file")
-    token.add_argument("--name", help="what people call the token (default: today's date)")
-    token.add_argument("--days", type=int, help="after how many days it is taken no more (default: it is until its entry is deleted)")
+    token.add_argument("--name", help="name of the token (default: today's date)")
+    token.add_argument("--days", type=int, help="days until it expires (default: never, until its entry is deleted)")
     token.set_defaults(run=run)
 
 

@@ -1,4 +1,4 @@
-"""``contact-streams serve``: serve what the metric topics say, as Prometheus metrics, JSON, an event stream and a page."""
+"""``contact-streams serve``: serve the figures of the metric topics as Prometheus metrics, JSON, an event stream and a page."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--access",
         type=Path,
         metavar="FILE",
-        help="who may see and do what (YAML), watched while serving; without it everything is open to all who reach the server",
+        help="access file (YAML), reloaded on change; without it everything is open to every client that reaches the server",
     )
     parser.add_argument("--host", default=defaults.host, help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=defaults.port, help="its port, 0 for a free one (default: %(default)s)")
@@ -60,24 +60,28 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--explain",
         action="store_true",
-        help="say which contacts are behind a figure, and whom to call back; reads contact and customer events from Kafka",
+        help="show the contacts behind a figure, and whom to call back; reads contact and customer events from Kafka",
     )
     parser.add_argument(
         "--agents",
         action="store_true",
-        help="figures of single people and what they do, of sites that permit it, to who may see people; reads agent and contact events",
+        help="figures and states of single agents, of sites that permit it, for users who may see people; reads agent and contact events",
     )
     add_connection_options(parser)
     add_insecure_option(parser, "a login or TLS")
     parser.add_argument(
-        "--max-streams", type=count, default=defaults.max_streams, metavar="N", help="event streams at a time (default: %(default)s)"
+        "--max-streams",
+        type=count,
+        default=defaults.max_streams,
+        metavar="N",
+        help="maximum concurrent event streams (default: %(default)s)",
     )
     parser.add_argument(
         "--max-streams-per-address",
         type=count,
         default=defaults.max_streams_per_address,
         metavar="N",
-        help="of these of one account; without --access from one address, which is the proxy's behind one (default: %(default)s)",
+        help="maximum of these per account; without --access per address, behind a proxy the proxy's (default: %(default)s)",
     )
     add_log_option(parser)
     parser.set_defaults(run=run)
@@ -162,13 +166,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _hosts_of(access: AccessFile) -> frozenset[str]:
-    """Return the names by which clients reach the server, as its access file says."""
+    """Return the names by which clients reach the server, from its access file."""
     public = () if access.public_url is None else (urlsplit(access.public_url).netloc,)
     return frozenset((*access.hosts, *public))
 
 
 def _webhook() -> Webhook | None:
-    """Return where alerts are delivered to, as the environment says; raise ValueError if that is no use, without quoting it."""
+    """Return the webhook for alerts from the environment; raise ValueError if it cannot be used, without quoting it."""
     url, secret = os.environ.get(_URL, "").strip(), os.environ.get(_SECRET, "").strip()
     if url:
         try:

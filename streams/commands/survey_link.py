@@ -1,4 +1,4 @@
-"""``contact-streams survey-link``: make signed links to our own survey, for SMS and mail."""
+"""``contact-streams survey-link``: create signed links to the built-in survey, for SMS and mail."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Declare the command and its options."""
     parser = subparsers.add_parser(
         "survey-link",
-        description="Prints a signed link for each conversation: a conversation's id, a tab and the link a line. "
+        description="Prints a signed link for each conversation, one line each: the conversation's id, a tab and the link. "
         "The gateway serves the page behind it, from the same connectors file.",
     )
-    parser.add_argument("ids", nargs="*", metavar="ID", help="ids of conversations; without any they are read from stdin, one a line")
+    parser.add_argument("ids", nargs="*", metavar="ID", help="ids of conversations; without any they are read from stdin, one per line")
     parser.add_argument("--connectors", type=Path, required=True, metavar="FILE", help="the connectors file of the gateway")
     parser.add_argument("--source", required=True, help="the survey in it: the name of an entry with connector: survey-link")
-    parser.add_argument("--kind", choices=tuple(SCALES), default="csat", help="what is asked (default: %(default)s)")
+    parser.add_argument("--kind", choices=tuple(SCALES), default="csat", help="kind of question (default: %(default)s)")
     parser.add_argument("--scale", help="lowest and highest score, such as 1-5 (default: 1-5 for csat, 0-10 for nps, 1-7 for ces)")
-    parser.add_argument("--days", type=float, default=14.0, help="for how long it can be answered (default: %(default)g)")
-    parser.add_argument("--language", choices=("en", "ja"), help="the page's language (default: what the browser asks for)")
+    parser.add_argument("--days", type=float, default=14.0, help="days in which it can be answered (default: %(default)g)")
+    parser.add_argument("--language", choices=("en", "ja"), help="the page's language (default: the browser's)")
     parser.set_defaults(run=run)
 
 
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _survey(path: Path, source: str) -> tuple[str, LinkKeys]:
-    """Return what the links of a survey begin with, and its keys; raise FileError or ValueError."""
+    """Return the prefix of a survey's links, and its keys; raise FileError or ValueError."""
     text = read_text(path, ConnectorsError)
     public_url = parse_connectors(path, text).public_url
     entry = read_connectors(path, text, only=source).get(source)

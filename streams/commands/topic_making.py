@@ -1,4 +1,4 @@
-"""Topics made by whoever publishes first: a broker that makes topics by itself would give them partitions of its own choice."""
+"""Creation of topics by the first publisher: a broker's auto-creation would choose another number of partitions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["topic_maker"]
 def topic_maker(
     args: argparse.Namespace, client_options: Mapping[str, Any], topics: Collection[str] | None = None
 ) -> Callable[[], Awaitable[None]]:
-    """Return what makes ``topics``, by default those of events, and raises NotPublishedError where they are not as they have to be."""
+    """Return a function that creates ``topics``, by default those of events; it raises NotPublishedError where they do not match."""
 
     async def make() -> None:
         names = set(astuple(EventTopics.with_prefix(args.prefix)) if topics is None else topics)

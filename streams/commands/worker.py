@@ -1,4 +1,4 @@
-"""``contact-streams worker``: count what the topics bring."""
+"""``contact-streams worker``: count the events of the topics."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Declare the command and its options."""
     parser = subparsers.add_parser("worker", description=__doc__)
     add_kafka_options(parser)
-    parser.add_argument("--config", type=Path, help="configuration file (YAML); a valid change is taken up, another is refused")
+    parser.add_argument("--config", type=Path, help="configuration file (YAML); a valid change is applied, an invalid one is refused")
     add_replication_option(parser)
-    parser.add_argument("--instance-id", help="static membership: a name that outlives the process")
+    parser.add_argument("--instance-id", help="static membership: a name that stays the same after a restart")
     parser.add_argument(
         "--compression",
         default="none",
         choices=("none", "gzip", "lz4", "snappy", "zstd"),
-        help="how what is published is packed: zstd takes a tenth of the bytes and some CPU (default: %(default)s)",
+        help="compression of published records: zstd takes a tenth of the bytes and some CPU (default: %(default)s)",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address of the worker's own /metrics (default: %(default)s)")
     parser.add_argument("--port", type=int, default=9464, help="its port, 0 for a free one, -1 for none (default: %(default)s)")
@@ -52,7 +52,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the worker until it is told to stop."""
+    """Run the worker until SIGTERM or SIGINT."""
     start_logging(args.log_level)
     try:
         how = listening_beside(args)
@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _why_taken(host: str, port: int) -> str | None:
-    """Return why nothing can listen there, None if something can: later the worker's own loop would say it, in its words."""
+    """Return why the address cannot be listened on, None if it can; checked early, for a clear message."""
     try:
         with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
             return None

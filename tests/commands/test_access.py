@@ -90,7 +90,7 @@ def test_a_check_says_who_sees_what(tmp_path: Path, capsys: pytest.CaptureFixtur
         "    shows queue: t1",
         "    shows site: tokyo",
         "    shows team: t-a, t-b",
-        "    not the figures about people, of whom there are too few, of team: t-b",
+        "    without figures about people, as they are too few, of team: t-b",
         "  certificates.scraper: viewer; supervisor of queues o1, teams t-b",
         "    shows: everything",
     ]

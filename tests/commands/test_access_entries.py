@@ -62,7 +62,7 @@ def test_a_password_is_asked_for_and_not_shown(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("answers", "said"),
-    [([PASSWORD, PASSWORD + "!"], "two different passwords"), (["elevenchars", "elevenchars"], "fewer than 12 characters")],
+    [([PASSWORD, PASSWORD + "!"], "the two passwords differ"), (["elevenchars", "elevenchars"], "fewer than 12 characters")],
     ids=["mistyped", "short"],
 )
 def test_a_password_that_will_not_do_makes_no_entry(answers: list[str], said: str) -> None:
@@ -80,8 +80,8 @@ def test_a_password_that_will_not_do_makes_no_entry(answers: list[str], said: st
         (f"{PASSWORD}\n", None),
         (f"{PASSWORD}", None),
         (f"{PASSWORD}\r\nmore\n", None),
-        ("", "no password came"),
-        ("\n", "no password came"),
+        ("", "no password received"),
+        ("\n", "no password received"),
         ("short\n", "fewer than 12"),
         ("yuki yuki yuki\n", "first that are guessed"),
         ("ab ab ab ab ab\n", "fewer than 5 different"),

@@ -75,4 +75,4 @@ def test_what_cannot_be_done_is_said(bootstrap: str, capfd: pytest.CaptureFixtur
     assert "30 days" in said
     assert "which alerts" in said
     assert given(bootstrap, "nothing", "list") == 2
-    assert "the worker of this version makes it" in capfd.readouterr().err
+    assert "the worker of this version creates it" in capfd.readouterr().err

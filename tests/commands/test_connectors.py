@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from streams.cli import main
-from streams.commands.connectors_status import standing
+from streams.commands.connectors_status import status_of
 from streams.connectors import platforms
 from streams.connectors.configured import read_connectors
 from tests.support.platforms import FIXTURES
@@ -69,7 +69,7 @@ def test_what_a_payload_becomes(capsys: CaptureFixture[str]) -> None:
     assert (first["type"], first["source"], first["received_at"]) == ("contact.arrived", "line-shop", "2026-04-07T08:00:00.123Z")
     assert "  nothing: follow: a customer asks nothing by it" in lines
     assert any(line.startswith("  rejected: unknown_kind: ") for line in lines)
-    assert lines[-1] == "10 records: 12 events, 5 of which nothing counts, 1 rejected"
+    assert lines[-1] == "10 records: 12 events, 5 not counted, 1 rejected"
     assert "erika" not in out
     assert "c0ffee" not in out
 
@@ -153,7 +153,7 @@ def test_the_settings_of_a_file_are_those_of_the_entry(capsys: CaptureFixture[st
     first = json.loads(out.splitlines()[2])
     assert code == 1, err
     assert (first["type"], first["queue"], first["site"], first["source"]) == ("contact.queued", "LINE", "tokyo", "shop")
-    assert said(capsys, "connectors", "test", "line", str(LINE), "--connectors", str(path))[2].endswith("there are: shop, other\n")
+    assert said(capsys, "connectors", "test", "line", str(LINE), "--connectors", str(path))[2].endswith("known: shop, other\n")
 
 
 def test_replay_counts_what_a_platform_sends(capsys: CaptureFixture[str]) -> None:
@@ -183,15 +183,15 @@ def test_status_is_the_newest_of_all_partitions(tmp_path: Path) -> None:
         heard("elsewhere", "2026-03-02T12:01:00Z", "2026-03-02T11:59:59Z", 0),
     ]
 
-    told = {each["source"]: each for each in standing(entries, found)}
+    told = {each["source"]: each for each in status_of(entries, found)}
 
     assert list(told) == ["shop", "desk", "apart", "cdr"]
     assert (told["shop"]["received"], told["shop"]["complete_through"]) == ("2026-03-02T12:01:00Z", "2026-03-02T11:59:58Z")
     assert [each["standing"] for each in told.values()] == [
         "silent for 0 s",
-        "never heard",
+        "never seen",
         "quarantined: bad_share",
-        "journal, told 3,600 s ago",
+        "journal, last report 3,600 s ago",
     ]
     # Of what tells after the fact it says how far that is complete.
     assert (told["cdr"]["delivery"], told["cdr"]["complete_through"]) == ("journal", "2026-03-02T10:55:00Z")

@@ -78,9 +78,9 @@ def test_as_json(files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
         (["standard", "standard"], "--definition standard, standard; permitted: 2 to 4 definitions, each once"),
         (
             ["standard", "strct"],
-            "--definition strct is none; permitted: standard, strict, standard@1, standard@2, service_level, ",
+            "--definition strct is unknown; permitted: standard, strict, standard@1, standard@2, service_level, ",
         ),
-        (["standard", "strict@9"], "--definition strict@9 is none; permitted: standard, strict,"),
+        (["standard", "strict@9"], "--definition strict@9 is unknown; permitted: standard, strict,"),
     ],
 )
 def test_what_cannot_be_compared(files: list[str], names: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -112,7 +112,7 @@ class TestVariables:
                 f"SASL_MECHANISM, {K}SASL_PASSWORD: required with SASL_PLAINTEXT",
             ),
             ({"SSL_CAFILE": "/etc/ca.pem"}, "SSL_CAFILE: means nothing with SASL_PLAINTEXT; set "),
-            ({"SECURITY_PROTOCOL": "SASL_SSL", "SSL_CAFILE": "/no/ca.pem"}, "SSL_CAFILE: /no/ca.pem is not there or cannot be read"),
+            ({"SECURITY_PROTOCOL": "SASL_SSL", "SSL_CAFILE": "/no/ca.pem"}, "SSL_CAFILE: /no/ca.pem does not exist or cannot be read"),
             ({"SECURITY_PROTOCOL": "SASL_SSL", "SSL_CAFILE": __file__}, "SSL_CAFILE: cannot be used: "),
             (
                 {"SECURITY_PROTOCOL": "SASL_SSL", "SSL_KEYFILE": __file__},

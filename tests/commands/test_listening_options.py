@@ -37,7 +37,7 @@ def test_off_loopback_serve_wants_a_login_and_tls(host: str, capsys: pytest.Capt
     """The error names both, and the three ways on."""
     told = said(capsys, ["serve", "--host", host, "--port", "0"])
 
-    assert told.startswith(f"contact-streams: serve: others than this machine reach {host or 'all addresses'}, and there is ")
+    assert told.startswith(f"contact-streams: serve: other machines reach {host or 'all addresses'}, and there is ")
     for what in (
         "no login (--access FILE) and no TLS",
         "--tls-certificate FILE --tls-key FILE",
@@ -97,8 +97,8 @@ COMMANDS = {
     "worker": ["worker"],
 }
 WRONG = [
-    (["--tls-certificate", "a.crt"], "--tls-certificate and --tls-key go together"),
-    (["--tls-key", "a.key"], "--tls-certificate and --tls-key go together"),
+    (["--tls-certificate", "a.crt"], "--tls-certificate and --tls-key are used together"),
+    (["--tls-key", "a.key"], "--tls-certificate and --tls-key are used together"),
     (["--tls-certificate", "no.crt", "--tls-key", "no.key"], "no.crt: cannot be read: No such file or directory"),
     (["--tls-client-ca", "ca.crt"], "--tls-client-ca and --tls-client need --tls-certificate and --tls-key"),
     (["--behind-proxy", "proxy.example"], "--behind-proxy: 'proxy.example' is no address and no network such as 10.0.0.0/8"),

@@ -156,7 +156,7 @@ def test_an_empty_file_has_no_figures(tmp_path: Path, capsys: pytest.CaptureFixt
         (["replay", "--connector", "canonical", "x", "--until", "noon"], "'noon' is no RFC 3339 time"),
         (["replay", "--connector", "fax", "x"], "there is no connector 'fax'. All names: contact-streams connectors list"),
         (["replay", "--connector", "asterisk-queue-log", "x", "--zone", "Mars/Base"], "unknown time zone 'Mars/Base'"),
-        (["connector", "asterisk-queue-log", "nowhere", "--once"], "nowhere: is not there or cannot be read"),
+        (["connector", "asterisk-queue-log", "nowhere", "--once"], "nowhere: does not exist or cannot be read"),
         (["connector", "asterisk-queue-log", "no/such/folder/log"], "no/such/folder: the directory does not exist"),
         (["gateway", "--host", "192.0.2.7", "--port", "0"], "loopback address only, not on 192.0.2.7"),
         (["gateway", "--port", "99999"], "cannot listen on 127.0.0.1 port 99999"),

@@ -414,7 +414,7 @@ def test_replay_shows_dead_letters_with_their_location(tmp_path: Path, capsys: p
         (["mappings", "test", str(CALLS), "x.csv", "--rows", "few"], "'few' is no number of rows"),
         (["connector", "mapping", "x.csv"], "required: --mapping"),
         (["connector", "mapping", "x.csv", "--mapping", "nowhere.yaml"], "nowhere.yaml: cannot be read"),
-        (["connector", "mapping", "x.csv", "--mapping", str(CALLS)], "x.csv: is not there or cannot be read"),
+        (["connector", "mapping", "x.csv", "--mapping", str(CALLS)], "x.csv: does not exist or cannot be read"),
         (["connector", "mapping", str(CALLS), "--mapping", str(CALLS)], "unknown column 'Call Id'"),
     ],
 )

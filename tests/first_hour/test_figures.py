@@ -96,7 +96,7 @@ def test_check_says_what_aht_needs(text: str, said: bool, tmp_path: Path, capsys
     file.write_text(text, encoding="utf-8")
 
     assert main(["check", str(file)]) == 0
-    assert ("aht_parts: [talk] under service_level makes it of talk alone" in capsys.readouterr().out) is said
+    assert ("aht_parts: [talk] under service_level restricts it to talk" in capsys.readouterr().out) is said
 
 
 def test_the_demo_counts_its_seconds_from_caught_up(

@@ -168,4 +168,4 @@ def test_a_worker_on_the_network_says_who_reads(caplog: pytest.LogCaptureFixture
         for options, said in ((["--host", "0.0.0.0"], 1), ([], 0), (["--host", "0.0.0.0", "--insecure"], 0)):  # noqa: S104 - the point
             caplog.clear()
             main(["worker", "--port", "0", *options])
-            assert len([each for each in caplog.records if "/metrics is answered to this machine alone" in each.getMessage()]) == said
+            assert len([each for each in caplog.records if "/metrics is served to this machine only" in each.getMessage()]) == said

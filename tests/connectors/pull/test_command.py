@@ -52,9 +52,9 @@ def connectors(folder: Path, text: str) -> str:
 @pytest.mark.parametrize(
     ("name", "entry", "says"),
     [
-        ("other", "  shop: {connector: tempostar}\n", "no connector other; there are: shop"),
+        ("other", "  shop: {connector: tempostar}\n", "no connector other; known: shop"),
         ("shop", "  shop: {connector: tempostar}\n", "folder: required"),
-        ("shop", "  shop: {connector: line, secrets: [], settings: {queue: q}}\n", "LINE Official Account is not asked"),
+        ("shop", "  shop: {connector: line, secrets: [], settings: {queue: q}}\n", "LINE Official Account is not polled"),
         ("desk", "  desk: {connector: freshdesk, settings: {subdomain: a}}\n", "credentials: api_key: required to ask Freshdesk"),
         ("desk", "  desk: {connector: freshdesk, credentials: {token: {env: HOME}}}\n", "no such one"),
         (

@@ -243,4 +243,4 @@ def test_the_command_tries_a_receiver(inbox: tuple[Inbox, int], tmp_path: Path, 
     assert main(["alerts", "test", "flour", "--config", str(file)]) == 2
     assert "did you mean floor?" in capsys.readouterr().err
     assert main(["alerts", "test", "down", "--config", str(file)]) == 1
-    assert "has not taken the message" in capsys.readouterr().err
+    assert "has not accepted the message" in capsys.readouterr().err
