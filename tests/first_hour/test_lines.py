@@ -114,7 +114,7 @@ LINES = {
     "manager 7: Kafka down says what a cut browser says": [
         f"{STANDING}::test_kafka_that_never_answered_and_kafka_that_went_away",
         f"{STANDING}::test_the_sentence",
-        f"{STANDING}::test_the_command_prints_what_the_server_says",
+        f"{STANDING}::test_the_command_prints_the_sentence_of_the_server",
         f"{ALERTS}::test_what_is_broken_is_said_in_one_sentence",
     ],
     "manager 9: percentages are cut": [

@@ -1,4 +1,4 @@
-"""Figures of single people: written where a site permits them and taken back where it does no more, served only when asked for."""
+"""Figures of individual agents: written if their site permits it, deleted when it no longer does, served only on request."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ START_MS = 1_775_034_000_000
 
 
 def stage(*, permitted: bool) -> RollUpStage:
-    """Return a roll-up of a center with a rule that would watch everything about people."""
+    """Return a roll-up of a center with a rule about all figures of agents."""
     return RollUpStage(
         0,
         Configuration.model_validate(
@@ -39,7 +39,7 @@ def stage(*, permitted: bool) -> RollUpStage:
 
 
 def told(of: RollUpStage) -> list[Output]:
-    """Tell a stage of a minute of ann's and of bo's, and return what it writes."""
+    """Feed a stage a minute of ann's and of bo's, and return its output."""
     records: list[tuple[str, Any]] = [
         (f"cell|-|agents|0|{START_MS}|agent:{name}", {"counts": {"handling_ms": 45_000, "idle_ms": 15_000}}) for name in ("ann", "bo")
     ]
@@ -50,7 +50,7 @@ def told(of: RollUpStage) -> list[Output]:
 
 
 def people_in(outputs: list[Output]) -> dict[str, set[str]]:
-    """Return by topic whose figures are in it."""
+    """Return the agents with figures, by topic."""
     found: dict[str, set[str]] = {}
     for output in outputs:
         name = (output.key or b"").decode().split("agent:")
@@ -59,8 +59,8 @@ def people_in(outputs: list[Output]) -> dict[str, set[str]]:
     return found
 
 
-def test_only_into_topics_of_their_own_and_only_where_permitted() -> None:
-    """Ann's site permits it, bo has none: hers alone are written, to the topics of agents, and no alert is about her."""
+def test_only_into_their_own_topics_and_only_if_permitted() -> None:
+    """Ann's site permits it, bo has none: only hers are written, to the topics of agents, and no alert is about her."""
     outputs = told(stage(permitted=True))
 
     assert people_in(outputs) == {"agent-metrics": {"ann"}, "agent-metrics-latest": {"ann"}}
@@ -72,8 +72,8 @@ def test_only_into_topics_of_their_own_and_only_where_permitted() -> None:
             assert record.kpis["handled_per_agent"].value == 0
 
 
-def test_what_is_permitted_no_more_is_taken_back() -> None:
-    """A stage that finds figures of somebody whose site has forbidden them deletes each, once."""
+def test_figures_no_longer_permitted_are_deleted() -> None:
+    """A stage that finds figures of an agent whose site forbids them deletes each, once."""
     before = [output for output in told(stage(permitted=True)) if output.topic == "agent-metrics-latest"]
     after = stage(permitted=False)
     after.restore("agent-metrics-latest", [(output.key or b"", output.value or b"") for output in before])
@@ -85,7 +85,7 @@ def test_what_is_permitted_no_more_is_taken_back() -> None:
 
 
 def test_served_only_when_asked_for() -> None:
-    """Without the option there is no such address; with it records are served by window and person, and null while none are known."""
+    """Without the option the endpoint does not exist; with it records are served by window and agent, and null while none are known."""
     fed = Agents()
     for output in told(stage(permitted=True)):
         if output.topic == "agent-metrics-latest":
@@ -114,7 +114,7 @@ def test_served_only_when_asked_for() -> None:
 
 
 def test_foreign_records_are_left_out() -> None:
-    """What is no record of a person's figures is counted and left out."""
+    """A record that is not an agent's figures is counted and skipped."""
     agents = Agents()
 
     assert not agents.feed(b"window|day|-|agent:ann|0", b'{"kind":"now"}')

@@ -1,4 +1,4 @@
-"""Places for event streams: in all, and by whose they are."""
+"""Limits of event streams: in total, and by owner."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from streams.listening import client_of
 from streams.serving.clients import Clients
 
 
-def test_one_address_leaves_places() -> None:
-    """Of four places one address gets two; with all four taken nobody gets one, and one that is given back is there again."""
+def test_one_address_cannot_use_all_streams() -> None:
+    """Of four streams one address gets two; with all four open none is permitted, and a closed one is available again."""
     clients, streams = Clients(4, 2), [asyncio.Transport() for _ in range(4)]
 
     for stream, whose in zip(streams, "aabc", strict=True):
@@ -38,5 +38,5 @@ def test_one_address_leaves_places() -> None:
     ],
 )
 def test_whose_an_address_is(address: str, client: str) -> None:
-    """Of IPv6 one client has a whole /64."""
+    """Of IPv6 one client is an entire /64."""
     assert client_of(address) == client

@@ -1,4 +1,4 @@
-"""The event stream: a snapshot, then changes at most four times a second, at each client's own speed and without memory for it."""
+"""The event stream: a snapshot, then changes at most four times a second, at each client's own speed in constant memory."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 def test_a_snapshot_then_changes() -> None:
-    """A client gets everything once, then only what changed and what was removed, with the time of it all."""
+    """A client gets everything once, then changed and removed records, each with the header of their time."""
 
     async def check() -> None:
         stand = Stand.fed(small_center())
@@ -68,7 +68,7 @@ def test_a_snapshot_then_changes() -> None:
 
 
 def test_changes_are_coalesced() -> None:
-    """A hundred changes a second make at most four events, and the last one tells the newest state."""
+    """A hundred changes a second make at most four events, and the last one has the newest state."""
 
     async def check() -> None:
         stand = Stand.fed(small_center())
@@ -97,8 +97,8 @@ def test_changes_are_coalesced() -> None:
     asyncio.run(check())
 
 
-def test_that_time_passes_is_told_once_a_second() -> None:
-    """Progress of partitions that comes at moments of their own makes a message a second; a figure among them is told at once."""
+def test_progress_alone_is_sent_once_a_second() -> None:
+    """Progress of partitions at different moments makes one message a second; a changed figure is sent at once."""
 
     async def check() -> None:
         stand = Stand.fed(small_center())
@@ -129,7 +129,7 @@ def test_that_time_passes_is_told_once_a_second() -> None:
 
 
 def test_only_the_window_asked_for() -> None:
-    """A page that shows one window is not told of the others."""
+    """A client of one window gets no records of others."""
 
     async def check() -> None:
         stand = Stand.fed([*small_center(), window("queue:sales", name="day")])
@@ -146,7 +146,7 @@ def test_only_the_window_asked_for() -> None:
 
 
 def test_a_returning_client_gets_everything() -> None:
-    """Last-Event-ID may be of another process or of none: it is taken, and answered with a snapshot."""
+    """Last-Event-ID may be of another process or invalid: it is accepted, and answered with a snapshot."""
 
     async def check() -> None:
         stand = Stand.fed(small_center())
@@ -158,8 +158,8 @@ def test_a_returning_client_gets_everything() -> None:
     asyncio.run(check())
 
 
-def test_a_cut_connection_is_told() -> None:
-    """Losing Kafka changes no record, yet every client hears of it."""
+def test_a_lost_connection_is_reported() -> None:
+    """The loss of Kafka changes no record, yet every client gets an event."""
 
     async def check() -> None:
         stand = Stand.fed(small_center())
@@ -172,8 +172,8 @@ def test_a_cut_connection_is_told() -> None:
     asyncio.run(check())
 
 
-def test_a_new_reading_is_a_new_snapshot() -> None:
-    """After everything was read anew clients get everything anew: keys may be gone without a tombstone."""
+def test_a_new_read_is_a_new_snapshot() -> None:
+    """After a new read of the topic clients get everything again: keys may be gone without a tombstone."""
 
     async def check() -> None:
         stand = Stand.fed(small_center())
@@ -187,7 +187,7 @@ def test_a_new_reading_is_a_new_snapshot() -> None:
 
 
 def test_silence_has_a_heartbeat() -> None:
-    """When nothing changes an event without content is sent, so that proxies keep the stream and the server notices who left."""
+    """Without changes an empty event is sent, so that proxies keep the stream and the server notices closed clients."""
 
     async def check() -> None:
         stand = Stand.fed(small_center())
@@ -199,8 +199,8 @@ def test_silence_has_a_heartbeat() -> None:
     asyncio.run(check())
 
 
-def test_a_late_client_is_told_the_time_of_now() -> None:
-    """The event says how old the figures are when it is sent, though another client was told the same version before."""
+def test_a_late_client_gets_the_current_age() -> None:
+    """The event has the age of the figures when it is sent, though another client got the same version before."""
 
     async def check() -> None:
         stand = Stand.fed(small_center())
@@ -216,8 +216,8 @@ def test_a_late_client_is_told_the_time_of_now() -> None:
     asyncio.run(check())
 
 
-def test_a_client_that_takes_nothing_is_dropped() -> None:
-    """A client that stops reading holds back nobody, is dropped after the timeout, and meanwhile costs one message of memory."""
+def test_a_client_that_does_not_read_is_dropped() -> None:
+    """It delays no other client, is dropped after the timeout, and costs one message of memory until then."""
 
     async def check() -> None:
         stand = Stand.fed(small_center())
@@ -263,8 +263,8 @@ def test_a_client_that_takes_nothing_is_dropped() -> None:
     asyncio.run(check())
 
 
-def test_there_is_room_for_so_many_clients() -> None:
-    """One stream above the limit is refused and told when to come again; a place that becomes free is given."""
+def test_the_number_of_clients_is_limited() -> None:
+    """A stream above the limit is refused with Retry-After; a released place is given to the next client."""
 
     async def check() -> None:
         serving = Stand.fed(small_center()).serving(clients=Clients(1), heartbeat_seconds=0.05)
@@ -281,7 +281,7 @@ def test_there_is_room_for_so_many_clients() -> None:
 
 
 def test_streams_end_with_the_server() -> None:
-    """Stopping does not wait for clients that would listen forever."""
+    """A stop does not wait for open streams."""
 
     async def check() -> None:
         loop = asyncio.get_running_loop()
@@ -295,8 +295,8 @@ def test_streams_end_with_the_server() -> None:
 
 
 @pytest.mark.parametrize("turns", range(4))
-def test_ends_in_the_moment_that_something_changes(turns: int) -> None:
-    """However many turns of the loop after a record came: what is told to end does, and does not go on forever."""
+def test_cancellation_at_the_moment_of_a_change(turns: int) -> None:
+    """A cancelled feed ends, however many turns of the loop after a record."""
 
     async def check() -> None:
         feed = Feed(Stand.fed(small_center()).serving().figures)

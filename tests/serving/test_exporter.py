@@ -63,7 +63,7 @@ OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
 
 def parse_openmetrics(exposed: str) -> list[Metric]:
-    """Return the families of an OpenMetrics exposition, refused if it is not lawful."""
+    """Return the families of an OpenMetrics exposition; raise if it is invalid."""
     return list(text_string_to_metric_families(exposed))  # type: ignore[no-untyped-call]
 
 
@@ -95,7 +95,7 @@ def text(stand: Stand, *, windows: tuple[str, ...] = DEFAULT_WINDOWS, accept: st
 
 
 def whole_center() -> Stand:
-    """Return the small center with alerts: one that fires, one that has cleared, and one delivered of which the first attempt failed."""
+    """Return the small center with alerts: one firing, one cleared, and one delivered at the second attempt."""
     stand = Stand.fed(small_center()).with_alerts(
         alert(), alert("queue:claims", "mail", state="cleared"), alert("team:north", None, rule="busy", severity="warning", state="pending")
     )
@@ -114,12 +114,12 @@ def samples(exposed: str) -> dict[str, float]:
 
 
 def test_golden() -> None:
-    """The whole exposition of a small center is as written down in golden.prom; compare with ``diff`` and think before changing it."""
+    """The exposition of a small center equals golden.prom; compare with ``diff`` before changing it."""
     assert text(whole_center()) == GOLDEN.read_text(encoding="utf-8")
 
 
 def test_several_definitions_side_by_side() -> None:
-    """A scope with several has a sample of each, named with its version, the first among them; one with a single definition has none."""
+    """A scope with several definitions has a sample of each, named with its version; a scope with one has none."""
     levels = {"service_level": figure(0.74, 37, 50)}
     beside = {"strict@4": {"service_level": figure(0.6, 30, 50)}, "lenient@1": {"service_level": figure(None, 0, 0)}}
     two = window("queue:two", kpis=levels, definitions={"service_level": "standard@2"}, by_definition=beside)
@@ -141,7 +141,7 @@ def test_several_definitions_side_by_side() -> None:
 
 
 def test_openmetrics_is_negotiated() -> None:
-    """Who asks for OpenMetrics gets it with units and an end mark, and the same samples; others get text."""
+    """A client that accepts OpenMetrics gets it with units and an end mark, and the same samples; others get text."""
     stand = Stand.fed(small_center())
     collector = FigureCollector(stand.store, stand, windows=DEFAULT_WINDOWS, version="1.2.3")
     pieces, content_type = exposition(collector, f"{OPENMETRICS},text/plain;version=0.0.4;q=0.5")
@@ -167,7 +167,7 @@ def test_promtool_has_nothing_to_say() -> None:
 
 
 def test_null_has_no_sample() -> None:
-    """What nothing can be said about is absent, not 0; its parts, which are known, are there."""
+    """An unknown value is absent, not 0; its known parts are present."""
     found = samples(text(Stand.fed(small_center())))
     labels = "channel=mail,scope=claims,scope_kind=queue"
 
@@ -180,7 +180,7 @@ def test_null_has_no_sample() -> None:
 
 
 def test_attainment_of_targets() -> None:
-    """Targets whose figure is known: 20 of 18.4 s (25 of 23), 4.25 of 5, 1 of 2, 0.75 of 0.8125; no sample where nothing is known."""
+    """Targets with a known figure: 20 of 18.4 s (25 of 23), 4.25 of 5, 1 of 2, 0.75 of 0.8125; no sample for unknown figures."""
     found = {labels: value for labels, value in samples(text(whole_center())).items() if "target_attainment" in labels}
     sales = "kpi=asa,scope=sales,scope_kind=queue,window=15m"
     csat = "channel=voice,kpi=csat,scope=sales,scope_kind=queue,window=15m"
@@ -198,7 +198,7 @@ def test_attainment_of_targets() -> None:
 
 
 def test_every_metric_of_the_catalogue_is_exported(tmp_path: Path) -> None:
-    """A record with every KPI yields every metric that the catalogue names, with its labels and help, and none besides."""
+    """A record with every KPI yields every metric of the catalogue, with its labels and help, and no others."""
     of_windows = [kpi for kpi in KPIS if kpi.metric is not None and "now" not in kpi.windows]
     contacts, people = ([kpi for kpi in of_windows if kpi.subject == subject] for subject in ("contacts", "people"))
     stand = Stand.fed(
@@ -232,7 +232,7 @@ def test_every_metric_of_the_catalogue_is_exported(tmp_path: Path) -> None:
     ("windows", "labels"), [(("trailing_5m",), {"5m"}), (("day", "trailing_15m"), {"15m", "day"}), ((), set())], ids=range(3)
 )
 def test_only_the_windows_asked_for(windows: tuple[str, ...], labels: set[str]) -> None:
-    """The settings say which windows are exported; none is fine too."""
+    """The settings select the exported windows, possibly none."""
     names = ("trailing_5m", "trailing_15m", "interval_15m", "day")
     stand = Stand.fed([window("queue:a", name=name, kpis={"offered": figure(1, 1)}) for name in names])
     found = {s.labels["window"] for family in parse_text(text(stand, windows=windows)) for s in family.samples if "window" in s.labels}
@@ -242,7 +242,7 @@ def test_only_the_windows_asked_for(windows: tuple[str, ...], labels: set[str]) 
 
 
 def test_one_sample_a_series() -> None:
-    """Two records of one series, as two intervals in a row are, yield the newer: a repeated sample would void the whole scrape."""
+    """Of two records of one series, such as consecutive intervals, the newer is exported: a repeated sample would void the scrape."""
     first = window("queue:a", name="interval_30m", kpis={"offered": figure(1, 1)}, window_end="2026-04-01T17:30:00+09:00", revision=9)
     second = window("queue:a", name="interval_30m", kpis={"offered": figure(2, 2)}, window_end="2026-04-01T09:00:00Z")
     for order in ((first, second), (second, first)):
@@ -256,7 +256,7 @@ def test_one_sample_a_series() -> None:
 
 
 def test_no_figures_before_the_topic_is_read() -> None:
-    """Half-read figures are not shown: before the end of the topic only the process speaks of itself."""
+    """Before the end of the topic, only metrics of the process are exported."""
     stand = whole_center()
     stand.ready = False
     found = samples(text(stand))
@@ -276,8 +276,8 @@ def test_no_figures_before_the_topic_is_read() -> None:
     }
 
 
-def test_a_cut_connection_shows_and_figures_stay() -> None:
-    """Without Kafka the last figures stay, with their as-of, and the connection is reported cut."""
+def test_a_lost_connection_is_exported_with_the_last_figures() -> None:
+    """Without Kafka the last figures stay, with their as-of, and the connection is reported as lost."""
     stand = Stand.fed(small_center())
     stand.connected = False
     found = samples(text(stand))
@@ -287,7 +287,7 @@ def test_a_cut_connection_shows_and_figures_stay() -> None:
 
 
 def test_the_longest_wait_is_of_the_current_as_of() -> None:
-    """A scrape after as-of moved on shows a longer wait, though the now record is the same."""
+    """A scrape after as-of has advanced has a longer wait, though the now record is the same."""
     stand = Stand.fed(small_center())
     name = "contact_center_longest_wait_seconds{channel=voice,scope=sales,scope_kind=queue}"
     assert samples(text(stand))[name] == 72
@@ -297,7 +297,7 @@ def test_the_longest_wait_is_of_the_current_as_of() -> None:
 
 
 def test_labels_are_escaped() -> None:
-    """A queue may be called anything."""
+    """A queue may have any name."""
     name = 'a"b\\c {d}'
     stand = Stand.fed([now_record(f"queue:{name}", waiting=1), people_now("team:営業", {"unavailable": 0})])
     found = {s.labels["scope"]: s.value for family in parse_text(text(stand)) for s in family.samples if "scope" in s.labels}
@@ -305,8 +305,8 @@ def test_labels_are_escaped() -> None:
     assert found == {name: 1, "営業": 0}
 
 
-def test_a_state_with_nobody_is_zero() -> None:
-    """Of a team whose people are known every state has a sample, 0 where nobody is; a state not in the catalogue is shown too."""
+def test_a_state_without_agents_is_zero() -> None:
+    """A team with known agents has a sample of every state, 0 for empty ones; a state outside the catalogue is exported too."""
     stand = Stand.fed([people_now("team:t", {"idle": 2, "resting": 1}), now_record("total:all", waiting=1)])
     agents = {s.labels["state"]: s.value for family in parse_text(text(stand)) for s in family.samples if "state" in s.labels}
 
@@ -314,7 +314,7 @@ def test_a_state_with_nobody_is_zero() -> None:
 
 
 def test_people_and_contacts_do_not_mix() -> None:
-    """A record about people exports no contact metric, even where somebody put one in, for it has no channel."""
+    """A record about agents exports no contact metric, even if it holds one, because it has no channel."""
     stand = Stand.fed([people_window("team:t", figure(0.5, 1, 2, 1)), window("team:u", None, kpis={"offered": figure(1, 1)})])
     exposed = samples(text(stand))
 

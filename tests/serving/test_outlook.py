@@ -1,4 +1,4 @@
-"""The outlook of the API: worked out from records of intervals and of the last hour, for queues of calls alone."""
+"""The outlook of the API, computed from records of intervals and of the last hour, for queues of calls only."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def interval(queue: str, start_ms: int, offered: float | None, channel: str = "v
 
 
 def last_hour(queue: str, channel: str = "voice", **more: Any) -> tuple[bytes, bytes]:
-    """Return the record of an hour of 80 calls, of which as many are lost as 8 agents lose."""
+    """Return the record of an hour of 80 calls, with as many abandoned as with 8 agents."""
     abandoned = 80 * SEEN.abandon_rate
     # All who waited did so for this long together, of which the abandoned a part.
     waited = 80 * (SEEN.wait_seconds or 0)
@@ -60,8 +60,8 @@ def stand() -> Stand:
     return Stand.fed([progress(), *records("sales"), last_hour("sales"), *records("letters", "mail"), last_hour("letters", "mail")])
 
 
-def test_it_is_said_from_when_on_something_can_be_expected() -> None:
-    """The first quarter known began at 07:00 today: tomorrow at 05:00 the last of eight ahead begins as that did; then it is not said."""
+def test_the_start_of_the_forecast_is_reported() -> None:
+    """The first known quarter began at 07:00 today: tomorrow at 05:00 the last of eight has a counterpart; then it is not reported."""
     first = NOW - 8 * QUARTER
     young = [interval("sales", start, 20) for start in range(first, NOW, QUARTER)]
     nothing = outlook_of(Stand.fed([progress(), *young, last_hour("sales")]).store, Configuration(), {})["outlook"]
@@ -72,8 +72,8 @@ def test_it_is_said_from_when_on_something_can_be_expected() -> None:
     assert [each["expected_from"] for each in outlook_of(stand().store, Configuration(), {})["outlook"]] == [None]
 
 
-def test_worked_out() -> None:
-    """Twice the calls from half past nine on: 8 agents seem to be there, more are needed, and a breach is foreseen then."""
+def test_computed() -> None:
+    """With twice the calls from half past nine on, 8 agents are present, more are needed, and a breach is expected then."""
     told = outlook_of(stand().store, Configuration(), {"sales": 0.75})
 
     (sales,) = told["outlook"]  # Erlang's formulas say nothing of mail
@@ -92,8 +92,8 @@ def test_worked_out() -> None:
     assert sales["past_error"] == 0
 
 
-def test_without_what_it_takes() -> None:
-    """Nothing of yesterday, no target, no handle time: what cannot be said is null or left out, and nothing fails."""
+def test_missing_inputs() -> None:
+    """Without yesterday, target or handle time, unknown values are null or left out."""
     unknown = figure(None, 0, 0, 0)
     fed = Stand.fed([progress(), interval("sales", NOW - QUARTER, 20), last_hour("sales", aht=unknown, service_level=unknown)])
     (sales,) = outlook_of(fed.store, Configuration(), {})["outlook"]
@@ -106,14 +106,14 @@ def test_without_what_it_takes() -> None:
 
 
 def test_a_disturbed_day_is_no_model() -> None:
-    """Intervals of a typhoon say nothing of the day after."""
+    """Intervals of a typhoon predict no other day."""
     fed = Stand.fed([progress(), interval("sales", NOW - DAY + QUARTER, 3, exceptions=["typhoon"]), last_hour("sales")])
     (sales,) = outlook_of(fed.store, Configuration(), {})["outlook"]
     assert sales["intervals"] == []
 
 
 def test_served() -> None:
-    """The address answers as its type says."""
+    """The endpoint answers as its type states."""
 
     async def check() -> None:
         async with client_of(stand().serving(targets={"sales": 0.75})) as client:

@@ -1,4 +1,4 @@
-"""What is broken, in one sentence: which part, since when, what is still right, whom to call; by function, API and command."""
+"""The status in one sentence: the faulty part, since when, what is still right, whom to call; by function, API and command."""
 
 from __future__ import annotations
 
@@ -215,7 +215,7 @@ SAID: list[tuple[Seen, str, str, str]] = [
     ("seen", "code", "english", "japanese"), SAID, ids=[each[1] + ("" if each[0].percent is None else " percent") for each in SAID]
 )
 def test_the_sentence(seen: Seen, code: str, english: str, japanese: str) -> None:
-    """Each fault alone: its code, and one sentence in each language, with the time where the center is."""
+    """Each single fault has its code, and one sentence in each language, with times in the center's zone."""
     told = status_document(seen, TOKYO, ON_CALL)
 
     assert (told["code"], told["text_en"], told["text_ja"]) == (code, english, japanese)
@@ -223,12 +223,12 @@ def test_the_sentence(seen: Seen, code: str, english: str, japanese: str) -> Non
 
 
 def test_every_code_has_its_sentence_here() -> None:
-    """A code that no row above shows is one that nobody has read; the server's own silence is told by the command."""
+    """No code is without a reviewed sentence; the command shows the one about the server itself."""
     assert {code for _, code, _, _ in SAID} | {"serve_not_reached"} == set(CODES)
 
 
 def test_the_page_about_operations_has_every_code() -> None:
-    """Programs go by the codes: each stands in the table, and none that there is not."""
+    """Programs use the codes: each has a row of the table, and no row has an unknown code."""
     text = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
     table = text.partition("| code | part | means |\n| --- | --- | --- |\n")[2].partition("\n\n")[0]
 
@@ -236,7 +236,7 @@ def test_the_page_about_operations_has_every_code() -> None:
 
 
 def test_without_anybody_to_call_it_is_said_what_to_configure() -> None:
-    """Nothing is made up: `call` is null and no sentence names anybody; that it is missing is said where there is need to call."""
+    """`call` is null and no sentence names a contact; that it is missing is reported only when a call is needed."""
     told = status_document(replace(WELL, refused_since_ms=AT[5]), TOKYO, None)
 
     assert (told["call"], told["call_missing"]) == (None, True)
@@ -272,13 +272,13 @@ def test_without_anybody_to_call_it_is_said_what_to_configure() -> None:
         ),
     ],
 )
-def test_what_follows_from_another_fault_is_left_out(seen: Seen, codes: list[str]) -> None:
-    """The cause comes first and its consequences are no faults of their own."""
+def test_consequences_of_another_fault_are_left_out(seen: Seen, codes: list[str]) -> None:
+    """The root cause comes first, and its consequences are not separate faults."""
     assert [fault.code for fault in faults_of(seen)] == codes
 
 
 def asked(stand: Stand, path: str = "/api/v1/standing", **changes: Any) -> dict[str, Any]:
-    """Return what a server answers."""
+    """Return a server's answer."""
 
     async def ask() -> dict[str, Any]:
         serving = stand.serving(**changes)
@@ -293,7 +293,7 @@ def asked(stand: Stand, path: str = "/api/v1/standing", **changes: Any) -> dict[
 
 
 def test_the_api_tells_of_workers_that_fell_silent() -> None:
-    """Workers that were heard and are heard no more: since then, by the clock of the server; readyz has the code and names nobody."""
+    """After the last heartbeat, workers are silent since then by the server's clock; readyz has the code without names."""
     seconds = [100.0]
     workers = Workers("contactcenter", lambda: seconds[0])
     stand = replace(Stand.fed(small_center()), workers=workers)
@@ -308,8 +308,8 @@ def test_the_api_tells_of_workers_that_fell_silent() -> None:
     assert "call" not in ready
 
 
-def test_a_worker_that_reads_its_state_is_not_called_silent() -> None:
-    """It counts nothing yet and says why; once it says no more that it does, it is missed."""
+def test_a_restoring_worker_is_not_silent() -> None:
+    """It sends heartbeats that say so while it does not count; after the last one it is silent."""
     seconds = [100.0]
     workers = Workers("contactcenter", lambda: seconds[0])
     stand = replace(Stand.fed(small_center()), workers=workers)
@@ -324,8 +324,8 @@ def test_a_worker_that_reads_its_state_is_not_called_silent() -> None:
     assert asked(stand)["code"] == "worker_silent"
 
 
-def test_what_catches_up_does_not_stand_still() -> None:
-    """A worker is back after an hour: while as-of moves on, figures catch up, however old; after 10 s without that they stand still."""
+def test_figures_that_catch_up_are_not_stalled() -> None:
+    """After an hour without a worker figures catch up while as-of advances, however old; after 10 s without progress they are stalled."""
     stand = Stand()
     stand.store.feed(*progress(as_of="2026-04-01T08:00:00Z"), 0)
     serving = stand.serving()  # the clock stands at 09:00:01
@@ -349,8 +349,8 @@ def test_what_catches_up_does_not_stand_still() -> None:
     assert standing()[0] == "ok"
 
 
-def test_scopes_that_catch_up_are_told_from_those_that_stand_still() -> None:
-    """Of two partitions behind the third, one moves on: its queue catches up, and the other's stands still."""
+def test_scopes_that_catch_up_are_distinguished_from_stalled_ones() -> None:
+    """Of two partitions behind the third one advances: its queue catches up, and the queue of the other is stalled."""
     stand = Stand()
 
     def feed(number: int, as_of: str, revision: int) -> None:
@@ -375,7 +375,7 @@ def test_scopes_that_catch_up_are_told_from_those_that_stand_still() -> None:
 
 
 def test_kafka_that_never_answered_and_kafka_that_went_away() -> None:
-    """Two sentences, neither of which is that of a cut browser; readyz is 503 for the first and 200 for the second, which has figures."""
+    """They have different sentences; readyz is 503 for the first and 200 for the second, which has figures."""
     never = Stand(ready=False, connected=False, reached=False, since_ms=parse_time_ms("2026-04-01T08:00:00Z"))
     gone = replace(Stand.fed(small_center()), connected=False, since_ms=parse_time_ms("2026-04-01T08:30:00Z"))
 
@@ -385,15 +385,15 @@ def test_kafka_that_never_answered_and_kafka_that_went_away() -> None:
 
 
 def test_readyz_names_no_source() -> None:
-    """Anybody may ask it: what is about single sources is told to who may see figures alone."""
+    """It needs no account: single sources are shown only to accounts with the right figures."""
     stand = Stand.fed(small_center())  # its mail is silent
 
     assert (asked(stand)["code"], asked(stand)["names"]) == ("source_silent", ["mail"])
     assert asked(stand, "/readyz")["code"] == "ok"
 
 
-def test_the_command_says_that_serve_is_not_reached(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """Without a server: status 1 and the sentence, in Japanese too, with whom to call from the configuration; no traceback."""
+def test_the_command_reports_an_unreachable_server(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """It ends with 1 and prints the sentence, in Japanese too, with the contact of the configuration and no traceback."""
     (tmp_path / "center.yaml").write_text("on_call: {default: 'IT, 4000', serve: 'Floor IT, 4001'}\n", encoding="utf-8")
 
     assert main(["status", "--url", "http://127.0.0.1:1"]) == 1
@@ -405,9 +405,9 @@ def test_the_command_says_that_serve_is_not_reached(capsys: pytest.CaptureFixtur
     assert capsys.readouterr().out.endswith("復旧すれば再び表示されます。連絡先：Floor IT, 4001\n")
 
 
-@pytest.mark.parametrize(("connected", "code", "said"), [(True, 0, "Everything works: "), (False, 1, "Kafka cannot be read since ")])
-def test_the_command_prints_what_the_server_says(connected: bool, code: int, said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Status 0 where all is well and 1 where something is broken, with the server's sentence."""
+@pytest.mark.parametrize(("connected", "code", "text"), [(True, 0, "Everything works: "), (False, 1, "Kafka cannot be read since ")])
+def test_the_command_prints_the_sentence_of_the_server(connected: bool, code: int, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """It ends with 0 without faults and with 1 otherwise."""
 
     async def ask() -> int:
         async with client_of(replace(Stand.fed([progress()]), connected=connected).serving()) as client:
@@ -415,6 +415,6 @@ def test_the_command_prints_what_the_server_says(connected: bool, code: int, sai
 
     assert asyncio.run(ask()) == code
     out = capsys.readouterr().out
-    assert out.startswith(said)
+    assert out.startswith(text)
     # This server has no one configured to be called.
     assert out.endswith("\nWhom to call is not configured: set on_call in the configuration.\n") == (code == 1)

@@ -1,4 +1,4 @@
-"""What the store makes of the records of queue-metrics-latest, one by one."""
+"""The store, fed with records of queue-metrics-latest one by one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.serving.records import AS_OF, now_record, people_now, progress, small
 
 
 def fed(*records: tuple[bytes, bytes]) -> Store:
-    """Return a store that took every one of the records."""
+    """Return a store fed with the records."""
     store = Store()
     for key, value in records:
         assert store.feed(key, value)
@@ -25,13 +25,13 @@ def fed(*records: tuple[bytes, bytes]) -> Store:
 
 
 def longest_wait(store: Store) -> float | None:
-    """Return the longest wait of the one now record."""
+    """Return the longest wait of the only now record."""
     (entry,) = (entry for entry in store.entries() if entry.record.kind == "now")
     return store.longest_wait_seconds(entry)
 
 
-def test_the_last_revision_stands() -> None:
-    """A higher revision replaces a record; a lower one or the same again changes nothing, not even the version."""
+def test_the_highest_revision_wins() -> None:
+    """A higher revision replaces a record; a lower or equal one changes nothing, not even the version."""
     store = fed(now_record("queue:a", waiting=1, revision=4), now_record("queue:a", waiting=2, revision=5))
     version = store.version
 
@@ -43,7 +43,7 @@ def test_the_last_revision_stands() -> None:
 
 
 def test_a_tombstone_deletes() -> None:
-    """A record without a value removes its key; another for the same key is no change, and the key may come again from revision 1."""
+    """A record without a value removes its key; a second one changes nothing, and the key may return from revision 1."""
     store = fed(now_record("queue:a", revision=7))
     key, value = now_record("queue:a", revision=1)
 
@@ -73,7 +73,7 @@ def test_a_tombstone_deletes() -> None:
     ],
     ids=range(13),
 )
-def test_what_cannot_be_read_is_counted_and_left_out(key: bytes | None, value: bytes | None) -> None:
+def test_unreadable_records_are_counted_and_skipped(key: bytes | None, value: bytes | None) -> None:
     """A bad record never stops the reader and never replaces a good one."""
     store = fed(progress(5))
     before = store.entries()
@@ -95,7 +95,7 @@ def test_as_of_is_the_newest_and_completeness_the_oldest_progress() -> None:
 
 
 def test_one_silent_partition_leaves_completeness_unknown() -> None:
-    """While one partition cannot say how complete it is, nobody can; once it says, or is gone, all can again."""
+    """While the watermark of one partition is unknown, the whole is; once it reports, or is gone, the whole is known again."""
     store = fed(progress(0), progress(1, as_of=None, complete_through=None))
     assert (store.as_of_ms, store.complete_through_ms) == (parse_time_ms(AS_OF), None)
 
@@ -106,15 +106,15 @@ def test_one_silent_partition_leaves_completeness_unknown() -> None:
     assert store.complete_through_ms == parse_time_ms("2026-04-01T08:59:55Z")
 
 
-def test_without_progress_nothing_is_known_of_time() -> None:
-    """Figures alone give no as-of: their own may be of long ago."""
+def test_without_progress_as_of_is_unknown() -> None:
+    """Figures alone give no as-of: they may be old."""
     store = fed(window("queue:a"))
 
     assert (store.as_of_ms, store.complete_through_ms, store.sources) == (None, None, {})
 
 
-def test_sources_are_taken_together() -> None:
-    """A source was last seen when any partition saw it last, and is stale if any partition says so, even one that never saw it."""
+def test_sources_are_merged() -> None:
+    """A source has the latest last_seen of all partitions, and is stale if any partition reports it so, even one that never saw it."""
     store = fed(
         progress(0, sources={"pbx": "2026-04-01T09:00:00Z"}, stale_sources=["chat"]),
         progress(1, sources={"pbx": "2026-04-01T08:59:00Z", "mail": "2026-04-01T08:00:00Z"}, stale_sources=["mail"]),
@@ -127,34 +127,34 @@ def test_sources_are_taken_together() -> None:
 
 
 def test_a_quarantined_source() -> None:
-    """It is known though nobody heard of it otherwise, and is not silent; of what partitions say the newer counts."""
-    apart = {"reason": "bad_records", "since": "2026-04-01T08:59:00Z", "partitions": 1, "records": 7}
+    """It is listed without other sightings, and is not silent; of the partitions' records the newest counts."""
+    quarantine = {"reason": "bad_records", "since": "2026-04-01T08:59:00Z", "partitions": 1, "records": 7}
     store = fed(
-        progress(0, quarantined_sources={"bot": apart}),
-        progress(1, stale_sources=["bot"], quarantined_sources={"bot": {**apart, "records": 9}}),
+        progress(0, quarantined_sources={"bot": quarantine}),
+        progress(1, stale_sources=["bot"], quarantined_sources={"bot": {**quarantine, "records": 9}}),
     )
 
-    assert store.sources["bot"].quarantined == QuarantinedSource(**{**apart, "records": 9})
+    assert store.sources["bot"].quarantined == QuarantinedSource(**{**quarantine, "records": 9})
     assert not store.sources["bot"].stale
     assert store.sources["pbx"].quarantined is None
-    store.feed(*progress(2, quarantined_sources={"bot": {**apart, "since": "yesterday"}}))
+    store.feed(*progress(2, quarantined_sources={"bot": {**quarantine, "since": "yesterday"}}))
     assert store.rejected == 1
 
 
-def test_a_source_that_is_expected_and_was_never_heard_is_silent() -> None:
-    """As soon as anything is known of sources; one that is heard is what its records say."""
-    store, heard = Store(), fed(progress(0, sources={"pbx": "2026-04-01T09:00:00Z"}))
-    store.expected = heard.expected = frozenset({"crm", "pbx"})
+def test_an_expected_source_that_was_never_seen_is_silent() -> None:
+    """It is silent once any source is known; a source that was seen is as its records report."""
+    store, seen = Store(), fed(progress(0, sources={"pbx": "2026-04-01T09:00:00Z"}))
+    store.expected = seen.expected = frozenset({"crm", "pbx"})
 
     assert store.sources == {}
-    assert [(name, source.last_seen_ms is None, source.stale) for name, source in heard.sources.items()] == [
+    assert [(name, source.last_seen_ms is None, source.stale) for name, source in seen.sources.items()] == [
         ("crm", True, True),
         ("pbx", False, False),
     ]
 
 
 def test_the_longest_wait_grows_with_as_of() -> None:
-    """The wait is taken from the entry at the current as-of, though the now record has not changed since."""
+    """The wait is measured from the entry to the current as-of, though the now record has not changed."""
     store = fed(progress(), now_record("queue:a", waiting=1, waiting_since="2026-04-01T08:59:30Z", longest_wait_seconds=30))
     assert longest_wait(store) == 30
 
@@ -163,19 +163,19 @@ def test_the_longest_wait_grows_with_as_of() -> None:
 
 
 def test_the_oldest_of_the_backlog_grows_with_as_of() -> None:
-    """Its age is taken from its start, so that it grows while no record of its queue is written; without a backlog there is none."""
+    """Its age is measured from its start, so that it grows without new records; without a backlog there is none."""
     since = "2026-03-30T09:00:00Z"
     store = fed(progress(), now_record("queue:a", "mail", backlog_on_hold=1, backlog_oldest_since=since, backlog_oldest_seconds=172_800))
     store.feed(*progress(revision=2, as_of="2026-04-01T09:00:07.250Z"))
-    entry = next(each for each in store.entries() if each.key.startswith("now"))
+    entry = next(entry for entry in store.entries() if entry.key.startswith("now"))
     assert store.backlog_oldest_seconds(entry) == 172_807.25
 
     none = fed(progress(), now_record("queue:a", "mail", backlog_on_hold=0))
-    assert none.backlog_oldest_seconds(next(each for each in none.entries() if each.key.startswith("now"))) is None
+    assert none.backlog_oldest_seconds(next(entry for entry in none.entries() if entry.key.startswith("now"))) is None
 
 
 def test_the_longest_wait_is_never_older_than_its_record() -> None:
-    """Progress is told once a second: a newer now record counts up to its own as-of, and the wait is never negative."""
+    """Progress is published once a second: a newer now record counts up to its own as-of, and the wait is never negative."""
     since = "2026-04-01T09:00:00.400Z"
     newer = now_record("queue:a", waiting=1, waiting_since=since, longest_wait_seconds=0.1, as_of="2026-04-01T09:00:00.500Z")
     assert longest_wait(fed(progress(), newer)) == pytest.approx(0.1)
@@ -188,13 +188,13 @@ def test_the_longest_wait_is_never_older_than_its_record() -> None:
     [now_record("queue:a", waiting=0), now_record("queue:a"), people_now("team:t", {"idle": 1})],
     ids=range(3),
 )
-def test_no_longest_wait_where_nobody_waits(record: tuple[bytes, bytes]) -> None:
-    """With nobody waiting, or nothing known, there is no longest wait, which is not 0."""
+def test_no_longest_wait_without_waiting_contacts(record: tuple[bytes, bytes]) -> None:
+    """Without waiting contacts, or if unknown, there is no longest wait, which differs from 0."""
     assert longest_wait(fed(progress(), record)) is None
 
 
-def test_changes_tell_followers_what_became_of_each_key() -> None:
-    """Since a version: what changed, once each in its newest form, and what was removed; nothing since the current one."""
+def test_changes_since_a_version() -> None:
+    """Changes hold each changed key once, in its newest form, and the removed keys; none since the current version."""
     store = fed(now_record("queue:a"), now_record("queue:b"))
     seen = store.version
     store.feed(*now_record("queue:b", revision=2))
@@ -210,8 +210,8 @@ def test_changes_tell_followers_what_became_of_each_key() -> None:
     assert (current.changed, current.removed) == ([], [])
 
 
-def test_a_key_that_came_back_is_not_told_removed() -> None:
-    """Removed and written again is a change: told as both, a follower could drop it."""
+def test_a_key_that_returned_is_not_removed() -> None:
+    """A key that was removed and written again is only changed: a follower could drop it otherwise."""
     store = fed(now_record("queue:a", revision=3))
     seen = store.version
     store.feed(now_record("queue:a")[0], None)
@@ -222,8 +222,8 @@ def test_a_key_that_came_back_is_not_told_removed() -> None:
     assert ([entry.key for entry in changes.changed], changes.removed) == (["now|voice|queue:a"], [])
 
 
-def test_who_is_too_far_behind_gets_everything(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only so many removed keys are remembered; who saw the store before the forgotten ones is told to begin anew."""
+def test_a_follower_too_far_behind_gets_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The number of removed keys is limited; a follower of an older version has to restart."""
     monkeypatch.setattr(latest, "_MAX_REMOVED", 2)
     store = fed(*(now_record(f"queue:{n}") for n in range(4)))
     seen = [store.version]
@@ -239,7 +239,7 @@ def test_who_is_too_far_behind_gets_everything(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_taking_over_replaces_everything() -> None:
-    """After a new reading the store holds what that holds, lower revisions too, and followers begin anew."""
+    """After a new read the store has the content of that read, lower revisions too, and followers restart."""
     store = fed(progress(), now_record("queue:old"), now_record("queue:a", revision=9))
     seen = store.version
     called: list[int] = []
@@ -253,8 +253,8 @@ def test_taking_over_replaces_everything() -> None:
     assert called == [store.version]
 
 
-def test_a_copy_stands_still() -> None:
-    """A copy for another thread has the same figures and stays as it was."""
+def test_a_copy_is_frozen() -> None:
+    """A copy for another thread has the same figures and does not change."""
     store = fed(*small_center())
     copy = store.copy()
     before = [(entry.key, entry.record) for entry in store.entries()]
@@ -266,8 +266,8 @@ def test_a_copy_stands_still() -> None:
     assert copy.sources == store.sources
 
 
-def test_subscribers_hear_of_changes_until_they_leave() -> None:
-    """A change calls every subscriber once; what changes nothing calls nobody."""
+def test_subscribers_are_called_on_changes_until_they_leave() -> None:
+    """A change calls every subscriber once; a record without change calls none."""
     store = Store()
     called: list[int] = []
     leave = store.subscribe(lambda: called.append(store.version))
@@ -280,16 +280,16 @@ def test_subscribers_hear_of_changes_until_they_leave() -> None:
     assert called == [1]
 
 
-def test_fields_of_a_newer_version_are_kept() -> None:
-    """A record with fields that this version does not know is read, and handed on whole."""
+def test_fields_of_a_newer_version_are_passed_on() -> None:
+    """A record with unknown fields is read, and passed on unchanged."""
     key, value = now_record("queue:a", waiting=1, waiting_by_age={"60": 1})
     (entry,) = fed((key, value)).entries()
 
     assert orjson.loads(entry.raw)["waiting_by_age"] == {"60": 1}
 
 
-def test_windows_are_read_as_their_schema_says() -> None:
-    """The fast reader of windows knows the fields of the schema, as many of them required, and refuses what that refuses."""
+def test_windows_are_read_by_their_schema() -> None:
+    """The fast reader of windows knows the fields of the schema, requires the same ones, and rejects the same records."""
     schema = WindowFigures.model_fields
     fields = {field.encode_name: field.required for field in msgspec.structs.fields(WindowRecord)}
 
@@ -310,8 +310,8 @@ def test_windows_are_read_as_their_schema_says() -> None:
         assert not Store().feed(b"k", orjson.dumps({**orjson.loads(good), name: wrong})), name
 
 
-def test_what_is_packed_comes_back() -> None:
-    """Records are handed on byte for byte, unknown fields included, however unlike the one before they are."""
+def test_packed_records_are_restored() -> None:
+    """Records are passed on byte for byte, unknown fields included, however different from their predecessors."""
     values = [
         window("queue:a", name=name, revision=n, later=unknown)[1]
         for n, (name, unknown) in enumerate(
@@ -326,11 +326,11 @@ def test_what_is_packed_comes_back() -> None:
 
 
 def test_the_intervals_of_days_take_little_room() -> None:
-    """A record of 4 kB, of which a center of a thousand queues has a hundred and fifty a queue, takes less than a quarter of that."""
+    """A record of 4 kB takes less than a quarter of that; a center of a thousand queues has 150 per queue."""
     kpis = {f"kpi_{n}": {"value": 1, "numerator": n, "denominator": None, "coverage": None} for n in range(55)}
     records = [window(f"queue:q{n}", name="interval_15m", kpis=kpis, revision=1 + n) for n in range(500)]
     assert len(records[0][1]) > 4000
-    # The table of interned names is the whole process's, and doubles with whoever adds the next one: here all names are in it before.
+    # The first store adds all names to the process's table of interned names, so that its growth is not measured.
     before = fed(*records)
     tracemalloc.start()
     try:

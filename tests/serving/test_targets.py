@@ -1,4 +1,4 @@
-"""Targets beside served records: which record counts, channels together, and what the API says."""
+"""Targets: the records that count, channels together, and the API's answer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DAY = {"window_start": "2026-04-01T00:00:00Z", "window_end": "2026-04-02T00:00:0
 
 
 def terms(*targets: dict[str, Any]) -> Any:
-    """Return the terms of targets of the queue "sales" unless they say another scope."""
+    """Return the terms of targets, of the queue "sales" by default."""
     return terms_of(Configuration.model_validate({**CENTER, "targets": [{"scope": "queue:sales", **each} for each in targets]}))
 
 
@@ -83,10 +83,10 @@ def test_which_record_counts(records: list[Any], target: dict[str, Any], value: 
     ],
     ids=["final", "over", "today"],
 )
-def test_what_settles_late_is_judged_when_it_has(
+def test_a_kpi_with_a_horizon_is_judged_when_final(
     days: list[tuple[str, float, bool]], value: float | None, provisional: bool | None
 ) -> None:
-    """Whoever was here today may come back within a week: today's share of repeats says nothing yet."""
+    """A customer of today may come back within a week: today's share of repeats is not final."""
     records = []
     for date, share, final in days:
         end = f"{date[:8]}{int(date[8:]) + 1:02}" if date != "2026-03-31" else "2026-04-01"
@@ -106,8 +106,8 @@ def test_what_settles_late_is_judged_when_it_has(
     assert start == next((f"{date}T00:00:00Z" for date, share, _ in days if share == value), None)
 
 
-def test_the_interval_that_ended_last_counts() -> None:
-    """At 09:00 that is 08:30 to 09:00; a minute later still; at 09:30 nothing is known of 09:00 to 09:30."""
+def test_the_last_complete_interval_counts() -> None:
+    """At 09:00 that is 08:30 to 09:00, and a minute later too; at 09:30 nothing is known of 09:00 to 09:30."""
     half = [
         (
             f"queue:{start}",
@@ -131,8 +131,8 @@ def test_the_interval_that_ended_last_counts() -> None:
     assert found == [10, 30, 30, None]
 
 
-def test_what_the_api_says() -> None:
-    """Everything that is said of a target, in the figure's unit; a queue's own comes last."""
+def test_the_answer_of_the_api() -> None:
+    """All fields of a target, in the figure's unit; a queue's own target comes last."""
     configuration = Configuration.model_validate(
         {
             "queues": {"sales": {"target": 0.8}},
@@ -203,7 +203,7 @@ def test_what_the_api_says() -> None:
 
 
 def test_without_any_record() -> None:
-    """Before anything is known every target is there, and nothing is said of it."""
+    """Before any record every target is listed, with an unknown judgment."""
     (told,) = targets_of(Stand().store, terms(LEVEL))["targets"]
 
     assert (told["standing"], told["figure"]["value"], told["met"], told["progress"]) == ("unknown", None, None, None)

@@ -1,4 +1,4 @@
-"""Whose turn it is: one at a time, askers in turn, a bound, and nobody waits for one who has left."""
+"""The fair queue: one turn at a time, askers in rotation, limits, and no wait for requests that have left."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from streams.serving.turns import NoTurnError, Turns
 
 
 class Desk:
-    """Requests that hold their turn until told to end."""
+    """Requests that hold their turn until they are ended."""
 
     def __init__(self) -> None:
-        """Begin with nobody."""
+        """Start without requests."""
         self.turns = Turns(waiting_each=3, waiting=5)
         self.served: list[str] = []
         self.ends = asyncio.Event()
@@ -25,20 +25,20 @@ class Desk:
             self.ends.clear()
 
     async def ask(self, *names: str) -> list[asyncio.Task[None]]:
-        """Ask, in the order given; the first letter is who asks."""
+        """Queue requests in the order given; the first letter is the asker."""
         tasks = [asyncio.create_task(self._ask(name[0], name)) for name in names]
         await asyncio.sleep(0)
         return tasks
 
     async def end(self) -> None:
-        """End the turn that is held, and let the next begin."""
+        """End the current turn, and start the next."""
         self.ends.set()
         for _ in range(5):
             await asyncio.sleep(0)
 
 
 def test_askers_take_turns() -> None:
-    """One who asked four times first is followed by the others, each once, before it is its turn again."""
+    """An asker with four requests is followed by the others, each once, before its next turn."""
 
     async def check() -> None:
         desk = Desk()
@@ -53,7 +53,7 @@ def test_askers_take_turns() -> None:
 
 
 def test_the_bounds() -> None:
-    """Three of one asker wait and five in all; who comes on top is told at once how many are ahead, and whether they are its own."""
+    """Three requests of one asker wait and five in all; one more is refused at once, with the number ahead and whether they are its own."""
 
     async def check() -> None:
         desk = Desk()
@@ -72,8 +72,8 @@ def test_the_bounds() -> None:
     asyncio.run(check())
 
 
-def test_a_turn_that_does_not_come_in_time() -> None:
-    """One who has waited for long enough is told so, and waits no more: the turn goes to the next without it."""
+def test_a_wait_that_times_out() -> None:
+    """A request that times out is refused and removed: the turn goes to the next."""
 
     async def check() -> None:
         turns = Turns(waiting_seconds=0.05)
@@ -88,8 +88,8 @@ def test_a_turn_that_does_not_come_in_time() -> None:
     asyncio.run(check())
 
 
-def test_who_leaves_is_skipped() -> None:
-    """While it waits, in the moment in which it is called, and while it is served."""
+def test_a_cancelled_request_is_skipped() -> None:
+    """It may be cancelled while it waits, at the moment of its turn, and during its turn."""
 
     async def check() -> None:
         desk = Desk()
