@@ -226,7 +226,7 @@ class RecentContacts:
         return limit_ms if short else None
 
     def _is_at_work(self, known: _Conversation, now_ms: int) -> bool:
-        """Return whether an agent works on it, and it is not silent for so long that it counts as lost."""
+        """Return whether an agent works on it, and it does not count as lost by its silence."""
         return any(now_ms - known.last_ms <= self._lost_after_ms.get(work.channel, 0) for _, work in known.at_work)
 
     def at_work(self, now_ms: int) -> dict[str, list[AtWork]]:

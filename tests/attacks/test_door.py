@@ -15,7 +15,7 @@ from streams.serving.audit.auditor import audit_record
 from streams.serving.clients import Clients
 from streams.serving.door import Door
 from streams.serving.turns import SCRAPES_WAITING
-from tests.serving.login.desk import PASSWORD, Desk, Heard, access_of, kiosk_entry, user_entry
+from tests.serving.login.desk import PASSWORD, Desk, RecordingAudit, access_of, kiosk_entry, user_entry
 from tests.serving.records import Stand, client_of, small_center
 from tests.serving.test_door import NEW, OLD, Held, bearing, token
 
@@ -232,7 +232,7 @@ def test_no_page_of_elsewhere_looks_in_anothers_name(site: str) -> None:
 
     async def check() -> None:
         desk = Desk(access_of(users={"yuki": user_entry(role="supervisor")}))
-        audit = Heard()
+        audit = RecordingAudit()
         async with client_of(desk.serving(audit=audit)) as client:
             await client.post("/login", data={"name": "yuki", "password": PASSWORD}, allow_redirects=False)
 
@@ -246,16 +246,16 @@ def test_no_page_of_elsewhere_looks_in_anothers_name(site: str) -> None:
                 assert await asks(path, from_elsewhere(site, *LINK)) == 200
                 for way in (IMAGE, FRAME):
                     assert await asks(path, from_elsewhere(site, *way)) == 403
-            assert audit.told == []
+            assert audit.entries == []
 
             for headers in ({}, from_elsewhere("same-origin", "cors", "empty"), from_elsewhere("none", *LINK)):
                 assert await asks("/api/v1/export", headers) == 200
-            assert [action for action, *_ in audit.told] == ["exported"] * 3
+            assert [action for action, *_ in audit.entries] == ["exported"] * 3
 
     run(check())
 
 
-class Noting(Heard):
+class Noting(RecordingAudit):
     """Remembers whose sessions were ended."""
 
     def __init__(self) -> None:

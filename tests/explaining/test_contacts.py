@@ -27,8 +27,8 @@ def behind(
     configuration = Configuration.model_validate(yaml.safe_load(CONFIGURATION))
     question = Question.of([], configuration, queue=QUEUE, kpi=kpi, window=window, at_ms=AT_MS)
     log = PartitionLog(configuration, question.until_ms)
-    for offset, told in enumerate([*EVENTS, *more]):
-        log.take(orjson.dumps(told), offset, parse_time_ms(told["received_at"]))
+    for offset, record in enumerate([*EVENTS, *more]):
+        log.take(orjson.dumps(record), offset, parse_time_ms(record["received_at"]))
     logs = {0: log}
     begin_ms = parse_time_ms("2026-03-02T09:00:00Z")
     return [
@@ -74,7 +74,7 @@ def test_who_waits_now() -> None:
 
 def test_of_one_category() -> None:
     """Two complain of the bill and one of nothing that is named; one thanks for the bill, in a text that another one has too."""
-    said = [
+    surveys = [
         event("contact.categorized", "09:04:00", "met", category="bill", complaint=True),
         event("contact.categorized", "09:04:00", "late", complaint=True),
         event("contact.categorized", "09:04:10", "gone", category="power"),
@@ -85,7 +85,7 @@ def test_of_one_category() -> None:
     ]
 
     def ids(kpi: str, label: str | None) -> set[str]:
-        return {each[0] for each in behind(kpi, "day", label=label, more=said)}
+        return {each[0] for each in behind(kpi, "day", label=label, more=surveys)}
 
     assert ids("complaints", None) == {"met", "late", "gone"}
     assert ids("complaints", "bill") == {"met", "gone"}
@@ -123,6 +123,6 @@ def test_of_several_queues_each_contact_names_its_own(scope: str) -> None:
 
 
 def test_a_scope_that_there_is_not() -> None:
-    """It is said by its name."""
+    """The error names it."""
     with pytest.raises(QuestionError, match="nothing is known of site:nowhere"):
         Question.of([], Configuration(), scope="site:nowhere", kpi="offered", at_ms=AT_MS)

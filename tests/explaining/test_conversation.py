@@ -53,9 +53,9 @@ class Center:
         """Run the command; it has to end with this code."""
         files = [*(["--replay"] if command == "explain" else []), str(self._file), "--config", str(self._settings)]
         ended = main([command, *arguments, *files])
-        said = self._capsys.readouterr()
-        assert ended == code, said
-        return said.out or said.err
+        output = self._capsys.readouterr()
+        assert ended == code, output
+        return output.out or output.err
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def center(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Center:
     return Center(tmp_path, capsys)
 
 
-def told(text: str) -> dict[str, Any]:
+def parsed(text: str) -> dict[str, Any]:
     """Return the document."""
     document: dict[str, Any] = orjson.loads(text)
     return document
@@ -72,29 +72,29 @@ def told(text: str) -> dict[str, Any]:
 
 def test_each_event_that_counted_nothing_has_its_reason(center: Center) -> None:
     """In the order in which they occurred, with the number of each in the file; other conversations are left out."""
-    found = told(center.run("c", "--json"))
+    found = parsed(center.run("c", "--json"))
 
     mine = [(number, each, why) for number, (each, why) in enumerate(EVENTS, 1) if each["conversation_id"] == "c"]
     expected = [(each["occurred_at"], number, each["type"], why) for number, each, why in mine if why is not None]
     assert [(each["occurred_at"], each["offset"], each["type"], each["reason"]) for each in found["listed"]] == sorted(expected)
     assert (found["events"], found["counted_nothing"], found["not_listed"]) == (15, 11, 0)
     assert found["read"]["records"] == 16
-    assert told(center.run("c", "--json", "--limit", "2"))["not_listed"] == 9
+    assert parsed(center.run("c", "--json", "--limit", "2"))["not_listed"] == 9
 
 
 def test_the_reasons_are_those_of_the_figure(center: Center) -> None:
     """What the figure counts by reason is found in the conversations, one by one."""
-    said = next(line for line in center.run("--connector", "canonical", command="replay").splitlines() if "counted nothing" in line)
+    output = next(line for line in center.run("--connector", "canonical", command="replay").splitlines() if "counted nothing" in line)
 
-    found = [each["reason"] for name in ("c", "another") for each in told(center.run(name, "--json"))["listed"]]
+    found = [each["reason"] for name in ("c", "another") for each in parsed(center.run(name, "--json"))["listed"]]
     by_hand = {"no_leg": 4, "no_begin": 2, "no_visit": 1, "no_queue": 1}
     assert {why: found.count(why) for why in by_hand} == by_hand
-    assert said.startswith("8 events counted nothing: ")
-    assert all(f" {number} {why}" in said for why, number in by_hand.items())
+    assert output.startswith("8 events counted nothing: ")
+    assert all(f" {number} {why}" in output for why, number in by_hand.items())
 
 
 def test_in_both_languages(center: Center) -> None:
-    """A line each, with the record that it stands in."""
+    """A line each, with its record."""
     english = center.run("another").splitlines()
     assert english[0] == "another (events: 1): 1 counted nothing"
     assert english[1].startswith("  2026-03-02T09:01:00.000Z  contact.held  no_leg: no agent's share matches it (another-contact.held")
@@ -115,7 +115,7 @@ def test_in_both_languages(center: Center) -> None:
 def test_what_takes_all_of_a_conversation_out(center: Center, last: dict[str, Any], reason: str) -> None:
     """Each event before it counts nothing; an exclusion itself is counted as one."""
     center.write([event("contact.queued", "09:00:00", "c", queue=QUEUE), event("contact.answered", "09:00:10", "c", agent="ann"), last])
-    found = told(center.run("c", "--json"))
+    found = parsed(center.run("c", "--json"))
 
     assert [each["reason"] for each in found["listed"]] == [reason] * (2 if reason == "excluded" else 3)
 

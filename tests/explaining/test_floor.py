@@ -38,7 +38,7 @@ def at(time: str) -> int:
     return parse_time_ms(f"2026-03-02T{time}Z")
 
 
-def said(kind: str, time: str, person: str = "ann", **more: Any) -> dict[str, Any]:
+def event(kind: str, time: str, person: str = "ann", **more: Any) -> dict[str, Any]:
     """Return an event that was received when it occurred."""
     occurred = f"2026-03-02T{time}.000Z"
     common = {"event_id": f"{person}-{kind}-{time}-{more.get('axis')}", "source": "pbx", "person_id": person}
@@ -47,23 +47,23 @@ def said(kind: str, time: str, person: str = "ann", **more: Any) -> dict[str, An
 
 def state(time: str, axis: str, name: str, person: str = "ann", **more: Any) -> dict[str, Any]:
     """Return a change of state."""
-    return said("state_changed", time, person, axis=axis, state=name, **more)
+    return event("state_changed", time, person, axis=axis, state=name, **more)
 
 
 #: Ann signs in, takes a call of a minute and a half, wraps up for thirty seconds, goes to lunch, comes back to another axis' lunch of no
 #: word, and falls silent.
 STORY = [
     state("09:00:00", "presence", "Ready"),
-    said("skills_changed", "09:00:01", queues=["sales", "claims"]),
+    event("skills_changed", "09:00:01", queues=["sales", "claims"]),
     state("09:00:30", "routing", "idle"),
     state("09:01:00", "routing", "interacting"),
     state("09:02:30", "activity", "After-contact work"),
     state("09:02:30", "routing", "idle"),
     state("09:03:00", "activity", "idle"),
     state("09:03:20", "presence", "Not Ready", reason="lunch"),
-    said("heartbeat", "09:04:00"),
-    said("heartbeat", "09:05:00"),
-    said("heartbeat", "09:06:30"),
+    event("heartbeat", "09:04:00"),
+    event("heartbeat", "09:05:00"),
+    event("heartbeat", "09:06:30"),
 ]
 
 
@@ -75,19 +75,19 @@ def floor_of(events: list[dict[str, Any]], configuration: Configuration = CONFIG
     return floor
 
 
-def standing(floor: Floor, time: str) -> dict[str, AgentStatus]:
-    """Return what people do at an instant, by name."""
+def statuses_by_name(floor: Floor, time: str) -> dict[str, AgentStatus]:
+    """Return the states of agents at an instant, by name."""
     return {each.person: each for each in floor.statuses(at(time), {None: DAY_MS, "bonn": DAY_MS})}
 
 
 def now(floor: Floor, time: str, person: str = "ann") -> tuple[Any, ...]:
     """Return state, word, reason and the seconds in it."""
-    found = standing(floor, time)[person].now
+    found = statuses_by_name(floor, time)[person].now
     return found.state, found.word, found.reason, (found.end_ms - found.start_ms) / 1000
 
 
 def test_what_a_person_does_why_and_since_when() -> None:
-    """By hand, at each step; a sign of life changes nothing, and silence of two minutes makes stale."""
+    """By hand, at each step; a heartbeat changes nothing, and silence of two minutes makes stale."""
     floor = floor_of(STORY)
 
     assert now(floor, "09:00:10") == ("available", "Ready", None, 10)
@@ -100,8 +100,8 @@ def test_what_a_person_does_why_and_since_when() -> None:
     assert now(floor, "09:09:00") == ("stale", None, None, 30)
     # Stale for ten minutes, and then forgotten.
     assert now(floor, "09:18:29")[0] == "stale"
-    assert standing(floor, "09:18:30") == {}
-    found = standing(floor, "09:06:40")["ann"]
+    assert statuses_by_name(floor, "09:18:30") == {}
+    found = statuses_by_name(floor, "09:06:40")["ann"]
     assert (found.team, found.site, found.queues) == ("north", "bonn", ("sales", "claims"))
     assert [(each.state, (each.end_ms - each.start_ms) // 1000) for each in found.past] == [
         ("available", 30), ("idle", 30), ("handling", 90), ("wrap_up", 30), ("idle", 20), ("unavailable", 200),
@@ -116,20 +116,20 @@ def test_looking_again_finds_the_same_as_looking_once() -> None:
         while taken < len(STORY) and parse_time_ms(STORY[taken]["received_at"]) <= at(time):
             floor.take(orjson.dumps(STORY[taken]), parse_time_ms(STORY[taken]["received_at"]))
             taken += 1
-        assert standing(floor, time) == standing(floor_of(STORY[:taken]), time)
+        assert statuses_by_name(floor, time) == statuses_by_name(floor_of(STORY[:taken]), time)
     assert taken == len(STORY)
     assert now(floor, "09:12:00")[0] == "stale"
 
 
 def test_of_whom_no_figures_are_kept_nothing_is() -> None:
-    """Bo's site permits none, and nobody knows dee: neither is there."""
+    """Bo's site permits none, and dee is unknown: neither is there."""
     floor = floor_of([state("09:00:00", "presence", "ready", person) for person in ("ann", "bo", "cho", "dee")])
 
-    assert standing(floor, "09:00:10").keys() == {"ann", "cho"}
+    assert statuses_by_name(floor, "09:00:10").keys() == {"ann", "cho"}
 
 
 def test_order_repeats_and_lateness() -> None:
-    """In any order within the grace, and each told twice, it is the same; what comes later than that changes nothing."""
+    """Order within the grace and repeats change nothing; neither do late events."""
     mixed = [*STORY, *STORY]
     Random(1).shuffle(mixed)
     plain = floor_of(STORY)
@@ -142,7 +142,7 @@ def test_order_repeats_and_lateness() -> None:
 
 
 def test_who_signs_out_is_offline_and_a_snapshot_without_one_forgets() -> None:
-    """Offline is told; a source that lists cho alone makes ann unknown once a minute has passed without a word of her."""
+    """Offline is a state; a snapshot that lists cho alone makes ann unknown after a minute without events of her."""
     out = floor_of([*STORY[:1], state("09:01:00", "presence", "Logged out", reason="end of shift")])
     assert now(out, "09:01:30") == ("offline", "Logged out", "end of shift", 30)
 
@@ -150,10 +150,10 @@ def test_who_signs_out_is_offline_and_a_snapshot_without_one_forgets() -> None:
         "type": "source.snapshot", "event_id": "s", "kind": "agents", "open_ids": ["cho"], "source": "pbx",
         "occurred_at": "2026-03-02T09:00:30.000Z", "received_at": "2026-03-02T09:00:30.000Z",
     }  # fmt: skip
-    told = [state("09:00:00", "presence", "ready", person) for person in ("ann", "cho")]
-    later = [said("heartbeat", "09:01:36", "cho")]
-    assert standing(floor_of([*told, snapshot]), "09:01:00").keys() == {"ann", "cho"}
-    assert standing(floor_of([*told, snapshot, *later]), "09:01:40").keys() == {"cho"}
+    changes = [state("09:00:00", "presence", "ready", person) for person in ("ann", "cho")]
+    later = [event("heartbeat", "09:01:36", "cho")]
+    assert statuses_by_name(floor_of([*changes, snapshot]), "09:01:00").keys() == {"ann", "cho"}
+    assert statuses_by_name(floor_of([*changes, snapshot, *later]), "09:01:40").keys() == {"cho"}
 
 
 def test_what_is_kept_is_bounded() -> None:
@@ -174,24 +174,24 @@ def test_what_is_kept_is_bounded() -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_the_oracle_says_the_same(seed: int) -> None:
-    """Of every person of a random world whose figures are permitted, the state at thirty instants is what the recount says."""
+def test_it_agrees_with_the_oracle(seed: int) -> None:
+    """The state of every permitted agent of a random world at thirty instants equals the oracle's recount."""
     world = random_world(seed, conversations=1, people=8, late=seed % 2 == 1)
     configuration = world.configuration
     sites = {name: site.model_copy(update={"individual_figures": True}) for name, site in configuration.sites.items()}
     configuration = configuration.model_copy(update={"sites": sites})
-    told: dict[tuple[str, str], list[AgentModel]] = {}
+    by_agent: dict[tuple[str, str], list[AgentModel]] = {}
     floor = Floor(configuration)
     for event in sorted(world.events, key=lambda each: each.received_at):
         if isinstance(event, AgentModel):
-            told.setdefault(person_of(event, configuration), []).append(event)
+            by_agent.setdefault(person_of(event, configuration), []).append(event)
             floor.take(encode(event), to_ms(event.received_at))
     compared = 0
     for step in range(30):
         at_ms = world.start_ms + (world.end_ms - world.start_ms) * step // 29
         found = {(each.person, each.now.state) for each in floor.statuses(at_ms, {})}
         expected = set()
-        for (space, person), events in told.items():
+        for (space, person), events in by_agent.items():
             known = as_known_in(space, configuration)
             if not has_own_figures(person, known) or all(isinstance(each, SchedulePlanned) for each in events):
                 continue

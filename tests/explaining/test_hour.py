@@ -32,11 +32,11 @@ class Center:
         """Run the command; it has to end with this code."""
         files = ["--replay", str(self._folder / "events.jsonl"), "--config", str(self._folder / "center.yaml")]
         ended = main(["explain", *arguments, *files])
-        said = self._capsys.readouterr()
-        assert ended == code, said
-        return said.out or said.err
+        output = self._capsys.readouterr()
+        assert ended == code, output
+        return output.out or output.err
 
-    def told(self, *arguments: str, code: int = 0) -> dict[str, Any]:
+    def document(self, *arguments: str, code: int = 0) -> dict[str, Any]:
         """Return what the command answers as JSON."""
         document: dict[str, Any] = orjson.loads(self.run(*arguments, "--json", code=code))
         return document
@@ -55,7 +55,7 @@ def parts(document: dict[str, Any]) -> dict[str, tuple[float, list[str]]]:
 
 def test_service_level_by_outcome(center: Center) -> None:
     """In the five minutes to 09:05:10 one of three was answered in time; the callback counts nowhere, who still waits has no outcome."""
-    found = center.told(QUEUE, "service_level", "--window", "trailing_5m")
+    found = center.document(QUEUE, "service_level", "--window", "trailing_5m")
 
     assert (found["window_start"], found["window_end"]) == ("2026-03-02T09:00:10.000Z", "2026-03-02T09:05:10.000Z")
     assert (found["value"], found["numerator"], found["denominator"], found["coverage"]) == (1 / 3, 1, 3, 1)
@@ -73,7 +73,7 @@ def test_service_level_by_outcome(center: Center) -> None:
 
 def test_live_names_who_still_waits(center: Center) -> None:
     """Who has waited beyond the threshold makes the denominator of the live level larger, and is named."""
-    found = center.told(QUEUE, "service_level_live", "--window", "trailing_5m")
+    found = center.document(QUEUE, "service_level_live", "--window", "trailing_5m")
 
     assert (found["numerator"], found["denominator"]) == (1, 4)
     assert found["waiting_past_threshold"]["listed"] == ["here"]
@@ -82,7 +82,7 @@ def test_live_names_who_still_waits(center: Center) -> None:
 
 def test_by_offer_and_means(center: Center) -> None:
     """The interval holds all five, whenever they were answered; a mean has its seconds and its contacts, the longest first."""
-    found = center.told(QUEUE, "answer_rate", "--window", "interval_30m", "--at", "2026-03-02T09:10:00Z")
+    found = center.document(QUEUE, "answer_rate", "--window", "interval_30m", "--at", "2026-03-02T09:10:00Z")
     assert (found["window_start"], found["numerator"], found["denominator"], found["coverage"]) == ("2026-03-02T09:00:00.000Z", 2, 5, 0.8)
     assert parts(found) == {
         "answered": (2, ["late", "met"]),
@@ -90,16 +90,16 @@ def test_by_offer_and_means(center: Center) -> None:
         "flow_out_callback": (1, ["back"]),
         "undecided": (1, ["here"]),
     }
-    found = center.told(QUEUE, "asa", "--window", "day")
+    found = center.document(QUEUE, "asa", "--window", "day")
     assert (found["value"], found["numerator"], found["denominator"]) == (20, 40, 2)
     assert parts(found) == {"numerator": (40, ["late", "met"]), "denominator": (2, ["late", "met"])}
     assert found["agrees"] is True
-    assert parts(center.told(QUEUE, "offered", "--window", "day", "--limit", "2")) == {"counted": (5, ["back", "gone"])}
+    assert parts(center.document(QUEUE, "offered", "--window", "day", "--limit", "2")) == {"counted": (5, ["back", "gone"])}
 
 
 def test_the_records_are_named(center: Center) -> None:
     """By partition, from the first to the last: of a file, by the number of the event."""
-    found = center.told(QUEUE, "abandoned", "--window", "trailing_5m")
+    found = center.document(QUEUE, "abandoned", "--window", "trailing_5m")
 
     assert found["records"] == [{"partition": 0, "first_offset": 1, "last_offset": 13, "records": 11}]
 
@@ -108,7 +108,7 @@ def test_what_is_excluded_or_late_is_behind_nothing(center: Center) -> None:
     """An exclusion takes a contact out of everything; an event received after the grace changes no figure, and is counted as late."""
     late = event("contact.queued", "09:03:30", "tardy", queue=QUEUE) | {"received_at": "2026-03-02T09:06:00.000Z"}
     center.write([*EVENTS, event("contact.excluded", "09:05:00", "here", reason="test"), late])
-    found = center.told(QUEUE, "service_level", "--window", "day")
+    found = center.document(QUEUE, "service_level", "--window", "day")
 
     assert parts(found) == {
         "answered_met": (1, ["met"]),
@@ -135,7 +135,7 @@ def test_what_is_over_before_it_was_looked_at(center: Center, kpi: str, value: i
     center.write(
         [*events, event("contact.queued", "14:00:00", "next", queue=QUEUE) | {"occurred_at": next_evening, "received_at": next_evening}]
     )
-    found = center.told(QUEUE, kpi, "--window", "day", "--at", "2026-03-02T12:00:00Z")
+    found = center.document(QUEUE, kpi, "--window", "day", "--at", "2026-03-02T12:00:00Z")
 
     assert found["agrees"] is True
     assert (found["served"]["value"], found["value"]) == (value, value)
@@ -144,14 +144,14 @@ def test_what_is_over_before_it_was_looked_at(center: Center, kpi: str, value: i
 
 def test_people_read_it(center: Center) -> None:
     """Lines in English and Japanese: figure with its parts, formula, definition, contacts, verdict."""
-    said = center.run(QUEUE, "service_level", "--window", "trailing_5m", "--limit", "1").splitlines()
-    assert said[0] == "service level, support 窓口 (voice), trailing_5m: 0.3333 = 1 ÷ 3"
-    assert "  definition: service_level@1" in said
-    assert ["answered,", "met", "1", "met"] in [line.split() for line in said]
-    assert said[-1] == "  the contacts add up to the served figure"
-    said = center.run(QUEUE, "service_level", "--window", "trailing_5m", "--lang", "ja").splitlines()
-    assert said[0] == "サービスレベル, support 窓口 (voice), trailing_5m: 0.3333 = 1 ÷ 3"
-    assert said[-1] == "  内訳の合計は提供値と一致"
+    output = center.run(QUEUE, "service_level", "--window", "trailing_5m", "--limit", "1").splitlines()
+    assert output[0] == "service level, support 窓口 (voice), trailing_5m: 0.3333 = 1 ÷ 3"
+    assert "  definition: service_level@1" in output
+    assert ["answered,", "met", "1", "met"] in [line.split() for line in output]
+    assert output[-1] == "  the contacts add up to the served figure"
+    output = center.run(QUEUE, "service_level", "--window", "trailing_5m", "--lang", "ja").splitlines()
+    assert output[0] == "サービスレベル, support 窓口 (voice), trailing_5m: 0.3333 = 1 ÷ 3"
+    assert output[-1] == "  内訳の合計は提供値と一致"
 
 
 @pytest.mark.parametrize(
@@ -167,5 +167,5 @@ def test_people_read_it(center: Center) -> None:
     ],
 )
 def test_questions_without_an_answer(center: Center, arguments: tuple[str, ...], complaint: str) -> None:
-    """What is wrong with a question is said, with what is permitted."""
+    """The error states what is wrong with a question, and what is permitted."""
     assert complaint in center.run(*arguments, code=2)

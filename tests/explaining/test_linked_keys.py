@@ -35,7 +35,7 @@ LINKS = [link("09:00:00", "b", "c"), link("09:01:00", "d", "c"), link("09:02:00"
 
 @pytest.mark.parametrize("order", list(permutations(range(4))))
 def test_links_join_in_any_order(order: tuple[int, ...]) -> None:
-    """Of b to c and d to c come three keys of one customer, of x to y two of another; a link to itself is none, told twice one."""
+    """Links b to c and d to c join three keys of one customer, x to y two of another; self-links and repeats change nothing."""
     joined = keys_of([LINKS[number] for number in (*order, *order)]).joined()
 
     assert joined == {"b": "b", "c": "b", "d": "b", "x": "x", "y": "x"}
@@ -53,7 +53,7 @@ def test_other_events_are_passed_over_and_a_kind_may_be_escaped() -> None:
 
 
 def test_a_customer_has_so_many_keys_at_most_and_the_earliest_links_make_it() -> None:
-    """A hub of a hundred keys: the twenty of the earliest links are one, whatever order they came in; the rest stay apart."""
+    """A hub of a hundred keys: the twenty of the earliest links are joined in any order of arrival; the others stay separate."""
     hub = [link(f"09:{number // 60:02}:{number % 60:02}", "hub", f"k{number:03}") for number in range(100)]
     expected = {"hub", *(f"k{number:03}" for number in range(MAX_JOINED_KEYS - 1))}
     for seed in range(5):
@@ -63,7 +63,7 @@ def test_a_customer_has_so_many_keys_at_most_and_the_earliest_links_make_it() ->
 
 
 def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of more links than are kept those that were told first are given up, and those that were heard of too long ago."""
+    """Beyond the limit the first received links are evicted, and so are those last received too long ago."""
     monkeypatch.setattr("streams.explaining.linked_keys._MOST_LINKS", 3)
     made = keys_of([link(f"09:0{number}:00", f"a{number}", f"b{number}") for number in range(5)])
     assert set(made.joined()) == {f"{side}{number}" for number in (2, 3, 4) for side in "ab"}

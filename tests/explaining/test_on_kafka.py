@@ -1,4 +1,4 @@
-"""Explanations from Kafka itself: a worker counts, and the command and the API say which contacts it counted, and where they stand."""
+"""Explanations from Kafka itself: a worker counts, and the command and the API return the contacts that it counted, and their offsets."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.embedded
 ROOT = Path(__file__).parents[2]
 PREFIX, QUEUE = "explained", "support 窓口"
 CONTACTS, AGENTS = topic("contact-events.v1"), topic("agent-events.v1")
-#: Where each contact is put: all events of one stand in one partition, as keys see to.
+#: The partition of each contact: keys put all events of one into one partition.
 PARTITION = {"met": 0, "late": 1, "gone": 0, "back": 2, "here": 2, "elsewhere": 1}
 
 
@@ -89,30 +89,30 @@ async def check(bootstrap: str, services: Services, file: Path) -> None:
     question = {"queue": QUEUE, "kpi": "service_level", "window": "trailing_5m"}
 
     async def counted() -> bool:
-        _, told = await services.ask("serve", f"/api/v1/queues/{QUEUE}")
-        windows = ((told or {}).get("channels") or {}).get("voice", {}).get("windows", {})
+        _, body = await services.ask("serve", f"/api/v1/queues/{QUEUE}")
+        windows = ((body or {}).get("channels") or {}).get("voice", {}).get("windows", {})
         return bool(windows.get("trailing_5m", {}).get("kpis", {}).get("service_level", {}).get("denominator") == 3)
 
     await until(counted, 60)
-    status, told = await ask(services, **question)
-    assert (status, told["value"], told["agrees"]) == (200, 1 / 3, True)
-    assert by_part(told) == EXPECTED
+    status, body = await ask(services, **question)
+    assert (status, body["value"], body["agrees"]) == (200, 1 / 3, True)
+    assert by_part(body) == EXPECTED
     # met: entered at 0, answered at 1, ended at 4; gone: at 2 and 3. late: 0, 1 and 4 beside elsewhere. back: 0, 1; here: 2.
-    assert told["records"] == [
+    assert body["records"] == [
         {"partition": 0, "first_offset": 0, "last_offset": 4, "records": 5},
         {"partition": 1, "first_offset": 0, "last_offset": 4, "records": 3},
         {"partition": 2, "first_offset": 0, "last_offset": 2, "records": 3},
     ]
-    assert told["read"]["topic"] == f"{PREFIX}.contact-events.v1"
-    assert told["read"]["complete"]
-    assert ExplainAnswer.model_validate_json(orjson.dumps(told)).model_dump(mode="json", exclude_unset=True) == told
+    assert body["read"]["topic"] == f"{PREFIX}.contact-events.v1"
+    assert body["read"]["complete"]
+    assert ExplainAnswer.model_validate_json(orjson.dumps(body)).model_dump(mode="json", exclude_unset=True) == body
 
     assert sorted([status for status, _ in await asyncio.gather(ask(services, **question), ask(services, **question))]) == [200, 200]
     assert (await ask(services, queue=QUEUE, kpi="nothing"))[0] == 400
-    status, told = await ask(services, kpi="offered")
-    assert (status, told["error"]) == (400, "required: queue")
+    status, body = await ask(services, kpi="offered")
+    assert (status, body["error"]) == (400, "required: queue")
 
-    # A correction within the grace: late had been abandoned two seconds before it was said to be answered.
+    # A correction within the grace: late had been abandoned two seconds before it was reported as answered.
     correction = event("contact.left_queue", "09:00:33", "late", reason="abandoned") | {"received_at": "2026-03-02T09:02:05.000Z"}
     await publish(bootstrap, [correction], "2026-03-02T09:05:01Z")
 
@@ -122,20 +122,20 @@ async def check(bootstrap: str, services: Services, file: Path) -> None:
     await until(corrected, 20)
     done = await asyncio.to_thread(command, bootstrap, file, QUEUE, "service_level", "--window", "trailing_5m")
     assert done.returncode == 0, done.stdout + done.stderr
-    told = orjson.loads(done.stdout)
-    assert told["agrees"] is True
-    assert told["parts"][0] == {"part": "abandoned_missed", "amount": 2, "conversations": 2, "listed": ["gone"], "not_listed": 1}
-    assert told["records"][1] == {"partition": 1, "first_offset": 0, "last_offset": 6, "records": 4}
+    body = orjson.loads(done.stdout)
+    assert body["agrees"] is True
+    assert body["parts"][0] == {"part": "abandoned_missed", "amount": 2, "conversations": 2, "listed": ["gone"], "not_listed": 1}
+    assert body["records"][1] == {"partition": 1, "first_offset": 0, "last_offset": 6, "records": 4}
 
     await publish(bootstrap, [event("contact.held", "09:04:00", "gone")], "2026-03-02T09:05:02Z")
     done = await asyncio.to_thread(command, bootstrap, file, "gone")
     assert done.returncode == 0, done.stdout + done.stderr
-    told = orjson.loads(done.stdout)
+    body = orjson.loads(done.stdout)
     # In gone's partition, after three of met, its own entry and end, and two heartbeats.
-    assert [(each["type"], each["reason"], each["partition"], each["offset"]) for each in told["listed"]] == [
+    assert [(each["type"], each["reason"], each["partition"], each["offset"]) for each in body["listed"]] == [
         ("contact.held", "no_leg", 0, 7)
     ]
-    assert (told["events"], told["counted_nothing"], told["read"]["complete"]) == (3, 1, True)
+    assert (body["events"], body["counted_nothing"], body["read"]["complete"]) == (3, 1, True)
     assert (await asyncio.to_thread(command, bootstrap, file, "gone", "--look-back", "0")).returncode == 2
 
     # The two that showed contacts are on record, and no contact is.
@@ -165,12 +165,12 @@ async def contacts_and_whom_to_call(bootstrap: str, address: str, token: str) ->
     """Ask who is behind the figure and whom to call, have them answered, and ask again: what is new is read on, and it is on record."""
     async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as session:
 
-        async def told(path: str, **query: str) -> Any:
+        async def body(path: str, **query: str) -> Any:
             async with session.get(f"{address}/api/v1/{path}", params=query) as answer:
                 assert answer.status == 200, await answer.text()
                 return await answer.json()
 
-        behind = await told("contacts", queue=QUEUE, kpi="service_level", window="trailing_5m")
+        behind = await body("contacts", queue=QUEUE, kpi="service_level", window="trailing_5m")
         assert behind["agrees"] is True
         assert [(each["conversation_id"], each["outcome"], each["waited_seconds"]) for each in behind["contacts"]] == [
             ("gone", "abandoned", 12), ("late", "abandoned", 28), ("here", "waiting", 122),
@@ -179,16 +179,16 @@ async def contacts_and_whom_to_call(bootstrap: str, address: str, token: str) ->
 
         # Late gave up, and was answered two seconds later. All is read from the start of the server on.
         async def is_read() -> bool:
-            return (await told("abandoned"))["reading"] is None
+            return (await body("abandoned"))["reading"] is None
 
         await until(is_read, 20)
-        to_call = await told("abandoned", queue=QUEUE)
+        to_call = await body("abandoned", queue=QUEUE)
         assert [(each["conversation_id"], each["waited_seconds"]) for each in to_call["abandoned"]] == [("gone", 12)]
         assert (to_call["complete"], to_call["links_known"]) == (True, True)
         await publish(bootstrap, [event("contact.answered", "09:05:00", "gone", agent="ann", queue=QUEUE)], "2026-03-02T09:05:03Z")
 
         async def got_through() -> bool:
-            return bool((await told("abandoned"))["total"] == 0)
+            return bool((await body("abandoned"))["total"] == 0)
 
         await until(got_through, 20)
     looks = [(each.action, each.about.endpoint, each.about.scope) for each in await recorded_in(bootstrap, PREFIX)]

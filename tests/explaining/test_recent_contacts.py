@@ -38,7 +38,7 @@ def reading(events: list[dict[str, Any]], configuration: Configuration = CONFIGU
     return made
 
 
-def told(
+def gave_up(
     made: RecentContacts,
     queues: tuple[str, ...] = ("sales", "claims"),
     since: str = "2026-03-02T00:00:00Z",
@@ -71,14 +71,14 @@ def test_who_gave_up_is_there_until_got_through() -> None:
     ]
 
     before = reading(events)
-    assert told(before) == [
+    assert gave_up(before) == [
         ("b2", "claims", 10.0, 2), ("e", "sales", 5.0, 1), ("d1", "sales", 20.0, 1), ("c1", "sales", 20.0, 1), ("a", "sales", 42.0, 1),
     ]  # fmt: skip
     assert {each.conversation_id: each.waits_again for each in before.who_gave_up(0, lambda *_: True, before.received_ms or 0)[0]} == {
         "a": False, "b2": False, "c1": False, "d1": False, "e": True,
     }  # fmt: skip
     after = reading([*events, *got_through])
-    assert told(after) == [("b2", "claims", 10.0, 2), ("a", "sales", 42.0, 1)]
+    assert gave_up(after) == [("b2", "claims", 10.0, 2), ("a", "sales", 42.0, 1)]
     # Who need not be called: with the last time of giving up, and when an agent was reached.
     reached = after.who_gave_up(0, lambda *_: True, 0)[1]
     assert [(each.conversation_id, each.times, each.reached_ms) for each in reached] == [
@@ -87,11 +87,11 @@ def test_who_gave_up_is_there_until_got_through() -> None:
         ("c1", 1, parse_time_ms("2026-03-02T09:06:30Z")),
     ]
     # Of one queue alone the last time there, and only the times there.
-    assert told(after, ("sales",)) == [("b1", "sales", 30.0, 1), ("a", "sales", 42.0, 1)]
-    assert told(after, since="2026-03-02T09:02:00Z") == [("b2", "claims", 10.0, 1)]
+    assert gave_up(after, ("sales",)) == [("b1", "sales", 30.0, 1), ("a", "sales", 42.0, 1)]
+    assert gave_up(after, since="2026-03-02T09:02:00Z") == [("b2", "claims", 10.0, 1)]
     # Who gives up once more after having got through is there once more, for that time.
     again = reading([*events, *got_through, *tried("09:10:00", "09:10:15", "c3", "C")])
-    assert told(again)[0] == ("c3", "sales", 15.0, 1)
+    assert gave_up(again)[0] == ("c3", "sales", 15.0, 1)
     assert [each.conversation_id for each in again.who_gave_up(0, lambda *_: True, 0)[1]] == ["e", "d1"]
 
 
@@ -108,7 +108,7 @@ def test_hanging_up_while_waiting_is_giving_up_and_other_ways_out_are_not() -> N
         *tried("09:03:00", "09:03:30", "internal", None)[1:],
     ]
 
-    assert told(reading(events)) == [("hung-up", "sales", 31.0, 1)]
+    assert gave_up(reading(events)) == [("hung-up", "sales", 31.0, 1)]
 
 
 def test_short_abandons_are_none_as_in_the_service_level() -> None:
@@ -134,19 +134,25 @@ def test_short_abandons_are_none_as_in_the_service_level() -> None:
     ]
     made = reading(events, configuration)
 
-    assert [(each[0], each[3]) for each in told(made, ("sales", "claims", "other"))] == [("again", 1), ("menu", 1), ("one", 1), ("five", 1)]
+    listed = [(each[0], each[3]) for each in gave_up(made, ("sales", "claims", "other"))]
+    assert listed == [
+        ("again", 1),
+        ("menu", 1),
+        ("one", 1),
+        ("five", 1),
+    ]
     assert made.short_abandons(0, lambda *_: True) == {5000: 1, 3000: 1}
     assert made.short_abandons(0, lambda queue, _: queue == "claims") == {3000: 1}
     assert made.short_abandons(parse_time_ms("2026-03-02T09:01:00Z"), lambda queue, _: queue == "sales") == {}
 
 
-def test_a_word_that_is_taken_back_counts_no_more() -> None:
-    """A later revision makes of the abandon an overflow."""
+def test_a_corrected_event_counts_no_more() -> None:
+    """A later revision turns the abandon into an overflow."""
     events = tried("09:00:00", "09:00:30", "a", None)[:3]
     changed = {**events[2], "reason": "overflow", "revision": 2}
 
-    assert told(reading(events)) == [("a", "sales", 30.0, 1)]
-    assert told(reading([*events, changed])) == []
+    assert gave_up(reading(events)) == [("a", "sales", 30.0, 1)]
+    assert gave_up(reading([*events, changed])) == []
 
 
 def test_what_is_long_over_is_remembered_without_its_events() -> None:
@@ -157,17 +163,17 @@ def test_what_is_long_over_is_remembered_without_its_events() -> None:
     made.forget(2 * 3_600_000)
 
     assert [len(each.facts) for each in made._conversations.values()] == [0, 0, 4]
-    assert told(made) == [("c", "sales", 9.0, 1), ("b", "sales", 40.0, 1), ("a", "sales", 30.0, 1)]
+    assert gave_up(made) == [("c", "sales", 9.0, 1), ("b", "sales", 40.0, 1), ("a", "sales", 30.0, 1)]
     late = [event("contact.answered", "10:31:00", "b", agent="ann", queue="sales"), arrived("10:31:00", "a2", "A")]
     for each in [*late, event("contact.answered", "10:31:10", "a2", agent="ann", queue="sales")]:
         made.take(orjson.dumps(each), parse_time_ms(each["received_at"]))
-    assert told(made) == [("c", "sales", 9.0, 1)]
+    assert gave_up(made) == [("c", "sales", 9.0, 1)]
     made.forget(60_000)
-    assert told(made) == []
+    assert gave_up(made) == []
 
 
 def test_random_stories_come_to_what_is_known_of_them() -> None:
-    """Three hundred customers call up to six times, told in any order and with repeats; what is true of each is noted as it is made up."""
+    """Three hundred customers call up to six times, in any order and with repeats; the truth is recorded as it is generated."""
     pick = Random(20261130)
     begin_ms = parse_time_ms("2026-03-02T09:00:00Z")
     events: list[dict[str, Any]] = []
@@ -205,7 +211,7 @@ def test_random_stories_come_to_what_is_known_of_them() -> None:
     events += pick.sample(events, 400)
     pick.shuffle(events)
 
-    assert set(told(reading(events))) == expected
+    assert set(gave_up(reading(events))) == expected
     assert len(expected) > 100
 
 
@@ -223,14 +229,14 @@ def test_linked_keys_are_one_customer() -> None:
     )
     linked = {"B": "B", "B as in the shop": "B", "D": "D", "D as in the shop": "D"}
 
-    assert told(made) == [("d2", "claims", 10.0, 1), ("d1", "sales", 30.0, 1), ("b1", "sales", 30.0, 1)]
-    assert told(made, linked=linked) == [("d2", "claims", 10.0, 2)]
+    assert gave_up(made) == [("d2", "claims", 10.0, 1), ("d1", "sales", 30.0, 1), ("b1", "sales", 30.0, 1)]
+    assert gave_up(made, linked=linked) == [("d2", "claims", 10.0, 2)]
     (customer,) = made.who_gave_up(0, lambda *_: True, made.received_ms or 0, linked)[0]
     assert (customer.customer_key, customer.first_left_ms) == ("D", parse_time_ms("2026-03-02T09:01:30Z"))
 
 
 def works(made: RecentContacts, at: str) -> dict[str, list[tuple[Any, ...]]]:
-    """Return what agents are at, by id: queue, channel, since when, and whether they wrap up."""
+    """Return the work of agents, by id: queue, channel, since when, and whether they wrap up."""
     found = made.at_work(parse_time_ms(f"2026-03-02T{at}Z"))
     return {
         name.partition("\x1f")[0]: [(each.queue, each.channel, format_ms(each.since_ms)[11:19], each.wraps_up) for each in each_of]
@@ -239,7 +245,7 @@ def works(made: RecentContacts, at: str) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def test_what_agents_are_at() -> None:
-    """Ann talks to one of sales, then wraps up, then does not; bob has two chats; a call of which nothing is heard for long is none."""
+    """Ann talks to one of sales, then wraps up, then is done; bob has two chats; a call that is silent for long is lost."""
     chats = [
         each
         for name, at in (("c1", "09:00:10"), ("c2", "09:00:20"))
@@ -261,13 +267,13 @@ def test_what_agents_are_at() -> None:
     assert works(reading([*chats, *call[:2]]), "09:01:00") == {"bob": bob, "ann": [("sales", "voice", "09:00:30", False)]}
     assert works(reading([*chats, *call[:4]]), "09:03:10") == {"bob": bob, "ann": [("sales", "voice", "09:03:00", True)]}
     assert works(reading([*chats, *reversed(call)]), "09:04:00") == {"bob": bob}
-    # A call of which nothing is heard for four hours counts as lost.
+    # A call that is silent for four hours counts as lost.
     assert works(reading(call[:2]), "13:00:29")["ann"] == [("sales", "voice", "09:00:30", False)]
     assert works(reading(call[:2]), "13:00:31") == {}
 
 
 def test_what_an_agent_is_at_outlasts_the_events_that_are_given_up() -> None:
-    """A chat of an hour in which nothing is said is still bob's; once it has ended it is not, and its events are given up."""
+    """A chat that is silent for an hour is still bob's; once it has ended it is not, and its events are evicted."""
     made = reading(
         [
             event("contact.queued", "09:00:00", "c", queue="help", channel="chat"),

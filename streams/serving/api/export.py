@@ -102,12 +102,12 @@ def _temporary(stack: AsyncExitStack) -> IO[bytes]:
 def _rows(request: web.Request, choice: Choice, view: View) -> Iterable[Row]:
     """Return the rows of a snapshot of the figures."""
     serving = request.app[SERVING]
-    found: Iterable[Row] = rows(serving.figures.store.copy(), choice, view)
+    chosen: Iterable[Row] = rows(serving.figures.store.copy(), choice, view)
     if choice.wants_agents and serving.agents is not None:
         people = view_of(request, "people")
         records = [entry.record for entry in serving.agents.entries() if people.shows("agent", entry.record.scope, None)]
-        found = chain(found, agent_rows(records, choice, view))
-    return found
+        chosen = chain(chosen, agent_rows(records, choice, view))
+    return chosen
 
 
 async def _sent(request: web.Request, file: IO[bytes], form: str) -> web.StreamResponse:

@@ -36,10 +36,10 @@ async def queue(request: web.Request) -> web.Response:
     """Answer with one queue."""
     served, view = request.app[SERVING].figures, view_of(request, "figures")
     expect_figures(served, view)
-    found = served.queue(request.match_info["queue"], view)
-    if found is None:
+    document = served.queue(request.match_info["queue"], view)
+    if document is None:
         raise ProblemError(404, NO_QUEUE)
-    return await answer(request, found)
+    return await answer(request, document)
 
 
 async def alerts(request: web.Request) -> web.Response:

@@ -81,10 +81,10 @@ async def contacts(request: web.Request) -> web.Response:
     try:
         limit = _asked_number(request, "limit", _LISTED, 0, MAX_LISTED)
         asked, label = _asked_contacts(request, view), request.query.get("label")
-        found = explainer.contacts(
+        reading = explainer.contacts(
             request.app[SERVING].figures.window_records, asker=asker_of(request), limit=limit, asked=asked, label=label
         )
-        document = await _read(found, "contact events")
+        document = await _read(reading, "contact events")
     except QuestionError as error:
         # The cause names definitions of scopes outside the view.
         detail = str(error) if error.__cause__ is None or view.scopes is None else "this is not the configuration that the worker has"
@@ -140,10 +140,10 @@ async def abandoned(request: web.Request) -> web.Response:
     def wanted(queue: str) -> bool:
         return view.sees("queue", queue) and (not queues or queue in queues)
 
-    found = serving.call_backs.document(
+    reading = serving.call_backs.document(
         asker_of(request), hours, wanted, limit, order=order, unrestricted=view.scopes is None, as_of_ms=serving.figures.store.as_of_ms
     )
-    document = await _read(found, "contact events")
+    document = await _read(reading, "contact events")
     # Only queues of the view are recorded, not arbitrary input.
     shown = [queue for queue in queues if view.sees("queue", queue) and serving.figures.names(queue)]
     about = AuditObject(scope_kind="queue", scope=shown[0]) if len(queues) == len(shown) == 1 else NOTHING

@@ -155,7 +155,7 @@ class AuditLog:
             begin = min(max(first, offset), end)
         elif since_ms is not None:
             wanted = {partition: max(since_ms - _SLACK_MS, 0)}
-            found = (await asyncio.wait_for(consumer.offsets_for_times(wanted), PATIENCE_SECONDS))[partition]
-            begin = end if found is None else found.offset
+            at_time = (await asyncio.wait_for(consumer.offsets_for_times(wanted), PATIENCE_SECONDS))[partition]
+            begin = end if at_time is None else at_time.offset
         consumer.seek(partition, begin)
         return end

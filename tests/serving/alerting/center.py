@@ -1,4 +1,4 @@
-"""Alerts, routes and receivers for tests of what people are told; the receivers of Slack, Teams and LINE are fakes and named so."""
+"""Alerts, routes and receivers for tests of notification; the receivers of Slack, Teams and LINE are fakes and named so."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def cleared(name: str = "sales", **changes: Any) -> AlertRecord:
 
 
 def alerting(**changes: Any) -> Alerting:
-    """Return a configuration: the floor is told, then the manager after 60 s, then the head after another 120."""
+    """Return a configuration: the floor is notified, then the manager after 60 s, then the head after another 120."""
     receivers = {name: {"kind": "webhook", "url_variable": f"{name.upper()}_URL"} for name in ("floor", "manager", "head")}
     escalation = [
         {"escalate_after_seconds": 60, "receivers": ["manager"]},
@@ -43,7 +43,7 @@ def alerting(**changes: Any) -> Alerting:
 
 @dataclass
 class FakeSystem:
-    """Stands in for a system that takes messages over HTTP; answers with the statuses in order, then 200."""
+    """A fake system that accepts messages over HTTP; answers with the statuses in order, then 200."""
 
     answers: list[int] = field(default_factory=list)
     requests: list[tuple[str, dict[str, str], Any]] = field(default_factory=list)

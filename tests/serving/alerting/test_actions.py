@@ -51,7 +51,7 @@ def run(check: Coroutine[Any, Any, None]) -> None:
 
 
 def later(stand: Stand, ms: int = HOUR_MS) -> str:
-    """Return a time of the stand's clock to come."""
+    """Return a future time of the stand's clock."""
     return format_ms(int(stand.clock() * 1000) + ms)
 
 
@@ -81,8 +81,8 @@ def test_an_acknowledgement_stands_beside_its_alert_and_the_first_stays() -> Non
         assert "acknowledged" not in alerts["over"]
         assert log.written == [("acknowledged|id-sales", False)]
         _, event = feed.alerts(version)
-        told = orjson.loads(event.split(b"data: ")[1])
-        assert [each["acknowledged"] for each in told["firing"].values()] == [acknowledged]
+        sent = orjson.loads(event.split(b"data: ")[1])
+        assert [each["acknowledged"] for each in sent["firing"].values()] == [acknowledged]
 
     run(check())
 
@@ -129,9 +129,9 @@ def test_a_silence_that_makes_no_sense_is_refused(body: dict[str, Any], status: 
     async def check() -> None:
         stand, serving, log = center()
         until_ms = body.get("until")
-        told = {**body, "until": later(stand, until_ms or HOUR_MS)} if isinstance(until_ms, int) else body
+        sent = {**body, "until": later(stand, until_ms or HOUR_MS)} if isinstance(until_ms, int) else body
         async with client_of(serving) as client:
-            answer = await client.post("/api/v1/silences", json=told)
+            answer = await client.post("/api/v1/silences", json=sent)
             assert answer.status == status
             assert says in (await answer.json())["detail"]
             assert (await client.post("/api/v1/silences", data=b"{}", headers={"Content-Type": "text/plain"})).status == 415
@@ -185,8 +185,8 @@ def test_silences_are_bounded_for_each_account_and_for_all() -> None:
 
             made = [(await silence(OLD, HOUR_MS if number else 1000))[1].get("silence_id") for number in range(100)]
             assert None not in made
-            status, said = await silence(OLD)
-            assert (status, said["detail"]) == (409, "there are 100 silences of yours: end some")
+            status, answer_body = await silence(OLD)
+            assert (status, answer_body["detail"]) == (409, "there are 100 silences of yours: end some")
             assert [(await silence(NEW))[0] for _ in range(100)] == [200] * 100
             assert (await silence(NEW))[0] == 409
             assert (await client.delete(f"/api/v1/silences/{made[50]}", headers=bearing(NEW))).status == 204

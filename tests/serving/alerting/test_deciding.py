@@ -1,4 +1,4 @@
-"""What is decided: by hand for each case, and by chance that nothing is decided twice or lost however often all is begun anew."""
+"""Decisions: by hand for each case, and random runs in which restarts neither repeat nor lose a decision."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BEGAN = parse_time_ms("2026-04-01T09:00:00Z")
 
 
 class Play:
-    """The topic, and a process that decides on it and may be begun anew at any time."""
+    """The topic, and a process that decides on it and may restart at any time."""
 
     def __init__(self, configured: Alerting | None = None) -> None:
         self.alerting = configured or alerting()
@@ -39,23 +39,23 @@ class Play:
 
     def comes(self, alert: AlertRecord) -> None:
         """Have an alert come into the history."""
-        told = ingested(self.actions, alert, self.now_ms)
-        if told is not None:
-            self.write(*encoded(told))
+        notified = ingested(self.actions, alert, self.now_ms)
+        if notified is not None:
+            self.write(*encoded(notified))
 
     def looks(self, seconds: float = 0) -> list[str]:
-        """Let time pass, decide and write; return what is decided to be told: event, receiver and scopes."""
+        """Let time pass, decide and write; return the decided notifications: event, receiver and scopes."""
         self.now_ms += int(1000 * seconds)
         decided = decide(self.actions, self.alerting, self.now_ms)
         for record in decided.records:
             self.write(*encoded(record))
         for key in decided.deleted:
             self.write(key.encode(), None)
-        told = [each for each in decided.records if isinstance(each, Notification)]
-        return [f"{each.event} {each.receiver} {' '.join(alert.scope for alert in each.alerts)}" for each in told]
+        notified = [each for each in decided.records if isinstance(each, Notification)]
+        return [f"{each.event} {each.receiver} {' '.join(alert.scope for alert in each.alerts)}" for each in notified]
 
     def begins_anew(self) -> None:
-        """Have another process go on, from the topic alone."""
+        """Continue with another process, from the topic alone."""
         self.actions = Actions()
         for key, value in self.topic:
             self.actions.feed(key, value)
@@ -79,7 +79,7 @@ class Play:
             self.write(*encoded(with_outcome(message, accepted=True, now_ms=self.now_ms)))
 
 
-def test_unanswered_it_is_escalated_step_by_step_and_all_are_told_that_it_cleared() -> None:
+def test_unacknowledged_it_is_escalated_step_by_step_and_all_are_notified_that_it_cleared() -> None:
     """After the group's seconds the floor; 60 s later the manager; 120 s later the head and the manager again; then no one; once each."""
     play = Play()
     play.comes(fired())
@@ -97,7 +97,7 @@ def test_unanswered_it_is_escalated_step_by_step_and_all_are_told_that_it_cleare
 
 
 def test_acknowledged_it_goes_no_further() -> None:
-    """Who was told is told that it cleared; who was not hears nothing; the next alert of the same queue begins anew."""
+    """Receivers that were notified are notified that it cleared, others are not; the next alert of the same queue starts again."""
     play = Play()
     play.comes(fired())
     assert play.looks(5) == ["fired floor sales"]
@@ -109,8 +109,8 @@ def test_acknowledged_it_goes_no_further() -> None:
     assert play.looks(5) == ["fired floor sales"]
 
 
-def test_silenced_no_one_is_told_until_it_ends() -> None:
-    """What fires meanwhile is told when the silence is over; what has cleared by then is not told at all."""
+def test_silenced_no_receiver_is_notified_until_it_ends() -> None:
+    """Alerts that fire meanwhile are notified when the silence ends; those cleared by then are not."""
     play = Play()
     play.silenced("sales", 600)
     play.silenced("claims", 600)
@@ -123,7 +123,7 @@ def test_silenced_no_one_is_told_until_it_ends() -> None:
     assert [each.alert.scope for each in play.actions.open_alerts()] == ["sales"]
 
 
-def test_alerts_of_one_rule_are_told_in_one_message() -> None:
+def test_alerts_of_one_rule_are_in_one_message() -> None:
     """Those that fire within the group's seconds; another rule by itself; they are escalated and cleared together; 50 at most in one."""
     play = Play()
     play.comes(fired("a"))
@@ -143,7 +143,7 @@ def test_alerts_of_one_rule_are_told_in_one_message() -> None:
     assert [len(each.split()) - 2 for each in many.looks(5)] == [MOST_IN_ONE, 1]
 
 
-def test_what_cleared_before_it_was_told_is_told_as_both() -> None:
+def test_an_alert_that_cleared_before_its_notification_has_both() -> None:
     """Nothing that fired is kept from people because it was short."""
     play = Play()
     play.comes(fired())
@@ -152,7 +152,7 @@ def test_what_cleared_before_it_was_told_is_told_as_both() -> None:
     assert play.looks(5) == ["cleared floor sales"]
 
 
-def test_the_first_route_that_fits_holds_and_without_one_no_one_is_told() -> None:
+def test_the_first_route_that_fits_holds_and_without_one_there_is_no_notification() -> None:
     """By rule, scope and severity; a route without receivers keeps quiet."""
     routes = [
         {"rules": ["low-*"], "scopes": ["queue:a*"], "receivers": ["head"]},
@@ -179,8 +179,8 @@ STEPS = st.lists(
 
 
 def played(steps: list[tuple[str, int]], *, anew: bool) -> list[str]:
-    """Play steps, each of which may be the last of a process; return what was told, in order."""
-    play, told, rounds = Play(), list[str](), [0, 0, 0]
+    """Play steps, each of which may be the last of a process; return the notifications, in order."""
+    play, notified, rounds = Play(), list[str](), [0, 0, 0]
     for what, number in steps:
         name, alert_id = f"q{number}", f"id-{number}-{rounds[number % 3]}"
         match what:
@@ -196,12 +196,12 @@ def played(steps: list[tuple[str, int]], *, anew: bool) -> list[str]:
             case "settle":
                 play.settles()
             case _:
-                told += play.looks(number)
+                notified += play.looks(number)
         if anew:
             play.begins_anew()
     ids = [key for key, value in play.topic if key.startswith(b"notification|") and value and orjson.loads(value)["outcome"] == "due"]
     assert all(number == 1 for number in Counter(ids).values())
-    return told
+    return notified
 
 
 def _acknowledgement(alert_id: str, name: str) -> dict[str, Any]:
@@ -211,8 +211,8 @@ def _acknowledgement(alert_id: str, name: str) -> dict[str, Any]:
 
 @settings(max_examples=150, deadline=None)
 @given(STEPS)
-def test_whoever_goes_on_decides_the_same(steps: list[tuple[str, int]]) -> None:
-    """A process that is begun anew after every step tells what one that goes on tells; no message is decided on twice."""
+def test_a_successor_decides_the_same(steps: list[tuple[str, int]]) -> None:
+    """A process that restarts after every step notifies the same as one that continues; no notification is decided twice."""
     assert played(steps, anew=True) == played(steps, anew=False)
 
 

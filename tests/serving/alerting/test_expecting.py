@@ -1,4 +1,4 @@
-"""Alerts about what is expected: when they fire and clear by hand, and that they are served, told and kept as others are."""
+"""Alerts on expectations: when they fire and clear, by hand; they are served, notified and retained as others are."""
 
 from __future__ import annotations
 
@@ -69,8 +69,9 @@ def test_fires_and_clears() -> None:
     assert leader.looks(164, queue(0.8, 0.9)) == []
     assert leader.looks(165, queue(0.8, 0.9)) == [("cleared", "recovered")]
     assert leader.looks(300, queue(0.8, 0.9)) == []
-    (told,) = leader.actions.expected()
-    assert (told.alert.since, told.alert.fired_at, told.alert.cleared_at) == tuple(format_ms(NOW + 1000 * n) for n in (0, 30, 165))
+    (expected,) = leader.actions.expected()
+    alert = expected.alert
+    assert (alert.since, alert.fired_at, alert.cleared_at) == tuple(format_ms(NOW + 1000 * n) for n in (0, 30, 165))
 
 
 def test_what_does_not_fire() -> None:
@@ -87,8 +88,8 @@ def test_what_does_not_fire() -> None:
     assert leader.looks(160, queue(0.1)) == [("firing", "09:15")]
 
 
-def test_whoever_goes_on_fires_nothing_twice() -> None:
-    """Another process reads what stands: what fires goes on under its id; its minute of being good begins anew."""
+def test_a_successor_fires_nothing_twice() -> None:
+    """Another process reads the topic: a firing alert continues under its id; its minute of recovery starts again."""
     leader = Leader()
     leader.looks(0, queue(0.1))
     assert leader.looks(30, queue(0.1)) == [("firing", "09:15")]
@@ -120,38 +121,38 @@ def fired() -> tuple[Leader, ExpectedAlert]:
     leader = Leader()
     leader.looks(0, queue(0.9, 0.613))
     leader.looks(30, queue(0.9, 0.613))
-    (told,) = leader.actions.expected()
-    return leader, told
+    (expected,) = leader.actions.expected()
+    return leader, expected
 
 
-def test_it_is_told_in_both_languages() -> None:
-    """What is expected, when, and since when that is so; people are told of it as of any alert."""
-    _, told = fired()
+def test_its_text_is_in_both_languages() -> None:
+    """What is expected, when, and since when; receivers are notified as of any alert."""
+    _, expected = fired()
 
-    assert texts_of(told.alert, ZoneInfo("Asia/Tokyo")) | {"text": ""} == {
+    assert texts_of(expected.alert, ZoneInfo("Asia/Tokyo")) | {"text": ""} == {
         "text": "",
         "text_en": (
             "Warning: Queue sales (Voice) – service level 61.3 %, below 80.0 %, expected for 18:30, since 2026-04-01 18:00 JST, rule soon"
         ),
         "text_ja": "注意: キュー sales（電話） – サービスレベル 61.3%、80.0%未満、18:30の予測、2026-04-01 18:00 JSTから、ルール soon",
     }
-    opened = ingested(Actions(), told.alert, NOW)
+    opened = ingested(Actions(), expected.alert, NOW)
     assert opened is not None
-    assert opened.alert == told.alert
+    assert opened.alert == expected.alert
 
 
 def test_it_is_served_beside_the_others() -> None:
-    """In the list while it fires, also after the topic of alerts has been read anew; then in the history alone."""
+    """In the list while it fires, also after the topic of alerts has been read again; then in the history alone."""
 
     async def check() -> None:
-        leader, told = fired()
+        leader, expected = fired()
         stand = Stand.fed(small_center()).with_alerts(alert())
         serving = stand.serving()
         actions = known_actions()
         actions.expects = stand.alerts.expect
         serving.figures.actions = actions
         serving.figures.past.known = True
-        actions.feed(*encoded(told))
+        actions.feed(*encoded(expected))
         async with client_of(serving) as client:
 
             async def rules() -> list[str]:
@@ -174,10 +175,10 @@ def test_it_is_served_beside_the_others() -> None:
 
 
 def test_what_is_served_is_a_record() -> None:
-    """Programs that know alerts know this one: only that its window is none, and expected_at says when."""
-    _, told = fired()
+    """Programs that know alerts know this one: only its window is null, and expected_at has the time."""
+    _, expected = fired()
     alerts = Alerts()
-    alerts.expect([told.alert])
+    alerts.expect([expected.alert])
     (entry,) = alerts.entries()
     record = orjson.loads(entry.raw)
     assert (record["kpi"], record["window"], record["value"], record["below"]) == ("service_level", None, 0.613, 0.8)

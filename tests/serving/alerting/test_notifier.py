@@ -1,4 +1,4 @@
-"""People are told of alerts from real topics: by one of many servers, in order, and by the next one when a server is cut off."""
+"""Notification of alerts from real topics: by one of many servers, in order, and by the next one when a server is cut off."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def history(prefix: str) -> str:
 
 
 def soon(**changes: Any) -> Alerting:
-    """Return a configuration in which the manager is told after a second."""
+    """Return a configuration in which the manager is notified after a second."""
     routes = [{"receivers": ["floor"], "escalation": [{"escalate_after_seconds": 1, "receivers": ["manager"]}]}]
     return alerting(**{"group_seconds": 0, "routes": routes, **changes})
 
@@ -58,7 +58,7 @@ def notifier(bootstrap: str, prefix: str, addresses: dict[str, str], configured:
         bootstrap=bootstrap,
         topic_prefix=prefix,
         alerting=lambda: held,
-        compose=lambda told: message_of(told, lambda each: each, ZoneInfo("Asia/Tokyo"), "https://board.example.com"),
+        compose=lambda notification: message_of(notification, lambda each: each, ZoneInfo("Asia/Tokyo"), "https://board.example.com"),
         environment=environment,
         pauses_seconds=QUICK,
         session_seconds=6,
@@ -123,14 +123,14 @@ def summary(found: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
 
 @pytest.mark.embedded
 def test_fired_escalated_and_cleared_each_once(bootstrap: str) -> None:
-    """What fired before is left alone; then the floor is told, the manager after a second, both that it cleared; each message once."""
+    """Earlier alerts are skipped; then the floor is notified, the manager after a second, both that it cleared; each message once."""
 
     async def check() -> None:
         await prepared(bootstrap, "all")
         await publish(bootstrap, history("all"), [alert("queue:old")])
         async with FakeSystem().listening() as floor, FakeSystem().listening() as manager:
-            told = notifier(bootstrap, "all", {"floor": floor.url, "manager": manager.url})
-            async with running(told):
+            leader = notifier(bootstrap, "all", {"floor": floor.url, "manager": manager.url})
+            async with running(leader):
                 await begun(bootstrap, "all")
                 await publish(bootstrap, history("all"), [alert()])
                 await until(lambda: len(manager.requests) == 1)
@@ -158,7 +158,7 @@ def test_fired_escalated_and_cleared_each_once(bootstrap: str) -> None:
 
 @pytest.mark.embedded
 def test_acknowledged_at_another_server_it_is_not_escalated(bootstrap: str) -> None:
-    """A record that any server writes into the topic keeps the leader from going on."""
+    """A record that any server writes into the topic stops the leader."""
 
     async def check() -> None:
         await prepared(bootstrap, "ack")
@@ -174,32 +174,32 @@ def test_acknowledged_at_another_server_it_is_not_escalated(bootstrap: str) -> N
                 await publish(bootstrap, actions_topic("ack"), [(b"acknowledged|id-sales", record)], partition=0)
                 await until(lambda: len(manager.requests) >= 1)
                 await asyncio.sleep(3)
-            told = {each["alert_id"] for _, _, body in manager.requests for each in body["alerts"]}
-            assert told == {"id-claims"}
+            ids = {each["alert_id"] for _, _, body in manager.requests for each in body["alerts"]}
+            assert ids == {"id-claims"}
 
     run(check())
 
 
 @pytest.mark.embedded
 def test_a_receiver_that_is_down_holds_up_no_other_and_loses_nothing(bootstrap: str) -> None:
-    """500 and no connection are tried again under the same key, 400 is given up; the others are told meanwhile."""
+    """500 and no connection are retried under the same key, 400 is dropped; other receivers are notified meanwhile."""
 
     async def check() -> None:
         await prepared(bootstrap, "down")
         both = soon(routes=[{"receivers": ["floor", "manager", "head"]}])
         floor = FakeSystem(answers=[500, 503])
         async with FakeSystem().listening() as manager, FakeSystem(answers=[400]).listening() as head:
-            told = notifier(bootstrap, "down", {"floor": floor.url, "manager": manager.url, "head": head.url}, both)
-            async with running(told):
+            leader = notifier(bootstrap, "down", {"floor": floor.url, "manager": manager.url, "head": head.url}, both)
+            async with running(leader):
                 await begun(bootstrap, "down")
                 await publish(bootstrap, history("down"), [alert()])
                 await until(lambda: len(manager.requests) == 1 and len(head.requests) == 1)
                 async with floor.listening():
                     await until(lambda: len(floor.requests) == 3)
-                    await until(lambda: told.deliveries.attempts["delivered"] == 2)
+                    await until(lambda: leader.deliveries.attempts["delivered"] == 2)
                 await asyncio.sleep(1)
             assert len(set(floor.keys)) == 1
-            assert told.deliveries.attempts["refused"] == 1
+            assert leader.deliveries.attempts["refused"] == 1
             assert sorted(each for each in summary(await written(bootstrap, "down")) if each[2] != "due") == [
                 ("fired", "floor", "delivered"),
                 ("fired", "head", "refused"),
@@ -210,7 +210,7 @@ def test_a_receiver_that_is_down_holds_up_no_other_and_loses_nothing(bootstrap: 
 
 
 @pytest.mark.embedded
-def test_the_next_server_goes_on_where_one_was_cut_off(bootstrap: str) -> None:
+def test_the_next_server_continues_where_one_was_cut_off(bootstrap: str) -> None:
     """A leader that is cut off after it sent and before it wrote that down: the next sends the same message again, under the same key."""
 
     async def check() -> None:
@@ -242,7 +242,7 @@ def test_the_next_server_goes_on_where_one_was_cut_off(bootstrap: str) -> None:
 
 @pytest.mark.embedded
 def test_what_is_expected_fires_and_clears_once_whoever_leads(bootstrap: str) -> None:
-    """Expected below, the floor is told once, though the leader is cut off between; and that it cleared, by the next, under the same id."""
+    """Expected below, the floor is notified once, though the leader is cut off; and that it cleared, by the next, under the same id."""
     rules = {"soon": AlertRule.model_validate({"expected_within_minutes": 30, "below": 0.8, "for_seconds": 0, "clear_for_seconds": 0})}
     level = [0.6]
 
@@ -256,8 +256,8 @@ def test_what_is_expected_fires_and_clears_once_whoever_leads(bootstrap: str) ->
         await prepared(bootstrap, "soon")
         quiet = soon(routes=[{"receivers": ["floor"]}])
         async with FakeSystem().listening() as floor:
-            told = {"expects": expects, "has_rules": lambda: True}
-            first, second = (notifier(bootstrap, "soon", {"floor": floor.url}, quiet, **told) for _ in range(2))
+            options = {"expects": expects, "has_rules": lambda: True}
+            first, second = (notifier(bootstrap, "soon", {"floor": floor.url}, quiet, **options) for _ in range(2))
             async with running(first):
                 await until(lambda: len(floor.requests) == 1, seconds=40)
             level[0] = 0.9
@@ -276,7 +276,7 @@ def test_what_is_expected_fires_and_clears_once_whoever_leads(bootstrap: str) ->
 
 @pytest.mark.embedded
 def test_of_two_servers_one_tells(bootstrap: str) -> None:
-    """Both run; each message is sent once; when the one that leads ends, the other goes on."""
+    """Both run; each message is sent once; when the leader ends, the other continues."""
 
     async def check() -> None:
         await prepared(bootstrap, "two")
@@ -294,9 +294,9 @@ def test_of_two_servers_one_tells(bootstrap: str) -> None:
                 await publish(bootstrap, history("two"), [alert("queue:later")])
                 await until(lambda: "later" in {each["scope"] for _, _, body in floor.requests for each in body["alerts"]}, seconds=40)
             # What was being sent when its server ended is sent once more, with its key.
-            told = {key: {each["scope"] for each in body["alerts"]} for key, (_, _, body) in zip(floor.keys, floor.requests, strict=True)}
-            scopes = sorted(scope for each in told.values() for scope in each)
+            by_key = {key: {each["scope"] for each in body["alerts"]} for key, (_, _, body) in zip(floor.keys, floor.requests, strict=True)}
+            scopes = sorted(scope for each in by_key.values() for scope in each)
             assert scopes == ["later", "q0", "q1", "q2", "q3", "q4"]
-            assert len(floor.keys) - len(told) <= 1
+            assert len(floor.keys) - len(by_key) <= 1
 
     run(check())

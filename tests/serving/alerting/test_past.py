@@ -47,10 +47,16 @@ def read(*records: tuple[bytes, bytes]) -> PastAlerts:
 def message(
     event: str, receiver: str, at: str, *alerts: AlertRecord, step: int = 0, settled: str | None = None, outcome: str = "delivered"
 ) -> Any:
-    """Return a message about alerts, settled or still due."""
-    told: dict[str, Any] = {"message_id": f"{event}-{receiver}", "receiver": receiver, "event": event, "step": step, "alerts": list(alerts)}
-    told |= {"decided_at": parse_time(at), "outcome": outcome if settled else "due"}
-    return Notification(**told, settled_at=None if settled is None else parse_time(settled))
+    """Return a message about alerts, with its outcome or still due."""
+    fields: dict[str, Any] = {
+        "message_id": f"{event}-{receiver}",
+        "receiver": receiver,
+        "event": event,
+        "step": step,
+        "alerts": list(alerts),
+    }
+    fields |= {"decided_at": parse_time(at), "outcome": outcome if settled else "due"}
+    return Notification(**fields, settled_at=None if settled is None else parse_time(settled))
 
 
 def acknowledged(alert_id: str, at: str) -> Acknowledgement:
@@ -75,7 +81,7 @@ async def history(client: Any, query: str = "") -> tuple[list[dict[str, Any]], s
 
 
 def test_everything_that_happened_is_there_in_order() -> None:
-    """Fired, delivered to the floor, escalated to the manager whose message is refused, acknowledged by name, cleared, and told of that."""
+    """Fired, delivered to the floor, escalated to the manager whose message is refused, acknowledged by name, cleared, and notified."""
     actions = known_actions()
     for record in (
         message("fired", "floor", clock("08:55:05"), fired(), settled=clock("08:55:06")),
@@ -90,10 +96,10 @@ def test_everything_that_happened_is_there_in_order() -> None:
         serving.figures.actions = actions
         serving.figures.past = read(alert(), alert(state="cleared", value=0.85))
         async with client_of(serving) as client:
-            ((told,), following) = await history(client)
+            ((fields,), following) = await history(client)
         assert following is None
-        assert (told["state"], told["rule"], told["value"]) == ("cleared", "low-service-level", 0.85)
-        events = [{name: value for name, value in event.items() if value is not None} for event in told["events"]]
+        assert (fields["state"], fields["rule"], fields["value"]) == ("cleared", "low-service-level", 0.85)
+        events = [{name: value for name, value in event.items() if value is not None} for event in fields["events"]]
         assert events == [
             {"event": "fired", "at": clock("08:55:00"), "value": 0.62},
             {"event": "delivered", "at": clock("08:55:06.000"), "of": "fired", "receiver": "floor"},
@@ -113,7 +119,7 @@ def test_everything_that_happened_is_there_in_order() -> None:
 
 
 def many(number: int) -> list[tuple[bytes, bytes]]:
-    """Return so many alerts, a minute apart, of two rules and queues in turn."""
+    """Return alerts, a minute apart, of two rules and queues in turn."""
     found = []
     for n in range(number):
         at = format_ms(parse_time_ms(clock("01:00:00")) + 60_000 * n)
@@ -149,7 +155,7 @@ def test_it_is_asked_for_by_pages_rules_scopes_and_time() -> None:
 
 
 def test_before_it_is_read_it_is_null() -> None:
-    """An empty history would say that nothing ever fired."""
+    """An empty history would mean that nothing ever fired."""
 
     async def check() -> None:
         async with client_of(Stand.fed(small_center()).serving()) as client:

@@ -38,19 +38,19 @@ NOW = 1_780_000_000.0
 
 def message(*alerts: AlertRecord, event: str = "fired", stand: Stand | None = None) -> Message:
     """Return the message of some alerts."""
-    told = {"message_id": "123e4567-e89b-12d3-a456-426614174000", "receiver": "x", "event": event, "step": 0}
+    composed = {"message_id": "123e4567-e89b-12d3-a456-426614174000", "receiver": "x", "event": event, "step": 0}
     held = list(alerts or (fired(),))
-    notification = Notification.model_validate({**told, "alerts": held, "decided_at": "2026-04-01T09:00:00.000Z"})
+    notification = Notification.model_validate({**composed, "alerts": held, "decided_at": "2026-04-01T09:00:00.000Z"})
     current = current_of((stand or Stand()).store)
     return message_of(notification, current, ZoneInfo("Asia/Tokyo"), "https://board.example.com")
 
 
-def sent(receiver: dict[str, Any], told: Message, **environment: str) -> Answer:
+def sent(receiver: dict[str, Any], composed: Message, **environment: str) -> Answer:
     """Send a message."""
-    return asyncio.run(send(RECEIVER.validate_python(receiver), told, environment, NOW))
+    return asyncio.run(send(RECEIVER.validate_python(receiver), composed, environment, NOW))
 
 
-def sent_to_fake(receiver: dict[str, Any], told: Message, answers: list[int], **environment: str) -> tuple[Answer, FakeSystem]:
+def sent_to_fake(receiver: dict[str, Any], composed: Message, answers: list[int], **environment: str) -> tuple[Answer, FakeSystem]:
     """Send a message to a fake."""
     fake = FakeSystem(answers=answers)
 
@@ -58,26 +58,26 @@ def sent_to_fake(receiver: dict[str, Any], told: Message, answers: list[int], **
         async with fake.listening():
             addressed = {name: value.replace("FAKE", fake.url) for name, value in receiver.items()}
             given = {name: value.replace("FAKE", fake.url) for name, value in environment.items()}
-            return await send(RECEIVER.validate_python(addressed), told, given, NOW)
+            return await send(RECEIVER.validate_python(addressed), composed, given, NOW)
 
     return asyncio.run(check()), fake
 
 
 def test_a_message_names_figure_scope_value_threshold_since_and_where_to_look() -> None:
     """In both languages, as a person reads it: by hand."""
-    told = message()
-    assert told.texts["en"] == (
+    composed = message()
+    assert composed.texts["en"] == (
         "Critical: Queue sales (Voice) – service level (live) 62.0 %, 31 of 50, last 15 min, below 80.0 %, since 2026-04-01 17:54 JST, "
         "rule low-service-level\nhttps://board.example.com/?queue=sales"
     )
-    assert "サービスレベル" in told.texts["ja"]
-    assert "62.0%" in told.texts["ja"]
-    assert told.subjects == {"en": "Critical: low-service-level – sales", "ja": "重大: low-service-level – sales"}
+    assert "サービスレベル" in composed.texts["ja"]
+    assert "62.0%" in composed.texts["ja"]
+    assert composed.subjects == {"en": "Critical: low-service-level – sales", "ja": "重大: low-service-level – sales"}
     assert message(event="escalated").texts["en"].startswith("This is not acknowledged yet.\nCritical: ")
 
 
 def test_the_value_is_that_of_now() -> None:
-    """A newer figure of the same window stands in place of that of when it fired; that of another window or channel does not."""
+    """A newer figure of the same window replaces the one at firing; that of another window or channel does not."""
     figure = {"service_level_live": {"value": 0.5, "numerator": 30.0, "denominator": 60.0}}
     other = {"service_level_live": {"value": 0.1, "numerator": 1.0, "denominator": 10.0}}
     stand = Stand.fed(
@@ -93,12 +93,12 @@ def test_the_value_is_that_of_now() -> None:
 
 def test_a_message_is_bounded_whatever_names_say() -> None:
     """Fifty alerts of queues with the longest names: ten are named, of the others the number; no line break comes from a name."""
-    told = message(*(fired(f"{number}\n{'長' * 280}") for number in range(50)))
-    assert told.texts["en"].count("Critical") == 10
-    assert "40 more" in told.texts["en"]
-    assert max(map(len, told.texts.values())) < 5000
-    assert "\n" not in told.subjects["en"]
-    assert len(told.texts["en"].splitlines()) == 12
+    composed = message(*(fired(f"{number}\n{'長' * 280}") for number in range(50)))
+    assert composed.texts["en"].count("Critical") == 10
+    assert "40 more" in composed.texts["en"]
+    assert max(map(len, composed.texts.values())) < 5000
+    assert "\n" not in composed.subjects["en"]
+    assert len(composed.texts["en"].splitlines()) == 12
 
 
 def test_slack() -> None:
@@ -188,7 +188,7 @@ def inbox() -> Iterator[tuple[Inbox, int]]:
 
 
 def test_mail(inbox: tuple[Inbox, int]) -> None:
-    """A mail that people read in both languages, with the same Message-ID at every attempt; what a server refuses is told apart."""
+    """A mail in both languages, with the same Message-ID at every attempt; refusals of a server are distinguished."""
     held, port = inbox
     receiver: dict[str, Any] = {
         "kind": "mail",
@@ -233,7 +233,7 @@ def test_a_variable_that_is_not_set_is_named() -> None:
 
 
 def test_the_command_tries_a_receiver(inbox: tuple[Inbox, int], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What it sends says that it is a test; a receiver that is not there, and one that is down, are told."""
+    """It sends a test message; a missing receiver, and one that is down, are reported."""
     held, port = inbox
     file = tmp_path / "center.yaml"
     mail = "{kind: mail, to: [a@example.com], sender: b@example.com, host: 127.0.0.1, tls: none, language: ja"

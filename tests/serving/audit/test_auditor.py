@@ -1,4 +1,4 @@
-"""The audit on a real broker: in the topic once acknowledged, in order, withdrawn where nothing came of it, dropped and said when full."""
+"""The audit on a real broker: in the topic once acknowledged, in order, withdrawn without an answer, dropped and logged when full."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = ["bootstrap"]
 
 
 class Somebody(NamedTuple):
-    """A principal as far as the audit is told."""
+    """A principal as the audit sees it."""
 
     name: str
     kind: ActorKind = "user"
@@ -43,7 +43,7 @@ def run(check: Any) -> None:
     asyncio.run(asyncio.wait_for(check, 60))
 
 
-def told(records: list[AuditRecord]) -> list[tuple[str, str, str | None, int]]:
+def fields_of(records: list[AuditRecord]) -> list[tuple[str, str, str | None, int]]:
     """Return what tests compare of records."""
     return [(record.action, record.outcome, record.actor.name, record.times) for record in records]
 
@@ -60,7 +60,7 @@ def test_what_is_recorded_is_in_the_topic_when_it_says_so(bootstrap: str) -> Non
             await auditor.recorded("looked_at_agents", principal=BEN, about=AGENTS)
             found = await recorded_in(bootstrap, "landed")
 
-        assert told(found) == [
+        assert fields_of(found) == [
             ("login", "done", "anna", 1),
             ("login_refused", "refused", None, 1),
             ("looked_at_agents", "done", "ben", 1),
@@ -86,7 +86,7 @@ def test_a_page_that_asks_again_and_again_is_recorded_once_in_ten_minutes(bootst
             await auditor.recorded("exported", principal=ANNA)
             await auditor.recorded("exported", principal=ANNA)
 
-        assert told(await recorded_in(bootstrap, "again")) == [
+        assert fields_of(await recorded_in(bootstrap, "again")) == [
             ("looked_at_agents", "done", "anna", 1),
             ("looked_at_agents", "done", "ben", 1),
             ("looked_at_agents", "done", "anna", 1),
@@ -133,7 +133,7 @@ def test_without_the_topic_nothing_personal_is_shown_and_nothing_else_is_lost(bo
             await until(lambda: auditor.writer.results["written"] == 1, seconds=20)
             await auditor.recorded("looked_at_agents", principal=BEN, about=AGENTS)
 
-        assert told(await recorded_in(bootstrap, "missing")) == [("login", "done", "anna", 1), ("looked_at_agents", "done", "ben", 1)]
+        assert fields_of(await recorded_in(bootstrap, "missing")) == [("login", "done", "anna", 1), ("looked_at_agents", "done", "ben", 1)]
         assert auditor.writer.results == {"written": 2, "dropped": 0, "withdrawn": 1}
 
     run(check())
@@ -141,7 +141,7 @@ def test_without_the_topic_nothing_personal_is_shown_and_nothing_else_is_lost(bo
 
 @pytest.mark.embedded
 def test_the_buffer_is_bounded_and_what_it_drops_is_said(bootstrap: str, caplog: pytest.LogCaptureFixture) -> None:
-    """Without Kafka five records are kept of twelve; a look finds no room and is not recorded; the log says so once."""
+    """Without Kafka five records of twelve are kept; a view finds no room and is not recorded; this is logged once."""
 
     async def check() -> None:
         async with auditing(bootstrap, "full", capacity=5) as auditor:
@@ -160,7 +160,7 @@ def test_the_buffer_is_bounded_and_what_it_drops_is_said(bootstrap: str, caplog:
 
 @pytest.mark.embedded
 def test_the_log_is_read_in_pages_by_time_actor_and_action(bootstrap: str) -> None:
-    """Pages end where they say the next begins; a repeat is left out; what cannot be read is counted; scopes not seen are left out."""
+    """Pages end where the next begins; repeats and hidden scopes are left out; unreadable records are counted."""
 
     async def check() -> None:
         await make_audit_topic(bootstrap, "pages")
@@ -228,7 +228,7 @@ def test_a_killed_kafka_shows_nothing_personal_and_loses_no_record() -> None:
                 await until(lambda: auditor.writer.results["written"] == 51, seconds=60)
                 await auditor.recorded("exported", principal=ANNA)
             found = await recorded_in(kafka.bootstrap, "killed")
-            # A record may have been written twice where Kafka died before it could say so: readers know it by its id.
+            # A record may have been written twice where Kafka died before its acknowledgement: readers know it by its id.
             names = list(dict.fromkeys((record.audit_id, record.action, record.actor.name) for record in found))
             assert [name[1:] for name in names] == [
                 ("looked_at_agents", "anna"),

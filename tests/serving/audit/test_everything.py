@@ -100,7 +100,7 @@ async def do_it(services: Services, bootstrap: str, center: Path, access: Path, 
         seen = (await answer.json())["records"]
     assert services.terminate("serve") == 0  # what it has in hand it writes
     records = await recorded_in(bootstrap, PREFIX)
-    assert [said(record) for record in records] == [
+    assert [fields_of(record) for record in records] == [
         ("login_refused", "refused", "user:yuki", "POST /login", "wrong"),
         ("login_refused", "refused", "anyone:", "POST /login", "wrong"),
         ("login", "done", "user:yuki", "POST /login", None),
@@ -173,12 +173,12 @@ async def as_programs(address: str) -> None:
         assert (await ask(TOKENS["supervisor"], "export?scope_kind=agent"))[0] == 200
 
 
-def said(record: AuditRecord) -> tuple[str, str, str, str | None, str | None]:
+def fields_of(record: AuditRecord) -> tuple[str, str, str, str | None, str | None]:
     """Return what is compared of a record."""
     actor = record.actor
     return record.action, record.outcome, f"{actor.kind}:{actor.name or ''}", record.about.endpoint, record.reason
 
 
 def owner() -> str:
-    """Return the account that runs the tests, as the system says."""
+    """Return the system's account that runs the tests."""
     return subprocess.check_output(["id", "-un"], text=True).strip()

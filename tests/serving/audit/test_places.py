@@ -92,7 +92,7 @@ def test_an_auditor_of_a_part_reads_what_is_of_it() -> None:
 
 
 def test_where_an_account_sees() -> None:
-    """What its grants name, in order; everywhere in one word; too much is not told, nor what no grant names."""
+    """The places of its grants, in order; everywhere is one name; too many are left out, and so are places of no grant."""
     kanto, two = Grant("viewer", sites=frozenset({"kanto"})), Grant("auditor", queues=frozenset({"b", "a"}), teams=frozenset({"x"}))
     many = Grant("viewer", queues=frozenset(f"q{number}" for number in range(MOST_PLACES)))
 

@@ -1,4 +1,4 @@
-"""What is repeated is recorded once a while and counted; texts of clients are bounded; every action has its words."""
+"""Repeats are recorded once per interval and counted; texts of clients are bounded; every action has its texts."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def denied(address: str = "192.0.2.1", endpoint: str = "GET /api/v1/agents", act
 
 
 def test_repeats_are_counted_and_told_once() -> None:
-    """Of five alike within a minute the first passes, the last is told with the number of the other four; then it begins again."""
+    """Of five equal ones within a minute the first passes, the last is recorded with the number of the other four; then it restarts."""
     repeats = Repeats(60)
     records = [denied() for _ in range(5)]
 
     assert [repeats.is_first(record, float(now)) for now, record in enumerate(records)] == [True, False, False, False, False]
     assert list(repeats.ended(59.9)) == []
-    (told,) = repeats.ended(60.0)
-    assert (told.audit_id, told.times) == (records[4].audit_id, 4)
+    (repeated,) = repeats.ended(60.0)
+    assert (repeated.audit_id, repeated.times) == (records[4].audit_id, 4)
     assert list(repeats.ended()) == []
     assert repeats.is_first(records[0], 61.0)
 
@@ -63,18 +63,18 @@ def test_addresses_of_one_network_are_one_client() -> None:
 
 
 def test_very_many_clients_take_bounded_room() -> None:
-    """Beyond the most that are told apart, all others are counted together, and every one of them is."""
+    """Beyond the most that are distinguished, all others are counted together."""
     repeats = Repeats(60, most=100)
     passed = [repeats.is_first(denied(f"10.0.{number // 256}.{number % 256}"), 0.0) for number in range(1000)]
 
     assert sum(passed) == 101
     assert len(repeats) == 101
-    (told,) = repeats.ended()
-    assert (told.reason, told.times, told.client_address) == (MANY_CLIENTS, 899, None)
+    (repeated,) = repeats.ended()
+    assert (repeated.reason, repeated.times, repeated.client_address) == (MANY_CLIENTS, 899, None)
 
 
 def test_texts_of_clients_are_bounded() -> None:
-    """Whatever a client types, a record can be made of it, and stays small."""
+    """Any input of a client gives a record, which stays small."""
     about = AuditObject(kpi="k" * 5000, scope="\ud800")
     record = audit_record("looked_at_contacts", actor=ANNA, instance="test", at=0.0, about=about, reason="r" * 301)
     key, value = encode_audit(record)
@@ -96,9 +96,9 @@ def test_every_action_and_outcome_has_words() -> None:
     assert sorted(OUTCOME_TEXTS) == sorted(get_args(Outcome))
     for words in (ACTION_TEXTS, OUTCOME_TEXTS):
         for which in (0, 1):
-            said = [pair[which] for pair in words.values()]
-            assert all(said)
-            assert len(set(said)) == len(said)
+            texts = [pair[which] for pair in words.values()]
+            assert all(texts)
+            assert len(set(texts)) == len(texts)
     assert all(not japanese.isascii() for _, japanese in (*ACTION_TEXTS.values(), *OUTCOME_TEXTS.values(), *REASON_TEXTS.values()))
 
 

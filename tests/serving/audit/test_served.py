@@ -108,7 +108,7 @@ def test_looks_and_changes_are_on_record(bootstrap: str, tmp_path: Path) -> None
 
 @pytest.mark.embedded
 def test_pages_of_the_audit(bootstrap: str) -> None:
-    """A page names the next one in its Link; filters and limits that are none are refused, and say what is permitted."""
+    """A page names the next one in its Link; invalid filters and limits are refused with what is permitted."""
 
     async def check() -> None:
         await make_audit_topic(bootstrap, "paged")
@@ -120,16 +120,16 @@ def test_pages_of_the_audit(bootstrap: str) -> None:
             while where:
                 answer = await client.get(where)
                 assert answer.status == 200
-                told = await answer.json()
-                assert AuditAnswer.model_validate_json(orjson.dumps(told)).model_dump(mode="json", exclude_unset=True) == told
-                page = told["records"]
+                body = await answer.json()
+                assert AuditAnswer.model_validate_json(orjson.dumps(body)).model_dump(mode="json", exclude_unset=True) == body
+                page = body["records"]
                 assert len(page) <= 2
                 seen += [record["about"]["people"] for record in page]
                 link = answer.links.get("next")
                 where = "" if link is None else str(link["url"])
             assert seen == [1, 2, 3, 4, 5]
 
-            for query, said in {
+            for query, expected in {
                 "limit=0": "1 to 1000",
                 "limit=1001": "1 to 1000",
                 "cursor=x": "Link",
@@ -137,7 +137,7 @@ def test_pages_of_the_audit(bootstrap: str) -> None:
                 "action=looked": "looked_at_agents",
             }.items():
                 answer = await client.get(f"api/v1/audit?{query}")
-                assert (answer.status, said in (await answer.json())["detail"]) == (400, True), query
+                assert (answer.status, expected in (await answer.json())["detail"]) == (400, True), query
             assert (await (await client.get("api/v1/audit?actor=user:none")).json())["records"] == []
 
     run(check())
@@ -169,7 +169,7 @@ def test_without_the_topic_people_are_not_shown_and_figures_are(bootstrap: str) 
 
 
 def test_without_an_access_file_nothing_is_recorded() -> None:
-    """The address says so, and the metrics of the audit are not there."""
+    """The address reports it, and there are no metrics of the audit."""
 
     async def check() -> None:
         async with client_of(Stand.fed(small_center()).serving()) as client:
@@ -214,8 +214,8 @@ def test_an_auditor_of_a_site_reads_of_its_queues_alone(bootstrap: str, tmp_path
             async def read(name: str, query: str = "") -> tuple[int, list[tuple[str, str | None]], bool]:
                 headers = {"Authorization": f"Bearer {tokens[name]}"}
                 answer = await client.get(f"api/v1/audit?actor=tanaka{query}", headers=headers)
-                told = (await answer.json()).get("records", [])
-                return answer.status, [(each["action"], each["about"].get("scope")) for each in told], "next" in answer.links
+                body = (await answer.json()).get("records", [])
+                return answer.status, [(each["action"], each["about"].get("scope")) for each in body], "next" in answer.links
 
             seen = [("login", None), ("looked_at_contacts", "sales"), ("looked_at_contacts", "sales")]
             assert await read("tokyo") == (200, seen, False)
@@ -234,7 +234,7 @@ def test_an_auditor_of_a_site_reads_of_its_queues_alone(bootstrap: str, tmp_path
 
 @pytest.mark.kafka
 def test_with_kafka_killed_people_are_not_shown_and_figures_are() -> None:
-    """What is on record already stays open, nothing else about people is shown; figures go on, and afterwards people are shown again."""
+    """Recorded views stay open, nothing else about agents is shown; figures continue, and afterwards agents are shown again."""
     reason = apache.missing()
     require(reason is None, reason or "")
     with apache.cluster() as kafka:

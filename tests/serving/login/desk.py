@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from schemas.audit import Action, Outcome
     from streams.serving.api import Serving
 
-__all__ = ["CHEAP", "PASSWORD", "Desk", "Heard", "MemoryLog", "Topic", "access_of", "kiosk_entry", "user_entry"]
+__all__ = ["CHEAP", "PASSWORD", "Desk", "MemoryLog", "RecordingAudit", "Topic", "access_of", "kiosk_entry", "user_entry"]
 
 #: The form allows for parameters below those of any use: it is not their cost that is looked at.
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -42,7 +42,7 @@ def kiosk_entry(ticket: str, *, role: str = "viewer", expires: str | None = None
 
 
 def access_of(**keys: Any) -> AccessFile:
-    """Return the file that says so."""
+    """Return the access file."""
     return AccessFile.model_validate(keys)
 
 
@@ -85,14 +85,14 @@ class MemoryLog:
             raise NotWrittenError
 
 
-class Heard:
-    """An audit that remembers what it was told."""
+class RecordingAudit:
+    """An audit that remembers its records."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[str, str, str | None, str | None]] = []
+        self.entries: list[tuple[str, str, str | None, str | None]] = []
 
     def record(self, action: Action, outcome: Outcome = "done", *, principal: Any = None, reason: str | None = None, **_: Any) -> None:
-        self.told.append((action, outcome, None if principal is None else principal.name, reason))
+        self.entries.append((action, outcome, None if principal is None else principal.name, reason))
 
     async def recorded(self, action: Action, outcome: Outcome = "done", **more: Any) -> None:
         self.record(action, outcome, **more)
@@ -113,7 +113,7 @@ class Desk:
     address: str | None = None
 
     def __post_init__(self) -> None:
-        self.audit = Heard()
+        self.audit = RecordingAudit()
         self.log = MemoryLog(self.topic)
         self.login = Login(
             self,

@@ -88,7 +88,7 @@ async def type_in(page: Chromium, text: str) -> None:
 
 
 async def log_in(page: Chromium, name: str = "yuki", password: str = PASSWORD) -> None:
-    """Fill the form as somebody without a mouse does."""
+    """Fill the form without a mouse."""
     await page.until("document.activeElement.id === 'name'")
     await type_in(page, name)
     await page.press("Tab")
@@ -302,7 +302,7 @@ def test_a_screen_opens_its_link_once(language: str) -> None:
                 assert await page.ask("location.pathname + location.search") == "/?view=wall" + ("&lang=ja" if language == "ja" else "")
                 assert "claims" not in await page.ask("document.documentElement.outerHTML")
                 assert ticket not in await page.ask(READABLE)
-                # The first address is what the viewer typed; the browser sends it without what stands behind the #.
+                # The first address is what the viewer typed; the browser sends it without the fragment.
                 assert not any(ticket in asked.partition("#")[0] for asked in page.requested)
                 assert not any(ticket in asked for asked in page.requested[1:])
                 history = await page._call("Page.getNavigationHistory")

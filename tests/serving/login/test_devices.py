@@ -69,7 +69,7 @@ def test_of_two_devices_of_a_ticket_the_first_is_let_in(after: Callable[[list[Re
 
 
 def test_an_ended_device_comes_never_back() -> None:
-    """Neither it nor its ticket, live or read anew, before or after compaction."""
+    """Neither it nor its ticket, live or read again, before or after compaction."""
     records = [redeemed(TICKET, FIRST)]
     live = fed(records)
     assert live.ticket_of(FIRST) == TICKET

@@ -62,7 +62,7 @@ def test_a_link_opens_once_and_the_screen_stays(caplog: pytest.LogCaptureFixture
             assert await status(other) == 401
             elsewhere.session.cookie_jar.update_cookies({"device": cookie.value})
             assert await status(elsewhere) == 200
-            assert [each[0] for each in first.audit.told] == ["kiosk_redeemed", "login_refused", "login_refused"]
+            assert [each[0] for each in first.audit.entries] == ["kiosk_redeemed", "login_refused", "login_refused"]
         restarted = Desk(access, topic)
         async with client_of(restarted.serving()) as screen, client_of(restarted.serving()) as other:
             screen.session.cookie_jar.update_cookies({"device": cookie.value})
@@ -126,7 +126,7 @@ def test_only_a_script_of_the_page_can_send_a_ticket(body: bytes, kind: str, sta
 
 
 def test_two_servers_that_redeem_at_the_same_time_agree() -> None:
-    """Both see an unused ticket and write; the one whose record comes first has the screen, the other is told that it is used."""
+    """Both see an unused ticket and write; the one whose record comes first has the screen, the other learns that it is used."""
 
     async def check() -> None:
         access, topic = access_of(kiosks={"hall": kiosk_entry(TICKET)}), Topic()
@@ -151,7 +151,7 @@ def test_two_servers_that_redeem_at_the_same_time_agree() -> None:
 
 
 def test_two_browsers_at_one_server_do_not_share_a_screen() -> None:
-    """While a ticket is on its way a second browser is told to come again, and then that it is used."""
+    """While a ticket is being redeemed a second browser must retry, and then learns that it is used."""
 
     async def check() -> None:
         desk = Desk(access_of(kiosks={"hall": kiosk_entry(TICKET)}))
@@ -196,10 +196,10 @@ def test_a_link_is_not_lost_when_kafka_does_not_answer(fate: str) -> None:
 
 
 def test_a_screen_ends_with_its_entry_at_once() -> None:
-    """Deleted, with another ticket, or expired; a link that is not opened in time opens no more, and its screen goes on."""
+    """Deleted, with another ticket, or expired; a link that is not opened in time expires, and its screen continues."""
 
     async def check() -> None:
-        # The clock of the test stands at 09:00:01.
+        # The clock of the test is at 09:00:01.
         entry = kiosk_entry(TICKET, expires="2026-04-01T09:00:20Z") | {"open_until": "2026-04-01T09:00:10Z"}
         desk = Desk(access_of(kiosks={"hall": entry}))
         late = new_secret()
@@ -284,7 +284,7 @@ def test_who_logs_in_at_a_screen_logs_out_alone() -> None:
 
 
 def test_a_server_that_has_not_read_the_topic_lets_no_screen_in_and_sends_none_away() -> None:
-    """After a restart a screen is told to ask again, its page shows the login meanwhile; no ticket is taken before."""
+    """After a restart a screen must retry, its page shows the login meanwhile; no ticket is redeemed before."""
 
     async def check() -> None:
         access, topic = access_of(kiosks={"hall": kiosk_entry(TICKET)}), Topic()

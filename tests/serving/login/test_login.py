@@ -93,13 +93,13 @@ def test_a_login_lets_in_until_the_logout() -> None:
             assert left.cookies["session"].value == ""
             assert await status(client) == 401
             assert (await client.get("/api/v1/figures", cookies={"session": secret})).status == 401
-            assert [(action, name) for action, _, name, _ in desk.audit.told] == [("login", "yuki"), ("logout", "yuki")]
+            assert [(action, name) for action, _, name, _ in desk.audit.entries] == [("login", "yuki"), ("logout", "yuki")]
 
     run(check())
 
 
 def test_without_an_access_file_there_is_no_login() -> None:
-    """Everything is as it was: nobody is asked, and the addresses of the login say that they are off."""
+    """Everything is as without logins: no user is asked, and the login's addresses report that they are off."""
 
     async def check() -> None:
         async with client_of(Stand().serving()) as client:
@@ -135,7 +135,7 @@ def test_errors_do_not_say_whether_there_is_such_a_name(form: dict[str, str]) ->
             assert "session" not in answer.cookies
             # The account, if there is one, and not what was typed: it may have been the password.
             account = "yuki" if typed.strip() == "yuki" else None
-            assert desk.audit.told[-1] == ("login_refused", "refused", account, "wrong")
+            assert desk.audit.entries[-1] == ("login_refused", "refused", account, "wrong")
 
     run(check())
 
@@ -216,7 +216,7 @@ def test_what_is_typed_comes_back_as_text_alone() -> None:
     ["//evil.example", "/\\evil.example", "https://evil.example", "/\t/evil.example", "/\r\nX: y", "javascript:alert(1)", "/login"],
 )
 def test_a_login_leads_to_this_server_alone(target: str) -> None:
-    """Whatever the form or the address of the page says."""
+    """For any form or address of the page."""
 
     async def check() -> None:
         desk = Desk(access_of(users={"yuki": user_entry()}))
@@ -296,7 +296,7 @@ def test_a_right_that_ends_in_the_file_ends_at_once() -> None:
 
 
 def test_who_may_see_nothing_is_told_so_and_can_leave() -> None:
-    """Known, without a role: the page leads to the login, which says so and offers the way out; programs get 403."""
+    """Known, without a role: the page leads to the login, which states it and offers the logout; programs get 403."""
 
     async def check() -> None:
         desk = Desk(access_of(users={"yuki": user_entry() | {"roles": []}}))
@@ -318,7 +318,7 @@ def test_who_may_see_nothing_is_told_so_and_can_leave() -> None:
 
 
 def test_a_session_ends_by_the_files_times() -> None:
-    """The access file says after how many idle minutes, and after how many hours in any case."""
+    """The access file limits idle minutes and total hours."""
 
     async def check() -> None:
         desk = Desk(access_of(users={"yuki": user_entry()}, session={"idle_minutes": 10, "hours": 1}))
@@ -355,20 +355,20 @@ def test_guessing_is_slowed_down_and_the_owner_is_not() -> None:
                 assert (await enter(attacker, name="made-up")).status == 403
             assert (await enter(attacker, name="made-up")).status == 429
             assert (await enter(owner)).status == 303
-            # A cookie of another name, or one that somebody made, spares nothing.
+            # A cookie of another name, or a forged one, spares nothing.
             known = owner.session.cookie_jar.filter_cookies(owner.make_url("/"))["known"].value
             for value in (known[:-1] + ("0" if known[-1] != "0" else "1"), "a.1.b", "." * 500, "é"):
                 answer = await attacker.post("/login", data=FORM, headers={"Cookie": f"known={value}"}, allow_redirects=False)
                 assert answer.status == 429
             desk.clock.seconds += 1
             assert (await enter(attacker)).status == 303
-            assert desk.audit.told[-1] == ("login", "done", "yuki", None)
+            assert desk.audit.entries[-1] == ("login", "done", "yuki", None)
 
     run(check())
 
 
 def test_a_browser_is_known_for_its_name_and_ninety_days() -> None:
-    """By another name, another password or later it is like any; what is made anew at each login is never the same."""
+    """By another name, another password or later it is like any; each login creates a new one."""
     entry, other, now = user_entry()["password"], user_entry()["password"], 1_000_000.0
     cookie = make_known(entry, "yuki", now)
     browser_ = known_browser(cookie, entry, "yuki", now + 90 * 86_400 - 1)
@@ -387,7 +387,7 @@ def test_a_browser_is_known_for_its_name_and_ninety_days() -> None:
         "a.²." + signature,
     ):
         assert known_browser(made_up, entry, "yuki", now) is None
-    # It says nothing of the password's hash, and lets no one in.
+    # It reveals nothing of the password's hash, and grants no access.
     assert entry.rsplit("$", 1)[1] not in cookie
 
 
@@ -430,7 +430,7 @@ def test_made_up_names_change_nothing(names: int) -> None:
     ids=range(11),
 )
 def test_a_form_that_is_none_is_refused_in_order(body: bytes, kind: str, status_: int) -> None:
-    """Too long, twice the same, many fields, no text, another type: an answer that says so, and never a 500."""
+    """Too long, twice the same, many fields, no text, another type: an error for each, and never a 500."""
 
     async def check() -> None:
         desk = Desk(access_of(users={"yuki": user_entry()}))
@@ -507,7 +507,7 @@ def test_no_other_site_logs_in_or_out(headers: dict[str, str], *, comes_from_us:
 
 @pytest.mark.parametrize("form", ["combined", "json"])
 def test_no_secret_is_in_the_access_log(form: Literal["combined", "json"], tmp_path: Path) -> None:
-    """As the server writes it: neither a password, nor a session, nor a ticket that somebody put into the query by mistake."""
+    """As the server writes it: neither a password, nor a session, nor a ticket put into the query by mistake."""
     log = AccessLog(tmp_path / "access.log", form)
 
     async def check() -> list[str]:
@@ -568,6 +568,6 @@ def test_sessions_are_listed_and_ended_by_who_may(caplog: pytest.LogCaptureFixtu
             assert (await operator.delete(path)).status == 204
             assert await status(viewer) == 401
             assert (await operator.delete(path)).status == 404
-            assert desk.audit.told[-1] == ("session_ended", "done", "ken", None)
+            assert desk.audit.entries[-1] == ("session_ended", "done", "ken", None)
 
     run(check())

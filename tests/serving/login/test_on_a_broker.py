@@ -49,7 +49,7 @@ class Center:
         await publish(self.bootstrap, latest_topic(self.prefix), small_center())
 
     def permit(self, **keys: Any) -> None:
-        """Write the access file, as somebody does who replaces it whole."""
+        """Replace the access file."""
         fresh = self.path.with_suffix(".new")
         fresh.write_text(yaml.safe_dump(keys), encoding="utf-8")
         os.replace(fresh, self.path)  # noqa: PTH105 - two files of a test
@@ -102,7 +102,7 @@ async def redeem(client: aiohttp.ClientSession, ticket: str) -> tuple[int, str |
 
 
 async def story(center: Center) -> None:
-    """Tell it on whichever broker."""
+    """Run the story on either broker."""
     await center.prepare()
     ticket, second = new_secret(), new_secret()
     kiosks = {"hall": kiosk_entry(ticket), "lobby": kiosk_entry(second)}

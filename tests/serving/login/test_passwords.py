@@ -57,7 +57,7 @@ def test_which_passwords_may_be_chosen(password: str, problem: str | None) -> No
 
 
 def test_what_is_kept_is_argon2id() -> None:
-    """With the parameters that RFC 9106 recommends for little memory, another salt each time; older ones are told."""
+    """With the parameters that RFC 9106 recommends for little memory, another salt each time; older ones are recognized."""
     first, second = hashed(GOOD), hashed(GOOD)
     assert re.fullmatch(r"\$argon2id\$v=19\$m=65536,t=3,p=4\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}", first)
     assert first != second
@@ -115,7 +115,7 @@ def test_an_unknown_name_takes_as_long_as_a_known_one(monkeypatch: pytest.Monkey
 
 
 def test_few_are_verified_at_a_time_and_few_wait() -> None:
-    """No more than two take their memory at once; who would be beyond the queue is told at once, and places come free again."""
+    """No more than two take their memory at once; attempts beyond the queue are refused at once, and slots become free again."""
 
     async def check() -> None:
         passwords = Passwords(at_a_time=2, max_waiting=5, for_known=2)

@@ -77,7 +77,7 @@ def test_very_long_texts_are_judged_at_once() -> None:
 
 
 def test_the_login_leads_on() -> None:
-    """The way on is one parameter, whatever stands in it."""
+    """The next path is one parameter, whatever it holds."""
     assert login_path("/login", "/") == "/login"
     assert login_path("/login", "/?view=wall&lang=ja") == "/login?next=%2F%3Fview%3Dwall%26lang%3Dja"
     assert login_path("/login", "//evil.example") == "/login"

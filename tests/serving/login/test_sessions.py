@@ -21,7 +21,7 @@ YUKI, KEN = Identity("user", "yuki"), Identity("user", "ken")
 
 
 def over(session: Session | None) -> bool:
-    """Say whether a session that there was has ended."""
+    """Return whether an earlier session has ended."""
     assert session is not None
     return session.ended
 
@@ -141,7 +141,7 @@ def test_the_cookie_is_for_this_host_and_no_script(secure: bool, name: str) -> N
 
 
 def test_a_request_is_its_session() -> None:
-    """The cookie of a live session says who asks, and the request holds the session; of another name, or none, it says nothing."""
+    """The cookie of a live session identifies the user, and the request holds the session; other cookies do not."""
     sessions, cookie = Sessions(), Cookie("session", secure=True)
     secret = sessions.begin(YUKI, 0.0)
     identifier = SessionIdentifier(sessions, cookie, lambda: 1.0)
@@ -159,7 +159,7 @@ def test_a_request_is_its_session() -> None:
 
 
 class Provider:
-    """Says of sessions what a test has it say."""
+    """Answers about sessions as a test sets it."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []

@@ -54,7 +54,7 @@ def test_failures_are_forgiven_with_time() -> None:
 
 
 def test_a_success_forgets_its_own_failures_alone() -> None:
-    """Somebody with an account of their own cannot wash away what their address has failed at other names."""
+    """A user's own login does not clear the failures of the same address at other names."""
     throttle = Throttle()
     now = fail(throttle, YUKI, 4, 0.0)
     throttle.begin(YUKI, now)

@@ -1,4 +1,4 @@
-"""A server of the small center that lets in who a real provider says, by the clock of the machine."""
+"""A server of the small center with logins of a real provider, by the clock of the machine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from streams.serving.api import create_app
 from streams.serving.door import Door
 from streams.serving.login.login import Login
 from streams.serving.login.provider.logins import ProviderLogins
-from tests.serving.login.desk import Heard, access_of
+from tests.serving.login.desk import RecordingAudit, access_of
 from tests.serving.records import Stand, small_center
 from tests.support.keycloak import SECRET
 
@@ -40,7 +40,7 @@ class RealServer:
     running: AccessFile
 
     def __post_init__(self) -> None:
-        self.audit = Heard()
+        self.audit = RecordingAudit()
         self.login = Login(self, secure=False)
 
 

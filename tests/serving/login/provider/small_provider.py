@@ -28,16 +28,16 @@ _BASIC = base64.b64encode(b"contact-streams:a+secret%3A+of%2Btests%25").decode()
 
 
 class SmallProvider:
-    """What it says can be changed while it runs."""
+    """Its answers can be changed while it runs."""
 
     def __init__(self) -> None:
         self.key = RSAKey.generate_key(2048, {"kid": "one", "use": "sig"})
         self.issuer = ""
         self.clock: Callable[[], float] = time.time
-        #: What a user's tokens say, by name.
+        #: The claims of a user's tokens, by name.
         self.claims: dict[str, dict[str, Any]] = {"aoki": {"preferred_username": "aoki", "groups": ["tokyo"]}}
         self.disabled: set[str] = set()
-        #: In place of what it would say.
+        #: Replaces its usual answer.
         self.offer: dict[str, Any] = {}
         self.token_answer: dict[str, Any] = {}
         self.id_claims: dict[str, Any] = {}
@@ -136,10 +136,10 @@ class SmallProvider:
             return _json({"error": "invalid_grant"}, status=400)
         refresh, access = secrets.token_urlsafe(16), secrets.token_urlsafe(16)
         self._refresh[refresh] = self._access[access] = user
-        said = {"sub": f"sub-{user}", "sid": f"sid-{user}", "aud": CLIENT_ID, **nonce, **self.claims[user], **self.id_claims}
+        claims = {"sub": f"sub-{user}", "sid": f"sid-{user}", "aud": CLIENT_ID, **nonce, **self.claims[user], **self.id_claims}
         answer = {
             "token_type": "Bearer",
-            "id_token": self.signed({name: value for name, value in said.items() if value is not None}),
+            "id_token": self.signed({name: value for name, value in claims.items() if value is not None}),
             "refresh_token": refresh,
             "access_token": access,
             **self.token_answer,

@@ -67,7 +67,7 @@ def test_an_attempt_is_known_by_its_cookie_for_ten_minutes() -> None:
 
 
 def test_attempts_share_nothing() -> None:
-    """Two attempts of one moment have nothing in common; state, nonce and verifier of one differ, and neither stands in its cookie."""
+    """Two attempts of one moment have nothing in common; state, nonce and verifier of one differ, and none is in its cookie."""
     attempts = Attempts(lambda: 1000.0)
     (cookie, one), (_, two) = attempts.begin("/"), attempts.begin("/")
     values = [one.state, one.nonce, one.verifier, two.state, two.nonce, two.verifier]

@@ -116,7 +116,7 @@ def test_people_of_keycloak_log_in_and_are_followed(keycloak: Keycloak) -> None:
 
 
 def test_keycloak_asks_for_the_proof_that_belongs_to_a_code(keycloak: Keycloak) -> None:
-    """The realm requires PKCE: without a challenge it lets nobody begin, and with another's verifier no code is redeemed."""
+    """The realm requires PKCE: without a challenge no login begins, and with another's verifier no code is redeemed."""
 
     async def check(it: Stand) -> None:
         _, attempt = it.attempts.begin("/")
@@ -156,7 +156,7 @@ def test_programs_of_keycloak_show_their_own_tokens(keycloak: Keycloak) -> None:
 
 
 def test_sessions_outlive_a_keycloak_that_answers_nobody(keycloak: Keycloak) -> None:
-    """A session of a Keycloak that was stopped in its tracks goes on, and is followed again when it answers."""
+    """A session of a stopped Keycloak continues, and is checked again when it answers."""
 
     async def check(it: Stand) -> None:
         aoki = await it.log_in("aoki")

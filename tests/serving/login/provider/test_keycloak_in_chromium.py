@@ -71,8 +71,8 @@ def test_a_viewer_of_one_site_logs_in_sees_it_and_loses_the_right(keycloak: Keyc
             }
             async with real_server(port, **keys) as server, Chromium() as page:
                 await watched(page, public_url, realm, server.login)
-            told = [action for action, *_ in server.audit.told if action != "denied"]
-            assert told == ["login", "logout", "login", "session_ended", "login", "session_ended"]
+            actions = [action for action, *_ in server.audit.entries if action != "denied"]
+            assert actions == ["login", "logout", "login", "session_ended", "login", "session_ended"]
 
     asyncio.run(asyncio.wait_for(check(), 300))
 
@@ -105,7 +105,7 @@ async def watched(page: Chromium, public_url: str, realm: Realm, login: Login) -
     await page.until(f"location.href.startsWith('{public_url}/') && {NAMES}.length", seconds=30)
     await only_tokyo(page)
 
-    # Its administrator ends the session: Keycloak says so by itself, and no check is waited for.
+    # Its administrator ends the session: Keycloak sends a notice, without waiting for a check.
     aoki = await realm.user("aoki")
     await realm.ask("POST", f"/users/{aoki['id']}/logout")
     for _ in range(100):
@@ -127,7 +127,7 @@ async def watched(page: Chromium, public_url: str, realm: Realm, login: Login) -
 
 
 async def only_tokyo(page: Chromium) -> None:
-    """Look that nothing on the page, in what it may ask for or in what it hears, is of the other site."""
+    """Check that nothing on the page, in its answers or in its events, is of the other site."""
     names: list[Any] = await page.ask(NAMES)
     assert any("sales" in name for name in names)
     said = await page.ask("Promise.all(['figures', 'alerts', 'trends', 'targets'].map(n => fetch('/api/v1/' + n).then(r => r.text())))")

@@ -113,14 +113,14 @@ def test_a_person_logs_in_sees_and_logs_out() -> None:
             assert (answer.status, answer.headers["Location"]) == (303, "/?view=wall")
             assert answer.cookies["attempt"].value == ""
             assert await status(client) == 200
-            said = await (await client.get("/api/v1/session")).json()
-            assert said == {"kind": "provider", "name": "aoki", "rights": ["figures"]}
+            session = await (await client.get("/api/v1/session")).json()
+            assert session == {"kind": "provider", "name": "aoki", "rights": ["figures"]}
             left = await client.post("/logout")
             way = URL((await left.json())["next"])
             assert way.with_query(None) == URL(f"{it.there.issuer}/logout")
             assert way.query["post_logout_redirect_uri"] == "http://127.0.0.1:8080/login"
             assert await status(client) == 401
-            assert [(action, name) for action, _, name, _ in it.desk.audit.told] == [("login", "aoki"), ("logout", "aoki")]
+            assert [(action, name) for action, _, name, _ in it.desk.audit.entries] == [("login", "aoki"), ("logout", "aoki")]
 
     run(check)
 
@@ -175,7 +175,7 @@ def test_a_login_that_another_browser_began_is_refused() -> None:
                 await it.get(victim, "/login/provider")
             assert await status(victim) == 401
             assert it.there.forms == []
-            assert [action for action, *_ in it.desk.audit.told] == ["login_refused"]
+            assert [action for action, *_ in it.desk.audit.entries] == ["login_refused"]
 
     run(check)
 
@@ -230,7 +230,7 @@ def test_a_session_that_was_laid_into_a_browser_is_not_gone_on_with() -> None:
     ["//evil.example", "https://evil.example/", "/\\evil.example", "/%0d%0aLocation:%20//evil.example", "javascript:alert(1)", "/login"],
 )
 def test_a_login_leads_to_this_server_alone(target: str) -> None:
-    """What stands behind ``next`` is a path of this server, or the login leads home (open redirect)."""
+    """``next`` is a path of this server, or the login leads home (open redirect)."""
 
     async def check(it: Stand) -> None:
         async with it.browser() as client:
@@ -248,7 +248,7 @@ def test_a_login_leads_to_this_server_alone(target: str) -> None:
 
 
 def test_who_is_in_no_group_of_the_access_file_gets_no_session() -> None:
-    """The provider knows the person, the access file none of the groups: the page says so, and it is on record."""
+    """The provider knows the user, the access file none of the groups: the page states it, and it is recorded."""
 
     async def check(it: Stand) -> None:
         it.there.claims["aoki"]["groups"] = ["cleaning"]
@@ -257,7 +257,7 @@ def test_who_is_in_no_group_of_the_access_file_gets_no_session() -> None:
             assert answer.status == 403
             assert "Your account has no rights here." in await answer.text()
             assert "session" not in answer.cookies
-            assert it.desk.audit.told == [("login_refused", "refused", "aoki", "none of the groups has a role")]
+            assert it.desk.audit.entries == [("login_refused", "refused", "aoki", "none of the groups has a role")]
 
     run(check)
 
@@ -314,8 +314,8 @@ def test_a_right_that_ends_at_the_provider_ends_with_the_next_check(monkeypatch:
             it.there.disabled.add("aoki")
             it.desk.clock.seconds += 30
             await soon(client, 401)
-            assert it.desk.audit.told[-1] == ("session_ended", "done", "aoki", "the provider says so")
-            assert [action for action, *_ in it.desk.audit.told].count("session_ended") == 1
+            assert it.desk.audit.entries[-1] == ("session_ended", "done", "aoki", "the provider says so")
+            assert [action for action, *_ in it.desk.audit.entries].count("session_ended") == 1
         tending.cancel()
         await asyncio.gather(tending, return_exceptions=True)
 
@@ -330,7 +330,7 @@ def test_the_provider_ends_sessions_by_notice() -> None:
             whole = {"aud": CLIENT_ID, "jti": secrets.token_hex(4), "sub": "sub-aoki", "sid": "sid-aoki", "events": {EVENT: {}}}
             return it.there.signed({name: value for name, value in {**whole, **claims}.items() if value is not None}, typ="logout+jwt")
 
-        async def told(client: Client, token: str) -> int:
+        async def status_of(client: Client, token: str) -> int:
             return (await client.post("/login/provider/logout", data={"logout_token": token})).status
 
         async with it.browser() as client:
@@ -340,27 +340,27 @@ def test_the_provider_ends_sessions_by_notice() -> None:
             forged = notice()
             it.there.key = key
             for wrong in (forged, notice(aud="another"), notice(nonce="n"), notice(events=None), notice(iat=1), "", "a.b.c", "x" * 15_000):
-                assert await told(client, wrong) == 400
+                assert await status_of(client, wrong) == 400
             assert (await client.post("/login/provider/logout", data=b"x" * 20_000)).status in {400, 413}
             assert (await client.post("/login/provider/logout", json={"logout_token": notice()})).status == 400
             assert (await client.get("/login/provider/logout")).status == 405
-            assert await told(client, notice(sid="sid-of-another")) == 200
-            assert await told(client, notice(sub="sub-of-another", sid=None)) == 200
+            assert await status_of(client, notice(sid="sid-of-another")) == 200
+            assert await status_of(client, notice(sub="sub-of-another", sid=None)) == 200
             assert await status(client) == 200
             right = notice()
-            assert await told(client, right) == 200
+            assert await status_of(client, right) == 200
             assert await status(client) == 401
-            assert it.desk.audit.told[-1] == ("session_ended", "done", "aoki", "the provider says so")
+            assert it.desk.audit.entries[-1] == ("session_ended", "done", "aoki", "the provider says so")
             # Who has caught a notice keeps no one out with it.
             await it.log_in(client)
-            assert await told(client, right) == 200
+            assert await status_of(client, right) == 200
             assert await status(client) == 200
 
     run(check)
 
 
 def test_programs_come_in_by_a_token_of_the_provider() -> None:
-    """The groups of a program's token are those of the access file; what is wrong with another is not told to who brings it."""
+    """The groups of a program's token are those of the access file; the error of another one is not sent to its program."""
 
     async def check(it: Stand) -> None:
         claims = {"sub": "sub-prometheus", "aud": "api", "groups": ["tokyo"]}
@@ -375,7 +375,7 @@ def test_programs_come_in_by_a_token_of_the_provider() -> None:
                 refusals.add((answer.status, await answer.text()))
             assert len(refusals) == 1
             assert next(iter(refusals))[0] == 401
-            # Addresses stand in logs and histories.
+            # Addresses are in logs and histories.
             for name in ("access_token", "token", "Authorization"):
                 assert (await client.get(f"/api/v1/figures?{name}={it.there.signed(claims)}")).status == 401
             it.change(provider={**it.keys["provider"], "audience": None})
@@ -398,7 +398,7 @@ def test_a_token_ends_in_the_middle_of_what_it_opened() -> None:
 
 
 def test_a_provider_that_is_away_keeps_none_of_the_others_out() -> None:
-    """Without its keys a program is told to come back, a person that the login does not answer; local users log in."""
+    """Without its keys a program must retry, a user sees that the login does not answer; local users log in."""
 
     async def check(it: Stand) -> None:
         it.there.status = 503
@@ -420,7 +420,7 @@ def test_a_provider_that_is_away_keeps_none_of_the_others_out() -> None:
 
 
 def test_many_logins_at_a_time_are_bounded() -> None:
-    """No more than twenty logins wait for the provider at a time; who comes beyond is told to come back, and nobody is let in by it."""
+    """No more than twenty logins wait for the provider at a time; further ones must retry, and none gets in by it."""
 
     async def check(it: Stand) -> None:
         async with it.browser() as client:

@@ -101,7 +101,7 @@ def test_a_login_keeps_name_and_groups_alone() -> None:
 
 
 def test_a_public_client_shows_its_id_and_no_secret() -> None:
-    """Without a secret the client says who it is in the form."""
+    """Without a secret the client sends its id in the form."""
 
     async def check(it: Stand) -> None:
         it.there.public = True
@@ -136,7 +136,7 @@ def test_answers_of_no_login_are_refused(answer: dict[str, str], error: type[Exc
 
 
 def test_a_code_belongs_to_the_browser_that_began() -> None:
-    """A code that was caught on its way brings nothing to another browser: its verifier is not the one that the provider was told of."""
+    """A code that was caught on its way brings nothing to another browser: its verifier does not match the challenge."""
 
     async def check(it: Stand) -> None:
         (_, owner), (_, thief) = it.attempts.begin("/"), it.attempts.begin("/")
@@ -293,7 +293,7 @@ def test_a_session_follows_what_the_provider_says() -> None:
         assert await now(session) == Identity("provider", "aoki", ("osaka",))
         it.there.claims["aoki"]["groups"] = []
         assert await now(session) == Identity("provider", "aoki", ())
-        # each once: a provider that takes back a token that comes twice has nothing to take back
+        # each once: a provider that revokes a repeated token has nothing to revoke
         refreshed = [form["refresh_token"] for form in it.there.forms if form["grant_type"] == "refresh_token"]
         assert len(set(refreshed)) == 3
         it.there.disabled.add("aoki")
@@ -316,7 +316,7 @@ def test_a_session_ends_when_it_is_said_to_be_of_another() -> None:
 
 
 def test_a_refreshed_session_needs_no_id_token() -> None:
-    """A provider that gives no ID token anew is asked for the userinfo; one that has neither says nothing, as if it were away."""
+    """Without a new ID token the userinfo is fetched; a provider with neither counts as away."""
 
     async def check(it: Stand) -> None:
         session = await it.session()
@@ -334,7 +334,7 @@ def test_a_refreshed_session_needs_no_id_token() -> None:
 def test_sessions_outlive_a_provider_that_is_away_for_the_configured_time(
     trouble: dict[str, Any], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While the provider cannot be asked sessions go on, for ten minutes from when it last said so; the log says so once."""
+    """While the provider cannot be reached sessions continue, for ten minutes from its last confirmation; this is logged once."""
     monkeypatch.setattr("streams.serving.login.provider.client._ANSWER_SECONDS", 0.3)
 
     async def check(it: Stand) -> None:
@@ -345,12 +345,12 @@ def test_sessions_outlive_a_provider_that_is_away_for_the_configured_time(
             setattr(it.there, name, value)
         for it.seconds in (130.0, 400.0, 699.0):
             assert await now(session) == AOKI
-        told: list[tuple[Identity, str]] = []
+        ended: list[tuple[Identity, str]] = []
         assert isinstance(session.check, ProviderSession)
-        session.check.on_end = lambda identity, why: told.append((identity, why))
+        session.check.on_end = lambda identity, why: ended.append((identity, why))
         it.seconds = 700.0
         assert await now(session) is None
-        assert told == [(AOKI, "the provider cannot be asked")]
+        assert ended == [(AOKI, "the provider cannot be asked")]
         assert len([each for each in caplog.messages if "Sessions continue for 10 minutes" in each]) == 1
 
     with caplog.at_level(logging.INFO):
@@ -358,7 +358,7 @@ def test_sessions_outlive_a_provider_that_is_away_for_the_configured_time(
 
 
 def test_a_wrong_client_secret_ends_no_session_at_once(caplog: pytest.LogCaptureFixture) -> None:
-    """When the provider does not know this server any more, that is said in the log, and is no one's logout."""
+    """When the provider no longer knows this server, it is logged, and ends no session."""
 
     async def check(it: Stand) -> None:
         session = await it.session()
@@ -374,7 +374,7 @@ def test_a_wrong_client_secret_ends_no_session_at_once(caplog: pytest.LogCapture
 
 
 def test_keys_may_change_under_a_session() -> None:
-    """A session goes on, and people log in, when the provider signs with another key from now on."""
+    """Sessions continue, and users log in, when the provider changes its signing key."""
 
     async def check(it: Stand) -> None:
         session = await it.session()
@@ -463,12 +463,12 @@ def test_no_log_line_holds_a_token(caplog: pytest.LogCaptureFixture) -> None:
                 setattr(it.there, name, before)
         assert len(errors) == 5
         assert session.check is not None
-        said = caplog.text + "\n".join(errors)
+        output = caplog.text + "\n".join(errors)
         secrets = [CLIENT_SECRET, "a+secret"]
         for form in it.there.forms:
             secrets += [value for name, value in form.items() if name in {"code", "code_verifier", "refresh_token"}]
         assert len(secrets) > 8
-        assert not [secret for secret in secrets if secret in said]
+        assert not [secret for secret in secrets if secret in output]
 
     with caplog.at_level(logging.DEBUG):
         run(check)

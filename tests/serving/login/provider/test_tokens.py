@@ -52,7 +52,7 @@ class Published:
 
 
 def signed(claims: dict[str, Any], key: Any = KEY, **header: Any) -> str:
-    """Return a token; its header names the key unless told otherwise."""
+    """Return a token; its header names the key by default."""
     head = {"alg": "RS256", "kid": key.kid, **header}
     registry = jws.JWSRegistry(algorithms=[head["alg"]], strict_check_header=False)
     return jwt.encode({name: value for name, value in head.items() if value is not None}, dict(claims), key, registry=registry)
@@ -154,7 +154,7 @@ def test_access_tokens_with_wrong_claims_are_refused(claims: dict[str, Any], rea
 
 @pytest.mark.parametrize("claim", ["iss", "aud", "sub", "exp"])
 def test_access_tokens_have_to_say_what_they_are(claim: str) -> None:
-    """A token without one of these claims is refused: what is not said is not taken for granted."""
+    """A token without one of these claims is refused: a missing claim is not assumed."""
     refused(signed({name: value for name, value in ACCESS.items() if name != claim}), f"({claim}")
 
 
@@ -267,7 +267,7 @@ def test_keys_with_another_purpose_sign_nothing() -> None:
 
 
 def test_keys_are_taken_up_when_the_provider_changes_them() -> None:
-    """A token of a new key is taken at once; one of a key that was taken back is not, from five minutes on."""
+    """A token of a new key is accepted at once; one of a revoked key is rejected after five minutes."""
     published = Published(KEY)
     keys = published.taken()
     access(signed(ACCESS), keys)
@@ -287,7 +287,7 @@ def test_keys_are_taken_up_when_the_provider_changes_them() -> None:
 
 
 def test_a_storm_of_unknown_keys_asks_the_provider_once() -> None:
-    """A thousand tokens that name keys nobody has cost one question in ten seconds, together too, and keep no right token out."""
+    """A thousand tokens with unknown keys cause one fetch in ten seconds, also in parallel, and block no valid token."""
     published = Published(KEY)
     keys = published.taken()
 
@@ -319,7 +319,7 @@ def test_keys_of_the_provider_itself_are_not_kept_waiting() -> None:
 
 
 def test_keys_last_while_the_provider_is_away_but_not_for_ever() -> None:
-    """The keys that are there go on for an hour; without any, and after it, a token is not refused: it cannot be judged."""
+    """Cached keys are used for an hour; without any, and after it, a token is not rejected: it cannot be checked."""
     published = Published(KEY)
     published.away = True
     keys = published.taken()
@@ -369,7 +369,7 @@ def test_id_tokens_of_another_login_are_refused(changed: dict[str, Any], reason:
 
 
 def test_id_tokens_of_this_login_are_taken() -> None:
-    """The right one is taken, for several audiences if it says that it is ours (azp), and refreshed without a nonce."""
+    """The right one is taken, for several audiences if it names this server (azp), and refreshed without a nonce."""
     check_id(ID, issuer=ISSUER, client_id=CLIENT, nonce="n-1", now=NOW)
     check_id({**ID, "aud": [CLIENT, "account"], "azp": CLIENT}, issuer=ISSUER, client_id=CLIENT, nonce="n-1", now=NOW)
     check_id({name: value for name, value in ID.items() if name != "nonce"}, issuer=ISSUER, client_id=CLIENT, nonce=None, now=NOW)
