@@ -51,8 +51,8 @@ class Watched:
     def restart(self, **rules: dict[str, Any]) -> None:
         """Go on from the latest records alone, with other rules if there are any."""
         self.rules = rules or self.rules
-        told = configuration(**self.rules)
-        self.alerts = Alerts(told)
+        configured = configuration(**self.rules)
+        self.alerts = Alerts(configured)
         for key, record in self.latest.items():
             self.alerts.restore(key, AlertRecord.model_validate_json(record.model_dump_json()))
         self.watches = self.alerts.watches_of("queue:A", "voice")
@@ -406,7 +406,7 @@ class Stream:
     def __init__(self, **rules: dict[str, Any]) -> None:
         self.rollup = RollUp(configuration(**rules), 0, [("contacts", 0)], [("agents", 0)])
 
-    def tell(self, kind: str, second: float | None, value: dict[str, Any], place: str = "voice|contacts|queue:A") -> None:
+    def apply(self, kind: str, second: float | None, value: dict[str, Any], place: str = "voice|contacts|queue:A") -> None:
         """Tell of a slice or of what goes on now."""
         channel, source, scope = place.split("|")
         self.rollup.apply(f"{kind}|{channel}|{source}|0|{'-' if second is None else ms(second)}|{scope}", value)
@@ -414,9 +414,9 @@ class Stream:
     def as_of(self, second: float, stale: tuple[str, ...] = ()) -> list[tuple[str, str]]:
         """Tell that both partitions have come so far, flush, and return the key and state of what changed."""
         for source in ("contacts", "agents"):
-            told = {"progress_ms": ms(second), "received_through_ms": ms(second), "sources": {"pbx": ms(second)}, "stale_sources": []}
+            progress = {"progress_ms": ms(second), "received_through_ms": ms(second), "sources": {"pbx": ms(second)}, "stale_sources": []}
             silent = {"sources": {"pbx": ms(second), **dict.fromkeys(stale, ms(0))}, "stale_sources": list(stale)}
-            self.rollup.apply(f"progress|-|{source}|0|-|-", {**told, **silent})
+            self.rollup.apply(f"progress|-|{source}|0|-|-", {**progress, **silent})
         list(self.rollup.collect())
         return [(key, record.state if record else "none") for key, record, _ in self.rollup.alerts.changes()]
 
@@ -430,8 +430,8 @@ class TestFigures:
         What 20.001 s is the first to see began at 20 s, so the dwell of 10 s is over at 30 s.
         """
         stream = Stream(level={"below": 0.9, "for_seconds": 10})
-        stream.tell("pane", 0, {"counts": {"offered": 12, "answered": 12, "answered_wait_ms": 60_000, "answered_wait_le_5000": 12}})
-        stream.tell("now", None, {"waiting_since_ms": [ms(0)] * 3, "in_progress": 12})
+        stream.apply("pane", 0, {"counts": {"offered": 12, "answered": 12, "answered_wait_ms": 60_000, "answered_wait_le_5000": 12}})
+        stream.apply("now", None, {"waiting_since_ms": [ms(0)] * 3, "in_progress": 12})
 
         assert [stream.as_of(1), stream.as_of(20), stream.as_of(20.001), stream.as_of(30), stream.as_of(30.001)] == [
             [],
@@ -444,37 +444,37 @@ class TestFigures:
     def test_the_longest_wait_grows_without_being_written(self) -> None:
         """It is as-of − the entry at each look."""
         stream = Stream(level={"kpi": "longest_wait", "above": 30, "for_seconds": 0, "clear_for_seconds": 0})
-        stream.tell("now", None, {"waiting_since_ms": [ms(0)]})
+        stream.apply("now", None, {"waiting_since_ms": [ms(0)]})
 
         assert [stream.as_of(1), stream.as_of(30), stream.as_of(30.5)] == [[], [], [(KEY, "firing")]]
-        stream.tell("now", None, {"waiting_since_ms": []})
+        stream.apply("now", None, {"waiting_since_ms": []})
         assert stream.as_of(31) == [(KEY, "cleared")]
 
     def test_the_oldest_of_a_backlog_in_which_nobody_waits(self) -> None:
         """Its age is looked at too when only as-of moves."""
         stream = Stream(old={"kpi": "backlog_oldest", "above": 3600, "for_seconds": 0})
-        stream.tell("now", None, {"backlog": {"in_progress": 1}, "backlog_oldest_ms": ms(0)}, "mail|contacts|queue:B")
+        stream.apply("now", None, {"backlog": {"in_progress": 1}, "backlog_oldest_ms": ms(0)}, "mail|contacts|queue:B")
 
         assert [stream.as_of(3600), stream.as_of(3601)] == [[], [("alert|old|mail|queue:B", "firing")]]
 
     def test_overdue_callbacks(self) -> None:
         """A callback due at 10 s is overdue after it."""
         stream = Stream(level={"kpi": "callbacks_overdue", "above": 0, "for_seconds": 0})
-        stream.tell("now", None, {"callbacks_waiting": 1, "callback_due_ms": [ms(10)]})
+        stream.apply("now", None, {"callbacks_waiting": 1, "callback_due_ms": [ms(10)]})
 
         assert [stream.as_of(10), stream.as_of(10.5)] == [[], [(KEY, "firing")]]
 
     def test_people(self) -> None:
         """Nine and a half of ten seconds busy, with nothing idle left out: 95 % is above 90 %."""
         stream = Stream(busy={"kpi": "occupancy", "above": 0.9, "window": "trailing_5m", "for_seconds": 0})
-        stream.tell("pane", 0, {"counts": {"handling_ms": 9_500, "idle_ms": 500}}, "-|agents|team:red")
+        stream.apply("pane", 0, {"counts": {"handling_ms": 9_500, "idle_ms": 500}}, "-|agents|team:red")
 
         assert [stream.as_of(5), stream.as_of(10)] == [[], [("alert|busy|-|team:red", "firing")]]
 
     def test_contacts_that_leave_the_window_clear(self) -> None:
         """Five minutes and ten seconds later nothing is left in the window; a silent source holds that back."""
         stream = Stream(level={"below": 0.9, "window": "trailing_5m", "for_seconds": 0, "clear_for_seconds": 0})
-        stream.tell("pane", 0, {"counts": {"offered": 10, "abandoned": 10, "abandoned_wait_ms": 10_000, "abandoned_wait_le_5000": 10}})
+        stream.apply("pane", 0, {"counts": {"offered": 10, "abandoned": 10, "abandoned_wait_ms": 10_000, "abandoned_wait_le_5000": 10}})
 
         assert [stream.as_of(1), stream.as_of(299), stream.as_of(301, ("chat",)), stream.as_of(302)] == [
             [(KEY, "firing")],
@@ -486,7 +486,7 @@ class TestFigures:
     def test_a_scope_that_only_an_alert_remembers(self) -> None:
         """After a restart a firing alert of a queue that is not configured is looked at even if nothing else is left of it."""
         first = Stream(level={"below": 0.9, "for_seconds": 0, "clear_for_seconds": 0})
-        first.tell("pane", 0, {"counts": {"offered": 10, "abandoned": 10}}, "voice|contacts|queue:found")
+        first.apply("pane", 0, {"counts": {"offered": 10, "abandoned": 10}}, "voice|contacts|queue:found")
         first.rollup.apply(
             "progress|-|contacts|0|-|-", {"progress_ms": ms(1), "received_through_ms": ms(1), "sources": {}, "stale_sources": []}
         )
@@ -503,7 +503,7 @@ class TestFigures:
 def test_without_rules_nothing_is_looked_at() -> None:
     """Nothing is compiled, and nothing comes of a flush."""
     stream = Stream()
-    stream.tell("now", None, {"waiting_since_ms": [ms(0)]})
+    stream.apply("now", None, {"waiting_since_ms": [ms(0)]})
 
     assert stream.as_of(100) == []
     assert stream.rollup.alerts.is_idle
@@ -515,8 +515,8 @@ def test_a_calendar_exception_that_closes() -> None:
     rule = {**LEVEL, "during": "business_hours"}
     typhoon = {"name": "Typhoon 台風", "kind": "closed", "from": "2026-06-15T09:02", "to": "2026-06-15T09:10", "queues": ["A"]}
     watched = Watched(rule)
-    told = configuration(level=rule).model_dump(by_alias=True, exclude_unset=True)
-    watched.alerts = Alerts(Configuration.model_validate({**told, "calendar_exceptions": [typhoon]}))
+    settings = configuration(level=rule).model_dump(by_alias=True, exclude_unset=True)
+    watched.alerts = Alerts(Configuration.model_validate({**settings, "calendar_exceptions": [typhoon]}))
     watched.watches = watched.alerts.watches_of("queue:A", "voice")
 
     seconds = (0, 60, 119, 120, 300, 599, 600, 660)

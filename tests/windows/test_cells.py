@@ -12,7 +12,7 @@ from streams.windows.cells import Cells
 from streams.windows.packed_sums import CELL_PACK_AFTER_MS
 from streams.windows.slices import MIN_CELL_MS
 from streams.windows.sums import Counts, add_counts
-from tests.windows.test_rollup import Told
+from tests.windows.test_rollup import Stream
 
 HOUR_MS = 3_600_000
 DAY = Span(0, 24 * HOUR_MS)
@@ -54,8 +54,8 @@ def test_as_a_plain_dictionary(steps: list[tuple[str, Any, Counts]]) -> None:
             floor = max(floor, where)
             plain = {start: each for start, each in plain.items() if start >= where}
         assert dict(cells) == plain
-        told = [each for each in plain.values() if each.get("forecasts") or each.get("forecasts_of_staff")]
-        assert sorted(map(str, cells.forecasts(Span(0, 400 * MIN_CELL_MS)))) == sorted(map(str, told))
+        expected = [each for each in plain.values() if each.get("forecasts") or each.get("forecasts_of_staff")]
+        assert sorted(map(str, cells.forecasts(Span(0, 400 * MIN_CELL_MS)))) == sorted(map(str, expected))
 
 
 def test_a_day_is_kept_up() -> None:
@@ -89,16 +89,16 @@ def test_what_is_forecast_stays_at_hand() -> None:
 
 def test_a_day_of_the_roll_up() -> None:
     """Four hours after 09:00 a call of the morning is handled: interval and day say so as if nothing had been packed."""
-    told = Told()
+    stream = Stream()
     for hour in range(4):
-        told.slice("cohort", 3_600 * hour, {"offered": 2, "answered": 2, "handled": 2 - (hour == 0)})
-        told.as_of(3_600 * hour + 60)
-    told.as_of(4 * 3_600)
-    live = list(told.rollup.scopes["queue:A", "voice"].cells._live)
-    told.slice("cohort", 0, {"offered": 2, "answered": 2, "handled": 2})
-    told.as_of(4 * 3_600 + 60)
+        stream.slice("cohort", 3_600 * hour, {"offered": 2, "answered": 2, "handled": 2 - (hour == 0)})
+        stream.as_of(3_600 * hour + 60)
+    stream.as_of(4 * 3_600)
+    live = list(stream.rollup.scopes["queue:A", "voice"].cells._live)
+    stream.slice("cohort", 0, {"offered": 2, "answered": 2, "handled": 2})
+    stream.as_of(4 * 3_600 + 60)
 
-    morning = told.rollup.scopes["queue:A", "voice"].calendar.day(1_781_514_000_000).start_ms
+    morning = stream.rollup.scopes["queue:A", "voice"].calendar.day(1_781_514_000_000).start_ms
     assert live == []  # the newest begins at 12:00, an hour ago
-    assert told.latest["window|interval_15m|voice|queue:A|1781514000000"]["counts"]["handled"] == 2
-    assert told.latest[f"window|day|voice|queue:A|{morning}"]["counts"] == {"answered": 8, "handled": 8, "offered": 8}
+    assert stream.latest["window|interval_15m|voice|queue:A|1781514000000"]["counts"]["handled"] == 2
+    assert stream.latest[f"window|day|voice|queue:A|{morning}"]["counts"] == {"answered": 8, "handled": 8, "offered": 8}

@@ -35,7 +35,7 @@ CONTACTS = {"offered": 6, "answered": 4, "abandoned": 2, "answered_wait_le_10000
 PEOPLE = {"handling_ms": 600_000, "idle_ms": 300_000, "staffed_ms": 900_000}
 
 
-def said(roll_up: RollUp, scope: str, channel: str | None, *, span: Span = SPAN, live_at: int | None = None) -> dict[str, Any]:
+def figures(roll_up: RollUp, scope: str, channel: str | None, *, span: Span = SPAN, live_at: int | None = None) -> dict[str, Any]:
     """Return what a window with the sums of all says of a scope."""
     roll_up.expect(scope, channel)
     state = roll_up.scopes[scope, channel]
@@ -56,18 +56,18 @@ def roll_up() -> RollUp:
 
 def test_each_says_its_own(roll_up: RollUp) -> None:
     """Sums of the same amounts, by definition, version, channel and what is not reported."""
-    slow, fast = said(roll_up, "queue:slow", "voice"), said(roll_up, "queue:fast", "voice")
+    slow, fast = figures(roll_up, "queue:slow", "voice"), figures(roll_up, "queue:fast", "voice")
     assert slow["kpis"]["service_level"]["numerator"] == 4
     assert fast["kpis"]["service_level"]["numerator"] == 1
     assert fast["by_definition"]["slow@1"]["service_level"]["numerator"] == 4
     assert "by_definition" not in slow
     assert (slow["definitions"]["service_level"], fast["definitions"]["service_level"]) == ("slow@1", "fast@1")
-    later = said(roll_up, "queue:fast", "voice", span=Span(START_MS + 3_600_000, START_MS + 4_500_000))
+    later = figures(roll_up, "queue:fast", "voice", span=Span(START_MS + 3_600_000, START_MS + 4_500_000))
     assert later["definitions"]["service_level"] == "fast@2"
     assert later["kpis"]["service_level"]["numerator"] == 4
-    assert said(roll_up, "queue:silent", "voice")["kpis"]["transfer_rate"]["coverage"] == 0
+    assert figures(roll_up, "queue:silent", "voice")["kpis"]["transfer_rate"]["coverage"] == 0
     assert slow["kpis"]["transfer_rate"]["coverage"] != 0
-    assert said(roll_up, "department:front", "voice") == slow
+    assert figures(roll_up, "department:front", "voice") == slow
     assert "service_level_live" not in slow["kpis"]
 
 
@@ -76,10 +76,10 @@ def test_who_waits_and_what_it_costs(roll_up: RollUp) -> None:
     roll_up.expect("queue:slow", "voice")
     roll_up.scopes["queue:slow", "voice"].set_now(("contact-events", 0), {"waiting_since_ms": [START_MS - 31_000, START_MS - 1_000]})
 
-    waiting, other = (said(roll_up, scope, "voice", live_at=START_MS) for scope in ("queue:slow", "department:front"))
+    waiting, other = (figures(roll_up, scope, "voice", live_at=START_MS) for scope in ("queue:slow", "department:front"))
     assert waiting["kpis"]["service_level_live"]["denominator"] == other["kpis"]["service_level_live"]["denominator"] + 1
 
-    costs = [said(roll_up, f"team:{name}", None)["kpis"]["cost_per_contact"]["numerator"] for name in ("red", "blue")]
+    costs = [figures(roll_up, f"team:{name}", None)["kpis"]["cost_per_contact"]["numerator"] for name in ("red", "blue")]
     assert costs[1] - costs[0] == pytest.approx(30 / 4)
-    short, long = (said(roll_up, "team:red", None, span=Span(START_MS, START_MS + length)) for length in (900_000, 1_800_000))
+    short, long = (figures(roll_up, "team:red", None, span=Span(START_MS, START_MS + length)) for length in (900_000, 1_800_000))
     assert short != long

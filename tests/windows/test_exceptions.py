@@ -112,11 +112,11 @@ class TestWithAndWithout:
     def test_contacts(self) -> None:
         """Four offered and one given up; without the typhoon's cells 13:00, 13:15 and 13:30 two, both answered."""
         of_queue = day(replayed(TYPHOON), "voice|queue:A")
-        told, without = of_queue["kpis"], of_queue["without_exceptions"]["kpis"]
+        kpis, without = of_queue["kpis"], of_queue["without_exceptions"]["kpis"]
 
-        assert [told[name]["value"] for name in ("offered", "answered", "abandoned", "answer_rate")] == [4, 3, 1, 3 / 4]
+        assert [kpis[name]["value"] for name in ("offered", "answered", "abandoned", "answer_rate")] == [4, 3, 1, 3 / 4]
         assert [without[name]["value"] for name in ("offered", "answered", "abandoned", "answer_rate")] == [2, 2, 0, 1]
-        assert without.keys() == told.keys()
+        assert without.keys() == kpis.keys()
 
     def test_people(self) -> None:
         """Two hours of handling, of which 75 minutes are in cells that it does not touch."""

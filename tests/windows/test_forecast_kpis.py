@@ -21,18 +21,25 @@ QUARTER_MS = 900_000
 CENTER = Configuration.model_validate({"queues": {"A": {"department": "help", "channel": "voice"}, "B": {"department": "help"}}})
 
 
-def forecast(number: int, minutes: float, length: float, *, said: float = 0, **fields: Any) -> bytes:
+def forecast(number: int, minutes: float, length: float, *, set_at: float = 0, **fields: Any) -> bytes:
     """Return a forecast of queue A from so many minutes after nine on, said so many minutes after nine."""
-    moment = format_ms(NINE + round(60_000 * said))
-    told = {"type": "forecast.set", "event_id": f"f{number}", "occurred_at": moment, "received_at": moment, "source": "plan", "queue": "A"}
+    moment = format_ms(NINE + round(60_000 * set_at))
+    content = {
+        "type": "forecast.set",
+        "event_id": f"f{number}",
+        "occurred_at": moment,
+        "received_at": moment,
+        "source": "plan",
+        "queue": "A",
+    }
     begin = format_ms(NINE + round(60_000 * minutes))
-    return orjson.dumps({**told, "interval_start": begin, "interval_seconds": 60 * length, **fields})
+    return orjson.dumps({**content, "interval_start": begin, "interval_seconds": 60 * length, **fields})
 
 
-def cells(*told: bytes) -> dict[tuple[str, str | None], dict[int, dict[str, int]]]:
+def cells(*content: bytes) -> dict[tuple[str, str | None], dict[int, dict[str, int]]]:
     """Return what is booked, by scope, channel and quarter of an hour after nine."""
     tracker = CustomerEventTracker(CENTER, keep_everything=True)
-    for value in told:
+    for value in content:
         tracker.apply(decode_customer_event(value))
     tracker.flush()
     found: dict[tuple[str, str | None], dict[int, dict[str, int]]] = {}
@@ -59,9 +66,9 @@ def test_spread_over_cells_and_scopes() -> None:
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["in order", "out of order"])
 def test_the_latest_holds(order: tuple[int, int]) -> None:
     """Of two forecasts of a quarter the one that was said later counts, in whatever order they come; the earlier one keeps the rest."""
-    told = [forecast(1, 0, 30, volume=10, said=-60), forecast(2, 15, 15, volume=9, said=-30)]
+    content = [forecast(1, 0, 30, volume=10, set_at=-60), forecast(2, 15, 15, volume=9, set_at=-30)]
 
-    found = cells(*(told[number] for number in order))
+    found = cells(*(content[number] for number in order))
 
     assert {at: counts["forecast_milli"] for at, counts in found["queue:A", "voice"].items()} == {0: 5_000, 1: 9_000}
 

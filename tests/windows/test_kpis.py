@@ -184,10 +184,10 @@ class TestServiceLevel:
     @pytest.mark.parametrize(("boundary", "met"), [("le", 1), ("lt", 0)])
     def test_a_wait_of_exactly_the_threshold(self, boundary: str, met: int) -> None:
         """It is met with ``le`` and missed with ``lt``; a millisecond less is met with both."""
-        told = definition(boundary=boundary)
+        configured = definition(boundary=boundary)
 
-        assert service_level_parts({"answered": 1, "answered_wait_le_20000": 1}, told) == (met, 1)
-        assert service_level_parts({"answered": 1, "answered_wait_le_19999": 1}, told) == (1, 1)
+        assert service_level_parts({"answered": 1, "answered_wait_le_20000": 1}, configured) == (met, 1)
+        assert service_level_parts({"answered": 1, "answered_wait_le_19999": 1}, configured) == (1, 1)
 
     def test_flow_outs(self) -> None:
         """Only flow-outs of the reasons that are named count, as missed."""

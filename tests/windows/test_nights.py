@@ -41,8 +41,8 @@ def replayed(events: list[ContactModel]) -> dict[str, dict[str, Any]]:
     for each in events:
         replay.add(each.model_dump_json(exclude_none=True).encode(), "contact")
     replay.finish()
-    told: list[Event] = [*events]
-    assert differences(replay.latest, recount(told, CONFIGURATION), windows=("day", "interval_60m")) == []
+    recorded: list[Event] = [*events]
+    assert differences(replay.latest, recount(recorded, CONFIGURATION), windows=("day", "interval_60m")) == []
     return replay.latest
 
 

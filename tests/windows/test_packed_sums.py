@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from streams.windows.packed_sums import SumsByStart, pack, unpack
 from streams.windows.sums import Counts, add_counts
-from tests.windows.test_rollup import Told
+from tests.windows.test_rollup import Stream
 
 KEYS = ("queue:A", "team:注文")
 amounts = st.dictionaries(st.sampled_from(["offered", "handle_ms", "category=a=b: 料金"]), st.integers(-(10**6), 10**12))
@@ -72,18 +72,18 @@ def test_room() -> None:
 def test_a_late_revision(kind: str) -> None:
     """A contact is handled 45 minutes after its slice began: what was told first is packed by then, and is taken out right."""
     key = "window|trailing_60m|voice|queue:A" if kind == "pane" else "window|interval_15m|voice|queue:A|1781514000000"
-    told = Told()
-    told.slice(kind, 0, {"offered": 3, "answered": 1, "handled": 1})
-    told.as_of(60)
-    told.slice(kind, 900, {"offered": 1})
-    told.as_of(2_600)
-    told.as_of(2_700)
-    parts = told.rollup.scopes["queue:A", "voice"]
+    stream = Stream()
+    stream.slice(kind, 0, {"offered": 3, "answered": 1, "handled": 1})
+    stream.as_of(60)
+    stream.slice(kind, 900, {"offered": 1})
+    stream.as_of(2_600)
+    stream.as_of(2_700)
+    parts = stream.rollup.scopes["queue:A", "voice"]
     live = (parts.trailing if kind == "pane" else parts.cell_parts).live
-    told.slice(kind, 0, {"offered": 3, "answered": 2, "handled": 2})
-    told.as_of(2_701)
+    stream.slice(kind, 0, {"offered": 3, "answered": 2, "handled": 2})
+    stream.as_of(2_701)
 
     # The slice of 09:00 is settled; a pane of 09:15 is too, a cell of 09:15 that begins less than half an hour before 09:45 is not.
     assert live == (0 if kind == "pane" else 1)
-    counts = told.latest[key]["counts"]
+    counts = stream.latest[key]["counts"]
     assert (counts["offered"], counts["answered"], counts["handled"]) == ((4, 2, 2) if kind == "pane" else (3, 2, 2))

@@ -70,8 +70,10 @@ def test_the_backlog_grows_older_by_the_hour() -> None:
     """One record when the hour changes and a ticket comes into the next band, and none before."""
     center = Center().now(0, backlog={"untouched": 1}, backlog_hours=[(NINE - 3, 1)])
 
-    told = [(minutes, [record["backlog_by_age"]["4-24h"] for record in center.published(minutes)]) for minutes in (0, 20, 59, 60, 61, 120)]
-    assert told == [(0, [0]), (20, []), (59, []), (60, [1]), (61, []), (120, [])]
+    published = [
+        (minutes, [record["backlog_by_age"]["4-24h"] for record in center.published(minutes)]) for minutes in (0, 20, 59, 60, 61, 120)
+    ]
+    assert published == [(0, [0]), (20, []), (59, []), (60, [1]), (61, []), (120, [])]
 
 
 def test_the_backlog_of_a_queue_on_the_business_clock() -> None:
@@ -79,11 +81,11 @@ def test_the_backlog_of_a_queue_on_the_business_clock() -> None:
     center = Center("open").now(0, backlog={"untouched": 1}, backlog_hours=[(NINE, 1)])
     day = 24 * 60
 
-    told = [
+    published = [
         (minutes, [record["backlog_by_age"]["4-24h"] for record in center.published(minutes)])
         for minutes in (0, 4 * day + 49, 4 * day + 50)
     ]
-    assert told == [(0, [0]), (4 * day + 49, []), (4 * day + 50, [1])]
+    assert published == [(0, [0]), (4 * day + 49, []), (4 * day + 50, [1])]
 
 
 def test_replies_become_overdue_as_time_goes_on() -> None:
@@ -91,8 +93,8 @@ def test_replies_become_overdue_as_time_goes_on() -> None:
     due = [START_MS + minutes * 60_000 for minutes in (10, 20)]
     center = Center().now(0, replies_overdue=3, reply_due_ms=due).now(1, reply_due_ms=due[1:])
 
-    told = [(minutes, [record["reply_overdue"] for record in center.published(minutes)]) for minutes in (5, 9, 10, 10.1, 15, 20.1, 30)]
-    assert told == [(5, [3]), (9, []), (10, []), (10.1, [4]), (15, []), (20.1, [6]), (30, [])]
+    published = [(minutes, [record["reply_overdue"] for record in center.published(minutes)]) for minutes in (5, 9, 10, 10.1, 15, 20.1, 30)]
+    assert published == [(5, [3]), (9, []), (10, []), (10.1, [4]), (15, []), (20.1, [6]), (30, [])]
 
 
 @pytest.mark.parametrize(

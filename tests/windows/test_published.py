@@ -12,8 +12,8 @@ from streams.windows.published import Published
 
 def record(window: str, start_ms: int, **content: Any) -> tuple[str, dict[str, Any]]:
     """Return key and record of a window as the roll-up makes them."""
-    told = {"kind": "window", "window": window, "as_of": "2026-06-15T09:00:00.000Z", **content}
-    return f"window|{window}|voice|queue:注文|窓口{'' if window.startswith('trailing') else f'|{start_ms}'}", told
+    content = {"kind": "window", "window": window, "as_of": "2026-06-15T09:00:00.000Z", **content}
+    return f"window|{window}|voice|queue:注文|窓口{'' if window.startswith('trailing') else f'|{start_ms}'}", content
 
 
 def revision(written: bytes | None) -> int | None:
@@ -26,20 +26,20 @@ def test_revisions(window: str) -> None:
     """Every other content is a revision more, three hundred of them too; the same at a later as-of is no news."""
     published = Published()
     for number in range(1, 301):
-        key, told = record(window, 900_000, counts={"offered": number})
-        assert revision(published.revise(key, told)) == number
-        assert not published.revise(key, {**told, "as_of": "2026-06-15T09:00:01.000Z"})
+        key, content = record(window, 900_000, counts={"offered": number})
+        assert revision(published.revise(key, content)) == number
+        assert not published.revise(key, {**content, "as_of": "2026-06-15T09:00:01.000Z"})
     # An older content is news like any other.
-    key, told = record(window, 900_000, counts={"offered": 1})
-    assert revision(published.revise(key, told)) == 301
+    key, content = record(window, 900_000, counts={"offered": 1})
+    assert revision(published.revise(key, content)) == 301
 
 
 @pytest.mark.parametrize("window", ["interval_15m", "day", "trailing_5m"])
 def test_restored(window: str) -> None:
     """What comes back from the topic, in whatever order its parts were written, is no news; what differs is the next revision."""
     published = Published()
-    key, told = record(window, 900_000, counts={"offered": 2, "answered": 1}, revision=300)
-    published.restore(key, dict(reversed(told.items())))
+    key, content = record(window, 900_000, counts={"offered": 2, "answered": 1}, revision=300)
+    published.restore(key, dict(reversed(content.items())))
 
     _, again = record(window, 900_000, counts={"answered": 1, "offered": 2})
     assert not published.revise(key, again)
@@ -51,22 +51,22 @@ def test_restored(window: str) -> None:
 def test_only_the_span_is_another(window: str, *, is_news: bool) -> None:
     """A trailing window that moved on with the same figures is no news; a day that begins at the same instant and ends at another is."""
     published = Published()
-    key, told = record(window, 0, window_end="2026-06-15T09:00:00.000Z", counts={"offered": 2})
-    assert published.revise(key, told)
+    key, content = record(window, 0, window_end="2026-06-15T09:00:00.000Z", counts={"offered": 2})
+    assert published.revise(key, content)
 
-    assert (published.revise(key, {**told, "window_end": "2026-06-15T09:00:10.000Z"}) is not None) is is_news
+    assert (published.revise(key, {**content, "window_end": "2026-06-15T09:00:10.000Z"}) is not None) is is_news
 
 
 def test_given_up() -> None:
     """Intervals and days that began before an instant go, by their keys; what comes after them begins anew, the others go on."""
     published = Published()
     kept = [record(window, start) for window, start in (("interval_15m", 0), ("interval_15m", 900_000), ("day", 0), ("trailing_5m", 0))]
-    for key, told in kept:
-        published.revise(key, told)
+    for key, content in kept:
+        published.revise(key, content)
     assert len(published) == 4
 
     assert sorted(published.expire(900_000)) == sorted(key for key, _ in (kept[0], kept[2]))
     assert len(published) == 2
     assert list(published.expire(900_000)) == []
-    changed = [(key, {**told, "counts": {"offered": 1}}) for key, told in kept]
-    assert [revision(published.revise(key, told)) for key, told in changed] == [1, 2, 1, 2]
+    changed = [(key, {**content, "counts": {"offered": 1}}) for key, content in kept]
+    assert [revision(published.revise(key, content)) for key, content in changed] == [1, 2, 1, 2]

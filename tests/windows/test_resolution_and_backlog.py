@@ -108,8 +108,8 @@ def test_callbacks_become_overdue_as_time_goes_on() -> None:
     """Overdue only after the due time, one record at each change and none between; one without a due time never is."""
     center = Center().now(0, callbacks_waiting=2, callback_due_ms=[100]).now(1, callbacks_waiting=1, callback_due_ms=[200])
 
-    told = [(seconds, [r["callbacks_overdue"] for r in center.published(seconds)]) for seconds in (50, 99, 100, 101, 150, 201, 300)]
-    assert told == [(50, [0]), (99, []), (100, []), (101, [1]), (150, []), (201, [2]), (300, [])]
+    published = [(seconds, [r["callbacks_overdue"] for r in center.published(seconds)]) for seconds in (50, 99, 100, 101, 150, 201, 300)]
+    assert published == [(50, [0]), (99, []), (100, []), (101, [1]), (150, []), (201, [2]), (300, [])]
 
     [record] = center.now(0).published(310)
     assert (record["callbacks_waiting"], record["callbacks_overdue"]) == (1, 1)

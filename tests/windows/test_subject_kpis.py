@@ -15,7 +15,7 @@ from streams.catalogue.formulas import Count, Ratio
 from streams.configuration.models import ServiceLevelDefinition
 from streams.windows.kpis import contact_kpis
 from streams.windows.labels import figures_by_label, horizon_ms_of, horizons_of
-from tests.windows.test_rollup import Told
+from tests.windows.test_rollup import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -126,17 +126,17 @@ class TestByLabel:
 class TestRecords:
     """What roll-up publishes."""
 
-    def interval(self, told: Told) -> dict[str, Any]:
+    def interval(self, stream: Stream) -> dict[str, Any]:
         """Return the record of the first interval."""
-        (found,) = (record for key, record in told.latest.items() if key.startswith("window|interval_15m|voice|queue:A|"))
+        (found,) = (record for key, record in stream.latest.items() if key.startswith("window|interval_15m|voice|queue:A|"))
         return dict(found)
 
     def test_labels_stand_apart_from_counts(self) -> None:
         """A record has labels under by_label, and none among its counts."""
-        told = Told()
-        told.slice("cohort", 0, {"not_offered=full": 2, "complaints": 1})
-        told.as_of(30)
-        record = self.interval(told)
+        stream = Stream()
+        stream.slice("cohort", 0, {"not_offered=full": 2, "complaints": 1})
+        stream.as_of(30)
+        record = self.interval(stream)
 
         assert record["counts"] == {"complaints": 1}
         assert record["by_label"] == {"not_offered": {"full": {"value": 2, "numerator": 2, "denominator": None, "coverage": None}}}
@@ -155,14 +155,14 @@ class TestRecords:
     )
     def test_final(self, sums: dict[str, int], seconds: int, final: bool) -> None:
         """An interval is final once its sessions are decided and the day of its complaints is over."""
-        told = Told()
-        told.slice("cohort", 0, sums)
-        told.as_of(30)
+        stream = Stream()
+        stream.slice("cohort", 0, sums)
+        stream.as_of(30)
         for step in range(3_600, seconds, 3_600):
-            told.as_of(step)
-        told.as_of(seconds)
+            stream.as_of(step)
+        stream.as_of(seconds)
 
-        assert self.interval(told)["final"] is final
+        assert self.interval(stream)["final"] is final
 
     @pytest.mark.parametrize(
         ("formula", "sums", "hours"),
@@ -190,13 +190,13 @@ class TestRecords:
 
     def test_a_complaint_of_the_evening_is_resolved_the_day_after(self) -> None:
         """A complaint 23 hours into the day, resolved 23 hours later, is in the day's record 46 hours after its begin."""
-        told = Told(parse_time_ms("2026-06-14T22:00:00Z"))  # midnight in Bonn
+        stream = Stream(parse_time_ms("2026-06-14T22:00:00Z"))  # midnight in Bonn
         late = 23 * 3_600
-        told.slice("cohort", late, {"complaints": 1, "complaints_dated": 1})
-        told.as_of(late + 60)
-        told.as_of(late + 23 * 3_600)
-        told.slice("cohort", late, {"complaints": 1, "complaints_dated": 1, "complaints_within_day": 1})
-        told.as_of(late + 23 * 3_600 + 60)
-        days = [record for key, record in told.latest.items() if key.startswith("window|day|voice|queue:A|")]
+        stream.slice("cohort", late, {"complaints": 1, "complaints_dated": 1})
+        stream.as_of(late + 60)
+        stream.as_of(late + 23 * 3_600)
+        stream.slice("cohort", late, {"complaints": 1, "complaints_dated": 1, "complaints_within_day": 1})
+        stream.as_of(late + 23 * 3_600 + 60)
+        days = [record for key, record in stream.latest.items() if key.startswith("window|day|voice|queue:A|")]
 
         assert [parts(day["kpis"]["complaints_within_day_rate"])[:3] for day in days if day["counts"]] == [(1, 1, 1)]

@@ -72,13 +72,13 @@ def test_attainment(
     target: dict[str, Any], value: float, attainment: tuple[float | None, float, float], margin: float, standing: str
 ) -> None:
     """The share of the target with its parts, how far on the good side, and the verdict; unrounded."""
-    told = judge(value, **target)
+    judgment = judge(value, **target)
 
-    assert (told.attainment["value"], told.attainment["numerator"], told.attainment["denominator"]) == attainment
-    assert told.attainment["coverage"] == 0.5
-    assert (told.margin, told.standing) == (margin, standing)
-    assert told.met is (standing != "missed")
-    assert told.progress is None
+    assert (judgment.attainment["value"], judgment.attainment["numerator"], judgment.attainment["denominator"]) == attainment
+    assert judgment.attainment["coverage"] == 0.5
+    assert (judgment.margin, judgment.standing) == (margin, standing)
+    assert judgment.met is (standing != "missed")
+    assert judgment.progress is None
 
 
 @pytest.mark.parametrize(
@@ -106,22 +106,28 @@ def test_attainment(
 )
 def test_the_line(value: float, at: str, progress: float, expected: float, ahead: float, standing: str, projected: str | None) -> None:
     """Where a value stands between start and target, against where it should be, and when it gets there at this pace."""
-    told = judge(value, instant(at), **HALVED)
+    judgment = judge(value, instant(at), **HALVED)
 
-    assert told.standing == standing
-    assert told.progress is not None
-    assert told.progress.figure["value"] == progress
-    assert told.progress.expected == pytest.approx(expected, abs=1e-6)
-    assert told.progress.ahead == pytest.approx(ahead, abs=1e-6)
-    assert told.progress.on_track is (ahead >= 0)
-    assert told.progress.projected_ms == (None if projected is None else parse_time_ms(instant(projected)))
+    assert judgment.standing == standing
+    assert judgment.progress is not None
+    assert judgment.progress.figure["value"] == progress
+    assert judgment.progress.expected == pytest.approx(expected, abs=1e-6)
+    assert judgment.progress.ahead == pytest.approx(ahead, abs=1e-6)
+    assert judgment.progress.on_track is (ahead >= 0)
+    assert judgment.progress.projected_ms == (None if projected is None else parse_time_ms(instant(projected)))
 
 
 def test_nothing_is_known() -> None:
     """Without a figure nothing is said, and nothing is missed either."""
-    told = judge(None, **HALVED)
+    judgment = judge(None, **HALVED)
 
-    assert (told.standing, told.met, told.margin, told.progress, told.attainment["value"]) == ("unknown", None, None, None, None)
+    assert (judgment.standing, judgment.met, judgment.margin, judgment.progress, judgment.attainment["value"]) == (
+        "unknown",
+        None,
+        None,
+        None,
+        None,
+    )
 
 
 def test_due_without_a_line() -> None:
@@ -163,8 +169,8 @@ def test_queues_have_targets_of_their_own() -> None:
     listed = {"kpi": "service_level", "scope": "queue:care", "unit": "percent", "target": 95, "window": "trailing_60m"}
     found = terms_of(Configuration.model_validate({**CENTER, "targets": [listed]}))
 
-    told = [(each.scope, each.window, None if each.goal is None else float(each.goal), each.of_queue) for each in found]
-    assert told == [("care", "trailing_60m", 0.95, False), ("sales", "day", 0.8, True)]
+    terms = [(each.scope, each.window, None if each.goal is None else float(each.goal), each.of_queue) for each in found]
+    assert terms == [("care", "trailing_60m", 0.95, False), ("sales", "day", 0.8, True)]
 
 
 def figure(value: float | None, numerator: float | None = None, denominator: float | None = None, coverage: float | None = None) -> Any:

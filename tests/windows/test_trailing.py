@@ -13,13 +13,15 @@ from streams.windows.trailing import TrailingSums
 LENGTHS_MS = (3 * PANE_MS, 7 * PANE_MS, 45 * PANE_MS)
 
 #: What a source partition says of up to four panes of a frame that begin at the same pane each time.
-said = st.dictionaries(st.integers(0, 3), st.dictionaries(st.sampled_from(["a", "idle_ms"]), st.integers(-3, 3), min_size=1), min_size=1)
-changes = st.tuples(st.just("change"), st.integers(0, 1), st.integers(0, 20), said)
+pane_sums = st.dictionaries(
+    st.integers(0, 3), st.dictionaries(st.sampled_from(["a", "idle_ms"]), st.integers(-3, 3), min_size=1), min_size=1
+)
+changes = st.tuples(st.just("change"), st.integers(0, 1), st.integers(0, 20), pane_sums)
 moves = st.tuples(st.sampled_from(["advance", "compact", "again"]), st.just(0), st.integers(0, 130), st.just({0: {"a": 0}}))
 losses = st.tuples(st.just("give up"), st.integers(0, 1), st.integers(0, 20), st.just({0: {"a": 0}}))
 
 #: (source partition, first pane) → pane → sums
-Told = dict[tuple[int, int], dict[int, Counts]]
+Blocks = dict[tuple[int, int], dict[int, Counts]]
 
 
 def block(first: int, rows: dict[int, Counts]) -> dict[int, Counts]:
@@ -29,11 +31,11 @@ def block(first: int, rows: dict[int, Counts]) -> dict[int, Counts]:
     return {start + offset * PANE_MS: counts for offset, counts in sorted(filled.items())}
 
 
-def plain(told: Told, hi_ms: int, length_ms: int, *, staffed: bool) -> Counts:
+def plain(blocks: Blocks, hi_ms: int, length_ms: int, *, staffed: bool) -> Counts:
     """Sum up the panes of a window one by one."""
     total: Counts = {}
     worked: dict[int, int] = {}
-    for panes in told.values():
+    for panes in blocks.values():
         for pane, counts in panes.items():
             if hi_ms - length_ms <= pane < hi_ms:
                 worked[pane] = worked.get(pane, 0) + counts.get("idle_ms", 0)
@@ -51,7 +53,7 @@ def test_as_a_plain_recount(staffed: bool, steps: list[tuple[str, int, int, dict
     What is given up counts while a window holds any of it.
     """
     trailing = TrailingSums(LENGTHS_MS, staffed=staffed)
-    told: Told = {}
+    blocks: Blocks = {}
     given_up: set[tuple[int, int]] = set()
     hi: int | None = None
     for step, origin, number, rows in steps:
@@ -65,24 +67,24 @@ def test_as_a_plain_recount(staffed: bool, steps: list[tuple[str, int, int, dict
         elif step == "again" and hi is not None:
             trailing.reset()
             trailing.advance(hi)
-            told = {place: panes for place, panes in told.items() if place not in given_up}
-        elif step == "give up" and (origin, number) in told:
-            trailing.discard(origin, min(told[origin, number]))
+            blocks = {place: panes for place, panes in blocks.items() if place not in given_up}
+        elif step == "give up" and (origin, number) in blocks:
+            trailing.discard(origin, min(blocks[origin, number]))
             given_up.add((origin, number))
         elif step == "change":
             panes = block(number, rows)
             trailing.exchange(origin, Panes.of(list(panes.items())))
-            told[origin, number] = panes
+            blocks[origin, number] = panes
             given_up.discard((origin, number))
         if hi is not None:
-            passed = {place for place in given_up if place in told and max(told[place]) < hi - max(LENGTHS_MS)}
-            told = {place: panes for place, panes in told.items() if place not in passed}
-        given_up &= told.keys()
+            passed = {place for place in given_up if place in blocks and max(blocks[place]) < hi - max(LENGTHS_MS)}
+            blocks = {place: panes for place, panes in blocks.items() if place not in passed}
+        given_up &= blocks.keys()
 
-        assert trailing.is_empty == (told.keys() == given_up)
-        assert len(trailing) == sum(map(len, told.values()))
+        assert trailing.is_empty == (blocks.keys() == given_up)
+        assert len(trailing) == sum(map(len, blocks.values()))
         if hi is not None:
-            assert trailing.sums == {length: plain(told, hi, length, staffed=staffed) for length in LENGTHS_MS}
+            assert trailing.sums == {length: plain(blocks, hi, length, staffed=staffed) for length in LENGTHS_MS}
         assert all(before[length] == sums for length, sums in trailing.sums.items() if length not in trailing.changed)
 
 
