@@ -49,7 +49,7 @@ class Watched:
         self.restart()
 
     def restart(self, **rules: dict[str, Any]) -> None:
-        """Go on from the latest records alone, with other rules if there are any."""
+        """Restart from the latest records, with other rules if there are any."""
         self.rules = rules or self.rules
         configured = configuration(**self.rules)
         self.alerts = Alerts(configured)
@@ -58,7 +58,7 @@ class Watched:
         self.watches = self.alerts.watches_of("queue:A", "voice")
 
     def look(self, second: float, value: float | None, of: float | None = 20, *, stale: bool = False, before: float | None = None) -> str:
-        """Look at a value with so many contacts behind it; return the state, ``recovering`` for firing that may soon be over."""
+        """Evaluate a value with a number of contacts; return the state, ``recovering`` for firing that has begun to recover."""
         self.alerts.begin(ms(second))
         for watch in self.watches:
             self.alerts.evaluate(
@@ -93,7 +93,7 @@ class TestFires:
     """From none to firing."""
 
     def test_after_the_dwell(self) -> None:
-        """Pending at 0, not yet at 59.999 s, firing at the first look at or after 60 s; said once."""
+        """Pending at 0, not yet firing at 59.999 s, firing at the first evaluation from 60 s on; announced once."""
         watched = Watched()
 
         assert [watched.look(0, 0.79), watched.look(59.999, 0.4), watched.look(61, 0.7), watched.look(62, 0.7)] == [
@@ -119,8 +119,8 @@ class TestFires:
         assert [paused.look(10, 0.5, before=5), paused.look(69, 0.5, before=68)] == ["pending", "firing"]
         assert paused.history[0].since == at(9)
 
-    def test_a_record_says_its_terms(self) -> None:
-        """Rule, scope, KPI, window, thresholds, dwell and definition stand in the record."""
+    def test_a_record_has_its_terms(self) -> None:
+        """The record has rule, scope, KPI, window, thresholds, dwell and definition."""
         fired = firing().history[0].model_dump()
         terms = {
             "kind": "alert",
@@ -151,7 +151,7 @@ class TestFires:
         assert Watched(above).look(0, 180.001) == "firing"
 
     def test_a_good_look_ends_pending(self) -> None:
-        """A look that is not beyond begins the dwell anew, and what was pending is deleted."""
+        """An evaluation that is not beyond restarts the dwell, and deletes a pending alert."""
         watched = Watched()
 
         assert [watched.look(0, 0.5), watched.look(50, 0.8), watched.look(60, 0.5), watched.look(119, 0.5), watched.look(120, 0.5)] == [
@@ -172,7 +172,7 @@ class TestFires:
         """The least number counts itself."""
         assert Watched().look(0, 0.0, 10) == "pending"
 
-    def test_volume_that_goes_ends_pending(self) -> None:
+    def test_too_few_contacts_end_pending(self) -> None:
         """Fewer contacts than needed are not beyond, whatever the value."""
         watched = Watched()
 
@@ -193,7 +193,7 @@ class TestFires:
         assert watched.history[0].fired_at == at(3600)
 
     def test_a_stale_source_keeps_nothing_from_firing(self) -> None:
-        """Bad news is news, whoever else is silent."""
+        """A breach fires even while a source is stale."""
         watched = Watched()
 
         assert [watched.look(0, 0.5, stale=True), watched.look(60, 0.5, stale=True)] == ["pending", "firing"]
@@ -213,13 +213,13 @@ class TestClears:
         assert cleared.alert_id == fired.alert_id
 
     def test_hysteresis(self) -> None:
-        """Between the threshold and ``clear_at`` it goes on firing; ``clear_at`` itself is good."""
+        """Between the threshold and ``clear_at`` it continues to fire; ``clear_at`` itself is good."""
         watched = firing()
 
         assert [watched.look(100, 0.82), watched.look(110, 0.849), watched.look(120, 0.85)] == ["firing", "firing", "recovering"]
 
     def test_a_bad_look_takes_recovery_back(self) -> None:
-        """One look below ``clear_at`` begins the time to clear anew."""
+        """One evaluation below ``clear_at`` restarts the time to clear."""
         watched = firing()
 
         states = [watched.look(100, 0.9), watched.look(120, 0.84), watched.look(125, 0.9), watched.look(150, 0.9), watched.look(155, 0.9)]
@@ -227,8 +227,8 @@ class TestClears:
         assert len(watched.history) == 2
 
     @pytest.mark.parametrize(("value", "of"), [(0.1, 9), (None, 0)])
-    def test_volume_that_goes_clears(self, value: float | None, of: float) -> None:
-        """Too few contacts are no breach any more; the record says that nothing has recovered."""
+    def test_too_few_contacts_clear(self, value: float | None, of: float) -> None:
+        """Too few contacts end a breach; the record does not state a recovery."""
         watched = firing()
 
         assert [watched.look(100, value, of), watched.look(130, value, of)] == ["recovering", "cleared"]
@@ -254,7 +254,7 @@ class TestClears:
         assert len({each.alert_id for each in watched.history}) == 2
 
     def test_the_next_breach_is_another_alert(self) -> None:
-        """It has an instant and an id of its own, and its revisions go on."""
+        """It has its own instant and id, and its revisions continue."""
         watched = firing()
         watched.look(100, 0.9)
         watched.look(130, 0.9)
@@ -271,8 +271,8 @@ class TestClears:
 
         assert [watched.look(0, 181, None), watched.look(1, 121, None), watched.look(2, 120, None)] == ["firing", "firing", "cleared"]
 
-    def test_nobody_waits_any_more(self) -> None:
-        """A longest wait of nobody is null: too few contacts, not recovered."""
+    def test_no_contact_waits_any_more(self) -> None:
+        """The longest wait of an empty queue is null: too few contacts, not recovered."""
         watched = Watched({"kpi": "longest_wait", "above": 180, "for_seconds": 0, "clear_for_seconds": 0})
 
         assert [watched.look(0, 181, None), watched.look(1, None, None)] == ["firing", "cleared"]
@@ -280,9 +280,9 @@ class TestClears:
 
 
 class TestRestarts:
-    """A worker that is started again goes on from the latest records."""
+    """A restarted worker continues from the latest records."""
 
-    def test_pending_goes_on(self) -> None:
+    def test_pending_continues(self) -> None:
         """The dwell counts from before the restart."""
         watched = Watched()
         watched.look(0, 0.5)
@@ -291,8 +291,8 @@ class TestRestarts:
         assert [watched.look(59, 0.5), watched.look(60, 0.5)] == ["pending", "firing"]
         assert watched.history[0].since == at(0)
 
-    def test_nothing_is_said_twice(self) -> None:
-        """Firing and recovery go on; the same look again changes nothing."""
+    def test_nothing_is_announced_twice(self) -> None:
+        """Firing and recovery continue; the same evaluation again changes nothing."""
         watched = firing()
         watched.restart()
         assert [watched.look(60, 0.5), watched.look(100, 0.9)] == ["firing", "recovering"]
@@ -314,7 +314,7 @@ class TestRestarts:
         assert watched.latest[KEY].revision > first
 
     def test_a_rule_is_removed(self) -> None:
-        """What fired by it is cleared at the first look, with no value; it said nothing of another rule's."""
+        """Its alert is cleared at the first evaluation, with no value; alerts of other rules stay."""
         watched = firing()
         watched.restart(other=LEVEL)
         watched.look(70, 0.9)
@@ -345,7 +345,7 @@ class TestRestarts:
         assert watched.history[-1].cleared_because == "rule_removed"
 
     def test_a_rule_changes(self) -> None:
-        """The alert goes on by the new terms, and its next record says them."""
+        """The alert continues by the new terms, and its next record has them."""
         watched = firing()
         watched.restart(level={**LEVEL, "below": 0.4, "clear_at": 0.45, "clear_for_seconds": 0})
         watched.look(70, 0.5)
@@ -385,7 +385,7 @@ class TestWatches:
         assert bool(found) is watches
 
     def test_the_target_is_the_queues(self) -> None:
-        """``below: target`` goes by queue A's 80 %, and its record says so."""
+        """``below: target`` is queue A's 80 %, and the record states it."""
         watched = Watched({"below": "target", "for_seconds": 0})
 
         assert watched.look(0, 0.8) == "none"
@@ -401,18 +401,18 @@ class TestWatches:
 
 
 class Stream:
-    """A roll-up of one contact and one agent partition with rules, told what they write."""
+    """A roll-up of one contact and one agent partition with rules, fed with their records."""
 
     def __init__(self, **rules: dict[str, Any]) -> None:
         self.rollup = RollUp(configuration(**rules), 0, [("contacts", 0)], [("agents", 0)])
 
     def apply(self, kind: str, second: float | None, value: dict[str, Any], place: str = "voice|contacts|queue:A") -> None:
-        """Tell of a slice or of what goes on now."""
+        """Apply a record of a slice or of now."""
         channel, source, scope = place.split("|")
         self.rollup.apply(f"{kind}|{channel}|{source}|0|{'-' if second is None else ms(second)}|{scope}", value)
 
     def as_of(self, second: float, stale: tuple[str, ...] = ()) -> list[tuple[str, str]]:
-        """Tell that both partitions have come so far, flush, and return the key and state of what changed."""
+        """Set the progress of both partitions, flush, and return the key and state of changed alerts."""
         for source in ("contacts", "agents"):
             progress = {"progress_ms": ms(second), "received_through_ms": ms(second), "sources": {"pbx": ms(second)}, "stale_sources": []}
             silent = {"sources": {"pbx": ms(second), **dict.fromkeys(stale, ms(0))}, "stale_sources": list(stale)}
@@ -424,7 +424,7 @@ class Stream:
 class TestFigures:
     """The figures that are looked at are those that are published."""
 
-    def test_a_wait_that_goes_on_is_looked_at(self) -> None:
+    def test_a_wait_that_grows_is_evaluated(self) -> None:
         """Nothing but as-of moves: three wait beside 12 answered in time, and after more than 20 s it is 12 of 15 and not of 12.
 
         What 20.001 s is the first to see began at 20 s, so the dwell of 10 s is over at 30 s.
@@ -450,7 +450,7 @@ class TestFigures:
         stream.apply("now", None, {"waiting_since_ms": []})
         assert stream.as_of(31) == [(KEY, "cleared")]
 
-    def test_the_oldest_of_a_backlog_in_which_nobody_waits(self) -> None:
+    def test_the_oldest_of_a_backlog_without_waiting_contacts(self) -> None:
         """Its age is looked at too when only as-of moves."""
         stream = Stream(old={"kpi": "backlog_oldest", "above": 3600, "for_seconds": 0})
         stream.apply("now", None, {"backlog": {"in_progress": 1}, "backlog_oldest_ms": ms(0)}, "mail|contacts|queue:B")
@@ -536,7 +536,7 @@ class TestSeveral:
     ANY: ClassVar[dict[str, Any]] = {**ALL, "all": None, "any": ALL["all"]}
 
     def looks(self, rule: dict[str, Any], *seen: tuple[float | None, float | None, float]) -> list[AlertRecord | None]:
-        """Return where the alert stands after looks, second by second, at the number waiting, and at a level with so many contacts."""
+        """Return the state of the alert after evaluations, one a second, of the number waiting and a level with a number of contacts."""
         (watch,) = Alerts(configuration(level=rule)).watches_of("queue:A", "voice")
         last, found = None, list[AlertRecord | None]()
         for second, (waiting, level, of) in enumerate(seen):
@@ -568,7 +568,7 @@ class TestSeveral:
         ]
 
     def test_any(self) -> None:
-        """The one by which it fired stands for it; it goes on while another is beyond, and clears when all are known to be good."""
+        """Its record shows the condition by which it fired; it continues while another is beyond, and clears when all are good."""
         states = self.looks(self.ANY, (5, 0.8, 20), (5, 0.79, 20), (6, 0.9, 20), (4, 0.9, 20), (3, 0.9, 20), (6, 0.7, 20), (1, 0.7, 9))
 
         assert [each and (each.state, each.kpi, each.value, each.cleared_because) for each in states] == [

@@ -64,7 +64,7 @@ class TestOfferedAndAnsweredInDifferentIntervals:
         assert half_hour(records, "07:30")["kpis"]["answered"]["value"] == 0
 
     def test_without_being_asked_only_by_offer(self) -> None:
-        """By default nothing is said by outcome, and the second half hour has no record at all."""
+        """By default there are no figures by outcome, and the second half hour has no record."""
         records = replayed([*self.EVENTS])
 
         assert "by_outcome" not in half_hour(records, "07:00")

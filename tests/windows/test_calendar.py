@@ -102,7 +102,7 @@ class TestDay:
     )
     @settings(max_examples=30, deadline=None)
     def test_as_read_off_the_clock(self, zone: str, day_start: str, cell: int) -> None:
-        """A day is what somebody finds who looks at the clock every minute."""
+        """A day equals the one found by reading the clock every minute."""
         info = ZoneInfo(zone)
 
         assert Calendar(info, day_start).day(cell * CELL_MS) == wall.day(info, time.fromisoformat(day_start), cell * CELL_MS)
@@ -120,7 +120,7 @@ class TestDay:
             ("America/Havana", "00:00", "2026-11-01T12:00:00Z", "2026-11-01T04:00", "2026-11-02T05:00"),
         ],
     )
-    def test_a_begin_that_is_skipped_or_comes_twice(self, zone: str, day_start: str, cell: str, start: str, end: str) -> None:
+    def test_a_begin_that_is_skipped_or_repeated(self, zone: str, day_start: str, cell: str, start: str, end: str) -> None:
         """It is the end of the gap, or the first of the two."""
         assert day(zone, cell, day_start) == (start, end)
 
@@ -135,7 +135,7 @@ class TestInterval:
     )
     @settings(deadline=None)
     def test_as_read_off_the_clock(self, zone: str, minutes: int, cell: int) -> None:
-        """An interval is what somebody finds who looks at the clock every minute."""
+        """An interval equals the one found by reading the clock every minute."""
         info = ZoneInfo(zone)
 
         assert Calendar(info).interval(cell * MIN_CELL_MS, minutes) == wall.interval(info, cell * MIN_CELL_MS, minutes)

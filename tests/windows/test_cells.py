@@ -1,4 +1,4 @@
-"""Merged cells say the same whether they are packed or not, one by one and in the sum of a day."""
+"""Merged cells give the same sums packed and unpacked, one by one and in the sum of a day."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_as_a_plain_dictionary(steps: list[tuple[str, Any, Counts]]) -> None:
 
 
 def test_a_day_is_kept_up() -> None:
-    """A cell that has settled is packed; the sum of its day has it all the same, also after a late event, and once the day is over."""
+    """An old cell is packed; the sum of its day still has it, also after a late event, and once the day is over."""
     cells = Cells()
     cells.add(0, {"offered": 2})
     cells.add(HOUR_MS, {"offered": 3})
@@ -72,7 +72,7 @@ def test_a_day_is_kept_up() -> None:
 
     assert (before, packed) == ({"offered": 5}, ([HOUR_MS], {"offered": 5}))
     assert late == cells.sums(DAY) == {"offered": 6, "late_events": 1}
-    # What is over is added up when somebody asks, and not kept.
+    # Sums of past days are computed on demand, and not cached.
     assert (list(cells._live), cells._of_spans) == ([], {})
 
 
@@ -88,7 +88,7 @@ def test_what_is_forecast_stays_at_hand() -> None:
 
 
 def test_a_day_of_the_roll_up() -> None:
-    """Four hours after 09:00 a call of the morning is handled: interval and day say so as if nothing had been packed."""
+    """Four hours after 09:00 a call of the morning is handled: interval and day show it as if nothing had been packed."""
     stream = Stream()
     for hour in range(4):
         stream.slice("cohort", 3_600 * hour, {"offered": 2, "answered": 2, "handled": 2 - (hour == 0)})

@@ -1,4 +1,4 @@
-"""What a window says is remembered by its sums and by all that judges them: another scope with the same sums says what is its own."""
+"""Figures are cached by sums and definitions: another scope with the same sums has its own figures."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ PEOPLE = {"handling_ms": 600_000, "idle_ms": 300_000, "staffed_ms": 900_000}
 
 
 def figures(roll_up: RollUp, scope: str, channel: str | None, *, span: Span = SPAN, live_at: int | None = None) -> dict[str, Any]:
-    """Return what a window with the sums of all says of a scope."""
+    """Return the encoded figures of a scope as a record, all from the same sums."""
     roll_up.expect(scope, channel)
     state = roll_up.scopes[scope, channel]
     sums = PEOPLE if channel is None else CONTACTS
@@ -46,7 +46,7 @@ def figures(roll_up: RollUp, scope: str, channel: str | None, *, span: Span = SP
 
 @pytest.fixture
 def roll_up() -> RollUp:
-    """Return one that has told of its definitions."""
+    """Return a roll-up that has published its definitions."""
     made = RollUp(Configuration.model_validate(CONFIGURATION), 0, [("contact-events", 0)], [])
     progress = {"progress_ms": START_MS, "received_through_ms": START_MS, "sources": {}, "stale_sources": []}
     made.apply("progress|-|contact-events|0|-|-", progress)
@@ -54,7 +54,7 @@ def roll_up() -> RollUp:
     return made
 
 
-def test_each_says_its_own(roll_up: RollUp) -> None:
+def test_each_scope_has_its_own(roll_up: RollUp) -> None:
     """Sums of the same amounts, by definition, version, channel and what is not reported."""
     slow, fast = figures(roll_up, "queue:slow", "voice"), figures(roll_up, "queue:fast", "voice")
     assert slow["kpis"]["service_level"]["numerator"] == 4

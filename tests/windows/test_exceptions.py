@@ -62,7 +62,7 @@ def marked(records: dict[str, dict[str, Any]], of: str) -> dict[str, list[str] |
 
 
 class TestMarks:
-    """Which records say that a calendar exception touched them."""
+    """Records that a calendar exception affects."""
 
     def test_intervals(self) -> None:
         """Those any of whose time it takes, also the last one, of which it has 10 minutes; not those before and after."""
@@ -79,7 +79,7 @@ class TestMarks:
         assert [day(records, each).get("exceptions") for each in ("voice|queue:B", "-|team:blue")] == [None, None]
 
     def test_single_people(self) -> None:
-        """Whoever works at the site by the configuration, on their own word or their team's."""
+        """Agents who work at the site by the configuration, by themselves or by their team."""
         people = {"ann": {"team": "red"}, "bob": {"site": "tokyo"}, "cy": {"team": "blue"}}
         center = {"sites": {"tokyo": {"zone": "Asia/Tokyo"}}, "teams": {"red": {"site": "tokyo"}, "blue": {}}, "people": people}
         exceptions = Exceptions(Configuration.model_validate({**center, "calendar_exceptions": [TYPHOON]}))
@@ -87,7 +87,7 @@ class TestMarks:
         assert [len(exceptions.of(f"agent:{name}", about_people=True)) for name in ("ann", "bob", "cy")] == [1, 1, 0]
 
     def test_several(self) -> None:
-        """In the order of their begins; one without an end goes on, and everywhere is everywhere."""
+        """In the order of their begins; one without an end stays open, and one without sites applies everywhere."""
         outage = {"name": "carrier", "kind": "outage", "from": "2026-06-15T12:10"}
         found = replayed(TYPHOON, outage)
 
@@ -100,7 +100,7 @@ class TestMarks:
         assert marked(found, "voice|queue:B") == {"04:00": ["carrier"]}
 
     def test_without_any(self) -> None:
-        """Records say nothing of it."""
+        """Records have no exceptions."""
         records = replayed()
 
         assert not any("exceptions" in record or "without_exceptions" in record for record in records.values())

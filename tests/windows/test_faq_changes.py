@@ -37,7 +37,7 @@ def day(number: int, channel: str = "faq", through: str = "2026-11-01T15:00:00Z"
     }
 
 
-#: From the 2nd to the 8th. A local day is over at 15:00 UTC, and settled three minutes later.
+#: From the 2nd to the 8th. A local day ends at 15:00 UTC, and is complete three minutes later.
 WEEK = [
     day(2, "voice"),
     day(3, Returns=(4, 2, 1), Tariff=(9, 9, 9)),
@@ -48,8 +48,8 @@ WEEK = [
     day(7, "voice"),
     day(8, Returns=(2, 2, 1)),
 ]
-#: A later record, by which all of them are settled.
-SETTLED = day(20, "voice", "2026-11-20T15:03:00Z")
+#: A later record, by which all of them are complete.
+COMPLETE = day(20, "voice", "2026-11-20T15:03:00Z")
 
 
 def sides(answer: dict[str, Any]) -> list[tuple[int, int, int] | None]:
@@ -70,18 +70,18 @@ def sides(answer: dict[str, Any]) -> list[tuple[int, int, int] | None]:
         ("2026-11-08T15:03:00Z", 3, [(20, 9, 6), (10, 8, 7)]),
         ("2026-11-20T15:03:00Z", 3, [(20, 9, 6), (10, 8, 7)]),
     ],
-    ids=["the first day is not settled", "one", "two, one of them without sessions", "three", "no more, for there was nothing before"],
+    ids=["the first day is not complete", "one", "two, one of them without sessions", "three", "no more, for there was nothing before"],
 )
 def test_spans_grow_with_the_days(through: str, days: int | None, expected: list[Any]) -> None:
-    """As many whole days on both sides as are settled and known, FAQ and bot together, without the day of the change."""
+    """As many complete days on both sides as are known, FAQ and bot together, without the day of the change."""
     (answer,) = faq_answers(configured(), [*WEEK, day(20, "voice", through)])
 
     assert (answer["days"], sides(answer)) == (days, expected)
 
 
-def test_what_is_said() -> None:
+def test_rates() -> None:
     """The answer names the change and both spans; a rate has its parts."""
-    (answer,) = faq_answers(configured(days=1), [*WEEK, SETTLED])
+    (answer,) = faq_answers(configured(days=1), [*WEEK, COMPLETE])
 
     assert (answer["name"], answer["category"], answer["at"]) == ("Rewritten", "Returns", "2026-11-05T00:30:00.000Z")
     assert (answer["before"]["start"], answer["before"]["end"]) == ("2026-11-03T15:00:00.000Z", "2026-11-04T15:00:00.000Z")
@@ -90,8 +90,8 @@ def test_what_is_said() -> None:
 
 
 def test_nothing_decided_is_null() -> None:
-    """A category that nobody asked about has 0 of 0 on both sides, which is no rate."""
-    (answer,) = faq_answers(configured(days=1, category="Meters"), [*WEEK, SETTLED])
+    """A category without questions has 0 of 0 on both sides, which is no rate."""
+    (answer,) = faq_answers(configured(days=1, category="Meters"), [*WEEK, COMPLETE])
 
     assert [answer[side]["self_service_rate"]["value"] for side in ("before", "after")] == [None, None]
     assert sides(answer) == [(0, 0, 0), (0, 0, 0)]
@@ -99,7 +99,7 @@ def test_nothing_decided_is_null() -> None:
 
 def test_among_the_others() -> None:
     """Where a day has put its rarer categories together, a category that it does not name is not known, on that side."""
-    (answer,) = faq_answers(configured(days=1, category="Meters"), [*WEEK[:-2], day(6, "bot", other=(5, 5, 5)), *WEEK[-2:], SETTLED])
+    (answer,) = faq_answers(configured(days=1, category="Meters"), [*WEEK[:-2], day(6, "bot", other=(5, 5, 5)), *WEEK[-2:], COMPLETE])
 
     assert answer["after"]["containment_rate"] == dict.fromkeys(("value", "numerator", "denominator", "coverage"))
     assert answer["before"]["containment_rate"]["denominator"] == 0

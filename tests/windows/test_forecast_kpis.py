@@ -22,7 +22,7 @@ CENTER = Configuration.model_validate({"queues": {"A": {"department": "help", "c
 
 
 def forecast(number: int, minutes: float, length: float, *, set_at: float = 0, **fields: Any) -> bytes:
-    """Return a forecast of queue A from so many minutes after nine on, said so many minutes after nine."""
+    """Return a forecast of queue A from a minute after nine on, set at another minute after nine."""
     moment = format_ms(NINE + round(60_000 * set_at))
     content = {
         "type": "forecast.set",
@@ -65,7 +65,7 @@ def test_spread_over_cells_and_scopes() -> None:
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["in order", "out of order"])
 def test_the_latest_holds(order: tuple[int, int]) -> None:
-    """Of two forecasts of a quarter the one that was said later counts, in whatever order they come; the earlier one keeps the rest."""
+    """Of two forecasts of a quarter the one set later counts, in any order of arrival; the earlier one keeps its other quarters."""
     content = [forecast(1, 0, 30, volume=10, set_at=-60), forecast(2, 15, 15, volume=9, set_at=-30)]
 
     found = cells(*(content[number] for number in order))
@@ -98,7 +98,7 @@ def test_accuracy() -> None:
 
 
 def test_nothing_is_known_and_nothing_is_expected() -> None:
-    """Without a forecast all is null; a forecast of no contact is a number, of which no accuracy can be said."""
+    """Without a forecast all is null; a forecast of no contact is a number without an accuracy."""
     nothing = forecast_kpis([{"offered": 3}], QUARTER_MS, over=True)
     assert all(figure["value"] is None for figure in nothing.values())
 

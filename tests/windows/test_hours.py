@@ -16,7 +16,7 @@ WEEK = {"mon-fri": ["09:00-12:00", "13:00-17:30"], "sat": ["10:00-14:00"]}
 
 
 def opening(zone: str, *entries: dict[str, Any]) -> OpeningHours:
-    """Return the hours of entries as they stand in the file."""
+    """Return the hours of entries as in the file."""
     return OpeningHours(ZoneInfo(zone), [Hours.model_validate(entry) for entry in entries])
 
 
@@ -71,7 +71,7 @@ class TestPastMidnight:
     """Spans that begin on one day and end on the next."""
 
     def test_a_night_shift(self) -> None:
-        """It belongs to the day it begins on: Friday's night is Saturday's early morning, and Monday's early morning is nobody's."""
+        """It belongs to the day it begins on: Friday's night includes Saturday's early morning, and no night includes Monday's."""
         utc = opening("UTC", {"business_hours": {"mon-fri": ["22:00-02:00"]}})
 
         # Monday 2026-03-02 01:00 and 22:00, Saturday 01:59 and 02:00, Saturday 22:00
@@ -79,7 +79,7 @@ class TestPastMidnight:
         assert at(utc, *instants) == [False, True, True, False, False]
 
     def test_into_a_holiday(self) -> None:
-        """The night before goes on into it; its own evening does not begin."""
+        """The night before continues into it; its own evening does not begin."""
         utc = opening("UTC", {"business_hours": {"mon-sun": ["22:00-02:00"]}, "holidays": ["2026-12-25"]})
 
         assert at(utc, "2026-12-25T01:00", "2026-12-25T22:30", "2026-12-26T01:00", "2026-12-26T22:30") == [True, False, False, True]

@@ -13,7 +13,7 @@ NOTHING = {"value": None, "numerator": None, "denominator": None, "coverage": No
 
 
 def definition(**fields: Any) -> ServiceLevelDefinition:
-    """Return a definition with the defaults of the page where nothing is said."""
+    """Return a definition with the defaults of the page."""
     return ServiceLevelDefinition.model_validate(fields)
 
 
@@ -99,7 +99,7 @@ class TestContacts:
 
         counts = {name: figure for name, figure in kpis.items() if figure["denominator"] is None}
         rest = {name: figure for name, figure in kpis.items() if name not in counts}
-        # Some of each kind by name; whatever else there is has to say the same.
+        # Some of each kind by name; all others must be equal.
         assert {"offered", "answered", "abandoned", "handled", "duplicate_replies", "contacts_by_category"} <= set(counts)
         assert {"answer_rate", "service_level", "asa", "aht", "csat", "nps", "self_service_rate", "callback_wait"} <= set(rest)
         assert {(f["value"], f["numerator"], f["coverage"]) for f in counts.values()} == {(0, 0, None)}
@@ -115,7 +115,7 @@ class TestContacts:
 
     @pytest.mark.parametrize(("channel", "rate"), [("mail", None), ("ticket", None), ("chat", 0.2)])
     def test_abandon_rate_by_channel(self, channel: str, rate: float | None) -> None:
-        """Nobody abandons a mail or a ticket: the rate is null throughout."""
+        """Mails and tickets are never abandoned: the rate is null throughout."""
         figure = contact_kpis(SUMS, definition(), channel, by_offer=True)["abandon_rate"]
 
         # 2 abandoned of 10 offered, 9 of them decided
@@ -206,16 +206,16 @@ class TestPeople:
     """Figures about people."""
 
     def test_occupancy(self) -> None:
-        """Handling and wrap-up are shares of themselves and idle; time of which nobody says whether it was idle lowers the coverage."""
+        """Handling and wrap-up are shares of themselves and idle; time that may or may not be idle lowers the coverage."""
         sums = {"handling_ms": 50_000, "wrap_up_ms": 10_000, "idle_ms": 20_000, "available_ms": 20_000, "unavailable_ms": 99_000}
 
         # (50 + 10) ÷ (50 + 10 + 20) = 60 ÷ 80; coverage 80 ÷ (80 + 20)
         assert people_kpis(sums)["occupancy"] == {"value": 0.75, "numerator": 60, "denominator": 80, "coverage": 0.8}
 
     def test_without_anybody(self) -> None:
-        """Nobody there is null, with 0/0 beside it."""
+        """Without agents the rate is null, with 0/0 beside it."""
         assert people_kpis({})["occupancy"] == {"value": None, "numerator": 0, "denominator": 0, "coverage": None}
 
-    def test_nobody_says_whether_idle(self) -> None:
-        """Only available: nothing is known, and the coverage says so."""
+    def test_unknown_whether_idle(self) -> None:
+        """Available time alone may or may not be idle, and lowers the coverage."""
         assert people_kpis({"available_ms": 1_000})["occupancy"] == {"value": None, "numerator": 0, "denominator": 0, "coverage": 0}

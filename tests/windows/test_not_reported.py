@@ -14,7 +14,7 @@ from tests.support.platforms import counted
 
 SILENT = ["non_response", "transfer_rate"]
 
-#: Voice of Berlin comes from a switch that tells little, its mail from a desk; Tokyo has another switch.
+#: Voice of Berlin comes from a switch that reports little, its mail from a desk; Tokyo has another switch.
 CONFIGURATION: dict[str, Any] = {
     "sites": {"berlin": {"zone": "Europe/Berlin"}, "tokyo": {"zone": "Asia/Tokyo"}},
     "queues": {
@@ -33,13 +33,13 @@ CONFIGURATION: dict[str, Any] = {
 @pytest.mark.parametrize(
     ("scope", "channel", "is_null"),
     [
-        ("queue:sales", "voice", True),  # its one source says so
-        ("queue:care", "voice", False),  # another source tells
-        ("queue:any", "voice", False),  # no list: all sources, and two of them tell
+        ("queue:sales", "voice", True),  # its one source does not report it
+        ("queue:care", "voice", False),  # another source reports it
+        ("queue:any", "voice", False),  # no list: all sources, and two of them report it
         ("queue:unknown", "voice", False),  # not configured: likewise
         ("department:front", "voice", True),  # of its queues only one has calls
-        ("department:front", "mail", False),  # and the other mail, of a source that says nothing of itself
-        ("department:back", "voice", False),  # two queues, one of which is told of
+        ("department:front", "mail", False),  # and the other mail, of a source without ``not_reported``
+        ("department:back", "voice", False),  # two queues, one of which is reported
         ("site:berlin", "voice", False),
         ("site:tokyo", "voice", False),  # one of its queues takes from all
         ("team:red", None, True),
@@ -47,13 +47,13 @@ CONFIGURATION: dict[str, Any] = {
         ("agent:ann", None, True),
         ("agent:bo", None, False),
         ("agent:unknown", None, False),
-        ("site:berlin", None, False),  # people: two teams, one of which is told of
+        ("site:berlin", None, False),  # agents: two teams, one of which is reported
         ("total:all", "voice", False),
         ("total:all", None, False),
     ],
 )
 def test_scopes(scope: str, channel: str | None, *, is_null: bool) -> None:
-    """Null where every source that feeds a scope says so."""
+    """Null where no source that feeds a scope reports it."""
     assert not_reported(Configuration.model_validate(CONFIGURATION), scope, channel) == frozenset(SILENT if is_null else ())
 
 
@@ -65,17 +65,17 @@ def test_alone() -> None:
 
 
 def _call() -> list[Any]:
-    def say(model: Any, second: int, **more: Any) -> Any:
+    def event(model: Any, second: int, **more: Any) -> Any:
         at = f"2026-06-15T12:00:{second:02}Z"
         about = {"event_id": f"e{second}", "conversation_id": "c", "channel": "voice", "source": "plain"}
         return model.model_validate({**about, "occurred_at": at, "received_at": at, **more})
 
     return [
-        say(ContactQueued, 0, queue="sales"),
-        say(ContactAgentOffered, 5, agent="ann"),
-        say(ContactOfferEnded, 15, agent="ann", outcome="no_answer"),
-        say(ContactAnswered, 20, agent="bo"),
-        say(ContactEnded, 50, ended_by="customer"),
+        event(ContactQueued, 0, queue="sales"),
+        event(ContactAgentOffered, 5, agent="ann"),
+        event(ContactOfferEnded, 15, agent="ann", outcome="no_answer"),
+        event(ContactAnswered, 20, agent="bo"),
+        event(ContactEnded, 50, ended_by="customer"),
     ]
 
 
@@ -87,7 +87,7 @@ def test_figures() -> None:
     assert plain["value"] == 1
     assert silent["queues"]["sales"]["voice"]["non_response"] == nothing
     assert silent["queues"]["sales"]["voice"]["answered"]["value"] == 1
-    assert silent["totals"]["non_response"]["value"] == 1, "other sources tell of the total"
+    assert silent["totals"]["non_response"]["value"] == 1, "other sources report the total"
 
 
 @pytest.mark.parametrize("name", ["no_response", "waiting", "forecast_contacts", "active_customers"])

@@ -1,4 +1,4 @@
-"""What has settled is packed, and says the same when it is touched again."""
+"""Older sums are packed, and unpack to the same."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_room() -> None:
 
 @pytest.mark.parametrize("kind", ["pane", "cohort"])
 def test_a_late_revision(kind: str) -> None:
-    """A contact is handled 45 minutes after its slice began: what was told first is packed by then, and is taken out right."""
+    """A contact is handled 45 minutes after its slice began: its first sums are packed by then, and are subtracted correctly."""
     key = "window|trailing_60m|voice|queue:A" if kind == "pane" else "window|interval_15m|voice|queue:A|1781514000000"
     stream = Stream()
     stream.slice(kind, 0, {"offered": 3, "answered": 1, "handled": 1})
@@ -83,7 +83,7 @@ def test_a_late_revision(kind: str) -> None:
     stream.slice(kind, 0, {"offered": 3, "answered": 2, "handled": 2})
     stream.as_of(2_701)
 
-    # The slice of 09:00 is settled; a pane of 09:15 is too, a cell of 09:15 that begins less than half an hour before 09:45 is not.
+    # The slice of 09:00 is packed; a pane of 09:15 is too, a cell of 09:15 that begins less than half an hour before 09:45 is not.
     assert live == (0 if kind == "pane" else 1)
     counts = stream.latest[key]["counts"]
     assert (counts["offered"], counts["answered"], counts["handled"]) == ((4, 2, 2) if kind == "pane" else (3, 2, 2))

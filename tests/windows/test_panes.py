@@ -1,4 +1,4 @@
-"""Panes put together as columns say what each of them says."""
+"""Panes merged as columns give the sums of each pane."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_between(panes: dict[int, Counts], low: int, high: int) -> None:
 
 @given(rows)
 def test_written_and_packed(panes: dict[int, Counts]) -> None:
-    """What is written or packed says the same when it is read again."""
+    """Written or packed panes are equal when they are read again."""
     before = Panes.of(sorted(panes.items()))
     written = orjson.loads(orjson.dumps(before.written()))
     block = PaneBlock(before)

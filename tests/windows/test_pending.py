@@ -17,7 +17,7 @@ from streams.windows.pending import has_replies
 from streams.windows.rollup import RollUp
 
 HOUR_MS = 3_600_000
-#: 2026-04-01 09:00 UTC; tests say minutes after it.
+#: 2026-04-01 09:00 UTC; tests count minutes from it.
 START_MS = 1_775_034_000_000
 NINE = START_MS // HOUR_MS
 CONFIGURATION = Configuration.model_validate(
@@ -33,21 +33,21 @@ CONFIGURATION = Configuration.model_validate(
 
 
 class Center:
-    """A roll-up of two source partitions of contacts, told of now and of progress."""
+    """A roll-up of two source partitions of contacts, fed with records of now and of progress."""
 
     def __init__(self, queue: str = "q", channel: str = "mail") -> None:
         self.place = queue, channel
         self.rollup = RollUp(CONFIGURATION, 0, [("contacts", 0), ("contacts", 1)], [("agents", 0)])
 
     def now(self, partition: int, **figures: Any) -> Center:
-        """Say what goes on in the queue as a source partition sees it."""
+        """Apply a now record of the queue from a source partition."""
         queue, channel = self.place
         record = NowRecord(source_topic="contacts", source_partition=partition, scope=f"queue:{queue}", channel=channel, **figures)
         self.rollup.apply(f"now|{channel}|contacts|{partition}|-|queue:{queue}", record.model_dump(mode="json"))
         return self
 
     def published(self, minutes: float) -> list[dict[str, Any]]:
-        """Let time go on, and return the now records that are published."""
+        """Advance time, and return the now records that are published."""
         at = START_MS + round(minutes * 60_000)
         progress = {"progress_ms": at, "received_through_ms": at, "sources": {}, "stale_sources": []}
         for origin in ("contacts|0", "contacts|1", "agents|0"):
@@ -88,7 +88,7 @@ def test_the_backlog_of_a_queue_on_the_business_clock() -> None:
     assert published == [(0, [0]), (4 * day + 49, []), (4 * day + 50, [1])]
 
 
-def test_replies_become_overdue_as_time_goes_on() -> None:
+def test_replies_become_overdue_with_time() -> None:
     """Overdue only after the due time, one record at each change and none between; those passed before are a number."""
     due = [START_MS + minutes * 60_000 for minutes in (10, 20)]
     center = Center().now(0, replies_overdue=3, reply_due_ms=due).now(1, reply_due_ms=due[1:])
@@ -117,7 +117,7 @@ def test_where_replies_have_a_target(scope: str, channel: str | None, expected: 
     assert has_replies(CONFIGURATION, scope, channel) is expected
 
 
-def test_without_a_target_nothing_is_said() -> None:
+def test_without_a_target_there_is_no_figure() -> None:
     """A chat queue without a target has no figure, rather than 0."""
     [record] = Center("talks", "chat").now(0).published(0)
 

@@ -10,7 +10,7 @@ from streams.windows.kpis import StaffTerms, people_kpis
 from streams.windows.rollup import RollUp
 from tests.windows.test_rollup import START_MS
 
-#: An hour and some of one person's time, in seconds: worked 4,000 s, of which 300 s nobody knows whether they were idle.
+#: An hour and more of one agent's time, in seconds: worked 4,000 s, of which 300 s may or may not be idle.
 TIME = {"handling": 1_800, "wrap_up": 600, "idle": 900, "available": 300, "unavailable": 400}
 PLANNED = {"work_adhered": 3_000, "work_missed": 300, "work_unknown": 300, "other_adhered": 300, "other_missed": 100}
 SUMS = {
@@ -57,8 +57,8 @@ def test_nothing_known_is_null() -> None:
     assert people_kpis(SUMS, StaffTerms(900_000))["cost_per_contact"]["numerator"] is None
 
 
-def test_nobody_came() -> None:
-    """Where work is planned and missed, nobody was there: that is a zero, and known."""
+def test_no_agent_came() -> None:
+    """Where work is planned and missed, presence is a zero, and known."""
     kpis = people_kpis({"planned_work_missed_ms": 900_000}, StaffTerms(900_000, 0))
 
     assert [kpis[name]["value"] for name in ("staff_scheduled", "staff_actual", "adherence", "shrinkage")] == [1, 0, 0, 1]
@@ -73,7 +73,7 @@ def test_of_one_person() -> None:
 
 
 def test_fixed_costs_of_the_panes_in_which_anybody_works() -> None:
-    """A pane of ten seconds counts as a whole, once, whichever partition tells of work in it; one without work does not."""
+    """A pane of ten seconds counts entirely and once, whichever partition reports work in it; one without work does not."""
     configuration = Configuration.model_validate(
         {"costs": {"currency": "JPY", "hourly": 0}, "teams": {"red": {"costs": {"fixed_per_hour": 360}}, "blue": {}}}
     )

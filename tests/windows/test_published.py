@@ -1,4 +1,4 @@
-"""What was published last decides what is news; of intervals and days little is kept, and it says the same."""
+"""The last published content decides what is published; of intervals and days only a digest is stored, with the same effect."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_only_the_span_is_another(window: str, *, is_news: bool) -> None:
 
 
 def test_given_up() -> None:
-    """Intervals and days that began before an instant go, by their keys; what comes after them begins anew, the others go on."""
+    """Intervals and days that began before an instant expire, by their keys; later ones of that start restart, others continue."""
     published = Published()
     kept = [record(window, start) for window, start in (("interval_15m", 0), ("interval_15m", 900_000), ("day", 0), ("trailing_5m", 0))]
     for key, content in kept:

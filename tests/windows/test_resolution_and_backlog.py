@@ -15,7 +15,7 @@ from streams.configuration.models import ServiceLevelDefinition
 from streams.windows.kpis import contact_kpis
 from streams.windows.rollup import RollUp
 
-#: 2026-04-01 09:00 UTC; tests say seconds after it.
+#: 2026-04-01 09:00 UTC; tests count seconds from it.
 START_MS = 1_775_034_000_000
 SUMS = {
     "offered": 8,
@@ -71,7 +71,7 @@ def test_figures_from_sums(kpi: str, by_offer: bool) -> None:
 
 
 @pytest.mark.parametrize("kpi", [kpi for kpi, expected in EXPECTED.items() if expected[2] is not None], ids=str)
-def test_nothing_is_said_about_nothing(kpi: str) -> None:
+def test_null_without_contacts(kpi: str) -> None:
     """With an empty denominator value and coverage are null, never 0."""
     figure = contact_kpis({}, ServiceLevelDefinition(), "mail", by_offer=True)[kpi]
 
@@ -79,13 +79,13 @@ def test_nothing_is_said_about_nothing(kpi: str) -> None:
 
 
 class Center:
-    """A roll-up of two source partitions of contacts, told of now and of progress."""
+    """A roll-up of two source partitions of contacts, fed with records of now and of progress."""
 
     def __init__(self) -> None:
         self.rollup = RollUp(Configuration(), 0, [("contacts", 0), ("contacts", 1)], [("agents", 0)])
 
     def now(self, partition: int, channel: str = "mail", **figures: Any) -> Center:
-        """Say what goes on in queue:q of a source partition, times as seconds after the start."""
+        """Apply a now record of queue:q from a source partition, times as seconds after the start."""
         for name in ("callback_due_ms", "waiting_since_ms"):
             if name in figures:
                 figures[name] = [START_MS + seconds * 1000 for seconds in figures[name]]
@@ -96,7 +96,7 @@ class Center:
         return self
 
     def published(self, seconds: int) -> list[dict[str, Any]]:
-        """Let time go on, and return the now records that are published."""
+        """Advance time, and return the now records that are published."""
         at = START_MS + seconds * 1000
         progress = {"progress_ms": at, "received_through_ms": at, "sources": {}, "stale_sources": []}
         for origin in ("contacts|0", "contacts|1", "agents|0"):
@@ -104,7 +104,7 @@ class Center:
         return [loads(record) for key, record in self.rollup.collect() if key.startswith("now|") and record is not None]
 
 
-def test_callbacks_become_overdue_as_time_goes_on() -> None:
+def test_callbacks_become_overdue_with_time() -> None:
     """Overdue only after the due time, one record at each change and none between; one without a due time never is."""
     center = Center().now(0, callbacks_waiting=2, callback_due_ms=[100]).now(1, callbacks_waiting=1, callback_due_ms=[200])
 

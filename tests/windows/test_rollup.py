@@ -30,7 +30,7 @@ def ms(seconds: float) -> int:
 
 
 class Stream:
-    """A roll-up of one contact and one agent partition, told what they write."""
+    """A roll-up of one contact and one agent partition, fed with their records."""
 
     def __init__(self, start_ms: int = START_MS) -> None:
         self.rollup = RollUp(CONFIGURATION, 0, [("contacts", 0)], [("agents", 0)])
@@ -39,18 +39,18 @@ class Stream:
         self.records: list[tuple[str, dict[str, Any] | None]] = []
 
     def slice(self, kind: str, seconds: float, counts: dict[str, int] | None, scope: str = "queue:A", channel: str = "voice") -> None:
-        """Tell of a slice that begins at a second; None gives it up."""
+        """Apply a slice that begins at a second; None expires it."""
         source, start = ("agents" if channel == "-" else "contacts"), self._start_ms + round(seconds * 1000)
         key = f"{kind}|{channel}|{source}|0|{start}|{scope}"
         self.rollup.apply(key, None if counts is None else {"counts": counts})
 
     def now(self, scope: str = "queue:A", *, since: tuple[float, ...] = (), in_progress: int = 0) -> None:
-        """Tell who waits, since which seconds."""
+        """Apply a now record with the entries of waiting contacts in seconds."""
         waiting = [self._start_ms + round(seconds * 1000) for seconds in since]
         self.rollup.apply(f"now|voice|contacts|0|-|{scope}", {"waiting_since_ms": waiting, "in_progress": in_progress})
 
     def as_of(self, seconds: float, *, through: float | None = None) -> Published:
-        """Tell how far both partitions have come, and return what is published then."""
+        """Set the progress of both partitions, and return what is published then."""
         at = self._start_ms + round(seconds * 1000)
         complete = at if through is None else self._start_ms + round(through * 1000)
         for source in ("contacts", "agents"):
@@ -90,7 +90,7 @@ class TestChanges:
         assert stream.collect() == {}
 
     def test_only_progress(self) -> None:
-        """When nothing happens while time goes on, only the progress is published."""
+        """When time passes without events, only the progress is published."""
         stream = Stream()
         stream.slice("pane", 0, ANSWERED)
         stream.as_of(9)
@@ -108,7 +108,7 @@ class TestChanges:
         assert stream.kpi("answered", "window|trailing_15m|voice|queue:A") == (1, 1, None)
 
     def test_who_waits_is_news_when_it_is_too_long(self) -> None:
-        """Of one who waits the windows say nothing new until 20 s are over: a met contact of one becomes one of two."""
+        """Windows of a waiting contact do not change until 20 s are over: a met contact of one becomes one of two."""
         stream = Stream()
         stream.slice("pane", 0, ANSWERED)
         stream.now(since=(0,))
@@ -120,7 +120,7 @@ class TestChanges:
         assert stream.kpi("service_level_live") == (0.5, 1, 2)
 
     def test_the_same_slice_again(self) -> None:
-        """A slice replaces the one before: told twice it counts once, and is no news."""
+        """A slice replaces the one before: read twice it counts once, and changes nothing."""
         stream = Stream()
         stream.slice("pane", 0, ANSWERED)
         stream.slice("pane", 0, ANSWERED)
@@ -206,7 +206,7 @@ class TestWindows:
         assert stream.kpi("offered") == (2, 2, None)
         assert stream.kpi("offered", "window|trailing_15m|voice|queue:A") == (3, 3, None)
 
-    def test_it_empties_as_time_goes_on(self) -> None:
+    def test_it_empties_with_time(self) -> None:
         """Without any news but time, a contact leaves the last five minutes."""
         stream = Stream()
         stream.slice("pane", 0, {"offered": 1})
@@ -243,7 +243,7 @@ class TestWindows:
 
     @pytest.mark.parametrize("published_at", [-60, 60])
     def test_a_forecast_of_later_in_an_interval(self, published_at: float) -> None:
-        """What is forecast for 09:15 on is in the half-hour from 09:00 once that begins, be it told a minute before or after."""
+        """A forecast from 09:15 on is in the half-hour from 09:00 once that begins, whether it is set a minute before or after."""
         stream = Stream()
         stream.as_of(published_at)
         stream.slice("cohort", 900, {"forecasts": 1, "forecast_milli": 4_000})
@@ -283,7 +283,7 @@ class TestWindows:
 
 
 class TestFinal:
-    """When a window says that it will not change."""
+    """When a window is final."""
 
     KEY = f"window|interval_15m|voice|queue:A|{START_MS}"
 
@@ -344,7 +344,7 @@ class TestFinal:
 
 
 class TestNow:
-    """What goes on, and the live service level."""
+    """Figures of now, and the live service level."""
 
     def test_waiting(self) -> None:
         """Who waits, since when, and for how long as of now."""
@@ -356,7 +356,7 @@ class TestNow:
         assert (record["waiting"], record["in_progress"]) == (2, 2)
         assert (record["waiting_since"], record["longest_wait_seconds"]) == (format_ms(ms(3)), 12)
 
-    def test_nobody_waits(self) -> None:
+    def test_no_contact_waits(self) -> None:
         """Then there is no longest wait."""
         stream = Stream()
         stream.now(since=(3,))
@@ -379,7 +379,7 @@ class TestNow:
         ],
     )
     def test_live_service_level(self, scope: str, as_of: float, live: tuple[float, int, int]) -> None:
-        """As time goes on a waiting contact becomes a miss, without any event of its own."""
+        """With time a waiting contact becomes a miss, without any event of its own."""
         stream = Stream()
         stream.slice("pane", 0, {"answered": 1, "answered_wait_le_5000": 1}, scope)
         stream.now(scope, since=(10,))
@@ -391,7 +391,7 @@ class TestNow:
         assert [before, stream.kpi("service_level_live", key), stream.kpi("service_level", key)] == [(1, 1, 1), live, (1, 1, 1)]
 
     def test_the_definition_is_named(self) -> None:
-        """Every record says by which definition it was counted."""
+        """Every record names its definition."""
         stream = Stream()
         for scope in ("queue:A", "queue:strict"):
             stream.slice("pane", 0, ANSWERED, scope)
@@ -412,9 +412,9 @@ class TestNow:
 
 
 class TestProgress:
-    """What is said of progress."""
+    """Records of progress."""
 
-    def test_a_partition_that_has_said_nothing(self) -> None:
+    def test_a_partition_without_progress(self) -> None:
         """While one partition is silent nothing is complete, but figures are as of what has come."""
         stream = Stream()
         progress = {"progress_ms": ms(5), "received_through_ms": ms(9), "sources": {"pbx": ms(9)}, "stale_sources": []}
@@ -424,8 +424,8 @@ class TestProgress:
         assert record is not None
         assert (record["as_of"], record["complete_through"]) == (format_ms(ms(9)), None)
 
-    def test_a_source_is_stale_only_where_nobody_hears_it(self) -> None:
-        """A source that one partition still hears is not stale."""
+    def test_a_source_is_stale_only_if_no_partition_receives_it(self) -> None:
+        """A source that one partition still receives is not stale."""
         stream = Stream()
         for number, stale in ((0, ["crm", "pbx"]), (1, ["crm"])):
             stream.rollup.apply(
@@ -437,7 +437,7 @@ class TestProgress:
         assert record is not None
         assert (record["stale_sources"], record["sources"]) == (["crm"], {"crm": format_ms(ms(0)), "pbx": format_ms(ms(1))})
 
-    def test_a_quarantined_source_is_told_once(self) -> None:
+    def test_a_quarantined_source_is_listed_once(self) -> None:
         """Since when and why where it began first, on how many partitions, and how many records in all; once released, of none any more."""
         stream = Stream()
         nothing = {"progress_ms": ms(9), "received_through_ms": ms(9), "sources": {}, "stale_sources": []}

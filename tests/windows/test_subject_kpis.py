@@ -58,11 +58,11 @@ class TestWholes:
         assert [kpis[kpi]["value"] for kpi in ("not_offered", "excluded", "contacts_by_category", "complaints")] == [5, 1, 6, 0]
 
     def test_sessions(self) -> None:
-        """4 of 6 contained, 3 of 6 solved; of the cohort of 8, 6 are decided."""
-        cohort, trailing = of_contacts(SESSIONS, by_offer=True), of_contacts(SESSIONS, by_offer=False)
+        """4 of 6 contained, 3 of 6 solved; of 8 offered sessions, 6 are decided."""
+        by_offer, trailing = of_contacts(SESSIONS, by_offer=True), of_contacts(SESSIONS, by_offer=False)
 
-        assert parts(cohort["containment_rate"]) == (4 / 6, 4, 6, 6 / 8)
-        assert parts(cohort["self_service_rate"]) == (3 / 6, 3, 6, 6 / 8)
+        assert parts(by_offer["containment_rate"]) == (4 / 6, 4, 6, 6 / 8)
+        assert parts(by_offer["self_service_rate"]) == (3 / 6, 3, 6, 6 / 8)
         assert parts(trailing["containment_rate"]) == (4 / 6, 4, 6, 1)
         assert parts(of_contacts({}, by_offer=True)["containment_rate"]) == (None, 0, 0, None)
 
@@ -99,7 +99,7 @@ class TestByLabel:
             "a": (None, 2, None, None),
             "c": (None, 1, None, None),
         }
-        # What is told by label is told as a whole as before.
+        # What is reported by label also counts in the total, as before.
         whole = of_contacts(sums, by_offer=True)
         assert (whole["complaints"]["value"], parts(whole["gratitude_rate"])) == (4, (5 / 8, 5, 8, 8 / 9))
         assert (KPI_BY_ID["complaints"].label, KPI_BY_ID["contacts_by_category"].label) == (None, "category")
@@ -131,7 +131,7 @@ class TestRecords:
         (found,) = (record for key, record in stream.latest.items() if key.startswith("window|interval_15m|voice|queue:A|"))
         return dict(found)
 
-    def test_labels_stand_apart_from_counts(self) -> None:
+    def test_labels_are_separate_from_counts(self) -> None:
         """A record has labels under by_label, and none among its counts."""
         stream = Stream()
         stream.slice("cohort", 0, {"not_offered=full": 2, "complaints": 1})
@@ -151,7 +151,7 @@ class TestRecords:
             ({"complaints": 1}, 86_400 + 1_140, True),
             ({"category=returns": 1}, 1_140, True),
         ],
-        ids=["a session open", "all decided", "a complaint's day goes on", "and is over", "a category"],
+        ids=["a session open", "all decided", "a complaint's day is not over", "and is over", "a category"],
     )
     def test_final(self, sums: dict[str, int], seconds: int, final: bool) -> None:
         """An interval is final once its sessions are decided and the day of its complaints is over."""
@@ -184,7 +184,7 @@ class TestRecords:
 
     @pytest.mark.parametrize(("horizon", "kpi"), [("25 h", "offered"), ("soon", "offered"), ("0 h", "offered"), ("24 h", "occupancy")])
     def test_horizons_that_cannot_be_kept(self, horizon: str, kpi: str) -> None:
-        """An entry says a time for which past days are kept, and is about what has one."""
+        """An entry has a time for which past days are revised, and a KPI with a horizon."""
         with pytest.raises(ValueError, match=f"^{kpi}: .*horizon"):
             replace(KPI_BY_ID[kpi], horizon=horizon)
 

@@ -32,7 +32,7 @@ def terms(**target: Any) -> Any:
 
 
 def judge(value: float | None, at: str = "2026-01-31T00:00:00Z", **target: Any) -> Judgment:
-    """Return what a value makes of a target of the total."""
+    """Return the judgment of a value for a target of the total."""
     figure: Any = {"value": value, "numerator": value, "denominator": None, "coverage": 0.5}
     return judged(terms(**target), figure, parse_time_ms(at))
 
@@ -105,7 +105,7 @@ def test_attainment(
     ],
 )
 def test_the_line(value: float, at: str, progress: float, expected: float, ahead: float, standing: str, projected: str | None) -> None:
-    """Where a value stands between start and target, against where it should be, and when it gets there at this pace."""
+    """A value between start and target, against where it should be, and when it reaches the target at this pace."""
     judgment = judge(value, instant(at), **HALVED)
 
     assert judgment.standing == standing
@@ -118,7 +118,7 @@ def test_the_line(value: float, at: str, progress: float, expected: float, ahead
 
 
 def test_nothing_is_known() -> None:
-    """Without a figure nothing is said, and nothing is missed either."""
+    """Without a figure there is no result, and the target is not missed."""
     judgment = judge(None, **HALVED)
 
     assert (judgment.standing, judgment.met, judgment.margin, judgment.progress, judgment.attainment["value"]) == (
@@ -131,7 +131,7 @@ def test_nothing_is_known() -> None:
 
 
 def test_due_without_a_line() -> None:
-    """A target that is due later and of which nobody says where it began is open until then."""
+    """A target that is due later, without a start value, is open until then."""
     target: dict[str, Any] = {"kpi": "csat", "unit": "score", "target": 4, "due": "2026-02-01"}
 
     assert [judge(value, at, **target).standing for value, at in ((3, "2026-02-01T23:59:59Z"), (3, "2026-02-02T00:00:00Z"))] == [

@@ -12,7 +12,7 @@ from streams.windows.trailing import TrailingSums
 
 LENGTHS_MS = (3 * PANE_MS, 7 * PANE_MS, 45 * PANE_MS)
 
-#: What a source partition says of up to four panes of a frame that begin at the same pane each time.
+#: Sums of up to four panes of a frame that begin at the same pane each time.
 pane_sums = st.dictionaries(
     st.integers(0, 3), st.dictionaries(st.sampled_from(["a", "idle_ms"]), st.integers(-3, 3), min_size=1), min_size=1
 )
@@ -48,7 +48,7 @@ def plain(blocks: Blocks, hi_ms: int, length_ms: int, *, staffed: bool) -> Count
 
 @given(st.booleans(), st.lists(st.one_of(changes, moves, losses), max_size=40))
 def test_as_a_plain_recount(staffed: bool, steps: list[tuple[str, int, int, dict[int, Counts]]]) -> None:
-    """Whatever changes or is given up and however the end moves: each sum is that of the panes in its window, and says when it changed.
+    """With any changes, expirations and moves of the end, each sum is that of the panes in its window, and reports its changes.
 
     What is given up counts while a window holds any of it.
     """
@@ -137,7 +137,7 @@ def test_what_is_given_up_in_a_window_counts_until_it_has_left() -> None:
     assert trailing.sums == {20_000: {"n": 4}, 30_000: {"n": 6}}
     trailing.advance(50_000)
     assert trailing.sums == {20_000: {"n": 4}, 30_000: {"n": 4}}
-    # Told anew it is held again, and in the place of what it was.
+    # Read again it is stored again, and replaces the former block.
     trailing.exchange(1, Panes.of([(30_000, {"n": 5})]))
     assert [trailing.is_empty, len(trailing)] == [False, 1]
     assert trailing.sums[20_000] == {"n": 5}
@@ -146,7 +146,7 @@ def test_what_is_given_up_in_a_window_counts_until_it_has_left() -> None:
     assert len(trailing) == 1
 
 
-def test_windows_that_begin_anew_hold_nothing_given_up() -> None:
+def test_windows_after_a_reset_hold_no_expired_blocks() -> None:
     """After progress was set back the windows are those of what source partitions hold."""
     trailing = TrailingSums((30_000,))
     trailing.exchange(0, Panes.of([(10_000, {"n": 2})]))
