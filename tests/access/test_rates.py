@@ -1,4 +1,4 @@
-"""How often accounts may ask, at instants that a test says; the figures are worked out by hand."""
+"""How often accounts may ask, at instants of a test; the expected numbers are computed by hand."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from streams.access.rates import RequestRates
 
 
 def taken(rates: RequestRates, account: str, at: float, per_minute: int, tries: int) -> int:
-    """Return how many of so many requests at one instant are taken."""
+    """Return how many of some requests at one instant are accepted."""
     return sum(rates.wait(account, at, per_minute) == 0.0 for _ in range(tries))
 
 
@@ -25,7 +25,7 @@ def test_a_minute_of_requests_at_once_and_then_the_average() -> None:
 
 
 def test_what_is_refused_does_not_count() -> None:
-    """Whoever asks on and on is let in again as soon as one who waited."""
+    """An account that keeps asking is accepted again as soon as one that waited."""
     rates = RequestRates()
     taken(rates, "user:a", 0.0, 60, 60)
 
@@ -33,7 +33,7 @@ def test_what_is_refused_does_not_count() -> None:
     assert taken(rates, "user:a", 1.0, 60, 10) == 1
 
 
-def test_accounts_are_apart() -> None:
+def test_accounts_are_separate() -> None:
     """Of another kind or name: each has its own."""
     rates = RequestRates()
 
@@ -41,22 +41,22 @@ def test_accounts_are_apart() -> None:
 
 
 def test_another_number_in_the_file_holds_at_once() -> None:
-    """Half a minute's requests of 120 were asked: as long as that stands, of 60 a minute half are left."""
+    """Half a minute's requests of 120 were accepted: until they expire, half of 60 a minute are left."""
     rates = RequestRates()
     assert taken(rates, "token:a", 0.0, 120, 60) == 60
 
     assert taken(rates, "token:a", 0.0, 60, 100) == 30
 
 
-def test_the_first_of_a_row_is_told_once() -> None:
+def test_only_the_first_refusal_of_a_row_is_new() -> None:
     """Again after the account has rested, and not before."""
     rates = RequestRates()
-    told = []
+    new = []
     for at in (0.0, 1.0, 100.0):
         taken(rates, "token:a", at, 60, 100)
-        told += [rates.is_new("token:a"), rates.is_new("token:a")]
+        new += [rates.is_new("token:a"), rates.is_new("token:a")]
 
-    assert told == [True, False, False, False, True, False]
+    assert new == [True, False, False, False, True, False]
 
 
 def test_as_many_are_remembered_as_have_asked_of_late() -> None:

@@ -37,13 +37,13 @@ def test_without_an_access_file_everything_is_open(right: Right) -> None:
 @pytest.mark.parametrize("right", RIGHTS)
 def test_without_grants_nothing_is(right: Right) -> None:
     """Who is known and was given nothing sees nothing."""
-    nobody = Principal("x", "provider")
+    no_grants = Principal("x", "provider")
 
-    assert not nobody.may(right)
-    assert not nobody.view(right, Places()).sees("total", "all")
+    assert not no_grants.may(right)
+    assert not no_grants.view(right, Places()).sees("total", "all")
 
 
-def test_a_right_holds_where_its_own_grant_says() -> None:
+def test_a_right_holds_at_the_places_of_its_grant() -> None:
     """A viewer of everything who supervises one team sees people there alone, and explains figures there alone."""
     both = Principal("x", "user", (Grant("viewer"), Grant("supervisor", teams=frozenset({"a"}))))
     places = Places()
@@ -56,7 +56,7 @@ def test_a_right_holds_where_its_own_grant_says() -> None:
 
 
 def test_the_page_is_current() -> None:
-    """The committed table equals what the code says; if not, run ``make docs``."""
+    """The committed table equals that of the code; if not, run ``make docs``."""
     assert docs.main(["--check"]) == 0
     assert "| `people` | see figures of single agents, and of groups of any size | – | yes | – | – |" in docs.PAGE.read_text(
         encoding="utf-8"

@@ -26,13 +26,13 @@ TEAMS = {
 
 
 def people(**numbers: int) -> dict[str, tuple[str | None, str | None]]:
-    """Return so many people of each team, by names such as ``t-a 1``, at the team's site."""
+    """Return a number of agents of each team, by names such as ``t-a 1``, at the team's site."""
     named = {team.replace("_", "-"): number for team, number in numbers.items()}
     return {f"{team} {index + 1}": (team, TEAMS[team].site) for team, number in named.items() for index in range(number)}
 
 
 def steady(numbers: dict[str, int]) -> dict[str, tuple[int, int]]:
-    """Return how many were signed in while nobody came or went."""
+    """Return how many were signed in while that did not change."""
     return {scope: (number, number) for scope, number in numbers.items()}
 
 
@@ -121,7 +121,7 @@ def test_without_the_right_no_agent_is_seen() -> None:
         ({"t_a": 5, "t_b": 4, "o_a": 6}, "team:t-a team:o-a site:osaka"),
         # The 4 of t-b and the 3 of o-bank: of tokyo 4 are left, of osaka 3, of shop 4, of bank 3; of the total 7, enough.
         ({"t_a": 5, "t_b": 4, "o_a": 6, "o_bank": 3}, "team:t-a team:o-a total:all"),
-        # Nobody is known of: nothing.
+        # No agent is known: nothing.
         ({}, ""),
         ({"t_a": 4}, ""),
     ],
@@ -179,7 +179,7 @@ def test_one_that_no_configuration_names_is_not_left_over() -> None:
 
 
 def test_who_has_just_come_or_gone_is_not_left_over() -> None:
-    """The site's record has counted a seventh, whose team's record has not yet: where 6 or 7 were, nobody is left."""
+    """The site's record has counted a seventh, whose team's record has not yet: where 6 or 7 were, no agent is left."""
     coming = {"team:t-a": (6, 7), "site:tokyo": (7, 7), "total:all": (6, 7)}
 
     assert "site:tokyo" in seen(view_of([Area()], [], Places(QUEUES, TEAMS, people(t_a=6), coming)), of_people=True)
@@ -222,7 +222,7 @@ def test_a_record_without_a_channel_is_about_people() -> None:
 
 
 def test_views_that_are_kept_are_bounded() -> None:
-    """However many grants there are; what is dropped is made anew, the same."""
+    """However many grants there are; a dropped view is computed again, the same."""
     places = Places(QUEUES, TEAMS)
     first = Principal("x", "provider", (Grant("viewer", queues=frozenset({"q0"})),))
     view = first.view("figures", places)

@@ -13,5 +13,5 @@ __all__ = ["figure"]
 
 
 def figure(formula: Formula, values: Mapping[str, int]) -> Figure:
-    """Return the figure that a resolved formula makes of values by name; what is not among them is 0."""
+    """Return the figure that a resolved formula computes from values by name; missing ones are 0."""
     return formula.maker()(*(values.get(name, 0) for name in formula.reads()))

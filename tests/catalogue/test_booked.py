@@ -47,7 +47,7 @@ def booked() -> frozenset[str]:
 
 
 def test_every_name_is_declared(booked: frozenset[str]) -> None:
-    """Nothing is booked of which the catalogue does not say what it counts."""
+    """Everything booked is a field of the catalogue."""
     undeclared = sorted(name for name in booked if parse(name) is None)
 
     assert not undeclared, f"booked but not declared: {', '.join(undeclared)}"
@@ -63,7 +63,7 @@ def test_every_field_is_booked(booked: frozenset[str]) -> None:
 
 
 def test_what_has_a_whole_is_booked_without_its_label(booked: frozenset[str]) -> None:
-    """A field by label is booked without one too, or says that it is not: its whole would be 0."""
+    """A field by label is booked without one too, or declares that it is not: its total would be 0."""
     wholes = {found.field.key for name in booked if (found := parse(name)) is not None and found.label is None}
     silent = sorted(field.key for field in FIELD_BY_ID.values() if field.label and field.has_total and field.key not in wholes)
 

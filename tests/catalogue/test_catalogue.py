@@ -36,14 +36,14 @@ MOST_WORDS = 5600
 
 
 def test_the_normative_page_is_short() -> None:
-    """So many words at most, without the formulas, of which each KPI has its own."""
+    """At most this number of words, without the formulas, of which each KPI has its own."""
     before, printed = COUNTING.split("<!-- formulas")
     after = printed.split("<!-- end of formulas")[1]
 
     assert len(f"{before}{after}".split()) < MOST_WORDS
 
 
-def test_every_formula_stands_on_the_normative_page() -> None:
+def test_every_formula_is_on_the_normative_page() -> None:
     """The formulas there, printed from the catalogue, name every KPI."""
     printed = COUNTING.split("<!-- formulas")[1].split("<!-- end of formulas")[0]
     named = [name for line in printed.splitlines() if " = " in line for name in re.sub(r" \([^)]*\)", "", line.split(" = ")[0]).split(", ")]
@@ -52,18 +52,18 @@ def test_every_formula_stands_on_the_normative_page() -> None:
 
 
 @pytest.mark.parametrize("field", [field for field in FIELD_BY_ID.values() if not field.needed], ids=lambda field: field.key)
-def test_the_normative_page_says_where_a_field_is_booked(field: Field) -> None:
-    """Each field stands there in bold; the histograms of waits are called the bucket of theirs."""
+def test_the_normative_page_states_where_a_field_is_booked(field: Field) -> None:
+    """Each field is there in bold; the histograms of waits are called the bucket of theirs."""
     name = re.sub(r"\{(\w+)\}", lambda match: match[1].upper(), field.wire)
     if field.has_total is False:
         name += "=REASON" if field.label == "reason" else "=LABEL"
 
-    said = f"**{name}**" in COUNTING or ("edge" in field.dimensions and "its bucket +1" in COUNTING)
-    assert said, f"say in docs/counting.md when **{name}** is booked"
+    is_described = f"**{name}**" in COUNTING or ("edge" in field.dimensions and "its bucket +1" in COUNTING)
+    assert is_described, f"state in docs/counting.md when **{name}** is booked"
 
 
 @pytest.mark.parametrize("kpi", KPIS, ids=lambda kpi: kpi.id)
-def test_everything_is_said_in_both_languages(kpi: Kpi) -> None:
+def test_every_text_is_in_both_languages(kpi: Kpi) -> None:
     """Names and meanings are there, Japanese ones in Japanese script, and a meaning is one sentence."""
     assert kpi.en
     assert kpi.text
@@ -144,8 +144,8 @@ def test_every_channel_scope_unit_and_state_has_a_word() -> None:
     ],
     ids=range(6),
 )
-def test_windows_are_told_apart(window: str, kind: str, label: str) -> None:
-    """A window's name tells its kind, and trailing windows get the short label."""
+def test_kinds_and_labels_of_windows(window: str, kind: str, label: str) -> None:
+    """A window's name has its kind, and trailing windows get the short label."""
     assert (kind_of_window(window), window_label(window)) == (kind, label)
 
 

@@ -1,4 +1,4 @@
-"""docs/metrics.md is what the catalogue says."""
+"""docs/metrics.md is generated from the catalogue."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_the_page_is_current() -> None:
 
 
 def test_the_page_names_everything() -> None:
-    """Every KPI in both languages and every metric stands on the page."""
+    """Every KPI in both languages and every metric is on the page."""
     page = docs.page()
     for kpi in KPIS:
         assert all(text in page for text in (f"| `{kpi.id}` |", kpi.ja, kpi.meaning_ja, kpi.text.replace("|", "\\|")))

@@ -101,7 +101,7 @@ def test_unit_direction_and_name(kpi: str) -> None:
 @pytest.mark.parametrize(
     ("channel", "name"), [("voice", "放棄呼数"), ("callback", "放棄呼数"), ("chat", "放棄件数"), ("mail", "放棄件数"), (None, "放棄件数")]
 )
-def test_a_word_for_calls_is_said_of_calls_alone(channel: str | None, name: str) -> None:
+def test_a_name_for_calls_is_used_for_calls_alone(channel: str | None, name: str) -> None:
     """呼 is a call: of chats, mails and several channels together it is 件."""
     assert KPI_BY_ID["abandoned"].name("ja", channel) == name
     assert KPI_BY_ID["abandoned"].name("en", channel) == "contacts abandoned"

@@ -34,8 +34,8 @@ NAMES: dict[str, tuple[str, dict[str, str], str | None, str | None]] = {
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_name_is_taken_apart_and_put_together(name: str) -> None:
-    """What stands on the wire says its field and dimensions, and these make the same name again."""
+def test_a_name_is_parsed_and_built(name: str) -> None:
+    """A name on the wire is parsed to field and dimensions, and these build the same name again."""
     key, values, label, definition = NAMES[name]
     found = parse(name)
 
@@ -50,7 +50,7 @@ def test_other_names_are_no_field(name: str) -> None:
 
 
 def test_ways_out_are_those_of_the_event() -> None:
-    """Whoever left a queue and was not abandoned counts as decided: all reasons of the event, other ends, and the lost."""
+    """A contact that left a queue and was not abandoned counts as decided: all reasons of the event, other ends, and the lost."""
     reasons = set(get_args(ContactLeftQueue.model_fields["reason"].annotation))
 
     assert set(WAYS_OUT) == reasons - {"abandoned"} | {"other", "lost"}
@@ -58,7 +58,7 @@ def test_ways_out_are_those_of_the_event() -> None:
 
 @pytest.mark.parametrize("field", FIELD_BY_ID.values(), ids=lambda field: field.key)
 def test_every_field_is_read(field: Field) -> None:
-    """Some formula reads it, or it says why it is kept."""
+    """Some formula reads it, or it states why it is stored."""
     readers = [kpi.id for kpi in KPIS if field.key in kpi.formula.fields]
 
     assert bool(readers) is (field.raw is None), readers

@@ -19,14 +19,14 @@ NAMES = {
 @pytest.mark.parametrize("kpi", KPIS, ids=lambda kpi: kpi.id)
 def test_no_english_is_left(kpi: object) -> None:
     """A new phrase in a formula needs its translation."""
-    said = formula_ja(kpi)  # type: ignore[arg-type]
+    text = formula_ja(kpi)  # type: ignore[arg-type]
 
-    assert set(re.findall(r"[A-Za-z][\w.]*", said, re.ASCII)) <= NAMES
-    assert re.search(r"[\u3040-\u30ff\u4e00-\u9fff]", said)
+    assert set(re.findall(r"[A-Za-z][\w.]*", text, re.ASCII)) <= NAMES
+    assert re.search(r"[\u3040-\u30ff\u4e00-\u9fff]", text)
 
 
 @pytest.mark.parametrize(
-    ("kpi_id", "said"),
+    ("kpi_id", "text"),
     [
         (
             "service_level",
@@ -38,13 +38,13 @@ def test_no_english_is_left(kpi: object) -> None:
         ("lifetime_value", "Σ 注文金額（customers.currencyの通貨） ÷ 問い合わせをした顧客数。分母が5未満では値なし"),
     ],
 )
-def test_as_written_by_hand(kpi_id: str, said: str) -> None:
+def test_as_written_by_hand(kpi_id: str, text: str) -> None:
     """By window, by definition, with what is left out, and of sums."""
-    assert formula_ja(KPI_BY_ID[kpi_id]) == said
+    assert formula_ja(KPI_BY_ID[kpi_id]) == text
 
 
 def test_no_translation_is_for_nothing() -> None:
-    """Each phrase stands in some formula's English text."""
+    """Each phrase is in some formula's English text."""
     texts = " ".join(kpi.text for kpi in KPIS)
 
     assert [phrase for phrase in PHRASES if phrase not in texts and phrase.strip("()") not in texts] == []

@@ -12,9 +12,9 @@ DESIGN = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
 TABLE = DESIGN.split("\n## Words\n")[1].split("\n## ")[0]
 WORDS = [[cell.strip() for cell in line.strip("|").split("|")] for line in TABLE.splitlines() if line.startswith("| ")][2:]
 
-#: More nouns are more than a newcomer keeps apart.
+#: A newcomer cannot distinguish more nouns.
 MOST_WORDS = 45
-#: A meaning is one sentence of so many words.
+#: The most words of a meaning, one sentence.
 MOST_IN_A_MEANING = 20
 #: What these words replaced: no page is to use them in their old sense again.
 REPLACED = ("ledger", "cohort", "matter's", "staff standing", "counted anew", "made anew", "taken back in")
@@ -26,7 +26,7 @@ def test_there_are_few() -> None:
 
 
 def test_each_is_explained_once() -> None:
-    """No word stands there twice, and no meaning is that of two words."""
+    """No word is there twice, and no meaning is that of two words."""
     words, meanings = zip(*WORDS, strict=True)
 
     assert len(set(words)) == len(words)
@@ -44,6 +44,6 @@ def test_a_meaning_is_a_sentence_and_the_word_is_in_use(word: str, meaning: str)
 
 @pytest.mark.parametrize("word", REPLACED)
 def test_replaced_words_are_not_in_the_normative_pages(word: str) -> None:
-    """Pages that say how figures come about speak of postings and cells, not of what they were called once."""
+    """Pages about counting use postings and cells, not their former names."""
     for name in ("counting", "judging", "metrics", "contributing"):
         assert word not in (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")

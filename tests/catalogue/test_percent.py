@@ -47,7 +47,7 @@ def test_whole_percentages() -> None:
 
 @given(st.integers(0, 5000), st.integers(1, 5000), st.integers(1, 999))
 def test_shown_it_is_judged_alike(part: int, whole: int, per_mille: int) -> None:
-    """Whoever compares what is shown with a limit of one decimal finds what the exact comparison finds; never further off than a step."""
+    """A shown value compares with a limit of one decimal as the exact value does, and is never further off than a step."""
     share, limit = part / whole, per_mille / 1000
     shown = round(float(percent(share, limit)) * 10)
 

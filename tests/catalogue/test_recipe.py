@@ -1,4 +1,4 @@
-"""docs/contributing.md says how a KPI is added: its steps, taken in a copy of the project, make one that is served everywhere."""
+"""The recipe of docs/contributing.md, followed in a copy of the project, adds a KPI that is served everywhere."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ from streams.serving.api.figures import catalogue_document
 from tests.serving.test_exporter import Stand, text
 replay = Replay(Configuration.model_validate({"queues": {"sales": {"channel": "voice"}}}))
 number = 0
-def say(what, second, **more):
+def add(what, second, **more):
     global number
     number += 1
     at = f"2026-03-02T12:00:{second:02}Z"
     common = {"type": what, "event_id": str(number), "occurred_at": at, "received_at": at, "source": "pbx"}
     replay.add(orjson.dumps(common | more), "contact")
 for name, survey in (("a", ("csat", 1)), ("b", ("csat", 4)), ("c", ("nps", 9))):
-    say("contact.queued", 1, conversation_id=name, queue="sales", channel="voice")
-    say("contact.answered", 5, conversation_id=name, agent="x")
-    say("contact.ended", 20, conversation_id=name, by="customer")
-    say("survey.answered", 30, conversation_id=name, kind=survey[0], score=survey[1])
-told = replay.finish()
+    add("contact.queued", 1, conversation_id=name, queue="sales", channel="voice")
+    add("contact.answered", 5, conversation_id=name, agent="x")
+    add("contact.ended", 20, conversation_id=name, by="customer")
+    add("survey.answered", 30, conversation_id=name, kind=survey[0], score=survey[1])
+figures = replay.finish()
 record = next(value for key, value in replay.latest.items() if key.startswith("window|day|voice|queue:sales"))
 served = text(Stand.fed([(key.encode(), orjson.dumps(value)) for key, value in replay.latest.items()])).splitlines()
 kpi = "csat_lowest_rate"
 json.dump({
     "record": record["kpis"][kpi],
     "count": record["counts"]["csat_lowest"],
-    "replay": told["queues"]["sales"]["voice"][kpi],
+    "replay": figures["queues"]["sales"]["voice"][kpi],
     "metrics": sorted(
         line.split("{")[0] + " " + line.split(" ")[-1]
         for line in served
@@ -67,7 +67,7 @@ def step(number: int, language: str) -> tuple[str, str]:
 
 
 def copied(root: Path) -> Path:
-    """Copy what the product, its tests' helpers and its examples are made of to a folder."""
+    """Copy the sources of the product, its tests' helpers and its examples to a directory."""
     for folder in ("streams", "schemas", "tests", "deploy", "docs"):
         shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__", "*.so"))
     shutil.copy(ROOT / "pyproject.toml", root)
@@ -100,16 +100,16 @@ def test_the_kpi_is_counted_and_served(project: Path) -> None:
     there = {"PYTHONPATH": str(project)}
     run = subprocess.run(command, cwd=project, env=there, capture_output=True, text=True, check=False, timeout=120)
     assert run.returncode == 0, run.stderr
-    told = json.loads(run.stdout)
+    served = json.loads(run.stdout)
 
     figure = {"value": 0.5, "numerator": 1, "denominator": 2, "coverage": 2 / 3}
-    assert (told["record"], told["replay"], told["count"]) == (figure, figure, 1)
-    assert told["metrics"] == [
+    assert (served["record"], served["replay"], served["count"]) == (figure, figure, 1)
+    assert served["metrics"] == [
         "contact_center_csat_lowest_coverage_ratio 0.6666666666666666",
         "contact_center_csat_lowest_denominator 2.0",
         "contact_center_csat_lowest_numerator 1.0",
         "contact_center_csat_lowest_ratio 0.5",
     ]
-    assert told["formula"] == "scores of 1 ÷ scores within their scale"
-    assert len(told["page"]) == 1
-    assert len(told["field"]) == 1
+    assert served["formula"] == "scores of 1 ÷ scores within their scale"
+    assert len(served["page"]) == 1
+    assert len(served["field"]) == 1

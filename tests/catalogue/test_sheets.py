@@ -1,4 +1,4 @@
-"""Sheets: whatever is known of a window, the figures are those of each formula by itself, and what is encoded says the same."""
+"""Sheets: for any input of a window the figures are those of each formula by itself, as objects and as JSON."""
 
 from __future__ import annotations
 

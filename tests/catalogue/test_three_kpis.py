@@ -1,4 +1,4 @@
-"""Three KPIs given in words, each added in a few lines of a copy of the project as docs/contributing.md says, and counted by hand."""
+"""Three KPIs given in words, each added in a few lines of a copy of the project by docs/contributing.md, and counted by hand."""
 
 from __future__ import annotations
 
@@ -167,43 +167,43 @@ from streams.configuration import Configuration
 from streams.replay import Replay
 BEGIN = datetime(2026, 3, 2, 12, tzinfo=timezone.utc)
 events = []
-def say(what, name, second, **more):
+def add(what, name, second, **more):
     at = (BEGIN + timedelta(seconds=second)).isoformat()
     common = {"type": f"contact.{what}", "event_id": str(len(events)), "occurred_at": at, "received_at": at, "source": "pbx"}
     events.append(common | {"conversation_id": name} | more)
 def call(name, held_s):
-    say("queued", name, 0, queue="sales", channel="voice")
-    say("answered", name, 10, agent="x")
-    say("held", name, 20)
-    say("resumed", name, 20 + held_s)
+    add("queued", name, 0, queue="sales", channel="voice")
+    add("answered", name, 10, agent="x")
+    add("held", name, 20)
+    add("resumed", name, 20 + held_s)
 def transfer(name, second, **more):
-    say("transferred", name, second, agent="x", **more)
+    add("transferred", name, second, agent="x", **more)
 def end(name):
-    say("ended", name, 600, by="customer")
+    add("ended", name, 600, by="customer")
 def categorize(name, second, category):
-    say("categorized", name, second, category=category)
+    add("categorized", name, second, category=category)
 def status(name, second, status):
-    say("status_changed", name, second, status=status)
+    add("status_changed", name, second, status=status)
 
 call("twice", 120)
 transfer("twice", 300)
-say("queued", "twice", 310, queue="sales", channel="voice")
-say("answered", "twice", 320, agent="y")
-say("transferred", "twice", 400, agent="y")
+add("queued", "twice", 310, queue="sales", channel="voice")
+add("answered", "twice", 320, agent="y")
+add("transferred", "twice", 400, agent="y")
 end("twice")
 call("once", 121)
 transfer("once", 500)
 end("once")
 call("asks", 30)
-say("queued", "asks", 60, contact_id="asks-2", queue="sales", channel="voice", relation="consult")
-say("transferred", "asks", 90, contact_id="asks-2", agent="x")
+add("queued", "asks", 60, contact_id="asks-2", queue="sales", channel="voice", relation="consult")
+add("transferred", "asks", 90, contact_id="asks-2", agent="x")
 transfer("asks", 200)
 end("asks")
-say("answered", "mid-way", 10, queue="sales", channel="voice", agent="x")
+add("answered", "mid-way", 10, queue="sales", channel="voice", agent="x")
 transfer("mid-way", 100)
 end("mid-way")
-say("queued", "waits", 0, queue="sales", channel="voice")
-say("transferred", "waits", 50)
+add("queued", "waits", 0, queue="sales", channel="voice")
+add("transferred", "waits", 50)
 call("kept", 180)
 end("kept")
 
@@ -247,7 +247,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def told(project: Path) -> list[dict[str, Any]]:
+def days(project: Path) -> list[dict[str, Any]]:
     """Return what is served of the day, the next morning and the day after."""
     found: list[dict[str, Any]] = json.loads(_run(project, "-c", PROGRAM))
     return found
@@ -271,7 +271,7 @@ def _apply(file: Path, changes: tuple[tuple[str, str], ...]) -> None:
 
 @pytest.mark.parametrize(("patch", "most_lines"), list(zip(PATCHES, (20, 18, 21), strict=True)), ids=lambda each: getattr(each, "kpi", ""))
 def test_each_is_a_small_change(patch: Patch, most_lines: int) -> None:
-    """The entry with its fields, the place where it happens, and what the normative page says of it, in so many lines."""
+    """The entry with its fields, the code where it happens, and the text of the normative page, in this number of lines."""
     assert len(patch.files) == 3
     assert sum(added.count("\n") for changes in patch.files.values() for _, added in changes) <= most_lines
 
@@ -283,24 +283,24 @@ def test_they_pass_what_every_kpi_has_to_pass(project: Path) -> None:
     _run(project, "-m", "ruff", "check", "--no-cache", "streams")
 
 
-def test_time_to_first_transfer(told: list[dict[str, Any]]) -> None:
+def test_time_to_first_transfer(days: list[dict[str, Any]]) -> None:
     """After 300, 500 and 200 s, and once from a start that is not known; a way out of the queue and a consultation are none."""
     figure = {"value": 1000 / 3, "numerator": 1000, "denominator": 3, "coverage": 0.75}
-    assert told[1]["kpis"]["time_to_first_transfer"] == figure
+    assert days[1]["kpis"]["time_to_first_transfer"] == figure
 
 
-def test_share_on_hold_for_longer_than_two_minutes(told: list[dict[str, Any]]) -> None:
+def test_share_on_hold_for_longer_than_two_minutes(days: list[dict[str, Any]]) -> None:
     """On hold for 120, 121, 30 and 180 s: two of the four of six handled whose hold is known."""
-    assert told[1]["kpis"]["long_hold_rate"] == {"value": 0.5, "numerator": 2, "denominator": 4, "coverage": 4 / 6}
+    assert days[1]["kpis"]["long_hold_rate"] == {"value": 0.5, "numerator": 2, "denominator": 4, "coverage": 4 / 6}
 
 
-def test_resolved_within_a_day_by_category(told: list[dict[str, Any]]) -> None:
+def test_resolved_within_a_day_by_category(days: list[dict[str, Any]]) -> None:
     """Three about the tariff, one of them thought a return first, one resolved before it is categorized in the same instant.
 
     The one without a start and the one reopened are none; the order is resolved 23 hours on: until then the day is not final.
     """
-    found = [day["by_label"]["resolved_within_day_by_category"] for day in told]
+    found = [day["by_label"]["resolved_within_day_by_category"] for day in days]
     counts = [{label: figure["value"] for label, figure in each.items() if figure["value"]} for each in found]
 
     assert counts == [{"tariff": 3}, {"tariff": 3, "orders": 1}]
-    assert [day["final"] for day in told] == [False, True]
+    assert [day["final"] for day in days] == [False, True]

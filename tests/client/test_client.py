@@ -74,18 +74,18 @@ async def answering(handler: Callable[[web.Request], Any]) -> AsyncIterator[str]
 
 
 def test_answers_are_typed() -> None:
-    """Each method returns what its address tells, as types: figures, a queue, alerts, targets, trends, people and the catalogue."""
+    """Each method returns the answer of its address, as types: figures, a queue, alerts, targets, trends, people and the catalogue."""
 
     async def check() -> None:
         served, _ = guarded()
         async with running(served) as address, Client(address, token=ALL) as client:
-            told = await client.figures("trailing_15m")
-            record = told.records["trailing_15m|voice|queue:sales"]
+            answer = await client.figures("trailing_15m")
+            record = answer.records["trailing_15m|voice|queue:sales"]
             assert isinstance(record, WindowFigures)
             assert (record.kpis["service_level"].value, record.kpis["service_level"].denominator) == (0.74, 50)
-            assert isinstance(told.records["now|voice|queue:sales"], NowFigures)
-            assert told.as_of == "2026-04-01T09:00:00.000Z"
-            assert told.sources["chat"].quarantined is not None
+            assert isinstance(answer.records["now|voice|queue:sales"], NowFigures)
+            assert answer.as_of == "2026-04-01T09:00:00.000Z"
+            assert answer.sources["chat"].quarantined is not None
 
             queue = await client.queue("sales")
             assert (queue.queue, queue.target) == ("sales", 0.8)
@@ -107,7 +107,7 @@ def test_answers_are_typed() -> None:
             assert (await client.agents("sato")).agents == []
             (tanaka,) = (await client.people(states=["unavailable"], strip=True)).people
             assert (tanaka.person, tanaka.reason, tanaka.seconds, len(tanaka.strip or ())) == ("tanaka", "lunch", 600, 1)
-            assert (await client.people(teams=["nobody"])).people == []
+            assert (await client.people(teams=["unknown"])).people == []
             assert [each.conversation_id for each in (await client.abandoned("sales", hours=2)).abandoned] == ["gone"]
             assert (await client.abandoned("claims")).total == 0
             assert list((await client.boards()).boards) == ["calls", "written", "floor"]
@@ -168,7 +168,7 @@ def test_an_export_is_written() -> None:
 
 
 def test_errors_are_typed() -> None:
-    """By their status, each with the problem as the server told it and when to ask again."""
+    """By their status, each with the problem as the server reported it and when to retry."""
 
     async def check() -> None:
         served, _ = guarded()
@@ -199,7 +199,7 @@ def test_errors_are_typed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "error", "said"),
+    ("status", "body", "error", "message"),
     [
         (502, b"<html>Bad Gateway</html>", ApiError, "502 Bad Gateway: no problem details"),
         (429, b"", TooManyRequestsError, "429 Too Many Requests"),
@@ -208,21 +208,21 @@ def test_errors_are_typed() -> None:
     ],
     ids=range(4),
 )
-def test_what_is_not_this_api(status: int, body: bytes, error: type[Exception], said: str) -> None:
-    """The page of a proxy, or a document of something else, is an error that says so."""
+def test_what_is_not_this_api(status: int, body: bytes, error: type[Exception], message: str) -> None:
+    """The page of a proxy, or a document of something else, is an error with that message."""
 
     async def check() -> None:
         async def handler(_: web.Request) -> web.Response:
             return web.Response(status=status, body=body)
 
         async with answering(handler) as address, Client(address) as client:
-            with pytest.raises(error, match=re.escape(said)):
+            with pytest.raises(error, match=re.escape(message)):
                 await client.figures()
 
     asyncio.run(check())
 
 
-def test_the_token_goes_nowhere_else(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_token_is_sent_to_the_server_alone(caplog: pytest.LogCaptureFixture) -> None:
     """Not after a redirection, not to a next page elsewhere, not over a network in the clear; and no text of ours has it."""
     caplog.set_level(logging.DEBUG)
     seen: list[str] = []
@@ -323,7 +323,7 @@ async def take(messages: AsyncIterator[Message], *kinds: type[Message]) -> Messa
 
 
 def test_events_go_on_over_interruptions() -> None:
-    """First everything, then changes; after the server was gone everything anew, without a word of the caller's."""
+    """First everything, then changes; after the server was gone everything again, without a call."""
 
     async def check() -> None:
         served, _ = guarded()
@@ -347,9 +347,9 @@ def test_events_go_on_over_interruptions() -> None:
         again, _ = guarded()
         again.figures.store.feed(*now_record("queue:sales", waiting=3, revision=2))
         async with running(again, int(address.rpartition(":")[2])):
-            told = await waiting
-            assert isinstance(told, SnapshotMessage)
-            assert told.records["now|voice|queue:sales"].model_dump()["waiting"] == 3
+            snapshot = await waiting
+            assert isinstance(snapshot, SnapshotMessage)
+            assert snapshot.records["now|voice|queue:sales"].model_dump()["waiting"] == 3
             await messages.aclose()
             await client.__aexit__(None, None, None)
 
@@ -357,7 +357,7 @@ def test_events_go_on_over_interruptions() -> None:
 
 
 def test_events_end_with_the_right_and_wait_for_room() -> None:
-    """Where there is no room, the client comes back when it was told to; a token that has ended is an error, not a reason to try again."""
+    """Where there is no room, the client retries when the server asks; a token that has ended is an error, not a reason to try again."""
 
     async def check() -> None:
         served, access = guarded(clients=Clients(1, 1))
@@ -393,7 +393,7 @@ def test_events_however_they_are_cut() -> None:
 
 
 def test_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """The program of docs/api.md does what it says, against a server that runs."""
+    """The program of docs/api.md does what the page states, against a running server."""
     program = re.search(r"```python\n(.*?)```", (ROOT / "docs" / "api.md").read_text("utf-8"), re.DOTALL)
     assert program is not None
     monkeypatch.setenv("CONTACT_STREAMS_TOKEN", ALL)
@@ -407,7 +407,7 @@ def test_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
 
 
 def test_the_command_of_the_page_runs() -> None:
-    """What docs/api.md says for any other program gets figures."""
+    """The request of docs/api.md for other programs gets figures."""
     commands = re.search(r"```sh\n(.*?)```", (ROOT / "docs" / "api.md").read_text("utf-8"), re.DOTALL)
     assert commands is not None
     require(shutil.which("curl"), "the command needs curl: apt-get install curl")
@@ -416,5 +416,5 @@ def test_the_command_of_the_page_runs() -> None:
         done = subprocess.run(
             ["sh", "-ec", text], capture_output=True, check=True, timeout=30, env={**os.environ, "CONTACT_STREAMS_TOKEN": ALL}
         )
-    told = FiguresAnswer.model_validate_json(done.stdout)
-    assert "trailing_15m|voice|queue:sales" in told.records
+    answer = FiguresAnswer.model_validate_json(done.stdout)
+    assert "trailing_15m|voice|queue:sales" in answer.records

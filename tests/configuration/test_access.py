@@ -1,4 +1,4 @@
-"""The access file: what it says, what is wrong with it a line each, that no message shows a secret, and whom it knows."""
+"""The access file: its content, a line for each problem, no secret in a message, and the principals of identities."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def written(tmp_path: Path, text: str) -> Path:
 
 
 def problems_of(tmp_path: Path, text: str) -> list[str]:
-    """Return what is said about a text, without the name of the file."""
+    """Return the problems of a text, without the name of the file."""
     path = written(tmp_path, text)
     with pytest.raises(AccessError) as caught:
         load_access(path)
@@ -87,7 +87,7 @@ def test_whom_it_knows(tmp_path: Path) -> None:
 
 
 def test_a_right_ends_on_time_and_with_its_entry(tmp_path: Path) -> None:
-    """At the instant of ``expires``, which is 15:00 in UTC, it has ended; without the entry there is nobody."""
+    """At the instant of ``expires``, which is 15:00 in UTC, it has ended; without the entry there is no principal."""
     file = load_access(written(tmp_path, RIGHT))
 
     assert file.principal(Identity("token", "prometheus"), BEFORE) == Principal("prometheus", "token", (Grant("viewer"),))
@@ -98,7 +98,7 @@ def test_a_right_ends_on_time_and_with_its_entry(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("token: {}\n", "1: token: unknown key, did you mean tokens?"),
         ("tokens:\n  a b: {hashes: [], roles: []}\n", "2: tokens.a b: "),
@@ -129,12 +129,12 @@ def test_a_right_ends_on_time_and_with_its_entry(tmp_path: Path) -> None:
         ("- a\n", "1: "),
     ],
 )  # fmt: skip
-def test_what_is_wrong(tmp_path: Path, text: str, said: str) -> None:
-    """One line says where, what, and what is permitted; what stands where a secret belongs is never shown."""
+def test_what_is_wrong(tmp_path: Path, text: str, message: str) -> None:
+    """One line states location, problem and what is permitted; a value in place of a secret is never shown."""
     found = problems_of(tmp_path, text)
 
     assert len(found) == 1, found
-    assert found[0].startswith(said), found
+    assert found[0].startswith(message), found
     assert SECRET not in found[0]
 
 

@@ -27,7 +27,7 @@ alerts:
 
 
 def complaint(tmp_path: Path, rule: str) -> str:
-    """Return what is said of the center with another rule, without the file's name."""
+    """Return the problems of the center with another rule, without the file's name."""
     file = tmp_path / "center.yaml"
     file.write_text(CENTER + rule, encoding="utf-8")
     with pytest.raises(ConfigurationError) as caught:
@@ -36,14 +36,14 @@ def complaint(tmp_path: Path, rule: str) -> str:
 
 
 def test_defaults(tmp_path: Path) -> None:
-    """What a rule does not say follows from its KPI."""
+    """Missing keys of a rule follow from its KPI."""
     file = tmp_path / "center.yaml"
     rules = "  wait: {kpi: longest_wait, above: 60}\n  busy: {kpi: occupancy, above: 0.9}\n  offered: {kpi: offered, above: 100}\n"
     file.write_text(CENTER + rules, encoding="utf-8")
     found = load_configuration(file).alerts
 
-    said = {name: (rule.kpi, rule.window, rule.minimum_contacts, rule.scopes) for name, rule in found.items()}
-    assert said == {
+    settings = {name: (rule.kpi, rule.window, rule.minimum_contacts, rule.scopes) for name, rule in found.items()}
+    assert settings == {
         "level": ("service_level_live", "trailing_15m", 10, ("queue:*",)),
         "wait": ("longest_wait", None, 0, ("queue:*",)),
         "busy": ("occupancy", "trailing_15m", 0, ("team:*",)),
@@ -84,7 +84,7 @@ def test_shares_may_be_written_in_percent(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rule", "line", "says"),
+    ("rule", "line", "parts"),
     [
         ("    window: trailing_30m\n", 12, ("alerts.level.window", "trailing_30m", "trailing_5m, trailing_15m")),
         ("    window: day\n", 12, ("alerts.level.window", "'day'", "trailing_5m, trailing_15m")),
@@ -103,18 +103,18 @@ def test_shares_may_be_written_in_percent(tmp_path: Path) -> None:
         ("  clear: {below: 0.8, clear_at: 0.7}\n", 12, ("alerts.clear", "must not be below 0.8")),
     ],
 )
-def test_the_line(tmp_path: Path, rule: str, line: int, says: tuple[str, ...]) -> None:
+def test_the_line(tmp_path: Path, rule: str, line: int, parts: tuple[str, ...]) -> None:
     """Line, place, what is wrong, and those there are."""
-    said = complaint(tmp_path, rule)
+    message = complaint(tmp_path, rule)
 
-    assert said.startswith(f"{line}: {says[0]}")
-    assert "\n" not in said
-    for each in says:
-        assert each in said
+    assert message.startswith(f"{line}: {parts[0]}")
+    assert "\n" not in message
+    for part in parts:
+        assert part in message
 
 
 @pytest.mark.parametrize(
-    ("rule", "says"),
+    ("rule", "part"),
     [
         ("all: [{kpi: waiting, above: 5}]", "at least 2"),
         ("all: [{kpi: waiting, above: 5}, {kpi: asa, above: 60}], kpi: asa", "kpi is beside all; permitted: in each"),
@@ -144,12 +144,12 @@ def test_the_line(tmp_path: Path, rule: str, line: int, says: tuple[str, ...]) -
         ("below: 0.8, message: {de: 'Hallo'}", "de"),
     ],
 )
-def test_several_figures_what_is_expected_and_messages(tmp_path: Path, rule: str, says: str) -> None:
+def test_several_figures_what_is_expected_and_messages(tmp_path: Path, rule: str, part: str) -> None:
     """What makes no sense is refused, with what is permitted."""
-    assert says in complaint(tmp_path, f"  slip: {{{rule}}}\n")
+    assert part in complaint(tmp_path, f"  slip: {{{rule}}}\n")
 
 
-def test_what_several_figures_say_by_default(tmp_path: Path) -> None:
+def test_defaults_of_several_figures(tmp_path: Path) -> None:
     """Each condition has the defaults of its KPI, the rule those of what it is about; read twice it is the same."""
     file = tmp_path / "center.yaml"
     rules = """\

@@ -19,7 +19,7 @@ queues:
   5001: {site: tokyo}
 """
 
-#: What is wrong → the begin of the file, its rest, and what is said.
+#: Problem → the begin of the file, the remaining text, and the message.
 REFUSALS = {
     "unknown calendar": (
         "",
@@ -46,7 +46,7 @@ REFUSALS = {
         "calendar_exceptions:\n  - {name: x, kind: closed, from: 2026-11-21, sites: [tokyo]}\n",
         '7: calendar_exceptions.0.from: found "2026-11-21"; permitted: a local time such as 2026-11-21T13:00',
     ),
-    "a year that nobody means": (
+    "a year out of range": (
         CENTER,
         "calendar_exceptions:\n  - {name: x, kind: closed, from: 2026-11-21T13:00, to: 9999-12-31T23:59, sites: [tokyo]}\n",
         '7: calendar_exceptions.0.to: found "9999-12-31T23:59"; permitted: a local time such as 2026-11-21T13:00',
@@ -87,12 +87,12 @@ calendar_exceptions:
 def test_refused(tmp_path: Path, name: str) -> None:
     """File, line, reason and what is permitted."""
     path = tmp_path / "center.yaml"
-    head, rest, said = REFUSALS[name]
+    head, rest, message = REFUSALS[name]
     path.write_text(head + rest, encoding="utf-8")
 
     with pytest.raises(ConfigurationError) as caught:
         load_configuration(path)
-    assert f"{path}:{said}" in str(caught.value)
+    assert f"{path}:{message}" in str(caught.value)
 
 
 def test_taken(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ class TestRight:
     """Files that can be used."""
 
     @pytest.mark.parametrize(
-        ("text", "said"),
+        ("text", "summary"),
         [
             (CENTER, "configuration: 1 sites, 2 queues, 1 teams, 1 people, 1 alerts"),
             (MAPPING, "mapping helpdesk of helpdesk-osaka: 1 events from 3 columns"),
@@ -75,10 +75,10 @@ class TestRight:
         ],
         ids=["configuration", "mapping", "connectors", "unsigned", "empty"],
     )
-    def test_ok_and_what_is_in_it(self, tmp_path: Path, capsys: CaptureFixture[str], text: str, said: str) -> None:
+    def test_ok_and_what_is_in_it(self, tmp_path: Path, capsys: CaptureFixture[str], text: str, summary: str) -> None:
         """What a file is, is seen by its keys; an empty one is a configuration of defaults."""
         assert check(tmp_path, text) == 0
-        assert capsys.readouterr().out == f"{tmp_path}/file.yaml: ok ({said})\n"
+        assert capsys.readouterr().out == f"{tmp_path}/file.yaml: ok ({summary})\n"
 
     def test_everything_that_is_shipped(self, capsys: CaptureFixture[str]) -> None:
         """The configurations and mappings of this repository pass, in one call."""
@@ -140,24 +140,24 @@ class TestNames:
     def test_in_a_configuration(self, tmp_path: Path, capsys: CaptureFixture[str]) -> None:
         """In boards and in routes of alerts: what else names places is refused where they are unknown."""
         assert check(tmp_path, CENTER + BOARD, "--json") == 0
-        (told,) = json.loads(capsys.readouterr().out)["files"]
-        assert told["errors"] == []
-        assert told["notes"] == [
+        (file,) = json.loads(capsys.readouterr().out)["files"]
+        assert file["errors"] == []
+        assert file["notes"] == [
             "boards.hall.pages.0.tiles.0.scope: 'claims' is no queue of the configuration; known: sales, support",
             "boards.hall.pages.0.tiles.1.queues: 'sels' is no queue of the configuration, did you mean sales?; known: sales, support",
             "boards.hall.pages.0.tiles.1.site: 'kyoto' is no site of the configuration, did you mean tokyo?; known: tokyo",
             "alerting.routes.0.scopes: 'x*' fits no queue of the configuration; known: sales, support",
         ]
 
-    def test_alone_it_is_said_what_to_give_beside(self, tmp_path: Path, capsys: CaptureFixture[str]) -> None:
+    def test_a_single_file_names_what_to_check_beside_it(self, tmp_path: Path, capsys: CaptureFixture[str]) -> None:
         """Without a configuration nothing is known, and nothing is called unknown."""
         assert check(tmp_path, ACCESS) == 0
-        said = "  names of queues, teams, sites and departments are compared with a configuration given beside it\n"
-        assert capsys.readouterr().out.endswith(f"ok (access: 2 certificates)\n{said}")
+        note = "  names of queues, teams, sites and departments are compared with a configuration given beside it\n"
+        assert capsys.readouterr().out.endswith(f"ok (access: 2 certificates)\n{note}")
 
 
 class TestWrong:
-    """Files that cannot be used; what is wrong with configurations stands in ``test_refusals``, with mappings in ``test_mapping_files``."""
+    """Files that cannot be used; ``test_refusals`` has the problems of configurations, those of mappings are in ``test_mapping_files``."""
 
     @pytest.mark.parametrize(
         ("text", "lines"),
@@ -193,10 +193,10 @@ class TestWrong:
         """File, line, place, reason and what is permitted; status 2, nothing on stdout."""
         assert check(tmp_path, text) == 2
 
-        told = capsys.readouterr()
-        said = [line.removeprefix(f"{tmp_path}/file.yaml:") for line in told.err.splitlines()]
-        assert [line[: len(wanted)] for line, wanted in zip(said, lines, strict=True)] == lines
-        assert told.out == ""
+        output = capsys.readouterr()
+        problems = [line.removeprefix(f"{tmp_path}/file.yaml:") for line in output.err.splitlines()]
+        assert [line[: len(wanted)] for line, wanted in zip(problems, lines, strict=True)] == lines
+        assert output.out == ""
 
     def test_for_programs(self, tmp_path: Path, capsys: CaptureFixture[str]) -> None:
         """The same as JSON."""
@@ -209,15 +209,15 @@ class TestWrong:
         assert "unknown time zone 'Mars'; permitted: IANA names" in error["reason"]
 
     def test_kind(self, tmp_path: Path, capsys: CaptureFixture[str]) -> None:
-        """What a file is taken for can be said; then it is judged as that."""
+        """With ``--kind`` a file is judged as that kind."""
         assert check(tmp_path, MAPPING, "--kind", "configuration") == 2
         assert "1: version: unknown key; permitted: default_zone," in capsys.readouterr().err
 
     def test_one_wrong_among_right_ones(self, tmp_path: Path, capsys: CaptureFixture[str]) -> None:
-        """Every file is looked at; one mistake makes the status 2."""
+        """Every file is checked; one mistake makes the status 2."""
         (tmp_path / "good.yaml").write_text(CENTER)
         assert check(tmp_path, "sitez: {}\n", str(tmp_path / "good.yaml"), str(tmp_path / "none.yaml"), name="bad.yaml") == 2
 
-        told = capsys.readouterr()
-        assert told.out.startswith(f"{tmp_path}/good.yaml: ok (")
-        assert [line.partition(": ")[0].removeprefix(f"{tmp_path}/") for line in told.err.splitlines()] == ["bad.yaml:1", "none.yaml"]
+        output = capsys.readouterr()
+        assert output.out.startswith(f"{tmp_path}/good.yaml: ok (")
+        assert [line.partition(": ")[0].removeprefix(f"{tmp_path}/") for line in output.err.splitlines()] == ["bad.yaml:1", "none.yaml"]

@@ -1,4 +1,4 @@
-"""docs/configuration.md and the schema for editors are what the models say."""
+"""docs/configuration.md and the schema for editors are generated from the models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The file of a running process: when a change is judged, what becomes of it, and what goes on meanwhile."""
+"""The file of a running process: when a change is judged, its outcome, and the configuration that runs meanwhile."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_an_unchanged_file_is_nothing_new(path: Path) -> None:
 
 
 def test_a_change_is_taken_when_two_looks_have_found_it(path: Path) -> None:
-    """A text is judged when it has stood still from one look to the next, once; what was written in between is never seen."""
+    """A text is judged once it is the same at two polls, once; texts in between are never judged."""
     file = ConfigurationFile(path, START)
     change(path, "service_level: {thresh")
     assert file.poll(LATER) is None
@@ -64,8 +64,8 @@ def test_a_change_is_taken_when_two_looks_have_found_it(path: Path) -> None:
     assert file.poll(LATER) is None
 
 
-def test_what_is_refused_is_said_once(path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """With file, line, reason and what is permitted; what ran goes on, until the file can be used again."""
+def test_a_refusal_is_logged_once(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """With file, line, reason and what is permitted; the active configuration continues until the file can be used again."""
     file = ConfigurationFile(path, START)
     change(path, "service_level:\n  threshold_s: -1\n")
     assert [file.poll(LATER) for _ in range(4)] == [None] * 4
@@ -97,7 +97,7 @@ def test_a_file_that_is_gone_is_refused_if_it_stays_so(path: Path) -> None:
 
 
 def test_at_once_judges_at_the_first_look(path: Path) -> None:
-    """Who sends a signal says that the file is ready, and hears of a refusal again."""
+    """A signal states that the file is ready, and logs a refusal again."""
     file = ConfigurationFile(path, START)
     change(path, "service_level: {threshold_s: 45}\n")
     taken = file.poll(LATER, at_once=True)
@@ -123,7 +123,7 @@ def test_a_version_does_not_change_in_place(path: Path) -> None:
 
 
 def test_a_process_does_not_start_with_a_file_that_is_no_use(path: Path) -> None:
-    """There is no last good one to go on with."""
+    """There is no last valid one to continue with."""
     path.write_text("queue: {}\n", encoding="utf-8")
     with pytest.raises(ConfigurationError, match="unknown key, did you mean queues"):
         ConfigurationFile(path, START)

@@ -12,7 +12,7 @@ from streams.configuration.floor import Links, too_long_after
 
 
 @pytest.mark.parametrize(
-    ("template", "said"),
+    ("template", "message"),
     [
         ("https://x.example/calls", "has no {conversation_id}"),
         ("https://x.example/{conversation}", "only {conversation_id} and {source}"),
@@ -39,12 +39,12 @@ from streams.configuration.floor import Links, too_long_after
         ("https://x.example/a b/{conversation_id}", "no blanks"),
     ],
 )
-def test_what_is_no_link_is_refused(template: str, said: str) -> None:
+def test_what_is_no_link_is_refused(template: str, message: str) -> None:
     """With what is wrong and an example."""
     with pytest.raises(ValidationError) as error:
         Configuration.model_validate({"links": {"conversation": template}})
 
-    assert said in str(error.value)
+    assert message in str(error.value)
 
 
 def test_ids_are_escaped() -> None:

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration file is said with its line."""
+"""Problems of a configuration file have their lines."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def load(tmp_path: Path, text: str | bytes) -> Configuration:
 
 
 def complaint(tmp_path: Path, text: str | bytes) -> str:
-    """Return what is said against a text, without the folder of the file."""
+    """Return the problems of a text, without the directory of the file."""
     with pytest.raises(ConfigurationError) as caught:
         load(tmp_path, text)
     return str(caught.value).replace(str(tmp_path), "")
@@ -56,7 +56,7 @@ def complaint(tmp_path: Path, text: str | bytes) -> str:
 class TestGood:
     """Files that can be used."""
 
-    def test_what_is_said(self, tmp_path: Path) -> None:
+    def test_content(self, tmp_path: Path) -> None:
         """Everything in the file is in the configuration; the rest are the defaults of the page."""
         found = load(tmp_path, GOOD)
 
@@ -66,7 +66,7 @@ class TestGood:
 
         assert found.zone_of_site("bonn").key == found.zone_of_site(None).key == "Europe/Berlin"
         assert threshold("sales") == 10
-        assert threshold("support") == threshold("nobody's") == 30
+        assert threshold("support") == threshold("another") == 30
         assert (found.counting.grace_seconds, found.counting.rejoin_seconds) == (60, 60)
 
     def test_no_file(self) -> None:
@@ -87,7 +87,7 @@ class TestGood:
 
     @pytest.mark.parametrize("text", ["", "# nothing yet\n", "---\n"])
     def test_an_empty_file(self, tmp_path: Path, text: str) -> None:
-        """A file that says nothing means the defaults."""
+        """An empty file means the defaults."""
         assert load(tmp_path, text) == Configuration()
 
     def test_numbers_as_names(self, tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ class TestBad:
     """Files that cannot be used."""
 
     @pytest.mark.parametrize(
-        ("right", "wrong", "line", "where", "says"),
+        ("right", "wrong", "line", "where", "reason"),
         [
             ("default_zone: Europe/Berlin", "default_zone: Europe/Bonn", 1, "default_zone", "unknown time zone 'Europe/Bonn'"),
             ("    zone: Europe/Berlin", "    zone: Mars/Olympus", 6, "sites.bonn.zone", "unknown time zone 'Mars/Olympus'"),
@@ -157,16 +157,16 @@ class TestBad:
             ),
         ],
     )
-    def test_the_line(self, tmp_path: Path, right: str, wrong: str, line: int, where: str, says: str) -> None:
+    def test_the_line(self, tmp_path: Path, right: str, wrong: str, line: int, where: str, reason: str) -> None:
         """File, line, place and what is permitted."""
-        said = complaint(tmp_path, GOOD.replace(right, wrong, 1))
+        message = complaint(tmp_path, GOOD.replace(right, wrong, 1))
 
-        assert said.startswith(f"/streams.yaml:{line}: {where}: ")
-        assert says in said
-        assert "\n" not in said
+        assert message.startswith(f"/streams.yaml:{line}: {where}: ")
+        assert reason in message
+        assert "\n" not in message
 
     @pytest.mark.parametrize(
-        ("right", "wrong", "says"),
+        ("right", "wrong", "problem"),
         [
             (
                 "    site: bonn\n    service",
@@ -177,15 +177,15 @@ class TestBad:
             ("    team: red", "    team: green", "20: people.ann.team: 'green' is not among teams; permitted: red"),
         ],
     )
-    def test_a_reference_to_nothing_was_said_of_the_first_line(self, tmp_path: Path, right: str, wrong: str, says: str) -> None:
+    def test_an_unknown_reference_has_its_own_line(self, tmp_path: Path, right: str, wrong: str, problem: str) -> None:
         """A site or team that is not there is named in its own line, with those that are."""
-        assert complaint(tmp_path, GOOD.replace(right, wrong, 1)) == f"/streams.yaml:{says}"
+        assert complaint(tmp_path, GOOD.replace(right, wrong, 1)) == f"/streams.yaml:{problem}"
 
     def test_everything_at_once(self, tmp_path: Path) -> None:
-        """All that is wrong is said, a line each."""
-        said = complaint(tmp_path, GOOD.replace("Europe/Berlin", "Europe/Bonn").replace("threshold_s: 30", "threshold_s: 0"))
+        """Every problem has a line of its own."""
+        message = complaint(tmp_path, GOOD.replace("Europe/Berlin", "Europe/Bonn").replace("threshold_s: 30", "threshold_s: 0"))
 
-        assert [each.split(": ")[0] for each in said.splitlines()] == ["/streams.yaml:1", "/streams.yaml:3", "/streams.yaml:6"]
+        assert [line.split(": ")[0] for line in message.splitlines()] == ["/streams.yaml:1", "/streams.yaml:3", "/streams.yaml:6"]
 
     def test_no_yaml(self, tmp_path: Path) -> None:
         """A bracket that is not closed is found where the parser gives up."""
@@ -215,12 +215,12 @@ class TestBad:
             load_configuration(tmp_path)
 
     def test_everything_though_something_does_not_fit_together(self, tmp_path: Path) -> None:
-        """A reference to nothing is said beside a wrong value, a key that stands twice beside both."""
-        said = complaint(
+        """An unknown reference is reported beside a wrong value, a duplicate key beside both."""
+        message = complaint(
             tmp_path, GOOD.replace("threshold_s: 30", "threshold_s: 0").replace("team: red", "team: rde") + "default_zone: UTC\n"
         )
 
-        assert said.splitlines() == [
+        assert message.splitlines() == [
             "/streams.yaml:3: service_level.threshold_s: found 0; permitted: a number, above 0, at most 2592000",
             "/streams.yaml:20: people.ann.team: 'rde' is not among teams, did you mean red?; permitted: red",
             "/streams.yaml:24: the key 'default_zone' is here twice, first in line 1; permitted: once",

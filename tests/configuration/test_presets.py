@@ -1,4 +1,4 @@
-"""Presets: each gives, of one set of contacts, what the page says by hand that its vendor's formula gives."""
+"""Presets: each gives, of one set of contacts, the figure of the page, computed by hand from its vendor's formula."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ ROWS = {
 }
 
 
-def told(number: int, how: str, seconds: int, before: int = 0) -> list[bytes]:
+def events_of(number: int, how: str, seconds: int, before: int = 0) -> list[bytes]:
     """Return the events of one contact."""
     begin = parse_time_ms("2026-03-02T09:00:00Z") + 1_000 * number
     common = {"conversation_id": f"c{number}", "queue": "sales", "source": "test"}
@@ -72,7 +72,7 @@ def service_level(configuration: dict[str, Any], contacts: Sequence[tuple[str, i
     """Return the service level of the contacts in their queue."""
     replay = Replay(Configuration.model_validate(configuration))
     for number, contact in enumerate(contacts):
-        for value in told(number, *contact):
+        for value in events_of(number, *contact):
             replay.add(value, "contact")
     figure: dict[str, Any] = replay.finish()["queues"]["sales"]["voice"]["service_level"]
     return figure
@@ -84,7 +84,7 @@ def test_every_preset_is_on_the_page() -> None:
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_what_the_page_says(preset: str) -> None:
+def test_figures_of_the_page(preset: str) -> None:
     """Counted from events: met, of how many, and their ratio; as the definition of all queues, and as that of one."""
     met, of, ratio = ROWS[preset]
 
@@ -95,7 +95,7 @@ def test_what_the_page_says(preset: str) -> None:
 
 
 @pytest.mark.parametrize("preset", BY_HAND)
-def test_the_page_says_what_was_reckoned_by_hand(preset: str) -> None:
+def test_the_page_equals_the_count_by_hand(preset: str) -> None:
     """Part C's names, and their earlier ones: the fractions of the page are those written down here."""
     assert ROWS[preset][:2] == BY_HAND[preset]
 
@@ -111,7 +111,7 @@ def test_short_abandons_by_the_clock_of_each(preset: str, expected: tuple[int, i
 
 @pytest.mark.parametrize(("preset", "expected"), [("cisco-ignore", (70, 90)), ("cisco-negative", (70, 100)), ("cisco-positive", (80, 100))])
 def test_ciscos_own_example(preset: str, expected: tuple[int, int]) -> None:
-    """70 answered in time, 10 abandoned in time, 20 late: 77.8 %, 70 % and 80 %, as the guide says."""
+    """70 answered in time, 10 abandoned in time, 20 late: 77.8 %, 70 % and 80 %, as in the guide."""
     contacts = [*[("answered", 10, 0)] * 70, *[("abandoned", 10, 0)] * 10, *[("answered", 40, 0)] * 20]
     figure = service_level({"service_level": {"preset": preset}}, contacts)
     assert (figure["numerator"], figure["denominator"]) == expected
@@ -119,7 +119,7 @@ def test_ciscos_own_example(preset: str, expected: tuple[int, int]) -> None:
 
 
 def test_what_is_written_beside_a_preset_holds_over_it() -> None:
-    """A threshold of 31 s lets one more be met; flow-outs are named anew."""
+    """A threshold of 31 s lets one more be met; flow-outs are replaced."""
     # Sooner than 31 s: 5, 12 and 20. Flow-outs of timeout only: 5 + 4 + 1.
     assert parts({"preset": "twilio-flex-real-time", "threshold_s": 31}) == (3, 14)
     assert parts({"preset": "cisco-uccx-only-handled", "threshold_s": 31}) == (4, 5)
@@ -133,7 +133,7 @@ def parts(definition: dict[str, Any]) -> tuple[float, float]:
 
 
 def test_no_preset_sets_a_threshold() -> None:
-    """How fast is the operator's to say; the version too. The name of the preset stays with the definition."""
+    """The operator chooses threshold and version. The name of the preset stays with the definition."""
     for preset in PRESETS:
         found = ServiceLevelDefinition.model_validate({"preset": preset, "threshold_s": 33, "version": 4})
         assert (found.preset, found.threshold_s, found.version) == (preset, 33, 4)

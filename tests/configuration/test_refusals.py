@@ -11,7 +11,7 @@ from streams.configuration import ConfigurationError, load_configuration
 if TYPE_CHECKING:
     from pathlib import Path
 
-#: What is wrong → the file, and every line said about it.
+#: Problem → the file, and every line of the message.
 REFUSALS: dict[str, tuple[str, list[str]]] = {
     "unknown key": (
         "servce_level: {threshold_s: 20}\n",
@@ -231,7 +231,7 @@ REFUSALS: dict[str, tuple[str, list[str]]] = {
 
 @pytest.mark.parametrize("what", REFUSALS)
 def test_refused_with_line_reason_and_what_is_permitted(what: str, tmp_path: Path) -> None:
-    """Each line that is said begins as it stands in the table, and no other is said."""
+    """Each line of the message begins as in the table, and there is no other."""
     text, expected = REFUSALS[what]
     path = tmp_path / "center.yaml"
     path.write_text(text, encoding="utf-8")
@@ -239,7 +239,7 @@ def test_refused_with_line_reason_and_what_is_permitted(what: str, tmp_path: Pat
     with pytest.raises(ConfigurationError) as caught:
         load_configuration(path)
 
-    said = str(caught.value).splitlines()
-    assert [line[: len(str(path)) + 1 + len(wanted)] for line, wanted in zip(said, expected, strict=True)] == [
+    message = str(caught.value).splitlines()
+    assert [line[: len(str(path)) + 1 + len(wanted)] for line, wanted in zip(message, expected, strict=True)] == [
         f"{path}:{wanted}" for wanted in expected
     ]

@@ -1,4 +1,4 @@
-"""The senders file: what it says, what is wrong with it a line each, and that no message shows a token."""
+"""The senders file: its content, a line for each problem, and no token in a message."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ senders:
 
 
 def problems_of(tmp_path: Path, text: str) -> list[str]:
-    """Return what is said about a text, without the name of the file."""
+    """Return the problems of a text, without the name of the file."""
     path = tmp_path / "senders.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(SendersError) as caught:
@@ -44,8 +44,8 @@ def problems_of(tmp_path: Path, text: str) -> list[str]:
     return str(caught.value).replace(f"{path}:", "").splitlines()
 
 
-def test_what_it_says(tmp_path: Path) -> None:
-    """What is not said is nothing; an empty list is none."""
+def test_content(tmp_path: Path) -> None:
+    """A missing key is None; an empty list permits none."""
     path = tmp_path / "senders.yaml"
     path.write_text(RIGHT, encoding="utf-8")
     pbx, crm = load_senders(path).senders.values()
@@ -57,7 +57,7 @@ def test_what_it_says(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("senders:\n  a b:\n    tokens: []\n", "2: senders.a b: "),
         ("senders:\n  pbx: {}\n", "2: senders.pbx.tokens: required"),
@@ -80,23 +80,23 @@ def test_what_it_says(tmp_path: Path) -> None:
         ("senders: {a: {tokens: [}\n", "1: is not valid YAML"),
     ],
 )  # fmt: skip
-def test_what_is_wrong(tmp_path: Path, text: str, said: str) -> None:
-    """One line says where, what, and what is permitted; what stands near a token is never shown."""
+def test_what_is_wrong(tmp_path: Path, text: str, message: str) -> None:
+    """One line states location, problem and what is permitted; a value near a token is never shown."""
     found = problems_of(tmp_path, text)
 
     assert len(found) == 1
-    assert found[0].startswith(said), found
+    assert found[0].startswith(message), found
     assert SECRET not in found[0]
 
 
-def test_check_says_what_is_permitted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """``contact-streams check`` knows the file by its key, and says what each sender may send, without a hash."""
+def test_check_shows_what_is_permitted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """``contact-streams check`` recognizes the file by its key, and shows what each sender may send, without a hash."""
     path = tmp_path / "senders.yaml"
     path.write_text(RIGHT, encoding="utf-8")
 
     assert main(["check", str(path)]) == 0
-    said = capsys.readouterr().out
-    assert said.splitlines() == [
+    output = capsys.readouterr().out
+    assert output.splitlines() == [
         f"{path}: ok (senders: 2",
         (
             "  pbx: sources pbx; types contact.*, source.heartbeat; queues Berlin *; sites *; teams care-a, Berlin *; "
@@ -117,15 +117,15 @@ def test_the_schema_is_current() -> None:
 
 
 def test_a_file_that_changes_under_a_running_gateway(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A text is judged at the second look that finds it, or at once when told; a refused one is said once, and the last good one stays."""
+    """A text is judged at the second poll that reads it, or at once on order; a refusal is logged once, and the last valid one stays."""
     path = tmp_path / "senders.yaml"
     path.write_text(RIGHT, encoding="utf-8")
     watched = WatchedSenders(path, 1_000)
     assert watched.poll(2_000) is None
 
     path.write_text("senders: {}\n", encoding="utf-8")
-    looks = [watched.poll(3_000), watched.poll(4_000), watched.poll(5_000)]
-    assert [None if each is None else each.senders for each in looks] == [None, {}, None]
+    polls = [watched.poll(3_000), watched.poll(4_000), watched.poll(5_000)]
+    assert [None if file is None else file.senders for file in polls] == [None, {}, None]
     assert (watched.since_ms, watched.changed_ms, watched.valid) == (4_000, 4_000, True)
 
     path.write_text(RIGHT.replace(OTHER, SECRET), encoding="utf-8")

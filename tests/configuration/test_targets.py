@@ -26,7 +26,7 @@ OTHER = "  - {{kpi: {kpi}, scope: {scope!r}, {rest}}}\n"
 
 
 def load(tmp_path: Path, text: str) -> list[str]:
-    """Return what is said of a file, without its name; nothing if it is right."""
+    """Return the problems of a file, without its name; none if it is valid."""
     file = tmp_path / "center.yaml"
     file.write_text(text, encoding="utf-8")
     try:
@@ -37,7 +37,7 @@ def load(tmp_path: Path, text: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("kpi", "scope", "rest", "says"),
+    ("kpi", "scope", "keys", "problem"),
     [
         ("csat", "queue:sales", "target: 4", "targets.1.unit: a target needs its unit; permitted for csat: score"),
         (
@@ -154,12 +154,12 @@ def load(tmp_path: Path, text: str) -> list[str]:
         ("csat", "total:all", "unit: score, target: .inf", 'targets.1.target: found ".inf"; permitted: a number'),
     ],
 )
-def test_refused(tmp_path: Path, kpi: str, scope: str, rest: str, says: str) -> None:
+def test_refused(tmp_path: Path, kpi: str, scope: str, keys: str, problem: str) -> None:
     """Line 10, the place, the reason, what is permitted."""
-    said = load(tmp_path, CENTER + OTHER.format(kpi=kpi, scope=scope, rest=rest))
+    problems = load(tmp_path, CENTER + OTHER.format(kpi=kpi, scope=scope, rest=keys))
 
-    assert any(line.startswith(f"10: {says}") for line in said), said
-    assert all(line.startswith("10: targets.1") for line in said)
+    assert any(line.startswith(f"10: {problem}") for line in problems), problems
+    assert all(line.startswith("10: targets.1") for line in problems)
 
 
 def test_the_line_is_that_of_the_key(tmp_path: Path) -> None:
@@ -180,11 +180,11 @@ def test_what_is_filled_in(tmp_path: Path) -> None:
 
 
 def test_the_examples_are_the_usual_benchmarks() -> None:
-    """The shipped file is right, and has the numbers that it says."""
+    """The shipped file is valid, and has these numbers."""
     found = load_configuration(ROOT / "deploy" / "examples" / "targets.yaml").targets
 
-    told = {each.kpi: (each.unit, each.target, each.stretch, each.start_value, each.due) for each in found}
-    assert told == {
+    targets = {each.kpi: (each.unit, each.target, each.stretch, each.start_value, each.due) for each in found}
+    assert targets == {
         "first_response_time": ("seconds", 600, 300, None, None),
         "first_contact_resolution": ("percent", 70, 90, None, None),
         "service_level": ("percent", 80, None, None, None),

@@ -8,15 +8,15 @@ from schemas.by_type import by_type, own_code
 def test_each_type_has_code_of_its_own_and_keeps_it() -> None:
     """What is remembered in the code for one type is not lost to another; all who call the function share it."""
 
-    def said(value: object) -> str:
+    def shown(value: object) -> str:
         return str(value)
 
-    found = by_type(said)
+    functions = by_type(shown)
 
-    assert found[int](7) == "7"
-    assert found[str]("7") == "7"
-    assert len({id(said.__code__), id(found[int].__code__), id(found[str].__code__)}) == 3
-    assert by_type(said)[int] is found[int]
+    assert functions[int](7) == "7"
+    assert functions[str]("7") == "7"
+    assert len({id(shown.__code__), id(functions[int].__code__), id(functions[str].__code__)}) == 3
+    assert by_type(shown)[int] is functions[int]
 
 
 def test_defaults_and_what_it_encloses_are_the_same() -> None:

@@ -31,7 +31,7 @@ def built(detail: str = "queue: required", original: list[Header] | None = None,
     )
 
 
-def test_headers_say_where_from_and_why() -> None:
+def test_headers_state_origin_and_reason() -> None:
     """Every header has its name and plain text as its value."""
     assert built() == [
         ("dead-letter-original-topic", b"contactcenter.contact-events.v1"),
@@ -103,7 +103,7 @@ def test_half_a_surrogate_does_not_stop_a_dead_letter() -> None:
         [*built(), ("dead-letter-original-partition", b"three")],
     ],
 )
-def test_what_is_no_dead_letter_has_no_origin(headers: list[Header]) -> None:
+def test_another_record_has_no_origin(headers: list[Header]) -> None:
     """A foreign record in the topic is an error to its reader, not a wrong place."""
     with pytest.raises(ValueError, match=r"dead letter|invalid literal"):
         origin_of(headers)

@@ -1,4 +1,4 @@
-"""The fast decoder: it accepts and refuses what the models do, yields the same values, and says why not."""
+"""The fast decoder: it accepts and refuses what the models do, yields the same values, and states why not."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def written(event: object) -> bytes:
 
 
 def by_models(parse: Callable[[bytes], Any], value: bytes) -> dict[str, object] | None:
-    """Return what the models make of a record, by wire name with times in milliseconds; None when they refuse it."""
+    """Return a record as the models read it, by wire name with times in milliseconds; None when they refuse it."""
     if len(value) > MAX_RECORD_BYTES:
         return None
     try:
@@ -86,7 +86,7 @@ def outcome(decode: Callable[[bytes], Any], value: bytes) -> Any:
 
 
 def by_decoder(decode: Callable[[bytes], Any], value: bytes) -> dict[str, object] | None:
-    """Return what the decoder makes of a record, in the same form."""
+    """Return a record as the decoder reads it, in the same form."""
     event = outcome(decode, value)
     if isinstance(event, Rejected):
         assert event.reason in REJECT_REASONS
@@ -287,7 +287,7 @@ def raw(event: dict[str, str]) -> bytes:
 
 @pytest.mark.parametrize("hostile", HOSTILE_VALUES, ids=lambda text: f"{len(text)} {text[:40]!a}")
 def test_hostile_values_are_judged_alike_in_every_field(hostile: str) -> None:
-    """Whatever stands in whichever field, known or not, both ways agree."""
+    """For any value in any field, known or not, both ways agree."""
     for example in EXAMPLES:
         plain = {name: json.dumps(value, ensure_ascii=False) for name, value in example.items()}
         assert_alike(raw({**plain, "unknown": hostile}))
@@ -543,7 +543,7 @@ def test_models_are_asked_only_when_in_doubt(monkeypatch: pytest.MonkeyPatch) ->
         (written({**QUEUED, "type": "survey.invited", "kind": "csat", "scale": "one-five"}), "invalid_value", None),
     ],
 )
-def test_a_refusal_says_why_and_where(value: bytes | None, reason: str, detail: str | None) -> None:
+def test_a_refusal_states_reason_and_field(value: bytes | None, reason: str, detail: str | None) -> None:
     """The reason is stable for counters; the detail names the field and what it may hold."""
     with pytest.raises(Rejected) as refused:
         decode_contact_event(value)
@@ -575,7 +575,7 @@ def test_a_refusal_quotes_nothing_that_was_sent(name: str) -> None:
 
 
 def test_an_agent_event_is_unknown_among_contacts() -> None:
-    """Each topic accepts its own kinds only, and says which."""
+    """Each topic accepts its own kinds only, and names them."""
     with pytest.raises(Rejected) as refused:
         decode_agent_event(written(QUEUED))
 
@@ -599,7 +599,7 @@ def test_white_space_at_the_ends_makes_no_other_name(name: str, separators: tupl
 
 
 def test_what_the_fast_path_takes_for_sound_is() -> None:
-    """Of U+3000 to U+9FFF, all but the few it looks for stand in texts, are composed, and combine with nothing."""
+    """Of U+3000 to U+9FFF, all but the special ones may be in texts, are composed, and combine with nothing."""
     special = {sequence.decode() for sequence in _SPECIAL}
     others = [chr(point) for point in range(0x3000, 0xA000) if chr(point) not in special]
 
@@ -614,7 +614,7 @@ def test_what_the_fast_path_takes_for_sound_is() -> None:
 
 
 def test_it_is_compiled_where_tests_decide() -> None:
-    """Else the tests above would say nothing of it."""
+    """Else the tests above would not cover it."""
     require(IS_COMPILED, "schemas/_compiled.c is not compiled: apt-get install gcc libc6-dev python3-dev, then `make setup`")
 
 
@@ -622,7 +622,7 @@ APPENDED_MS = 1_790_000_000_000
 
 
 def many(usual: Any, values: Sequence[bytes | None], appended_ms: int = APPENDED_MS) -> list[Any]:
-    """Return what is made of records at once."""
+    """Return records decoded at once."""
     require(usual, "schemas/_compiled.c is not compiled")
     found: list[Any] = usual([SimpleNamespace(value=value, timestamp=appended_ms) for value in values])
     assert len(found) == len(values)
@@ -656,7 +656,7 @@ def test_many_records_are_decoded_as_each_by_itself() -> None:
         ("2026-08-06T12:05:00.001Z", "2026-08-06T12:00:00Z", "2026-08-06T12:00:00Z", False),
         ("2000-01-01T00:00:00Z", "2026-08-06T12:00:00Z", "2026-08-06T12:00:00Z", True),
         ("1999-12-31T23:59:59.999Z", "2026-08-06T12:00:00Z", "2026-08-06T12:00:00Z", False),
-        # Received after it was appended: somebody's clock is wrong.
+        # Received after it was appended: a clock is wrong.
         ("2026-08-06T12:00:00Z", "2026-08-06T12:00:00.001Z", "2026-08-06T12:00:00Z", False),
     ],
 )

@@ -40,7 +40,7 @@ def kinds(models: tuple[type[Any], ...]) -> set[str]:
 
 
 def queued(**changes: object) -> ContactQueued:
-    """Return what the models make of a queued event with some fields changed."""
+    """Return a queued event with some fields changed, as the models read it."""
     event = parse_contact_event(json.dumps({"type": "contact.queued", **COMMON, "queue": "sales", **changes}).encode())
     assert isinstance(event, ContactQueued)
     return event
@@ -113,7 +113,7 @@ def test_null_means_absent() -> None:
 
 
 def test_events_cannot_be_changed() -> None:
-    """An event says what happened; nobody edits it on the way."""
+    """An event is a fact; no code edits it on the way."""
     with pytest.raises(ValidationError, match="frozen"):
         queued().queue = "other"  # type: ignore[misc]
 

@@ -42,7 +42,7 @@ def test_drift_is_named(tmp_path: Path, capsys: CaptureFixture[str]) -> None:
     ]
 
 
-def test_writing_repairs_and_says_what(tmp_path: Path, capsys: CaptureFixture[str]) -> None:
+def test_writing_repairs_and_lists_files(tmp_path: Path, capsys: CaptureFixture[str]) -> None:
     """Writing touches only what is out of date, and twice in a row changes nothing."""
     assert main([], tmp_path) == 0
     assert set(capsys.readouterr().out.split()) == set(PRODUCTS)

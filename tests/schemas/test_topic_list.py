@@ -48,7 +48,7 @@ def test_state_has_as_many_partitions_as_its_source(entry: Topic) -> None:
 
 
 def test_only_engine_sources_have_state() -> None:
-    """A topic without state says so."""
+    """A topic without state has none."""
     assert [entry.name for entry in TOPICS if state_of(entry.name)] == [
         *EVENTS,
         "customer-facts.v2",
@@ -72,7 +72,7 @@ def test_compacted_topics_are_compacted_and_keep_everything_alive(entry: Topic) 
 
 @pytest.mark.parametrize("entry", DELETED, ids=name_of)
 def test_other_topics_expire(entry: Topic) -> None:
-    """Every topic that is not compacted says how long it keeps records."""
+    """Every topic that is not compacted states how long it retains records."""
     config = entry.config()
 
     assert config["cleanup.policy"] == "delete"
@@ -96,13 +96,13 @@ def test_any_record_fits_its_dead_letter() -> None:
     sources = [entry for entry in TOPICS if entry.dead_letters]
     assert [entry.name for entry in sources] == EVENTS
     for entry in sources:
-        letters = dead_letters_of(entry.name)
-        assert letters is not None
-        assert int(letters.config()["max.message.bytes"]) > int(entry.config()["max.message.bytes"])
-        assert (letters.retention_ms or 0) > (entry.retention_ms or 0)
+        dead_letters = dead_letters_of(entry.name)
+        assert dead_letters is not None
+        assert int(dead_letters.config()["max.message.bytes"]) > int(entry.config()["max.message.bytes"])
+        assert (dead_letters.retention_ms or 0) > (entry.retention_ms or 0)
 
 
-def test_topics_without_dead_letters_say_so() -> None:
+def test_topics_without_dead_letters() -> None:
     """Only what senders publish and the engine reads can be set aside."""
     assert dead_letters_of("queue-panes.v1") is None
 
