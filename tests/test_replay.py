@@ -16,7 +16,7 @@ from streams.replay import Replay
 from tests.oracle.worlds import random_world
 from tests.properties.pipeline import MemoryPipeline
 from tests.support.replaying import kinds_of, replay_events
-from tests.tracking.telling import CONFIGURATION, event, ms
+from tests.tracking.harness import CONFIGURATION, event, ms
 
 if TYPE_CHECKING:
     from tests.oracle.worlds import World

@@ -15,7 +15,7 @@ from streams.stages.track import AgentStage, ContactStage
 from tests.stages.test_too_many_events import UNLIMITED, reasons
 from tests.stages.test_track import TOPICS
 from tests.support.cpu import timed
-from tests.tracking.telling import event, ms, record
+from tests.tracking.harness import event, ms, record
 
 if TYPE_CHECKING:
     from streams.engine.stage import Record

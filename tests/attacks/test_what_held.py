@@ -26,7 +26,7 @@ from tests.commands.test_kafka_security import K, certificate
 from tests.connectors.test_gateway import CRM, House, house, queued
 from tests.serving.records import Stand, alert, small_center
 from tests.support.gateways import CONTACTS
-from tests.tracking.test_customers import Told
+from tests.tracking.test_customers import CustomerHarness
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -443,16 +443,16 @@ def test_pages_of_other_origins_read_nothing() -> None:
 
 def test_customers_linked_in_a_circle() -> None:
     """Keys that are linked in a circle, and one with itself, are one customer, counted once, in a time that is bounded."""
-    told = Told()
+    harness = CustomerHarness()
     for key in ("a", "b", "c"):
-        told.order(key, 0)
+        harness.order(key, 0)
     for key, other in (("a", "b"), ("b", "c"), ("c", "a"), ("a", "a"), ("b", "a")):
-        told.link(key, other, 1)
+        harness.link(key, other, 1)
     began = time.monotonic()
-    told.through(2)
+    harness.through(2)
 
     # Three customers with an order each on day 0; one with three of them from day 1 on.
-    assert [told.day(day, "repeat_customer_rate") for day in range(3)] == [(0, 3), (1, 1), (1, 1)]
+    assert [harness.day(day, "repeat_customer_rate") for day in range(3)] == [(0, 3), (1, 1), (1, 1)]
     assert time.monotonic() - began < 5
 
 

@@ -16,7 +16,7 @@ import pytest
 from schemas.times import format_ms
 from streams.stages.track import AgentStage
 from tests.stages.test_rows_keyed_by_id import Kept, beat
-from tests.tracking.telling import event, ms
+from tests.tracking.harness import event, ms
 
 DESK: dict[str, Any] = {"source": "desk"}
 

@@ -10,7 +10,7 @@ from schemas.times import format_ms
 from streams.configuration import Configuration
 from streams.stages.rollup import RollUpStage, RollUpTopics
 from streams.stages.track import ContactStage, TrackTopics
-from tests.tracking.telling import CONFIGURATION, event, ms, record
+from tests.tracking.harness import CONFIGURATION, event, ms, record
 
 TOPICS = TrackTopics("contacts", "panes", 1, "dead", "group", lambda: 0)
 ROLL_UP = RollUpTopics("panes", 1, "metrics", "latest", "alerts", "alerts-latest", "contacts", 2, "agents", 1)

@@ -14,7 +14,7 @@ from schemas.times import format_ms
 from schemas.topics import topic
 from streams.stages.counters import StageCounters
 from streams.stages.track import AgentStage, ContactStage, TrackTopics
-from tests.tracking.telling import CONFIGURATION, event, ms, record
+from tests.tracking.harness import CONFIGURATION, event, ms, record
 
 if TYPE_CHECKING:
     from streams.engine.stage import Output, Row

@@ -10,7 +10,7 @@ import pytest
 
 from streams.stages.track import ContactStage
 from tests.stages.test_rows_keyed_by_id import PBX, Kept, beat, rows_of_before
-from tests.tracking.telling import event
+from tests.tracking.harness import event
 
 
 def message(number: int, **fields: Any) -> bytes:

@@ -12,7 +12,7 @@ from schemas.times import format_ms, from_ms
 from streams.stages.rollup import RollUpStage
 from streams.stages.track import AgentStage, ContactStage, TrackTopics
 from tests.stages.test_track import ROLL_UP, rows_of
-from tests.tracking.telling import CONFIGURATION, event, ms, record
+from tests.tracking.harness import CONFIGURATION, event, ms, record
 
 if TYPE_CHECKING:
     from streams.engine.stage import Flush

@@ -14,7 +14,7 @@ from streams.tracking import contacts
 from streams.tracking.packed import PackedRows
 from streams.tracking.unread import Unread
 from tests.stages.test_rows_keyed_by_id import PBX, TOPICS, Kept, beat
-from tests.tracking.telling import CONFIGURATION, event, record
+from tests.tracking.harness import CONFIGURATION, event, record
 
 if TYPE_CHECKING:
     import pytest

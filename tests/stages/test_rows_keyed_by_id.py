@@ -15,7 +15,7 @@ import pytest
 from schemas.times import format_ms
 from streams.configuration import Configuration
 from streams.stages.track import AgentStage, ContactStage, TrackTopics
-from tests.tracking.telling import CONFIGURATION, event, ms, record
+from tests.tracking.harness import CONFIGURATION, event, ms, record
 
 if TYPE_CHECKING:
     from streams.engine.stage import Flush

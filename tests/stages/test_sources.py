@@ -18,7 +18,7 @@ from streams.stages.customers import CustomerEventStage
 from streams.stages.track import AgentStage, ContactStage, TrackStage
 from tests.stages.test_track import TOPICS, rows_of
 from tests.support.slices import rows_by_pane
-from tests.tracking.telling import CONFIGURATION, event, ms, record
+from tests.tracking.harness import CONFIGURATION, event, ms, record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,7 +16,7 @@ from streams.stages.counters import StageCounters
 from streams.stages.customers import CustomerEventStage
 from streams.stages.track import AgentStage, ContactStage
 from tests.stages.test_track import TOPICS, rows_of
-from tests.tracking.telling import CONFIGURATION, event, ms, record
+from tests.tracking.harness import CONFIGURATION, event, ms, record
 
 if TYPE_CHECKING:
     import pytest

@@ -15,7 +15,7 @@ from schemas.times import format_ms
 from streams.stages.rollup import RollUpStage, RollUpTopics
 from streams.stages.track import AgentStage, ContactStage, TrackTopics
 from tests.support.slices import rows_by_pane
-from tests.tracking.telling import CONFIGURATION, START_MS, event, ms, record
+from tests.tracking.harness import CONFIGURATION, START_MS, event, ms, record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -17,7 +17,7 @@ from streams.tracking.rows import read_head, read_rows
 from streams.tracking.unread import head_of
 from tests.stages.test_rows_keyed_by_id import PBX, TOPICS, Kept, beat
 from tests.support.cpu import timed
-from tests.tracking.telling import CONFIGURATION, event
+from tests.tracking.harness import CONFIGURATION, event
 
 _LATER = Configuration.model_validate(
     {**CONFIGURATION.model_dump(by_alias=True, exclude_unset=True), "counting": {"lost_after_seconds": {"voice": 7_200}}}

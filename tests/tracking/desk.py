@@ -1,4 +1,4 @@
-"""A desk whose tracker is told what happens in a few words, and what it has booked and holds pending."""
+"""A desk: a tracker with short forms of events, its sums and its pending work."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.slices import changed_slices
 
 __all__ = ["CONFIGURATION", "START_MS", "Desk", "mail", "reply", "status"]
 
-#: 2026-04-01 09:00 UTC; tests say seconds after it.
+#: 2026-04-01 09:00 UTC; tests use seconds after it.
 START_MS = 1_775_034_000_000
 CONFIGURATION = Configuration.model_validate(
     {
@@ -32,7 +32,7 @@ CONFIGURATION = Configuration.model_validate(
 
 
 class Desk:
-    """A tracker that is told what happens in a few words."""
+    """A contact tracker with short forms of events."""
 
     def __init__(self, configuration: Configuration = CONFIGURATION) -> None:
         self.configuration = configuration
@@ -40,8 +40,8 @@ class Desk:
         self._numbers = count(1)
         self._sums: dict[tuple[str, Scope, int], dict[str, int]] = {}
 
-    def tell(self, seconds: float, kind: str, conversation: str = "c", /, **fields: Any) -> Desk:
-        """Take the event of a kind, so many seconds after the start."""
+    def apply(self, seconds: float, kind: str, conversation: str = "c", /, **fields: Any) -> Desk:
+        """Apply an event of a kind, in seconds after the start."""
         at = format_ms(START_MS + round(seconds * 1000))
         common = {"event_id": f"e{next(self._numbers)}", "occurred_at": at, "received_at": at, "source": "test"}
         full = kind if "." in kind else f"contact.{kind}"
@@ -50,8 +50,8 @@ class Desk:
         return self
 
     def sums(self, scope: str = "queue:mails", channel: str = "mail", *, kind: str = "pane") -> dict[str, int]:
-        """Return everything booked in a scope, the waits in queues left out."""
-        self._settle()
+        """Return the sums of a scope, without waits in queues."""
+        self._flush()
         total: dict[str, int] = {}
         for (of_kind, of_scope, _), counts in self._sums.items():
             if (of_kind, of_scope) == (kind, Scope(scope, channel)):
@@ -60,9 +60,9 @@ class Desk:
                         total[name] = total.get(name, 0) + amount
         return total
 
-    def cohorts(self, field: str, scope: str = "queue:mails", channel: str = "mail") -> dict[int, int]:
-        """Return what was booked of a field by offer, by minutes from the start to its cell."""
-        self._settle()
+    def by_offer(self, field: str, scope: str = "queue:mails", channel: str = "mail") -> dict[int, int]:
+        """Return the sums of a field by offer, by minutes from the start to the cell."""
+        self._flush()
         wanted = ("cohort", Scope(scope, channel))
         return {
             (start - START_MS) // 60_000: c[field] for (*place, start), c in self._sums.items() if tuple(place) == wanted and field in c
@@ -70,22 +70,22 @@ class Desk:
 
     def now(self, scope: str = "queue:mails", channel: str = "mail") -> dict[str, Any]:
         """Return what is pending in a scope, times as seconds after the start."""
-        found = self.pending(Scope(scope, channel))
+        pending = self.pending(Scope(scope, channel))
         for name in ("backlog_hours", "replies_overdue", "reply_due_ms"):  # in test_words.py
-            found.pop(name, None)
-        if found.get("backlog_oldest_ms") is not None:
-            found["backlog_oldest_ms"] = (found["backlog_oldest_ms"] - START_MS) / 1000
-        if "callback_due_ms" in found:
-            found["callback_due_ms"] = [(due - START_MS) / 1000 for due in found["callback_due_ms"]]
-        return found
+            pending.pop(name, None)
+        if pending.get("backlog_oldest_ms") is not None:
+            pending["backlog_oldest_ms"] = (pending["backlog_oldest_ms"] - START_MS) / 1000
+        if "callback_due_ms" in pending:
+            pending["callback_due_ms"] = [(due - START_MS) / 1000 for due in pending["callback_due_ms"]]
+        return pending
 
     def pending(self, scope: Scope, passed_ms: int | None = None) -> dict[str, Any]:
-        """Return what is pending in a scope, as a now record has it."""
-        self._settle()
+        """Return what is pending in a scope, as in a now record."""
+        self._flush()
         return self.tracker.pending(scope, passed_ms)
 
     def restarted(self) -> Desk:
-        """Return a desk that knows only the facts of this one."""
+        """Return a desk restored from the facts of this one."""
         other = Desk(self.configuration)
         other._numbers = self._numbers
         for name, row in self.tracker.changed_conversations():
@@ -94,7 +94,7 @@ class Desk:
         other.tracker.restored()
         return other
 
-    def _settle(self) -> None:
+    def _flush(self) -> None:
         self.tracker.flush()
         for key, counts in changed_slices(self.tracker.slices):
             self._sums[key] = dict(counts or {})
@@ -103,14 +103,14 @@ class Desk:
 def mail(desk: Desk | None = None, conversation: str = "c") -> Desk:
     """Return a desk where a mail arrived at 0 and was queued at 10."""
     desk = desk if desk is not None else Desk()
-    return desk.tell(0, "arrived", conversation, channel="mail").tell(10, "queued", conversation, queue="mails")
+    return desk.apply(0, "arrived", conversation, channel="mail").apply(10, "queued", conversation, queue="mails")
 
 
 def reply(desk: Desk, seconds: float, **fields: Any) -> Desk:
-    """Let an agent write."""
-    return desk.tell(seconds, "message", author_kind="agent", **fields)
+    """Apply an agent's reply."""
+    return desk.apply(seconds, "message", author_kind="agent", **fields)
 
 
 def status(desk: Desk, seconds: float, value: str, **fields: Any) -> Desk:
     """Change the status."""
-    return desk.tell(seconds, "status_changed", status=value, **fields)
+    return desk.apply(seconds, "status_changed", status=value, **fields)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.tracking.telling import Contacts, event
+from tests.tracking.harness import Contacts, event
 
 HELP = ("department:help", "business:acme", "site:bonn", "total:all")
 
@@ -26,7 +26,7 @@ class TestAnswered:
 
     def test_every_part(self) -> None:
         """Wait, talk, hold and wrap-up are told apart, and count alike in the queue and all its larger scopes."""
-        told = Contacts(
+        calls = Contacts(
             *call(
                 event("contact.held", 60),
                 event("contact.resumed", 75),
@@ -43,19 +43,21 @@ class TestAnswered:
             "hold_count": 1, "held_count": 1, "wrap_ms": 20_000, "wrap_count": 1, "handle_ms": 120_000, "handle_count": 1,
             "first_response_ms": 30_000, "first_response_count": 1,
         }  # fmt: skip
-        assert [told.sums(scope) for scope in ("queue:A", *HELP)] == [expected] * 5
-        assert told.scopes() == {"queue:A", *HELP, "team:red"}
+        assert [calls.sums(scope) for scope in ("queue:A", *HELP)] == [expected] * 5
+        assert calls.scopes() == {"queue:A", *HELP, "team:red"}
 
     def test_where_it_is_booked(self) -> None:
         """By outcome each count lies in its own instant, by offer all of them lie where the contact entered."""
-        told = Contacts(event("contact.queued", 895, queue="A"), event("contact.answered", 925, agent="ann"), event("contact.ended", 1_805))
+        calls = Contacts(
+            event("contact.queued", 895, queue="A"), event("contact.answered", 925, agent="ann"), event("contact.ended", 1_805)
+        )
 
         # Entered 09:14:55, answered 09:15:25, ended 09:30:05: panes 890, 920, 1800; by offer cell 0.
-        assert told.starts("queue:A", "offered") == {890: 1}
-        assert told.starts("queue:A", "answered") == {920: 1}
-        assert told.starts("queue:A", "handled") == {1_800: 1}
-        assert told.starts("queue:A", "handled", kind="cohort") == {0: 1}
-        assert told.starts("total:all", "answered", kind="cohort") == {0: 1}
+        assert calls.starts("queue:A", "offered") == {890: 1}
+        assert calls.starts("queue:A", "answered") == {920: 1}
+        assert calls.starts("queue:A", "handled") == {1_800: 1}
+        assert calls.starts("queue:A", "handled", kind="cohort") == {0: 1}
+        assert calls.starts("total:all", "answered", kind="cohort") == {0: 1}
 
     def test_the_histogram_knows_the_exact_threshold(self) -> None:
         """A wait of exactly 20 s lies in the bucket up to 20 s, one of 20.001 s in the next."""
@@ -67,38 +69,38 @@ class TestAnswered:
 
     def test_a_queue_that_is_not_configured(self) -> None:
         """It counts under its own name and in the total, as voice."""
-        told = Contacts(*call(queue="Z"))
+        calls = Contacts(*call(queue="Z"))
 
-        assert told.scopes() == {"queue:Z", "total:all"}
+        assert calls.scopes() == {"queue:Z", "total:all"}
         # The first response is the answer at 30, after the entry at 0: 30 s, like the wait.
         expected = {"offered": 1, "answered": 1, "answered_wait_ms": 30_000, "first_response_ms": 30_000, "first_response_count": 1}
-        assert told.sums("queue:Z") == told.sums("total:all") == expected
+        assert calls.sums("queue:Z") == calls.sums("total:all") == expected
 
     def test_queued_again_in_the_same_queue(self) -> None:
         """An open visit goes on: the second entry says nothing new."""
-        told = Contacts(event("contact.queued", 0, queue="A"), event("contact.queued", 10, queue="A"), event("contact.answered", 30))
+        calls = Contacts(event("contact.queued", 0, queue="A"), event("contact.queued", 10, queue="A"), event("contact.answered", 30))
 
         # Wait and first response both run from the first entry: 30 - 0 = 30.
         expected = {"offered": 1, "answered": 1, "answered_wait_ms": 30_000, "first_response_ms": 30_000, "first_response_count": 1}
-        assert told.sums("queue:A") == expected
+        assert calls.sums("queue:A") == expected
 
     def test_without_a_visit_but_with_queue_and_wait(self) -> None:
         """The offer is booked at the answer by outcome, and where the contact entered by offer."""
-        told = Contacts(event("contact.answered", 5, agent="ann", queue="A", wait_seconds=20))
+        calls = Contacts(event("contact.answered", 5, agent="ann", queue="A", wait_seconds=20))
 
         # 5 - 20 = -15: entered in the cell before; the start is that entry, so the first response took 5 - (-15) = 20.
-        assert told.starts("queue:A", "offered") == {0: 1}
-        assert told.starts("queue:A", "offered", kind="cohort") == {-900: 1}
+        assert calls.starts("queue:A", "offered") == {0: 1}
+        assert calls.starts("queue:A", "offered", kind="cohort") == {-900: 1}
         expected = {"offered": 1, "answered": 1, "answered_wait_ms": 20_000, "first_response_ms": 20_000, "first_response_count": 1}
-        assert told.sums("total:all") == expected
-        assert told.starts("total:all", "first_response_count") == {0: 1}
-        assert told.starts("queue:A", "first_response_count", kind="cohort") == {-900: 1}
+        assert calls.sums("total:all") == expected
+        assert calls.starts("total:all", "first_response_count") == {0: 1}
+        assert calls.starts("queue:A", "first_response_count", kind="cohort") == {-900: 1}
 
     def test_without_a_visit_and_without_a_wait(self) -> None:
         """Nobody was seen waiting: no answer is counted, but the leg is."""
-        told = Contacts(event("contact.answered", 0, agent="ann", queue="A"), event("contact.ended", 60))
+        calls = Contacts(event("contact.answered", 0, agent="ann", queue="A"), event("contact.ended", 60))
 
-        assert told.sums("queue:A") == {"handled": 1, "talk_ms": 60_000, "talk_count": 1}
+        assert calls.sums("queue:A") == {"handled": 1, "talk_ms": 60_000, "talk_count": 1}
 
 
 class TestHoldAndWrapUp:
@@ -137,7 +139,7 @@ class TestHoldAndWrapUp:
     )
     def test_hold(self, reports: list[str], during: list[tuple[Any, ...]], expected: dict[str, int]) -> None:
         """Talk is what is connected and not held; hold counts where it is known."""
-        told = Contacts(
+        calls = Contacts(
             *call(
                 *(event(kind, seconds, **(fields[0] if fields else {})) for kind, seconds, *fields in during),
                 event("contact.ended", 130),
@@ -145,7 +147,7 @@ class TestHoldAndWrapUp:
             )
         )
 
-        found = told.sums("queue:A")
+        found = calls.sums("queue:A")
         assert {name: found[name] for name in ("talk_ms", "hold_ms", "hold_count", "held_count") if name in found} == expected
 
     @pytest.mark.parametrize(
@@ -176,15 +178,15 @@ class TestHoldAndWrapUp:
     )
     def test_forms_of_wrap_up(self, after: list[tuple[str, float, dict[str, Any]]], wrap_ms: int, talk_ms: int) -> None:
         """However a platform tells of wrap-up, its time is found and handle time is talk and wrap-up together."""
-        told = Contacts(*call(*(event(kind, seconds, agent="ann", **fields) for kind, seconds, fields in after)))
+        calls = Contacts(*call(*(event(kind, seconds, agent="ann", **fields) for kind, seconds, fields in after)))
 
-        found = told.sums("queue:A")
+        found = calls.sums("queue:A")
         assert (found.get("wrap_ms", 0), found["wrap_count"], found["handled"]) == (wrap_ms, 1, 1)
         assert (found["talk_ms"], found["handle_ms"], found["handle_count"]) == (talk_ms, talk_ms + wrap_ms, 1)
 
     def test_wrap_up_belongs_to_the_agents_own_leg(self) -> None:
         """Ann wraps up the leg in A after bo has taken over in B, and each queue has its own."""
-        told = Contacts(
+        calls = Contacts(
             *call(
                 event("contact.transferred", 50),
                 event("contact.queued", 50, queue="B"),
@@ -196,14 +198,14 @@ class TestHoldAndWrapUp:
         )
 
         # ann: 80 - 50 = 30 s in A; bo: 105 - 100 = 5 s in B; the department sums both, but counts the conversation once.
-        assert (told.sums("queue:A")["wrap_ms"], told.sums("queue:B")["wrap_ms"]) == (30_000, 5_000)
-        assert (told.sums("department:help")["wrap_ms"], told.sums("department:help")["wrap_count"]) == (35_000, 1)
+        assert (calls.sums("queue:A")["wrap_ms"], calls.sums("queue:B")["wrap_ms"]) == (30_000, 5_000)
+        assert (calls.sums("department:help")["wrap_ms"], calls.sums("department:help")["wrap_count"]) == (35_000, 1)
 
     def test_wrap_up_of_nobody_we_know(self) -> None:
         """A wrap-up by an agent who had no leg counts nothing."""
-        told = Contacts(*call(event("contact.ended", 130), event("contact.wrapped_up", 150, agent="bo")))
+        calls = Contacts(*call(event("contact.ended", 130), event("contact.wrapped_up", 150, agent="bo")))
 
-        assert "wrap_count" not in told.sums("queue:A")
+        assert "wrap_count" not in calls.sums("queue:A")
 
 
 class TestLeaving:
@@ -211,7 +213,7 @@ class TestLeaving:
 
     def test_overflow_is_one_conversation_for_the_department(self) -> None:
         """Queued at A, over to B after 40 s, answered there after 20 s more: two visits, one conversation that waited 60 s."""
-        told = Contacts(
+        calls = Contacts(
             event("contact.queued", 0, queue="A"),
             event("contact.left_queue", 40, reason="overflow"),
             event("contact.queued", 40, queue="B"),
@@ -220,23 +222,27 @@ class TestLeaving:
 
         # The place of the first response is B, where it was answered; its time runs from the start, the entry in A: 60 - 0 = 60.
         response = {"first_response_ms": 60_000, "first_response_count": 1}
-        assert told.sums("queue:A") == {"offered": 1, "flow_out_overflow": 1}
-        assert told.sums("queue:B") == {"offered": 1, "answered": 1, "answered_wait_ms": 20_000, **response}
+        assert calls.sums("queue:A") == {"offered": 1, "flow_out_overflow": 1}
+        assert calls.sums("queue:B") == {"offered": 1, "answered": 1, "answered_wait_ms": 20_000, **response}
         assert (
-            told.sums("department:help") == told.sums("total:all") == {"offered": 1, "answered": 1, "answered_wait_ms": 60_000, **response}
+            calls.sums("department:help")
+            == calls.sums("total:all")
+            == {"offered": 1, "answered": 1, "answered_wait_ms": 60_000, **response}
         )
         # A's site has lost it, and B has none.
-        assert told.sums("site:bonn") == {"offered": 1, "flow_out_overflow": 1}
+        assert calls.sums("site:bonn") == {"offered": 1, "flow_out_overflow": 1}
 
     def test_queued_elsewhere_without_leaving(self) -> None:
         """An open visit ends as overflow when the contact is queued elsewhere."""
-        told = Contacts(event("contact.queued", 0, queue="A"), event("contact.queued", 15, queue="C"), event("contact.answered", 25))
+        calls = Contacts(event("contact.queued", 0, queue="A"), event("contact.queued", 15, queue="C"), event("contact.answered", 25))
 
         # Waited in C 25 - 15 = 10, in total 25; the first response, in C and its scopes, runs from the entry in A: 25 - 0 = 25.
         response = {"first_response_ms": 25_000, "first_response_count": 1}
-        assert told.sums("queue:A") == told.sums("department:help") == {"offered": 1, "flow_out_overflow": 1}
-        assert told.sums("queue:C") == told.sums("department:shop") == {"offered": 1, "answered": 1, "answered_wait_ms": 10_000, **response}
-        assert told.sums("total:all") == {"offered": 1, "answered": 1, "answered_wait_ms": 25_000, **response}
+        assert calls.sums("queue:A") == calls.sums("department:help") == {"offered": 1, "flow_out_overflow": 1}
+        assert (
+            calls.sums("queue:C") == calls.sums("department:shop") == {"offered": 1, "answered": 1, "answered_wait_ms": 10_000, **response}
+        )
+        assert calls.sums("total:all") == {"offered": 1, "answered": 1, "answered_wait_ms": 25_000, **response}
 
     @pytest.mark.parametrize(
         ("back", "total"),
@@ -249,7 +255,7 @@ class TestLeaving:
     )
     def test_rejoining(self, back: float, total: dict[str, int]) -> None:
         """Who comes back within 60 s goes on waiting; who comes back later is offered again."""
-        told = Contacts(
+        calls = Contacts(
             event("contact.queued", 0, queue="A"),
             event("contact.left_queue", 10, reason="timeout"),
             event("contact.queued", back, queue="B"),
@@ -258,27 +264,27 @@ class TestLeaving:
 
         # However the wait is taken, the conversation started at 0 and was first answered at 90: 90 s.
         expected = {**total, "first_response_ms": 90_000, "first_response_count": 1}
-        assert told.sums("department:help") == told.sums("total:all") == expected
+        assert calls.sums("department:help") == calls.sums("total:all") == expected
 
     def test_a_flow_out_taken_back_leaves_its_own_pane(self) -> None:
         """What was booked at 10 s is taken out there, not where the contact came back."""
-        told = Contacts(event("contact.queued", 0, queue="A"), event("contact.left_queue", 10, reason="timeout"))
-        before = told.starts("department:help", "flow_out_timeout")
-        told.tell([event("contact.queued", 35, queue="B")])
+        calls = Contacts(event("contact.queued", 0, queue="A"), event("contact.left_queue", 10, reason="timeout"))
+        before = calls.starts("department:help", "flow_out_timeout")
+        calls.apply([event("contact.queued", 35, queue="B")])
 
         assert before == {10: 1}
-        assert told.starts("department:help", "flow_out_timeout") == {}
-        assert told.starts("queue:A", "flow_out_timeout") == {10: 1}
+        assert calls.starts("department:help", "flow_out_timeout") == {}
+        assert calls.starts("queue:A", "flow_out_timeout") == {10: 1}
 
     def test_abandoned(self) -> None:
         """The wait of who gives up is counted on its own."""
-        told = Contacts(event("contact.queued", 0, queue="A"), event("contact.left_queue", 25, reason="abandoned"))
+        calls = Contacts(event("contact.queued", 0, queue="A"), event("contact.left_queue", 25, reason="abandoned"))
 
-        assert told.sums("queue:A") == told.sums("total:all") == {"offered": 1, "abandoned": 1, "abandoned_wait_ms": 25_000}
+        assert calls.sums("queue:A") == calls.sums("total:all") == {"offered": 1, "abandoned": 1, "abandoned_wait_ms": 25_000}
 
     def test_abandoned_and_back_at_once(self) -> None:
         """An abandoned wait is never taken up again: the contact is offered twice."""
-        told = Contacts(
+        calls = Contacts(
             event("contact.queued", 0, queue="A"),
             event("contact.left_queue", 20, reason="abandoned"),
             event("contact.queued", 30, queue="A"),
@@ -290,7 +296,7 @@ class TestLeaving:
             "offered": 2, "abandoned": 1, "abandoned_wait_ms": 20_000, "answered": 1, "answered_wait_ms": 15_000,
             "first_response_ms": 45_000, "first_response_count": 1,
         }  # fmt: skip
-        assert told.sums("queue:A") == told.sums("department:help") == expected
+        assert calls.sums("queue:A") == calls.sums("department:help") == expected
 
     @pytest.mark.parametrize(
         ("by", "expected"),
@@ -302,16 +308,16 @@ class TestLeaving:
     )
     def test_ended_while_waiting(self, by: str | None, expected: dict[str, int]) -> None:
         """Only the customer can abandon."""
-        told = Contacts(event("contact.queued", 0, queue="A"), event("contact.ended", 12, by=by))
+        calls = Contacts(event("contact.queued", 0, queue="A"), event("contact.ended", 12, by=by))
 
-        assert told.sums("queue:A") == expected
+        assert calls.sums("queue:A") == expected
 
     def test_left_without_a_visit(self) -> None:
         """With queue and wait it counts as if it had been queued; with less it counts nothing, and is counted for that."""
-        told = Contacts(event("contact.left_queue", 40, reason="abandoned", queue="A", wait_seconds=15))
+        calls = Contacts(event("contact.left_queue", 40, reason="abandoned", queue="A", wait_seconds=15))
         nothing = Contacts(event("contact.left_queue", 40, reason="abandoned", queue="A"))
 
-        assert told.sums("queue:A") == {"offered": 1, "abandoned": 1, "abandoned_wait_ms": 15_000}
+        assert calls.sums("queue:A") == {"offered": 1, "abandoned": 1, "abandoned_wait_ms": 15_000}
         assert (nothing.scopes(), nothing.sums("total:all")) == ({"total:all"}, {"uncounted=no_visit": 1})
 
 
@@ -320,7 +326,7 @@ class TestTransfer:
 
     def test_to_another_department(self) -> None:
         """Each queue handles its own leg; the total counts one conversation and the talk of both legs."""
-        told = Contacts(
+        calls = Contacts(
             *call(
                 event("contact.transferred", 50),
                 event("contact.queued", 50, queue="C"),
@@ -343,20 +349,20 @@ class TestTransfer:
             "first_response_count": 1,
         }
         second = {"offered": 1, "answered": 1, "answered_wait_ms": 20_000, "handled": 1, "talk_ms": 30_000, "talk_count": 1}
-        assert told.sums("queue:A") == told.sums("department:help") == first
-        assert told.sums("queue:C") == {**second, "transfers_in": 1}
-        assert told.sums("department:shop") == second
-        assert told.sums("total:all") == {**first, "talk_ms": 70_000, "transfers_in": 1}
+        assert calls.sums("queue:A") == calls.sums("department:help") == first
+        assert calls.sums("queue:C") == {**second, "transfers_in": 1}
+        assert calls.sums("department:shop") == second
+        assert calls.sums("total:all") == {**first, "talk_ms": 70_000, "transfers_in": 1}
 
     def test_while_waiting(self) -> None:
         """Passed on before an answer, the contact left the queue."""
-        told = Contacts(event("contact.queued", 0, queue="A"), event("contact.transferred", 8))
+        calls = Contacts(event("contact.queued", 0, queue="A"), event("contact.transferred", 8))
 
-        assert told.sums("queue:A") == told.sums("total:all") == {"offered": 1, "flow_out_transfer": 1}
+        assert calls.sums("queue:A") == calls.sums("total:all") == {"offered": 1, "flow_out_transfer": 1}
 
     def test_abandoned_after_an_answer(self) -> None:
         """Who gives up waiting for the second agent abandoned that queue, but the department had answered."""
-        told = Contacts(
+        calls = Contacts(
             *call(
                 event("contact.transferred", 20),
                 event("contact.queued", 20, queue="B"),
@@ -365,14 +371,14 @@ class TestTransfer:
             )
         )
 
-        assert told.sums("queue:B") == {"offered": 1, "transfers_in": 1, "abandoned": 1, "abandoned_wait_ms": 30_000}
-        found = told.sums("department:help")
+        assert calls.sums("queue:B") == {"offered": 1, "transfers_in": 1, "abandoned": 1, "abandoned_wait_ms": 30_000}
+        found = calls.sums("department:help")
         assert (found["offered"], found["answered"], found["abandoned_after_answer"]) == (1, 1, 1)
         assert "abandoned" not in found
 
     def test_non_response(self) -> None:
         """An offer nobody took counts in the queue of the visit, or the one it names; an accepted one counts nowhere."""
-        told = Contacts(
+        calls = Contacts(
             event("contact.queued", 0, queue="A"),
             event("contact.offer_ended", 15, agent="ann", outcome="no_answer"),
             event("contact.offer_ended", 20, agent="bo", outcome="no_answer", queue="C"),
@@ -380,7 +386,12 @@ class TestTransfer:
         )
         nowhere = Contacts(event("contact.offer_ended", 15, agent="ann", outcome="no_answer"))
 
-        assert [told.sums(scope).get("non_response") for scope in ("queue:A", "queue:C", "department:help", "total:all")] == [1, 1, 1, 2]
+        assert [calls.sums(scope).get("non_response") for scope in ("queue:A", "queue:C", "department:help", "total:all")] == [
+            1,
+            1,
+            1,
+            2,
+        ]
         assert (nowhere.scopes(), nowhere.sums("total:all")) == ({"total:all"}, {"uncounted=no_queue": 1})
 
 
@@ -389,7 +400,7 @@ class TestReplies:
 
     def test_mail(self) -> None:
         """The first public reply answers, and what an agent worked on it is its talk time."""
-        told = Contacts(
+        calls = Contacts(
             event("contact.queued", 0, queue="M"),
             event("contact.message", 10, author_kind="customer"),
             event("contact.message", 20, author_kind="agent", automatic=True),
@@ -413,12 +424,12 @@ class TestReplies:
             # The customer wrote at 10 and had a reply at 400: one round trip; nobody looked for thanks, and nobody says who replied.
             "response_ms": 390_000, "response_count": 1, "replies": 1, "exchanged": 1, "exchanges": 1, "texts": 1,
         }  # fmt: skip
-        assert told.sums("queue:M", "mail") == told.sums("total:all", "mail") == expected
-        assert told.starts("queue:M", "handle_ms", "mail") == {720: 600_000}
+        assert calls.sums("queue:M", "mail") == calls.sums("total:all", "mail") == expected
+        assert calls.starts("queue:M", "handle_ms", "mail") == {720: 600_000}
 
     def test_each_leg_has_its_own_touch_time(self) -> None:
         """What was booked with an earlier leg is not booked again; a leg nobody worked on has no talk time."""
-        told = Contacts(
+        calls = Contacts(
             event("contact.queued", 0, queue="M"),
             event("contact.work_started", 0, agent="ann"),
             event("contact.message", 50, author_kind="agent"),
@@ -429,16 +440,16 @@ class TestReplies:
             event("contact.status_changed", 800, status="closed"),
         )
 
-        found = told.sums("queue:M", "mail")
+        found = calls.sums("queue:M", "mail")
         assert (found["handled"], found["talk_ms"], found["talk_count"]) == (2, 60_000, 1)
         assert "hold_count" not in found
 
     def test_a_message_answers_no_call(self) -> None:
         """In voice only an answer answers; the words of an agent are a first response all the same."""
-        told = Contacts(event("contact.queued", 0, queue="A"), event("contact.message", 9, author_kind="agent"))
+        calls = Contacts(event("contact.queued", 0, queue="A"), event("contact.message", 9, author_kind="agent"))
 
         # Entered at 0, written to at 9: 9 s.
-        assert told.sums("queue:A") == {"offered": 1, "first_response_ms": 9_000, "first_response_count": 1}
+        assert calls.sums("queue:A") == {"offered": 1, "first_response_ms": 9_000, "first_response_count": 1}
 
     def test_the_channel_of_the_visit_wins(self) -> None:
         """Of the channels that are named, that of the entry counts, then that of the arrival, then the configured one."""
@@ -446,7 +457,7 @@ class TestReplies:
         arrived = Contacts(event("contact.arrived", 0, channel="chat"), event("contact.queued", 1, queue="M"))
         configured = Contacts(event("contact.queued", 1, queue="M"))
 
-        assert [told.sums("total:all", channel) for told, channel in ((named, "social"), (arrived, "chat"), (configured, "mail"))] == [
+        assert [calls.sums("total:all", channel) for calls, channel in ((named, "social"), (arrived, "chat"), (configured, "mail"))] == [
             {"offered": 1}
         ] * 3
 
@@ -466,16 +477,16 @@ class TestOrder:
         expected = Contacts(*events).slices
 
         for order in permutations(events):
-            told = Contacts(*order)
+            calls = Contacts(*order)
 
-            assert told.slices == expected
-            assert {scope: now for scope, now in told.now().items() if now != ([], 0)} == {}
+            assert calls.slices == expected
+            assert {scope: now for scope, now in calls.now().items() if now != ([], 0)} == {}
 
     def test_an_answer_that_comes_after_the_end(self) -> None:
         """What looked abandoned was answered: the correction takes back the one and counts the other."""
-        told = Contacts(event("contact.queued", 0, queue="A"), event("contact.ended", 60, by="customer"))
-        before = told.sums("queue:A")
-        told.tell([event("contact.answered", 30, received=65, agent="ann")])
+        calls = Contacts(event("contact.queued", 0, queue="A"), event("contact.ended", 60, by="customer"))
+        before = calls.sums("queue:A")
+        calls.apply([event("contact.answered", 30, received=65, agent="ann")])
 
         assert before == {"offered": 1, "abandoned": 1, "abandoned_wait_ms": 60_000}
         # Answered after 30 s, which is the first response too: 30 - 0; talked 60 - 30 = 30 s.
@@ -483,21 +494,21 @@ class TestOrder:
             "offered": 1, "answered": 1, "answered_wait_ms": 30_000, "handled": 1, "talk_ms": 30_000, "talk_count": 1,
             "first_response_ms": 30_000, "first_response_count": 1,
         }  # fmt: skip
-        assert told.sums("queue:A") == told.sums("total:all") == after
+        assert calls.sums("queue:A") == calls.sums("total:all") == after
 
     def test_the_sequence_decides_within_an_instant(self) -> None:
         """Of two events of one instant the one with the lower sequence came first, whatever their kinds."""
-        told = Contacts(event("contact.queued", 0, queue="A", sequence=2), event("contact.left_queue", 0, reason="abandoned", sequence=1))
+        calls = Contacts(event("contact.queued", 0, queue="A", sequence=2), event("contact.left_queue", 0, reason="abandoned", sequence=1))
 
-        assert told.sums("queue:A") == {"offered": 1}
+        assert calls.sums("queue:A") == {"offered": 1}
 
     def test_repeats(self) -> None:
         """An event that is known already counts nothing, and is counted as a repeat."""
         events = call(event("contact.ended", 60))
-        told = Contacts(*events, *events)
+        calls = Contacts(*events, *events)
 
-        assert told.sums("queue:A")["offered"] == 1
-        assert told.tracker.repeated == 3
+        assert calls.sums("queue:A")["offered"] == 1
+        assert calls.tracker.repeated == 3
 
 
 class TestTakenBack:
@@ -511,10 +522,10 @@ class TestTakenBack:
 
         counted = {"pane": [{"outbound": 1}, {"outbound_reached": 1}], "cohort": [{"outbound": 1, "outbound_reached": 1}]}
         expected = counted if direction == "outbound" else {"pane": [], "cohort": []}
-        for told in (first, last):
-            assert {scope for _, scope, _, _ in told.slices} <= {"total:all"}
+        for calls in (first, last):
+            assert {scope for _, scope, _, _ in calls.slices} <= {"total:all"}
             for kind, sums in expected.items():
-                assert [counts for (its_kind, *_), counts in sorted(told.slices.items(), key=str) if its_kind == kind] == sums
+                assert [counts for (its_kind, *_), counts in sorted(calls.slices.items(), key=str) if its_kind == kind] == sums
         assert {scope: now for scope, now in last.now().items() if now != ([], 0)} == {}
 
     @pytest.mark.parametrize(
@@ -527,17 +538,17 @@ class TestTakenBack:
     )
     def test_excluded(self, received: float, offered: int | None, late: int) -> None:
         """An exclusion takes everything back, unless that would change a frozen pane: then it is late as a whole."""
-        told = Contacts(*call(event("contact.ended", 60)), event("contact.excluded", 100, received=received, reason="test"))
+        calls = Contacts(*call(event("contact.ended", 60)), event("contact.excluded", 100, received=received, reason="test"))
 
-        assert told.sums("queue:A").get("offered") == offered
-        assert told.tracker.late == late
+        assert calls.sums("queue:A").get("offered") == offered
+        assert calls.tracker.late == late
 
     def test_what_comes_after_an_exclusion(self) -> None:
         """Nothing of an excluded conversation counts any more but the exclusion itself."""
-        told = Contacts(*call(), event("contact.excluded", 40, reason="spam"), event("contact.ended", 60))
+        calls = Contacts(*call(), event("contact.excluded", 40, reason="spam"), event("contact.ended", 60))
 
-        assert told.scopes() == {"queue:A", "department:help", "business:acme", "site:bonn", "total:all"}
-        assert list(told.slices.values()) == [{"excluded=spam": 1}] * 10
+        assert calls.scopes() == {"queue:A", "department:help", "business:acme", "site:bonn", "total:all"}
+        assert list(calls.slices.values()) == [{"excluded=spam": 1}] * 10
 
 
 class TestLate:
@@ -546,23 +557,23 @@ class TestLate:
     @pytest.mark.parametrize(("received", "late"), [(130, 0), (130.001, 1)])
     def test_the_last_instant(self, received: float, late: int) -> None:
         """What occurred at 5 s belongs to the pane that ends at 10 s and may come until 130 s."""
-        told = Contacts(event("contact.queued", 5, received=received, queue="A"))
+        calls = Contacts(event("contact.queued", 5, received=received, queue="A"))
 
-        assert (told.sums("queue:A").get("offered", 0), told.tracker.late) == (1 - late, late)
+        assert (calls.sums("queue:A").get("offered", 0), calls.tracker.late) == (1 - late, late)
 
     def test_where_it_is_counted(self) -> None:
         """A late event counts as late in its queue at the instant it came, and changes no other figure."""
-        told = Contacts(event("contact.queued", 5, received=200, queue="A"))
+        calls = Contacts(event("contact.queued", 5, received=200, queue="A"))
 
-        assert told.starts("queue:A", "late_events") == {200: 1}
-        assert [told.sums(scope) for scope in ("queue:A", *HELP)] == [{"late_events": 1}] * 5
+        assert calls.starts("queue:A", "late_events") == {200: 1}
+        assert [calls.sums(scope) for scope in ("queue:A", *HELP)] == [{"late_events": 1}] * 5
 
     def test_a_late_answer_leaves_the_contact_waiting(self) -> None:
         """What is late is no fact: the contact waits on, and its queue is that of the late event."""
-        told = Contacts(event("contact.queued", 0, queue="A"), event("contact.answered", 5, received=131, agent="ann"))
+        calls = Contacts(event("contact.queued", 0, queue="A"), event("contact.answered", 5, received=131, agent="ann"))
 
-        assert told.sums("queue:A") == {"offered": 1, "late_events": 1}
-        assert told.now()["queue:A"] == ([0.0], 0)
+        assert calls.sums("queue:A") == {"offered": 1, "late_events": 1}
+        assert calls.now()["queue:A"] == ([0.0], 0)
 
 
 class TestNow:
@@ -570,34 +581,34 @@ class TestNow:
 
     def test_waiting_and_in_progress(self) -> None:
         """A waiting contact waits since its entry in every scope; once answered it is in progress in all of them."""
-        told = Contacts(event("contact.queued", 3, queue="A"))
-        waiting = told.now()
-        told.tell([event("contact.answered", 20, agent="ann")])
-        answered = told.now()
-        told.tell([event("contact.ended", 50)])
+        calls = Contacts(event("contact.queued", 3, queue="A"))
+        waiting = calls.now()
+        calls.apply([event("contact.answered", 20, agent="ann")])
+        answered = calls.now()
+        calls.apply([event("contact.ended", 50)])
 
         assert waiting == dict.fromkeys(("queue:A", *HELP), ([3.0], 0))
         assert answered == dict.fromkeys(("queue:A", *HELP), ([], 1))
-        assert told.now() == dict.fromkeys(("queue:A", *HELP), ([], 0))
+        assert calls.now() == dict.fromkeys(("queue:A", *HELP), ([], 0))
 
     def test_since_when_it_waits_after_an_overflow(self) -> None:
         """In the second queue the wait begins at its own entry, in the department at the first."""
-        told = Contacts(event("contact.queued", 0, queue="A"), event("contact.queued", 40, queue="B"))
+        calls = Contacts(event("contact.queued", 0, queue="A"), event("contact.queued", 40, queue="B"))
 
-        found = told.now()
+        found = calls.now()
         assert (found.get("queue:A"), found["queue:B"], found["department:help"]) == (None, ([40.0], 0), ([0.0], 0))
 
     def test_since_when_it_waits_after_an_answer(self) -> None:
         """Once answered, a department's customer waits anew since the second entry."""
-        told = Contacts(*call(event("contact.transferred", 50), event("contact.queued", 55, queue="B")))
+        calls = Contacts(*call(event("contact.transferred", 50), event("contact.queued", 55, queue="B")))
 
-        assert told.now()["department:help"] == ([55.0], 0)
+        assert calls.now()["department:help"] == ([55.0], 0)
 
     def test_a_correction_to_another_channel(self) -> None:
         """An arrival that comes late in the order moves the waiting contact to its channel."""
-        told = Contacts(event("contact.queued", 0, queue="A"))
-        told.now()
-        told.tell([event("contact.arrived", 0, received=4, channel="chat")])
+        calls = Contacts(event("contact.queued", 0, queue="A"))
+        calls.now()
+        calls.apply([event("contact.arrived", 0, received=4, channel="chat")])
 
-        moved = {(scope.scope, scope.channel): since for scope, since, _ in told.tracker.changed_now()}
+        moved = {(scope.scope, scope.channel): since for scope, since, _ in calls.tracker.changed_now()}
         assert (len(moved["queue:A", "voice"]), len(moved["queue:A", "chat"])) == (0, 1)

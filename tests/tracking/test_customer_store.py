@@ -11,7 +11,7 @@ from msgspec.json import encode
 
 from streams.tracking.customer_facts import Cancellation, Contact, Customer, Order, contact_name
 from streams.tracking.customer_store import Customers
-from tests.tracking.test_customers import Told
+from tests.tracking.test_customers import CustomerHarness
 
 
 def known() -> Customer:
@@ -136,14 +136,14 @@ def test_some_at_a_time() -> None:
 
 def test_kept_packed() -> None:
     """Once its row is written a customer with one contact takes less than 100 bytes: one dictionary of CPython alone takes 184 or more."""
-    told = Told()
-    told.contact("ann", 0, "8f8e1c1e-5a9e-4a5d-8f6f-0a5f5b1c2d3e")
-    told.tracker.apply(
+    harness = CustomerHarness()
+    harness.contact("ann", 0, "8f8e1c1e-5a9e-4a5d-8f6f-0a5f5b1c2d3e")
+    harness.tracker.apply(
         {"kind": "progress", "source_topic": "contacts", "source_partition": 0, "progress_ms": 2**40, "received_through_ms": 2**40}
     )
-    told.tracker.flush()
-    written = dict(told.tracker.changed_customers())
+    harness.tracker.flush()
+    written = dict(harness.tracker.changed_customers())
 
     assert written["ann"] is not None
-    assert told.tracker.customers._live == {}
-    assert [sys.getsizeof(packed) < 100 for packed in told.tracker.customers._packed.values()] == [True]
+    assert harness.tracker.customers._live == {}
+    assert [sys.getsizeof(packed) < 100 for packed in harness.tracker.customers._packed.values()] == [True]

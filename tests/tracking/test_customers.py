@@ -25,11 +25,11 @@ def at(days: float) -> int:
     return MONDAY + round(days * DAY_MS)
 
 
-class Told:
-    """A tracker, and what it says."""
+class CustomerHarness:
+    """A customer tracker and a link tracker."""
 
     def __init__(self, **settings: Any) -> None:
-        """Begin with nothing told."""
+        """Begin without facts."""
         center = {"queues": {"A": {"department": "help"}}, "customers": settings}
         configuration, contacts = Configuration.model_validate(center), [("contacts", 0)]
         self.links = LinkTracker(configuration, contacts)
@@ -37,44 +37,44 @@ class Told:
         self._customer_of: dict[str, str] = {}
 
     def contact(self, key: str, days: float, name: str | None = None, **fields: Any) -> None:
-        """Say that a customer made contact; of one that was another's also that it is that one's no more, as contacts are told."""
+        """Apply a contact; remove it from its former customer, as contact stages publish it."""
         known = {"queue": "A", "channel": "voice", "category": None, "resolved": True, "first_contact": True, **fields}
         name = name or f"c{next(_numbers)}"
         if self._customer_of.setdefault(name, key) != key:
-            self._say("contact", conversation_id=name, customer_key=self._customer_of[name], gone=True)
+            self._report("contact", conversation_id=name, customer_key=self._customer_of[name], gone=True)
             self._customer_of[name] = key
-        self._say("contact", conversation_id=name, customer_key=key, start_ms=at(days), **known)
+        self._report("contact", conversation_id=name, customer_key=key, start_ms=at(days), **known)
 
     def order(self, key: str, days: float, order_id: str | None = None, value: float | None = 10, currency: str = "JPY") -> None:
-        """Say that a customer ordered."""
+        """Apply an order."""
         value_milli = None if value is None else round(1000 * value)
         self._event("order", key, days, order_id=order_id, value_milli=value_milli, currency=currency)
 
     def cancel(self, key: str, days: float, order_id: str) -> None:
-        """Say that an order was taken back."""
+        """Apply a cancellation."""
         self._event("cancellation", key, days, order_id=order_id)
 
     def status(self, key: str, days: float, *, active: bool) -> None:
-        """Say that a customer came or went."""
+        """Apply a status change."""
         self._event("status", key, days, active=active)
 
     def link(self, key: str, other: str, days: float) -> None:
-        """Say that two keys are one customer."""
+        """Apply a link of two keys."""
         self._event("link", key, days, linked_key=other)
 
-    def said_in(self, space: str | None, kind: str, event_id: str, days: float, **fields: Any) -> None:
-        """Say something of a customer with ids of a space; without one as versions did that knew none."""
+    def report_in(self, space: str | None, kind: str, event_id: str, days: float, **fields: Any) -> None:
+        """Apply a fact with ids of a space; None: as of versions without spaces."""
         ids = {"event_id": event_id} if space is None else {"event_id": event_id, "id_space": space}
-        self._say(kind, **ids, customer_key="k", at_ms=at(days), sequence=0, **fields)
+        self._report(kind, **ids, customer_key="k", at_ms=at(days), sequence=0, **fields)
 
     def _event(self, kind: str, key: str, days: float, **fields: Any) -> None:
-        self._say(kind, event_id=f"e{next(_numbers)}", customer_key=key, at_ms=at(days), sequence=0, **fields)
+        self._report(kind, event_id=f"e{next(_numbers)}", customer_key=key, at_ms=at(days), sequence=0, **fields)
 
-    def _say(self, kind: str, **fields: Any) -> None:
+    def _report(self, kind: str, **fields: Any) -> None:
         self.take({"kind": kind, **fields})
 
     def take(self, fact: dict[str, Any]) -> None:
-        """Take a fact where it goes."""
+        """Apply a fact to its tracker."""
         if fact["kind"] in {"link", "progress"}:
             self.links.apply(fact)
             self._join()
@@ -86,12 +86,12 @@ class Told:
             self.tracker.apply(family)
 
     def through(self, days: float) -> None:
-        """Say that all is known up to an instant, and flush."""
+        """Advance the watermark to an instant, and flush."""
         self.progress(days)
         self.flush()
 
     def flush(self) -> None:
-        """Flush, with what is reported of linked keys and comes back."""
+        """Flush, with reports of linked keys and their results."""
         self.tracker.flush()
         for report in self.tracker.reports():
             self.links.apply(report)
@@ -101,11 +101,11 @@ class Told:
         self.tracker.flush()
 
     def progress(self, days: float) -> None:
-        """Say that all is known up to an instant."""
+        """Advance the watermark to an instant."""
         progress = {"progress_ms": at(days), "received_through_ms": at(days)}
-        self._say("progress", source_topic="contacts", source_partition=0, **progress)
+        self._report("progress", source_topic="contacts", source_partition=0, **progress)
 
-    def cohort(self, days: int, kpi: str = "repeat_contact_rate") -> tuple[Any, Any]:
+    def contact_day(self, days: int, kpi: str = "repeat_contact_rate") -> tuple[Any, Any]:
         """Return the parts of a figure of the contacts of a date."""
         start = at(days) - DAY_MS // 2
         contact_days = self.tracker.contact_days
@@ -137,59 +137,59 @@ class TestRepeats:
 
     def test_within_and_beyond(self) -> None:
         """Seven days to the millisecond are a repeat, one more are none, and the last contact has not been repeated."""
-        told = Told()
-        told.contact("ann", 0)
-        told.contact("ann", 7)
-        told.contact("bo", 0)
-        told.contact("bo", 7 + 1 / DAY_MS)
-        told.through(8)
+        harness = CustomerHarness()
+        harness.contact("ann", 0)
+        harness.contact("ann", 7)
+        harness.contact("bo", 0)
+        harness.contact("bo", 7 + 1 / DAY_MS)
+        harness.through(8)
 
-        assert told.cohort(0) == (1, 2)
-        assert told.cohort(7) == (0, 2)
-        assert told.cohort(0, "first_contact_resolution_with_repeats") == (1, 2)
+        assert harness.contact_day(0) == (1, 2)
+        assert harness.contact_day(7) == (0, 2)
+        assert harness.contact_day(0, "first_contact_resolution_with_repeats") == (1, 2)
 
     @pytest.mark.parametrize(("first", "second", "repeats"), [("a", "b", 0), ("a", "a", 1), (None, "b", 1), ("a", None, 1)])
     def test_categories(self, first: str | None, second: str | None, repeats: int) -> None:
         """Another category is another matter; one that is not known may be the same."""
-        told = Told()
-        told.contact("ann", 0, category=first)
-        told.contact("ann", 1, category=second)
-        told.through(2)
+        harness = CustomerHarness()
+        harness.contact("ann", 0, category=first)
+        harness.contact("ann", 1, category=second)
+        harness.through(2)
 
-        assert told.cohort(0) == (repeats, 1)
+        assert harness.contact_day(0) == (repeats, 1)
 
     def test_taken_back(self) -> None:
         """A contact that is excluded afterwards repeats nothing; one whose customer turns out to be another counts there."""
-        told = Told()
-        told.contact("ann", 0)
-        told.contact("ann", 1, "x")
-        told.contact("bo", 0)
-        told.through(2)
-        assert told.cohort(0) == (1, 2)
+        harness = CustomerHarness()
+        harness.contact("ann", 0)
+        harness.contact("ann", 1, "x")
+        harness.contact("bo", 0)
+        harness.through(2)
+        assert harness.contact_day(0) == (1, 2)
 
-        told.contact("bo", 1, "x")
-        told.through(2)
-        assert told.cohort(0) == (1, 2)
+        harness.contact("bo", 1, "x")
+        harness.through(2)
+        assert harness.contact_day(0) == (1, 2)
 
-        told.tracker.apply({"kind": "contact", "conversation_id": "x", "customer_key": "bo", "gone": True})
-        told.through(2)
-        assert told.cohort(0) == (0, 2)
-        assert told.cohort(1) == (0, 0)
+        harness.tracker.apply({"kind": "contact", "conversation_id": "x", "customer_key": "bo", "gone": True})
+        harness.through(2)
+        assert harness.contact_day(0) == (0, 2)
+        assert harness.contact_day(1) == (0, 0)
 
     def test_links_hold_from_then_on(self) -> None:
         """Two keys linked on day 2 are one customer for a contact of day 3, not for one of day 1."""
-        told = Told()
-        told.contact("ann", 0)
-        told.contact("anna", 1)
-        told.contact("an", 3)
-        told.link("anna", "ann", 2)
-        told.link("an", "anna", 2)
-        told.through(4)
+        harness = CustomerHarness()
+        harness.contact("ann", 0)
+        harness.contact("anna", 1)
+        harness.contact("an", 3)
+        harness.link("anna", "ann", 2)
+        harness.link("an", "anna", 2)
+        harness.through(4)
 
         # Of day 0: the contact of day 1 was a stranger's, that of day 3 was not.
-        assert told.cohort(0) == (1, 1)
-        assert told.cohort(1) == (1, 1)
-        assert told.cohort(3) == (0, 1)
+        assert harness.contact_day(0) == (1, 1)
+        assert harness.contact_day(1) == (1, 1)
+        assert harness.contact_day(3) == (0, 1)
 
 
 class TestOrders:
@@ -197,68 +197,68 @@ class TestOrders:
 
     def test_window(self) -> None:
         """With a window of 3 days an order counts on its date and two more; two orders make a repeat customer meanwhile."""
-        told = Told(order_window_days=3)
-        told.order("ann", 0)
-        told.order("ann", 2)
-        told.order("bo", 2)
-        told.through(6)
+        harness = CustomerHarness(order_window_days=3)
+        harness.order("ann", 0)
+        harness.order("ann", 2)
+        harness.order("bo", 2)
+        harness.through(6)
 
-        found = [told.day(day, "repeat_customer_rate") for day in range(6)]
+        found = [harness.day(day, "repeat_customer_rate") for day in range(6)]
         assert found == [(0, 1), (0, 1), (1, 2), (0, 2), (0, 2), (0, 0)]
 
     def test_taken_back_and_told_twice(self) -> None:
         """An order counts until the date it is taken back; placed again under its id it is the same order."""
-        told = Told()
-        told.order("ann", 0, "o1")
-        told.order("ann", 1, "o1")
-        told.order("ann", 1, "o2")
-        told.cancel("ann", 3, "o2")
-        told.through(4)
+        harness = CustomerHarness()
+        harness.order("ann", 0, "o1")
+        harness.order("ann", 1, "o1")
+        harness.order("ann", 1, "o2")
+        harness.cancel("ann", 3, "o2")
+        harness.through(4)
 
-        assert [told.day(day, "repeat_customer_rate") for day in range(5)] == [(0, 1), (1, 1), (1, 1), (0, 1), (0, 1)]
+        assert [harness.day(day, "repeat_customer_rate") for day in range(5)] == [(0, 1), (1, 1), (1, 1), (0, 1), (0, 1)]
 
     def test_after_contact(self) -> None:
         """Only an order placed after the first contact counts, to the millisecond; the others make it a repeat."""
-        told = Told()
+        harness = CustomerHarness()
         for key, ordered in (("ann", -0.1), ("bo", 0), ("cy", 0.1), ("dee", 0.1)):
-            told.contact(key, 0)
-            told.order(key, ordered)
-        told.order("dee", -1)
-        told.through(1)
+            harness.contact(key, 0)
+            harness.order(key, ordered)
+        harness.order("dee", -1)
+        harness.through(1)
 
-        assert told.day(0, "repeat_customer_rate_after_contact") == (1, 2)
-        assert told.day(0, "repeat_customer_rate") == (1, 4)
+        assert harness.day(0, "repeat_customer_rate_after_contact") == (1, 2)
+        assert harness.day(0, "repeat_customer_rate") == (1, 4)
 
     def test_lifetime_value(self) -> None:
         """Of five supported customers the orders in one currency are added, others lower the coverage; of four nothing is said."""
-        told = Told()
+        harness = CustomerHarness()
         for number in range(4):
-            told.contact(f"c{number}", 0)
-            told.order(f"c{number}", -1, value=100)
-        told.order("c0", 1, value=50)
-        told.order("c1", 1, value=999, currency="EUR")
-        told.order("never in contact", 0, value=10_000)
-        told.through(1)
-        assert told.day(1, "lifetime_value") == (None, None)
+            harness.contact(f"c{number}", 0)
+            harness.order(f"c{number}", -1, value=100)
+        harness.order("c0", 1, value=50)
+        harness.order("c1", 1, value=999, currency="EUR")
+        harness.order("never in contact", 0, value=10_000)
+        harness.through(1)
+        assert harness.day(1, "lifetime_value") == (None, None)
 
-        told.contact("c4", 1)
-        told.through(2)
-        assert told.day(0, "lifetime_value") == (None, None)
-        assert told.day(1, "lifetime_value") == (450, 5)
-        today = told.tracker.today()
+        harness.contact("c4", 1)
+        harness.through(2)
+        assert harness.day(0, "lifetime_value") == (None, None)
+        assert harness.day(1, "lifetime_value") == (450, 5)
+        today = harness.tracker.today()
         assert today is not None
-        figure = customer_kpis(dict(told.tracker.days.through(today))[parse_day(1)])["lifetime_value"]
+        figure = customer_kpis(dict(harness.tracker.days.through(today))[parse_day(1)])["lifetime_value"]
         assert (figure["value"], figure["coverage"]) == (90, 5 / 6)
 
     def test_linked(self) -> None:
         """Two customers with an order each become one with two, from the date of the link on."""
-        told = Told()
-        told.order("ann", 0)
-        told.order("anna", 0)
-        told.link("ann", "anna", 1)
-        told.through(2)
+        harness = CustomerHarness()
+        harness.order("ann", 0)
+        harness.order("anna", 0)
+        harness.link("ann", "anna", 1)
+        harness.through(2)
 
-        assert [told.day(day, "repeat_customer_rate") for day in range(3)] == [(0, 2), (1, 1), (1, 1)]
+        assert [harness.day(day, "repeat_customer_rate") for day in range(3)] == [(0, 2), (1, 1), (1, 1)]
 
 
 class TestStaying:
@@ -266,66 +266,66 @@ class TestStaying:
 
     def test_months(self) -> None:
         """Of two active since May one leaves in June; who comes in June counts from July on."""
-        told = Told()
-        told.status("ann", -20, active=True)
-        told.status("bo", -20, active=True)
-        told.status("bo", 10, active=False)
-        told.status("cy", 10, active=True)
-        told.through(35)
+        harness = CustomerHarness()
+        harness.status("ann", -20, active=True)
+        harness.status("bo", -20, active=True)
+        harness.status("bo", 10, active=False)
+        harness.status("cy", 10, active=True)
+        harness.through(35)
 
-        assert told.month(0) == (1, 2)
-        assert told.month(1) == (2, 2)
-        assert told.month(0, "churn_rate") == (1, 2)
-        assert told.month(1, "churn_rate") == (0, 2)
+        assert harness.month(0) == (1, 2)
+        assert harness.month(1) == (2, 2)
+        assert harness.month(0, "churn_rate") == (1, 2)
+        assert harness.month(1, "churn_rate") == (0, 2)
 
     def test_one_of_two_keys(self) -> None:
         """A customer with two keys stays while one of them does."""
-        told = Told()
-        told.status("ann", -20, active=True)
-        told.status("anna", -20, active=True)
-        told.status("anna", 10, active=False)
-        told.link("ann", "anna", 3)
-        told.through(20)
+        harness = CustomerHarness()
+        harness.status("ann", -20, active=True)
+        harness.status("anna", -20, active=True)
+        harness.status("anna", 10, active=False)
+        harness.link("ann", "anna", 3)
+        harness.through(20)
 
-        assert told.month(0) == (1, 1)
+        assert harness.month(0) == (1, 1)
 
     def test_forgotten(self) -> None:
         """Who is not heard of for longer than the retention counts nowhere any more, and the row goes; who is active stays."""
-        told = Told(retention_days=10, order_window_days=60)
-        told.order("ann", 0)
-        told.order("bo", 0)
-        told.status("bo", 0, active=True)
-        told.through(15)
-        assert [told.day(day, "repeat_customer_rate") for day in (9, 10, 11)] == [(0, 2), (0, 2), (0, 1)]
+        harness = CustomerHarness(retention_days=10, order_window_days=60)
+        harness.order("ann", 0)
+        harness.order("bo", 0)
+        harness.status("bo", 0, active=True)
+        harness.through(15)
+        assert [harness.day(day, "repeat_customer_rate") for day in (9, 10, 11)] == [(0, 2), (0, 2), (0, 1)]
 
-        told.through(40)
-        assert set(told.tracker.customers) == {"bo"}
+        harness.through(40)
+        assert set(harness.tracker.customers) == {"bo"}
 
     def test_linked_keys_are_forgotten_together(self) -> None:
         """While one of them is heard of all stay; then all go, and nothing of them is left."""
-        told = Told(retention_days=10, order_window_days=60)
-        told.contact("ann", 0, name="c")
-        told.link("ann", "anna", 1)
-        told.order("anna", 8)
-        told.through(29)  # 10 + 7 + 5 days after the first, not after the last
-        told.through(31)
-        assert set(told.tracker.customers) == {"ann", "anna"}
-        told.through(32)  # reports of linked keys may be a day old
-        assert not set(told.tracker.customers)
-        assert not told.links.families
-        assert list(told.tracker.families.roots()) == []
+        harness = CustomerHarness(retention_days=10, order_window_days=60)
+        harness.contact("ann", 0, name="c")
+        harness.link("ann", "anna", 1)
+        harness.order("anna", 8)
+        harness.through(29)  # 10 + 7 + 5 days after the first, not after the last
+        harness.through(31)
+        assert set(harness.tracker.customers) == {"ann", "anna"}
+        harness.through(32)  # reports of linked keys may be a day old
+        assert not set(harness.tracker.customers)
+        assert not harness.links.families
+        assert list(harness.tracker.families.roots()) == []
 
     @pytest.mark.parametrize("swept", [True, False])
     @pytest.mark.parametrize(("days", "known"), [(22, True), (22.1, False)])
     def test_who_comes_back(self, days: float, known: bool, swept: bool) -> None:
         """With an order of 22 days ago the next one is a repeat; beyond 10 + 7 + 5 days of somebody new, swept away by then or not."""
-        told = Told(retention_days=10, order_window_days=60)
-        told.order("ann", 0)
-        told.through(days) if swept else told.progress(days)
-        told.order("ann", days)
-        told.through(days)
+        harness = CustomerHarness(retention_days=10, order_window_days=60)
+        harness.order("ann", 0)
+        harness.through(days) if swept else harness.progress(days)
+        harness.order("ann", days)
+        harness.through(days)
 
-        assert told.day(int(days), "repeat_customer_rate") == (int(known), 1)
+        assert harness.day(int(days), "repeat_customer_rate") == (int(known), 1)
 
 
 class TestIdSpaces:
@@ -333,49 +333,49 @@ class TestIdSpaces:
 
     def test_orders_of_two_sources(self) -> None:
         """The same ids of two sources are two orders, and what one takes back is its own."""
-        told = Told()
+        harness = CustomerHarness()
         for space in ("shop", "other"):
-            told.said_in(space, "order", "e1", 0, order_id="o1", value_milli=5_000, currency="JPY")
-        told.said_in("shop", "order", "e1", 0, order_id="o1", value_milli=5_000, currency="JPY")
-        told.through(1)
-        both = told.day(0, "repeat_customer_rate")
-        told.said_in("other", "cancellation", "e2", 0.1, order_id="o1")
-        told.through(1)
+            harness.report_in(space, "order", "e1", 0, order_id="o1", value_milli=5_000, currency="JPY")
+        harness.report_in("shop", "order", "e1", 0, order_id="o1", value_milli=5_000, currency="JPY")
+        harness.through(1)
+        both = harness.day(0, "repeat_customer_rate")
+        harness.report_in("other", "cancellation", "e2", 0.1, order_id="o1")
+        harness.through(1)
 
-        assert (both, told.day(0, "repeat_customer_rate")) == ((1, 1), (0, 1))
+        assert (both, harness.day(0, "repeat_customer_rate")) == ((1, 1), (0, 1))
 
     def test_kept_before_ids_had_a_space(self) -> None:
         """An order that was kept by its id is the one that is told again, placed again or taken back now."""
-        told = Told()
+        harness = CustomerHarness()
         order = {"order_id": "o1", "value_milli": 5_000, "currency": "JPY"}
-        told.said_in(None, "order", "e1", 0, **order)
-        told.said_in("shop", "order", "e1", 0, **order)
-        told.said_in("shop", "order", "e2", 0.1, **order)
-        told.through(1)
-        once = told.day(0, "repeat_customer_rate")
-        told.said_in("shop", "cancellation", "e3", 0.2, order_id="o1")
-        told.through(1)
+        harness.report_in(None, "order", "e1", 0, **order)
+        harness.report_in("shop", "order", "e1", 0, **order)
+        harness.report_in("shop", "order", "e2", 0.1, **order)
+        harness.through(1)
+        once = harness.day(0, "repeat_customer_rate")
+        harness.report_in("shop", "cancellation", "e3", 0.2, order_id="o1")
+        harness.through(1)
 
-        assert (once, told.day(0, "repeat_customer_rate")) == ((0, 1), (0, 0))
+        assert (once, harness.day(0, "repeat_customer_rate")) == ((0, 1), (0, 0))
 
 
 @pytest.mark.parametrize("flushed", [False, True])
 def test_progress_that_went_73_years_ahead_and_came_back(flushed: bool) -> None:
     """What was known of a customer counts again at the dates that are served, and so does what is told afterwards."""
-    told, straight = Told(), Told()
-    for each in (told, straight):
+    harness, straight = CustomerHarness(), CustomerHarness()
+    for each in (harness, straight):
         each.contact("k", 0, "c")
         each.order("k", 0.1, "o")
         each.through(1)
-    told.progress(73 * 365)
+    harness.progress(73 * 365)
     if flushed:
-        told.tracker._evict(at(73 * 365))
-    for each in (told, straight):
+        harness.tracker._evict(at(73 * 365))
+    for each in (harness, straight):
         each.through(1.5)
         each.order("k", 1.6, "p")
         each.through(2)
 
-    ours, theirs = (dict(each.tracker.days.through(each.tracker.today() or 0)) for each in (told, straight))
+    ours, theirs = (dict(each.tracker.days.through(each.tracker.today() or 0)) for each in (harness, straight))
     assert ours == theirs
     assert max(ours.values(), key=lambda figures: figures.get("supported_orders", 0))["supported_orders"] == 2
-    assert told.tracker.contact_days == straight.tracker.contact_days
+    assert harness.tracker.contact_days == straight.tracker.contact_days

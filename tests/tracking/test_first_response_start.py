@@ -29,12 +29,12 @@ EXPECTED = {"arrived": 150, "queued": 15, "handed_over": 20}
 
 def events(story: tuple[tuple[str, int, dict[str, Any]], ...]) -> list[dict[str, Any]]:
     """Return the story as events of the canonical form."""
-    told = []
+    sent = []
     for number, (kind, second, fields) in enumerate(story):
         at = format_ms(NINE_MS + 1000 * second)
         ids = {"event_id": f"e{number}", "conversation_id": "c", "source": "chat"}
-        told.append({"type": kind, "occurred_at": at, "received_at": at, **ids, **fields})
-    return told
+        sent.append({"type": kind, "occurred_at": at, "received_at": at, **ids, **fields})
+    return sent
 
 
 def configuration(begin: str) -> Configuration:
@@ -47,22 +47,22 @@ def configuration(begin: str) -> Configuration:
 @pytest.mark.parametrize("begin", EXPECTED)
 def test_from_when_it_runs(begin: str, order: tuple[int, ...]) -> None:
     """The last hand-over before the answer counts, whatever came in first; one after it does not."""
-    center, told = configuration(begin), events(STORY)
+    center, sent = configuration(begin), events(STORY)
     replay = Replay(center)
     for number in order:
-        replay.add(_encoded(told[number]), "contact")
+        replay.add(_encoded(sent[number]), "contact")
     found = replay.finish(None)["totals"]["first_response_time"]
     assert (found["value"], found["denominator"]) == (EXPECTED[begin], 1)
-    recounted = recount([parse_contact_event(_encoded(each)) for each in told], center).totals()["first_response_time"]
+    recounted = recount([parse_contact_event(_encoded(each)) for each in sent], center).totals()["first_response_time"]
     assert recounted["value"] == EXPECTED[begin]
 
 
 def test_without_a_hand_over_it_runs_from_arrival() -> None:
     """Nobody handed over: 150 s."""
     center = configuration("handed_over")
-    told = events(tuple(each for each in STORY if each[0] != "contact.handed_over"))
+    sent = events(tuple(each for each in STORY if each[0] != "contact.handed_over"))
     replay = Replay(center)
-    for each in told:
+    for each in sent:
         replay.add(_encoded(each), "contact")
 
     assert replay.finish(None)["totals"]["first_response_time"]["value"] == EXPECTED["arrived"]

@@ -12,7 +12,7 @@ from streams.configuration.joined_sources import joined_as
 from streams.configuration.patterns import matches, overlap
 from streams.explaining import PartitionLog, Question, explain
 from streams.tracking.spaces import MARK, Spaces
-from tests.tracking.telling import CONFIGURATION, Contacts, People, event, ms
+from tests.tracking.harness import CONFIGURATION, Contacts, People, event, ms
 
 A: dict[str, Any] = {"source": "phone"}
 B: dict[str, Any] = {"source": "other"}
@@ -23,13 +23,13 @@ def configured(**more: Any) -> Configuration:
     return Configuration.model_validate({**CONFIGURATION.model_dump(by_alias=True, exclude_unset=True), **more})
 
 
-def tell(people: People, *events: bytes, through: float) -> None:
+def apply(people: People, *events: bytes, through: float) -> None:
     """Apply events of several sources, each of which says that all is told up to an instant."""
     for value in events:
         decoded = decode_agent_event(value)
         people.tracker.apply(decoded)
         people.tracker.watermark.heartbeat(decoded.source, ms(through), ms(through))
-    people.tell(through=through)
+    people.apply(through=through)
 
 
 JOINED = configured(joined_sources=[["phone", "survey*"]])
@@ -78,7 +78,7 @@ class TestContacts:
         """Two contacts of one id wait, and when one is answered the other goes on."""
         contacts = Contacts(event("contact.queued", 0, queue="A", **A), event("contact.queued", 1, queue="A", **B))
         both = contacts.now()["queue:A"]
-        contacts.tell([event("contact.answered", 2, **B)])
+        contacts.apply([event("contact.answered", 2, **B)])
         left = contacts.now()["queue:A"]
 
         assert (both, left) == (([0, 1], 0), ([0], 1))
@@ -100,7 +100,7 @@ class TestContacts:
             contacts.tracker.snapshot(decode_contact_event(said))
             contacts.tracker.watermark.heartbeat(source, ms(90), ms(90))
             contacts.tracker.flush()
-            contacts.tell([])
+            contacts.apply([])
             assert ("lost_contacts" in contacts.sums("queue:A")) == (source == "phone")
 
         assert "lost_contacts" not in contacts.sums("queue:B")
@@ -112,7 +112,7 @@ class TestPeople:
     def test_are_two(self) -> None:
         """Each is counted by the states that its own source tells."""
         people = People()
-        tell(
+        apply(
             people,
             event("agent.state_changed", 0, event_id="1", person_id="7", axis="presence", state="ready", team="red", **A),
             event("agent.state_changed", 0, event_id="1", person_id="7", axis="presence", state="away", team="blue", **B),
@@ -130,7 +130,7 @@ class TestPeople:
             "people": {"ann": {"team": "red", "identities": {"phone": ["1"], "chat": ["a"]}}},
         }
         people = People(configured(**named))
-        tell(
+        apply(
             people,
             event("agent.state_changed", 0, axis="presence", state="ready", **A),
             event("agent.state_changed", 10, axis="activity", state="talking", source="chat"),
@@ -156,7 +156,7 @@ class TestPeople:
         """Where one source of a list is among somebody's, the others tell of the same person."""
         named = {"people": {"ann": {"team": "red", "identities": {"phone": ["1"]}}}, "joined_sources": [["phone", "desk"]]}
         people = People(configured(**named))
-        tell(
+        apply(
             people,
             event("agent.state_changed", 0, axis="presence", state="ready", **A),
             event("agent.state_changed", 10, axis="presence", state="away", source="desk"),

@@ -12,7 +12,7 @@ from streams.configuration import Configuration
 from streams.stages.track import ContactStage
 from streams.tracking.watermark import watermark_of
 from tests.stages.test_track import TOPICS, rows_of
-from tests.tracking.telling import CONFIGURATION, Contacts, event, ms, record
+from tests.tracking.harness import CONFIGURATION, Contacts, event, ms, record
 
 JOURNAL = Configuration.model_validate(
     {**CONFIGURATION.model_dump(exclude_unset=True), "sources": {"export": {"delivery": "journal"}, "archive": {"delivery": "journal"}}}
@@ -20,7 +20,7 @@ JOURNAL = Configuration.model_validate(
 HOUR = 3_600.0
 
 
-def told(begin: float, received: float, **fields: Any) -> list[bytes]:
+def export(begin: float, received: float, **fields: Any) -> list[bytes]:
     """Return a call that the export tells of later."""
     return [
         event("contact.queued", begin, received=received, queue="A", source="export", event_id="q", conversation_id="j", **fields),
@@ -58,14 +58,14 @@ def test_journals_alone_are_waited_for() -> None:
 def test_what_a_journal_brings_is_never_late(order: tuple[int, ...]) -> None:
     """Received an hour after it happened, when the live source has long passed it, it counts at its time; told by that, it is late."""
     contacts = Contacts(configuration=JOURNAL)
-    contacts.tell([event("contact.queued", HOUR, queue="A", conversation_id="live")])
+    contacts.apply([event("contact.queued", HOUR, queue="A", conversation_id="live")])
     for index in order:
-        contacts.tell([told(0, HOUR + index)[index]])
+        contacts.apply([export(0, HOUR + index)[index]])
 
     assert contacts.tracker.late == 0
     assert contacts.sums("queue:A")["handled"] == 1
     assert contacts.starts("queue:A", "answered", kind="pane") == {30: 1}
-    late = Contacts(*told(0, HOUR))
+    late = Contacts(*export(0, HOUR))
     assert late.tracker.late == 3
 
 
@@ -76,7 +76,7 @@ def test_what_is_sent_again_is_known_as_long_as_it_can_count() -> None:
     day = 24 * HOUR
     for values in (
         [beat(day)],
-        told(0, day),
+        export(0, day),
         [beat(day + HOUR)],
         [beat(day + 2 * HOUR)],
         [event("contact.ended", 150, received=day + 2 * HOUR, source="export", event_id="z", conversation_id="j", revision=5)],
@@ -99,7 +99,9 @@ def test_what_is_sent_again_is_known_as_long_as_it_can_count() -> None:
 def test_an_exclusion_by_a_journal_holds() -> None:
     """However long after."""
     contacts = Contacts(configuration=JOURNAL)
-    contacts.tell([*told(0, HOUR), event("contact.excluded", 95, received=20 * HOUR, source="export", reason="spam", conversation_id="j")])
+    contacts.apply(
+        [*export(0, HOUR), event("contact.excluded", 95, received=20 * HOUR, source="export", reason="spam", conversation_id="j")]
+    )
 
     assert contacts.tracker.late == 0
     assert contacts.sums("queue:A").get("handled", 0) == 0

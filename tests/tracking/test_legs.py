@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.tracking.telling import Contacts, event
+from tests.tracking.harness import Contacts, event
 
 #: Billing stands for A (department help), Technical for C (department shop).
 _ALICE: dict[str, Any] = {"contact_id": "k1", "agent": "alice"}
@@ -16,24 +16,24 @@ _BOB: dict[str, Any] = {"contact_id": "k2", "agent": "bob"}
 _ASKED: dict[str, Any] = {"contact_id": "session 2", "relation": "consult"}
 
 
-def part(told: Contacts, scope: str, *names: str) -> dict[str, int]:
+def part(calls: Contacts, scope: str, *names: str) -> dict[str, int]:
     """Return some sums of a scope, those that are not zero."""
-    sums = told.sums(scope)
+    sums = calls.sums(scope)
     return {name: sums[name] for name in names if sums.get(name)}
 
 
 def in_any_order(events: list[bytes], *, seed: int = 1) -> list[Contacts]:
     """Return trackers that were told the events in order, backwards, and in six random orders with flushes in between."""
-    dice, told = random.Random(seed), [Contacts(*events), Contacts(*reversed(events))]
+    dice, calls = random.Random(seed), [Contacts(*events), Contacts(*reversed(events))]
     for _ in range(6):
         order = dice.sample(events, len(events))
         other = Contacts()
         while order:
             cut = dice.randint(1, len(order))
-            other.tell(order[:cut])
+            other.apply(order[:cut])
             order = order[cut:]
-        told.append(other)
-    return told
+        calls.append(other)
+    return calls
 
 
 class TestWarmTransfer:
@@ -42,7 +42,7 @@ class TestWarmTransfer:
     def test_the_second_agent_joins_before_the_first_leaves(self) -> None:
         """Alice 09:00:40-09:06:00 with 120 s of hold and 60 s of wrap-up; bob from 09:03:45 to 09:16:00 and 30 s."""
         first: dict[str, Any] = {"contact_id": "k1"}
-        for told in in_any_order(
+        for calls in in_any_order(
             [
                 event("contact.arrived", 0, channel="voice", **first),
                 event("contact.queued", 10, queue="A", **first),
@@ -60,21 +60,22 @@ class TestWarmTransfer:
             ]
         ):
             # 360 - 40 = 320 connected, 120 of it held, 60 of wrap-up: 380. 960 - 225 = 735 and 30: 765.
-            assert part(told, "queue:A", "offered", "answered", "handled", "talk_ms", "hold_ms", "handle_ms", "transfers_out") == {
+            assert part(calls, "queue:A", "offered", "answered", "handled", "talk_ms", "hold_ms", "handle_ms", "transfers_out") == {
                 "offered": 1, "answered": 1, "handled": 1, "talk_ms": 200_000, "hold_ms": 120_000, "handle_ms": 380_000, "transfers_out": 1,
             }  # fmt: skip
-            assert part(told, "queue:C", "offered", "answered", "answered_wait_ms", "handled", "talk_ms", "handle_ms", "transfers_out") == {
+            names = ("offered", "answered", "answered_wait_ms", "handled", "talk_ms", "handle_ms", "transfers_out")
+            assert part(calls, "queue:C", *names) == {
                 "offered": 1, "answered": 1, "answered_wait_ms": 25_000, "handled": 1, "talk_ms": 735_000, "handle_ms": 765_000,
             }  # fmt: skip
             # One conversation for all: first answered after 30 s, handled once, with the time of both.
-            assert part(told, "total:all", "offered", "answered", "answered_wait_ms", "handled", "talk_ms", "transfers_in") == {
+            assert part(calls, "total:all", "offered", "answered", "answered_wait_ms", "handled", "talk_ms", "transfers_in") == {
                 "offered": 1, "answered": 1, "answered_wait_ms": 30_000, "handled": 1, "talk_ms": 935_000, "transfers_in": 1,
             }  # fmt: skip
 
     @pytest.mark.parametrize("left", [200, 205])
     def test_the_first_agent_leaves_while_the_customer_waits_again(self, left: float) -> None:
         """In the second in which the customer is queued for bob, or 5 s later: he answers after 25 s either way."""
-        for told in in_any_order(
+        for calls in in_any_order(
             [
                 event("contact.queued", 10, queue="A", contact_id="k1"),
                 event("contact.answered", 40, queue="A", **_ALICE),
@@ -84,14 +85,14 @@ class TestWarmTransfer:
                 event("contact.ended", 960, by="customer", contact_id="k2"),
             ]
         ):
-            assert part(told, "queue:A", "transfers_out", "talk_ms") == {"transfers_out": 1, "talk_ms": int(1000 * (left - 40))}
-            found = part(told, "queue:C", "offered", "answered", "answered_wait_ms", "talk_ms", "transfers_out", "flow_out_transfer")
+            assert part(calls, "queue:A", "transfers_out", "talk_ms") == {"transfers_out": 1, "talk_ms": int(1000 * (left - 40))}
+            found = part(calls, "queue:C", "offered", "answered", "answered_wait_ms", "talk_ms", "transfers_out", "flow_out_transfer")
             assert found == {"offered": 1, "answered": 1, "answered_wait_ms": 25_000, "talk_ms": 735_000}
 
     @pytest.mark.parametrize("left", [100, 160])
     def test_an_agent_who_stays_when_the_customer_is_passed_on(self, left: float) -> None:
         """Amazon's contact events: the contact that goes on says so when it begins, and the first one's end says when ann left."""
-        for told in in_any_order(
+        for calls in in_any_order(
             [
                 event("contact.queued", 0, queue="A", contact_id="k1"),
                 event("contact.answered", 10, agent="ann", contact_id="k1"),
@@ -102,14 +103,14 @@ class TestWarmTransfer:
                 event("contact.ended", 260, by="customer", contact_id="k2"),
             ]
         ):
-            found = part(told, "queue:A", "handled", "talk_ms", "transfers_out")
+            found = part(calls, "queue:A", "handled", "talk_ms", "transfers_out")
             assert found == {"handled": 1, "talk_ms": int(1000 * (left - 10)), "transfers_out": 1}
-            found = part(told, "queue:C", "offered", "answered", "answered_wait_ms", "talk_ms", "transfers_out")
+            found = part(calls, "queue:C", "offered", "answered", "answered_wait_ms", "talk_ms", "transfers_out")
             assert found == {"offered": 1, "answered": 1, "answered_wait_ms": 25_000, "talk_ms": 135_000}
 
     def test_an_agent_who_had_left_by_the_time_the_customer_was_passed_on(self) -> None:
         """By a tenth of a second: it counts all the same, until the work after it is over."""
-        for told in in_any_order(
+        for calls in in_any_order(
             [
                 event("contact.queued", 0, queue="A", contact_id="k1"),
                 event("contact.answered", 10, agent="ann", contact_id="k1"),
@@ -118,26 +119,26 @@ class TestWarmTransfer:
                 event("contact.queued", 100, queue="C", contact_id="k2"),
             ]
         ):
-            assert part(told, "queue:A", "handled", "talk_ms", "transfers_out") == {"handled": 1, "talk_ms": 89_900, "transfers_out": 1}
+            assert part(calls, "queue:A", "handled", "talk_ms", "transfers_out") == {"handled": 1, "talk_ms": 89_900, "transfers_out": 1}
 
     def test_by_their_legs_alone(self) -> None:
         """Zendesk Talk: each leg has an id; the end of the first one ends nothing of the second."""
-        told = Contacts(
+        calls = Contacts(
             event("contact.queued", 0, queue="A"),
             event("contact.answered", 10, agent="ann", contact_id="leg 1"),
             event("contact.answered", 50, agent="bo", contact_id="leg 2"),
             event("contact.ended", 55, by="agent", contact_id="leg 1"),
         )
-        between = told.now()["queue:A"]
-        told.tell([event("contact.ended", 90, by="customer", contact_id="leg 2")])
+        between = calls.now()["queue:A"]
+        calls.apply([event("contact.ended", 90, by="customer", contact_id="leg 2")])
 
         # 55 - 10 = 45 s and 90 - 50 = 40 s.
-        assert part(told, "queue:A", "answered", "handled", "talk_ms") == {"answered": 1, "handled": 2, "talk_ms": 85_000}
-        assert (between, told.now()["queue:A"]) == (([], 1), ([], 0))
+        assert part(calls, "queue:A", "answered", "handled", "talk_ms") == {"answered": 1, "handled": 2, "talk_ms": 85_000}
+        assert (between, calls.now()["queue:A"]) == (([], 1), ([], 0))
 
     def test_without_contacts_the_transfer_may_be_told_after_the_next_queue(self) -> None:
         """An Asterisk whose attended transfer is logged 2 s after the new entry: it is of the queue that it names, and B waits on."""
-        for told in in_any_order(
+        for calls in in_any_order(
             [
                 event("contact.queued", 0, queue="A"),
                 event("contact.answered", 5, agent="ann", queue="A"),
@@ -149,15 +150,15 @@ class TestWarmTransfer:
             ]
         ):
             # Being queued ended ann's leg after 53 s; that she passed it on counts when it is said, and once.
-            assert part(told, "queue:A", "handled", "talk_ms", "transfers_out") == {"handled": 1, "talk_ms": 53_000, "transfers_out": 1}
-            found = part(told, "queue:B", "offered", "answered", "answered_wait_ms", "talk_ms", "flow_out_transfer")
+            assert part(calls, "queue:A", "handled", "talk_ms", "transfers_out") == {"handled": 1, "talk_ms": 53_000, "transfers_out": 1}
+            found = part(calls, "queue:B", "offered", "answered", "answered_wait_ms", "talk_ms", "flow_out_transfer")
             assert found == {"offered": 1, "answered": 1, "answered_wait_ms": 22_000, "talk_ms": 40_000}
 
     @pytest.mark.parametrize("kind", ["attended", "blind"])
     def test_transferred_before_the_next_queue(self, kind: str) -> None:
         """BLINDTRANSFER and ATTENDEDTRANSFER of a queue_log, where every line has the same call."""
         call: dict[str, Any] = {"contact_id": "call"}
-        told = Contacts(
+        calls = Contacts(
             event("contact.queued", 0, queue="A", **call),
             event("contact.answered", 5, agent="ann", queue="A", **call),
             event("contact.transferred", 60, kind=kind, from_queue="A", **call),
@@ -166,8 +167,8 @@ class TestWarmTransfer:
             event("contact.ended", 120, **call),
         )
 
-        assert part(told, "queue:A", "handled", "talk_ms", "transfers_out") == {"handled": 1, "talk_ms": 55_000, "transfers_out": 1}
-        assert part(told, "queue:B", "answered_wait_ms", "handled", "talk_ms") == {
+        assert part(calls, "queue:A", "handled", "talk_ms", "transfers_out") == {"handled": 1, "talk_ms": 55_000, "transfers_out": 1}
+        assert part(calls, "queue:B", "answered_wait_ms", "handled", "talk_ms") == {
             "answered_wait_ms": 20_000,
             "handled": 1,
             "talk_ms": 40_000,
@@ -175,7 +176,7 @@ class TestWarmTransfer:
 
     def test_the_leg_of_the_agent_it_goes_to_goes_on(self) -> None:
         """Ann joins bo and passes the customer on to him: the transfer ends hers, though his began last."""
-        told = Contacts(
+        calls = Contacts(
             event("contact.queued", 0, queue="A"),
             event("contact.answered", 10, agent="ann"),
             event("contact.answered", 50, agent="bo"),
@@ -184,7 +185,7 @@ class TestWarmTransfer:
         )
 
         # Ann 70 - 10 = 60, bo 100 - 50 = 50.
-        assert part(told, "queue:A", "handled", "talk_ms", "transfers_out") == {"handled": 2, "talk_ms": 110_000, "transfers_out": 1}
+        assert part(calls, "queue:A", "handled", "talk_ms", "transfers_out") == {"handled": 2, "talk_ms": 110_000, "transfers_out": 1}
 
 
 class TestConference:
@@ -202,27 +203,27 @@ class TestConference:
             event("contact.ended", 200, by="customer", **task),
             event("contact.wrapped_up", 215, agent="bo", **task),
         ]
-        for told in in_any_order(events):
+        for calls in in_any_order(events):
             # Talk 120 - 10 = 110 and 200 - 60 = 140; wrap-up 30 and 15; the department has one contact with all of it.
             times = {"talk_ms": 250_000, "wrap_ms": 45_000, "handle_ms": 295_000}
-            assert part(told, "queue:A", "answered", "handled", *times) == {"answered": 1, "handled": 2, **times}
-            assert part(told, "department:help", "answered", "handled", *times) == {"answered": 1, "handled": 1, **times}
+            assert part(calls, "queue:A", "answered", "handled", *times) == {"answered": 1, "handled": 2, **times}
+            assert part(calls, "department:help", "answered", "handled", *times) == {"answered": 1, "handled": 1, **times}
 
     def test_it_is_in_progress_once(self) -> None:
         """However many agents are on it, it is one contact; until the last one has left."""
-        told = Contacts(*(event("contact.answered", at, agent=agent, queue="A") for at, agent in ((10, "ann"), (20, "bo"), (30, "cy"))))
+        calls = Contacts(*(event("contact.answered", at, agent=agent, queue="A") for at, agent in ((10, "ann"), (20, "bo"), (30, "cy"))))
         scopes = ("queue:A", "department:help", "total:all")
-        begun = told.now()
-        told.tell([event("contact.ended", 40, agent="bo"), event("contact.wrap_up_started", 45, agent="cy")])
-        during = {**begun, **told.now()}
-        told.tell([event("contact.ended", 50)])
+        begun = calls.now()
+        calls.apply([event("contact.ended", 40, agent="bo"), event("contact.wrap_up_started", 45, agent="cy")])
+        during = {**begun, **calls.now()}
+        calls.apply([event("contact.ended", 50)])
 
         assert [found[scope] for found in (begun, during) for scope in scopes] == [([], 1)] * 6
-        assert [told.now()["total:all"], part(told, "queue:A", "handled")] == [([], 0), {"handled": 3}]
+        assert [calls.now()["total:all"], part(calls, "queue:A", "handled")] == [([], 0), {"handled": 3}]
 
     def test_hold_is_of_the_agent_who_says_so(self) -> None:
         """Ann holds for 20 s and leaves; bo never does."""
-        told = Contacts(
+        calls = Contacts(
             event("contact.answered", 0, agent="ann", queue="A", reports=["hold"]),
             event("contact.answered", 10, agent="bo", queue="A", reports=["hold"]),
             event("contact.held", 20, agent="ann"),
@@ -233,18 +234,18 @@ class TestConference:
         )
 
         # Ann 50 - 20 = 30, bo 100 - 10 = 90; cy has no leg, so that nothing is held at 60.
-        assert part(told, "queue:A", "talk_ms", "hold_ms", "held_count") == {"talk_ms": 120_000, "hold_ms": 20_000, "held_count": 1}
+        assert part(calls, "queue:A", "talk_ms", "hold_ms", "held_count") == {"talk_ms": 120_000, "hold_ms": 20_000, "held_count": 1}
 
     @pytest.mark.parametrize("channel", ["mail", "ticket"])
     def test_in_writing_one_agent_follows_another(self, channel: str) -> None:
         """Who answers a ticket next takes it over: nothing is in progress twice, and handled counts both."""
-        told = Contacts(
+        calls = Contacts(
             event("contact.queued", 0, queue="A", channel=channel),
             event("contact.answered", 10, agent="ann"),
             event("contact.answered", 60, agent="bo"),
         )
 
-        assert told.sums("queue:A", channel)["handled"] == 1
+        assert calls.sums("queue:A", channel)["handled"] == 1
 
 
 class TestConsultation:
@@ -265,7 +266,7 @@ class TestConsultation:
     def test_passed_on(self) -> None:
         """At 100 bo takes the customer: his leg begins there; what was asked of C is no offer and no answer."""
         taken: dict[str, Any] = {"contact_id": "session 2", "relation": "transfer"}
-        for told in in_any_order(
+        for calls in in_any_order(
             [
                 *self.events(),
                 event("contact.transferred", 100, kind="attended", to_agent="bo", contact_id="session 1"),
@@ -274,14 +275,17 @@ class TestConsultation:
             ]
         ):
             # Ann: 100 - 10 = 90 connected, held from 60: 40. Bo: 160 - 100 = 60.
-            assert part(told, "queue:A", "offered", "answered", "handled", "talk_ms", "hold_ms", "transfers_out") == {
+            assert part(calls, "queue:A", "offered", "answered", "handled", "talk_ms", "hold_ms", "transfers_out") == {
                 "offered": 1, "answered": 1, "handled": 1, "talk_ms": 50_000, "hold_ms": 40_000, "transfers_out": 1,
             }  # fmt: skip
-            assert part(told, "queue:C", "offered", "answered", "transfers_in", "handled", "talk_ms") == {"handled": 1, "talk_ms": 60_000}
+            assert part(calls, "queue:C", "offered", "answered", "transfers_in", "handled", "talk_ms") == {
+                "handled": 1,
+                "talk_ms": 60_000,
+            }
 
     def test_asked_only(self) -> None:
         """The end of the consultation, said without its relation, ends nothing of the customer's; the call becomes no internal one."""
-        for told in in_any_order(
+        for calls in in_any_order(
             [
                 *self.events(),
                 event("contact.ended", 90, contact_id="session 2"),
@@ -290,13 +294,13 @@ class TestConsultation:
             ]
         ):
             # 130 - 10 = 120 connected, 30 held.
-            assert part(told, "queue:A", "answered", "handled", "talk_ms", "hold_ms") == {
+            assert part(calls, "queue:A", "answered", "handled", "talk_ms", "hold_ms") == {
                 "answered": 1, "handled": 1, "talk_ms": 90_000, "hold_ms": 30_000,
             }  # fmt: skip
-            assert "queue:C" not in told.scopes()
+            assert "queue:C" not in calls.scopes()
 
     @pytest.mark.parametrize(
-        ("told", "expected"),
+        ("calls", "expected"),
         [
             # 60 to 90, and 95 to the end of the leg at 130: its begin is told twice.
             ([("started", 60), ("ended", 90), ("started", 95), ("started", 99)], {"consult_ms": 65_000, "consult_count": 2}),
@@ -306,9 +310,9 @@ class TestConsultation:
             ([("ended", 90), ("started", 131)], {"uncounted=no_begin": 1, "uncounted=no_leg": 1}),
         ],
     )
-    def test_how_long_it_took(self, told: list[tuple[str, int]], expected: dict[str, int]) -> None:
+    def test_how_long_it_took(self, calls: list[tuple[str, int]], expected: dict[str, int]) -> None:
         """Consultations count in the queue of who asks, from begin to end, or the leg's end; what is unknown is left out."""
-        asked = [event(f"contact.consult_{what}", at, agent="ann") for what, at in told]
+        asked = [event(f"contact.consult_{what}", at, agent="ann") for what, at in calls]
         of_call = [
             event("contact.queued", 0, queue="A"),
             event("contact.answered", 10, agent="ann"),
@@ -322,7 +326,7 @@ class TestConsultation:
     def test_asked_under_the_id_of_the_conversation(self) -> None:
         """What follows under the id of a consultation counts nothing, also where that id is the conversation's own."""
         own: dict[str, Any] = {"contact_id": "call-1", "conversation_id": "call-1"}
-        for told in in_any_order(
+        for calls in in_any_order(
             [
                 event("contact.queued", 0, queue="A", contact_id="session 1", conversation_id="call-1"),
                 event("contact.answered", 10, agent="ann", contact_id="session 1", conversation_id="call-1"),
@@ -331,10 +335,10 @@ class TestConsultation:
                 event("contact.ended", 130, by="customer", contact_id="session 1", conversation_id="call-1"),
             ]
         ):
-            assert part(told, "queue:A", "offered", "answered", "handled", "talk_ms") == {
+            assert part(calls, "queue:A", "offered", "answered", "handled", "talk_ms") == {
                 "offered": 1, "answered": 1, "handled": 1, "talk_ms": 120_000,
             }  # fmt: skip
-            assert "queue:C" not in told.scopes()
+            assert "queue:C" not in calls.scopes()
 
 
 class TestTwoQueues:
@@ -347,46 +351,46 @@ class TestTwoQueues:
             event("contact.queued", 10, queue="B", contact_id="k2"),
             event("contact.left_queue", 30, queue="B", reason="abandoned"),
         ]
-        for told in in_any_order([*both, event("contact.answered", 50, agent="ann", queue="A")]):
-            assert part(told, "queue:B", "offered", "abandoned", "abandoned_wait_ms") == {
+        for calls in in_any_order([*both, event("contact.answered", 50, agent="ann", queue="A")]):
+            assert part(calls, "queue:B", "offered", "abandoned", "abandoned_wait_ms") == {
                 "offered": 1, "abandoned": 1, "abandoned_wait_ms": 20_000,
             }  # fmt: skip
-            assert part(told, "queue:A", "offered", "answered", "answered_wait_ms") == {
+            assert part(calls, "queue:A", "offered", "answered", "answered_wait_ms") == {
                 "offered": 1,
                 "answered": 1,
                 "answered_wait_ms": 50_000,
             }
             # The department waited on while A did: one contact, answered after 50 s, nothing abandoned.
-            assert part(told, "department:help", "offered", "answered", "answered_wait_ms", "abandoned", "abandoned_after_answer") == {
+            assert part(calls, "department:help", "offered", "answered", "answered_wait_ms", "abandoned", "abandoned_after_answer") == {
                 "offered": 1, "answered": 1, "answered_wait_ms": 50_000,
             }  # fmt: skip
 
     def test_waiting_in_both(self) -> None:
         """It waits in each queue since its own entry, and once in the department, since the first."""
-        told = Contacts(event("contact.queued", 0, queue="A", contact_id="k1"), event("contact.queued", 10, queue="B", contact_id="k2"))
+        calls = Contacts(event("contact.queued", 0, queue="A", contact_id="k1"), event("contact.queued", 10, queue="B", contact_id="k2"))
 
-        found = told.now()
+        found = calls.now()
         assert (found["queue:A"], found["queue:B"], found["department:help"]) == (([0.0], 0), ([10.0], 0), ([0.0], 0))
 
     def test_names_that_fit_nothing(self) -> None:
         """An answer from C, and leaving C, while the contact waits in A: it waits on; no answer is counted, but a leg in C."""
-        told = Contacts(
+        calls = Contacts(
             event("contact.queued", 0, queue="A"),
             event("contact.left_queue", 10, queue="C", reason="timeout"),
             event("contact.answered", 20, agent="ann", queue="C"),
         )
 
-        assert part(told, "queue:A", "offered", "answered", "flow_out_timeout") == {"offered": 1}
-        assert told.now()["queue:A"] == ([0.0], 0)
+        assert part(calls, "queue:A", "offered", "answered", "flow_out_timeout") == {"offered": 1}
+        assert calls.now()["queue:A"] == ([0.0], 0)
 
     def test_an_end_that_names_a_contact_nobody_heard_of(self) -> None:
         """It is the conversation's own: everything ends."""
-        told = Contacts(
+        calls = Contacts(
             event("contact.queued", 0, queue="A", contact_id="k1"),
             event("contact.ended", 40, by="customer", contact_id="the call"),
         )
 
-        assert part(told, "queue:A", "abandoned", "abandoned_wait_ms") == {"abandoned": 1, "abandoned_wait_ms": 40_000}
+        assert part(calls, "queue:A", "abandoned", "abandoned_wait_ms") == {"abandoned": 1, "abandoned_wait_ms": 40_000}
 
 
 class TestEventsThatCountNothing:
@@ -394,7 +398,7 @@ class TestEventsThatCountNothing:
 
     def test_by_reason(self) -> None:
         """Each event about what is not there counts once, in its queue and the larger scopes; one without a place in the total."""
-        for told in in_any_order(
+        for calls in in_any_order(
             [
                 event("contact.status_changed", 0, status="resolved"),  # before anything began
                 event("contact.queued", 10, queue="A"),
@@ -409,9 +413,9 @@ class TestEventsThatCountNothing:
             ]
         ):
             expected = {"uncounted=no_visit": 1, "uncounted=no_leg": 3, "uncounted=no_begin": 1}
-            assert part(told, "queue:A", *expected) == part(told, "department:help", *expected) == expected
-            assert part(told, "total:all", *expected) == {**expected, "uncounted=no_begin": 2}
-            assert part(told, "queue:A", "answered", "handled", "wrap_count") == {"answered": 1, "handled": 1, "wrap_count": 1}
+            assert part(calls, "queue:A", *expected) == part(calls, "department:help", *expected) == expected
+            assert part(calls, "total:all", *expected) == {**expected, "uncounted=no_begin": 2}
+            assert part(calls, "queue:A", "answered", "handled", "wrap_count") == {"answered": 1, "handled": 1, "wrap_count": 1}
 
     def test_a_usual_call_has_none(self) -> None:
         """Nor does one that is given up, or one that hangs up before it is in any queue."""
@@ -430,6 +434,6 @@ class TestEventsThatCountNothing:
 
     def test_an_answer_from_nowhere(self) -> None:
         """An arrival says the channel; without a queue there is no leg."""
-        told = Contacts(event("contact.arrived", 0, channel="chat"), event("contact.answered", 5, agent="ann"))
+        calls = Contacts(event("contact.arrived", 0, channel="chat"), event("contact.answered", 5, agent="ann"))
 
-        assert told.sums("total:all", "chat") == {"uncounted=no_queue": 1}
+        assert calls.sums("total:all", "chat") == {"uncounted=no_queue": 1}

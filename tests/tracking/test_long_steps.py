@@ -16,7 +16,7 @@ from streams.tracking.forecasts import CustomerEventTracker
 from streams.tracking.running import Running
 from streams.windows.rollup import RollUp
 from tests.support.cpu import timed
-from tests.tracking.telling import CONFIGURATION, event, ms
+from tests.tracking.harness import CONFIGURATION, event, ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,7 +101,7 @@ def test_of_progress(prepare: Callable[[], Any], seconds: int) -> None:
 def test_a_plan_told_when_progress_is_far_ahead(seconds: int) -> None:
     """State of an older version may stand in 2099 when a plan comes in."""
 
-    def tell(people: AgentTracker, step: int) -> None:
+    def apply(people: AgentTracker, step: int) -> None:
         (name,) = [name for name in people.agents if name.startswith("bo")]
         people._take_plan(name, people.agents[name], (ms(0), 0, "q", ms(0), ms(step), True))
         people._count_deferred()
@@ -116,7 +116,7 @@ def test_a_plan_told_when_progress_is_far_ahead(seconds: int) -> None:
         people.booked_to = ms(KEPT)
         return people
 
-    compare(cost(ahead, tell, seconds), cost(just_ahead, tell, KEPT))
+    compare(cost(ahead, apply, seconds), cost(just_ahead, apply, KEPT))
 
 
 @pytest.mark.parametrize("seconds", LONG)

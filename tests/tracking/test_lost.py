@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from schemas.decoding import decode_contact_event
 from schemas.times import format_ms
-from tests.tracking.telling import CONFIGURATION, Contacts, event, ms
+from tests.tracking.harness import CONFIGURATION, Contacts, event, ms
 
 if TYPE_CHECKING:
     from streams.configuration import Configuration
@@ -22,7 +22,7 @@ def losing(**seconds: int) -> Configuration:
     )
 
 
-def told(*events: bytes, through: float, configuration: Configuration = CONFIGURATION) -> Contacts:
+def silent(*events: bytes, through: float, configuration: Configuration = CONFIGURATION) -> Contacts:
     """Return what is booked of events once everything is reported up to an instant."""
     contacts = Contacts(*events, configuration=configuration)
     pass_on(contacts, through)
@@ -32,7 +32,7 @@ def told(*events: bytes, through: float, configuration: Configuration = CONFIGUR
 def pass_on(contacts: Contacts, through: float) -> None:
     """Say that everything is reported up to an instant."""
     contacts.tracker.watermark.heartbeat("test", ms(through), ms(through))
-    contacts.tell([])
+    contacts.apply([])
 
 
 def mail(*further: bytes) -> list[bytes]:
@@ -45,7 +45,7 @@ class TestWhen:
 
     def test_a_call_that_waits(self) -> None:
         """Four hours after it was queued, and not at that instant yet, it has left the queue as lost."""
-        contacts = told(event("contact.queued", 5, queue="A"), through=5 + 4 * HOUR)
+        contacts = silent(event("contact.queued", 5, queue="A"), through=5 + 4 * HOUR)
         before = contacts.sums("queue:A")
         waiting = contacts.now()["queue:A"]
         pass_on(contacts, 5 + 4 * HOUR + 0.001)
@@ -59,7 +59,7 @@ class TestWhen:
 
     def test_each_fact_puts_it_off(self) -> None:
         """The four hours begin anew with every fact."""
-        contacts = told(event("contact.queued", 0, queue="A"), event("contact.answered", 3 * HOUR, agent="ann"), through=7 * HOUR)
+        contacts = silent(event("contact.queued", 0, queue="A"), event("contact.answered", 3 * HOUR, agent="ann"), through=7 * HOUR)
         before = contacts.sums("queue:A").get("lost_contacts")
         pass_on(contacts, 7 * HOUR + 1)
 
@@ -68,19 +68,19 @@ class TestWhen:
 
     def test_what_is_over_is_not_lost(self) -> None:
         """A call that ended is closed, whatever may still be said of it."""
-        contacts = told(event("contact.queued", 0, queue="A"), event("contact.ended", 9, by="customer"), through=30 * HOUR)
+        contacts = silent(event("contact.queued", 0, queue="A"), event("contact.ended", 9, by="customer"), through=30 * HOUR)
 
         assert "lost_contacts" not in contacts.sums("queue:A")
 
     def test_channels_have_their_own_time(self) -> None:
         """Of a mail nothing is heard for thirty days; a setting of one channel leaves the others as they are."""
         thirty_days = 30 * 24 * HOUR
-        assert "lost_contacts" not in told(*mail(), through=thirty_days).sums("queue:M", "mail", "pane")
-        assert told(*mail(), through=thirty_days + 1).starts("queue:M", "lost_contacts", "mail") == {thirty_days: 1}
+        assert "lost_contacts" not in silent(*mail(), through=thirty_days).sums("queue:M", "mail", "pane")
+        assert silent(*mail(), through=thirty_days + 1).starts("queue:M", "lost_contacts", "mail") == {thirty_days: 1}
         quick = losing(mail=60)
-        assert told(*mail(), through=61, configuration=quick).starts("queue:M", "lost_contacts", "mail") == {60: 1}
+        assert silent(*mail(), through=61, configuration=quick).starts("queue:M", "lost_contacts", "mail") == {60: 1}
         voice = event("contact.queued", 0, queue="A")
-        assert "lost_contacts" not in told(voice, through=61, configuration=quick).sums("queue:A")
+        assert "lost_contacts" not in silent(voice, through=61, configuration=quick).sums("queue:A")
 
     def test_a_callback_is_waited_for_until_it_is_due(self) -> None:
         """With a callback due in two days a call is lost a week after that, not four hours after the request."""
@@ -91,15 +91,15 @@ class TestWhen:
             event("contact.left_queue", 10, reason="callback"),
         )
 
-        assert "lost_contacts" not in told(*call, through=due + week).sums("queue:A", kind="pane")
-        assert told(*call, through=due + week + 1).starts("queue:A", "lost_contacts") == {due + week: 1}
+        assert "lost_contacts" not in silent(*call, through=due + week).sums("queue:A", kind="pane")
+        assert silent(*call, through=due + week + 1).starts("queue:A", "lost_contacts") == {due + week: 1}
 
     def test_a_callback_due_in_more_than_a_year(self) -> None:
         """A due time is believed thirty days ahead, no further."""
         month, week = 30 * 24 * HOUR, 7 * 24 * HOUR
         call = (event("contact.queued", 0, queue="A"), event("contact.callback_requested", 0, due=format_ms(ms(400 * 24 * HOUR))))
 
-        assert told(*call, through=month + week + 1).starts("queue:A", "lost_contacts") == {month + week: 1}
+        assert silent(*call, through=month + week + 1).starts("queue:A", "lost_contacts") == {month + week: 1}
 
 
 class TestWhat:
@@ -107,14 +107,14 @@ class TestWhat:
 
     def test_a_call_under_way(self) -> None:
         """The agent handled it, for how long is not known: nothing is added to talk, hold and handle time."""
-        contacts = told(
+        contacts = silent(
             event("contact.queued", 0, queue="A"),
             event("contact.answered", 10, agent="ann", reports=["hold"]),
             event("contact.held", 20),
             through=4 * HOUR + 21,
         )
         pass_on(contacts, 5 * HOUR)
-        contacts.tell([event("contact.wrapped_up", 5 * HOUR, agent="ann", wrap_up_seconds=9)])
+        contacts.apply([event("contact.wrapped_up", 5 * HOUR, agent="ann", wrap_up_seconds=9)])
 
         assert contacts.sums("queue:A") == {
             "offered": 1,
@@ -130,7 +130,7 @@ class TestWhat:
 
     def test_a_mail_under_way(self) -> None:
         """What was worked on it and reported is its handle time; what was begun and not ended is not."""
-        contacts = told(
+        contacts = silent(
             *mail(
                 event("contact.work_started", 10, agent="ann"),
                 event("contact.message", 30, author_kind="agent"),
@@ -140,7 +140,7 @@ class TestWhat:
             through=111,
             configuration=losing(mail=60),
         )
-        contacts.tell([event("contact.work_ended", 200, agent="ann"), event("contact.status_changed", 210, status="resolved")])
+        contacts.apply([event("contact.work_ended", 200, agent="ann"), event("contact.status_changed", 210, status="resolved")])
         sums = contacts.sums("queue:M", "mail")
 
         assert {name: sums[name] for name in ("lost_contacts", "handled", "talk_ms", "talk_count", "handle_ms", "resolved")} == {
@@ -154,28 +154,28 @@ class TestWhat:
 
     def test_it_leaves_the_backlog(self) -> None:
         """An open ticket that is lost is in the backlog no more, and comes back with its next status."""
-        contacts = told(*mail(event("contact.status_changed", 9, status="on_hold")), through=60, configuration=losing(mail=60))
+        contacts = silent(*mail(event("contact.status_changed", 9, status="on_hold")), through=60, configuration=losing(mail=60))
         scope = next(scope for scope, _, _ in contacts.tracker.changed_now() if scope.scope == "queue:M")
         before: Any = contacts.tracker.pending(scope)
         pass_on(contacts, 70)
         gone = contacts.tracker.pending(scope)
-        contacts.tell([event("contact.escalated", 80)])
+        contacts.apply([event("contact.escalated", 80)])
         escalated = contacts.tracker.pending(scope)
-        contacts.tell([event("contact.status_changed", 90, status="open")])
+        contacts.apply([event("contact.status_changed", 90, status="open")])
 
         assert (before["backlog"], gone, escalated) == ({"on_hold": 1}, {}, {})
         assert contacts.tracker.pending(scope)["backlog"] == {"in_progress": 1}
 
     def test_a_lost_callback(self) -> None:
         """It was asked for and nobody was reached; an attempt reported later comes to nothing."""
-        contacts = told(
+        contacts = silent(
             event("contact.queued", 0, queue="A"),
             event("contact.callback_requested", 10),
             event("contact.left_queue", 10, reason="callback"),
             through=71,
             configuration=losing(voice=60, callback=60),
         )
-        contacts.tell([event("contact.callback_ended", 100, outcome="reached")])
+        contacts.apply([event("contact.callback_ended", 100, outcome="reached")])
 
         assert contacts.sums("queue:A") == {"offered": 1, "callbacks_requested": 1, "flow_out_callback": 1, "lost_contacts": 1}
 
@@ -186,8 +186,8 @@ class TestThatArrivalDecidesNothing:
     def test_the_next_fact_before_progress(self) -> None:
         """Whether the fact after the silence is known before progress has passed it or later, the same is counted."""
         early = Contacts(event("contact.queued", 0, queue="A"), event("contact.answered", 5 * HOUR, agent="ann", queue="A"))
-        late = told(event("contact.queued", 0, queue="A"), through=5 * HOUR)
-        late.tell([event("contact.answered", 5 * HOUR, agent="ann", queue="A")])
+        late = silent(event("contact.queued", 0, queue="A"), through=5 * HOUR)
+        late.apply([event("contact.answered", 5 * HOUR, agent="ann", queue="A")])
 
         assert early.sums("queue:A") == {
             "offered": 1,
@@ -200,9 +200,9 @@ class TestThatArrivalDecidesNothing:
 
     def test_a_fact_that_was_missing(self) -> None:
         """A fact from before the instant takes back that the contact was lost, though progress had passed it."""
-        contacts = told(event("contact.queued", 0, queue="A"), through=95, configuration=losing(voice=60))
+        contacts = silent(event("contact.queued", 0, queue="A"), through=95, configuration=losing(voice=60))
         lost = contacts.sums("queue:A")
-        contacts.tell([event("contact.answered", 59, received=100, agent="ann")])
+        contacts.apply([event("contact.answered", 59, received=100, agent="ann")])
 
         assert lost == {"offered": 1, "flow_out_lost": 1, "lost_contacts": 1}
         assert contacts.sums("queue:A") == {
@@ -216,8 +216,8 @@ class TestThatArrivalDecidesNothing:
 
     def test_back_in_time_to_rejoin(self) -> None:
         """Queued again within a minute of being lost, a contact goes on waiting in the larger scopes, but was lost all the same."""
-        contacts = told(event("contact.queued", 0, queue="A"), through=61, configuration=losing(voice=60))
-        contacts.tell([event("contact.queued", 120, queue="B")])
+        contacts = silent(event("contact.queued", 0, queue="A"), through=61, configuration=losing(voice=60))
+        contacts.apply([event("contact.queued", 120, queue="B")])
 
         assert contacts.sums("department:help") == {"offered": 1, "lost_contacts": 1}
         assert contacts.now()["department:help"] == ([0.0], 0)
@@ -274,7 +274,7 @@ class TestSnapshots:
         contacts.tracker.snapshot(snapshot(100))
         pass_on(contacts, 170)
         lost = contacts.sums("queue:A")["lost_contacts"]
-        contacts.tell(
+        contacts.apply(
             [
                 event("contact.answered", 130, received=171, agent="ann"),
                 event("contact.queued", 90, received=171, queue="A", conversation_id="c3"),
@@ -297,7 +297,7 @@ class TestSnapshots:
         """A contact that was not listed and is heard of again was lost, and begins anew."""
         contacts = Contacts(event("contact.queued", 0, queue="A"))
         contacts.tracker.snapshot(snapshot(100))
-        contacts.tell([event("contact.queued", 300, queue="A")])
+        contacts.apply([event("contact.queued", 300, queue="A")])
         pass_on(contacts, 310)
 
         assert contacts.sums("queue:A") == {"offered": 2, "flow_out_lost": 1, "lost_contacts": 1}

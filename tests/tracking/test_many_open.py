@@ -13,7 +13,7 @@ from tests.oracle.recount import recount
 from tests.oracle.worlds import random_world, shuffled_within_grace
 from tests.properties.compare import differences
 from tests.properties.pipeline import MemoryPipeline
-from tests.tracking.telling import Contacts, event
+from tests.tracking.harness import Contacts, event
 
 _UNCOUNTED = "uncounted=too_many_open"
 
@@ -23,56 +23,56 @@ def queued(number: int) -> bytes:
     return event("contact.queued", number, queue="A", contact_id=f"k{number}", event_id=f"q{number:03}")
 
 
-def sums(told: Contacts, *names: str) -> dict[str, int]:
+def sums(contacts: Contacts, *names: str) -> dict[str, int]:
     """Return some sums of queue A, those that are not zero."""
-    found = told.sums("queue:A")
+    found = contacts.sums("queue:A")
     return {name: found[name] for name in names if found.get(name)}
 
 
 def test_visits() -> None:
     """Of 53 entries of as many contacts 50 open; when all have left, one more does."""
-    told = Contacts(*(queued(number) for number in range(53)))
-    assert sums(told, "offered", _UNCOUNTED) == {"offered": 50, _UNCOUNTED: 3}
-    told.tell([event("contact.ended", 60, by="customer"), queued(61)])
-    assert sums(told, "offered", "abandoned", _UNCOUNTED) == {"offered": 51, "abandoned": 50, _UNCOUNTED: 3}
+    contacts = Contacts(*(queued(number) for number in range(53)))
+    assert sums(contacts, "offered", _UNCOUNTED) == {"offered": 50, _UNCOUNTED: 3}
+    contacts.apply([event("contact.ended", 60, by="customer"), queued(61)])
+    assert sums(contacts, "offered", "abandoned", _UNCOUNTED) == {"offered": 51, "abandoned": 50, _UNCOUNTED: 3}
 
 
 def test_what_is_told_with_its_wait() -> None:
     """Where 50 wait, an answer and a leaving that say how long it was waited open nothing either, and begin no share of an agent."""
-    told = Contacts(*(queued(number) for number in range(50)))
+    contacts = Contacts(*(queued(number) for number in range(50)))
     wait: dict[str, Any] = {"queue": "B", "wait_seconds": 5}
-    told.tell([event("contact.answered", 70, agent="ann", contact_id="x", event_id="x", **wait)])
-    told.tell([event("contact.left_queue", 71, reason="abandoned", contact_id="y", event_id="y", **wait)])
-    assert told.sums("queue:B") == {}
+    contacts.apply([event("contact.answered", 70, agent="ann", contact_id="x", event_id="x", **wait)])
+    contacts.apply([event("contact.left_queue", 71, reason="abandoned", contact_id="y", event_id="y", **wait)])
+    assert contacts.sums("queue:B") == {}
     # It is where it was last: in A.
-    assert sums(told, "answered", "handled", _UNCOUNTED) == {_UNCOUNTED: 2}
+    assert sums(contacts, "answered", "handled", _UNCOUNTED) == {_UNCOUNTED: 2}
 
 
 def test_legs() -> None:
     """52 agents answer as many contacts: 50 shares begin and end; the other two contacts wait on, and are left when all ends."""
-    told = Contacts()
+    contacts = Contacts()
     for number in range(52):
         agent = f"a{number}"
-        told.tell([queued(number), event("contact.answered", number + 0.5, agent=agent, contact_id=f"k{number}", event_id=agent)])
-    assert sums(told, "offered", "answered", _UNCOUNTED) == {"offered": 52, "answered": 50, _UNCOUNTED: 2}
-    told.tell([event("contact.ended", 100, by="customer")])
-    assert sums(told, "handled", "abandoned") == {"handled": 50, "abandoned": 2}
+        contacts.apply([queued(number), event("contact.answered", number + 0.5, agent=agent, contact_id=f"k{number}", event_id=agent)])
+    assert sums(contacts, "offered", "answered", _UNCOUNTED) == {"offered": 52, "answered": 50, _UNCOUNTED: 2}
+    contacts.apply([event("contact.ended", 100, by="customer")])
+    assert sums(contacts, "handled", "abandoned") == {"handled": 50, "abandoned": 2}
 
 
 def test_why_is_told() -> None:
     """Each event that counts nothing for it says so."""
-    told = Contacts(*(queued(number) for number in range(MAX_OPEN + 2)))
-    (name,) = told.tracker.conversations
-    facts = told.tracker.conversations[name].facts
-    assert told.tracker.reasons(name, facts) == {"q050": "too_many_open", "q051": "too_many_open"}
+    contacts = Contacts(*(queued(number) for number in range(MAX_OPEN + 2)))
+    (name,) = contacts.tracker.conversations
+    facts = contacts.tracker.conversations[name].facts
+    assert contacts.tracker.reasons(name, facts) == {"q050": "too_many_open", "q051": "too_many_open"}
 
 
 def test_what_older_versions_counted_had_no_limit() -> None:
     """What was counted before events that counted nothing were counted is counted as then, however many are open."""
-    told = Contacts()
-    told.tracker.uncounted_from_ms = 1 << 60
-    told.tell([queued(number) for number in range(53)])
-    assert sums(told, "offered", _UNCOUNTED) == {"offered": 53}
+    contacts = Contacts()
+    contacts.tracker.uncounted_from_ms = 1 << 60
+    contacts.apply([queued(number) for number in range(53)])
+    assert sums(contacts, "offered", _UNCOUNTED) == {"offered": 53}
 
 
 @pytest.mark.parametrize("seed", range(2))

@@ -8,7 +8,7 @@ import pytest
 
 from streams.stages.track import ContactStage
 from tests.stages.test_track import TOPICS, rows_of
-from tests.tracking.telling import CONFIGURATION, Contacts, event, record
+from tests.tracking.harness import CONFIGURATION, Contacts, event, record
 
 CALL = (
     event("contact.arrived", 0, channel="voice", direction="outbound", site="bonn"),
@@ -28,7 +28,7 @@ def test_it_counts_where_it_has_no_queue(order: tuple[int, ...]) -> None:
     pairs = (CALL[:2], CALL[2:3], CALL[3:5], CALL[5:])
     contacts = Contacts()
     for index in order:
-        contacts.tell(pairs[index])
+        contacts.apply(pairs[index])
 
     for scope in ("total:all", "site:bonn"):
         assert {field: amount for field, amount in contacts.sums(scope).items() if amount} == COUNTED
@@ -48,7 +48,7 @@ def test_internal_and_excluded_ones_count_nowhere(*, excluded: bool) -> None:
     internal = event("contact.arrived", 130, channel="voice", direction="internal")
     last = event("contact.excluded", 130, reason="test") if excluded else internal
     contacts = Contacts(*CALL)
-    contacts.tell([last])
+    contacts.apply([last])
 
     assert {field for field, amount in contacts.sums("total:all").items() if amount} == set()
 

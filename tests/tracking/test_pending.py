@@ -36,7 +36,7 @@ JUDGED = {"care": "strict"}
 def test_who_waits_in_a_scope(seed: int) -> None:
     """After any changes a scope has the entries of all who wait in it, ascending; larger ones those of care by its definition too."""
     random, targets = Random(seed), Targets(CONFIGURATION)
-    standing = ScopeLoad(targets)
+    load = ScopeLoad(targets)
     waiting: list[tuple[str, int]] = []
     active: list[str] = []
     for _ in range(300):
@@ -44,25 +44,25 @@ def test_who_waits_in_a_scope(seed: int) -> None:
         group = targets.of_queue(queue, "voice").everything
         if waiting and random.random() < 0.4:
             queue, since = waiting.pop(random.randrange(len(waiting)))
-            standing.end_wait(targets.of_queue(queue, "voice").everything, since)
+            load.end_wait(targets.of_queue(queue, "voice").everything, since)
         else:
             waiting.append((queue, random.randrange(50)))
-            standing.begin_wait(group, waiting[-1][1])
+            load.begin_wait(group, waiting[-1][1])
         if active and random.random() < 0.5:
-            standing.add_active(targets.of_queue(active.pop(), "voice").everything, -1)
+            load.add_active(targets.of_queue(active.pop(), "voice").everything, -1)
         else:
             active.append(queue)
-            standing.add_active(targets.of_queue(queue, "voice").everything, 1)
+            load.add_active(targets.of_queue(queue, "voice").everything, 1)
 
         for name in ("queue:sales", "queue:care", "queue:claims", "site:bonn", "total:all"):
             scope = Scope(name, "voice")
-            assert standing.waiting(scope) == sorted(since for queue, since in waiting if name in SCOPES[queue])
-            assert standing.active(scope) == sum(name in SCOPES[queue] for queue in active)
+            assert load.waiting(scope) == sorted(since for queue, since in waiting if name in SCOPES[queue])
+            assert load.active(scope) == sum(name in SCOPES[queue] for queue in active)
             strict = sorted(since for queue, since in waiting if queue in JUDGED and name in SCOPES[queue][1:])
-            assert standing.waiting_by_definition(scope) == ({"strict": strict} if strict else {})
+            assert load.waiting_by_definition(scope) == ({"strict": strict} if strict else {})
     for queue, since in waiting:
-        standing.end_wait(targets.of_queue(queue, "voice").everything, since)
-    assert len(standing) == 0
+        load.end_wait(targets.of_queue(queue, "voice").everything, since)
+    assert len(load) == 0
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -70,10 +70,10 @@ def test_what_is_pending_in_a_scope(seed: int) -> None:
     """After any changes a scope has the backlog, callbacks and replies of all contacts in it, and nothing is left once they are gone."""
     random, targets = Random(seed), Targets(CONFIGURATION)
     pending = Pending(targets)
-    matters: dict[int, tuple[str, Open]] = {}
+    items: dict[int, tuple[str, Open]] = {}
     for number in range(400):
         contact = random.randrange(40)
-        before = matters.pop(contact, None)
+        before = items.pop(contact, None)
         after = None
         if random.random() < 0.7:
             queue, start = random.choice([*SCOPES]), random.randrange(5 * HOUR_MS)
@@ -81,12 +81,12 @@ def test_what_is_pending_in_a_scope(seed: int) -> None:
             callback, reply = random.random() < 0.4, random.choice((None, start + number))
             due = start + 7 if callback and random.random() < 0.5 else None
             after = Open(targets.of_queue(queue, "mail").everything, backlog, random.choice((None, start)), callback, due, reply)
-            matters[contact] = (queue, after)
+            items[contact] = (queue, after)
         pending.note(None if before is None else before[1], after)
 
         for name in ("queue:sales", "queue:care", "queue:claims", "site:bonn", "total:all"):
             found = pending.figures(Scope(name, "mail"), 2 * HOUR_MS)
-            here = [each for queue, each in matters.values() if name in SCOPES[queue]]
+            here = [each for queue, each in items.values() if name in SCOPES[queue]]
             starts = [each.start for each in here if each.backlog is not None and each.start is not None]
             replies = [each.reply_due for each in here if each.reply_due is not None]
             assert found.get("backlog", {}) == Counter(each.backlog for each in here if each.backlog is not None)
@@ -97,6 +97,6 @@ def test_what_is_pending_in_a_scope(seed: int) -> None:
             assert found.get("replies_overdue", 0) == sum(due < 2 * HOUR_MS for due in replies)
             assert found.get("reply_due_ms", []) == sorted(due for due in replies if due >= 2 * HOUR_MS)
             assert pending.is_open(Scope(name, "mail")) == bool(here)
-    for _, each in matters.values():
+    for _, each in items.values():
         pending.note(each, None)
     assert len(pending) == 0

@@ -10,7 +10,7 @@ from schemas.decoding import decode_agent_event
 from streams.configuration import Configuration
 from streams.stages.track import AgentStage, TrackTopics
 from streams.tracking.agent_states import Categories, Reported
-from tests.tracking.telling import CONFIGURATION, People, event, ms, record
+from tests.tracking.harness import CONFIGURATION, People, event, ms, record
 
 if TYPE_CHECKING:
     from streams.engine.stage import Flush
@@ -68,7 +68,7 @@ class TestTime:
     def test_across_panes(self) -> None:
         """A state from 3 to 27 s fills two panes in part and one whole, and the next state the rest."""
         people = People()
-        people.tell(state(3, "activity", "busy"), state(27, "activity", "idle"), through=40)
+        people.apply(state(3, "activity", "busy"), state(27, "activity", "idle"), through=40)
 
         # handling: 3-10, 10-20, 20-27; idle: 27-30, 30-40.
         assert people.starts("total:all", "handling_ms", None) == {0: 7_000, 10: 10_000, 20: 7_000}
@@ -78,9 +78,9 @@ class TestTime:
     def test_not_before_progress_has_passed(self) -> None:
         """A pane whose end progress has not reached holds nothing yet."""
         people = People()
-        people.tell(state(0, "activity", "busy"), through=29.999)
+        people.apply(state(0, "activity", "busy"), through=29.999)
         before = people.starts("total:all", "handling_ms", None)
-        people.tell(through=30)
+        people.apply(through=30)
 
         assert before == {0: 10_000, 10: 10_000}
         assert people.starts("total:all", "handling_ms", None) == {0: 10_000, 10: 10_000, 20: 10_000}
@@ -88,14 +88,14 @@ class TestTime:
     def test_across_cells(self) -> None:
         """From 14:50 past the hour to 15:20 past it: 10 s in the one quarter, 20 s in the next."""
         people = People()
-        people.tell(state(890, "activity", "busy"), state(920, "activity", "idle"), through=920)
+        people.apply(state(890, "activity", "busy"), state(920, "activity", "idle"), through=920)
 
         assert people.starts("total:all", "handling_ms", None, "cell") == {0: 10_000, 900: 20_000}
 
     def test_nobody_offline(self) -> None:
         """Time offline is not booked, nor is a person who is offline among the people there."""
         people = People()
-        people.tell(state(0, "activity", "busy"), state(10, "presence", "offline"), through=60)
+        people.apply(state(0, "activity", "busy"), state(10, "presence", "offline"), through=60)
 
         assert people.sums("total:all", None, "pane") == {"handling_ms": 10_000}
         assert people.now()["total:all"] == {}
@@ -103,8 +103,8 @@ class TestTime:
     def test_a_correction_of_what_is_booked(self) -> None:
         """A state that is told after its time was booked takes that time from the state before."""
         people = People()
-        people.tell(state(0, "activity", "busy"), through=60)
-        people.tell(state(12, "activity", "wrap-up", received=61), state(45, "activity", "idle", received=61), through=61)
+        people.apply(state(0, "activity", "busy"), through=60)
+        people.apply(state(12, "activity", "wrap-up", received=61), state(45, "activity", "idle", received=61), through=61)
 
         # handling 0-12, wrap-up 12-45, idle 45-60.
         assert people.sums("total:all", None, "pane") == {"handling_ms": 12_000, "wrap_up_ms": 33_000, "idle_ms": 15_000}
@@ -118,7 +118,7 @@ class TestTime:
         for value in (state(0, "activity", "busy"), *(reversed(told) if second_first else told)):
             people.tracker.apply(decode_agent_event(value))
         put_off = set(people.tracker._with_deferred)
-        people.tell(state(25, "activity", "busy"), through=40)
+        people.apply(state(25, "activity", "busy"), through=40)
 
         # handling 0-12 and 25-40, idle 12-25.
         assert people.sums("total:all", None, "pane") == {"handling_ms": 27_000, "idle_ms": 13_000}
@@ -129,7 +129,7 @@ class TestTime:
         """A state told twice is counted as a repeat and counts once."""
         people = People()
         busy = state(0, "activity", "busy")
-        people.tell(busy, busy, through=10)
+        people.apply(busy, busy, through=10)
 
         assert people.sums("total:all", None, "pane") == {"handling_ms": 10_000}
         assert people.tracker.repeated == 1
@@ -141,14 +141,14 @@ class TestPlaces:
     def test_the_configured_team(self) -> None:
         """Without a word in the events it is the configuration's team, with that team's site and business."""
         people = People()
-        people.tell(state(0, "activity", "busy"), through=10)
+        people.apply(state(0, "activity", "busy"), through=10)
 
         assert people.scopes() == {"team:red", "site:bonn", "business:acme", "total:all"}
 
     def test_a_team_named_later(self) -> None:
         """From the event on that names it, time counts in the new team, before it in the old one."""
         people = People()
-        people.tell(state(0, "activity", "busy"), event("agent.skills_changed", 20, team="blue"), through=50)
+        people.apply(state(0, "activity", "busy"), event("agent.skills_changed", 20, team="blue"), through=50)
 
         assert people.sums("team:red", None, "pane") == {"handling_ms": 20_000}
         # The configuration places ann in red: there her contacts count.
@@ -161,7 +161,7 @@ class TestPlaces:
     def test_a_person_nobody_knows(self) -> None:
         """Without a team the time counts in the total alone."""
         people = People()
-        people.tell(state(0, "routing", "idle", person_id="zoe"), through=10)
+        people.apply(state(0, "routing", "idle", person_id="zoe"), through=10)
 
         assert people.scopes() == {"total:all"}
 
@@ -172,8 +172,8 @@ class TestLate:
     def test_late_states_are_no_facts(self) -> None:
         """A state of second 5 that comes after 130 s changes nothing but the count of late events."""
         people = People()
-        people.tell(state(0, "activity", "busy"), through=100)
-        people.tell(state(5, "activity", "idle", received=130.001), through=130)
+        people.apply(state(0, "activity", "busy"), through=100)
+        people.apply(state(5, "activity", "idle", received=130.001), through=130)
 
         assert people.sums("total:all", None, "pane") == {"handling_ms": 130_000, "late_events": 1}
         assert people.tracker.late == 1
@@ -188,7 +188,7 @@ class TestLate:
     def test_late_events_that_change_no_state_were_not_counted(self, late: bytes) -> None:
         """Every late event counts as late, those of kinds that change no state too."""
         people = People()
-        people.tell(late, through=131)
+        people.apply(late, through=131)
 
         assert people.tracker.late == 1
         assert people.starts("total:all", "late_events", None) == {130: 1}
@@ -243,9 +243,9 @@ class TestSilence:
     def test_from_that_instant(self) -> None:
         """Ten minutes after the last event a person is stale: no time is booked any more, and nobody else's count holds them."""
         people = People(self.SILENT)
-        people.tell(event("agent.state_changed", 5, axis="routing", state="idle"), through=605)
+        people.apply(event("agent.state_changed", 5, axis="routing", state="idle"), through=605)
         before = people.now()["team:red"]
-        people.tell(through=700)
+        people.apply(through=700)
 
         assert before == {"idle": 1}
         assert people.now()["team:red"] == {"stale": 1}
@@ -255,7 +255,7 @@ class TestSilence:
     def test_every_event_is_a_sign_of_life(self) -> None:
         """A heartbeat puts it off, and brings back who is stale: with the state last known, but without the time between."""
         people = People(self.SILENT)
-        people.tell(
+        people.apply(
             event("agent.state_changed", 0, axis="routing", state="idle"),
             event("agent.heartbeat", 500),
             event("agent.heartbeat", 2_000),
@@ -269,16 +269,16 @@ class TestSilence:
     def test_who_is_offline_is_not_stale(self) -> None:
         """Nobody expects to hear of them."""
         people = People(self.SILENT)
-        people.tell(event("agent.state_changed", 0, axis="presence", state="offline"), through=1_000)
+        people.apply(event("agent.state_changed", 0, axis="presence", state="offline"), through=1_000)
 
         assert people.now() == {}
 
     def test_a_sign_of_life_that_comes_late_but_not_too_late(self) -> None:
         """It is booked as if it had come at once, and who was thought stale is not."""
         people = People(self.SILENT)
-        people.tell(event("agent.state_changed", 0, axis="routing", state="idle"), through=650)
+        people.apply(event("agent.state_changed", 0, axis="routing", state="idle"), through=650)
         stale = people.now()["team:red"]
-        people.tell(event("agent.heartbeat", 590, received=660), through=660)
+        people.apply(event("agent.heartbeat", 590, received=660), through=660)
 
         assert (stale, people.now()["team:red"]) == ({"stale": 1}, {"idle": 1})
         assert people.sums("team:red", None, "pane") == {"idle_ms": 660_000}
@@ -286,19 +286,19 @@ class TestSilence:
     def test_forgotten(self) -> None:
         """An hour after a person became stale, or was last heard of offline, and the grace, nothing is left; a later event begins anew."""
         people = People(self.SILENT)
-        people.tell(
+        people.apply(
             event("agent.state_changed", 0, axis="presence", state="ready", team="blue"),
             event("agent.state_changed", 0, axis="presence", state="offline", person_id="bo"),
             through=3_600,
         )
         first = set(people.tracker.agents)
-        people.tell(through=3_750)
+        people.apply(through=3_750)
         second = set(people.tracker.agents)
-        people.tell(through=4_200)
+        people.apply(through=4_200)
         third = set(people.tracker.agents)
         kept = dict(people.tracker.changed_agents())
-        people.tell(through=4_210)
-        people.tell(event("agent.state_changed", 4_215, axis="routing", state="idle"), through=4_220)
+        people.apply(through=4_210)
+        people.apply(event("agent.state_changed", 4_215, axis="routing", state="idle"), through=4_220)
 
         assert (first, second, third) == ({"ann\x1ftest", "bo\x1ftest"}, {"ann\x1ftest"}, {"ann\x1ftest"})
         assert kept["bo\x1ftest"] is None
@@ -309,9 +309,9 @@ class TestSilence:
         told: list[dict[str, int]] = []
         for through in (10, 9_000):
             people = People(self.SILENT)
-            people.tell(event("agent.state_changed", 0, axis="presence", state="offline", team="blue"), through=through)
-            people.tell(event("agent.state_changed", 9_000, axis="routing", state="idle"), through=9_000)
-            people.tell(through=9_060)
+            people.apply(event("agent.state_changed", 0, axis="presence", state="offline", team="blue"), through=through)
+            people.apply(event("agent.state_changed", 9_000, axis="routing", state="idle"), through=9_000)
+            people.apply(through=9_060)
             told.append(people.sums("team:red", None, "pane"))
 
         assert told == [{"idle_ms": 60_000}] * 2
@@ -319,16 +319,16 @@ class TestSilence:
     def test_whom_a_snapshot_does_not_list(self) -> None:
         """Nothing is known of them from its instant on, until their next state; those of other sources and those listed go on."""
         people = People(self.SILENT)
-        people.tell(
+        people.apply(
             event("agent.state_changed", 0, axis="routing", state="idle"),
             event("agent.state_changed", 0, axis="routing", state="idle", person_id="bo"),
             event("agent.state_changed", 0, axis="routing", state="idle", person_id="cy", source="other"),
             through=30,
         )
         people.tracker.snapshot(decode_agent_event(event("source.snapshot", 40, kind="agents", open_ids=["bo"])))
-        people.tell(through=110)
+        people.apply(through=110)
         gone = people.now()["total:all"]
-        people.tell(event("agent.state_changed", 120, axis="routing", state="idle"), through=130)
+        people.apply(event("agent.state_changed", 120, axis="routing", state="idle"), through=130)
 
         assert gone == {"idle": 2}
         assert people.now()["total:all"] == {"idle": 3}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from schemas.times import format_ms
 from streams.configuration import Configuration
 from streams.tracking.plans import NOT_PLANNED, PLANNED_WORK, Plans
-from tests.tracking.telling import CONFIGURATION, Contacts, People, event, ms
+from tests.tracking.harness import CONFIGURATION, Contacts, People, event, ms
 
 if TYPE_CHECKING:
     from streams.tracking.plans import PlanFact
@@ -71,7 +71,7 @@ class TestPlans:
     def test_a_break_in_a_shift(self) -> None:
         """Work from 10 to 50 s with a break from 30 to 40 s, and ann away from 35 to 45 s."""
         people = People()
-        people.tell(
+        people.apply(
             plan(0, "work", 10, 50),
             plan(0, "break", 30, 40, sequence=1),
             state(0, "routing", "idle"),
@@ -92,14 +92,14 @@ class TestPlans:
     def test_nothing_has_been_planned_for_the_past(self) -> None:
         """A plan told at 25 s holds from then on; of somebody of whom no state is known nobody knows whether it is kept."""
         people = People()
-        people.tell(plan(25, "work", 0, 40), through=60)
+        people.apply(plan(25, "work", 0, 40), through=60)
 
         assert planned(people) == {"planned_work_unknown": 15}
 
     def test_offline_and_stale(self) -> None:
         """Who is offline misses planned work; of whom nothing is heard for too long, it is unknown."""
         people = People(Configuration.model_validate({**PERMITTED, "counting": {"person_timeout_seconds": 30}}))
-        people.tell(plan(0, "Available", 0, 100), state(10, "presence", "offline"), state(20, "presence", "ready"), through=110)
+        people.apply(plan(0, "Available", 0, 100), state(10, "presence", "offline"), state(20, "presence", "ready"), through=110)
 
         # 0-10 unknown, 10-20 offline, 20-50 available, then 30 s of silence are over: 50-100 unknown.
         assert planned(people) == {"planned_work_unknown": 60, "planned_work_missed": 10, "planned_work_adhered": 30}
@@ -107,9 +107,9 @@ class TestPlans:
     def test_a_later_plan_takes_the_place_of_an_earlier_one(self) -> None:
         """It does so for the overlap alone, and also where that has been booked, within the grace."""
         people = People()
-        people.tell(plan(0, "work", 0, 100), state(0, "routing", "idle"), through=100)
+        people.apply(plan(0, "work", 0, 100), state(0, "routing", "idle"), through=100)
         before = planned(people)
-        people.tell(plan(50, "training", 60, 80, received=100), through=110)
+        people.apply(plan(50, "training", 60, 80, received=100), through=110)
 
         assert before == {"planned_work_adhered": 100}
         assert planned(people) == {"planned_work_adhered": 80, "planned_other_missed": 20}
@@ -120,7 +120,7 @@ class TestPlans:
         found = []
         for order in permutations(told):
             people = People()
-            people.tell(*order, order[0], through=120)
+            people.apply(*order, order[0], through=120)
             found.append((planned(people), people.tracker.repeated))
 
         # Before 1 s nothing is known of ann; work 1-20 and 30-90, a meal 20-30.
@@ -129,16 +129,16 @@ class TestPlans:
     def test_own_words(self) -> None:
         """The planning tool's words are read as the configuration says, without regard to case, spaces and dashes."""
         people = People(Configuration.model_validate({**PERMITTED, "planned_activities": {"Back Office": "work", "on_queue": "not_work"}}))
-        people.tell(plan(0, "back-office", 0, 10), plan(0, "On Queue", 10, 30), state(0, "routing", "idle"), through=40)
+        people.apply(plan(0, "back-office", 0, 10), plan(0, "On Queue", 10, 30), state(0, "routing", "idle"), through=40)
 
         assert planned(people) == {"planned_work_adhered": 10, "planned_other_missed": 20}
 
     def test_kept_until_it_is_over(self) -> None:
         """A plan outlives what else is known of a person, and nothing is left once it is over and the grace too."""
         people = People(Configuration.model_validate({**PERMITTED, "counting": {"closed_retention_seconds": 200}}))
-        people.tell(plan(0, "work", 500, 510), state(0, "presence", "offline", team="blue"), through=450)
+        people.apply(plan(0, "work", 500, 510), state(0, "presence", "offline", team="blue"), through=450)
         waiting = set(people.tracker.agents)
-        people.tell(through=660)
+        people.apply(through=660)
 
         # Offline since 0 s, forgotten after 200 s: at 500 s ann is where the configuration has her, and nobody knows whether she is there.
         assert (waiting, set(people.tracker.agents)) == ({"ann\x1ftest"}, set())
@@ -152,7 +152,7 @@ class TestSlots:
     def test_by_channel_and_of_all(self) -> None:
         """Chats one and two of three, then all channels together one of one; a part that is not said stays as it was."""
         people = People()
-        people.tell(
+        people.apply(
             state(0, "routing", "interacting", channel="chat", capacity=3, in_use=2),
             state(10, "routing", "interacting", channel="chat", in_use=1),
             state(20, "routing", "interacting", capacity=1, in_use=1),
@@ -169,7 +169,7 @@ class TestSlots:
     def test_half_of_it_or_too_much(self) -> None:
         """Without both numbers nothing is known of slots, and a capacity of more than a thousand is none."""
         people = People()
-        people.tell(state(0, "routing", "idle", capacity=1_001, in_use=1), through=10)
+        people.apply(state(0, "routing", "idle", capacity=1_001, in_use=1), through=10)
 
         assert people.sums("team:red", None, "pane") == {"idle_ms": 10_000}
 
@@ -180,7 +180,7 @@ class TestCostsAndContacts:
     def test_a_team_costs_what_it_says(self) -> None:
         """Ten seconds in red at 72 an hour, then ten in blue at everybody's 36.50, in ms x hundredths an hour."""
         people = People(Configuration.model_validate(EUROS))
-        people.tell(state(0, "routing", "idle"), event("agent.skills_changed", 10, team="blue"), through=20)
+        people.apply(state(0, "routing", "idle"), event("agent.skills_changed", 10, team="blue"), through=20)
 
         assert people.sums("team:red", None, "pane")["labor_cost"] == 10_000 * 7_200
         assert people.sums("team:blue", None, "pane")["labor_cost"] == 10_000 * 3_650
@@ -208,7 +208,7 @@ class TestCostsAndContacts:
         found = []
         for configuration in (CONFIGURATION, Configuration.model_validate(PERMITTED)):
             people = People(configuration)
-            people.tell(state(0, "routing", "idle"), state(0, "routing", "idle", person_id="bo", site="bonn"), through=20)
+            people.apply(state(0, "routing", "idle"), state(0, "routing", "idle", person_id="bo", site="bonn"), through=20)
             calls = (event("contact.queued", 0, queue="C"), event("contact.answered", 1, agent="ann"), event("contact.ended", 9))
             contacts = Contacts(*calls, configuration=configuration)
             found.append([each for told in (people, contacts) for each in told.slices if each[1].startswith("agent:")])

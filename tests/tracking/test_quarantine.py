@@ -53,7 +53,7 @@ def feed(quarantine: Quarantine, story: Sequence[tuple[str | None, str]], first_
             quarantine.fine(source or "")
 
 
-def told(source: str, kinds: str) -> list[tuple[str | None, str]]:
+def records(source: str, kinds: str) -> list[tuple[str | None, str]]:
     """Return the records of one source."""
     return [(source, kind) for kind in kinds]
 
@@ -67,7 +67,7 @@ def at(quarantine: Quarantine, source: str = "a") -> int | None:
 def stops(limits: DeadLetterLimits, kinds: str, sources: SourceLimits | None = None) -> int | None:
     """Return where a source is quarantined that sends these records alone."""
     quarantine = of(limits, sources)
-    feed(quarantine, told("a", kinds))
+    feed(quarantine, records("a", kinds))
     return at(quarantine)
 
 
@@ -92,7 +92,7 @@ class TestRun:
     def test_what_is_told(self) -> None:
         """Why, since the record's timestamp, and which reasons by count."""
         quarantine = of(RUN_ONLY)
-        feed(quarantine, told("a", ".mjjj..j"), 40)
+        feed(quarantine, records("a", ".mjjj..j"), 40)
         apart = quarantine.quarantined["a"]
 
         assert (apart.reason, apart.since_ms, apart.offset, apart.records) == ("bad_records", 44_000, 44, 3)
@@ -106,7 +106,7 @@ class TestRun:
         watermark.heartbeat("b", 50_000, 50_000)
         quarantine = Quarantine(RUN_ONLY, SourceLimits(), watermark)
         assert watermark.stale() == ["a"]
-        feed(quarantine, told("a", "jjjj"))
+        feed(quarantine, records("a", "jjjj"))
         watermark.advance()
 
         assert (watermark.stale(), list(watermark.sources), watermark.ms) == ([], ["b"], 50_000)
@@ -126,21 +126,21 @@ class TestShare:
         assert stops(SHARE_ONLY, "j" * 25 + "." * 75 + "j" * 25) is None
         assert stops(SHARE_ONLY, "j" * 25 + "." * 70 + "j" * 25) == 95
         quarantine = of(SHARE_ONLY)
-        feed(quarantine, [*told("a", "j" * 25), *told("b", "." * 500), *told("a", "j")])
+        feed(quarantine, [*records("a", "j" * 25), *records("b", "." * 500), *records("a", "j")])
         assert at(quarantine) == 525
 
     def test_other_limits_after_a_restart(self) -> None:
         """A window of another length begins anew; a limit turned off forgets, and a quarantine stays whatever the limits."""
         quarantine = of(SHARE_ONLY)
-        feed(quarantine, told("a", "j" * 20))
+        feed(quarantine, records("a", "j" * 20))
         wider = again(quarantine, SHARE_ONLY.model_copy(update={"ratio_window": 200}))
-        feed(wider, told("a", "j" * 50))
+        feed(wider, records("a", "j" * 50))
         assert at(wider) is None
-        feed(wider, told("a", "j"), 50)
+        feed(wider, records("a", "j"), 50)
         assert at(wider) == 50
 
         off = again(wider, OFF)
-        feed(off, told("b", "j" * 1_000))
+        feed(off, records("b", "j" * 1_000))
         assert list(off.quarantined) == ["a"]
         assert not off.watched
 
@@ -163,7 +163,7 @@ class TestLate:
     def test_a_flood(self) -> None:
         """More than half of the last hundred: quarantined for that reason; bad records are not late, late ones not bad."""
         quarantine = of(RUN_ONLY, LATE)
-        feed(quarantine, told("a", "l." * 100 + "ljl" * 25 + "l"))
+        feed(quarantine, records("a", "l." * 100 + "ljl" * 25 + "l"))
         assert at(quarantine) is not None
         assert quarantine.quarantined["a"].reason == "late_records"
         assert "max_late_ratio permits 50" in quarantine.quarantined["a"].detail
@@ -194,7 +194,7 @@ class TestWhoIsBlamed:
         feed(quarantine, [(f"s{number}", "j") for number in range(10_000)])
         assert len(quarantine.watched) <= MAX_SOURCES + 1
         assert list(quarantine.quarantined) == [NO_ROOM]
-        feed(quarantine, told("a", "jjjj"), 10_000)
+        feed(quarantine, records("a", "jjjj"), 10_000)
         assert list(quarantine.quarantined) == [NO_ROOM, "a"]
 
 
@@ -206,15 +206,15 @@ class TestOperator:
         quarantine = of(RUN_ONLY)
         quarantine.begin("a", BY_OPERATOR, "tests a new switch", 5, 5_000)
         quarantine.begin("a", BY_OPERATOR, "again", 6, 6_000)
-        feed(quarantine, told("a", "." * 20_000), 6)
+        feed(quarantine, records("a", "." * 20_000), 6)
         assert quarantine.summary() == {"a": {"reason": "operator", "since_ms": 5_000, "records": 20_000}}
         assert again(quarantine, RUN_ONLY).summary() == quarantine.summary()
 
         quarantine.release("a")
         quarantine.release("never heard of")
-        feed(quarantine, told("a", "jjj."), 20_006)
+        feed(quarantine, records("a", "jjj."), 20_006)
         assert not quarantine.quarantined
-        feed(quarantine, told("a", "jjjj"), 20_010)
+        feed(quarantine, records("a", "jjjj"), 20_010)
         assert at(quarantine) == 20_013
 
 

@@ -41,8 +41,8 @@ def part(sums: dict[str, int], *words: str) -> dict[str, int]:
 
 def test_handle_time_in_reply_channels_is_booked_at_the_end_of_the_leg() -> None:
     """Touch time of 60 s is talk and handle time when the leg ends; wrap-up of 30 s is wrap-up and nothing else."""
-    desk = reply(mail(), 100).tell(110, "work_started", agent="ann").tell(170, "work_ended", agent="ann")
-    desk.tell(200, "transferred")
+    desk = reply(mail(), 100).apply(110, "work_started", agent="ann").apply(170, "work_ended", agent="ann")
+    desk.apply(200, "transferred")
     assert part(desk.sums(), "handle", "talk", "wrap") == {
         "handled": 1,
         "handle_ms": 60_000,
@@ -51,7 +51,7 @@ def test_handle_time_in_reply_channels_is_booked_at_the_end_of_the_leg() -> None
         "talk_count": 1,
     }
 
-    desk.tell(210, "wrapped_up", wrap_up_seconds=30)
+    desk.apply(210, "wrapped_up", wrap_up_seconds=30)
     assert part(desk.sums(), "handle", "wrap") == {"handled": 1, "handle_ms": 60_000, "handle_count": 1, "wrap_ms": 30_000, "wrap_count": 1}
 
 
@@ -62,10 +62,10 @@ def test_handling_without_touch_time_is_not_known() -> None:
 
 def test_handle_time_of_calls_is_booked_with_the_wrap_up() -> None:
     """A call of 60 s with 15 s of wrap-up has 75 s of handle time once wrapped up, and none before."""
-    desk = Desk().tell(0, "queued", queue="calls").tell(10, "answered", agent="ann").tell(70, "ended", by="agent")
+    desk = Desk().apply(0, "queued", queue="calls").apply(10, "answered", agent="ann").apply(70, "ended", by="agent")
     assert "handle_count" not in desk.sums("queue:calls", "voice")
 
-    assert part(desk.tell(85, "wrapped_up").sums("queue:calls", "voice"), "handle_") == {"handle_ms": 75_000, "handle_count": 1}
+    assert part(desk.apply(85, "wrapped_up").sums("queue:calls", "voice"), "handle_") == {"handle_ms": 75_000, "handle_count": 1}
 
 
 # ---- first response
@@ -73,7 +73,7 @@ def test_handle_time_of_calls_is_booked_with_the_wrap_up() -> None:
 
 def test_the_first_response_runs_from_the_arrival() -> None:
     """Arrived at 0, queued at 10, the first public message of an agent at 100: 100 s, booked once, in every scope of the queue."""
-    desk = mail().tell(20, "message", author_kind="bot").tell(30, "message", author_kind="customer")
+    desk = mail().apply(20, "message", author_kind="bot").apply(30, "message", author_kind="customer")
     reply(reply(desk, 40, public=False), 50, automatic=True)
     reply(reply(desk, 100), 200)
 
@@ -83,29 +83,29 @@ def test_the_first_response_runs_from_the_arrival() -> None:
 
 def test_an_answered_call_is_responded_to() -> None:
     """Without an arrival the start is the entry of the first visit, told here by the wait; a message later changes nothing."""
-    desk = Desk().tell(30, "answered", agent="ann", queue="calls", wait_seconds=12).tell(40, "message", author_kind="agent")
+    desk = Desk().apply(30, "answered", agent="ann", queue="calls", wait_seconds=12).apply(40, "message", author_kind="agent")
 
     assert part(desk.sums("queue:calls", "voice"), "first_response") == {"first_response_ms": 12_000, "first_response_count": 1}
 
 
 def test_a_chat_message_is_a_response_though_no_answer() -> None:
     """In a chat an agent's words answer no visit, but they respond."""
-    desk = Desk().tell(0, "queued", queue="calls", channel="chat")
-    reply(desk, 25).tell(30, "answered", agent="ann")
+    desk = Desk().apply(0, "queued", queue="calls", channel="chat")
+    reply(desk, 25).apply(30, "answered", agent="ann")
 
     assert part(desk.sums("queue:calls", "chat"), "first_response") == {"first_response_ms": 25_000, "first_response_count": 1}
 
 
 def test_a_message_without_a_place_is_no_response() -> None:
     """Before any queue is known there is nowhere to count it; the next message counts."""
-    desk = reply(Desk().tell(0, "arrived", channel="mail"), 5).tell(10, "queued", queue="mails")
+    desk = reply(Desk().apply(0, "arrived", channel="mail"), 5).apply(10, "queued", queue="mails")
 
     assert part(reply(desk, 60).sums(), "first_response") == {"first_response_ms": 60_000, "first_response_count": 1}
 
 
 def test_a_response_without_a_start_takes_the_place_of_later_ones() -> None:
     """An answer in a queue without arrival, visit or wait is the first response, and says nothing; no later one counts."""
-    desk = Desk().tell(10, "answered", agent="ann", queue="calls").tell(20, "queued", queue="calls").tell(30, "answered")
+    desk = Desk().apply(10, "answered", agent="ann", queue="calls").apply(20, "queued", queue="calls").apply(30, "answered")
 
     assert part(desk.sums("queue:calls", "voice"), "first_response") == {}
 
@@ -113,13 +113,13 @@ def test_a_response_without_a_start_takes_the_place_of_later_ones() -> None:
 def test_the_first_response_is_offered_with_the_visit() -> None:
     """Queued at 10 s and answered 20 minutes later it stands in the first cell by offer; a leg in another queue has no visit there."""
     desk = reply(mail(), 1200)
-    assert desk.cohorts("first_response_count") == {0: 1}
+    assert desk.by_offer("first_response_count") == {0: 1}
 
-    other = Desk().tell(0, "arrived", channel="mail").tell(10, "queued", queue="mails").tell(20, "left_queue", reason="withdrawn")
-    other.tell(1200, "answered", agent="ann", queue="claims")
-    assert other.cohorts("first_response_count", "queue:claims") == {15: 1}
-    assert other.cohorts("first_response_count", "total:all") == {0: 1}
-    assert other.cohorts("first_response_count", "department:desk") == {}
+    other = Desk().apply(0, "arrived", channel="mail").apply(10, "queued", queue="mails").apply(20, "left_queue", reason="withdrawn")
+    other.apply(1200, "answered", agent="ann", queue="claims")
+    assert other.by_offer("first_response_count", "queue:claims") == {15: 1}
+    assert other.by_offer("first_response_count", "total:all") == {0: 1}
+    assert other.by_offer("first_response_count", "department:desk") == {}
 
 
 # ---- resolution
@@ -161,7 +161,7 @@ def test_reopening_takes_the_first_contact_back_once() -> None:
 @pytest.mark.parametrize("between", ["transferred", "escalated", "queued"], ids=str)
 def test_what_is_passed_on_is_not_resolved_at_first_contact(between: str) -> None:
     """A transfer, an escalation or a second visit before the resolution: resolved, but not at first contact; reopening undoes nothing."""
-    desk = reply(mail(), 50).tell(60, between, **({"queue": "mails"} if between == "queued" else {}))
+    desk = reply(mail(), 50).apply(60, between, **({"queue": "mails"} if between == "queued" else {}))
     status(status(desk, 100, "resolved"), 200, "open")
 
     assert part(desk.sums(), "first_contact", "first_resolved", "reopened") == {"first_resolved": 1, "reopened": 1}
@@ -169,7 +169,7 @@ def test_what_is_passed_on_is_not_resolved_at_first_contact(between: str) -> Non
 
 def test_a_resolution_without_a_place_counts_nothing() -> None:
     """Resolved before any queue, the conversation is resolved all the same: what follows is not its first resolution."""
-    desk = status(status(Desk().tell(0, "arrived", channel="mail"), 5, "resolved"), 8, "open").tell(10, "queued", queue="mails")
+    desk = status(status(Desk().apply(0, "arrived", channel="mail"), 5, "resolved"), 8, "open").apply(10, "queued", queue="mails")
     status(desk, 100, "resolved")
 
     assert part(desk.sums(), "resol", "first_", "reop") == {"resolved": 1}
@@ -177,7 +177,7 @@ def test_a_resolution_without_a_place_counts_nothing() -> None:
 
 def test_the_resolution_is_booked_where_the_conversation_is_then() -> None:
     """Queued to mails, then to claims: resolved counts in claims and the total, not in mails or its department."""
-    desk = mail().tell(20, "queued", queue="claims")
+    desk = mail().apply(20, "queued", queue="claims")
     status(desk, 100, "resolved")
 
     assert (desk.sums().get("resolved"), desk.sums("department:desk").get("resolved")) == (None, None)
@@ -186,7 +186,7 @@ def test_the_resolution_is_booked_where_the_conversation_is_then() -> None:
 
 def test_escalations_are_counted_each_time() -> None:
     """Two escalations of one conversation are two."""
-    assert mail().tell(20, "escalated").tell(30, "escalated").sums()["escalations"] == 2
+    assert mail().apply(20, "escalated").apply(30, "escalated").sums()["escalations"] == 2
 
 
 # ---- callbacks
@@ -194,7 +194,7 @@ def test_escalations_are_counted_each_time() -> None:
 
 def call() -> Desk:
     """Return a desk where a caller leaves the queue for a callback."""
-    return Desk().tell(0, "queued", queue="calls").tell(20, "left_queue", reason="callback")
+    return Desk().apply(0, "queued", queue="calls").apply(20, "left_queue", reason="callback")
 
 
 def due(seconds: float) -> str:
@@ -204,34 +204,34 @@ def due(seconds: float) -> str:
 
 def test_a_callback_is_pending_until_reached() -> None:
     """Requested once though asked twice, put off by an attempt in vain, reached by the next; then nothing is pending."""
-    desk = call().tell(20, "callback_requested", due=due(600)).tell(30, "callback_requested", due=due(900))
+    desk = call().apply(20, "callback_requested", due=due(600)).apply(30, "callback_requested", due=due(900))
     assert desk.now("total:all", "voice") == {"callbacks_waiting": 1, "callback_due_ms": [600]}
 
-    desk.tell(610, "callback_attempted", outcome="no_answer", due=due(1200))
+    desk.apply(610, "callback_attempted", outcome="no_answer", due=due(1200))
     assert desk.now("queue:calls", "voice") == {"callbacks_waiting": 1, "callback_due_ms": [1200]}
 
-    desk.tell(1210, "callback_attempted", outcome="reached").tell(1300, "callback_ended", outcome="reached")
+    desk.apply(1210, "callback_attempted", outcome="reached").apply(1300, "callback_ended", outcome="reached")
     assert desk.now("queue:calls", "voice") == {}
     assert part(desk.sums("queue:calls", "voice"), "callbacks") == {"callbacks_requested": 1, "callbacks_reached": 1}
-    assert desk.cohorts("callbacks_reached", "department:desk", "voice") == {0: 1}
+    assert desk.by_offer("callbacks_reached", "department:desk", "voice") == {0: 1}
 
 
 @pytest.mark.parametrize("kind", ["callback_attempted", "callback_ended"], ids=str)
 @pytest.mark.parametrize("outcome", ["reached", "no_answer", "cancelled", "expired"], ids=str)
 def test_how_a_callback_ends(kind: str, outcome: str) -> None:
     """Only an attempt in vain leaves it pending; it can be requested again once it is not."""
-    desk = call().tell(20, "callback_requested").tell(100, kind, outcome=outcome)
+    desk = call().apply(20, "callback_requested").apply(100, kind, outcome=outcome)
     pending = (kind, outcome) == ("callback_attempted", "no_answer")
     assert desk.now("queue:calls", "voice") == ({"callbacks_waiting": 1, "callback_due_ms": []} if pending else {})
 
-    sums = desk.tell(200, "callback_requested").sums("queue:calls", "voice")
+    sums = desk.apply(200, "callback_requested").sums("queue:calls", "voice")
     assert sums["callbacks_requested"] == (1 if pending else 2)
     assert sums.get("callbacks_reached", 0) == (outcome == "reached")
 
 
 def test_a_callback_nobody_asked_for_reaches_nobody() -> None:
     """Reached without anything pending counts nothing."""
-    assert part(call().tell(30, "callback_ended", outcome="reached").sums("queue:calls", "voice"), "callbacks") == {}
+    assert part(call().apply(30, "callback_ended", outcome="reached").sums("queue:calls", "voice"), "callbacks") == {}
 
 
 # ---- surveys
@@ -240,14 +240,14 @@ def test_a_callback_nobody_asked_for_reaches_nobody() -> None:
 @pytest.mark.parametrize(("answer", "adds"), SCORES, ids=range(len(SCORES)))
 def test_scores_on_their_scale_count(answer: dict[str, Any], adds: dict[str, int]) -> None:
     """Every answer is counted; its score only within its scale, of recommendation only within 0-10."""
-    desk = call().tell(40, "survey.invited", kind=answer["kind"]).tell(4000, "survey.answered", **answer)
+    desk = call().apply(40, "survey.invited", kind=answer["kind"]).apply(4000, "survey.answered", **answer)
 
     assert part(desk.sums("queue:calls", "voice"), "survey", "csat", "nps") == {"surveys_invited": 1, "surveys_answered": 1, **adds}
 
 
 def test_a_survey_of_an_unknown_conversation_counts_nothing() -> None:
     """Without a place there is nowhere to count it but among what counted nothing."""
-    assert Desk().tell(0, "survey.answered", kind="csat", score=5).sums("total:all", "voice") == {"uncounted=no_begin": 1}
+    assert Desk().apply(0, "survey.answered", kind="csat", score=5).sums("total:all", "voice") == {"uncounted=no_begin": 1}
 
 
 # ---- backlog
@@ -271,25 +271,25 @@ def test_the_backlog_through_the_life_of_a_mail() -> None:
         assert desk.now("department:desk") == {"backlog": {state: 1}, "backlog_oldest_ms": 0}
 
     assert status(desk, 400, "resolved").now() == {}
-    assert desk.tell(500, "queued", queue="mails").now() == {}
+    assert desk.apply(500, "queued", queue="mails").now() == {}
     assert status(desk, 600, "reopened").now("total:all") == {"backlog": {"in_progress": 1}, "backlog_oldest_ms": 0}
 
 
 def test_the_backlog_has_no_calls() -> None:
     """A waiting call is no backlog, whatever its status."""
-    assert status(Desk().tell(0, "queued", queue="calls"), 10, "open").now("queue:calls", "voice") == {}
+    assert status(Desk().apply(0, "queued", queue="calls"), 10, "open").now("queue:calls", "voice") == {}
 
 
 def test_the_oldest_of_several() -> None:
     """The second mail is the oldest once the first is resolved; one without a start has no age but counts."""
     desk = mail()
-    desk.tell(60, "queued", "d", queue="mails").tell(70, "answered", "e", queue="mails", agent="ann")
+    desk.apply(60, "queued", "d", queue="mails").apply(70, "answered", "e", queue="mails", agent="ann")
     assert desk.now() == {"backlog": {"untouched": 2, "in_progress": 1}, "backlog_oldest_ms": 0}
 
-    desk.tell(80, "status_changed", status="closed")
+    desk.apply(80, "status_changed", status="closed")
     assert desk.now() == {"backlog": {"untouched": 1, "in_progress": 1}, "backlog_oldest_ms": 60}
 
-    desk.tell(90, "status_changed", "d", status="closed")
+    desk.apply(90, "status_changed", "d", status="closed")
     assert desk.now() == {"backlog": {"in_progress": 1}, "backlog_oldest_ms": None}
 
 
@@ -298,7 +298,7 @@ def test_the_oldest_of_several() -> None:
 
 def test_order_of_arrival_does_not_matter() -> None:
     """The same facts told backwards come to the same sums and the same backlog."""
-    told = (
+    steps = (
         (0, "arrived", {"channel": "mail"}),
         (10, "queued", {"queue": "mails"}),
         (60, "message", {"author_kind": "agent"}),
@@ -308,10 +308,10 @@ def test_order_of_arrival_does_not_matter() -> None:
         (95, "callback_requested", {"due": due(600)}),
     )
     one, other = Desk(), Desk()
-    for seconds, kind, fields in told:
-        one.tell(seconds, kind, **fields)
-    for seconds, kind, fields in reversed(told):
-        other.tell(seconds, kind, **fields)
+    for seconds, kind, fields in steps:
+        one.apply(seconds, kind, **fields)
+    for seconds, kind, fields in reversed(steps):
+        other.apply(seconds, kind, **fields)
 
     for scope in ("queue:mails", "department:desk", "total:all"):
         for kind in ("cohort", "pane"):
@@ -322,26 +322,26 @@ def test_order_of_arrival_does_not_matter() -> None:
 
 def test_a_restart_keeps_what_is_pending() -> None:
     """From the facts alone the backlog and the callbacks are there again, and end as they would have."""
-    desk = status(reply(mail(), 50), 60, "on_hold").tell(70, "callback_requested", due=due(600)).restarted()
+    desk = status(reply(mail(), 50), 60, "on_hold").apply(70, "callback_requested", due=due(600)).restarted()
     assert desk.now() == {"backlog": {"on_hold": 1}, "backlog_oldest_ms": 0, "callbacks_waiting": 1, "callback_due_ms": [600]}
 
-    status(desk.tell(80, "callback_ended", outcome="cancelled"), 90, "closed")
+    status(desk.apply(80, "callback_ended", outcome="cancelled"), 90, "closed")
     assert desk.now() == {}
 
 
 def test_what_an_excluded_conversation_had_pending_is_gone() -> None:
     """Spam leaves no backlog behind, and no figure but that it was taken out."""
-    desk = reply(mail(), 50).tell(55, "callback_requested").tell(60, "excluded", reason="spam")
+    desk = reply(mail(), 50).apply(55, "callback_requested").apply(60, "excluded", reason="spam")
 
     assert (desk.sums(), desk.now()) == ({"excluded=spam": 1}, {})
 
 
 def test_what_was_pending_at_a_flush_is_gone_once_it_is_excluded() -> None:
     """A mail that no queue has taken yet is in the backlog of a flush, and not in the next one's."""
-    desk = Desk().tell(0, "arrived", channel="mail")
+    desk = Desk().apply(0, "arrived", channel="mail")
     assert desk.now("total:all") == {"backlog": {"untouched": 1}, "backlog_oldest_ms": 0}
 
-    desk.tell(60, "excluded", reason="spam")
+    desk.apply(60, "excluded", reason="spam")
     assert desk.now("total:all") == {}
 
 
@@ -350,12 +350,12 @@ def test_what_is_pending_is_not_forgotten() -> None:
     counting = CONFIGURATION.counting.model_copy(update={"closed_retention_seconds": 600})
     desk = Desk(CONFIGURATION.model_copy(update={"counting": counting}))
     status(status(reply(mail(desk), 50), 60, "resolved"), 70, "waiting_on_customer")
-    mail(desk, "d").tell(55, "message", "d", author_kind="agent")
-    desk.tell(66, "status_changed", "d", status="waiting_on_customer").tell(67, "transferred", "d")
-    desk.tell(5000, "queued", "later", queue="claims")
+    mail(desk, "d").apply(55, "message", "d", author_kind="agent")
+    desk.apply(66, "status_changed", "d", status="waiting_on_customer").apply(67, "transferred", "d")
+    desk.apply(5000, "queued", "later", queue="claims")
     desk.sums()
     assert set(desk.tracker.conversations) == {"d\x1ftest", "later\x1ftest"}
 
-    desk.tell(5010, "status_changed", "d", status="closed").tell(9000, "queued", "even later", queue="claims").sums()
+    desk.apply(5010, "status_changed", "d", status="closed").apply(9000, "queued", "even later", queue="claims").sums()
     assert set(desk.tracker.conversations) == {"later\x1ftest", "even later\x1ftest"}
     assert desk.now() == {}

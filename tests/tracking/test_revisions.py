@@ -13,7 +13,7 @@ from streams.configuration import Configuration
 from streams.stages.counters import StageCounters
 from streams.stages.track import ContactStage
 from tests.stages.test_track import TOPICS, rows_of
-from tests.tracking.telling import CONFIGURATION, Contacts, event, ms, record
+from tests.tracking.harness import CONFIGURATION, Contacts, event, ms, record
 
 if TYPE_CHECKING:
     from streams.engine.stage import Flush
@@ -44,7 +44,7 @@ def test_the_answer_that_was_changed_last_counts(order: tuple[int, ...], *, toge
     words = (score(2, None), score(5, 1), score(4, 2), score(5, 1))
     contacts = Contacts(*CALL)
     for group in [[words[index] for index in order]] if together else [[words[index]] for index in order]:
-        contacts.tell(group)
+        contacts.apply(group)
 
     sums = contacts.sums("queue:A")
     assert (sums["surveys_answered"], sums["csat_count"], sums["csat_milli"]) == (1, 1, 4000)
@@ -53,7 +53,7 @@ def test_the_answer_that_was_changed_last_counts(order: tuple[int, ...], *, toge
 def test_what_was_moved_is_gone_where_it_was() -> None:
     """The answer at 30 s was one at 50 s: the wait is 50 s, and nothing is left in the pane of before."""
     contacts = Contacts(*CALL)
-    contacts.tell([event("contact.answered", 50, agent="ann", event_id="a", revision=7)])
+    contacts.apply([event("contact.answered", 50, agent="ann", event_id="a", revision=7)])
 
     assert contacts.starts("queue:A", "answered") == {50: 1}
     assert contacts.starts("queue:A", "answered_wait_ms") == {50: 50_000}
@@ -66,10 +66,10 @@ def test_what_is_withdrawn_did_not_happen(*, first: bool) -> None:
     words = [event("contact.withdrawn", 60, event_id="t", revision=2), transferred]
     contacts = Contacts(*CALL)
     for word in words if first else reversed(words):
-        contacts.tell([word])
+        contacts.apply([word])
 
     assert "transfers_out" not in {field for field, amount in contacts.sums("queue:A").items() if amount}
-    contacts.tell([event("contact.transferred", 60, agent="ann", event_id="t", revision=3)])
+    contacts.apply([event("contact.transferred", 60, agent="ann", event_id="t", revision=3)])
     assert contacts.sums("queue:A")["transfers_out"] == 1
 
 
@@ -78,7 +78,7 @@ def test_an_exclusion_may_be_withdrawn() -> None:
     contacts = Contacts(*CALL, event("contact.excluded", 95, reason="spam", event_id="x"))
     assert "handled" not in {field for field, amount in contacts.sums("queue:A").items() if amount}
 
-    contacts.tell([event("contact.withdrawn", 95, event_id="x", revision=1)])
+    contacts.apply([event("contact.withdrawn", 95, event_id="x", revision=1)])
     sums = contacts.sums("queue:A")
     assert [sums.get(field, 0) for field in ("offered", "answered", "handled", "excluded=spam")] == [1, 1, 1, 0]
 
@@ -86,7 +86,7 @@ def test_an_exclusion_may_be_withdrawn() -> None:
 def test_late_words_change_nothing() -> None:
     """What is received after the grace of its pane is a late event, with a revision too."""
     contacts = Contacts(*CALL, score(2, None))
-    contacts.tell([score(5, 1, received=100 + 300)])
+    contacts.apply([score(5, 1, received=100 + 300)])
 
     assert contacts.sums("queue:A")["csat_milli"] == 2000
     assert contacts.tracker.late == 1

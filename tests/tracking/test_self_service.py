@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from streams.configuration import Configuration
-from tests.tracking.telling import CONFIGURATION, Contacts, event, ms
+from tests.tracking.harness import CONFIGURATION, Contacts, event, ms
 
 QUICK = Configuration.model_validate(
     {**CONFIGURATION.model_dump(exclude_defaults=True), "counting": {"lost_after_seconds": {"bot": 600, "faq": 300, "voice": 900}}}
@@ -23,9 +23,9 @@ def session(begin: float = 0, end: float | None = 60, outcome: str | None = "lef
     return [event("self_service.started", begin, **{"kind": "bot", **fields}), *ended]
 
 
-def counted(told: Contacts, scope: str = "total:all", channel: str = "bot", kind: str = "cohort") -> tuple[int, ...]:
+def counted(calls: Contacts, scope: str = "total:all", channel: str = "bot", kind: str = "cohort") -> tuple[int, ...]:
     """Return sessions, decided, contained, solved."""
-    sums = told.sums(scope, channel, kind)
+    sums = calls.sums(scope, channel, kind)
     return tuple(sums.get(name, 0) for name in ("sessions", "sessions_decided", "sessions_contained", "sessions_solved"))
 
 
@@ -73,40 +73,44 @@ class TestOutcomes:
     def test_outcome(self, events: list[bytes], expected: tuple[int, ...]) -> None:
         """Sessions, decided, contained and solved are these, in whatever order the events come, by outcome as by offer."""
         for order in list(permutations(events)) if len(events) < 5 else [events, Random(1).sample(events, len(events))]:
-            told = Contacts(*order)
-            assert (counted(told), counted(told, kind="pane")) == (expected, expected)
+            calls = Contacts(*order)
+            assert (counted(calls), counted(calls, kind="pane")) == (expected, expected)
 
     def test_where_it_is_booked(self) -> None:
         """Begun at 10 and ended at 950: decided in the pane of 950, by offer in the cell of the begin; taken back there too."""
-        told = Contacts(*session(10, 950, site="bonn", category="returns"))
+        calls = Contacts(*session(10, 950, site="bonn", category="returns"))
         for scope in ("total:all", "site:bonn"):
-            assert told.starts(scope, "sessions", "bot") == {10: 1}
-            assert told.starts(scope, "sessions_solved", "bot") == {950: 1}
-            assert told.starts(scope, "sessions_solved=returns", "bot", "cohort") == {0: 1}
-        told.tell([event("contact.queued", 2_000, queue="A")])
+            assert calls.starts(scope, "sessions", "bot") == {10: 1}
+            assert calls.starts(scope, "sessions_solved", "bot") == {950: 1}
+            assert calls.starts(scope, "sessions_solved=returns", "bot", "cohort") == {0: 1}
+        calls.apply([event("contact.queued", 2_000, queue="A")])
 
-        assert not any(told.starts("site:bonn", "sessions_contained", "bot").values())
-        assert not any(told.starts("site:bonn", "sessions_contained=returns", "bot", "cohort").values())
-        assert told.starts("site:bonn", "sessions_decided", "bot") == {950: 1}
+        assert not any(calls.starts("site:bonn", "sessions_contained", "bot").values())
+        assert not any(calls.starts("site:bonn", "sessions_contained=returns", "bot", "cohort").values())
+        assert calls.starts("site:bonn", "sessions_decided", "bot") == {950: 1}
 
     def test_the_end_may_name_the_category(self) -> None:
         """What it was about at the end is what counts."""
-        told = Contacts(*session(category="returns", end=None), event("self_service.ended", 60, outcome="left", category="refund"))
-        sums = told.sums("total:all", "bot")
+        calls = Contacts(*session(category="returns", end=None), event("self_service.ended", 60, outcome="left", category="refund"))
+        sums = calls.sums("total:all", "bot")
 
         assert {field: n for field, n in sums.items() if field.startswith("sessions_decided=")} == {"sessions_decided=refund": 1}
 
     def test_channels(self) -> None:
         """A FAQ and a bot are channels of their own, whatever the customer came by."""
-        told = Contacts(event("contact.arrived", 0, channel="chat"), *session(1, 2, kind="faq"), *session(3, 4))
+        calls = Contacts(event("contact.arrived", 0, channel="chat"), *session(1, 2, kind="faq"), *session(3, 4))
 
-        assert (counted(told), counted(told, channel="faq"), counted(told, channel="chat")) == ((1, 1, 1, 1), (1, 1, 1, 1), (0, 0, 0, 0))
+        assert (counted(calls), counted(calls, channel="faq"), counted(calls, channel="chat")) == (
+            (1, 1, 1, 1),
+            (1, 1, 1, 1),
+            (0, 0, 0, 0),
+        )
 
     def test_same_instant(self) -> None:
         """Ended and queued in one instant: the customer went on to people."""
-        told = Contacts(event("contact.queued", 60, queue="A"), *session(0, 60))
+        calls = Contacts(event("contact.queued", 60, queue="A"), *session(0, 60))
 
-        assert counted(told) == (1, 1, 0, 0)
+        assert counted(calls) == (1, 1, 0, 0)
 
 
 class TestSilence:
@@ -114,18 +118,18 @@ class TestSilence:
 
     def silent(self, *events: bytes, until: float) -> Contacts:
         """Return what is counted once nothing is still to come before an instant."""
-        told = Contacts(*events, configuration=QUICK)
-        told.tracker.watermark.heartbeat("test", ms(until), ms(until))
-        told.tell([])
-        return told
+        calls = Contacts(*events, configuration=QUICK)
+        calls.tracker.watermark.heartbeat("test", ms(until), ms(until))
+        calls.apply([])
+        return calls
 
     @pytest.mark.parametrize(("until", "expected"), [(605, (1, 0, 0, 0)), (605.001, (1, 1, 1, 1))])
     def test_left(self, until: float, expected: tuple[int, ...]) -> None:
         """A bot's session whose last fact is of second 5 is left after 600 s; nothing is counted as lost."""
-        told = self.silent(*session(5, None), until=until)
+        calls = self.silent(*session(5, None), until=until)
 
-        assert counted(told) == expected
-        assert "lost_contacts" not in told.sums("total:all", "bot")
+        assert counted(calls) == expected
+        assert "lost_contacts" not in calls.sums("total:all", "bot")
 
     def test_at_its_instant(self) -> None:
         """It is decided when it is left, not when that is seen; and the same if the next fact is known by then."""
@@ -137,23 +141,23 @@ class TestSilence:
 
     def test_turning_to_people_after_the_silence(self) -> None:
         """Who comes to a queue after all was not helped."""
-        told = self.silent(*session(5, None), event("contact.queued", 2_000, queue="A"), until=2_500)
+        calls = self.silent(*session(5, None), event("contact.queued", 2_000, queue="A"), until=2_500)
 
-        assert counted(told) == (1, 1, 0, 0)
+        assert counted(calls) == (1, 1, 0, 0)
 
     def test_a_session_after_a_call(self) -> None:
         """A session that follows a call is left by the time of its own channel, and the call is not lost."""
         call = [event("contact.queued", 0, queue="A"), event("contact.answered", 5), event("contact.ended", 60)]
-        told = self.silent(*call, *session(100, None, kind="faq"), until=400.001)
+        calls = self.silent(*call, *session(100, None, kind="faq"), until=400.001)
 
-        assert counted(told, channel="faq") == (1, 1, 1, 0)
-        assert "lost_contacts" not in told.sums("queue:A")
+        assert counted(calls, channel="faq") == (1, 1, 1, 0)
+        assert "lost_contacts" not in calls.sums("queue:A")
 
     def test_with_a_call_that_is_lost(self) -> None:
         """A session in a conversation that is still being talked about is left when that is lost: after 900 s."""
         call = [event("contact.queued", 0, queue="A"), event("contact.answered", 5)]
-        told = self.silent(*call, *session(100, None), until=1_000.001)
+        calls = self.silent(*call, *session(100, None), until=1_000.001)
 
-        assert counted(told) == (1, 1, 1, 0)
-        assert told.sums("queue:A")["lost_contacts"] == 1
-        assert told.starts("total:all", "sessions_decided", "bot") == {1_000: 1}
+        assert counted(calls) == (1, 1, 1, 0)
+        assert calls.sums("queue:A")["lost_contacts"] == 1
+        assert calls.starts("total:all", "sessions_decided", "bot") == {1_000: 1}

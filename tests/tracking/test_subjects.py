@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from tests.tracking.telling import Contacts, event, ms
+from tests.tracking.harness import Contacts, event, ms
 
 #: Of queue A: department, business and site.
 SCOPES_OF_A = {"queue:A", "department:help", "business:acme", "site:bonn", "total:all"}
 DAY_S = 86_400
 
 
-def said(told: Contacts, prefix: str, scope: str = "total:all", channel: str | None = "voice", kind: str = "cohort") -> dict[str, int]:
+def counts(calls: Contacts, prefix: str, scope: str = "total:all", channel: str | None = "voice", kind: str = "cohort") -> dict[str, int]:
     """Return the sums of labels that are not zero, by label."""
-    sums = told.sums(scope, channel, kind).items()
+    sums = calls.sums(scope, channel, kind).items()
     return {field.removeprefix(prefix + "="): number for field, number in sums if field.startswith(prefix + "=") and number}
 
 
@@ -25,15 +25,15 @@ class TestNotOffered:
 
     def test_each_reason_once(self) -> None:
         """Twice busy and once full in one conversation are one of each; a reason nobody gives is unknown."""
-        told = Contacts(
+        calls = Contacts(
             event("contact.arrived", 0, channel="chat"),
             *(event("contact.not_offered", at, reason=reason) for at, reason in ((1, "busy"), (2, "full"), (3, "busy"))),
             event("contact.not_offered", 4),
         )
 
-        assert said(told, "not_offered", channel="chat") == {"busy": 1, "full": 1, "unknown": 1}
-        assert told.scopes() == {"total:all"}
-        assert told.starts("total:all", "not_offered=full", "chat") == {0: 1}
+        assert counts(calls, "not_offered", channel="chat") == {"busy": 1, "full": 1, "unknown": 1}
+        assert calls.scopes() == {"total:all"}
+        assert calls.starts("total:all", "not_offered=full", "chat") == {0: 1}
 
     @pytest.mark.parametrize(
         ("before", "own", "scopes"),
@@ -52,8 +52,8 @@ class TestNotOffered:
     )
     def test_site(self, before: list[tuple[str, dict[str, Any]]], own: dict[str, Any], scopes: set[str]) -> None:
         """It counts in total and at the site of the event, of the place or of the arrival."""
-        told = Contacts(*(event(kind, at, **fields) for at, (kind, fields) in enumerate(before)), event("contact.not_offered", 9, **own))
-        found = {scope for scope in told.scopes() if said(told, "not_offered", scope)}
+        calls = Contacts(*(event(kind, at, **fields) for at, (kind, fields) in enumerate(before)), event("contact.not_offered", 9, **own))
+        found = {scope for scope in calls.scopes() if counts(calls, "not_offered", scope)}
 
         assert found == {scope for scope in scopes if scope.startswith(("total", "site"))}
 
@@ -63,16 +63,16 @@ class TestExcluded:
 
     def test_where_it_would_have_counted(self) -> None:
         """Spam in a queue counts in the queue and its larger scopes, in the pane of the exclusion."""
-        told = Contacts(event("contact.queued", 5, queue="A"), event("contact.excluded", 100, reason="spam"))
+        calls = Contacts(event("contact.queued", 5, queue="A"), event("contact.excluded", 100, reason="spam"))
 
-        assert {scope: said(told, "excluded", scope) for scope in told.scopes()} == {scope: {"spam": 1} for scope in SCOPES_OF_A}
-        assert told.starts("queue:A", "excluded=spam") == {100: 1}
+        assert {scope: counts(calls, "excluded", scope) for scope in calls.scopes()} == {scope: {"spam": 1} for scope in SCOPES_OF_A}
+        assert calls.starts("queue:A", "excluded=spam") == {100: 1}
 
     def test_by_offer_when_it_was_excluded(self) -> None:
         """The cell is that of the exclusion, not that of the entry a quarter of an hour before."""
-        told = Contacts(event("contact.queued", 850, queue="A"), event("contact.excluded", 905, reason="test"))
+        calls = Contacts(event("contact.queued", 850, queue="A"), event("contact.excluded", 905, reason="test"))
 
-        assert told.starts("queue:A", "excluded=test", kind="cohort") == {900: 1}
+        assert calls.starts("queue:A", "excluded=test", kind="cohort") == {900: 1}
 
     def test_the_first_of_several(self) -> None:
         """Whichever comes first, the earlier exclusion gives the reason, and the queue entered after it is not the place."""
@@ -83,10 +83,10 @@ class TestExcluded:
             event("contact.excluded", 30, reason="duplicate"),
         ]
         for order in permutations(events):
-            told = Contacts(*order)
+            calls = Contacts(*order)
 
-            assert told.scopes() == {"total:all"}
-            assert told.sums("total:all", "mail") == {"excluded=spam": 1}
+            assert calls.scopes() == {"total:all"}
+            assert calls.sums("total:all", "mail") == {"excluded=spam": 1}
 
     def test_not_ours(self) -> None:
         """An outbound call that is excluded is none of the customer's contacts."""
@@ -108,28 +108,28 @@ class TestCategory:
             event("contact.categorized", 970, category="refund"),
         ]
         for order in permutations(events):
-            told = Contacts(*order)
+            calls = Contacts(*order)
 
-            assert {scope: said(told, "category", scope) for scope in SCOPES_OF_A} == {scope: {"refund": 1} for scope in SCOPES_OF_A}
-            assert said(told, "category", "queue:B") == {}
-            assert told.starts("queue:A", "category=refund") == {0: 1}
-            assert told.starts("queue:A", "category=refund", kind="cohort") == {0: 1}
+            assert {scope: counts(calls, "category", scope) for scope in SCOPES_OF_A} == {scope: {"refund": 1} for scope in SCOPES_OF_A}
+            assert counts(calls, "category", "queue:B") == {}
+            assert calls.starts("queue:A", "category=refund") == {0: 1}
+            assert calls.starts("queue:A", "category=refund", kind="cohort") == {0: 1}
 
     def test_known_before_there_is_a_place(self) -> None:
         """A bot says what it is about; it counts when the customer comes to a queue, from second 40 on."""
-        told = Contacts(
+        calls = Contacts(
             event("self_service.started", 0, kind="bot", category="returns"),
             event("self_service.ended", 30, outcome="handed_over"),
             event("contact.queued", 40, queue="A"),
         )
 
-        assert told.starts("queue:A", "category=returns") == {40: 1}
+        assert calls.starts("queue:A", "category=returns") == {40: 1}
 
     def test_a_place_without_a_visit(self) -> None:
         """An answer that names its queue gives a place too."""
-        told = Contacts(event("contact.categorized", 0, category="returns"), event("contact.answered", 30, queue="B"))
+        calls = Contacts(event("contact.categorized", 0, category="returns"), event("contact.answered", 30, queue="B"))
 
-        assert told.starts("queue:B", "category=returns") == {30: 1}
+        assert calls.starts("queue:B", "category=returns") == {30: 1}
 
     def test_without_a_place(self) -> None:
         """Who never comes to a queue is about nothing that is counted."""
@@ -154,27 +154,27 @@ class TestComplaints:
     )
     def test_within_a_day(self, steps: list[tuple[float, str]], within: int) -> None:
         """Arrived at 0, queued at 5, a complaint from 50 on."""
-        told = Contacts(
+        calls = Contacts(
             event("contact.arrived", 0, channel="mail"),
             event("contact.queued", 5, queue="M"),
             event("contact.categorized", 50, complaint=True),
             *(event("contact.status_changed", at, status=status) for at, status in steps),
         )
         for scope in ("queue:M", "department:help", "total:all"):
-            sums = told.sums(scope, "mail")
+            sums = calls.sums(scope, "mail")
             assert (sums["complaints"], sums["complaints_dated"], sums.get("complaints_within_day", 0)) == (1, 1, within)
-        assert told.starts("queue:M", "complaints", "mail") == {50: 1}
+        assert calls.starts("queue:M", "complaints", "mail") == {50: 1}
         # Where the complaint is booked, whenever it was resolved.
-        assert {start: number for start, number in told.starts("queue:M", "complaints_within_day", "mail").items() if number} == (
+        assert {start: number for start, number in calls.starts("queue:M", "complaints_within_day", "mail").items() if number} == (
             {50: 1} if within else {}
         )
 
     def test_once(self) -> None:
         """Complaining twice, or taking it back, changes nothing."""
-        said = [event("contact.categorized", at, complaint=complaint) for at, complaint in ((10, True), (20, True), (30, False))]
-        told = Contacts(event("contact.queued", 5, queue="A"), *said)
+        counts = [event("contact.categorized", at, complaint=complaint) for at, complaint in ((10, True), (20, True), (30, False))]
+        calls = Contacts(event("contact.queued", 5, queue="A"), *counts)
 
-        assert told.sums("queue:A")["complaints"] == 1
+        assert calls.sums("queue:A")["complaints"] == 1
 
     def test_by_category(self) -> None:
         """A complaint is of the category that the contact has, where it complained: whenever and however often that is named."""
@@ -185,30 +185,30 @@ class TestComplaints:
             event("contact.categorized", 950, category="returns"),
         ]
         for order in permutations(events):
-            told = Contacts(*order)
+            calls = Contacts(*order)
 
-            assert {scope: said(told, "complaints", scope) for scope in SCOPES_OF_A} == {scope: {"returns": 1} for scope in SCOPES_OF_A}
-            assert told.starts("queue:A", "complaints=returns") == {50: 1}
-            assert told.starts("queue:A", "complaints=returns", kind="cohort") == {0: 1}
+            assert {scope: counts(calls, "complaints", scope) for scope in SCOPES_OF_A} == {scope: {"returns": 1} for scope in SCOPES_OF_A}
+            assert calls.starts("queue:A", "complaints=returns") == {50: 1}
+            assert calls.starts("queue:A", "complaints=returns", kind="cohort") == {0: 1}
         # Where no event names one, it is of none.
         unnamed = Contacts(event("contact.queued", 5, queue="A"), event("contact.categorized", 50, complaint=True))
-        assert (unnamed.sums("queue:A")["complaints"], said(unnamed, "complaints", "queue:A")) == (1, {})
+        assert (unnamed.sums("queue:A")["complaints"], counts(unnamed, "complaints", "queue:A")) == (1, {})
 
     @pytest.mark.parametrize(("complained", "labels"), [(50, {}), (100, {"returns": 1})])
     def test_what_a_version_before_has_booked_is_of_no_category(self, complained: float, labels: dict[str, int]) -> None:
         """State of a version that told none by category up to second 60: its complaint stays without, and nothing is taken from another."""
-        told = Contacts()
-        told.tracker.by_category_from_ms = ms(60)
-        told.tell([event("contact.queued", 5, queue="A", category="sales"), event("contact.categorized", complained, complaint=True)])
-        told.tell([event("contact.categorized", 950, category="returns")])
+        calls = Contacts()
+        calls.tracker.by_category_from_ms = ms(60)
+        calls.apply([event("contact.queued", 5, queue="A", category="sales"), event("contact.categorized", complained, complaint=True)])
+        calls.apply([event("contact.categorized", 950, category="returns")])
 
-        assert (said(told, "complaints"), said(told, "category")) == (labels, {"returns": 1})
-        assert told.sums("total:all")["complaints"] == 1
+        assert (counts(calls, "complaints"), counts(calls, "category")) == (labels, {"returns": 1})
+        assert calls.sums("total:all")["complaints"] == 1
 
     def test_a_start_that_is_not_known(self) -> None:
         """Only an answer in a queue is known: a complaint of which nobody can say when its day began."""
-        told = Contacts(event("contact.answered", 30, queue="A"), event("contact.categorized", 40, complaint=True))
-        told.tell([event("contact.status_changed", 50, status="resolved")])
+        calls = Contacts(event("contact.answered", 30, queue="A"), event("contact.categorized", 40, complaint=True))
+        calls.apply([event("contact.status_changed", 50, status="resolved")])
 
-        sums = told.sums("queue:A")
+        sums = calls.sums("queue:A")
         assert (sums["complaints"], sums.get("complaints_dated", 0), sums.get("complaints_within_day", 0)) == (1, 0, 0)

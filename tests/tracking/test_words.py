@@ -62,17 +62,17 @@ def sums(*story: Step, queue: str = "mails", channel: str = "mail") -> dict[str,
     desk = Desk(CONFIGURATION)
     events = []
     for number, (at, kind, fields) in enumerate(story):
-        desk.tell(at, kind, **fields)
+        desk.apply(at, kind, **fields)
         text = format_ms(START_MS + round(at * 1000))
         common = {"event_id": f"e{number}", "occurred_at": text, "received_at": text, "source": "test", "conversation_id": "c"}
         events.append(parse_contact_event(orjson.dumps({"type": f"contact.{kind}", **common, **fields})))
-    told = Counter(recount(events, CONFIGURATION).counts(f"queue:{queue}", channel, "all"))
+    recounted_sums = Counter(recount(events, CONFIGURATION).counts(f"queue:{queue}", channel, "all"))
     booked = Counter(desk.sums(f"queue:{queue}", channel))
     of_replies = ("response_ms", "response_count", "exchanges", "exchanged", "duplicate_replies", "replies", "replies_named")
-    labelled = {name for name in (*booked, *told) if name.startswith("thanked=")}
+    labelled = {name for name in (*booked, *recounted_sums) if name.startswith("thanked=")}
     others = ("texts", "texts_looked", "thanked", "callback_wait_ms", "callbacks_reached", *sorted(labelled))
     found = {name: booked[name] for name in (*of_replies, *others)}
-    assert found == {name: told[name] for name in found}
+    assert found == {name: recounted_sums[name] for name in found}
     return {name: amount for name, amount in found.items() if amount}
 
 
@@ -196,7 +196,7 @@ class TestThanks:
         """Words of second 5 of a conversation queued at 70 are in the minute from 60 on."""
         desk = Desk(CONFIGURATION)
         for at, kind, fields in (MAIL[0], words(5, thanks=True), (70, "queued", {"queue": "mails"})):
-            desk.tell(at, kind, **fields)
+            desk.apply(at, kind, **fields)
         desk.sums()
 
         (start,) = {key[2] for key, counts in desk._sums.items() if key[0] == "pane" and "thanked" in counts}
@@ -248,7 +248,7 @@ class TestCallbacks:
         )
         desk = Desk(CONFIGURATION)
         for at, kind, fields in story:
-            desk.tell(at, kind, **fields)
+            desk.apply(at, kind, **fields)
 
         assert part(sums(*story, queue="calls", channel="voice"), "callback_wait_ms", "callbacks_reached") == (325_000, 1)
         assert desk.sums("department:desk", "voice")["offered"] == 1
@@ -287,7 +287,7 @@ def pending(*story: Step, queue: str = "mails", channel: str = "mail", scope: st
     """Return what a story leaves pending; due times in seconds."""
     desk = Desk(CONFIGURATION)
     for at, kind, fields in story:
-        desk.tell(at, kind, **fields)
+        desk.apply(at, kind, **fields)
     found = desk.pending(Scope(scope or f"queue:{queue}", channel))
     again = desk.restarted().pending(Scope(scope or f"queue:{queue}", channel))
     assert found == again
@@ -330,7 +330,7 @@ class TestRepliesDue:
         """Thousands of overdue replies take no more room than one."""
         desk = Desk(CONFIGURATION)
         for number in range(5):
-            desk.tell(number, "arrived", f"c{number}", channel="mail").tell(number, "queued", f"c{number}", queue="mails")
+            desk.apply(number, "arrived", f"c{number}", channel="mail").apply(number, "queued", f"c{number}", queue="mails")
         found = desk.pending(Scope("queue:mails", "mail"), START_MS + 3_602_000)
 
         assert (found["replies_overdue"], found["reply_due_ms"]) == (2, [START_MS + (3600 + n) * 1000 for n in (2, 3, 4)])
@@ -380,7 +380,7 @@ class TestOfNoQueue:
 
     def test_lost(self) -> None:
         """Of which nothing more is heard for 30 days it is lost there, and leaves the backlog."""
-        desk = Desk(CONFIGURATION).tell(0, "arrived", channel="mail").tell(30 * DAY + 60, "arrived", "other", channel="voice")
+        desk = Desk(CONFIGURATION).apply(0, "arrived", channel="mail").apply(30 * DAY + 60, "arrived", "other", channel="voice")
 
         assert desk.sums(f"queue:{self.HERE}") == {"lost_contacts": 1}
         assert desk.pending(Scope("total:all", "mail")) == {}
@@ -391,7 +391,7 @@ def test_the_backlog_by_whole_hours() -> None:
     desk = Desk(CONFIGURATION)
     for number in range(20):
         at = -60 * number if number % 2 else 60 * number
-        desk.tell(at, "arrived", f"c{number}", channel="mail").tell(at, "queued", f"c{number}", queue="mails")
+        desk.apply(at, "arrived", f"c{number}", channel="mail").apply(at, "queued", f"c{number}", queue="mails")
     nine = START_MS // 3_600_000
 
     assert START_MS % 3_600_000 == 0
@@ -423,9 +423,9 @@ def test_order_of_arrival_does_not_matter(queue: str) -> None:
     ]  # fmt: skip
     forwards, backwards = Desk(CONFIGURATION), Desk(CONFIGURATION)
     for at, kind, fields in story:
-        forwards.tell(at, kind, **fields)
+        forwards.apply(at, kind, **fields)
     for at, kind, fields in reversed(story):
-        backwards.tell(at, kind, **fields)
+        backwards.apply(at, kind, **fields)
     scope = Scope(f"queue:{queue}", "mail")
 
     assert forwards.sums(scope.scope) == backwards.sums(scope.scope)

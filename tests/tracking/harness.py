@@ -1,4 +1,4 @@
-"""Tell a tracker what happens, in seconds since a quarter of an hour, and read what it has booked."""
+"""Harness of trackers: apply events, in seconds since a quarter of an hour, and read the slices."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CONFIGURATION", "Booked", "Contacts", "People", "event", "ms", "record"]
 
-#: Second 0 of everything told: the start of a cell.
+#: Second 0 of all events: the start of a cell.
 START_MS = parse_time_ms("2026-06-15T09:00:00Z")
 
 CONFIGURATION = Configuration.model_validate(
@@ -49,9 +49,9 @@ def ms(seconds: float) -> int:
 
 
 def event(type_: str, seconds: float, *, received: float | None = None, **fields: Any) -> bytes:
-    """Return an event as the topic has it; it is received as it occurs unless told otherwise."""
+    """Return an event as in the topic, by default received as it occurs."""
     name = "person_id" if type_.startswith(("agent.", "schedule.")) else "conversation_id"
-    whom = {} if type_.startswith("source.") else {name: "ann" if name == "person_id" else "c1"}
+    subject = {} if type_.startswith("source.") else {name: "ann" if name == "person_id" else "c1"}
     common = {
         "type": type_,
         "event_id": f"e{next(_numbers)}",
@@ -59,7 +59,7 @@ def event(type_: str, seconds: float, *, received: float | None = None, **fields
         "received_at": format_ms(ms(seconds if received is None else received)),
         "source": "test",
     }
-    return orjson.dumps({**common, **whom, **fields})
+    return orjson.dumps({**common, **subject, **fields})
 
 
 def record(value: bytes | None, **fields: Any) -> Any:
@@ -77,7 +77,7 @@ class Booked:
         self.slices: dict[tuple[str, str, str | None, int], dict[str, int]] = {}
 
     def take(self, slices: Slices) -> None:
-        """Take note of what changed."""
+        """Record the changed slices."""
         for (kind, scope, start), counts in changed_slices(slices):
             key = (kind, scope.scope, scope.channel, (start - START_MS) // 1000)
             if counts:
@@ -96,7 +96,7 @@ class Booked:
         return dict(total)
 
     def starts(self, scope: str, field: str, channel: str | None = "voice", kind: str = "pane") -> dict[int, int]:
-        """Return by start, in seconds, what was booked of a field."""
+        """Return the sums of a field by start in seconds."""
         return {
             start: counts[field]
             for (its_kind, its_scope, its_channel, start), counts in sorted(self.slices.items(), key=str)
@@ -104,41 +104,41 @@ class Booked:
         }
 
     def scopes(self) -> set[str]:
-        """Return the scopes with anything in them."""
+        """Return the scopes with slices."""
         return {scope for _, scope, _, _ in self.slices}
 
 
 class Contacts(Booked):
-    """Conversations under a tracker that forgets nothing."""
+    """A contact tracker that evicts nothing."""
 
     def __init__(self, *events: bytes, configuration: Configuration = CONFIGURATION) -> None:
         super().__init__()
         self.tracker = ContactTracker(configuration, keep_everything=True)
-        self.tell(events)
+        self.apply(events)
 
-    def tell(self, events: Iterable[bytes]) -> None:
-        """Apply events and take note of what was booked."""
+    def apply(self, events: Iterable[bytes]) -> None:
+        """Apply events, flush and record the slices."""
         for value in events:
             self.tracker.apply(decode_contact_event(value))
         self.tracker.flush()
         self.take(self.tracker.slices)
 
     def now(self) -> dict[str, tuple[list[float], int]]:
-        """Return of every scope that changed since when contacts wait, in seconds, and how many are in progress."""
+        """Return entries of waiting contacts, in seconds, and number of active ones, by changed scope."""
         return {
             scope.scope: ([(entry - START_MS) / 1000 for entry in since], active) for scope, since, active in self.tracker.changed_now()
         }
 
 
 class People(Booked):
-    """People under a tracker that forgets nothing."""
+    """An agent tracker that evicts nothing."""
 
     def __init__(self, configuration: Configuration = CONFIGURATION) -> None:
         super().__init__()
         self.tracker = AgentTracker(configuration, keep_everything=True)
 
-    def tell(self, *events: bytes, through: float) -> None:
-        """Apply events, say that all is reported up to an instant, and take note of what was booked."""
+    def apply(self, *events: bytes, through: float) -> None:
+        """Apply events, advance the watermark to an instant, flush and record the slices."""
         for value in events:
             self.tracker.apply(decode_agent_event(value))
         self.tracker.watermark.heartbeat("test", ms(through), ms(through))
@@ -146,5 +146,5 @@ class People(Booked):
         self.take(self.tracker.slices)
 
     def now(self) -> dict[str, dict[str, int]]:
-        """Return of every scope that changed how many people are in each category."""
+        """Return agents per category by changed scope."""
         return {scope.scope: agents for scope, agents in self.tracker.changed_now()}
