@@ -23,8 +23,8 @@ from streams.commands.kafka_security import kafka_client_options
 from streams.commands.kafka_work import guarded
 from streams.configuration import ConfigurationError, load_configuration
 from streams.configuration.base import nearest
-from streams.serving.alerting.acting import about_alert, about_silence, acknowledgement_of, silence_of, too_many_silences
 from streams.serving.alerting.action_log import KafkaActionLog
+from streams.serving.alerting.action_records import about_alert, about_silence, acknowledgement_of, silence_of, too_many_silences
 from streams.serving.alerting.actions import Actions, actions_topic, key_of
 from streams.serving.alerting.messages import test_message
 from streams.serving.alerting.prometheus_rules import prometheus_rules

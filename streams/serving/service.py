@@ -24,7 +24,7 @@ from streams.serving.agents import Agents, agents_topic
 from streams.serving.alerting.action_log import KafkaActionLog
 from streams.serving.alerting.actions import Actions, actions_topic
 from streams.serving.alerting.current import current_of
-from streams.serving.alerting.expecting import Outlook
+from streams.serving.alerting.expectations import Outlook
 from streams.serving.alerting.messages import message_of
 from streams.serving.alerting.notifier import Notifier
 from streams.serving.alerting.past import PastAlerts, history_topic
@@ -44,10 +44,10 @@ from streams.serving.event_log import EventLog, Limits
 from streams.serving.explainer import Explainer
 from streams.serving.exporter import DEFAULT_WINDOWS
 from streams.serving.figures import Figures
+from streams.serving.login.device_log import KafkaDeviceLog
 from streams.serving.login.devices import Devices, devices_topic
 from streams.serving.login.login import Login
 from streams.serving.login.provider.logins import ProviderLogins
-from streams.serving.login.redeeming import KafkaDeviceLog
 from streams.serving.outlook import outlook_of
 from streams.serving.people import People
 from streams.serving.reader import Reader, Readers, alerts_topic, latest_topic

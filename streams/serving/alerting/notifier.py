@@ -20,8 +20,8 @@ from schemas.alert_actions import ActionProgress, ActionRecord, Notification
 from schemas.topics import topic
 from streams.serving.alerting.action_log import encoded
 from streams.serving.alerting.actions import Actions, actions_topic
-from streams.serving.alerting.deciding import decide, ingested, with_outcome
-from streams.serving.alerting.expecting import Expecting, Outlook
+from streams.serving.alerting.decisions import decide, ingested, with_outcome
+from streams.serving.alerting.expectations import Expectations, Outlook
 from streams.serving.alerting.senders import SettingError, send
 from streams.serving.alerts import read_alert
 from streams.serving.broker import PATIENCE_SECONDS, keep_trying, partitions_of, stop
@@ -156,7 +156,7 @@ class _Lead:
         #: Receiver → the notification being sent to it.
         self._sending: dict[str, asyncio.Task[Notification]] = {}
         self._expired_at = -_EXPIRE_SECONDS
-        self._expecting = Expecting()
+        self._expectations = Expectations()
         self._evaluated_at = -_EVALUATE_SECONDS
 
     async def run(self) -> NoReturn:
@@ -250,7 +250,7 @@ class _Lead:
         outlook = await notifier.expects()
         if outlook is None:
             return
-        for changed in self._expecting.evaluate(outlook, alerts, self._now_ms()):
+        for changed in self._expectations.evaluate(outlook, alerts, self._now_ms()):
             opened = ingested(self._actions, changed.alert, self._now_ms())
             await self._write([changed] if opened is None else [changed, opened], [])
 

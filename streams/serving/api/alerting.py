@@ -10,7 +10,7 @@ from aiohttp import web
 from schemas.api import AcknowledgeBody, SilenceBody
 from schemas.metrics import ScopeKind
 from schemas.times import parse_time_ms
-from streams.serving.alerting.acting import about_alert, about_silence, acknowledgement_of, silence_of, too_many_silences
+from streams.serving.alerting.action_records import about_alert, about_silence, acknowledgement_of, silence_of, too_many_silences
 from streams.serving.alerting.actions import key_of
 from streams.serving.alerting.past import past_document, past_of
 from streams.serving.api.answers import answer, asked_paging, asked_scopes, expect_table, instant_ms, json_answer

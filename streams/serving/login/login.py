@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from streams.serving.door import Running
-    from streams.serving.login.redeeming import DeviceLog
+    from streams.serving.login.device_log import DeviceLog
 
 __all__ = ["LOGIN", "DeviceIdentifier", "Entered", "Login", "Refused", "TicketError"]
 

@@ -11,8 +11,8 @@ import pytest
 
 from schemas.audit import Actor
 from schemas.times import format_ms
-from streams.serving.alerting.acting import too_many_silences
 from streams.serving.alerting.action_log import KafkaActionLog
+from streams.serving.alerting.action_records import too_many_silences
 from streams.serving.alerting.actions import Actions, actions_topic
 from streams.serving.api import create_app
 from streams.serving.door import Door

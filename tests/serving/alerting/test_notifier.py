@@ -17,7 +17,7 @@ from schemas.times import from_ms
 from schemas.topics import topic
 from streams.configuration.alerts import AlertRule
 from streams.serving.alerting.actions import actions_topic
-from streams.serving.alerting.expecting import Outlook
+from streams.serving.alerting.expectations import Outlook
 from streams.serving.alerting.messages import message_of
 from streams.serving.alerting.notifier import Notifier
 from tests.serving.alerting.center import FakeSystem, alerting

@@ -14,8 +14,8 @@ from streams.configuration.alerts import AlertRule
 from streams.serving.alert_text import texts_of
 from streams.serving.alerting.action_log import encoded
 from streams.serving.alerting.actions import Actions
-from streams.serving.alerting.deciding import ingested
-from streams.serving.alerting.expecting import Expecting, Outlook
+from streams.serving.alerting.decisions import ingested
+from streams.serving.alerting.expectations import Expectations, Outlook
 from streams.serving.alerts import Alerts
 from tests.serving.alerting.memory import known_actions
 from tests.serving.records import Stand, alert, client_of, small_center
@@ -43,7 +43,7 @@ class Leader:
     def __init__(self, rule: AlertRule | None = RULE) -> None:
         self.rules = {} if rule is None else {"soon": rule}
         self.actions = Actions()
-        self.expecting = Expecting()
+        self.expecting = Expectations()
 
     def looks(self, second: float, *queues: dict[str, Any]) -> list[tuple[str, Any]]:
         """Look at an outlook; return what is written: state, and why it cleared or what it is expected for."""
@@ -94,7 +94,7 @@ def test_a_successor_fires_nothing_twice() -> None:
     leader.looks(0, queue(0.1))
     assert leader.looks(30, queue(0.1)) == [("firing", "09:15")]
     leader.looks(45, queue(0.9))
-    leader.expecting = Expecting()
+    leader.expecting = Expectations()
     assert leader.looks(60, queue(0.1)) == []
     assert leader.looks(75, queue(0.9)) == []
     assert leader.looks(134, queue(0.9)) == []

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from streams.configuration.alerting import Alerting, Route
     from streams.serving.alerting.actions import Actions
 
-__all__ = ["MOST_IN_ONE", "Decided", "decide", "ingested", "with_outcome"]
+__all__ = ["MOST_IN_ONE", "Decisions", "decide", "ingested", "with_outcome"]
 
 #: The most alerts in one message.
 MOST_IN_ONE: Final = 50
 _NAMESPACE: Final = uuid.UUID("6f1f3c0e-7a54-4d0a-9b0e-2f6c4b8f5d21")
 
 
-class Decided(NamedTuple):
+class Decisions(NamedTuple):
     """Records to write and keys to delete, in one transaction."""
 
     records: list[ActionRecord]
@@ -46,7 +46,7 @@ def ingested(actions: Actions, alert: AlertRecord, noticed_ms: int) -> OpenAlert
     return _changed(known, cleared=alert, cleared_noticed_at=from_ms(noticed_ms))
 
 
-def decide(actions: Actions, alerting: Alerting, now_ms: int) -> Decided:
+def decide(actions: Actions, alerting: Alerting, now_ms: int) -> Decisions:
     """Return the decisions at an instant, in milliseconds since the epoch."""
     return _Round(actions, alerting, now_ms).decided()
 
@@ -65,7 +65,7 @@ class _Round:
         self._records: list[ActionRecord] = []
         self._deleted: list[str] = []
 
-    def decided(self) -> Decided:
+    def decided(self) -> Decisions:
         unnotified: dict[str, list[OpenAlert]] = defaultdict(list)
         cleared: dict[str, list[OpenAlert]] = defaultdict(list)
         for each in self._actions.open_alerts():
@@ -86,7 +86,7 @@ class _Round:
             if self._is_group_complete(each.cleared_noticed_at for each in group):
                 for each in group:
                     self._notify_cleared(each)
-        return Decided([*self._composed(), *self._records], self._deleted)
+        return Decisions([*self._composed(), *self._records], self._deleted)
 
     def _route(self, each: OpenAlert) -> Route | None:
         alert = each.alert

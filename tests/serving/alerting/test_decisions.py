@@ -13,7 +13,7 @@ from schemas.alert_actions import Notification, OpenAlert
 from schemas.times import format_ms, parse_time_ms
 from streams.serving.alerting.action_log import encoded
 from streams.serving.alerting.actions import Actions
-from streams.serving.alerting.deciding import MOST_IN_ONE, decide, ingested, with_outcome
+from streams.serving.alerting.decisions import MOST_IN_ONE, decide, ingested, with_outcome
 from tests.serving.alerting.center import alerting, cleared, fired
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from schemas.alerts import ClearedBecause
 
-__all__ = ["Expecting", "Outlook"]
+__all__ = ["Expectations", "Outlook"]
 
 _MINUTE_MS: Final = 60_000
 
@@ -39,7 +39,7 @@ class _Breach(NamedTuple):
     contacts: float
 
 
-class Expecting:
+class Expectations:
     """Remembers since when each breach is expected, or no longer expected, while this process leads."""
 
     def __init__(self) -> None:
