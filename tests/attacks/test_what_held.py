@@ -183,7 +183,7 @@ HELD = {
         f"{DOOR}::test_one_account_does_not_take_the_streams_of_all",
         f"{DOOR}::test_one_account_does_not_take_the_scrapes_of_all",
     ],
-    "all requests for one account": ["tests/serving/test_door.py::test_what_one_account_asks_is_bounded"],
+    "all requests for one account": ["tests/serving/test_door.py::test_the_requests_of_one_account_are_limited"],
     "all silences for one account": [
         "tests/serving/alerting/test_actions.py::test_silences_are_bounded_for_each_account_and_for_all",
     ],

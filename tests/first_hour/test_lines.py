@@ -107,7 +107,7 @@ LINES = {
         f"{FLOOR}::test_the_questions_of_a_supervisor",
         f"{VIEWS}::test_one_queue",
         f"{VIEWS}::test_goals_and_quality",
-        f"{DETAIL}::test_what_restores_a_target_is_the_fewest_that_do",
+        f"{DETAIL}::test_the_fewest_contacts_restore_a_target",
         f"{DETAIL}::test_the_day_so_far",
         f"{DETAIL}::test_one_queue_by_interval",
     ],

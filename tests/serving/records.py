@@ -34,6 +34,7 @@ __all__ = [
     "client_of",
     "figure",
     "heartbeat",
+    "live_workers",
     "now_record",
     "people_now",
     "people_window",
@@ -41,7 +42,6 @@ __all__ = [
     "progress",
     "small_center",
     "window",
-    "workers_heard",
 ]
 
 AS_OF = "2026-04-01T09:00:00Z"
@@ -267,7 +267,7 @@ def heartbeat(going_on: Mapping[str, Iterable[int]], worker: str = "w") -> bytes
     return orjson.dumps({"kind": "worker", "worker": worker, "member_id": "m", "going_on": told})
 
 
-def workers_heard(clock: Clock, without: Mapping[str, Iterable[int]]) -> Workers:
+def live_workers(clock: Clock, without: Mapping[str, Iterable[int]]) -> Workers:
     """Return workers that have just said that they go on with everything but some partitions."""
     workers = Workers(DEFAULT_PREFIX, clock)
     workers.feed(heartbeat({name: set(numbers) - set(without.get(name, ())) for name, numbers in EVERYTHING.items()}))

@@ -21,11 +21,11 @@ from tests.serving.records import (
     Stand,
     client_of,
     heartbeat,
+    live_workers,
     now_record,
     progress,
     small_center,
     window,
-    workers_heard,
 )
 from tests.serving.running import NO_KAFKA
 
@@ -39,17 +39,17 @@ def test_figures_hold_everything() -> None:
     async def check() -> None:
         stand = Stand.fed(small_center())
         async with client_of(stand.serving(targets={"sales": 0.8})) as client:
-            told = await (await client.get("/api/v1/figures")).json()
+            document = await (await client.get("/api/v1/figures")).json()
 
-            assert told["as_of"] == "2026-04-01T09:00:00.000Z"
-            assert told["complete_through"] == "2026-04-01T08:59:55.000Z"
-            assert (told["age_seconds"], told["stale"], told["ready"], told["connected"]) == (1.0, False, True, True)
-            assert told["sources"]["mail"] == {"last_seen": "2026-04-01T08:00:00.000Z", "stale": True}
-            assert told["targets"] == {"sales": 0.8}
-            assert set(told["records"]) == {key.decode() for key, _ in small_center()}
-            level = told["records"]["trailing_15m|voice|queue:sales"]["kpis"]["service_level"]
+            assert document["as_of"] == "2026-04-01T09:00:00.000Z"
+            assert document["complete_through"] == "2026-04-01T08:59:55.000Z"
+            assert (document["age_seconds"], document["stale"], document["ready"], document["connected"]) == (1.0, False, True, True)
+            assert document["sources"]["mail"] == {"last_seen": "2026-04-01T08:00:00.000Z", "stale": True}
+            assert document["targets"] == {"sales": 0.8}
+            assert set(document["records"]) == {key.decode() for key, _ in small_center()}
+            level = document["records"]["trailing_15m|voice|queue:sales"]["kpis"]["service_level"]
             assert level == {"value": 0.74, "numerator": 37, "denominator": 50, "coverage": 1}
-            assert told["records"]["trailing_15m|mail|queue:claims"]["kpis"]["asa"]["value"] is None
+            assert document["records"]["trailing_15m|mail|queue:claims"]["kpis"]["asa"]["value"] is None
 
     asyncio.run(check())
 
@@ -61,10 +61,10 @@ def test_the_longest_wait_is_of_the_current_as_of() -> None:
         stand = Stand.fed(small_center())
         stand.store.feed(*progress(revision=2, as_of="2026-04-01T09:00:30Z"))
         async with client_of(stand.serving()) as client:
-            told = await (await client.get("/api/v1/figures")).json()
+            document = await (await client.get("/api/v1/figures")).json()
 
-            assert told["records"]["now|voice|queue:sales"]["longest_wait_seconds"] == 102
-            assert told["records"]["now|mail|queue:claims"]["longest_wait_seconds"] is None
+            assert document["records"]["now|voice|queue:sales"]["longest_wait_seconds"] == 102
+            assert document["records"]["now|mail|queue:claims"]["longest_wait_seconds"] is None
 
     asyncio.run(check())
 
@@ -106,8 +106,8 @@ def test_a_partition_that_nobody_has_restored_is_named() -> None:
     async def check() -> None:
         stand = half_restored()
         async with client_of(stand.serving()) as client:
-            told = await (await client.get("/api/v1/figures")).json()
-            assert (told["stale"], told["recovering"]) == (False, {"queue:claims": "2026-04-01T08:59:35.000Z"})
+            document = await (await client.get("/api/v1/figures")).json()
+            assert (document["stale"], document["recovering"]) == (False, {"queue:claims": "2026-04-01T08:59:35.000Z"})
             assert "contact_center_figures_recovering 1.0" in await (await client.get("/metrics")).text()
 
             stand.connected = False
@@ -129,31 +129,31 @@ def test_what_no_live_worker_counts_is_told() -> None:
         stand = half_restored()
         stand.store.feed(*progress(1, revision=2), 1)
         clock = Clock()
-        stand.workers = workers_heard(clock, {})
+        stand.workers = live_workers(clock, {})
         async with client_of(stand.serving()) as client:
 
-            async def told() -> dict[str, Any]:
+            async def document() -> dict[str, Any]:
                 answer: dict[str, Any] = await (await client.get("/api/v1/figures")).json()
                 return answer
 
-            well = await told()
+            well = await document()
             assert (well["stale"], well["standing_still"], well["recovering"]) == (False, {}, {})
             clock.seconds += 2.1
             stand.workers.feed(
                 heartbeat({"contact-events.v1": [0, 1, 2, 4, 5, 6, 7], "agent-events.v1": range(8), "queue-panes.v1": [0, 2, 3]})
             )
-            partly = await told()
+            partly = await document()
             assert (partly["stale"], partly["standing_still"]) == (False, {"contact-events.v1": [3], "queue-panes.v1": [1]})
             assert partly["recovering"] == {"queue:claims": "2026-04-01T09:00:00.000Z"}
             metrics = await (await client.get("/metrics")).text()
             assert 'contact_center_partitions_standing_still{topic="contact-events.v1"} 1.0' in metrics
             assert 'contact_center_partitions_standing_still{topic="agent-events.v1"} 0.0' in metrics
             clock.seconds += 2.1
-            dead = await told()
+            dead = await document()
             assert (dead["stale"], dead["standing_still"]) == (True, {name: list(numbers) for name, numbers in EVERYTHING.items()})
             for odd in (b"", b"[]", b'{"going_on":{"x":3}}', b'{"going_on":[]}', b'{"going_on":{"x":[[]]}}', None):
                 stand.workers.feed(odd)
-            assert (await told())["stale"] is True
+            assert (await document())["stale"] is True
 
     asyncio.run(check())
 
@@ -190,17 +190,17 @@ def test_a_queue_by_name() -> None:
         stand.store.feed(*window("queue:sales", name="interval_30m", revision=4))
         stand.store.feed(*now_record("queue:a/b c", "chat", waiting=1))
         async with client_of(stand.serving(targets={"sales": 0.8})) as client:
-            told = await (await client.get("/api/v1/queues/sales")).json()
-            assert (told["queue"], told["target"], told["as_of"]) == ("sales", 0.8, "2026-04-01T09:00:00.000Z")
-            assert set(told["channels"]) == {"voice"}
-            voice = told["channels"]["voice"]
+            document = await (await client.get("/api/v1/queues/sales")).json()
+            assert (document["queue"], document["target"], document["as_of"]) == ("sales", 0.8, "2026-04-01T09:00:00.000Z")
+            assert set(document["channels"]) == {"voice"}
+            voice = document["channels"]["voice"]
             assert set(voice["windows"]) == {"trailing_15m", "interval_30m"}
             assert voice["windows"]["interval_30m"]["window_end"] == AS_OF
             assert (voice["now"]["waiting"], voice["now"]["longest_wait_seconds"]) == (2, 72)
             assert voice["windows"]["trailing_15m"]["by_label"]["not_offered"]["full"]["value"] == 3
 
-            told = await (await client.get("/api/v1/queues/a%2Fb%20c")).json()
-            assert told["channels"]["chat"]["now"]["waiting"] == 1
+            document = await (await client.get("/api/v1/queues/a%2Fb%20c")).json()
+            assert document["channels"]["chat"]["now"]["waiting"] == 1
 
             missing = await client.get("/api/v1/queues/north")
             assert (missing.status, (await missing.json())["error"]) == (404, "no record names this queue")
@@ -214,9 +214,9 @@ def test_only_the_windows_asked_for() -> None:
     async def check() -> None:
         stand = Stand.fed([*small_center(), window("queue:sales", name="trailing_5m"), window("queue:sales", name="day")])
         async with client_of(stand.serving()) as client:
-            told = await (await client.get("/api/v1/figures?window=day&window=trailing_5m")).json()
-            assert {r["window"] for r in told["records"].values() if r["kind"] == "window"} == {"day", "trailing_5m"}
-            assert {r["kind"] for r in told["records"].values()} == {"window", "now"}
+            document = await (await client.get("/api/v1/figures?window=day&window=trailing_5m")).json()
+            assert {r["window"] for r in document["records"].values() if r["kind"] == "window"} == {"day", "trailing_5m"}
+            assert {r["kind"] for r in document["records"].values()} == {"window", "now"}
 
             for path in ("/api/v1/figures", "/api/v1/events"):
                 refused = await client.get(f"{path}?window=15")
@@ -231,12 +231,12 @@ def test_the_catalogue_is_served() -> None:
 
     async def check() -> None:
         async with client_of(Stand().serving()) as client:
-            told = await (await client.get("/api/v1/catalogue")).json()
+            document = await (await client.get("/api/v1/catalogue")).json()
 
-            assert [(kpi["id"], kpi["ja"]) for kpi in told["kpis"]] == [(kpi.id, kpi.ja) for kpi in KPIS]
-            assert told["kpis"][6]["metrics"][0]["name"] == "contact_center_service_level_ratio"
-            assert told["words"] == WORDS
-            assert (told["stale_after_seconds"], told["ahead_seconds"], told["zone"]) == (10, 2, "UTC")
+            assert [(kpi["id"], kpi["ja"]) for kpi in document["kpis"]] == [(kpi.id, kpi.ja) for kpi in KPIS]
+            assert document["kpis"][6]["metrics"][0]["name"] == "contact_center_service_level_ratio"
+            assert document["words"] == WORDS
+            assert (document["stale_after_seconds"], document["ahead_seconds"], document["zone"]) == (10, 2, "UTC")
 
     asyncio.run(check())
 

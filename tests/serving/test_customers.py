@@ -1,4 +1,4 @@
-"""What customers say and whether they come back: worked out by hand from the records of a morning, as JSON and on the page."""
+"""Customers' surveys, complaints and returns: computed by hand from the records of a morning, as JSON and on the page."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ NONE = figure(None, 0, 0, None)
 
 
 def day(scope: str, channel: str, kpis: Mapping[str, Any], categories: Mapping[str, int], **more: Any) -> tuple[bytes, bytes]:
-    """Return the day so far of a scope, with what it is about, complained of and given thanks for."""
+    """Return the day so far of a scope, with its categories, complaints and thanks."""
     labels = {"contacts_by_category": {name: figure(n, n) for name, n in categories.items()}}
     labels["complaints"] = {name: figure(n, n) for name, n in more.pop("complaints", {}).items()}
     labels["gratitude_rate"] = {name: figure(None, n) for name, n in more.pop("thanks", {}).items()}
@@ -45,13 +45,13 @@ def day(scope: str, channel: str, kpis: Mapping[str, Any], categories: Mapping[s
 
 
 def dated(record: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
-    """Return a record of a day or month, of which many are held: its key has its start."""
+    """Return a record of a day or month; its key has its start, because many are held."""
     key, value = record
     return key + f"|{orjson.loads(value)['window_start']}".encode(), value
 
 
 def stand() -> Stand:
-    """Return what was read of a center in which customers are asked."""
+    """Return the records of a center with surveys."""
     calls = {"csat": figure(4.2, 42, 10, 0.5), "nps": figure(-20, -200, 10, 0.5), "complaints": figure(3, 3), "csat_top2": NONE}
     # No source says whether there are thanks in calls; of the six chats that were looked at five had some.
     calls["gratitude_rate"] = figure(None, 0, 0, 0)
@@ -80,7 +80,7 @@ def stand() -> Stand:
 
 
 def told() -> CustomersAnswer:
-    """Return what the address answers."""
+    """Return the answer of the endpoint."""
 
     async def ask() -> CustomersAnswer:
         async with client_of(stand().serving()) as client:
@@ -91,8 +91,8 @@ def told() -> CustomersAnswer:
     return asyncio.run(ask())
 
 
-def test_what_is_told_of_customers() -> None:
-    """The running day of each scope and channel that says anything, and every day and month of customers, with their figures alone."""
+def test_the_windows_of_the_answer() -> None:
+    """The current day of each scope and channel with customer data, and every day and month of customers, with their figures."""
     found = {(each.scope, each.channel, each.window, each.start): each for each in told().windows}
     today = DAY["window_start"]
     assert set(found) == {
@@ -122,8 +122,8 @@ def test_what_is_told_of_customers() -> None:
     assert (now.final, now.figures["repeat_contact_rate"].value) == (False, 0)
 
 
-def test_what_has_no_value_says_why() -> None:
-    """No source tells of thanks in calls; no survey was sent yet; of fewer than five customers none is told what they spend."""
+def test_a_figure_without_value_has_a_reason() -> None:
+    """No source reports thanks in calls; no survey was sent yet; below five customers their spending is withheld."""
     found = {(each.scope, each.channel, each.window, each.start): each for each in told().windows}
     calls = found["all", "voice", "day", DAY["window_start"]]
     assert calls.unknown == {
@@ -141,14 +141,14 @@ def test_what_has_no_value_says_why() -> None:
     assert {f"unknown.{kpi}" for kpi in (*DAY_KPIS, *CUSTOMER_KPIS)} <= WORDS["en"].keys()
 
 
-def test_a_view_of_a_part_has_its_scopes_alone() -> None:
-    """Whose view is one queue is told of that."""
+def test_a_restricted_view_has_its_scopes_only() -> None:
+    """A view of one queue has that queue."""
     view = View(frozenset({"queue:sales"}), frozenset())
     assert [each.scope for each in told().windows if shows_window(view, each.model_dump())] == ["sales"]
 
 
 def test_every_figure_is_one() -> None:
-    """What is asked for is in the catalogue; all that counts customers is told."""
+    """The served KPIs are in the catalogue; every KPI that counts customers is served."""
     assert {*DAY_KPIS, *CUSTOMER_KPIS} <= KPI_BY_ID.keys()
     assert {kpi.id for kpi in KPI_BY_ID.values() if kpi.subject == "customers"} <= {*CUSTOMER_KPIS}
     assert "day" not in {window for kpi in CUSTOMER_KPIS for window in KPI_BY_ID[kpi].windows}

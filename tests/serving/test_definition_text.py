@@ -1,4 +1,4 @@
-"""What the service level counts, in words: sentences written by hand from docs/counting.md section 8, in the API and on the page."""
+"""The texts about service levels: sentences written by hand from docs/counting.md section 8, in the API and on the page."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ SAID: dict[str, tuple[dict[str, Any], str, str]] = {
 
 @pytest.mark.parametrize("name", SAID)
 def test_the_sentence(name: str) -> None:
-    """Each way of counting in words: what is in time, what is too late, and what counts nowhere."""
+    """Each definition as text: which contacts are in time, too late, and not counted."""
     keys, english, japanese = SAID[name]
 
     assert definition_text(ServiceLevelDefinition.model_validate(keys)) == {"text_en": english, "text_ja": japanese}
@@ -107,8 +107,8 @@ def center() -> Serving:
     return serving
 
 
-def test_the_api_says_by_what_queues_are_judged() -> None:
-    """By queue and channel, the one that decides first; who sees one queue alone is told of no definition of others."""
+def test_the_definitions_of_queues_in_the_api() -> None:
+    """By queue and channel, the deciding one first; a view of one queue has no definitions of others."""
     figures = center().figures
     told = figures.everything(figures.chosen())
     assert [(each["definition"], each["threshold_seconds"]) for each in told["definitions"]] == [
@@ -127,7 +127,7 @@ def test_the_api_says_by_what_queues_are_judged() -> None:
 
 
 def test_a_version_takes_effect_with_its_instant() -> None:
-    """The threshold that the page shows is that of the version of now, not of the one before or after."""
+    """The page shows the threshold of the current version, not of the one before or after."""
     versions = [{"threshold_s": 20}, {"threshold_s": 15, "version": 2, "effective_from": "2026-04-01T08:00:00+00:00"}]
     later = [*versions, {"threshold_s": 5, "version": 3, "effective_from": "2026-05-01T00:00:00+00:00"}]
     figures = center().figures
@@ -137,8 +137,8 @@ def test_a_version_takes_effect_with_its_instant() -> None:
     assert [told["definitions"][n]["definition"] for n in told["judged_by"]["sales"]["voice"]] == ["d@2"]
 
 
-def test_one_queue_of_the_api_says_it_too() -> None:
-    """The day of a queue has its definitions in words, and of a bot how far customers help themselves, which a queue of calls has not."""
+def test_the_definitions_of_one_queue_in_the_api() -> None:
+    """The day of a queue has its definitions as text, and of a bot its self-service figures, which a queue of calls lacks."""
 
     async def check() -> None:
         async with client_of(center()) as client:
@@ -154,7 +154,7 @@ def test_one_queue_of_the_api_says_it_too() -> None:
 
 @pytest.mark.browser
 @pytest.mark.parametrize("language", ["en", "ja"])
-def test_the_page_says_threshold_and_definition(language: Language, tmp_path: Path) -> None:
+def test_the_page_shows_threshold_and_definition(language: Language, tmp_path: Path) -> None:
     """Target with threshold beside the figure; what the second definition counts by key; no tile and no row of a bot, and why."""
     require(binary(), "the page is tested in Chromium: apt-get install chromium")
     beside = {"en": "30 / 40 · target 80 % in 20 s", "ja": "30 / 40 · 目標 20秒以内80%"}[language]

@@ -59,7 +59,7 @@ class Post:
 
 @dataclass
 class Receiver:
-    """A receiver that answers as it is told: with the statuses in order, then 204."""
+    """A receiver that answers with the given statuses in order, then 204."""
 
     answers: list[int] = field(default_factory=list)
     retry_after: str | None = None
@@ -70,7 +70,7 @@ class Receiver:
 
     @property
     def url(self) -> str:
-        """Where it listens, with what nobody else should read."""
+        """The address, with secret parts."""
         return f"http://user:pass-word@127.0.0.1:{self.port}/hooks/token-in-path?key=token-in-query"
 
     async def answer(self, request: web.Request) -> web.Response:
@@ -182,8 +182,8 @@ def test_only_what_is_new_is_delivered_signed_and_readable(bootstrap: str) -> No
 
 
 @pytest.mark.embedded
-def test_a_restart_goes_on_where_it_stopped(bootstrap: str) -> None:
-    """What fires while nothing delivers is delivered by the next one; a topic that is made later is delivered from its start."""
+def test_a_restart_continues_at_its_offset(bootstrap: str) -> None:
+    """Alerts during a pause of delivery are delivered by the next process; a topic created later is delivered from its start."""
 
     async def check() -> None:
         async with Receiver().listening() as receiver:
@@ -232,7 +232,7 @@ def test_a_receiver_that_is_down_or_fails_gets_everything_in_order(bootstrap: st
 
 @pytest.mark.embedded
 def test_a_refusal_is_counted_and_passed(bootstrap: str, caplog: pytest.LogCaptureFixture) -> None:
-    """An alert that the receiver will never take is given up with its status in the log, and so is a record that is no alert."""
+    """A refused alert is dropped with its status in the log, and so is a record that is not an alert."""
 
     async def check() -> None:
         await make(bootstrap, history("refused"))
@@ -519,7 +519,7 @@ def sentences(zone: str = "UTC", **changes: Any) -> list[str]:
     return texts_of(record, ZoneInfo(zone))["text"].split("\n")
 
 
-def test_people_are_told_what_where_and_since_when() -> None:
+def test_a_text_names_figure_scope_and_start() -> None:
     """The sentences name severity, scope, figure with its parts, threshold, start and rule, in the zone of the center."""
     english, japanese = sentences("Asia/Tokyo")
 
@@ -533,7 +533,7 @@ def test_people_are_told_what_where_and_since_when() -> None:
     )
 
 
-def test_people_are_told_why_it_is_over() -> None:
+def test_a_text_gives_the_reason_of_the_end() -> None:
     """A cleared alert says why and how long it lasted; 81.99 % is rounded, and 79.99 % has not reached 80 %."""
     english, japanese = sentences(state="cleared", value=0.8199, numerator=41)
 
@@ -547,8 +547,8 @@ def test_people_are_told_why_it_is_over() -> None:
     assert "(live) 79.9 %, 31 of 50, last 15 min, below 80.0 %" in sentences(value=0.7999)[0]
 
 
-def test_people_are_told_that_a_figure_is_good_again() -> None:
-    """What is escalated while it clears does not call 85 % below 80; 80.0 % is not below it either. What is expected was nothing yet."""
+def test_a_text_says_that_a_figure_has_recovered() -> None:
+    """An alert escalated while it clears does not call 85 % below 80; 80.0 % is not below it either. An expected breach was never one."""
     english, japanese = sentences(value=0.85, numerator=44, denominator=52)
 
     assert "(live) 85.0 %, 44 of 52, last 15 min, was below 80.0 %, since" in english
@@ -557,8 +557,8 @@ def test_people_are_told_that_a_figure_is_good_again() -> None:
     assert ", below 80.0 %" in sentences(value=0.85, expected_at="2026-04-01T09:15:00Z")[0]
 
 
-def test_of_any_of_several_only_the_first_is_known_to_have_been_beyond() -> None:
-    """Who waits has come down to 3; of abandonment nobody says that it was ever beyond."""
+def test_of_any_conditions_only_the_first_is_known_to_be_breached() -> None:
+    """Waiting contacts have dropped to 3; abandonment is not known to have been breached."""
     waiting = {"kpi": "waiting", "window": None, "value": 3.0, "above": 5.0, "clear_at": 5.0, "minimum_contacts": 0}
     given_up = {"kpi": "abandon_rate", "window": "trailing_15m", "value": 0.02, "above": 0.05, "clear_at": 0.05, "minimum_contacts": 0}
     several: dict[str, Any] = {"combined": "any", "conditions": [waiting, given_up], **waiting, "below": None}
@@ -586,6 +586,6 @@ def test_of_any_of_several_only_the_first_is_known_to_have_been_beyond() -> None
     ],
     ids=["seconds of now", "gone", "unknown figure of people"],
 )
-def test_people_are_told_of_other_figures(changes: dict[str, Any], sentence: str) -> None:
+def test_texts_of_other_figures(changes: dict[str, Any], sentence: str) -> None:
     """Times, counts, figures without parts or window, of people, and those that this version does not know."""
     assert sentences(**{"window": None, "numerator": None, "denominator": None, "below": None, **changes})[0] == sentence

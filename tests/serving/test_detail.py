@@ -1,4 +1,4 @@
-"""One queue by interval, the day so far of everything, and how sources stand: worked out by hand from the records of a morning."""
+"""One queue by interval, the day so far, and the health of sources: computed by hand from the records of a morning."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["bootstrap"]
 
 
-def told_of(folder: Path, path: str) -> dict[str, Any]:
-    """Return what an address of the center answers."""
+def document_of(folder: Path, path: str) -> dict[str, Any]:
+    """Return the center's answer of an endpoint."""
 
     async def ask() -> dict[str, Any]:
         async with client_of(serving(center(), folder)) as client:
@@ -47,8 +47,8 @@ def told_of(folder: Path, path: str) -> dict[str, Any]:
     return asyncio.run(ask())
 
 
-def test_what_restores_a_target_is_the_fewest_that_do() -> None:
-    """The closed formula says what counting up one contact at a time finds, for every figure of up to 25 contacts and eight targets."""
+def test_the_fewest_contacts_restore_a_target() -> None:
+    """The closed formula equals counting up one contact at a time, for every figure of up to 25 contacts and eight targets."""
     parts = [(0, 1), (1, 3), (1, 2), (4, 5), (171, 200), (9, 10), (99, 100), (1, 1)]
     for (above, below), counted in product(parts, range(1, 26)):
         for met in range(counted + 1):
@@ -63,8 +63,8 @@ def test_what_restores_a_target_is_the_fewest_that_do() -> None:
             assert sparing(met, counted, Fraction(above, below)) == (most if above else None)
 
 
-def test_a_share_that_no_float_is_decides_nothing() -> None:
-    """63 of 83 ask for 17 to make 80 % exactly, not for 18; so do 70 of 100 for 10 % of ten."""
+def test_rounding_of_floats_decides_nothing() -> None:
+    """63 of 83 need exactly 17 for 80 %, not 18; so do 70 of 100 for 10 % of ten."""
     assert restoring(63, 83, Fraction("0.8")) == 17
     assert restoring(7, 10, Fraction("0.7")) == 0
     assert restoring(0, 1, Fraction("0.1")) == 1
@@ -73,10 +73,10 @@ def test_a_share_that_no_float_is_decides_nothing() -> None:
 
 
 def test_the_day_so_far(tmp_path: Path) -> None:
-    """Every scope and channel with its target, what restores it or may be missed; a queue without a contact today is not there."""
-    told = TodayAnswer.model_validate(told_of(tmp_path, "/api/v1/today"))
+    """Every scope and channel with its target and the contacts to restore or spare; a queue without a contact today is absent."""
+    document = TodayAnswer.model_validate(document_of(tmp_path, "/api/v1/today"))
 
-    days = {(each.scope, each.channel): each for each in told.days}
+    days = {(each.scope, each.channel): each for each in document.days}
     assert set(days) == {("sales", "voice"), ("claims", "voice"), ("billing", "voice"), ("vip", "voice"), ("all", "voice"), ("all", "chat")}
     said = {
         name: (each.met, each.contacts_to_restore, each.contacts_to_spare) for (name, channel), each in days.items() if channel == "voice"
@@ -99,7 +99,7 @@ def test_the_day_so_far(tmp_path: Path) -> None:
 
 
 def test_a_target_of_a_channel_and_of_a_site(tmp_path: Path) -> None:
-    """A written target of a day holds for its scope and channel, over that of the queue."""
+    """A configured target of a day holds for its scope and channel, before that of the queue."""
     configuration = Configuration.model_validate(
         {
             "sites": {"tokyo": {"zone": "Asia/Tokyo"}},
@@ -127,18 +127,18 @@ def test_a_target_of_a_channel_and_of_a_site(tmp_path: Path) -> None:
 
 
 def test_all_queues_in_an_interval(tmp_path: Path) -> None:
-    """That of eight holds 08:14:59; without an instant the last one that is over; what is not held is told, and what is no time refused."""
-    told = EarlierAnswer.model_validate(told_of(tmp_path, "/api/v1/earlier?at=2026-04-01T08:14:59Z"))
-    assert (told.start, told.end) == (BAD, "2026-04-01T08:15:00.000Z")
-    (sales,) = told.scopes
+    """The interval of 08:00 holds 08:14:59; the default is the last complete one; a missing one is reported, an invalid time refused."""
+    document = EarlierAnswer.model_validate(document_of(tmp_path, "/api/v1/earlier?at=2026-04-01T08:14:59Z"))
+    assert (document.start, document.end) == (BAD, "2026-04-01T08:15:00.000Z")
+    (sales,) = document.scopes
     assert (sales.scope_kind, sales.scope, sales.channel, sales.target) == ("queue", "sales", "voice", 0.9)
     assert (sales.offered, sales.service_level and sales.service_level.value, sales.aht_seconds, sales.final) == (30, 0.4, 360, True)
     # Four of yesterday and twelve of this morning.
-    assert (len(told.starts), told.starts[4], told.starts[-1]) == (16, "2026-04-01T06:00:00.000Z", "2026-04-01T08:45:00.000Z")
+    assert (len(document.starts), document.starts[4], document.starts[-1]) == (16, "2026-04-01T06:00:00.000Z", "2026-04-01T08:45:00.000Z")
 
-    last = EarlierAnswer.model_validate(told_of(tmp_path, "/api/v1/earlier"))
+    last = EarlierAnswer.model_validate(document_of(tmp_path, "/api/v1/earlier"))
     assert (last.start, [each.offered for each in last.scopes]) == ("2026-04-01T08:45:00.000Z", [20])
-    before = EarlierAnswer.model_validate(told_of(tmp_path, "/api/v1/earlier?at=2020-01-01T00:00:00Z"))
+    before = EarlierAnswer.model_validate(document_of(tmp_path, "/api/v1/earlier?at=2020-01-01T00:00:00Z"))
     assert (before.start, before.end, before.scopes) == (None, None, [])
     assert Intervals(center().store, {}).at(NOW, View(frozenset({"queue:claims"}), frozenset()))["scopes"] == []
 
@@ -151,10 +151,10 @@ def test_all_queues_in_an_interval(tmp_path: Path) -> None:
 
 
 def test_one_queue_by_interval(tmp_path: Path) -> None:
-    """Volume, service level, handle time, workload and people of each quarter of an hour; waits and flow-outs of today; yesterday too."""
-    told = IntervalsAnswer.model_validate(told_of(tmp_path, "/api/v1/intervals?queue=sales"))
+    """Volume, service level, handle time, workload and agents of each quarter; waits and flow-outs of today; yesterday too."""
+    document = IntervalsAnswer.model_validate(document_of(tmp_path, "/api/v1/intervals?queue=sales"))
 
-    (voice,) = told.channels
+    (voice,) = document.channels
     assert (voice.channel, voice.target, voice.threshold_seconds) == ("voice", 0.9, 20)
     assert [each.start for each in voice.intervals] == sorted(each.start for each in voice.intervals)
     assert len(voice.intervals) == 4 + 12
@@ -164,9 +164,9 @@ def test_one_queue_by_interval(tmp_path: Path) -> None:
     # 26 × 360 s in 900 s; the others 18 × 300.
     assert bad.workload_agents == pytest.approx(10.4)
     assert [each.workload_agents for each in voice.intervals[4:] if each is not bad] == pytest.approx([6] * 11)
-    assert told.staff is not None
-    assert (told.staff.scope_kind, told.staff.scope) == ("site", "tokyo")
-    assert {each.start: each.actual for each in told.staff.intervals}[BAD] == 8
+    assert document.staff is not None
+    assert (document.staff.scope_kind, document.staff.scope) == ("site", "tokyo")
+    assert {each.start: each.actual for each in document.staff.intervals}[BAD] == 8
     assert [(each.up_to_seconds, each.answered, each.abandoned) for each in voice.waits] == [
         (5, 100, 0), (10, 60, 0), (15, 30, 0), (20, 20, 5), (30, 10, 0), (60, 5, 10), (None, 0, 0),
     ]  # fmt: skip
@@ -175,8 +175,8 @@ def test_one_queue_by_interval(tmp_path: Path) -> None:
     assert (voice.today.offered, voice.today.answered, voice.today.workload_agents) == (250, 225, None)
 
 
-def test_what_of_a_queue_is_not_there(tmp_path: Path) -> None:
-    """No name is refused, an unknown queue is not there, nor is one that is not shown; who may not see people is told no staff."""
+def test_a_queue_that_is_missing_or_hidden(tmp_path: Path) -> None:
+    """A missing name is refused, an unknown or hidden queue is not found; a view without agents gets no staff."""
 
     async def check() -> None:
         async with client_of(serving(center(), tmp_path)) as client:
@@ -195,8 +195,8 @@ def test_what_of_a_queue_is_not_there(tmp_path: Path) -> None:
     assert (len(held.intervals), held.staff) == (16, [])
 
 
-def test_what_runs_says_no_workload() -> None:
-    """Half of an interval is not half as much work: it is said once the interval is over."""
+def test_a_running_interval_has_no_workload() -> None:
+    """Half of an interval is not half of its work: the workload is known when the interval is complete."""
     store = Stand.fed([progress(), interval(NOW - 60_000, 20, 18, 300, 9), interval(NOW - 60_000 - QUARTER, 20, 18, 300, 9)]).store
     held = held_of(store, "sales", None, View(None, None))
     assert held is not None
@@ -205,7 +205,7 @@ def test_what_runs_says_no_workload() -> None:
 
 
 def staff_of(start_ms: int, people_seconds: float, planned_seconds: float, through: str | None) -> tuple[bytes, bytes]:
-    """Return the record of the site's people in a quarter of an hour, as roll-up writes it: by the whole of it, whenever that is."""
+    """Return the record of the site's agents in a quarter, as the roll-up writes it: averages over the entire quarter."""
     kpis = {
         "staff_actual": figure(people_seconds / 900, people_seconds, 900, 1),
         "staff_scheduled": figure(planned_seconds / 900, planned_seconds, 900, 1),
@@ -231,10 +231,10 @@ def staff_of(start_ms: int, people_seconds: float, planned_seconds: float, throu
         ("08:44:50", 8_100, "08:59:55", None, 9),
     ],
 )
-def test_people_of_an_interval_that_runs_are_those_of_the_part_that_is_over(
+def test_agents_of_a_running_interval_are_those_of_its_complete_part(
     begun: str, people_seconds: int, through: str, trailing_end: str | None, actual: float | None
 ) -> None:
-    """By hand: people's seconds by the seconds that are counted. So are planned ones, two for each at work."""
+    """By hand: agents' seconds divided by the counted seconds, actual and scheduled, two scheduled for each actual one."""
     start_ms = parse_time_ms(f"2026-04-01T{begun}Z")
     stuck: dict[str, Any] = {"complete_through": f"2026-04-01T{through}Z"} if trailing_end else {}
     records = [progress(**stuck), interval(start_ms, 20, 18, 300, 9)]
@@ -252,13 +252,13 @@ def test_people_of_an_interval_that_runs_are_those_of_the_part_that_is_over(
 
 
 def test_a_sentence_of_every_source(tmp_path: Path) -> None:
-    """Who is quarantined, was never heard or is silent comes first; a journal says how far it is complete; beyond limits is said too."""
-    told = SourcesAnswer.model_validate(told_of(tmp_path, "/api/v1/sources"))
+    """Quarantined, never seen and silent sources come first; a journal has its watermark; exceeded limits are reported too."""
+    document = SourcesAnswer.model_validate(document_of(tmp_path, "/api/v1/sources"))
 
-    assert [(each.source, each.code) for each in told.health] == [
+    assert [(each.source, each.code) for each in document.health] == [
         ("chat", "quarantined"), ("mail", "silent"), ("never", "never_heard"), ("cdr", "heard"), ("pbx", "heard"),
     ]  # fmt: skip
-    texts = {each.source: (each.text_en, each.text_ja) for each in told.health}
+    texts = {each.source: (each.text_en, each.text_ja) for each in document.health}
     # The server's clock is a second ahead of the figures.
     assert texts == {
         "chat": (
@@ -294,21 +294,21 @@ def test_a_sentence_of_every_source(tmp_path: Path) -> None:
             ),
         ),
     }
-    assert told.dead_letters is not None
-    assert told.dead_letters["contact-events-dead-letters.v1"].model_dump() == {"last_hour": 0, "last_day": 6, "held": 9}
+    assert document.dead_letters is not None
+    assert document.dead_letters["contact-events-dead-letters.v1"].model_dump() == {"last_hour": 0, "last_day": 6, "held": 9}
 
 
 def test_names_of_sources_and_scopes_are_made_visible() -> None:
-    """What a sender is called comes from outside; more than three scopes are counted."""
+    """The name of a source comes from its sender; beyond three scopes only their number is shown."""
     fed_by = {f"queue:q{number}": ["p\u200bbx"] for number in range(5)}
     silent = {"last_seen": "2026-04-01T09:00:00Z", "stale": True}
-    (told,) = health_of({"p\u200bbx": silent}, fed_by, 1_775_034_060_000, ZoneInfo("Asia/Tokyo"))["health"]
-    assert told["text_en"].startswith("p⟨U+200B⟩bx has sent nothing since 18:00:00 JST, for 1 min: figures of q0, q1, q2 and 2 more lack")
-    assert "q0、q1、q2ほか2件の数値" in told["text_ja"]
+    (source,) = health_of({"p\u200bbx": silent}, fed_by, 1_775_034_060_000, ZoneInfo("Asia/Tokyo"))["health"]
+    assert source["text_en"].startswith("p⟨U+200B⟩bx has sent nothing since 18:00:00 JST, for 1 min: figures of q0, q1, q2 and 2 more lack")
+    assert "q0、q1、q2ほか2件の数値" in source["text_ja"]
 
 
-def test_old_counts_of_dead_letters_are_not_told(tmp_path: Path) -> None:
-    """Three minutes after Kafka last told, nothing is known."""
+def test_old_counts_of_dead_letters_are_unknown(tmp_path: Path) -> None:
+    """Three minutes after the last answer of Kafka the counts are null."""
 
     async def check() -> None:
         stand = center()
@@ -320,31 +320,31 @@ def test_old_counts_of_dead_letters_are_not_told(tmp_path: Path) -> None:
     asyncio.run(check())
 
 
-def test_who_sees_a_part_is_not_told_of_dead_letters() -> None:
-    """They are of the whole stream: who sees a site gets null, and no sentence of a source that feeds nothing of it."""
+def test_a_restricted_view_has_no_dead_letters() -> None:
+    """They are of the entire stream: a view of a site gets null, and no sentence of a source that does not feed it."""
     counts = DeadLetterCounts()
     counts.update({"contact-events-dead-letters.v1": Dead(1, 2, 3)}, NOW)
 
     async def check() -> None:
         served, _ = guarded(dead_letters=counts)
         async with client_of(served) as client:
-            told = {}
+            document = {}
             for token in (ALL, FEW):
                 answer = await client.get("/api/v1/sources", headers={"Authorization": f"Bearer {token}"})
-                told[token] = SourcesAnswer.model_validate_json(await answer.read())
-            of_all = told[ALL].dead_letters
+                document[token] = SourcesAnswer.model_validate_json(await answer.read())
+            of_all = document[ALL].dead_letters
             assert of_all is not None
             assert of_all["contact-events-dead-letters.v1"].last_hour == 1
-            assert told[FEW].dead_letters is None
-            assert [each.source for each in told[FEW].health] == ["pbx"]
-            assert {each.source for each in told[ALL].health} > {"pbx"}
+            assert document[FEW].dead_letters is None
+            assert [each.source for each in document[FEW].health] == ["pbx"]
+            assert {each.source for each in document[ALL].health} > {"pbx"}
 
     asyncio.run(check())
 
 
 @pytest.mark.embedded
 def test_dead_letters_are_counted_on_a_broker(bootstrap: str) -> None:
-    """From offsets alone: those of three transactions, with a mark for each at most; topics that come later are counted too."""
+    """By offsets alone: those of three transactions, each with a marker at most; topics created later are counted too."""
 
     async def check() -> None:
         first, second = (topic(f"{kind}-events-dead-letters.v1").full_name("dead") for kind in ("agent", "contact"))
@@ -361,15 +361,15 @@ def test_dead_letters_are_counted_on_a_broker(bootstrap: str) -> None:
                 await publish(bootstrap, second, [(b"a", b"{"), (b"b", b"{")], partition=0)
 
             def found() -> int:
-                told = counts.at(now) or {}
-                return told.get("contact-events-dead-letters.v1", Dead(0, 0, 0)).last_hour
+                document = counts.at(now) or {}
+                return document.get("contact-events-dead-letters.v1", Dead(0, 0, 0)).last_hour
 
             await until(lambda: found() >= 6)
             assert 6 <= found() <= 9
-            told = counts.at(now)
-            assert told is not None
-            assert told["contact-events-dead-letters.v1"].held == told["contact-events-dead-letters.v1"].last_day == found()
-            assert told["agent-events-dead-letters.v1"] == Dead(0, 0, 0)
+            document = counts.at(now)
+            assert document is not None
+            assert document["contact-events-dead-letters.v1"].held == document["contact-events-dead-letters.v1"].last_day == found()
+            assert document["agent-events-dead-letters.v1"] == Dead(0, 0, 0)
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""The guard and its tokens: who is let in, who is not and hears how, and that a right is looked up anew each time."""
+"""The guard and its tokens: who is admitted, what others get, and that rights are checked at every request."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Held:
         self.running = AccessFile.model_validate(keys)
 
     def becomes(self, **keys: Any) -> None:
-        """Have another file be in force."""
+        """Put another file in force."""
         self.running = AccessFile.model_validate(keys)
 
 
@@ -41,7 +41,7 @@ def token(*tokens: str, role: str = "viewer", **more: Any) -> dict[str, Any]:
 
 
 def bearing(given: str) -> dict[str, str]:
-    """Return the header that shows a token."""
+    """Return the header with a token."""
     return {"Authorization": f"Bearer {given}"}
 
 
@@ -68,13 +68,13 @@ def test_a_token_is_random_and_has_a_form() -> None:
         ("Bearer " + "x" * 1000, None),
     ],
 )
-def test_what_a_header_carries(header: str | None, found: str | None) -> None:
-    """The scheme in any case, one of ours by its length."""
+def test_the_token_of_a_header(header: str | None, found: str | None) -> None:
+    """The scheme in any case, and a token of the right length."""
     assert bearer_of(header) == found
 
 
 def test_every_hash_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whether the first fits or none: as many comparisons, so that time tells nothing."""
+    """As many comparisons if the first matches or none, so that the duration reveals nothing."""
     access = Held(tokens={"a": token(OLD, NEW), "b": token(OTHER)})
     compared: list[bytes] = []
 
@@ -85,7 +85,7 @@ def test_every_hash_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streams.serving.door.hmac.compare_digest", counting)
 
     class Asking:
-        """A request, as far as it is looked at."""
+        """The parts of a request that are read."""
 
         def __init__(self, given: str) -> None:
             self.headers = bearing(given)
@@ -109,7 +109,7 @@ PROTECTED = [each for each in ENDPOINTS if each.right is not None]
     "headers", [{}, bearing(OTHER), bearing("csa_x"), {"Authorization": f"Basic {OLD}"}], ids=["none", "wrong", "odd", "basic"]
 )
 def test_without_a_token_nothing_is_there(endpoint: Any, headers: dict[str, str]) -> None:
-    """Every endpoint with a right answers 401 alike, says how to ask, and nothing else; also where what is asked for does not exist."""
+    """Every endpoint with a right answers 401 alike with the challenge and nothing else, even for what does not exist."""
 
     async def check() -> None:
         door = Door(Held(tokens={"a": token(OLD)}))
@@ -128,7 +128,7 @@ def test_without_a_token_nothing_is_there(endpoint: Any, headers: dict[str, str]
 
 
 def test_what_needs_no_right_is_there_for_all() -> None:
-    """Health and the files of the page; what is at no address is so for everybody."""
+    """Health and the files of the page; a path without endpoint is not found, for all accounts."""
 
     async def check() -> None:
         async with client_of(Stand.fed(small_center()).serving(door=Door(Held()))) as client:
@@ -139,7 +139,7 @@ def test_what_needs_no_right_is_there_for_all() -> None:
     asyncio.run(check())
 
 
-def test_a_right_is_looked_up_anew_at_every_request() -> None:
+def test_a_right_is_checked_at_every_request() -> None:
     """A token is rotated, loses its role, expires, and goes, without a restart."""
 
     async def check() -> None:
@@ -169,8 +169,8 @@ def test_a_right_is_looked_up_anew_at_every_request() -> None:
     asyncio.run(check())
 
 
-def test_what_one_account_asks_is_bounded(caplog: pytest.LogCaptureFixture) -> None:
-    """60 a minute, whatever is asked and answered: then 429 and when to come again; other accounts, health and login go on."""
+def test_the_requests_of_one_account_are_limited(caplog: pytest.LogCaptureFixture) -> None:
+    """60 a minute, whatever the answers: then 429 with Retry-After; other accounts, health and login are not affected."""
 
     async def check() -> None:
         access, clock = Held(requests_per_minute=60, tokens={"a": token(OLD), "b": token(NEW)}), Clock()
@@ -203,7 +203,7 @@ def test_what_one_account_asks_is_bounded(caplog: pytest.LogCaptureFixture) -> N
 
 
 def test_without_an_access_file_requests_are_not_counted() -> None:
-    """This machine, and who is let in without a login, has as many as it likes."""
+    """Requests without a login are not limited."""
 
     async def check() -> None:
         async with client_of(Stand.fed(small_center()).serving()) as client:
@@ -215,8 +215,8 @@ def test_without_an_access_file_requests_are_not_counted() -> None:
 
 
 @pytest.mark.parametrize("endpoint", [each for each in PROTECTED if each.right != "figures"], ids=lambda each: each.name)
-def test_who_lacks_a_right_hears_which(endpoint: Any) -> None:
-    """The same for what is there and for what is not: the right is the address's, as the document of the API says."""
+def test_a_refusal_names_the_missing_right(endpoint: Any) -> None:
+    """The same whether the object exists or not: the right is the endpoint's, as the API document states."""
 
     async def check() -> None:
         door = Door(Held(tokens={"a": token(OLD)}))
@@ -231,7 +231,7 @@ def test_who_lacks_a_right_hears_which(endpoint: Any) -> None:
 
 
 def test_a_browser_is_sent_to_the_login_page_and_a_program_is_not() -> None:
-    """Only for the page itself, and to this server alone, whatever the address says; what was chosen in it is kept."""
+    """Only for the page itself, and only to this server, whatever the address; its parameters are preserved."""
 
     async def check() -> None:
         door = Door(Held(), login="/login")
@@ -251,11 +251,11 @@ def test_a_browser_is_sent_to_the_login_page_and_a_program_is_not() -> None:
     asyncio.run(check())
 
 
-def test_ways_to_identify_are_asked_in_their_order_until_the_file_knows_one() -> None:
-    """A certificate that the file does not know does not shut out who logged in."""
+def test_methods_of_authentication_are_tried_in_their_order() -> None:
+    """A certificate that the file does not know does not lock out a logged-in user."""
 
     class Always:
-        """Finds the same in every request."""
+        """Returns the same identity for every request."""
 
         def __init__(self, identity: Identity | None) -> None:
             self._identity = identity
@@ -276,7 +276,7 @@ def test_ways_to_identify_are_asked_in_their_order_until_the_file_knows_one() ->
 
 
 async def lines_of(client: Any, given: str, seconds: float) -> tuple[list[str], bool]:
-    """Return the lines of an event stream within so many seconds, and whether it ended by itself."""
+    """Return the lines of an event stream within a time, and whether the server ended it."""
     lines: list[str] = []
     async with client.get("/api/v1/events", headers=bearing(given)) as answer:
         assert answer.status == 200
@@ -291,7 +291,7 @@ async def lines_of(client: Any, given: str, seconds: float) -> tuple[list[str], 
 
 @pytest.mark.parametrize("how", ["deleted", "without the right", "expired"])
 def test_an_open_stream_ends_when_the_right_ends(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Within a second of the look: at once when the file is another, and otherwise at the next look, fifteen seconds away at most."""
+    """It ends within a second of the check: at once after a change of the file, otherwise at the next check within 15 s."""
     assert door_module.RECHECK_SECONDS <= 30
     monkeypatch.setattr(door_module, "RECHECK_SECONDS", 0.3)
 
@@ -315,8 +315,8 @@ def test_an_open_stream_ends_when_the_right_ends(how: str, monkeypatch: pytest.M
     asyncio.run(check())
 
 
-def test_an_open_stream_begins_anew_when_something_else_may_be_seen() -> None:
-    """The new snapshot holds what is permitted now, and nothing of what was permitted before follows."""
+def test_an_open_stream_restarts_when_its_view_changes() -> None:
+    """The new snapshot holds what is permitted now, and nothing that was permitted before follows."""
 
     async def check() -> None:
         access = Held(tokens={"a": token(OLD)})
@@ -340,8 +340,8 @@ def test_an_open_stream_begins_anew_when_something_else_may_be_seen() -> None:
     asyncio.run(check())
 
 
-def test_people_are_counted_now_and_then_and_what_is_known_of_late_counts() -> None:
-    """Once in 5 s; of the last three looks the fewest and the most; the places are the same object while nothing has changed."""
+def test_signed_in_agents_are_counted_regularly() -> None:
+    """They are counted once in 5 s, as minimum and maximum of three counts; the places are one object until they change."""
     clock, looks = Clock(), [{"team:x": 5}, {"team:x": 7}, {}, {"team:x": 6}, {"team:x": 6}, {"team:x": 6}, {"team:x": 6}]
     asked = iter(looks)
     door = Door(Held(), signed_in=lambda: next(asked), clock=clock)
@@ -355,8 +355,8 @@ def test_people_are_counted_now_and_then_and_what_is_known_of_late_counts() -> N
     assert found == [(5, 5), (5, 7), (0, 7), (0, 7), (0, 6), (6, 6), (6, 6)]
 
 
-def test_what_is_seen_follows_the_configuration() -> None:
-    """A queue that moves to another site is seen there from then on, and equal views are one object."""
+def test_views_follow_the_configuration() -> None:
+    """A queue that moves to another site is in the view of that site from then on, and equal views are one object."""
     configurations = [
         Configuration.model_validate({"sites": {"a": {"zone": "UTC"}, "b": {"zone": "UTC"}}, "queues": {"q": {"site": site}}})
         for site in "aba"

@@ -1,4 +1,4 @@
-"""All queues in an interval of the past, and the totals over them: worked out by hand, recounted, kept for all who ask, and on the page."""
+"""All queues in a past interval, and their totals: computed by hand, recounted, cached for all clients, and on the page."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ EVENTS = [
 
 @cache
 def counted() -> tuple[Stand, Any]:
-    """Return a stand that has read what the worker makes of these events, and their recount."""
+    """Return a stand with the worker's output for these events, and their recount."""
     events = [parse_contact_event(orjson.dumps(each)) for each in EVENTS]
     pipeline = MemoryPipeline(CONFIGURATION, Random(1))
     pipeline.run(events)
@@ -80,7 +80,7 @@ def counted() -> tuple[Stand, Any]:
 
 
 def told(start: str, view: View = EVERYTHING) -> dict[tuple[str, str], dict[str, Any]]:
-    """Return the scopes of the interval that begins then."""
+    """Return the scopes of the interval that starts then."""
     found = Intervals(counted()[0].store, {"sales": 0.9}).at(parse_time_ms(start), view)
     assert found["start"] == start
     return {(each["scope"], each["channel"]): each for each in found["scopes"] if each["offered"]}
@@ -93,7 +93,7 @@ def shown(each: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def test_totals_are_of_sums_and_of_one_channel() -> None:
-    """Of five calls 2 were in time: 40 %, not the mean of 50 and 0 %; 120 s of waiting in 4 answers: 30 s, not 43; 700 s of talk: 175 s."""
+    """Of five calls 2 were in time: 40 %, not the mean of 50 and 0 %; 120 s of wait in 4 answers: 30 s, not 43; 700 s of talk: 175 s."""
     found = told(FIRST)
     assert {place: shown(each) for place, each in found.items()} == {
         ("sales", "voice"): (4, 3, 1, (3, 4), (2, 4), 50 / 3, 100),
@@ -106,8 +106,8 @@ def test_totals_are_of_sums_and_of_one_channel() -> None:
     assert {place: each["target"] for place, each in found.items() if each["target"] is not None} == {("sales", "voice"): 0.9}
 
 
-def test_totals_have_a_contact_once_that_passed_two_queues() -> None:
-    """It came to sales, in time, and to claims, late: of everything it is one, answered once, in time."""
+def test_totals_count_a_contact_of_two_queues_once() -> None:
+    """It entered sales, in time, and claims, late: in the total it is one contact, answered once, in time."""
     found = told(SECOND)
     assert {place: shown(each)[:5] for place, each in found.items()} == {
         ("sales", "voice"): (1, 1, 0, (1, 1), (1, 1)),
@@ -117,7 +117,7 @@ def test_totals_have_a_contact_once_that_passed_two_queues() -> None:
 
 
 @pytest.mark.parametrize("start", [FIRST, SECOND])
-def test_a_recount_says_the_same(start: str) -> None:
+def test_a_recount_agrees(start: str) -> None:
     """Every figure of queues and totals is that of the oracle."""
     found, again = told(start), counted()[1]
     for (scope, channel), each in found.items():
@@ -132,8 +132,8 @@ def test_a_recount_says_the_same(start: str) -> None:
             }
 
 
-def test_one_that_is_kept_answers_every_view_with_its_own() -> None:
-    """Who sees claims has no total and nothing of others, who sees the web no interval that only calls came in; each in any order."""
+def test_a_cached_answer_is_reduced_to_each_view() -> None:
+    """A view of claims has no total and no other queue, a view of the web no interval of calls alone; in any order."""
     everything, claims, web = EVERYTHING, *(View(frozenset({f"queue:{name}"}), frozenset()) for name in ("claims", "web"))
     kept = Intervals(counted()[0].store, {})
     for view in (everything, claims, web, everything, web, claims):
@@ -147,8 +147,8 @@ def test_one_that_is_kept_answers_every_view_with_its_own() -> None:
     assert SECOND in kept.at(None, claims)["starts"]
 
 
-def test_it_is_made_anew_when_it_has_got_old() -> None:
-    """For an hour the same is told, whatever has been read since; with nothing kept what is new is there at once."""
+def test_the_answer_is_computed_again_after_its_time() -> None:
+    """For an hour the answer is the same, whatever has been read since; without caching new records appear at once."""
 
     async def check() -> None:
         stand = Stand.fed([(key.encode(), entry.raw) for key, entry in ((each.key, each) for each in counted()[0].store.entries())])

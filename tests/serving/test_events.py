@@ -53,16 +53,24 @@ def test_a_snapshot_then_changes() -> None:
         stand = Stand.fed(small_center())
         async with client_of(stand.serving(targets={"sales": 0.8})) as client, client.get("/api/v1/events") as response:
             assert response.headers["Content-Type"].startswith("text/event-stream")
-            kind, _, told = await next_event(response)
-            assert (kind, told["targets"]) == ("snapshot", {"sales": 0.8})
-            assert set(told["records"]) == {key.decode() for key, _ in small_center()}
+            kind, _, sent = await next_event(response)
+            assert (kind, sent["targets"]) == ("snapshot", {"sales": 0.8})
+            assert set(sent["records"]) == {key.decode() for key, _ in small_center()}
 
             stand.store.feed(*now_record("queue:sales", waiting=3, waiting_since="2026-04-01T08:59:00Z", revision=2))
             stand.store.feed(now_record("queue:claims", "mail")[0], None)
-            kind, number, told = await next_event(response)
-            assert (kind, list(told["records"]), told["removed"]) == ("change", ["now|voice|queue:sales"], ["now|mail|queue:claims"])
-            assert told["records"]["now|voice|queue:sales"]["longest_wait_seconds"] == 60
-            assert (number, told["version"], told["as_of"]) == (stand.store.version, stand.store.version, "2026-04-01T09:00:00.000Z")
+            kind, number, sent = await next_event(response)
+            assert (kind, list(sent["records"]), sent["removed"]) == (
+                "change",
+                ["now|voice|queue:sales"],
+                ["now|mail|queue:claims"],
+            )
+            assert sent["records"]["now|voice|queue:sales"]["longest_wait_seconds"] == 60
+            assert (number, sent["version"], sent["as_of"]) == (
+                stand.store.version,
+                stand.store.version,
+                "2026-04-01T09:00:00.000Z",
+            )
 
     asyncio.run(check())
 
@@ -85,9 +93,9 @@ def test_changes_are_coalesced() -> None:
             changing = asyncio.create_task(change())
             events = 0
             while True:
-                _, _, told = await next_event(response)
+                _, _, sent = await next_event(response)
                 events += 1
-                if told["records"]["now|voice|queue:sales"]["waiting"] == 101:
+                if sent["records"]["now|voice|queue:sales"]["waiting"] == 101:
                     break
             took = loop.time() - began
             await changing
@@ -116,9 +124,9 @@ def test_progress_alone_is_sent_once_a_second() -> None:
 
             passing = asyncio.create_task(pass_time())
             while True:
-                _, _, told = await next_event(response)
+                _, _, sent = await next_event(response)
                 times.append(loop.time() - began)
-                if "now|voice|queue:sales" in told["records"]:
+                if "now|voice|queue:sales" in sent["records"]:
                     break
             fed = await passing
 
@@ -134,13 +142,13 @@ def test_only_the_window_asked_for() -> None:
     async def check() -> None:
         stand = Stand.fed([*small_center(), window("queue:sales", name="day")])
         async with client_of(stand.serving()) as client, client.get("/api/v1/events?window=day") as response:
-            _, _, told = await next_event(response)
-            assert {record.get("window") for record in told["records"].values()} == {"day", None}
+            _, _, sent = await next_event(response)
+            assert {record.get("window") for record in sent["records"].values()} == {"day", None}
 
             stand.store.feed(*window("queue:sales", revision=2))
             stand.store.feed(*window("queue:sales", name="day", revision=2))
-            _, _, told = await next_event(response)
-            assert list(told["records"]) == ["day|voice|queue:sales"]
+            _, _, sent = await next_event(response)
+            assert list(sent["records"]) == ["day|voice|queue:sales"]
 
     asyncio.run(check())
 
@@ -166,8 +174,8 @@ def test_a_lost_connection_is_reported() -> None:
         async with client_of(stand.serving()) as client, client.get("/api/v1/events") as response:
             assert (await next_event(response))[2]["connected"] is True
             stand.connected = False
-            kind, _, told = await next_event(response)
-            assert (kind, told["connected"], told["stale"], told["records"]) == ("change", False, True, {})
+            kind, _, sent = await next_event(response)
+            assert (kind, sent["connected"], sent["stale"], sent["records"]) == ("change", False, True, {})
 
     asyncio.run(check())
 
@@ -180,8 +188,8 @@ def test_a_new_read_is_a_new_snapshot() -> None:
         async with client_of(stand.serving()) as client, client.get("/api/v1/events") as response:
             await next_event(response)
             stand.store.take_over(Stand.fed([progress()]).store)
-            kind, _, told = await next_event(response)
-            assert (kind, list(told["records"])) == ("snapshot", ["progress|-|0"])
+            kind, _, sent = await next_event(response)
+            assert (kind, list(sent["records"])) == ("snapshot", ["progress|-|0"])
 
     asyncio.run(check())
 
@@ -244,12 +252,12 @@ def test_a_client_that_does_not_read_is_dropped() -> None:
                     key, value = window("queue:sales", definitions=filler, revision=revision)
                     size = len(value)
                     stand.store.feed(key, value)
-                    _, _, told = await next_event(response)
+                    _, _, sent = await next_event(response)
                     if stuck not in serving.clients:
                         dropped_after = revision
                         break
                     largest = max(largest, stuck.get_write_buffer_size())
-                assert told["ready"] is True
+                assert sent["ready"] is True
                 assert dropped_after is not None
                 assert len(serving.clients) == 1
                 # What waited for it: at most what may lie in a buffer before the writer waits, and one event.

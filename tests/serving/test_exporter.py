@@ -22,7 +22,7 @@ from streams.serving.audit.writer import AuditWriter
 from streams.serving.exporter import DEFAULT_WINDOWS, FigureCollector, Process, exposition
 from streams.windows.exceptions import Exceptions
 from streams.windows.targets import terms_of
-from tests.serving.records import Stand, alert, figure, now_record, people_now, people_window, progress, small_center, window, workers_heard
+from tests.serving.records import Stand, alert, figure, live_workers, now_record, people_now, people_window, progress, small_center, window
 from tests.support.certificates import Authority
 from tests.support.require import require
 
@@ -214,7 +214,7 @@ def test_every_metric_of_the_catalogue_is_exported(tmp_path: Path) -> None:
             window("total:all", None, kpis={kpi.id: figure(0.5, 1, 2, 1) for kpi in KPIS if kpi.subject == "customers"}),
         ]
     ).with_alerts(alert())
-    stand.workers = workers_heard(stand.clock, {})
+    stand.workers = live_workers(stand.clock, {})
     pair = Authority(tmp_path).server("localhost")
     certificates = Certificates(TlsFiles(certificate=pair.certificate, key=pair.key))
     families = {family.name: family for family in parse_openmetrics(text(stand, accept=OPENMETRICS, certificates=certificates))}

@@ -1,4 +1,4 @@
-"""People now, contacts behind figures and whom to call, as the API tells them; all expectations are by hand."""
+"""Agents' states, contacts behind figures and call-backs in the API; all expectations are by hand."""
 
 from __future__ import annotations
 
@@ -64,13 +64,13 @@ def configured() -> Configuration:
 
 
 class Noted(NoAudit):
-    """Remembers what is put on record."""
+    """Holds the audited records."""
 
     def __init__(self) -> None:
         self.looks: list[tuple[str, str | None]] = []
 
     async def recorded(self, action: Any, **more: Any) -> None:
-        """Remember it."""
+        """Hold a record."""
         self.looks.append((action, more["about"].scope))
 
 
@@ -81,7 +81,7 @@ async def asked(client: Any, path: str) -> tuple[int, Any]:
 
 
 def serving(stand: Stand, **changes: Any) -> Any:
-    """Return what serves people and contacts."""
+    """Return an application with agents and contacts."""
     read = Agents()
     assert read.feed(*person("abe", kpis={"occupancy": figure(0.75, 900, 1200, 1)}, counts={"handled": 14, "handling_ms": 900_000}))
     # A day that ended before now is not today's.
@@ -98,7 +98,7 @@ def serving(stand: Stand, **changes: Any) -> Any:
 
 
 def test_people_now() -> None:
-    """Who, what, why, for how long, whether too long, and the day; by team, queue and state; each look is on record."""
+    """State, reason, duration, limit and day of each agent; by team, queue and state; each request is audited."""
 
     async def check() -> None:
         stand, audit = Stand.fed(small_center()), Noted()
@@ -139,7 +139,7 @@ def test_people_now() -> None:
 
 
 def test_contacts_behind_a_figure_and_whom_to_call() -> None:
-    """Ids with their links, abandoned first; of the customer eight digits that are not the key; each look is on record."""
+    """Ids with their links, abandoned first; of the customer eight digits of a hash of the key; each request is audited."""
 
     async def check() -> None:
         audit = Noted()
@@ -198,7 +198,7 @@ def test_contacts_behind_a_figure_and_whom_to_call() -> None:
 
 
 def test_short_abandonments_are_left_out_and_counted() -> None:
-    """Of 42 seconds with a limit of 45 none is listed, and the one is told; of a queue that is not wanted not even that."""
+    """An abandonment after 42 s with a limit of 45 s is not listed but counted; in an unwanted queue it is not counted either."""
     short = CONFIGURATION.model_copy(update={"service_level": ServiceLevelDefinition(short_abandon_s=45)})
     stand = Stand.fed(small_center())
 
@@ -211,8 +211,8 @@ def test_short_abandonments_are_left_out_and_counted() -> None:
     assert asyncio.run(told("claims")) == [0, [], 0, 0, []]
 
 
-def test_what_a_platform_is_called() -> None:
-    """By the configuration's name for the source, else as its host is known, else by the host; nothing without an address."""
+def test_the_name_of_a_platform() -> None:
+    """It is the configured name of the source, else the known name of its host, else the host; without a link there is none."""
     links = Links(
         conversation="https://pbx.example:8443/{conversation_id}",
         sources={
@@ -243,7 +243,7 @@ def gave_up(contact: str, customer: str, begin: str, end: str) -> list[dict[str,
 
 
 async def called(log: HeldLog, links: HeldLog | None, order: str = "newest") -> tuple[list[tuple[str, int]], bool]:
-    """Return whom to call back, how often each gave up, and whether links are known."""
+    """Return the customers to call back with their number of attempts, and whether links are known."""
     stand = Stand.fed(small_center())
     read = None if links is None else links_of(links, configured, stand.clock)
     made = stand.serving(call_backs=CallBacks(contacts_of(log, configured, stand.clock), read))
@@ -252,8 +252,8 @@ async def called(log: HeldLog, links: HeldLog | None, order: str = "newest") -> 
     return [(each["conversation_id"], each["times"]) for each in told["abandoned"]], told["links_known"]
 
 
-def test_who_got_through_under_a_linked_key_is_not_to_be_called() -> None:
-    """Kato gave up under one key and got through under another: the link drops the call, told before, between or after; mori stays."""
+def test_a_customer_who_got_through_under_a_linked_key_is_not_listed() -> None:
+    """Kato gave up under one key and got through under another: the link drops the call, whenever it arrives; mori stays."""
     events = [
         *gave_up("kato 1", "k1", "08:00:00", "08:00:30"),
         *gave_up("mori 1", "m1", "08:01:00", "08:01:30"),
@@ -277,10 +277,10 @@ def test_who_got_through_under_a_linked_key_is_not_to_be_called() -> None:
     asyncio.run(check())
 
 
-def test_a_link_told_after_both_calls_were_read_holds_for_who_asks_next(
+def test_a_link_that_arrives_after_both_calls_holds_for_the_next_request(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One is asked before the link comes and one after it; links that cannot be read leave the list as it is without them, and say so."""
+    """One request comes before the link and one after; if links cannot be read, the list lacks them and says so."""
     monkeypatch.setattr("streams.serving.materialized._FRESH_SECONDS", 0.0)
     events = [
         *gave_up("kato 1", "k1", "08:00:00", "08:00:30"),
@@ -315,8 +315,8 @@ def test_a_link_told_after_both_calls_were_read_holds_for_who_asks_next(
     asyncio.run(check())
 
 
-def test_the_queue_of_the_contact_that_a_person_is_at() -> None:
-    """Abe answered call/2, of sales; chiba is in a call of which no event of a contact tells. By its queue abe is found, too."""
+def test_the_queue_of_an_agents_contact() -> None:
+    """Abe answered call/2, of sales; chiba is in a call without contact events. The filter by queue finds abe, too."""
 
     async def check() -> None:
         stand = Stand.fed(small_center())
@@ -335,8 +335,8 @@ def test_the_queue_of_the_contact_that_a_person_is_at() -> None:
     asyncio.run(check())
 
 
-def test_contacts_that_another_system_tells_of_are_their_peoples_as_in_figures() -> None:
-    """States come of a workforce system, calls of two telephone systems. Baba is baba at one of them alone; at the other chiba is two."""
+def test_contacts_of_another_system_belong_to_its_agents_as_in_figures() -> None:
+    """States are from a workforce system, calls from two telephone systems. Baba is baba at one of them only; chiba is two at the other."""
     people_there: dict[str, Any] = {name: {"team": "north"} for name in ("abe", "baba", "chiba")}
     people_there["baba"]["identities"] = {"workforce": ["baba"], "osaka": ["baba"]}
     sites = {"tokyo": {"zone": "Asia/Tokyo", "individual_figures": True}}
@@ -375,14 +375,14 @@ def test_contacts_that_another_system_tells_of_are_their_peoples_as_in_figures()
 
 
 class Slow(HeldLog):
-    """Gives half of its records, and the rest once it may."""
+    """Returns half of its records, and the other half when permitted."""
 
     def __init__(self, events: list[dict[str, Any]]) -> None:
         super().__init__(events)
         self.may_go_on = asyncio.Event()
 
     async def events(self, since_ms: int, limits: Limits, take: Any, told: Any = None, *, after: Any = None) -> Span:
-        """Give them in two parts."""
+        """Return the records in two parts."""
         half = len(self.records) // 2
         take(self.records[:half])
         told(Span(self.topic, half, to_pass=len(self.records), passed=half))
@@ -391,8 +391,8 @@ class Slow(HeldLog):
         return Span(self.topic, len(self.records), to_pass=len(self.records), passed=len(self.records))
 
 
-def test_who_asks_is_told_soon_how_far_reading_has_come(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of what takes long half is told of, with the topic and since when; several who ask have it read once; then all is there."""
+def test_a_slow_read_is_answered_with_its_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of the read is reported with topic and start; concurrent requests share one read; then the answer is complete."""
     monkeypatch.setattr("streams.serving.materialized._PATIENCE_SECONDS", 0.01)
 
     async def check() -> None:
@@ -417,18 +417,18 @@ def test_who_asks_is_told_soon_how_far_reading_has_come(monkeypatch: pytest.Monk
     asyncio.run(check())
 
 
-def test_it_is_kept_ready_where_no_one_asks_and_failures_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Read from the start of the server on; a topic that cannot be read is said to each who asks, however soon, until it can be."""
+def test_the_state_is_read_without_requests_and_failures_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is read from the start of the server; while the topic cannot be read, every request gets the failure at once."""
     monkeypatch.setattr("streams.serving.materialized._READY_SECONDS", 0.01)
     monkeypatch.setattr("streams.serving.materialized._RETRY_SECONDS", 0.01)
 
     async def check() -> None:
         log = HeldLog(CONTACTS)
-        reading = Materialized(log, Heard, configured, look_back_seconds=3600, clock=Clock())
+        reading = Materialized(log, Counter, configured, look_back_seconds=3600, clock=Clock())
         running = asyncio.create_task(reading.run())
         while not reading.complete:  # noqa: ASYNC110 - there is nothing else to wait for
             await asyncio.sleep(0.005)
-        assert (log.given, await reading.query("x", lambda heard, _: len(heard.taken))) == (6, 6)
+        assert (log.given, await reading.query("x", lambda state, _: len(state.taken))) == (6, 6)
 
         # Kafka does not answer, for long at a time: who asks meanwhile is told of the last failure.
         monkeypatch.setattr("streams.serving.materialized._FRESH_SECONDS", 0.0)
@@ -442,10 +442,10 @@ def test_it_is_kept_ready_where_no_one_asks_and_failures_are_told(monkeypatch: p
         await asyncio.sleep(0.2)
         for _ in range(3):
             with pytest.raises((UnreadError, KafkaConnectionError)):
-                await reading.query("x", lambda heard, _: len(heard.taken))
+                await reading.query("x", lambda state, _: len(state.taken))
         log.events = plain  # type: ignore[method-assign]
         await asyncio.sleep(0.2)
-        assert await reading.query("x", lambda heard, _: len(heard.taken)) == 6
+        assert await reading.query("x", lambda state, _: len(state.taken)) == 6
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         assert (reading.complete, reading.reading) == (False, None)
@@ -453,57 +453,57 @@ def test_it_is_kept_ready_where_no_one_asks_and_failures_are_told(monkeypatch: p
     asyncio.run(check())
 
 
-class Heard:
-    """Counts what it takes."""
+class Counter:
+    """Counts its records."""
 
     def __init__(self, _: Configuration) -> None:
         self.taken: list[bytes | None] = []
 
     def take(self, value: bytes | None, _published_ms: int) -> None:
-        """Take one."""
+        """Count a record."""
         self.taken.append(value)
 
     def forget(self, _age_ms: int) -> None:
-        """Forget nothing."""
+        """Evict nothing."""
 
 
-def test_only_what_is_new_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every record once, however often one asks; anew for another configuration, and for a topic that was made anew."""
+def test_only_new_records_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every record is read once, whatever the number of requests; again for another configuration, and after the topic was recreated."""
     monkeypatch.setattr("streams.serving.materialized._FRESH_SECONDS", 0.0)
 
     async def check() -> None:
         log, configuration = HeldLog(CONTACTS[:4]), [CONFIGURATION]
-        reading = Materialized(log, Heard, lambda: configuration[0], look_back_seconds=3600, clock=Clock())
-        asked = [await reading.query("x", lambda heard, _: len(heard.taken)) for _ in range(3)]
+        reading = Materialized(log, Counter, lambda: configuration[0], look_back_seconds=3600, clock=Clock())
+        asked = [await reading.query("x", lambda state, _: len(state.taken)) for _ in range(3)]
         assert (asked, log.given) == ([4, 4, 4], 4)
         log.records = HeldLog(CONTACTS).records
-        assert await reading.query("x", lambda heard, _: len(heard.taken)) == 6
+        assert await reading.query("x", lambda state, _: len(state.taken)) == 6
         configuration[0] = Configuration()
-        assert (await reading.query("x", lambda heard, _: len(heard.taken)), log.given) == (6, 12)
+        assert (await reading.query("x", lambda state, _: len(state.taken)), log.given) == (6, 12)
 
         async def made_anew(*_: Any, **__: Any) -> Any:
             raise TopicError
 
         plain, log.events = log.events, made_anew  # type: ignore[method-assign]
         with pytest.raises(TopicError):
-            await reading.query("x", lambda heard, _: len(heard.taken))
+            await reading.query("x", lambda state, _: len(state.taken))
         log.events = plain  # type: ignore[method-assign]
-        assert (await reading.query("x", lambda heard, _: len(heard.taken)), log.given) == (6, 18)
+        assert (await reading.query("x", lambda state, _: len(state.taken)), log.given) == (6, 18)
 
     asyncio.run(check())
 
 
-def test_who_asks_soon_after_another_gets_what_was_read_then() -> None:
-    """Ten who ask at once have it read once, and what is not asked for long is given up."""
+def test_requests_in_quick_succession_share_one_read() -> None:
+    """Ten concurrent requests cause one read, and a state without requests is evicted."""
 
     async def check() -> None:
         log = HeldLog(CONTACTS)
-        reading = Materialized(log, Heard, configured, look_back_seconds=3600, clock=Clock())
-        told = await asyncio.gather(*(reading.query(f"asker {n}", lambda heard, _: len(heard.taken)) for n in range(10)))
+        reading = Materialized(log, Counter, configured, look_back_seconds=3600, clock=Clock())
+        told = await asyncio.gather(*(reading.query(f"asker {n}", lambda state, _: len(state.taken)) for n in range(10)))
         assert (told, log.read) == ([6] * 10, 1)
         reading.drop()
         assert not reading.complete
-        await reading.query("x", lambda heard, _: len(heard.taken))
+        await reading.query("x", lambda state, _: len(state.taken))
         assert log.read == 2
 
     asyncio.run(check())

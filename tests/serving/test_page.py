@@ -22,11 +22,11 @@ from tests.serving.records import (
     client_of,
     figure,
     heartbeat,
+    live_workers,
     now_record,
     progress,
     small_center,
     window,
-    workers_heard,
 )
 from tests.serving.test_api import half_restored
 from tests.support.require import require
@@ -133,7 +133,7 @@ def test_what_no_worker_counts_is_said(query: str, partly: str, wholly: str) -> 
     async def check() -> None:
         stand = Stand.fed(small_center())
         clock = Clock()
-        stand.workers = workers_heard(clock, {})
+        stand.workers = live_workers(clock, {})
         async with client_of(stand.serving()) as client, Chromium() as page:
             await page.open(url(client, query))
             await page.until(f"{ROW}('sales') && !{STALE}")

@@ -216,10 +216,10 @@ SAID: list[tuple[Seen, str, str, str]] = [
 )
 def test_the_sentence(seen: Seen, code: str, english: str, japanese: str) -> None:
     """Each single fault has its code, and one sentence in each language, with times in the center's zone."""
-    told = status_document(seen, TOKYO, ON_CALL)
+    document = status_document(seen, TOKYO, ON_CALL)
 
-    assert (told["code"], told["text_en"], told["text_ja"]) == (code, english, japanese)
-    assert len(told["faults"]) == (code != "ok")
+    assert (document["code"], document["text_en"], document["text_ja"]) == (code, english, japanese)
+    assert len(document["faults"]) == (code != "ok")
 
 
 def test_every_code_has_its_sentence_here() -> None:
@@ -237,10 +237,10 @@ def test_the_page_about_operations_has_every_code() -> None:
 
 def test_without_anybody_to_call_it_is_said_what_to_configure() -> None:
     """`call` is null and no sentence names a contact; that it is missing is reported only when a call is needed."""
-    told = status_document(replace(WELL, refused_since_ms=AT[5]), TOKYO, None)
+    document = status_document(replace(WELL, refused_since_ms=AT[5]), TOKYO, None)
 
-    assert (told["call"], told["call_missing"]) == (None, True)
-    assert told["text_en"].endswith("by the previous one.")
+    assert (document["call"], document["call_missing"]) == (None, True)
+    assert document["text_en"].endswith("by the previous one.")
     catching_up = replace(WELL, as_of_ms=AT[1], old=True, moving=True)
     assert status_document(catching_up, TOKYO, None)["call_missing"] is False
     assert status_document(WELL, TOKYO, None)["call_missing"] is False
@@ -286,8 +286,8 @@ def asked(stand: Stand, path: str = "/api/v1/standing", **changes: Any) -> dict[
         async with client_of(serving) as client:
             answer = await client.get(path)
             assert answer.status in {200, 503}
-            told: dict[str, Any] = await answer.json()
-            return told
+            document: dict[str, Any] = await answer.json()
+            return document
 
     return asyncio.run(ask())
 
@@ -299,10 +299,10 @@ def test_the_api_tells_of_workers_that_fell_silent() -> None:
     stand = replace(Stand.fed(small_center()), workers=workers)
     workers.begin()
     seconds[0] += STALLED_AFTER_SECONDS + 28  # 30 s of silence; the clock of the server stands at 09:00:01
-    told = asked(stand)
+    document = asked(stand)
 
-    assert (told["code"], told["part"], told["since"]) == ("worker_silent", "worker", "2026-04-01T08:59:31.000Z")
-    assert told["text_en"].startswith("No worker has counted since 17:59:31 JST: figures are right as of 18:00:00 JST")
+    assert (document["code"], document["part"], document["since"]) == ("worker_silent", "worker", "2026-04-01T08:59:31.000Z")
+    assert document["text_en"].startswith("No worker has counted since 17:59:31 JST: figures are right as of 18:00:00 JST")
     ready = asked(stand, "/readyz")
     assert (ready["status"], ready["code"], ready["since"]) == ("ready", "worker_silent", "2026-04-01T08:59:31.000Z")
     assert "call" not in ready
@@ -317,9 +317,9 @@ def test_a_restoring_worker_is_not_silent() -> None:
     workers.feed(restoring)
     seconds[0] += STALLED_AFTER_SECONDS + 8
     workers.feed(restoring)
-    told = asked(stand)
+    document = asked(stand)
 
-    assert (told["code"], told["since"], told["call"]) == ("worker_restoring", "2026-04-01T08:59:51.000Z", None)
+    assert (document["code"], document["since"], document["call"]) == ("worker_restoring", "2026-04-01T08:59:51.000Z", None)
     seconds[0] += STALLED_AFTER_SECONDS + 0.1
     assert asked(stand)["code"] == "worker_silent"
 
@@ -331,8 +331,8 @@ def test_figures_that_catch_up_are_not_stalled() -> None:
     serving = stand.serving()  # the clock stands at 09:00:01
 
     def standing() -> tuple[str, str]:
-        told = status_document(serving.figures.seen(EVERYTHING), TOKYO, None)
-        return told["code"], told["text_en"]
+        document = status_document(serving.figures.seen(EVERYTHING), TOKYO, None)
+        return document["code"], document["text_en"]
 
     assert standing()[0] == "figures_old"  # seen once, and nobody knows whether it moves
     stand.clock.seconds += 1
@@ -380,8 +380,8 @@ def test_kafka_that_never_answered_and_kafka_that_went_away() -> None:
     gone = replace(Stand.fed(small_center()), connected=False, since_ms=parse_time_ms("2026-04-01T08:30:00Z"))
 
     assert (asked(never)["code"], asked(never, "/readyz")["code"]) == ("kafka_not_reached", "kafka_not_reached")
-    told = asked(gone)
-    assert (told["code"], told["since"], told["call"]) == ("kafka_lost", "2026-04-01T08:30:00.000Z", "Net 4100")
+    document = asked(gone)
+    assert (document["code"], document["since"], document["call"]) == ("kafka_lost", "2026-04-01T08:30:00.000Z", "Net 4100")
 
 
 def test_readyz_names_no_source() -> None:
