@@ -15,18 +15,18 @@ import pytest
 
 from schemas.times import format_ms
 from streams.stages.track import AgentStage
-from tests.stages.test_rows_keyed_by_id import Kept, beat
+from tests.stages.test_rows_keyed_by_id import StoredStage, beat
 from tests.tracking.harness import event, ms
 
 DESK: dict[str, Any] = {"source": "desk"}
 
 
 @pytest.fixture
-def agents() -> Kept:
+def agents() -> StoredStage:
     """Return the agents of before under the code of today."""
     lines = (Path(__file__).parent / "agents_as_objects.jsonl").read_bytes().splitlines()
     rows = (orjson.loads(line) for line in lines)
-    return Kept(AgentStage, {row["key"].encode(): orjson.dumps(row["value"]) for row in rows})
+    return StoredStage(AgentStage, {row["key"].encode(): orjson.dumps(row["value"]) for row in rows})
 
 
 def state(seconds: float, axis: str, name: str, **fields: Any) -> bytes:
@@ -34,23 +34,23 @@ def state(seconds: float, axis: str, name: str, **fields: Any) -> bytes:
     return event("agent.state_changed", seconds, axis=axis, state=name, **DESK, **fields)
 
 
-def seconds(agents: Kept, scope: str) -> dict[str, int]:
+def seconds(agents: StoredStage, scope: str) -> dict[str, int]:
     """Return the sums of time of a scope, in seconds."""
     return {field: amount // 1000 for field, amount in agents.sums(scope, None).items() if amount}
 
 
 @pytest.mark.parametrize("restarts", [False, True])
-def test_they_go_on(agents: Kept, restarts: bool) -> None:
+def test_they_go_on(agents: StoredStage, restarts: bool) -> None:
     """What is told next of them changes what was booked before, a repeat changes nothing, and plans told before hold."""
-    told = [
+    batches = [
         (state(240, "activity", "busy", event_id="a3"), state(210, "activity", "idle", received=292), beat(292, **DESK)),
         (state(238, "presence", "online", person_id="bo", received=293),),
         (event("schedule.planned", 293, activity="break", start=format_ms(ms(300)), end=format_ms(ms(320)), **DESK), beat(300, **DESK)),
         (state(310, "activity", "idle"), beat(340, **DESK)),
         (beat(400, **DESK),),
     ]
-    for events in told:
-        agents.tell(*events)
+    for events in batches:
+        agents.apply(*events)
         if restarts:
             agents.restart()
 
@@ -73,17 +73,17 @@ def test_they_go_on(agents: Kept, restarts: bool) -> None:
     assert agents.now["total:all"]["agents_by_state"] == {"idle": 2}
 
 
-def test_rows_of_today_take_their_place(agents: Kept) -> None:
+def test_rows_of_today_take_their_place(agents: StoredStage) -> None:
     """At the first flush facts and plans have rows of their own, and facts that are too old to change are in none after the next event."""
-    agents.tell(beat(300, **DESK))
-    agents.tell(state(301, "activity", "idle"), beat(340, **DESK))
+    agents.apply(beat(300, **DESK))
+    agents.apply(state(301, "activity", "idle"), beat(340, **DESK))
 
     facts, plans = orjson.loads(agents.rows[b"s|ann\x1fdesk"]), orjson.loads(agents.rows[b"P|ann\x1fdesk"])
     # What happened before 200 is final at 340, with a grace of 120 s and two panes.
     assert [fact[2] for fact in facts[3]][:-1] == ["a3"]
     assert [plan[2] for plan in plans] == ["p1", "p2"]
     assert [plan[2] for plan in orjson.loads(agents.rows[b"P|bo\x1fdesk"])] == ["p3"]
-    agents.restart().tell(state(500, "activity", "busy"), beat(700, **DESK))
+    agents.restart().apply(state(500, "activity", "busy"), beat(700, **DESK))
     assert [plan for plan in agents.rows if plan.startswith(b"P|")] == []
-    agents.tell(state(701, "activity", "idle"))
+    agents.apply(state(701, "activity", "idle"))
     assert len(orjson.loads(agents.rows[b"s|ann\x1fdesk"])[3]) == 1

@@ -32,15 +32,15 @@ class Stream:
         for partition, track in enumerate(self._tracks):
             track.is_catching_up = partition in partitions
 
-    def tell(self, *values: bytes, other: tuple[bytes, ...] = ()) -> list[tuple[str, str, str | None, float | None]]:
+    def apply(self, *values: bytes, other: tuple[bytes, ...] = ()) -> list[tuple[str, str, str | None, float | None]]:
         """Tell one partition, and the other, flush, and return state, since, cleared_at and value of what fired or cleared in queue A."""
-        for track, told in zip(self._tracks, (values, other), strict=True):
-            track.process([record(value) for value in told])
+        for track, batch in zip(self._tracks, (values, other), strict=True):
+            track.process([record(value) for value in batch])
             for output in track.collect().outputs:
                 if output.topic == "panes":
                     self._roll_up.process([record(output.value, key=output.key)])
-        said = [orjson.loads(output.value or b"") for output in self._roll_up.collect().outputs if output.topic == "alerts"]
-        return [(each["state"], each["since"], each["cleared_at"], each["value"]) for each in said if each["scope"] == "A"]
+        alerts = [orjson.loads(output.value or b"") for output in self._roll_up.collect().outputs if output.topic == "alerts"]
+        return [(each["state"], each["since"], each["cleared_at"], each["value"]) for each in alerts if each["scope"] == "A"]
 
 
 def beat(seconds: float, **fields: Any) -> bytes:
@@ -62,33 +62,33 @@ def test_a_later_word_changes_no_alert_of_before() -> None:
     """Who entered at 0 s waits 50 s at 50 s; told at 52 s to have entered at 40 s: 12 s then, and more than 45 s from 85 s on."""
     stream = Stream()
 
-    assert stream.tell(queued(0, 1, 0)) == []
-    assert stream.tell(beat(50)) == [("firing", at(49), None, 50)]
-    assert stream.tell(queued(40, 2, 52)) == [("cleared", at(49), at(52), 12)]
+    assert stream.apply(queued(0, 1, 0)) == []
+    assert stream.apply(beat(50)) == [("firing", at(49), None, 50)]
+    assert stream.apply(queued(40, 2, 52)) == [("cleared", at(49), at(52), 12)]
     # What was said before counts no more, though it comes once more.
-    assert stream.tell(queued(0, 1, 53)) == []
-    assert stream.tell(beat(85)) == []
-    assert stream.tell(beat(86)) == [("firing", at(85), None, 46)]
+    assert stream.apply(queued(0, 1, 53)) == []
+    assert stream.apply(beat(85)) == []
+    assert stream.apply(beat(86)) == [("firing", at(85), None, 46)]
 
 
 def test_an_earlier_word_that_comes_later_changes_nothing() -> None:
     """The entry at 40 s is known first, the one at 0 s that it replaced then: nothing fires until 85 s are over."""
     stream = Stream()
 
-    assert stream.tell(queued(40, 2, 48)) == []
-    assert stream.tell(queued(0, 1, 50)) == []
-    assert stream.tell(beat(86)) == [("firing", at(85), None, 46)]
+    assert stream.apply(queued(40, 2, 48)) == []
+    assert stream.apply(queued(0, 1, 50)) == []
+    assert stream.apply(beat(86)) == [("firing", at(85), None, 46)]
 
 
 def test_the_word_of_a_gateway_makes_no_source_heard_where_it_has_sent_nothing() -> None:
     """The desk sent something on one partition alone; there it is silent for more than its 30 s, so nothing clears until it is heard."""
     stream = Stream()
     spoken = beat(10, source="desk", instance="gateway")
-    stream.tell(queued(0, 1, 0), beat(1, source="desk"), spoken, other=(beat(1), spoken))
+    stream.apply(queued(0, 1, 0), beat(1, source="desk"), spoken, other=(beat(1), spoken))
 
-    assert stream.tell(beat(65), other=(beat(65),)) == [("firing", at(64), None, 65)]
-    assert stream.tell(event("contact.answered", 66, agent="ann"), other=(beat(66),)) == []
-    assert stream.tell(beat(67), other=(beat(67, source="desk"),)) == [("cleared", at(64), at(67), None)]
+    assert stream.apply(beat(65), other=(beat(65),)) == [("firing", at(64), None, 65)]
+    assert stream.apply(event("contact.answered", 66, agent="ann"), other=(beat(66),)) == []
+    assert stream.apply(beat(67), other=(beat(67, source="desk"),)) == [("cleared", at(64), at(67), None)]
 
 
 def test_no_rule_is_evaluated_while_a_partition_catches_up() -> None:
@@ -97,12 +97,12 @@ def test_no_rule_is_evaluated_while_a_partition_catches_up() -> None:
     stream.catch_up(0, 1)
     entry = event("contact.queued", 0, queue="A", event_id="b1", conversation_id="b")
 
-    assert stream.tell(beat(0), other=(entry, beat(1))) == []
-    assert stream.tell(beat(600)) == []  # as-of 600: the contact of the other partition seems to wait for 600 s
+    assert stream.apply(beat(0), other=(entry, beat(1))) == []
+    assert stream.apply(beat(600)) == []  # as-of 600: the contact of the other partition seems to wait for 600 s
     answer = event("contact.answered", 5, queue="A", agent="ann", event_id="b2", conversation_id="b")
-    assert stream.tell(other=(answer, beat(600))) == []
+    assert stream.apply(other=(answer, beat(600))) == []
     stream.catch_up()
-    assert stream.tell() == []
+    assert stream.apply() == []
 
 
 def test_a_rule_is_evaluated_once_partitions_have_caught_up() -> None:
@@ -111,9 +111,9 @@ def test_a_rule_is_evaluated_once_partitions_have_caught_up() -> None:
     stream.catch_up(1)
     entry = event("contact.queued", 0, queue="A", event_id="b1", conversation_id="b")
 
-    assert stream.tell(beat(600), other=(entry, beat(600))) == []
+    assert stream.apply(beat(600), other=(entry, beat(600))) == []
     stream.catch_up()
-    assert stream.tell() == [("firing", at(600), None, 600)]
+    assert stream.apply() == [("firing", at(600), None, 600)]
 
 
 def test_a_partition_without_progress_holds_no_alert_back_for_long() -> None:
@@ -122,7 +122,7 @@ def test_a_partition_without_progress_holds_no_alert_back_for_long() -> None:
     stream.catch_up(0)
     entry = event("contact.queued", 0, queue="A", event_id="b1", conversation_id="b")
 
-    assert stream.tell(beat(1), other=(entry,)) == []
-    found = [stream.tell(other=(beat(100 + second),)) for second in range(302)]
+    assert stream.apply(beat(1), other=(entry,)) == []
+    found = [stream.apply(other=(beat(100 + second),)) for second in range(302)]
     assert [number for number, each in enumerate(found) if each] == [299]
     assert found[299] == [("firing", at(398), None, 399)]

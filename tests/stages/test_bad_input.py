@@ -104,16 +104,16 @@ class TestDeadLetters:
         track.process([bad, record(GOOD)])
         flush = track.collect()
 
-        (letter,) = dead(flush.outputs)
-        assert (letter.key, letter.value, letter.partition) == (b"\xffkey", value, 0)
-        assert original_headers(letter.headers) == [("trace", b"\x00\x01"), ("trace", b"")]
-        origin = origin_of(letter.headers)
+        (dead_letter,) = dead(flush.outputs)
+        assert (dead_letter.key, dead_letter.value, dead_letter.partition) == (b"\xffkey", value, 0)
+        assert original_headers(dead_letter.headers) == [("trace", b"\x00\x01"), ("trace", b"")]
+        origin = origin_of(dead_letter.headers)
         assert (origin.topic, origin.partition, origin.offset, origin.timestamp_ms) == ("contacts", 3, 42, ms(500))
         assert (origin.timestamp_type, origin.consumer_group) == ("log_append_time", "group")
-        said = dict(letter.headers)
-        assert (said["dead-letter-reason"], said["dead-letter-stage"]) == (reason.encode(), b"track")
-        assert said["dead-letter-failed-at"] == b"2026-06-15T09:16:40.000Z"
-        assert len(said["dead-letter-detail"]) <= 2_000
+        headers = dict(dead_letter.headers)
+        assert (headers["dead-letter-reason"], headers["dead-letter-stage"]) == (reason.encode(), b"track")
+        assert headers["dead-letter-failed-at"] == b"2026-06-15T09:16:40.000Z"
+        assert len(headers["dead-letter-detail"]) <= 2_000
         assert (counters.rejected, counters.events) == ({reason: 1}, 2)
         assert "c1\x1ftest" in track.tracker.conversations
 
@@ -122,23 +122,23 @@ class TestDeadLetters:
         giant = b'{"type":"' + b"q" * (20 << 20) + b'"}'
         track = stage()
         track.process([record(giant)])
-        (letter,) = dead(track.collect().outputs)
+        (dead_letter,) = dead(track.collect().outputs)
 
-        assert letter.value is not None
-        assert len(letter.value) < 1 << 20
-        assert dict(letter.headers)["dead-letter-content-encoding"] == b"gzip"
-        assert gzip.decompress(letter.value) == giant
-        assert original_headers(letter.headers) == []
+        assert dead_letter.value is not None
+        assert len(dead_letter.value) < 1 << 20
+        assert dict(dead_letter.headers)["dead-letter-content-encoding"] == b"gzip"
+        assert gzip.decompress(dead_letter.value) == giant
+        assert original_headers(dead_letter.headers) == []
 
     def test_what_cannot_be_packed_is_cut(self) -> None:
         """A giant that no packing makes small keeps its beginning and says so; the record itself is still in its topic."""
         giant = Random(1).randbytes(9 << 20)
         track = stage()
         track.process([record(giant)])
-        (letter,) = dead(track.collect().outputs)
+        (dead_letter,) = dead(track.collect().outputs)
 
-        assert letter.value == giant[: 1 << 20]
-        assert dict(letter.headers)["dead-letter-content-encoding"] == b"cut"
+        assert dead_letter.value == giant[: 1 << 20]
+        assert dict(dead_letter.headers)["dead-letter-content-encoding"] == b"cut"
 
     @pytest.mark.parametrize(
         "many",
@@ -154,13 +154,17 @@ class TestDeadLetters:
         """Packed, the 8 MiB that a batch may hold are one key or one header; with the letter's own headers they would be too large."""
         track = stage()
         track.process([record(**{"value": b"?", **many})])
-        (letter,) = dead(track.collect().outputs)
+        (dead_letter,) = dead(track.collect().outputs)
 
         room = int(topic("contact-events-dead-letters.v1").settings["max.message.bytes"])
-        size = len(letter.key or b"") + len(letter.value or b"") + sum(len(name) + len(content) + 10 for name, content in letter.headers)
+        size = (
+            len(dead_letter.key or b"")
+            + len(dead_letter.value or b"")
+            + sum(len(name) + len(content) + 10 for name, content in dead_letter.headers)
+        )
         assert size < room - 1_000
-        assert (letter.key, original_headers(letter.headers)) == (None, [])
-        assert dict(letter.headers)["dead-letter-content-encoding"] == b"cut"
+        assert (dead_letter.key, original_headers(dead_letter.headers)) == (None, [])
+        assert dict(dead_letter.headers)["dead-letter-content-encoding"] == b"cut"
 
     def test_a_batch_that_cannot_be_read_is_one_dead_letter(self) -> None:
         """It is counted, of no known source, and where it was and why is said."""
@@ -169,12 +173,12 @@ class TestDeadLetters:
         track.process([record(GOOD)])
         track.collect()
         track.refuse(record(None, offset=41, timestamp=ms(500), timestamp_type=1), "offsets 17 to 41 cannot be read")
-        (letter,) = dead(track.collect().outputs)
+        (dead_letter,) = dead(track.collect().outputs)
 
-        said = dict(letter.headers)
-        assert (letter.key, letter.value) == (None, None)
-        assert (said["dead-letter-reason"], said["dead-letter-detail"]) == (b"unreadable_batch", b"offsets 17 to 41 cannot be read")
-        assert (origin_of(letter.headers).offset, origin_of(letter.headers).timestamp_ms) == (41, ms(500))
+        headers = dict(dead_letter.headers)
+        assert (dead_letter.key, dead_letter.value) == (None, None)
+        assert (headers["dead-letter-reason"], headers["dead-letter-detail"]) == (b"unreadable_batch", b"offsets 17 to 41 cannot be read")
+        assert (origin_of(dead_letter.headers).offset, origin_of(dead_letter.headers).timestamp_ms) == (41, ms(500))
         assert (counters.rejected, dead(track.collect().outputs)) == ({"unreadable_batch": 1}, [])
 
     def test_once(self) -> None:
@@ -190,8 +194,8 @@ class TestDeadLetters:
         track = stage()
         track.process([record(changed(queue=["+49 170 1234567"])), record(changed(type="+49 170 1234567"))])
 
-        for letter in dead(track.collect().outputs):
-            assert b"1234567" not in dict(letter.headers)["dead-letter-detail"]
+        for dead_letter in dead(track.collect().outputs):
+            assert b"1234567" not in dict(dead_letter.headers)["dead-letter-detail"]
 
     def test_all_at_once(self) -> None:
         """Many bad records between good ones: every one is counted by its reason, and the figures are those of the good ones."""

@@ -18,8 +18,8 @@ TOPICS = CustomerTopics("panes", 1, "facts", 1, "links", "contacts", 1)
 def days(stage: CustomerStage, *facts: dict[str, Any]) -> list[dict[str, int]]:
     """Take facts, flush, and return the sums of days that are told."""
     stage.process([SimpleNamespace(value=orjson.dumps(fact)) for fact in facts])
-    told = [orjson.loads(output.value or b"{}") for output in stage.collect().outputs if output.topic == "panes"]
-    return [record["counts"] for record in told if record["kind"] == "customer_day"]
+    published = [orjson.loads(output.value or b"{}") for output in stage.collect().outputs if output.topic == "panes"]
+    return [record["counts"] for record in published if record["kind"] == "customer_day"]
 
 
 def test_what_changed_before_progress_was_known() -> None:

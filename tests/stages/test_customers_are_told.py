@@ -15,7 +15,7 @@ START_MS = parse_time_ms("2026-06-01T12:00:00Z")
 TOPICS = TrackTopics("contacts", "panes", 1, "dead", "group", lambda: 0, "facts")
 
 
-def told(stage: ContactStage, number: int, kind: str, seconds: float, **fields: Any) -> list[dict[str, Any]]:
+def facts_of(stage: ContactStage, number: int, kind: str, seconds: float, **fields: Any) -> list[dict[str, Any]]:
     """Take an event, flush, and return the facts about contacts."""
     at = {"occurred_at": format_ms(START_MS + round(1000 * seconds)), "received_at": format_ms(START_MS + 20_000 + number)}
     event = {"event_id": f"e{number}", "type": kind, "source": "pbx", "conversation_id": "c", **at, **fields}
@@ -30,9 +30,9 @@ def told(stage: ContactStage, number: int, kind: str, seconds: float, **fields: 
 def test_another_customer() -> None:
     """An arrival that happened before, and came later, has the contact's first key: it is taken from the one and given to the other."""
     stage = ContactStage(0, Configuration.model_validate({}), TOPICS)
-    told(stage, 0, "contact.arrived", 5, channel="voice", customer_key="v1:later")
-    first = told(stage, 1, "contact.queued", 6, queue="sales")
-    moved = told(stage, 2, "contact.arrived", 4, channel="voice", customer_key="v1:first")
+    facts_of(stage, 0, "contact.arrived", 5, channel="voice", customer_key="v1:later")
+    first = facts_of(stage, 1, "contact.queued", 6, queue="sales")
+    moved = facts_of(stage, 2, "contact.arrived", 4, channel="voice", customer_key="v1:first")
 
     assert [(fact["customer_key"], fact.get("gone", False)) for fact in first] == [("v1:later", False)]
     assert [(fact["customer_key"], fact.get("gone", False)) for fact in moved] == [("v1:later", True), ("v1:first", False)]
@@ -41,8 +41,8 @@ def test_another_customer() -> None:
 def test_excluded() -> None:
     """A contact that counts no more is taken from its customer."""
     stage = ContactStage(0, Configuration.model_validate({}), TOPICS)
-    told(stage, 0, "contact.arrived", 5, channel="voice", customer_key="v1:k")
-    told(stage, 1, "contact.queued", 6, queue="sales")
-    gone = told(stage, 2, "contact.excluded", 7, reason="test")
+    facts_of(stage, 0, "contact.arrived", 5, channel="voice", customer_key="v1:k")
+    facts_of(stage, 1, "contact.queued", 6, queue="sales")
+    gone = facts_of(stage, 2, "contact.excluded", 7, reason="test")
 
     assert gone == [{"kind": "contact", "conversation_id": "c", "id_space": "pbx", "customer_key": "v1:k", "gone": True}]

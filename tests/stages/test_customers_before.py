@@ -23,8 +23,8 @@ def state() -> dict[bytes, bytes]:
     rows: dict[str, dict[str, Any]] = {f"k{number}": {"base": [None, number]} for number in range(10)}
     rows["k0"] |= {"contacts": {"c\x1fswitch": CONTACT}}
     rows["k3"] |= LINK
-    told = {b"s|" + key.encode(): orjson.dumps(row) for key, row in rows.items()}
-    return {**told, b"m": b"[]", b"w|window|customers_day|-|total:all|0": b"[1,2]"}
+    encoded = {b"s|" + key.encode(): orjson.dumps(row) for key, row in rows.items()}
+    return {**encoded, b"m": b"[]", b"w|window|customers_day|-|total:all|0": b"[1,2]"}
 
 
 def stage(rows: dict[bytes, bytes], facts: dict[bytes, bytes] | None = None) -> CustomersBeforeStage:
@@ -44,22 +44,22 @@ def test_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
         mores.append(flush.more)
         for key, value in flush.rows:
             rows = {**{each: kept for each, kept in rows.items() if each != key}, **({} if value is None else {key: value})}
-        told = [(output, orjson.loads(output.value or b"")) for output in flush.outputs]
-        moved += [fact["customer_key"] for _, fact in told if fact["kind"] == "moved"]
-        assert all(output.partition == customer_partition(fact["customer_key"], 2) for output, fact in told if fact["kind"] == "moved")
+        published = [(output, orjson.loads(output.value or b"")) for output in flush.outputs]
+        moved += [fact["customer_key"] for _, fact in published if fact["kind"] == "moved"]
+        assert all(output.partition == customer_partition(fact["customer_key"], 2) for output, fact in published if fact["kind"] == "moved")
 
     assert mores == [True, True, False]
     assert sorted(moved) == [f"k{number}" for number in range(10)]
     assert rows == {b"done": b"true"}
-    assert [output.partition for output, fact in told if fact["kind"] == "progress"] == [0, 1]
+    assert [output.partition for output, fact in published if fact["kind"] == "progress"] == [0, 1]
 
 
 def test_links_come_first_and_to_their_own_topic() -> None:
     """Rows are handed on without them."""
-    told = [(output.topic, orjson.loads(output.value or b"")) for output in stage(state()).collect().outputs]
+    published = [(output.topic, orjson.loads(output.value or b"")) for output in stage(state()).collect().outputs]
 
-    assert told[0] == ("links", {"kind": "link", "event_id": "l", "customer_key": "k3", "linked_key": "k1", "at_ms": 7})
-    assert all("links" not in fact["row"] for _, fact in told if fact["kind"] == "moved")
+    assert published[0] == ("links", {"kind": "link", "event_id": "l", "customer_key": "k3", "linked_key": "k1", "at_ms": 7})
+    assert all("links" not in fact["row"] for _, fact in published if fact["kind"] == "moved")
 
 
 def test_facts_that_had_not_been_counted() -> None:
@@ -68,8 +68,8 @@ def test_facts_that_had_not_been_counted() -> None:
     contact = {"kind": "contact", "conversation_id": "c", "id_space": "switch", "customer_key": "k5", **known}
     order = {"kind": "order", "event_id": "e", "id_space": "shop", "customer_key": "new", "at_ms": 9, "sequence": 0}
     order |= {"order_id": "o", "value_milli": 1, "currency": "JPY"}
-    told = stage(state(), {b"contact|c": orjson.dumps(contact), b"event|e": orjson.dumps(order)}).collect()
-    rows = {fact["customer_key"]: fact["row"] for fact in (orjson.loads(o.value or b"") for o in told.outputs) if fact["kind"] == "moved"}
+    flush = stage(state(), {b"contact|c": orjson.dumps(contact), b"event|e": orjson.dumps(order)}).collect()
+    rows = {fact["customer_key"]: fact["row"] for fact in (orjson.loads(o.value or b"") for o in flush.outputs) if fact["kind"] == "moved"}
 
     assert rows["k0"]["contacts"] == {}
     assert list(rows["k5"]["contacts"].values()) == [[5, "sales", "voice", "billing", True, True]]

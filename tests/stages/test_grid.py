@@ -62,7 +62,7 @@ def test_from_15_to_5_minutes() -> None:
     """Longer intervals and days miss nothing; short ones are served from the first that is whole on, and are right."""
     after = center([5, 15, 60])
     pipeline, events, changed_ms = run(center([15, 60]), after)
-    told = recount(events, after)
+    recounted = recount(events, after)
     short = intervals(pipeline, "interval_5m")
     # What the last cell of 15 minutes has is of a call that was offered, and the rest of it is still coming.
     offered_ms = max(
@@ -70,9 +70,9 @@ def test_from_15_to_5_minutes() -> None:
     )
     whole_from = (offered_ms // (15 * MINUTE_MS) + 1) * 15 * MINUTE_MS
 
-    assert differences(pipeline.latest, told, windows=("trailing_15m", "day", "interval_15m", "interval_60m")) == []
+    assert differences(pipeline.latest, recounted, windows=("trailing_15m", "day", "interval_15m", "interval_60m")) == []
     assert sorted(short) == list(range(whole_from, parse_time_ms("2026-06-15T08:30:00Z"), 5 * MINUTE_MS))
-    assert all(record["kpis"] == told.window("queue:A", "voice", "interval_5m", start) for start, record in short.items())
+    assert all(record["kpis"] == recounted.window("queue:A", "voice", "interval_5m", start) for start, record in short.items())
 
 
 def test_from_5_to_15_minutes() -> None:
@@ -88,16 +88,16 @@ def test_by_outcome_from_when_it_was_asked_for(lengths: list[int]) -> None:
     """What happened before was not booked by outcome: the intervals and the day it lies in say nothing of it, not too little."""
     after = center(lengths, "offer", "outcome")
     pipeline, events, changed_ms = run(center(lengths), after)
-    told = recount(events, after)
-    said = {start: record.get("by_outcome") for start, record in intervals(pipeline, "interval_15m").items()}
+    recounted = recount(events, after)
+    by_outcome = {start: record.get("by_outcome") for start, record in intervals(pipeline, "interval_15m").items()}
     day = next(record for key, record in pipeline.latest.items() if key.startswith("window|day|voice|queue:A"))
 
     assert "by_outcome" not in day
-    assert any(each is None for each in said.values())
-    assert any(each is not None for each in said.values())
-    for start, each in said.items():
+    assert any(each is None for each in by_outcome.values())
+    assert any(each is not None for each in by_outcome.values())
+    for start, each in by_outcome.items():
         whole = start >= -(-changed_ms // (15 * MINUTE_MS)) * 15 * MINUTE_MS
-        assert each == ({"kpis": told.by_outcome("queue:A", "voice", "interval_15m", start)} if whole else None)
+        assert each == ({"kpis": recounted.by_outcome("queue:A", "voice", "interval_15m", start)} if whole else None)
 
 
 def test_an_exception_that_began_today() -> None:

@@ -59,8 +59,8 @@ class TestBound:
         stage.process([at(1, event("contact.queued", 0, received=271, queue="A")), beat(2, received=272, complete=270)])
         flush = stage.collect()
 
-        told = progress(flush)
-        assert (told["received_through_ms"], told["progress_ms"]) == (ms(2), ms(2))
+        reported = progress(flush)
+        assert (reported["received_through_ms"], reported["progress_ms"]) == (ms(2), ms(2))
         assert dead(flush) == []
         visit = stage.tracker.conversations["c1\x1ftest"].state.visit
         assert visit is not None
@@ -177,16 +177,16 @@ class TestWindows:
     def test_the_figures_go_on(self, ahead: int, restart: bool) -> None:
         """As-of and completeness come back, waiting is served as it is, later contacts count in every window; no window lies ahead."""
         center = Center()
-        center.tell(at(0, event("contact.queued", 0, queue="A")), beat(1))
+        center.apply(at(0, event("contact.queued", 0, queue="A")), beat(1))
         assert center.day("queue:A")["counts"]["offered"] == 1
         center.track.tracker.watermark.heartbeat("test", ms(1), ms(ahead))
         center.track.tracker.watermark.received("test", ms(ahead))
-        center.tell()
+        center.apply()
         assert center.latest["progress|0"]["complete_through"] == format_ms(ms(ahead))
         if restart:
             center.restart()
-        center.tell(reset(20))
-        center.tell(at(30, event("contact.queued", 30, queue="A", conversation_id="c2")), beat(40))
+        center.apply(reset(20))
+        center.apply(at(30, event("contact.queued", 30, queue="A", conversation_id="c2")), beat(40))
 
         assert center.latest["progress|0"]["as_of"] == center.latest["progress|0"]["complete_through"] == format_ms(ms(40))
         assert max(each["as_of"] for each in center.latest.values() if each["kind"] != "definition") == format_ms(ms(40))
@@ -204,16 +204,20 @@ class TestWindows:
         before = [at(0, event("contact.queued", 0, queue="A", event_id="q1")), beat(1)]
         after = [at(30, event("contact.answered", 30, agent="ann", event_id="a1")), beat(400)]
         for center in (ahead, straight):
-            center.tell(*before)
+            center.apply(*before)
         ahead.track.tracker.watermark.heartbeat("test", ms(1), ms(1_500))
-        ahead.tell()
+        ahead.apply()
         for center in (ahead, straight):
-            center.tell(reset(20))
-            center.tell(*after)
+            center.apply(reset(20))
+            center.apply(*after)
 
-        apart = ("as_of", "complete_through", "revision")
+        ignored = ("as_of", "complete_through", "revision")
         ours, theirs = (
-            {key: {name: part for name, part in each.items() if name not in apart} for key, each in center.latest.items() if "voice" in key}
+            {
+                key: {name: part for name, part in each.items() if name not in ignored}
+                for key, each in center.latest.items()
+                if "voice" in key
+            }
             for center in (ahead, straight)
         )
         assert ours == theirs
@@ -229,7 +233,7 @@ class Center:
         self.panes: dict[bytes, bytes] = {}
         self.latest: dict[str, dict[str, Any]] = {}
 
-    def tell(self, *records: Any) -> None:
+    def apply(self, *records: Any) -> None:
         """Have a chunk go through both."""
         if records:
             self.track.process(records)
@@ -276,10 +280,10 @@ def test_what_was_booked_in_a_time_to_come_holds_no_scope() -> None:
     stage.collect()
     stage.process([at(20, event("contact.not_offered", 20, conversation_id="more", channel="voice", site="lives")), beat(30)])
     stage.collect()
-    told: dict[bytes | None, bytes | None] = {}
+    reported: dict[bytes | None, bytes | None] = {}
     for hour in (100, 168, 171):
         more = event("contact.not_offered", hour * HOUR, conversation_id=f"h{hour}", channel="voice", site="lives")
         stage.process([at(hour * HOUR, more), beat(hour * HOUR)])
-        told.update({output.key: output.value for output in stage.collect().outputs})
-    assert told[b"now|voice|contacts|0|-|site:gone"] is None
-    assert b"now|voice|contacts|0|-|site:lives" not in told
+        reported.update({output.key: output.value for output in stage.collect().outputs})
+    assert reported[b"now|voice|contacts|0|-|site:gone"] is None
+    assert b"now|voice|contacts|0|-|site:lives" not in reported

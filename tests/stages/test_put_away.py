@@ -13,7 +13,7 @@ from streams.stages.track import ContactStage
 from streams.tracking import contacts
 from streams.tracking.packed import PackedRows
 from streams.tracking.unread import Unread
-from tests.stages.test_rows_keyed_by_id import PBX, TOPICS, Kept, beat
+from tests.stages.test_rows_keyed_by_id import PBX, TOPICS, StoredStage, beat
 from tests.tracking.harness import CONFIGURATION, event, record
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def call(number: int) -> list[bytes]:
     """Return the events of a call of a known customer, from second 0 to 30."""
     name: dict[str, Any] = {"conversation_id": f"pbx-1755561230.{number:06d}", **PBX}
     key = f"v1:{number:064x}"
-    told: list[tuple[str, int, dict[str, Any]]] = [
+    events: list[tuple[str, int, dict[str, Any]]] = [
         ("contact.arrived", 0, {"channel": "voice", "direction": "inbound", "customer_key": key}),
         ("contact.queued", 1, {"queue": "A", "channel": "voice"}),
         ("contact.answered", 11, {"agent": "ann", "queue": "A", "reports": ["wrap_up"]}),
@@ -37,7 +37,7 @@ def call(number: int) -> list[bytes]:
         ("contact.ended", 21, {"by": "customer"}),
         ("contact.wrapped_up", 30, {"agent": "ann"}),
     ]
-    return [event(kind, at, event_id=f"pbx-1:{number:06d}:{at}", **name, **fields) for kind, at, fields in told]
+    return [event(kind, at, event_id=f"pbx-1:{number:06d}:{at}", **name, **fields) for kind, at, fields in events]
 
 
 def message(number: int) -> bytes:
@@ -45,18 +45,18 @@ def message(number: int) -> bytes:
     return event("contact.message", 2 + number, author_kind="customer", event_id=f"m{number:02}", conversation_id="c0", **PBX)
 
 
-def over(number: int = 1) -> Kept:
+def over(number: int = 1) -> StoredStage:
     """Return a stage that has taken in so many calls, all of which are over, and all that was to come up to second 31."""
-    return Kept(ContactStage, {}).tell(*(each for one in range(number) for each in call(one)), beat(31, **PBX))
+    return StoredStage(ContactStage, {}).apply(*(each for one in range(number) for each in call(one)), beat(31, **PBX))
 
 
-def sizes(kept: Kept) -> tuple[int, int]:
+def sizes(kept: StoredStage) -> tuple[int, int]:
     """Return how many conversations are in memory, and how many but for their rows."""
     found = conversations(kept)
     return len(found.live), len(found.frozen or ())
 
 
-def conversations(kept: Kept) -> Any:
+def conversations(kept: StoredStage) -> Any:
     """Return all conversations."""
     assert isinstance(kept.stage, ContactStage)
     return kept.stage.tracker.conversations
@@ -64,25 +64,25 @@ def conversations(kept: Kept) -> Any:
 
 def test_what_is_over_leaves_memory_once_it_is_idle() -> None:
     """Of two calls two minutes after the flush at which progress was at 31 s, and not a second before; one that waits stays."""
-    three = over(2).tell(event("contact.queued", 31, queue="A", channel="voice", conversation_id="w", event_id="w", **PBX))
+    three = over(2).apply(event("contact.queued", 31, queue="A", channel="voice", conversation_id="w", event_id="w", **PBX))
     assert sizes(three) == (3, 0)
-    three.tell(beat(31 + IDLE - 1, **PBX))
+    three.apply(beat(31 + IDLE - 1, **PBX))
     assert sizes(three) == (3, 0)
-    three.tell(beat(31 + IDLE, **PBX))
+    three.apply(beat(31 + IDLE, **PBX))
     assert sizes(three) == (1, 2)
     assert len(conversations(three)) == 3
 
 
 def test_a_repeat_is_known_and_then_put_away_again() -> None:
     """An event that was counted before its contact was put away counts nothing after it; the contact goes again once it is idle."""
-    one = over().tell(beat(31 + IDLE, **PBX))
+    one = over().apply(beat(31 + IDLE, **PBX))
     assert sizes(one) == (0, 1)
     before, facts = one.sums("queue:A"), len(one.facts)
-    one.tell(*call(0))
+    one.apply(*call(0))
     assert isinstance(one.stage, ContactStage)
     assert one.stage.tracker.repeated == 7
     assert (sizes(one), one.sums("queue:A"), len(one.facts)) == ((1, 0), before, facts)
-    one.tell(beat(42 + 2 * IDLE, **PBX))
+    one.apply(beat(42 + 2 * IDLE, **PBX))
     assert sizes(one) == (0, 1)
 
 
@@ -93,10 +93,10 @@ def test_what_comes_later_counts_on_top() -> None:
         stage = over()
         if not puts_away:
             conversations(stage).frozen = None
-        stage.tell(beat(31 + IDLE, **PBX))
+        stage.apply(beat(31 + IDLE, **PBX))
         assert sizes(stage) == ((0, 1) if puts_away else (1, 0))
         name = {"conversation_id": "pbx-1755561230.000000", "event_id": "s", **PBX}
-        stage.tell(event("survey.answered", 3_600, kind="csat", score=5, **name), beat(3_601, **PBX))
+        stage.apply(event("survey.answered", 3_600, kind="csat", score=5, **name), beat(3_601, **PBX))
         stages.append(stage)
     first, second = stages
     assert first.rows == second.rows
@@ -107,12 +107,12 @@ def test_what_comes_later_counts_on_top() -> None:
 
 def test_what_is_put_away_is_forgotten_in_time() -> None:
     """A contact that was over at 30 s is kept until 30 s and the retention have passed, in packs and beside them; its row goes then."""
-    many = over(40).tell(beat(31 + IDLE, **PBX))
+    many = over(40).apply(beat(31 + IDLE, **PBX))
     assert sizes(many) == (0, 40)
-    many.tell(beat(30 + RETENTION, **PBX))
+    many.apply(beat(30 + RETENTION, **PBX))
     assert (sizes(many), len(many.subjects())) == ((0, 40), 40)
     conversations(many)._read = None  # nothing is read for it
-    many.tell(beat(31 + RETENTION, **PBX))
+    many.apply(beat(31 + RETENTION, **PBX))
     assert (sizes(many), many.subjects()) == ((0, 0), set())
     assert isinstance(many.stage, ContactStage)
     assert many.stage.tracker.held.counts == {"\x1fpbx": [0, 0]}
@@ -122,17 +122,17 @@ def test_a_conversation_in_several_rows_is_whole() -> None:
     """Of one in three rows another event writes the last alone, a restart reads all 41, and when it is forgotten no row is left."""
     arrived = event("contact.arrived", 0, channel="chat", direction="inbound", event_id="a", conversation_id="c0", **PBX)
     ended = event("contact.ended", 45, by="customer", event_id="z", conversation_id="c0", **PBX)
-    long = Kept(ContactStage, {}).tell(arrived, *map(message, range(38)), ended, beat(46, **PBX)).tell(beat(46 + IDLE, **PBX))
+    long = StoredStage(ContactStage, {}).apply(arrived, *map(message, range(38)), ended, beat(46, **PBX)).apply(beat(46 + IDLE, **PBX))
     assert sizes(long) == (0, 1)
     assert len(long.rows_of("c0")) == 3
     first = long.rows_of("c0")[0]
     long.rows[first] = b"never read again: " + long.rows[first]
-    long.tell(event("contact.categorized", 60, category="billing", event_id="k", conversation_id="c0", **PBX))
+    long.apply(event("contact.categorized", 60, category="billing", event_id="k", conversation_id="c0", **PBX))
     assert long.rows[first].startswith(b"never")
     long.rows[first] = long.rows[first].removeprefix(b"never read again: ")
     names = ["a", *(f"m{number:02}" for number in range(38)), "z", "k"]
     assert [fact.event_id for fact in conversations(long.restart())["c0\x1fpbx"].facts] == names
-    long.tell(beat(100, **PBX)).tell(beat(100 + IDLE, **PBX)).tell(beat(100 + RETENTION, **PBX))
+    long.apply(beat(100, **PBX)).apply(beat(100 + IDLE, **PBX)).apply(beat(100 + RETENTION, **PBX))
     assert long.rows_of("c0") == []
 
 
@@ -140,9 +140,9 @@ def test_what_a_restart_left_unread_is_packed() -> None:
     """Contacts that were over at a restart are packed at the flushes after it, unread."""
     many = over(40).restart()
     assert len(conversations(many).unread) == 40
-    many.tell(beat(41, **PBX))
+    many.apply(beat(41, **PBX))
     assert (sizes(many), len(conversations(many).unread)) == ((0, 40), 0)
-    many.tell(call(17)[6])
+    many.apply(call(17)[6])
     assert isinstance(many.stage, ContactStage)
     assert many.stage.tracker.repeated == 1
 
@@ -151,7 +151,7 @@ def test_a_flush_puts_few_away(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many are idle at once, a flush puts away so many and leaves the others to the next."""
     monkeypatch.setattr(contacts, "_PUT_AWAY_A_FLUSH", 15)
     many = over(40)
-    left = [sizes(many.tell(beat(31 + IDLE + second, **PBX)))[0] for second in range(4)]
+    left = [sizes(many.apply(beat(31 + IDLE + second, **PBX)))[0] for second in range(4)]
     assert left == [25, 10, 0, 0]
 
 

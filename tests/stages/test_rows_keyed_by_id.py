@@ -32,7 +32,7 @@ PBX: dict[str, Any] = {"source": "pbx"}
 DESK: dict[str, Any] = {"source": "desk"}
 
 
-class Kept:
+class StoredStage:
     """A stage and the rows of its state, which a restart reads."""
 
     def __init__(self, kind: type[Stage], rows: dict[bytes, bytes], configuration: Configuration = CONFIGURATION) -> None:
@@ -43,14 +43,14 @@ class Kept:
         self._kind, self._configuration = kind, configuration
         self.restart()
 
-    def restart(self, configuration: Configuration | None = None) -> Kept:
+    def restart(self, configuration: Configuration | None = None) -> StoredStage:
         """Begin anew from the rows, perhaps with another configuration."""
         self._configuration = configuration or self._configuration
         self.stage = self._kind(0, self._configuration, TOPICS)
         self.stage.restore("state", self.rows.items())
         return self
 
-    def tell(self, *events: bytes) -> Kept:
+    def apply(self, *events: bytes) -> StoredStage:
         """Take events, and what a flush writes."""
         self.stage.process([record(each) for each in events])
         flush: Flush = self.stage.collect()
@@ -97,15 +97,15 @@ def rows_of_before(kind: str) -> dict[bytes, bytes]:
 
 
 @pytest.fixture
-def contacts() -> Kept:
+def contacts() -> StoredStage:
     """Return the contacts of before under the code of today."""
-    return Kept(ContactStage, rows_of_before("contacts"))
+    return StoredStage(ContactStage, rows_of_before("contacts"))
 
 
 @pytest.fixture
-def people() -> Kept:
+def people() -> StoredStage:
     """Return the people of before."""
-    return Kept(AgentStage, rows_of_before("agents"))
+    return StoredStage(AgentStage, rows_of_before("agents"))
 
 
 def beat(seconds: float, **source: Any) -> bytes:
@@ -113,9 +113,9 @@ def beat(seconds: float, **source: Any) -> bytes:
     return event("source.heartbeat", seconds, complete_through=format_ms(ms(seconds)), **source)
 
 
-def test_contacts_go_on(contacts: Kept) -> None:
+def test_contacts_go_on(contacts: StoredStage) -> None:
     """What their source tells next of them counts on top, their rows get their new names, and another source's contact is another."""
-    contacts.tell(
+    contacts.apply(
         event("contact.queued", 35, queue="A", conversation_id="1", source="intruder"),
         event("contact.left_queue", 36, reason="abandoned", conversation_id="1", source="intruder"),
         event("contact.answered", 40, agent="ann", conversation_id="1", event_id="new", **PBX),
@@ -129,21 +129,21 @@ def test_contacts_go_on(contacts: Kept) -> None:
     assert contacts.subjects() == {"1\x1fpbx", "1\x1fintruder", "2", "3", "4", "old"}
 
 
-def test_after_another_restart(contacts: Kept) -> None:
+def test_after_another_restart(contacts: StoredStage) -> None:
     """Rows of both kinds are read, and what is counted does not depend on when it restarts."""
-    steady = Kept(ContactStage, rows_of_before("contacts"))
+    steady = StoredStage(ContactStage, rows_of_before("contacts"))
     story = [event("contact.answered", 40 + number, agent="ann", conversation_id=each, **PBX) for number, each in enumerate("134")]
     for each in [*story, beat(60, **PBX)]:
-        contacts.tell(each).restart()
-        steady.tell(each)
+        contacts.apply(each).restart()
+        steady.apply(each)
 
     assert contacts.rows == steady.rows
     assert contacts.subjects() == {"1\x1fpbx", "2", "3\x1fpbx", "4\x1fpbx", "old"}
 
 
-def test_without_a_source(contacts: Kept) -> None:
+def test_without_a_source(contacts: StoredStage) -> None:
     """A contact that no source is known of belongs to the first one that tells of it: it waits on, and is answered."""
-    contacts.tell(event("contact.answered", 40, conversation_id="old", **PBX))
+    contacts.apply(event("contact.answered", 40, conversation_id="old", **PBX))
 
     assert "old" not in contacts.subjects()
     assert "old\x1fpbx" in contacts.subjects()
@@ -151,30 +151,30 @@ def test_without_a_source(contacts: Kept) -> None:
     assert contacts.now["queue:C"]["waiting_since_ms"] == [ms(3)]
 
 
-def test_forgotten_from_a_row_of_before(contacts: Kept) -> None:
+def test_forgotten_from_a_row_of_before(contacts: StoredStage) -> None:
     """What is over leaves no row, under whatever name it was kept."""
     hours = 5 * 3_600
-    contacts.tell(beat(hours, **PBX)).tell(beat(100 * 3_600, **PBX))
+    contacts.apply(beat(hours, **PBX)).apply(beat(100 * 3_600, **PBX))
 
     assert contacts.subjects() == set()
 
 
-def test_customers_are_told(contacts: Kept) -> None:
+def test_customers_are_told(contacts: StoredStage) -> None:
     """What they know of a contact by its id is taken back in the same flush in which they are told of it by its name."""
-    contacts.tell(event("contact.answered", 40, conversation_id="3", **PBX))
-    contacts.tell(event("contact.status_changed", 41, status="resolved", conversation_id="3", **PBX))
-    told = [each for each in contacts.facts if each["kind"] == "contact"]
+    contacts.apply(event("contact.answered", 40, conversation_id="3", **PBX))
+    contacts.apply(event("contact.status_changed", 41, status="resolved", conversation_id="3", **PBX))
+    facts = [each for each in contacts.facts if each["kind"] == "contact"]
 
-    assert told[0] == {"kind": "contact", "conversation_id": "3", "customer_key": "v1:k", "gone": True}
-    assert (told[1]["conversation_id"], told[1]["id_space"], told[1]["queue"]) == ("3", "pbx", "B")
-    assert [each.get("gone", False) for each in told[2:]] == [False]
+    assert facts[0] == {"kind": "contact", "conversation_id": "3", "customer_key": "v1:k", "gone": True}
+    assert (facts[1]["conversation_id"], facts[1]["id_space"], facts[1]["queue"]) == ("3", "pbx", "B")
+    assert [each.get("gone", False) for each in facts[2:]] == [False]
 
 
-def test_the_last_source_has_it(contacts: Kept) -> None:
+def test_the_last_source_has_it(contacts: StoredStage) -> None:
     """Where several sources told of one contact it is the last one's; with these joined it stays that of all."""
     wrapped_up = event("contact.wrapped_up", 40, agent="ann", conversation_id="2", **PBX)
-    contacts.tell(wrapped_up)
-    joined = Kept(ContactStage, rows_of_before("contacts"), JOINED).tell(wrapped_up)
+    contacts.apply(wrapped_up)
+    joined = StoredStage(ContactStage, rows_of_before("contacts"), JOINED).apply(wrapped_up)
 
     assert {"2", "2\x1fpbx"} <= contacts.subjects()
     assert "wrap_count" not in contacts.sums("queue:A")
@@ -182,33 +182,33 @@ def test_the_last_source_has_it(contacts: Kept) -> None:
     assert joined.subjects() == {"1", "2\x1fpbx", "3", "4", "old"}
 
 
-def test_joined_after_the_update(contacts: Kept) -> None:
+def test_joined_after_the_update(contacts: StoredStage) -> None:
     """Two contacts of an id whose sources are joined later become one, and figures are as if they always had been."""
     first = event("contact.queued", 30, queue="A", conversation_id="5", **PBX)
     second = event("contact.answered", 34, queue="A", wait_seconds=4, conversation_id="5", source="survey tool")
-    contacts.tell(first, second)
-    apart = contacts.sums("queue:A")["offered"]
-    contacts.restart(JOINED).tell()
-    always = Kept(ContactStage, rows_of_before("contacts"), JOINED).tell(first, second)
+    contacts.apply(first, second)
+    separate = contacts.sums("queue:A")["offered"]
+    contacts.restart(JOINED).apply()
+    always = StoredStage(ContactStage, rows_of_before("contacts"), JOINED).apply(first, second)
 
-    assert (apart, contacts.sums("queue:A")["offered"]) == (4, 3)
+    assert (separate, contacts.sums("queue:A")["offered"]) == (4, 3)
     assert contacts.sums("queue:A") == always.sums("queue:A")
     assert {name for name in contacts.subjects() if name.startswith("5")} == {"5\x1fpbx"}
 
 
-def test_snapshot_of_before(contacts: Kept) -> None:
+def test_snapshot_of_before(contacts: StoredStage) -> None:
     """A snapshot that comes again is not taken for another one."""
     again = event("source.snapshot", 20, event_id="before-10", kind="contacts", open_ids=[], **PBX)
-    contacts.tell(again, beat(100, **PBX))
+    contacts.apply(again, beat(100, **PBX))
 
     assert "lost_contacts" not in contacts.sums("queue:A")
 
 
-def test_people_go_on(people: Kept) -> None:
+def test_people_go_on(people: StoredStage) -> None:
     """Their source's next word counts on top; of one without a source, the first's; another source's state is another person's."""
-    told = [event("agent.state_changed", 40, axis="presence", state="offline", person_id=each, **DESK) for each in ("7", "ann", "old")]
-    people.tell(event("agent.state_changed", 40, axis="presence", state="away", person_id="7", team="blue", source="intruder"), *told)
-    people.tell(beat(60, **DESK), beat(60, source="intruder"))
+    offline = [event("agent.state_changed", 40, axis="presence", state="offline", person_id=each, **DESK) for each in ("7", "ann", "old")]
+    people.apply(event("agent.state_changed", 40, axis="presence", state="away", person_id="7", team="blue", source="intruder"), *offline)
+    people.apply(beat(60, **DESK), beat(60, source="intruder"))
 
     assert people.sums("team:red", None)["available_ms"] == 40_000
     assert people.sums("team:blue", None)["available_ms"] == 80_000
@@ -216,10 +216,10 @@ def test_people_go_on(people: Kept) -> None:
     assert people.subjects() == {"7\x1fdesk", "7\x1fintruder", "ann\x1fdesk", "old\x1fdesk"}
 
 
-def test_who_is_claimed_by_a_repeat(people: Kept) -> None:
+def test_who_is_claimed_by_a_repeat(people: StoredStage) -> None:
     """An event that is known already gives an agent of no source to its source, and counts no second time."""
     again = event("agent.state_changed", 0, axis="presence", state="ready", team="blue", person_id="old", event_id="before-14", **DESK)
-    people.tell(again, beat(60, **DESK))
+    people.apply(again, beat(60, **DESK))
 
     assert people.stage.tracker.repeated == 1
     row = orjson.loads(people.rows[b"s|old\x1fdesk"])
@@ -227,19 +227,19 @@ def test_who_is_claimed_by_a_repeat(people: Kept) -> None:
     assert orjson.dumps(row).count(b"before-14") == 1
 
 
-def test_people_joined_after_the_update(people: Kept) -> None:
+def test_people_joined_after_the_update(people: StoredStage) -> None:
     """Two people of an id become one: time within the grace is counted anew as if they always had been."""
     joined = Configuration.model_validate(
         {**CONFIGURATION.model_dump(by_alias=True, exclude_unset=True), "joined_sources": [["desk", "phone"]]}
     )
     phone: dict[str, Any] = {"source": "phone"}
     talking = event("agent.state_changed", 10, axis="activity", state="talking", person_id="7", team="blue", **phone)
-    people.tell(talking, beat(40, **DESK), beat(40, **phone))
-    apart = people.sums("team:blue", None)
-    people.restart(joined).tell(beat(50, **DESK), beat(50, **phone))
+    people.apply(talking, beat(40, **DESK), beat(40, **phone))
+    separate = people.sums("team:blue", None)
+    people.restart(joined).apply(beat(50, **DESK), beat(50, **phone))
 
     # Available from 0 and talking from 10: of the old two, 7 was available all the time and the other one talked.
-    assert (apart["available_ms"], apart["handling_ms"]) == (80_000, 30_000)
+    assert (separate["available_ms"], separate["handling_ms"]) == (80_000, 30_000)
     assert people.sums("team:blue", None)["available_ms"] == 10_000 + 50_000
     assert people.sums("team:blue", None)["handling_ms"] == 40_000
     assert "7\x1fdesk" in people.subjects()

@@ -38,7 +38,7 @@ def records(values: Sequence[bytes | None], first_offset: int = 0, **fields: Any
     ]
 
 
-def letters(*flushes: Flush) -> list[tuple[int, str]]:
+def dead_letters(*flushes: Flush) -> list[tuple[int, str]]:
     """Return offset and reason of every dead letter."""
     found = [dict(output.headers) for flush in flushes for output in flush.outputs if output.topic == "dead"]
     return [(int(headers[ORIGINAL_OFFSET]), headers[REASON].decode()) for headers in found]
@@ -90,12 +90,12 @@ def test_one_beyond_its_limits(kind: type[ContactStage | AgentStage | CustomerEv
     stage.process(records([*values, right(kind, "good", 2)]))
     flush = stage.collect()
 
-    assert letters(flush) == [*((offset, "missing_field") for offset in range(2, 6)), (6, "source_quarantined"), (7, "missing_field")]
+    assert dead_letters(flush) == [*((offset, "missing_field") for offset in range(2, 6)), (6, "source_quarantined"), (7, "missing_field")]
     assert counters.rejected == {"missing_field": 5, "source_quarantined": 1}
     assert counters.quarantined == {(TOPICS.source, 0): ("rogue",)}
-    told = progress(flush)
-    assert told["quarantined_sources"] == {"rogue": {"reason": "bad_records", "since_ms": ms(100_005), "records": 2}}
-    assert (told["stale_sources"], "rogue" in told["sources"]) == ([], False)
+    published = progress(flush)
+    assert published["quarantined_sources"] == {"rogue": {"reason": "bad_records", "since_ms": ms(100_005), "records": 2}}
+    assert (published["stale_sources"], "rogue" in published["sources"]) == ([], False)
 
 
 def test_c3_everything_under_one_id() -> None:
@@ -112,7 +112,7 @@ def test_c3_everything_under_one_id() -> None:
         flushes.append(attacked.collect())
     alone.process(records([*honest, *after]))
 
-    reasons = [reason for _, reason in letters(*flushes)]
+    reasons = [reason for _, reason in dead_letters(*flushes)]
     assert (reasons.count("too_many_events"), reasons.count("source_quarantined"), len(reasons)) == (1_001, 99, 1_100)
     assert progress(*flushes)["quarantined_sources"]["b"]["records"] == 99
     of_a = {key: value for key, value in figures(*flushes).items() if b"queue:A" in key}
@@ -125,13 +125,13 @@ def test_late_events() -> None:
     stage = ContactStage(0, LIMITED, TOPICS)
     late = [event("contact.queued", 0, received=10_000, conversation_id=f"c{number}", queue="A", source="slow") for number in range(60)]
     stage.process(records(late, headers=((REPLAYED_FROM, b"dead/0/1"),)))
-    assert letters(stage.collect()) == []
+    assert dead_letters(stage.collect()) == []
     stage.process(records(late[:50], 60))
     stage.process(records([event("contact.queued", 10_000, queue="A", conversation_id="x", source="slow"), *late[:10]], 110))
     flush = stage.collect()
 
     assert progress(flush)["quarantined_sources"]["slow"]["reason"] == "late_records"
-    assert letters(flush) == [(offset, "source_quarantined") for offset in range(112, 121)]
+    assert dead_letters(flush) == [(offset, "source_quarantined") for offset in range(112, 121)]
 
 
 def test_records_without_a_source() -> None:
@@ -140,7 +140,7 @@ def test_records_without_a_source() -> None:
     stage.process(records([*[b"?"] * 10, b'{"source":"' + b"x" * 101 + b'"}', event("contact.queued", 0, queue="A"), None]))
     flush = stage.collect()
 
-    assert [reason for _, reason in letters(flush)] == ["invalid_json"] * 10 + ["missing_field", "empty"]
+    assert [reason for _, reason in dead_letters(flush)] == ["invalid_json"] * 10 + ["missing_field", "empty"]
     assert progress(flush)["quarantined_sources"] == {"(unreadable)": {"reason": "bad_records", "since_ms": ms(100_003), "records": 8}}
     assert "c1\x1ftest" in stage.tracker.conversations
 
@@ -152,10 +152,10 @@ def test_one_that_comes_back_says_nothing_new() -> None:
     stage.process(records([alive("good", 60), alive("rogue", 30), right(ContactStage, "rogue", 31)], 6))
     assert progress(stage.collect())["progress_ms"] == ms(60)
     stage.process(records([alive("rogue", 86_400), right(ContactStage, "rogue", 86_400)], 9))
-    told = progress(stage.collect())
+    published = progress(stage.collect())
 
-    assert (told["stale_sources"], list(told["sources"])) == (["good"], ["good"])
-    assert told["quarantined_sources"]["rogue"]["records"] == 2
+    assert (published["stale_sources"], list(published["sources"])) == (["good"], ["good"])
+    assert published["quarantined_sources"]["rogue"]["records"] == 2
 
 
 def order(kind: type[SourceQuarantined | SourceReleased], source: str) -> bytes:
@@ -174,9 +174,9 @@ def test_an_operator_quarantines_and_releases(kind: type[ContactStage | AgentSta
     stage.process(records([bad("b"), alive("a", 2), order(SourceReleased, "b"), alive("b", 3), *[bad("b")] * 3, alive("b", 4)], 4))
     later = stage.collect()
 
-    assert letters(flush) == [(3, "source_quarantined")]
+    assert dead_letters(flush) == [(3, "source_quarantined")]
     assert progress(flush)["quarantined_sources"] == {"b": {"reason": "operator", "since_ms": ms(100_002), "records": 1}}
-    assert letters(later) == [(4, "missing_field"), *((offset, "missing_field") for offset in (8, 9, 10))]
+    assert dead_letters(later) == [(4, "missing_field"), *((offset, "missing_field") for offset in (8, 9, 10))]
     assert progress(later).get("quarantined_sources", {}) == {}
     assert stage.tracker.watermark.sources == {"a": ms(2), "b": ms(4)}
 
@@ -196,7 +196,7 @@ def run(values: Sequence[bytes | None], chance: Random | None) -> tuple[list[tup
             if chance is not None and chance.random() < 0.5:
                 stage = ContactStage(0, LIMITED, TOPICS)
                 stage.restore("state", list(rows.items()))
-    return letters(*flushes), figures(*flushes), orjson.loads(rows[b"m"])["sources"], stage
+    return dead_letters(*flushes), figures(*flushes), orjson.loads(rows[b"m"])["sources"], stage
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -237,7 +237,7 @@ def test_a_state_that_counted_all_together() -> None:
     restarted.process(records([*[bad("test")] * 3, alive("test", 1)], 4))
     flush = restarted.collect()
 
-    assert letters(flush) == [(offset, "missing_field") for offset in (4, 5, 6)]
+    assert dead_letters(flush) == [(offset, "missing_field") for offset in (4, 5, 6)]
     assert "quarantined_sources" not in progress(flush)
     assert "flood" not in orjson.loads(rows_of(flush, {})[b"m"] or b"")
 

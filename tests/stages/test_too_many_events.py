@@ -208,8 +208,8 @@ def test_forecasts_of_a_century(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def forecast(number: int, volume: int = 1, queue: str = "A") -> Any:
         start = format_ms(ms(900 * number))
-        told = event("forecast.set", volume, queue=queue, interval_start=start, interval_seconds=900, volume=volume)
-        return record(told)
+        value = event("forecast.set", volume, queue=queue, interval_start=start, interval_seconds=900, volume=volume)
+        return record(value)
 
     stage.process([forecast(number) for number in range(103)])
     assert reasons(stage.collect()) == ["too_many_events"] * 3

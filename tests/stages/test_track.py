@@ -226,8 +226,8 @@ def _entry(number: int) -> tuple[bytes, bytes]:
 
 def _contact(number: int) -> Iterable[Any]:
     at, name = 4 * number, f"n{number}"
-    told = [("arrived", 0, {"channel": "voice"}), ("queued", 0, {"queue": "Z"}), ("answered", 10, {"agent": "ann"}), ("ended", 70, {})]
-    for kind, after, fields in told:
+    steps = [("arrived", 0, {"channel": "voice"}), ("queued", 0, {"queue": "Z"}), ("answered", 10, {"agent": "ann"}), ("ended", 70, {})]
+    for kind, after, fields in steps:
         text = format_ms(START_MS + 1000 * (at + after))
         value = {"type": f"contact.{kind}", "event_id": f"{name}.{kind}", "occurred_at": text, "received_at": text, "source": "test"}
         yield record(orjson.dumps({**value, "conversation_id": name, **fields}))
@@ -283,9 +283,9 @@ class TestContracts:
         kinds: set[str] = set()
         written = [(pane, output.value) for output in outputs] + [(metric, output.value) for output in rollup.collect().outputs]
         for model, value in written:
-            said = orjson.loads(value or b"")
-            kinds.add(said["kind"])
+            expected = orjson.loads(value or b"")
+            kinds.add(expected["kind"])
             taken = model.validate_json(value or b"").model_dump(mode="json")
 
-            assert {name: content for name, content in taken.items() if name in said} == said
+            assert {name: content for name, content in taken.items() if name in expected} == expected
         assert kinds == {"pane", "cell", "cohort", "now", "progress", "window"}

@@ -15,7 +15,7 @@ from streams.configuration import Configuration
 from streams.stages.track import ContactStage
 from streams.tracking.rows import read_head, read_rows
 from streams.tracking.unread import head_of
-from tests.stages.test_rows_keyed_by_id import PBX, TOPICS, Kept, beat
+from tests.stages.test_rows_keyed_by_id import PBX, TOPICS, StoredStage, beat
 from tests.support.cpu import timed
 from tests.tracking.harness import CONFIGURATION, event
 
@@ -44,15 +44,15 @@ def headless(rows: dict[bytes, bytes]) -> dict[bytes, bytes]:
     return found
 
 
-def kept(number: int) -> Kept:
+def kept(number: int) -> StoredStage:
     """Return a stage in which so many wait."""
-    told = Kept(ContactStage, {})
+    stored = StoredStage(ContactStage, {})
     for each in range(number):
-        told.tell(*waiting(each))
-    return told.tell(beat(2, **PBX))
+        stored.apply(*waiting(each))
+    return stored.apply(beat(2, **PBX))
 
 
-def conversations(stage: Kept) -> Any:
+def conversations(stage: StoredStage) -> Any:
     """Return all conversations, read and unread."""
     assert isinstance(stage.stage, ContactStage)
     return stage.stage.tracker.conversations
@@ -63,7 +63,7 @@ def test_nothing_is_read_before_it_is_asked_for() -> None:
     five = kept(5).restart()
     assert (len(conversations(five).live), len(conversations(five).unread)) == (0, 5)
     five.now.clear()
-    five.tell(event("contact.answered", 11, conversation_id="c3", agent="ann", queue="A", event_id="x3", **PBX))
+    five.apply(event("contact.answered", 11, conversation_id="c3", agent="ann", queue="A", event_id="x3", **PBX))
 
     assert (set(conversations(five).live), len(conversations(five).unread)) == ({"c3\x1fpbx"}, 4)
     assert five.now["queue:A"]["in_progress"] == 1
@@ -73,7 +73,7 @@ def test_nothing_is_read_before_it_is_asked_for() -> None:
 
 def test_a_repeat_is_known() -> None:
     """An event that came before the restart counts nothing after it."""
-    one = kept(1).restart().tell(waiting(0)[1])
+    one = kept(1).restart().apply(waiting(0)[1])
     assert isinstance(one.stage, ContactStage)
     assert one.stage.tracker.repeated == 1
     assert one.sums("queue:A") == {"offered": 1}
@@ -84,12 +84,12 @@ def test_what_is_over_is_forgotten_unread() -> None:
     two = kept(2)
     for number in range(2):
         left = {"reason": "abandoned", "queue": "A", "conversation_id": f"c{number}", "event_id": f"l{number}", **PBX}
-        two.tell(event("contact.left_queue", 5, **left))
+        two.apply(event("contact.left_queue", 5, **left))
     two.restart()
     reads: list[str] = []
     tracker: Any = conversations(two)
     tracker._read = reads.append
-    two.tell(beat(CONFIGURATION.counting.closed_retention_seconds + 10, **PBX))
+    two.apply(beat(CONFIGURATION.counting.closed_retention_seconds + 10, **PBX))
 
     assert two.subjects() == set()
     assert (len(tracker), reads) == (0, [])
@@ -99,23 +99,23 @@ def test_heads_of_other_settings_are_not_believed() -> None:
     """With other settings everything is read at the restart, and rows are written with heads of now, some hundred a flush."""
     many = kept(450).restart(_LATER)
     assert (len(conversations(many).live), len(conversations(many).unread)) == (450, 0)
-    many.tell(beat(3, **PBX))
+    many.apply(beat(3, **PBX))
     assert len(conversations(many.restart()).unread) == 200
     for second in (4, 5):
-        many.tell(beat(second, **PBX))
+        many.apply(beat(second, **PBX))
     # 250 were still to be written, and no row was lost of those that were not.
     assert (len(conversations(many.restart()).live), len(conversations(many).unread)) == (0, 450)
 
 
 def test_rows_without_heads_are_read_at_once() -> None:
     """State as the last release wrote it, without heads: read at the restart, with the same figures of now."""
-    told = kept(3)
-    before = dict(told.now["queue:A"])
-    told.rows = headless(told.rows)
-    told.restart().tell(*waiting(3))
+    stored = kept(3)
+    before = dict(stored.now["queue:A"])
+    stored.rows = headless(stored.rows)
+    stored.restart().apply(*waiting(3))
 
-    assert len(conversations(told).live) == 4
-    assert told.now["queue:A"]["waiting_since_ms"] == [*before["waiting_since_ms"], before["waiting_since_ms"][0]]
+    assert len(conversations(stored).live) == 4
+    assert stored.now["queue:A"]["waiting_since_ms"] == [*before["waiting_since_ms"], before["waiting_since_ms"][0]]
 
 
 @pytest.mark.parametrize("first", ["its row", "the row of before"])
@@ -128,7 +128,7 @@ def test_one_that_also_has_a_row_of_before_waits_once(first: str) -> None:
     two.restart()
     assert (set(conversations(two).live), set(conversations(two).unread)) == ({"c0\x1fpbx"}, {"c1\x1fpbx"})
     two.now.clear()
-    two.tell(event("contact.answered", 11, conversation_id="c1", agent="ann", queue="A", event_id="x1", **PBX))
+    two.apply(event("contact.answered", 11, conversation_id="c1", agent="ann", queue="A", event_id="x1", **PBX))
 
     assert two.now["queue:A"]["in_progress"] == 1
     assert len(two.now["queue:A"]["waiting_since_ms"]) == 1
@@ -138,10 +138,10 @@ def test_a_long_conversation_is_whole() -> None:
     """Of one in several rows the last head counts: 40 messages, unread, and with the next event all of them in order."""
     long = kept(1)
     for number in range(40):
-        long.tell(event("contact.message", 10 + number, author_kind="customer", event_id=f"m{number:02}", conversation_id="c0", **PBX))
+        long.apply(event("contact.message", 10 + number, author_kind="customer", event_id=f"m{number:02}", conversation_id="c0", **PBX))
     long.restart()
     assert len(conversations(long).unread) == 1
-    long.tell(event("contact.message", 60, author_kind="customer", event_id="m40", conversation_id="c0", **PBX))
+    long.apply(event("contact.message", 60, author_kind="customer", event_id="m40", conversation_id="c0", **PBX))
     facts = conversations(long)["c0\x1fpbx"].facts
     assert [fact.event_id for fact in facts] == ["a0", "q0", *(f"m{number:02}" for number in range(41))]
 
@@ -149,18 +149,18 @@ def test_a_long_conversation_is_whole() -> None:
 def test_heads_of_the_last_form() -> None:
     """Heads as they were written when their form was last raised say what facts say by the rules of now: else ``_FORM`` is to be raised."""
     file = Path(__file__).with_name("rows_with_heads.json.gz")
-    told = json.loads(gzip.decompress(file.read_bytes()))
-    stage = ContactStage(0, Configuration.model_validate(told["configuration"]), TOPICS)
+    stored = json.loads(gzip.decompress(file.read_bytes()))
+    stage = ContactStage(0, Configuration.model_validate(stored["configuration"]), TOPICS)
     tracker = stage.tracker
     heads = 0
-    rows = {key: value.encode() for key, value in told["rows"] if key.startswith(("s|", "t|"))}
+    rows = {key: value.encode() for key, value in stored["rows"] if key.startswith(("s|", "t|"))}
     for key, value in rows.items():
         head = read_head(value).head
         if head is None or not key.startswith("s|") or head.facts >= 16:
             continue
         name = key[2:]
         conversation = tracker._built_from(name, read_rows((value,)), 1)
-        if told["lost_to"] is not None and head.lost_from_ms is not None and head.lost_from_ms < told["lost_to"]:
+        if stored["lost_to"] is not None and head.lost_from_ms is not None and head.lost_from_ms < stored["lost_to"]:
             continue
         tracker._note_now(name, conversation)
         found = head_of(conversation, tracker._rules, head.rules)
