@@ -1,4 +1,4 @@
-"""Metric records made by hand, and a serving application around a store that a test feeds."""
+"""Metric records built by hand, and a serving application around a store that a test feeds."""
 
 from __future__ import annotations
 
@@ -109,17 +109,17 @@ def now_record(scope: str, channel: str = "voice", **fields: Any) -> tuple[bytes
 
 
 def people_now(scope: str, states: Mapping[str, int], **changes: Any) -> tuple[bytes, bytes]:
-    """Return a now record about people."""
+    """Return a now record about agents."""
     return _record("now", scope, None, kind="now", agents_by_state=dict(states), **changes)
 
 
 def people_window(scope: str, occupancy: Mapping[str, Any], **changes: Any) -> tuple[bytes, bytes]:
-    """Return a window record about people."""
+    """Return a window record about agents."""
     return window(scope, None, kpis={"occupancy": occupancy}, definitions={}, **changes)
 
 
 def person(name: str, *, window: str = "day", **changes: Any) -> tuple[bytes, bytes]:
-    """Return the record of a person's day so far."""
+    """Return the record of an agent's day so far."""
     record = {
         "kind": "window",
         "scope_kind": "agent",
@@ -178,7 +178,7 @@ def alert(scope: str = "queue:sales", channel: str | None = "voice", *, state: s
 
 
 def small_center() -> list[tuple[bytes, bytes]]:
-    """Return the records of a center with two queues, one of them about which little is known, and one team."""
+    """Return the records of a center with two queues, one with few known figures, and one team."""
     busy = {
         "offered": figure(52, 52),
         "answered": figure(45, 45),
@@ -199,7 +199,7 @@ def small_center() -> list[tuple[bytes, bytes]]:
         "csat": figure(4.25, 17, 4, 0.8),
         "nps": figure(-50, -100, 2, 0.4),
     }
-    # 4 kept out for two reasons, 5 about two things: what a whole and its labels look like, with the marks that a text may hold.
+    # 4 excluded for two reasons, 5 of two categories: a total and its labels, with special characters in texts.
     busy |= {"not_offered": figure(4, 4), "events_uncounted": figure(2, 2), "contacts_by_category": figure(5, 5)}
     busy |= {"csat_other_scales": figure(3, 3), "outbound_contacts": figure(8, 8), "outbound_talk_time": figure(62.5, 250, 4, 0.8)}
     labels = {
@@ -248,7 +248,7 @@ def small_center() -> list[tuple[bytes, bytes]]:
 
 @dataclass
 class Clock:
-    """A wall clock that stands where a test puts it; seconds since the epoch."""
+    """A wall clock that a test sets; seconds since the epoch."""
 
     seconds: float = parse_time_ms(AS_OF) / 1000 + 1
 
@@ -257,18 +257,18 @@ class Clock:
         return self.seconds
 
 
-#: What two workers together count, by topic without prefix.
+#: The partitions that two workers count together, by topic without prefix.
 EVERYTHING = {"contact-events.v1": range(8), "agent-events.v1": range(8), "queue-panes.v1": range(4)}
 
 
 def heartbeat(going_on: Mapping[str, Iterable[int]], worker: str = "w") -> bytes:
-    """Return the heartbeat of a worker that goes on with these partitions."""
-    told = {f"{DEFAULT_PREFIX}.{name}": list(numbers) for name, numbers in going_on.items()}
-    return orjson.dumps({"kind": "worker", "worker": worker, "member_id": "m", "going_on": told})
+    """Return the heartbeat of a worker with these active partitions."""
+    active = {f"{DEFAULT_PREFIX}.{name}": list(numbers) for name, numbers in going_on.items()}
+    return orjson.dumps({"kind": "worker", "worker": worker, "member_id": "m", "going_on": active})
 
 
 def live_workers(clock: Clock, without: Mapping[str, Iterable[int]]) -> Workers:
-    """Return workers that have just said that they go on with everything but some partitions."""
+    """Return workers with fresh heartbeats for all partitions except some."""
     workers = Workers(DEFAULT_PREFIX, clock)
     workers.feed(heartbeat({name: set(numbers) - set(without.get(name, ())) for name, numbers in EVERYTHING.items()}))
     return workers
@@ -276,7 +276,7 @@ def live_workers(clock: Clock, without: Mapping[str, Iterable[int]]) -> Workers:
 
 @dataclass
 class Stand:
-    """A store with its standing, as the reader would have them."""
+    """A store with the state of its reader."""
 
     store: Store = field(default_factory=Store)
     alerts: Alerts = field(default_factory=Alerts)
@@ -292,14 +292,14 @@ class Stand:
 
     @classmethod
     def fed(cls, records: list[tuple[bytes, bytes]]) -> Stand:
-        """Return a stand that has read ``records``."""
+        """Return a stand fed with ``records``."""
         stand = cls()
         for key, value in records:
             assert stand.store.feed(key, value)
         return stand
 
     def with_alerts(self, *records: tuple[bytes, bytes]) -> Stand:
-        """Return the stand, which has read the topic of alerts too."""
+        """Return the stand, fed with alerts too."""
         read = Alerts()
         for key, value in records:
             assert read.feed(key, value)
@@ -307,7 +307,7 @@ class Stand:
         return self
 
     def serving(self, **changes: Any) -> Serving:
-        """Return what an application needs to serve the store."""
+        """Return the application's state for the store."""
         return Serving(
             Figures(
                 self.store,

@@ -1,4 +1,4 @@
-"""Alerts as serve shows them: in the API, in the event stream, and with a topic that an older worker has not made."""
+"""Alerts in the API and the event stream, and without the topic of alerts of an older worker."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def run(check: Coroutine[Any, Any, None]) -> None:
 
 
 def center() -> Stand:
-    """Return a stand that has read figures and three alerts."""
+    """Return a stand with figures and three alerts."""
     return Stand.fed(small_center()).with_alerts(
         alert(), alert("queue:claims", "mail", state="cleared"), alert("team:north", None, state="pending")
     )
 
 
 async def next_alerts(response: ClientResponse) -> dict[str, Any]:
-    """Return the data of the next event that is about alerts."""
+    """Return the data of the next event about alerts."""
     kind = ""
     while True:
         name, _, value = (await asyncio.wait_for(response.content.readuntil(b"\n"), 5)).decode().rstrip("\n").partition(": ")
@@ -55,7 +55,7 @@ async def next_alerts(response: ClientResponse) -> dict[str, Any]:
 
 
 def test_the_api_lists_alerts_as_they_are_in_the_topic() -> None:
-    """All of them, or those of the states asked for, with every field of the record and none besides."""
+    """All alerts, or those in the given states, with every field of the record and no others."""
 
     async def check() -> None:
         stand = center()
@@ -86,7 +86,7 @@ def test_the_api_lists_alerts_as_they_are_in_the_topic() -> None:
 
 
 def test_unknown_is_not_none() -> None:
-    """Before the topic of alerts is read nothing is said of them: null, no event, no sample; an empty topic is an empty list."""
+    """Before the topic of alerts has been read they are unknown: null, no event, no sample; an empty topic is an empty list."""
 
     async def check() -> None:
         stand = Stand.fed(small_center())
@@ -103,8 +103,8 @@ def test_unknown_is_not_none() -> None:
     run(check())
 
 
-def test_the_event_stream_tells_what_fires_and_what_has_ended() -> None:
-    """All that fire at first, then one by one: fired, changed, cleared or removed; what is only pending is not told."""
+def test_the_event_stream_sends_firing_and_ended_alerts() -> None:
+    """All firing alerts at first, then each change: fired, changed, cleared or removed; pending alerts are not sent."""
 
     async def check() -> None:
         stand = center()
@@ -132,8 +132,8 @@ def test_the_event_stream_tells_what_fires_and_what_has_ended() -> None:
     [b"no json", b"{}", alert(state="pending")[1].replace(b"pending", b"burning"), alert(since="yesterday")[1]],
     ids=["text", "nothing", "state", "time"],
 )
-def test_what_is_no_alert_is_left_out_and_counted(value: bytes) -> None:
-    """An unreadable record leaves the one before it standing."""
+def test_an_invalid_record_is_skipped_and_counted(value: bytes) -> None:
+    """An unreadable record does not replace its predecessor."""
     alerts = Alerts()
 
     assert alerts.feed(*alert())
@@ -144,7 +144,7 @@ def test_what_is_no_alert_is_left_out_and_counted(value: bytes) -> None:
 
 @pytest.mark.embedded
 def test_both_topics_are_read_before_anything_is_shown(bootstrap: str) -> None:
-    """With figures read and alerts not, serving is not ready; deleted and rewritten alerts are as the topic says last."""
+    """With figures read and alerts not, serve is not ready; deleted and rewritten alerts are as last in the topic."""
 
     async def check() -> None:
         store, alerts = Store(), Alerts()
@@ -168,7 +168,7 @@ def test_both_topics_are_read_before_anything_is_shown(bootstrap: str) -> None:
 
 @pytest.mark.embedded
 def test_an_older_worker_has_no_alerts(bootstrap: str, caplog: pytest.LogCaptureFixture) -> None:
-    """Without the topic figures are served and alerts are null, said once in the log; once it is there, alerts are served without a gap."""
+    """Without the topic figures are served and alerts are null, logged once; once it exists, alerts are served without a gap."""
     caplog.set_level(logging.INFO, "streams")
 
     async def check() -> None:
@@ -205,7 +205,7 @@ def test_an_older_worker_has_no_alerts(bootstrap: str, caplog: pytest.LogCapture
 
 @pytest.mark.embedded
 def test_from_topics_to_every_exit(bootstrap: str) -> None:
-    """The running service, with a webhook where nobody listens, shows alerts in API and metrics; delivery holds nothing up."""
+    """The running service, with an unreachable webhook, shows alerts in API and metrics; delivery delays nothing."""
 
     async def check() -> None:
         for name in (latest_topic("exits"), alerts_topic("exits"), "exits.alerts.v1"):
@@ -272,7 +272,7 @@ STRIP = "[...document.querySelectorAll('#alerts li')].map(li => [li.className, .
     ids=["English", "Japanese"],
 )
 def test_the_page_shows_what_fires(language: str, texts: list[str], news: str, clearing: list[str], tmp_path: Path) -> None:
-    """A strip names severity, rule, queue, figure and how long; what fires later is announced, critical ones stand first."""
+    """A strip names severity, rule, queue, figure and duration; new alerts are announced, critical ones come first."""
     require(binary(), "the page is tested in Chromium: apt-get install chromium")
 
     async def check() -> None:

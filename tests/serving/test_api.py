@@ -1,4 +1,4 @@
-"""The HTTP side: figures as JSON, queues, catalogue, metrics, health, page files, and what every answer carries."""
+"""The HTTP API: figures as JSON, queues, catalogue, metrics, health, page files, and the headers of every answer."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PATHS += ["/api/v1/figures", "/api/v1/queues/sales", "/api/v1/catalogue", "/api/
 
 
 def test_figures_hold_everything() -> None:
-    """All records by key as they came, as of when, from which sources, and how old."""
+    """All records by key, unchanged, with their as-of, sources and age."""
 
     async def check() -> None:
         stand = Stand.fed(small_center())
@@ -55,7 +55,7 @@ def test_figures_hold_everything() -> None:
 
 
 def test_the_longest_wait_is_of_the_current_as_of() -> None:
-    """A now record is served with the wait at the as-of of the answer, not at its own."""
+    """A now record has the wait at the as-of of the answer, not at its own."""
 
     async def check() -> None:
         stand = Stand.fed(small_center())
@@ -83,7 +83,7 @@ def test_the_longest_wait_is_of_the_current_as_of() -> None:
     ids=range(7),
 )
 def test_stale(ahead_seconds: float, ready: bool, connected: bool, stale: bool) -> None:
-    """Figures are stale when the wall clock is more than 10 s ahead of them, or 2 s behind, or when nothing would make them newer."""
+    """Figures are stale if the wall clock is more than 10 s ahead of them or 2 s behind, or if nothing would update them."""
     stand = Stand.fed(small_center())
     stand.clock.seconds += ahead_seconds - 1
     stand.ready, stand.connected = ready, connected
@@ -92,7 +92,7 @@ def test_stale(ahead_seconds: float, ready: bool, connected: bool, stale: bool) 
 
 
 def half_restored() -> Stand:
-    """Return a stand of two partitions, the second of which has stood still for 25 s."""
+    """Return a stand of two partitions, the second stalled for 25 s."""
     stand = Stand()
     for partition, as_of, queue in ((0, AS_OF, "sales"), (1, "2026-04-01T08:59:35Z", "claims")):
         for key, value in (progress(partition, as_of=as_of), now_record(f"queue:{queue}", waiting=1), window(f"queue:{queue}")):
@@ -100,8 +100,8 @@ def half_restored() -> Stand:
     return stand
 
 
-def test_a_partition_that_nobody_has_restored_is_named() -> None:
-    """While others go on, the queues of one that stands still are recovering, as of when it stopped; the whole is not stale."""
+def test_the_scopes_of_a_stalled_partition_are_named() -> None:
+    """While other partitions advance, the queues of a stalled one are recovering, with its as-of; the figures are not stale."""
 
     async def check() -> None:
         stand = half_restored()
@@ -122,8 +122,8 @@ def test_a_partition_that_nobody_has_restored_is_named() -> None:
     asyncio.run(check())
 
 
-def test_what_no_live_worker_counts_is_told() -> None:
-    """Two seconds after the last heartbeat of a partition it stands still; with every roll-up gone all is stale. No record is needed."""
+def test_stalled_partitions_are_reported() -> None:
+    """A partition is stalled 2 s after its last heartbeat; without any roll-up all figures are stale. No record is needed."""
 
     async def check() -> None:
         stand = half_restored()
@@ -158,8 +158,8 @@ def test_what_no_live_worker_counts_is_told() -> None:
     asyncio.run(check())
 
 
-def test_without_heartbeats_of_any_worker_nothing_is_said_of_them() -> None:
-    """Workers of an older version send none: figures are judged by their age, as before."""
+def test_without_heartbeats_stalled_partitions_are_unknown() -> None:
+    """Workers of an older version send none: figures are judged by their age."""
     stand = Stand.fed(small_center())
     clock = Clock()
     stand.workers = Workers("contactcenter", clock)
@@ -174,14 +174,14 @@ def test_without_heartbeats_of_any_worker_nothing_is_said_of_them() -> None:
 
 
 def test_without_figures_all_is_stale() -> None:
-    """Before any progress was told there is no age, and nothing to be taken for the present."""
+    """Before any progress record there is no age, and no figure is current."""
     figures = Stand().serving().figures
 
     assert (figures.age_seconds, figures.stale, figures.header()["as_of"]) == (None, True, None)
 
 
 def test_a_queue_by_name() -> None:
-    """One queue has its channels with their windows and what is going on now; of repeated windows the newest."""
+    """A queue has its channels with their windows and current figures; of repeated windows the newest."""
 
     async def check() -> None:
         stand = Stand.fed(small_center())
@@ -209,7 +209,7 @@ def test_a_queue_by_name() -> None:
 
 
 def test_only_the_windows_asked_for() -> None:
-    """``?window=`` leaves out the other windows and keeps what is going on now; a misspelled one is refused with the spelling."""
+    """``?window=`` leaves out other windows and keeps current figures; a misspelled parameter is refused with its spelling."""
 
     async def check() -> None:
         stand = Stand.fed([*small_center(), window("queue:sales", name="trailing_5m"), window("queue:sales", name="day")])
@@ -227,7 +227,7 @@ def test_only_the_windows_asked_for() -> None:
 
 
 def test_the_catalogue_is_served() -> None:
-    """Pages label figures from the catalogue: every KPI with both names and its metrics, and the words of pages."""
+    """Pages label figures by the catalogue: every KPI with both names and its metrics, and the texts of pages."""
 
     async def check() -> None:
         async with client_of(Stand().serving()) as client:
@@ -242,7 +242,7 @@ def test_the_catalogue_is_served() -> None:
 
 
 def test_metrics_in_both_formats() -> None:
-    """``/metrics`` answers scrapers in the format that they ask for, packed if they can unpack."""
+    """``/metrics`` answers in the accepted format, compressed if accepted."""
 
     async def check() -> None:
         async with client_of(Stand.fed(small_center()).serving(windows=("trailing_15m",))) as client:
@@ -262,7 +262,7 @@ def test_metrics_in_both_formats() -> None:
 
 
 def test_health_and_readiness() -> None:
-    """Alive from the start; ready once the topic was read, and ever after, for old figures that say so are better than none."""
+    """Alive from the start; ready once the topic has been read, and always after: old figures with their age are better than none."""
 
     async def check() -> None:
         stand = Stand(ready=False, connected=False)
@@ -298,7 +298,7 @@ def test_every_answer_is_locked_down() -> None:
 
 
 def test_only_the_files_of_the_page() -> None:
-    """No path leads out of the page's folder, and each file has its type."""
+    """No path leads out of the page's folder, and each file has its media type."""
 
     async def check() -> None:
         async with client_of(Stand().serving()) as client:
@@ -330,8 +330,8 @@ def test_the_page_loads_nothing_from_elsewhere() -> None:
     assert not re.search(r"innerHTML|insertAdjacentHTML|outerHTML|\beval\b|new Function", texts["wallboard.js"] + texts["alerts.js"])
 
 
-def test_an_error_of_ours_tells_nothing_of_the_inside() -> None:
-    """A failing handler answers 500 in JSON, locked down like any other answer, without the error's text."""
+def test_an_internal_error_reveals_nothing() -> None:
+    """A failing handler answers 500 in JSON, with the headers of every answer, without the error's text."""
 
     async def check() -> None:
         serving = Stand.fed(small_center()).serving()
@@ -345,8 +345,8 @@ def test_an_error_of_ours_tells_nothing_of_the_inside() -> None:
 
 
 @pytest.mark.parametrize("limit", ["1001", "-1", "2.5", "٣", "9" * 5000])
-def test_what_is_no_number_is_refused(limit: str) -> None:
-    """A limit of explain that is none is a mistake of the client, also where it has more digits than Python reads."""
+def test_an_invalid_number_is_refused(limit: str) -> None:
+    """An invalid limit of explain is an error of the client, even with more digits than Python reads."""
 
     async def check() -> None:
         explainer = Explainer(EventLog(NO_KAFKA, "none"), Configuration, Limits(megabytes=1, seconds=2))
@@ -358,8 +358,8 @@ def test_what_is_no_number_is_refused(limit: str) -> None:
     asyncio.run(check())
 
 
-def test_explain_is_off_unless_asked_for() -> None:
-    """Without the option a serving process reads no events: the address says how to have it do so."""
+def test_explain_is_off_by_default() -> None:
+    """Without the option serve reads no events, and the endpoint names the option."""
 
     async def check() -> None:
         async with client_of(Stand.fed(small_center()).serving()) as client:
