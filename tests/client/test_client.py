@@ -402,7 +402,7 @@ def test_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
         exec(compile(program[1].replace("https://board.example", address), "docs/api.md", "exec"), {"__name__": "page"})  # noqa: S102 - our own
     printed = capsys.readouterr().out.splitlines()
     assert printed[:2] == ["service level 0.74 of 50.0 contacts, as of 2026-04-01T09:00:00.000Z", "no record names this queue"]
-    assert printed[-1].startswith("everything anew:")
+    assert printed[-1].startswith("everything again:")
     assert (tmp_path / "figures.csv").read_text("utf-8").startswith("scope_kind,scope,")
 
 
