@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from streams.connectors.kit.reading import loaded, written
 from streams.connectors.live import imap, kinesis, rasa, sqs
 from streams.connectors.pull.entries import MemoryLedger
-from tests.connectors.live.test_typeform import Typeform, told
+from tests.connectors.live.test_typeform import Typeform, published
 from tests.connectors.test_connections import PASSWORD, FakeFreeSwitch, Followed, freeswitch, until
 from tests.support.asked import Clock, ask_once, serving
 
@@ -35,7 +35,7 @@ DEEP: Final = '{"a":' * 400 + "1" + "}" * 400
         lambda each: st.lists(each) | st.dictionaries(st.text(), each),
     )
 )
-def test_whatever_json_says_can_be_written_again(value: Any) -> None:
+def test_any_json_can_be_written_again(value: Any) -> None:
     """Half characters, endless numbers, no numbers."""
     content = loaded(json.dumps({"value": value}))
     assert set(orjson.loads(written(content))) == {"value"}
@@ -67,7 +67,7 @@ def test_an_answer_with_half_a_character_is_taken_with_all_others(odd: str) -> N
             server.respond("Zy8wQr", f"a{number}", NOW - timedelta(hours=5, minutes=number), 5, f"T-{number}")
         async with serving(server.add_to) as url:
             await ask_once("typeform", {"url": url, "access_token": "tf-token", "forms": ["Zy8wQr"]}, ledger, clock)
-        assert len(told(ledger)) == 3
+        assert len(published(ledger)) == 3
         assert ledger.rejected == []
 
     asyncio.run(scenario())
@@ -101,9 +101,9 @@ def test_a_name_that_no_event_can_have_ends_no_connection() -> None:
             fake.tables["agent list"] = (
                 f"name|status|state\nann@default|Available|Waiting\nb\ao|Available|Waiting\n{'x' * 201}|On Break|Waiting\n+OK\n"
             )
-            await until(lambda: followed.beats and len([each for each in followed.told() if each["type"] == "source.snapshot"]) == 2)
+            await until(lambda: followed.beats and len([each for each in followed.published() if each["type"] == "source.snapshot"]) == 2)
         return followed
 
     followed = asyncio.run(live())
     assert followed.runner.summary.failures == 0
-    assert [each["open_ids"] for each in followed.told() if each.get("kind") == "agents"] == [["ann@default"]]
+    assert [each["open_ids"] for each in followed.published() if each.get("kind") == "agents"] == [["ann@default"]]

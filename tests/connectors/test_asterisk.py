@@ -1,4 +1,4 @@
-"""A real Asterisk: calls through its queues are told by its queue_log and its manager interface, and both say what was originated."""
+"""A real Asterisk: its queue_log and its manager interface report calls through its queues, and both agree with what was originated."""
 
 from __future__ import annotations
 
@@ -220,7 +220,7 @@ def test_calls_are_what_was_originated(tmp_path: Path, caplog: pytest.LogCapture
     assert [found["totals"]["average_hold"]["value"] for found in (ami, log, both)] == [0, None, 0]
     for figure in ("asa", "att", "handled", "answered", "non_response"):
         assert both["totals"][figure]["value"] == pytest.approx(log["totals"][figure]["value"]), figure
-    # Nobody speaks for the source but the log.
+    # Only the log sends heartbeats of the source.
     assert not any(b"source.heartbeat" in each for each in beside.values("contact-events.v1"))
     # Asterisk writes no line for who was not let in.
     assert (ami["totals"]["not_offered"]["value"], log["totals"]["not_offered"]["value"]) == (1, 0)
@@ -236,14 +236,14 @@ def test_calls_are_what_was_originated(tmp_path: Path, caplog: pytest.LogCapture
     ]
     assert ids[0] == ids[1]
     assert len(ids[0]) == 5
-    told = b"".join([*contacts, *agents]).decode() + caplog.text
-    assert "Kim" not in told
-    assert "55501" not in told
-    assert SECRET not in told
+    published = b"".join([*contacts, *agents]).decode() + caplog.text
+    assert "Kim" not in published
+    assert "55501" not in published
+    assert SECRET not in published
 
 
 def test_asterisk_dies(tmp_path: Path) -> None:
-    """Who waited before the connection was there is told, and nobody waits once Asterisk is there again without the call."""
+    """A caller who waited before the connection is reported, and none waits after a restart of Asterisk without the call."""
 
     async def live() -> Followed:
         asterisk = Asterisk(tmp_path, QUEUES, DIALPLAN)
@@ -279,7 +279,7 @@ def test_asterisk_dies(tmp_path: Path) -> None:
 
 
 def test_a_wrong_secret(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Says that a person has to do something, and no secret."""
+    """The error asks an operator to act, and has no secret."""
 
     async def live() -> None:
         asterisk = Asterisk(tmp_path, QUEUES, DIALPLAN)

@@ -46,7 +46,7 @@ class Replayed:
         return {label: each["value"] for label, each in self.result["by_label"].get("voice", {}).get(figure, {}).items()}
 
     @property
-    def letters(self) -> Any:
+    def dead_letters(self) -> Any:
         """Return how many lines could not be used, by reason."""
         return self.result["dead_letters_by_reason"]
 
@@ -69,12 +69,12 @@ def replayed(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str])
 
 
 def test_02_complete_without_connect(replayed: Callable[..., Replayed]) -> None:
-    """COMPLETEAGENT in another queue than the call was seen in, its CONNECT lost: the line itself says queue, wait and talk."""
+    """COMPLETEAGENT in another queue than the call was seen in, its CONNECT lost: the line itself has queue, wait and talk."""
     found = replayed("02")
 
     assert [found.of("q01", figure) for figure in ("offered", "answered", "answer_rate", "asa", "att")] == [1, 1, 1.0, 12.0, 6.0]
     assert found.of("q00", "answered") == 0
-    assert found.letters == {}
+    assert found.dead_letters == {}
 
 
 def test_04_exit_without_trace(replayed: Callable[..., Replayed]) -> None:
@@ -84,11 +84,11 @@ def test_04_exit_without_trace(replayed: Callable[..., Replayed]) -> None:
     assert [found.total(figure) for figure in ("offered", "answered", "asa")] == [3, 1, 30.0]
     # Three decided: one answered, one timed out, one found the queue empty.
     assert found.total("answer_rate") == pytest.approx(1 / 3)
-    assert (found.now("waiting"), found.total("lost_contacts"), found.letters) == (0, 0, {})
+    assert (found.now("waiting"), found.total("lost_contacts"), found.dead_letters) == (0, 0, {})
 
 
 def test_06_queuestart_ends_what_was_open(replayed: Callable[..., Replayed]) -> None:
-    """With Asterisk its channels were gone: nobody waits or talks any more, and nothing gets lost hours later."""
+    """With Asterisk its channels were gone: no caller waits or talks any more, and nothing gets lost hours later."""
     for file in ("queue_log", "queue_log_later"):
         found = replayed("06", file)
 
@@ -98,7 +98,7 @@ def test_06_queuestart_ends_what_was_open(replayed: Callable[..., Replayed]) -> 
         assert found.of("sales", "att") == pytest.approx((477 + 60) / 2)
 
 
-def test_07_the_hour_that_comes_twice(replayed: Callable[..., Replayed]) -> None:
+def test_07_the_repeated_hour(replayed: Callable[..., Replayed]) -> None:
     """Local times without an offset are read in the order of the file."""
     found = replayed("07", options=["--zone", "Europe/Berlin"])
 
@@ -119,7 +119,7 @@ def test_08_complete_with_an_empty_call_time(replayed: Callable[..., Replayed]) 
     found = replayed("08")
 
     assert [found.total(figure) for figure in ("offered", "answered", "handled")] == [2, 2, 2]
-    assert (found.now("in_progress"), found.letters) == (0, {})
+    assert (found.now("in_progress"), found.dead_letters) == (0, {})
 
 
 def test_09_unpause_after_logoff(replayed: Callable[..., Replayed]) -> None:
@@ -170,7 +170,7 @@ def test_24_bytes_that_are_no_utf8(replayed: Callable[..., Replayed], file: str)
     found = replayed("24", file)
 
     assert [found.total(figure) for figure in ("answered", "asa", "att")] == [1, 10.0, 60.0]
-    assert found.letters == {}
+    assert found.dead_letters == {}
     assert [note[:7] for note in found.result["notes"]] == ["2 lines"]
 
 
@@ -181,11 +181,11 @@ def test_25_kinds_that_wazo_adds(replayed: Callable[..., Replayed]) -> None:
     assert (found.total("not_offered"), found.label("not_offered")) == (3, {"closed": 1, "full": 1, "unknown": 1})
     assert [found.total(figure) for figure in ("offered", "answered", "acw")] == [2, 1, 15.0]
     assert found.total("answer_rate") == 0.5
-    assert (found.now("waiting"), found.letters) == (0, {})
+    assert (found.now("waiting"), found.dead_letters) == (0, {})
 
 
 def test_options_of_a_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A site's own kinds and encoding are options of every command that reads a log; what is wrong in them is said."""
+    """A site's own kinds and encoding are options of every command that reads a log; errors in them are reported."""
     log = tmp_path / "queue_log"
     log.write_bytes("1771840800|1.1|窓口|NONE|ENTERQUEUE||1|1\n1771840830|1.1|窓口|NONE|HUNGUP|\n".encode("cp932"))
     read = ["replay", "--json", "--connector", "asterisk-queue-log", str(log)]
@@ -193,7 +193,7 @@ def test_options_of_a_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert main([*read, "--encoding", "cp932", "--kind", "HUNGUP=left_queue:abandoned"]) == 0
     assert Replayed(json.loads(capsys.readouterr().out)).of("窓口", "abandoned") == 1
 
-    for option, value, says in (
+    for option, value, message in (
         ("--kind", "HUNGUP=left", "'left' is none of ignored, queued"),
         ("--kind", "HUNGUP", "write KIND=MEANING"),
         ("--encoding", "utf-16", "ASCII"),
@@ -204,7 +204,7 @@ def test_options_of_a_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
         except SystemExit as error:
             code = int(str(error.code))
         assert code == 2
-        assert says in capsys.readouterr().err
+        assert message in capsys.readouterr().err
 
 
 def test_a_file_of_kinds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -216,16 +216,16 @@ def test_a_file_of_kinds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     kinds.write_text('kinds:\n  HUNGUP: left_queue:abandoned\n  "HUNGUP|late": left_queue:timeout\n', encoding="utf-8")
     assert main(read) == 0
     found = Replayed(json.loads(capsys.readouterr().out))
-    assert (found.of("q", "abandoned"), found.now("waiting"), found.letters) == (0, 0, {})
+    assert (found.of("q", "abandoned"), found.now("waiting"), found.dead_letters) == (0, 0, {})
     assert main([*read, "--kind", "HUNGUP|late=left_queue:abandoned"]) == 0
     assert Replayed(json.loads(capsys.readouterr().out)).of("q", "abandoned") == 1
 
-    for text, says in (
+    for text, message in (
         ("kinds:\n  A: ignored\n  B: gone\n", ":3: kinds.B"),
         ("other: {}\n", "permitted: this key alone"),
         ("kinds: [1\n", "kinds.yaml:"),
     ):
         kinds.write_text(text, encoding="utf-8")
         assert main(read) == 2
-        assert says in capsys.readouterr().err
+        assert message in capsys.readouterr().err
     assert main([*read[:-2], str(tmp_path / "nowhere.yaml"), str(log)]) == 2

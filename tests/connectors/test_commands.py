@@ -62,9 +62,9 @@ def test_replay_counts_a_queue_log(log: Path, capsys: pytest.CaptureFixture[str]
     }
     assert result["queues"]["sales"]["voice"]["service_level"]["value"] == 0.5
     assert [now["waiting"] for now in result["now"] if now["scope_kind"] == "queue"] == [1]
-    (letter,) = result["dead_letters"]
-    assert (letter["origin"], letter["reason"]) == ("queue_log:9", "foreign")
-    assert base64.b64decode(letter["bytes"]) == b"rubbish 0312345678"
+    (dead_letter,) = result["dead_letters"]
+    assert (dead_letter["origin"], dead_letter["reason"]) == ("queue_log:9", "foreign")
+    assert base64.b64decode(dead_letter["bytes"]) == b"rubbish 0312345678"
 
 
 def test_what_a_queue_log_cannot_tell_stays_unknown(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -133,7 +133,7 @@ def test_replay_counts_canonical_events(tmp_path: Path, capsys: pytest.CaptureFi
         1,
         7.0,
     )
-    assert [(letter["origin"], letter["reason"]) for letter in result["dead_letters"]] == [
+    assert [(dead_letter["origin"], dead_letter["reason"]) for dead_letter in result["dead_letters"]] == [
         ("events.jsonl:5", "missing_field"),
         ("events.jsonl:6", "invalid_json"),
     ]
@@ -165,7 +165,7 @@ def test_an_empty_file_has_no_figures(tmp_path: Path, capsys: pytest.CaptureFixt
         ([], "required: COMMAND"),
     ],
 )
-def test_wrong_usage_ends_with_2_and_says_what_to_do(
+def test_wrong_usage_ends_with_2_and_a_hint(
     arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is wrong and where goes to stderr; stdout stays empty."""
@@ -240,26 +240,26 @@ def test_commands_start_fast(arguments: list[str]) -> None:
     assert cpu_seconds("-m", "streams", *arguments) <= max(0.25, 3.6 * libraries)
 
 
-def test_a_worker_without_kafka_says_so(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_worker_without_kafka_reports_it(capfd: pytest.CaptureFixture[str]) -> None:
     """One line: where, why, what to do; the status that supervisors know from a lost Kafka."""
     assert main(["worker", "--bootstrap", "127.0.0.1:1", "--port", "-1", "--log-level", "ERROR"]) == 82
-    said = capfd.readouterr().err
-    assert "Traceback" not in said
-    assert "Kafka at 127.0.0.1:1 cannot be used" in said
-    assert "--bootstrap" in said
+    error = capfd.readouterr().err
+    assert "Traceback" not in error
+    assert "Kafka at 127.0.0.1:1 cannot be used" in error
+    assert "--bootstrap" in error
 
 
-def test_a_worker_whose_port_is_taken_says_so(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_worker_whose_port_is_taken_reports_it(capfd: pytest.CaptureFixture[str]) -> None:
     """Before anything begins."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert main(["worker", "--bootstrap", "127.0.0.1:1", "--port", str(port)]) == 2
-    said = capfd.readouterr().err
-    assert f"cannot listen on 127.0.0.1 port {port}" in said
-    assert "--port" in said
+    error = capfd.readouterr().err
+    assert f"cannot listen on 127.0.0.1 port {port}" in error
+    assert "--port" in error
 
 
-def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_version_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     """One line, the name first."""
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.startswith("contact-streams ")

@@ -1,4 +1,4 @@
-"""What every connector holds, whichever platform it is for; each failure says what to do.
+"""Rules for every connector, whichever platform it is for; each failure states what to do.
 
 A connector needs: ``streams/connectors/platforms/NAME.py``, a page ``docs/connectors/NAME.md`` with ``<!-- connector -->`` and
 ``<!-- end -->``, and fixtures in ``tests/connectors/fixtures/NAME/``. There ``settings.json`` has settings that all of them are read with;
@@ -175,7 +175,7 @@ def connector(name: str) -> Connector:
 # ---- What it says of itself --------------------------------------------------------------------------------------------------------------
 
 
-def test_it_says_what_it_is(name: str, connector: Connector) -> None:
+def test_it_describes_itself(name: str, connector: Connector) -> None:
     """Name, family, ways, kinds, parts, settings: each in the words that there are."""
     assert connector.name == name, f"platforms/{name.replace('-', '_')}.py holds {connector.name}: name the file after it, with _ for -"
     assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name)
@@ -217,7 +217,7 @@ def test_a_webhook_needs_no_state(connector: Connector) -> None:
 
 
 def test_it_has_a_page(name: str, connector: Connector) -> None:
-    """With what becomes of each kind and what the platform tells, from the code."""
+    """With what becomes of each kind and what the platform reports, from the code."""
     path = docs.page_of(name)
     assert path is not None, (
         f"write docs/connectors/{name}.md: set-up on the platform's side, settings, what it cannot tell, what is guessed; "
@@ -277,7 +277,7 @@ def test_every_record_of_a_fixture_is_translated_ignored_or_rejected(name: str, 
         assert len(encode(event)) <= MAX_RECORD_BYTES
 
 
-def told(done: Translated) -> set[tuple[str, bytes]]:
+def published(done: Translated) -> set[tuple[str, bytes]]:
     """Return the events by id, with their bytes."""
     return {(event.event_id, encode(event)) for event in done.events}
 
@@ -285,21 +285,21 @@ def told(done: Translated) -> set[tuple[str, bytes]]:
 @pytest.mark.parametrize("seed", [1, 2])
 def test_repeated_and_shuffled_deliveries_give_the_same_events(name: str, connector: Connector, seed: int) -> None:
     """The same ids with the same bytes. A connector that compares is read in order, and gets what it read before again."""
-    once = told(all_of(connector, name))
+    once = published(all_of(connector, name))
     if connector.translate is not None:
-        assert told(all_of(connector, name, seed=seed)) == once, "an event's id or content depends on the order or the delivery"
+        assert published(all_of(connector, name, seed=seed)) == once, "an event's id or content depends on the order or the delivery"
         return
     for file, body, there in fixtures(name):
-        first = told(translated(connector, [(file, body)], settings=there))
-        again = told(translated(connector, [(file, body), (file, body)], settings=there))
+        first = published(translated(connector, [(file, body)], settings=there))
+        again = published(translated(connector, [(file, body), (file, body)], settings=there))
         assert again == first, f"{file}: read twice, it becomes other events"
 
 
-def test_the_ids_of_two_sources_are_told_apart_by_their_source_alone(name: str, connector: Connector) -> None:
+def test_the_ids_of_two_sources_differ_by_their_source_alone(name: str, connector: Connector) -> None:
     """An event's id is the platform's: the poll, the delivery, the file and the name of the source are not in it."""
     for file, body, there in fixtures(name):
         here, elsewhere = (translated(connector, [(origin, body)], settings=there, source=file) for origin in ("one", "two"))
-        assert told(here) == told(elsewhere), f"{file}: where it was read is in its events"
+        assert published(here) == published(elsewhere), f"{file}: where it was read is in its events"
 
 
 # ---- What is personal --------------------------------------------------------------------------------------------------------------------
@@ -309,7 +309,7 @@ _NUMBER: Final = re.compile(rb"\+[0-9]{8,15}")
 #: Shorter texts are found by chance; those that are shorter than the second only as a whole value.
 _MIN_PERSONAL, _MIN_WITHIN = 6, 12
 #: What is of no person: a word of the platform's own such as TELEPHONE_NUMBER, a time, a random id.
-_OF_NOBODY: Final = re.compile(
+_NOT_PERSONAL: Final = re.compile(
     r"[A-Z_]+|[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.]+(Z|[+-][0-9:]+)?|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 )
 #: And what looks like an id or a word of the platform's, where the record has it at another place too.
@@ -346,7 +346,7 @@ def personal_of(connector: Connector, content: dict[str, Any], ours: frozenset[s
     found = {
         value
         for value in values
-        if len(value) >= _MIN_PERSONAL and not _OF_NOBODY.fullmatch(value) and not (_ID.fullmatch(value) and value in elsewhere)
+        if len(value) >= _MIN_PERSONAL and not _NOT_PERSONAL.fullmatch(value) and not (_ID.fullmatch(value) and value in elsewhere)
     }
     raw = orjson.dumps(content)
     return (found | {each.decode() for each in (*_MAIL.findall(raw), *_NUMBER.findall(raw))}) - ours
@@ -357,9 +357,9 @@ def scalars(content: Any) -> set[str]:
     return set(personal_values(content, []))
 
 
-def holds(said: set[str], value: str) -> bool:
-    """Say whether a value is among others, or within one of them."""
-    return value in said or (len(value) >= _MIN_WITHIN and any(value in each for each in said))
+def holds(texts: set[str], value: str) -> bool:
+    """Return whether a value is among others, or within one of them."""
+    return value in texts or (len(value) >= _MIN_WITHIN and any(value in each for each in texts))
 
 
 def test_no_personal_value_passes(name: str, connector: Connector, caplog: pytest.LogCaptureFixture) -> None:
@@ -381,13 +381,13 @@ def test_no_personal_value_passes(name: str, connector: Connector, caplog: pytes
         for value in personal_of(connector, content, ours, events=True):
             assert not holds(shown, value), f"an event holds a personal value of {record.origin}: {value!r}"
         unknown = replace(alone, kind=lambda _: "a kind that is not known")
-        letters = [*done.rejected]
+        dead_letters = [*done.rejected]
         for each in (unknown, _failing(alone, broken)):
-            letters += translated(each, [("record", b"")], settings=there).rejected
-        assert len(letters) >= 2
-        said = set[str]().union(*(scalars(orjson.loads(each.raw)) | {each.detail, each.origin} for each in letters), {caplog.text})
+            dead_letters += translated(each, [("record", b"")], settings=there).rejected
+        assert len(dead_letters) >= 2
+        texts = set[str]().union(*(scalars(orjson.loads(each.raw)) | {each.detail, each.origin} for each in dead_letters), {caplog.text})
         for value in personal_of(connector, content, ours, events=False):
-            assert not holds(said, value), (
+            assert not holds(texts, value), (
                 f"a dead letter or the log holds {value!r} of {record.origin}: add its path to `personal`, or the value to ours.json"
             )
 
@@ -477,7 +477,7 @@ def test_every_shared_sample_is_translated_ignored_or_rejected(file: str, taker:
 
 
 def test_every_shared_sample_has_a_taker() -> None:
-    """Who adds a sample says which connector is for it."""
+    """Each sample belongs to a connector."""
     files = [path.name for path in SHARED.glob("*")]
     require(files, f"the shared samples are not there: {SHARED}")
     plain = [name.removeprefix("DERIVED.") for name in files if name not in NO_SAMPLES]
@@ -492,7 +492,7 @@ def test_there_are_connectors() -> None:
     assert max(titles.values()) == 1, f"two connectors have one title: {titles.most_common(2)}"
 
 
-def test_what_is_unusable_says_why_without_what_was_sent() -> None:
+def test_an_unusable_record_has_a_reason_without_what_was_sent() -> None:
     """The reason is one word that is counted by, the detail a sentence."""
     error = UnusableError("bad_time", "at: no time")
     assert (error.reason, str(error)) == ("bad_time", "at: no time")

@@ -36,7 +36,7 @@ def embedded() -> Iterator[str]:
 
 @pytest.mark.embedded
 def test_command(tmp_path: Path, embedded: str) -> None:
-    """What is told is in Kafka under the names of people, the command says how the source stands, and ends when told to."""
+    """Events are in Kafka under the names of agents, the command serves the source's status, and ends on a signal."""
 
     async def scenario() -> tuple[str, list[dict[str, Any]], str]:
         prefix = f"t{uuid.uuid4().hex[:10]}"
@@ -55,8 +55,8 @@ def test_command(tmp_path: Path, embedded: str) -> None:
             try:
                 assert running.stdout is not None
                 async with asyncio.timeout(60):
-                    said = (await running.stdout.readline()).decode()
-                    base = said.split()[-1].removesuffix("/metrics")
+                    line = (await running.stdout.readline()).decode()
+                    base = line.split()[-1].removesuffix("/metrics")
                     async with aiohttp.ClientSession() as session:
                         while (await session.get(f"{base}/readyz")).status != 200:  # noqa: ASYNC110 - another process
                             await asyncio.sleep(0.1)
@@ -80,8 +80,8 @@ def test_command(tmp_path: Path, embedded: str) -> None:
     assert "1 connections" in rest
     assert 'complete_through_seconds{source="pbx"} 1.' in metrics
     assert 'contact_center_connector_waiting{reason="starting",source="pbx"} 0.0' in metrics
-    told = [each for each in events if each["type"].startswith("contact.")]
-    assert [(each["type"], each["queue"], each["site"], each.get("agent")) for each in told] == [
+    contacts = [each for each in events if each["type"].startswith("contact.")]
+    assert [(each["type"], each["queue"], each["site"], each.get("agent")) for each in contacts] == [
         ("contact.queued", "support", "osaka", None),
         ("contact.answered", "support", "osaka", "ann"),
     ]

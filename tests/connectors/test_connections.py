@@ -77,7 +77,7 @@ class Listening:
 
 
 class FakeFreeSwitch(Listening):
-    """Speaks as mod_event_socket: frames of headers, with a body where they say its length."""
+    """Follows the protocol of mod_event_socket: frames of headers, with a body where they have its length."""
 
     def __init__(self) -> None:
         super().__init__(self._talk)
@@ -141,7 +141,7 @@ class Followed:
         assert self._task is not None
         await self._task
 
-    def told(self, topic: str = "contact-events.v1") -> list[dict[str, Any]]:
+    def published(self, topic: str = "contact-events.v1") -> list[dict[str, Any]]:
         """Return the events of a topic, without heartbeats."""
         found = [orjson.loads(each.value) for each in self.publisher.records.get(f"contactcenter.{topic}", [])]
         return [each for each in found if each["type"] != "source.heartbeat"]
@@ -170,21 +170,21 @@ class TestFreeSwitch:
                 await until(lambda: followed.beats)
                 member = {"CC_Queue": "support@default", "CC_Member_UUID": "m-1", "CC_Member_Session_UUID": "s-1"}
                 fake.event(fake.writers[-1], "bridge-agent-start", CC_Agent="ann@default", **member)
-                await until(lambda: any(each["type"] == "contact.answered" for each in followed.told()))
+                await until(lambda: any(each["type"] == "contact.answered" for each in followed.published()))
                 fake.hang_up()
                 await until(lambda: followed.runner.summary.pages == 2)
-                await until(lambda: sum(each["type"] == "source.snapshot" for each in followed.told()) == 4)
+                await until(lambda: sum(each["type"] == "source.snapshot" for each in followed.published()) == 4)
             return followed
 
         followed = asyncio.run(live())
-        told = followed.told()
-        queued = [each for each in told if each["type"] == "contact.queued"]
+        published = followed.published()
+        queued = [each for each in published if each["type"] == "contact.queued"]
         assert {(each["contact_id"], each["occurred_at"], each["conversation_id"]) for each in queued} == {
             ("m-1", "2026-02-05T09:00:00.000Z", "pbx:s-1")
         }
         assert len({each["event_id"] for each in queued}) == 1
-        assert [each["open_ids"] for each in told if each.get("kind") == "contacts"] == [["m-1"]] * 2
-        states = [(each["person_id"], each["axis"], each["state"]) for each in followed.told("agent-events.v1") if "axis" in each]
+        assert [each["open_ids"] for each in published if each.get("kind") == "contacts"] == [["m-1"]] * 2
+        states = [(each["person_id"], each["axis"], each["state"]) for each in followed.published("agent-events.v1") if "axis" in each]
         assert {
             ("ann@default", "presence", "available"),
             ("bo@default", "presence", "on_break"),
@@ -204,7 +204,7 @@ class TestFreeSwitch:
         assert asyncio.run(live()).publisher.records == {}
 
     @pytest.mark.parametrize(
-        "says",
+        "message",
         [
             b"HTTP/1.1 400 Bad Request\r\n\r\n",
             b"Content-Type: auth/request\nContent-Length: 99999999999\n\n",
@@ -214,11 +214,11 @@ class TestFreeSwitch:
         ],
     )
     @pytest.mark.parametrize("name", ["freeswitch-callcenter", "asterisk-ami"])
-    def test_another_server_or_a_hostile_one(self, name: str, says: bytes) -> None:
-        """Is given up and tried again; nothing it says is believed."""
+    def test_another_server_or_a_hostile_one(self, name: str, message: bytes) -> None:
+        """The connection is closed and tried again; nothing of the peer is published."""
 
         async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            writer.write(says)
+            writer.write(message)
             await writer.drain()
             writer.close()
 
@@ -256,7 +256,7 @@ class TestRunner:
 
         assert asyncio.run(live()).beats
 
-    def test_what_a_connection_tells_anew(self) -> None:
+    def test_what_a_new_connection_reports_again(self) -> None:
         """Who was taken out of a queue while there was no connection is in it no more."""
         connections: list[int] = []
 
@@ -281,8 +281,8 @@ class TestRunner:
                 await until(lambda: followed.runner.summary.pages == 2)
             return followed
 
-        told = asyncio.run(live()).told("agent-events.v1")
-        assert [each["state"] for each in told if each["axis"] == "presence"] == ["available", "paused"]
+        published = asyncio.run(live()).published("agent-events.v1")
+        assert [each["state"] for each in published if each["axis"] == "presence"] == ["available", "paused"]
 
     def test_kafka_away(self) -> None:
         """What is told meanwhile waits, in its order, and no heartbeat overtakes it."""
@@ -304,14 +304,14 @@ class TestRunner:
             async with Listening(serve) as server, Followed(connection, server.port) as followed:
                 followed.publisher.down = True
                 await until(lambda: followed.runner.summary.events == 30)
-                assert followed.told("agent-events.v1") == []
+                assert followed.published("agent-events.v1") == []
                 assert followed.runner.status.trouble == "kafka"
                 followed.publisher.down = False
-                await until(lambda: len(followed.told("agent-events.v1")) == 30)
+                await until(lambda: len(followed.published("agent-events.v1")) == 30)
                 await until(lambda: followed.runner.status.trouble is None)
             return followed
 
-        people = [each["person_id"] for each in asyncio.run(live()).told("agent-events.v1")]
+        people = [each["person_id"] for each in asyncio.run(live()).published("agent-events.v1")]
         assert people == [f"agent-{number}" for number in range(30)]
 
 
@@ -333,12 +333,12 @@ def test_records_of_3cx_over_its_socket() -> None:
             await until(lambda: followed.runner.summary.records == 2)
         return followed
 
-    told = [(each["type"], each["conversation_id"]) for each in asyncio.run(live()).told()]
-    assert told.count(("contact.queued", "pbx:9001")) == told.count(("contact.left_queue", "pbx:9002")) == 1
+    published = [(each["type"], each["conversation_id"]) for each in asyncio.run(live()).published()]
+    assert published.count(("contact.queued", "pbx:9001")) == published.count(("contact.left_queue", "pbx:9002")) == 1
 
 
 @pytest.mark.parametrize(
-    ("settings", "credentials", "options", "says"),
+    ("settings", "credentials", "options", "message"),
     [
         ("", "{user: {env: AMI_USER}, secret: {env: AMI_SECRET}}", ["--once"], "leave out --once"),
         ("", "{user: {env: AMI_USER}}", [], "secret: required to connect to Asterisk AMI"),
@@ -350,12 +350,12 @@ def test_a_connectors_file_that_cannot_be_used(
     settings: str,
     credentials: str,
     options: list[str],
-    says: str,
+    message: str,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The command says what is wrong and where, before it connects to anything."""
+    """The command reports what is wrong and where, before it connects to anything."""
     monkeypatch.setenv("AMI_USER", "contact-streams")
     monkeypatch.setenv("AMI_SECRET", "for-tests-only")
     file = tmp_path / "connectors.yaml"
@@ -366,7 +366,7 @@ def test_a_connectors_file_that_cannot_be_used(
 
     assert main(["connector", "run", "pbx", "--connectors", str(file), *options]) == 2
     found = capsys.readouterr().err
-    assert says in found
+    assert message in found
     assert "for-tests-only" not in found
 
 
@@ -397,8 +397,8 @@ def test_more_than_may_wait_for_kafka() -> None:
                 assert len(connections) == 1
                 followed.publisher.down = False
                 await until(lambda: len(connections) > 1)
-                await until(lambda: len(followed.told("agent-events.v1")) > 20)
+                await until(lambda: len(followed.published("agent-events.v1")) > 20)
         return followed
 
     followed = asyncio.run(live())
-    assert len({each["person_id"] for each in followed.told("agent-events.v1")}) > 10
+    assert len({each["person_id"] for each in followed.published("agent-events.v1")}) > 10

@@ -1,4 +1,4 @@
-"""Dead letters read back: what today's decoder says of each, which were replayed, and nothing that moves the cursor."""
+"""Dead letters read back: the verdict of the current decoder, which were replayed, and nothing that moves the cursor."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ class TestShown:
         assert len(line) < 300
 
     def test_a_list_has_no_values(self) -> None:
-        """A line names place, reason, origin, key and size; what was sent stands only in what shows one."""
+        """A line names location, reason, origin, key and size; only ``show`` has what was sent."""
         found = dead_letter(event(queue=PERSONAL))
         lines = [row(found, "p"), orjson.dumps(facts(found)).decode()]
 
@@ -164,7 +164,7 @@ class TestShown:
         assert any(PERSONAL in line for line in pages(found))
 
     @pytest.mark.parametrize("value", [None, b"", b"text\nand \x1b[0m more", Random(1).randbytes(100), event(queue="注文")[:-20]])
-    def test_one_letter(self, value: bytes | None) -> None:
+    def test_one_dead_letter(self, value: bytes | None) -> None:
         """Any value can be shown, as text or in hex, one printable line after the other."""
         lines = list(pages(dead_letter(value)))
 

@@ -1,4 +1,4 @@
-"""The page about the connectors says what the code does."""
+"""The page about the connectors agrees with the code."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PAGE = (ROOT / "docs" / "connectors.md").read_text(encoding="utf-8")
 QUEUE_LOG = (ROOT / "docs" / "connectors" / "asterisk-queue-log.md").read_text(encoding="utf-8")
 
 
-def test_every_kind_of_line_stands_in_the_table_and_no_other() -> None:
+def test_the_table_has_every_kind_of_line_and_no_other() -> None:
     """A kind that is added to the parser is added to the page."""
     table = QUEUE_LOG.split("## What a line becomes")[1].split("- `conversation_id`")[0]
     named = {word for row in table.splitlines() if row.startswith("| ") for word in re.findall(r"\b[A-Z]{3,}\b", row.split("|")[1])}
@@ -34,8 +34,8 @@ def test_every_reason_of_a_bad_line_is_explained() -> None:
     assert {each for row in rows.splitlines() if row.startswith("| `") for each in re.findall(r"`(\w+)`", row.split("|")[1])} == reasons
 
 
-def test_every_meaning_of_a_kind_stands_in_the_table_and_no_other() -> None:
-    """What a site may say of its own kinds is on the page."""
+def test_the_table_has_every_meaning_of_a_kind_and_no_other() -> None:
+    """The page has each meaning of a site's own kinds."""
     table = QUEUE_LOG.split("| it means |")[1].split("\n\n")[0]
     named: dict[str, set[str | None]] = {}
     for row in table.splitlines():

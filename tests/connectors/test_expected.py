@@ -312,7 +312,7 @@ def bodies(paths: Iterable[Path]) -> list[tuple[str, bytes]]:
     return [(path.name, path.read_bytes()) for path in paths]
 
 
-def told(row: Row, paths: list[Path], seed: int | None = None) -> Table:
+def tabulated(row: Row, paths: list[Path], seed: int | None = None) -> Table:
     """Return the figures of what files tell; no record of them may be rejected."""
     platform = connector(row.connector)
     done = translated(platform, bodies(paths), settings=row.settings, seed=seed)
@@ -369,27 +369,27 @@ def test_story(file: str, story: Table, tickets: int) -> None:
 @rows()
 def test_fixture(row: Row) -> None:
     """Our own files of the platform give the figures that were worked out by hand."""
-    check(row, told(row, fixtures(row)))
+    check(row, tabulated(row, fixtures(row)))
 
 
 @rows(*(bool(row.shared) for row in ROWS))
 def test_sample(row: Row) -> None:
     """So do the files that were collected."""
-    check(row, told(row, samples(row)))
+    check(row, tabulated(row, samples(row)))
 
 
 @rows()
 @pytest.mark.parametrize("seed", SEEDS)
 def test_shuffled_and_repeated(row: Row, seed: int) -> None:
     """In any order, and with each record up to three times, they are the same."""
-    check(row, told(row, fixtures(row), seed))
+    check(row, tabulated(row, fixtures(row), seed))
     if SHARED.is_dir() and row.shared:
-        check(row, told(row, samples(row), seed))
+        check(row, tabulated(row, samples(row), seed))
 
 
 def test_matrix() -> None:
     """Print platform x figure, as our own files give it; what is not compared there is left blank."""
-    tables = [(row.name, told(row, fixtures(row))) for row in ROWS]
+    tables = [(row.name, tabulated(row, fixtures(row))) for row in ROWS]
     names = list(dict.fromkeys(figure for _, table in tables for values in table.values() for figure in values))
     lines = [["", "", *names]]
     for name, found in tables:

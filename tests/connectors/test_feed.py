@@ -76,7 +76,7 @@ class Run:
         return [event for event in self.all() if event["type"] != "source.heartbeat"]
 
     def all(self) -> list[dict[str, Any]]:
-        """Return what stands in the contact topic, of heartbeats the first partition's."""
+        """Return the records of the contact topic, of heartbeats the first partition's."""
         kept = self.publisher.records.get(self.publisher.topics.contacts, [])
         return [json.loads(each.value) for each in kept if each.key is not None or each.partition == 0]
 
@@ -135,7 +135,7 @@ def test_a_line_counts_as_received_when_it_was_written(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
-def test_history_cut_short_goes_on_as_history(tmp_path: Path) -> None:
+def test_interrupted_history_continues_as_history(tmp_path: Path) -> None:
     """Killed in the middle of the first reading, the connector reads the rest as what it is, too."""
 
     async def scenario() -> None:
@@ -156,7 +156,7 @@ def test_history_cut_short_goes_on_as_history(tmp_path: Path) -> None:
 
 
 def test_a_quiet_log_has_heartbeats(tmp_path: Path) -> None:
-    """Read to its end, the log is complete up to two seconds ago, said once a second."""
+    """Read to its end, the log is complete up to two seconds ago, reported once a second."""
 
     async def scenario() -> None:
         clock, publisher = Clock(), MemoryPublisher(now=lambda: START)
@@ -173,7 +173,7 @@ def test_a_quiet_log_has_heartbeats(tmp_path: Path) -> None:
 
 
 def test_while_kafka_is_away_lines_wait_in_the_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Nothing is skipped, the place is not moved, and it is said once."""
+    """Nothing is skipped, the position does not move, and it is logged once."""
 
     async def scenario() -> None:
         clock, publisher = Clock(), MemoryPublisher(now=lambda: START)
@@ -218,8 +218,8 @@ def test_bad_lines_become_dead_letters_beside_the_good_ones_events(tmp_path: Pat
         publisher = MemoryPublisher(now=lambda: START)
         summary = await publish_history(path, QueueLogParser("pbx", now=lambda: START), publisher)
         assert (summary.lines, summary.events, summary.rejected) == (4, 2, 2)
-        letters = publisher.records[publisher.topics.contact_dead_letters]
-        assert [(kept.value, kept.headers["dead-letter-origin"]) for kept in letters] == [
+        dead_letters = publisher.records[publisher.topics.contact_dead_letters]
+        assert [(kept.value, kept.headers["dead-letter-origin"]) for kept in dead_letters] == [
             (b"rubbish", b"old_log:2"),
             (b"\xff|x", b"old_log:3"),
         ]
@@ -269,7 +269,7 @@ def connector(*arguments: str) -> subprocess.Popen[str]:
 
 @pytest.mark.embedded
 def test_once_publishes_the_whole_file_and_again_with_the_same_ids(tmp_path: Path, embedded: str) -> None:
-    """The command says what became of the lines; a second run gives the same events, so that nothing counts twice."""
+    """The command prints what became of the lines; a second run gives the same events, so that nothing counts twice."""
     path = tmp_path / "queue_log"
     path.write_text("".join(abandon(number) for number in range(3000)) + f"{T}|NONE|NONE|NONE|QUEUESTART|\nrubbish")
     prefix = prepared(embedded)

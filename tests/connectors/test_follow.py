@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Log:
-    """A log that somebody writes, rotates and reads."""
+    """A log that is written, rotated and read."""
 
     def __init__(self, folder: Path) -> None:
         """Begin without a file."""
@@ -103,8 +103,8 @@ def test_a_rename_loses_nothing_even_what_is_written_to_the_renamed_file(log: Lo
     assert log.follower.gaps == 0
 
 
-def test_the_unfinished_last_line_of_a_renamed_file_comes_when_the_next_file_begins(log: Log) -> None:
-    """Nobody will finish it: it is handed on as it is, for the parser to judge."""
+def test_the_unfinished_last_line_of_a_renamed_file_is_read_when_the_next_file_begins(log: Log) -> None:
+    """No writer will finish it: it is passed on as it is, for the parser to judge."""
     log.write("one")
     log.write("cut", end="")
     assert log.poll() == [b"one"]
@@ -115,7 +115,7 @@ def test_the_unfinished_last_line_of_a_renamed_file_comes_when_the_next_file_beg
 
 
 def test_copytruncate_loses_nothing_that_was_copied(log: Log) -> None:
-    """Lines not yet read when the file was emptied are read from the copy; then the emptied file begins anew."""
+    """Lines not yet read when the file was emptied are read from the copy; then the emptied file from its beginning."""
     log.write("one")
     assert log.poll() == [b"one"]
     log.write("two")
@@ -128,7 +128,7 @@ def test_copytruncate_loses_nothing_that_was_copied(log: Log) -> None:
 
 
 def test_a_file_emptied_and_filled_beyond_the_old_offset_is_seen(log: Log) -> None:
-    """Not the size alone tells that a file was emptied: its beginning is another one."""
+    """Not the size alone shows that a file was emptied: its beginning is another one."""
     log.write("one")
     assert log.poll() == [b"one"]
     log.copy_and_truncate()
@@ -137,7 +137,7 @@ def test_a_file_emptied_and_filled_beyond_the_old_offset_is_seen(log: Log) -> No
     assert log.poll() == [b"a much longer line than the one before", b"and one more"]
 
 
-def test_a_restart_goes_on_at_the_position(log: Log) -> None:
+def test_a_restart_continues_at_the_position(log: Log) -> None:
     """A new process reads neither twice nor too little, and counts lines on."""
     log.write("one", "two")
     log.poll()
@@ -149,7 +149,7 @@ def test_a_restart_goes_on_at_the_position(log: Log) -> None:
 
 
 @pytest.mark.parametrize("how", ["rename", "copy"])
-def test_a_rotation_while_nobody_read_loses_nothing(log: Log, how: str) -> None:
+def test_a_rotation_without_a_reader_loses_nothing(log: Log, how: str) -> None:
     """The rest of the old file is found by its beginning, whatever it is called now, and files between are read as well."""
     log.write("one")
     log.poll()
@@ -181,7 +181,7 @@ def test_a_restart_between_rename_and_reopen_still_reads_the_renamed_file(log: L
 
 
 def test_several_rotations_between_two_looks_lose_nothing(log: Log) -> None:
-    """While Kafka is away nobody polls; every file between is read, in order."""
+    """While Kafka is unavailable the follower does not poll; every file between is read, in order."""
     log.write("one")
     log.poll()
     for number, name in enumerate(("two", "three", "four")):
@@ -192,7 +192,7 @@ def test_several_rotations_between_two_looks_lose_nothing(log: Log) -> None:
 
 
 def test_a_rotated_file_that_is_gone_is_a_gap_that_is_counted(log: Log, caplog: pytest.LogCaptureFixture) -> None:
-    """If the rest was compressed away before it was read, the log says so and the new file is read."""
+    """If the remaining part was compressed before it was read, that is logged and the new file is read."""
     log.write("one")
     log.poll()
     log.write("two")
@@ -235,8 +235,8 @@ def test_a_reused_inode_is_not_taken_for_the_old_file(log: Log) -> None:
     assert log.poll() == [b"something else that is longer"]
 
 
-def test_an_endless_line_is_cut_in_memory_and_the_next_one_comes_whole(log: Log) -> None:
-    """A line of a megabyte takes no more than its limit, tells its length, and its neighbors are untouched."""
+def test_an_endless_line_is_cut_in_memory_and_the_next_one_is_complete(log: Log) -> None:
+    """A line of a megabyte takes no more than its limit, has its length, and its neighbors are untouched."""
     log.write("before", "x" * 1_000_000, "after")
     lines = [line for line, _ in log.follower.poll()]
 

@@ -136,7 +136,7 @@ def test_a_pretty_printed_object_is_one_event() -> None:
 
 
 def test_good_events_are_taken_and_bad_ones_named_and_kept() -> None:
-    """One bad event does not stop its neighbors; its own bytes go to the dead letters, and the answer says why without quoting it."""
+    """One bad event does not stop its neighbors; its own bytes go to the dead letters, and the answer has the reason without quoting it."""
 
     async def scenario(there: House) -> None:
         body = b'[%s, {"type":"contact.queued",  "secret":"0312345678"}, %s]' % tuple(json.dumps(queued(i)).encode() for i in "ab")
@@ -145,9 +145,9 @@ def test_good_events_are_taken_and_bad_ones_named_and_kept() -> None:
         assert (status, answer["accepted"], answer["rejected"]) == (202, 2, 1)
         assert [each["status"] for each in answer["events"]] == ["accepted", "rejected", "accepted"]
         assert answer["events"][1] == {"index": 1, "status": "rejected", "reason": "missing_field", "detail": "event_id: required"}
-        (letter,) = there.publisher.records[DEAD_LETTERS]
-        assert letter.value == b'{"type":"contact.queued",  "secret":"0312345678"}'
-        assert letter.headers["dead-letter-origin"] == b"gateway/crm"
+        (dead_letter,) = there.publisher.records[DEAD_LETTERS]
+        assert dead_letter.value == b'{"type":"contact.queued",  "secret":"0312345678"}'
+        assert dead_letter.headers["dead-letter-origin"] == b"gateway/crm"
 
     inside(scenario)
 
@@ -232,7 +232,7 @@ def test_fields_the_contract_does_not_know_are_left_out() -> None:
     inside(scenario)
 
 
-def test_each_type_goes_to_its_topic() -> None:
+def test_each_type_is_published_to_its_topic() -> None:
     """Contact, agent and customer events of one request part ways."""
     common = {"occurred_at": "2026-03-02T11:00:00Z"}
     body = [
@@ -289,7 +289,7 @@ def test_a_stranger_is_answered_before_the_body_is_sent() -> None:
     inside(scenario)
 
 
-def test_too_large_a_request_is_refused_whether_it_says_so_or_not() -> None:
+def test_too_large_a_request_is_refused_with_its_length_or_without() -> None:
     """A length beyond the limit is refused at once, and so is a body in chunks as soon as it is beyond."""
 
     async def chunks() -> AsyncIterator[bytes]:
@@ -323,7 +323,7 @@ def test_compressed_bodies_are_refused() -> None:
     inside(scenario)
 
 
-def test_who_sends_too_much_is_told_when_to_come_back() -> None:
+def test_a_sender_over_its_rate_gets_retry_after() -> None:
     """One sender's flood ends in 429 with a time that is true; another sender does not notice."""
 
     async def scenario(there: House) -> None:
@@ -359,7 +359,7 @@ def test_nothing_is_acknowledged_that_kafka_has_not() -> None:
     inside(scenario)
 
 
-def test_requests_beyond_the_bound_are_told_to_come_back() -> None:
+def test_requests_beyond_the_bound_get_retry_after() -> None:
     """Nothing is queued without end: with its places taken, a sender is refused at once and others are not; places come free again."""
 
     async def scenario(there: House) -> None:
@@ -415,7 +415,7 @@ def test_a_slow_body_is_given_up() -> None:
 
 
 def test_a_request_without_end_and_an_answer_unread_are_given_up() -> None:
-    """Neither holds a connection for ever; both are counted, and others go on."""
+    """Neither holds a connection for ever; both are counted, and others continue."""
 
     async def scenario(house: House) -> None:
         host, port = house.address.removeprefix("http://").split(":")
@@ -425,11 +425,11 @@ def test_a_request_without_end_and_an_answer_unread_are_given_up() -> None:
         post += b"Authorization: %s\r\nContent-Length: %d\r\n\r\n" % (CRM["Authorization"].encode(), len(body))
         loop = asyncio.get_running_loop()
         with socket.socket() as halfway, socket.socket() as silent:
-            for client, said in ((halfway, b"POST /v1/ev"), (silent, (post + body) * 5)):
+            for client, sent in ((halfway, b"POST /v1/ev"), (silent, (post + body) * 5)):
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
                 client.settimeout(0)
                 await loop.sock_connect(client, (host, int(port)))
-                await loop.sock_sendall(client, said)
+                await loop.sock_sendall(client, sent)
             text = ""
             while not ('dropped_total{reason="unread"} 1.0' in text and 'dropped_total{reason="slow_request"} 1.0' in text):
                 await asyncio.sleep(0.1)
@@ -446,10 +446,10 @@ def test_a_request_without_end_and_an_answer_unread_are_given_up() -> None:
 
 def test_a_snapshot_costs_its_sender_by_the_ids_it_lists() -> None:
     """8,000 ids use up 2,000 of the burst: every partition reads them."""
-    told = {"type": "source.snapshot", "event_id": "s", "kind": "contacts", "open_ids": [f"c{number}" for number in range(8_000)]}
+    snapshot = {"type": "source.snapshot", "event_id": "s", "kind": "contacts", "open_ids": [f"c{number}" for number in range(8_000)]}
 
     async def scenario(house: House) -> None:
-        assert (await house.post({**told, "occurred_at": queued()["occurred_at"]}))[0] == 200
+        assert (await house.post({**snapshot, "occurred_at": queued()["occurred_at"]}))[0] == 200
         assert (await house.post(queued()))[0] == 429
 
     inside(scenario, burst_events=1_500, events_per_second=0.001)
@@ -516,8 +516,8 @@ def test_every_sender_has_heartbeats_that_stay_behind_what_is_under_way() -> Non
     inside(scenario, publisher=SlowPublisher)
 
 
-def test_a_gateway_names_itself_in_its_heartbeats_and_says_when_it_ends() -> None:
-    """Another gateway of the same senders is told apart from it, and not made to wait for it; no sender may say so."""
+def test_a_gateway_names_itself_in_its_heartbeats_and_reports_its_end() -> None:
+    """Another gateway of the same senders is distinguished from it, and does not wait for it; no sender may send an instance."""
 
     async def scenario(there: House) -> None:
         await asyncio.sleep(0.05)
@@ -540,8 +540,8 @@ def test_a_gateway_names_itself_in_its_heartbeats_and_says_when_it_ends() -> Non
     inside(scenario)
 
 
-def test_a_sender_with_heartbeats_of_its_own_speaks_for_itself() -> None:
-    """Only the sender knows how far it is complete, once it says so; its word goes to every partition and the gateway's stops."""
+def test_a_sender_with_heartbeats_of_its_own_gets_none_of_the_gateway() -> None:
+    """Only the sender knows how far it is complete, once it reports that; its heartbeats go to every partition and the gateway's stop."""
 
     async def scenario(there: House) -> None:
         own = {
@@ -562,7 +562,7 @@ def test_a_sender_with_heartbeats_of_its_own_speaks_for_itself() -> None:
 
 
 def test_without_tokens_it_listens_on_the_loopback_address_only() -> None:
-    """Forgetting the tokens must not open the gateway to the network; the error says what to set."""
+    """Forgetting the tokens must not open the gateway to the network; the error states what to set."""
     publisher = MemoryPublisher(now=Clock().now)
     for host in ("0.0.0.0", "::", "192.0.2.7", "gateway.example"):  # noqa: S104 - the point
         with pytest.raises(NotPermittedHereError, match="CONTACT_STREAMS_GATEWAY_TOKENS"):
@@ -757,7 +757,7 @@ def senders_file(**senders: dict[str, Any]) -> Senders:
 
 
 def test_a_sender_by_pattern_does_not_bring_a_source_with_every_event() -> None:
-    """A hundred names are systems, more are a fault; those it has may go on, and the gateway speaks for them."""
+    """A hundred names are systems, more are a fault; those it has may continue, and the gateway sends their heartbeats."""
 
     async def scenario(there: House) -> None:
         _, answer = await there.post([queued(f"e{number}", source=f"crm-{number}") for number in range(120)])
@@ -791,7 +791,7 @@ def test_a_sender_of_several_sources_names_one() -> None:
 
 
 def test_a_file_without_tokens_opens_nothing() -> None:
-    """Whoever has no token is refused, also where nobody has one any more."""
+    """A sender without a token is refused, also where no sender has one any more."""
 
     async def scenario(there: House) -> None:
         there.gateway.take(SendersFile(senders={}))

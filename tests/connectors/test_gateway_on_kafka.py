@@ -78,9 +78,9 @@ async def gateway(bootstrap: str, prefix: str) -> AsyncIterator[tuple[asyncio.su
 async def address_of(process: asyncio.subprocess.Process) -> str:
     """Return the address that the command prints when it listens."""
     assert process.stdout is not None
-    said = (await asyncio.wait_for(process.stdout.readline(), 20)).decode()
-    found = re.fullmatch(r"gateway (http://127\.0\.0\.1:\d+)/v1/events\n", said)
-    assert found, said
+    line = (await asyncio.wait_for(process.stdout.readline(), 20)).decode()
+    found = re.fullmatch(r"gateway (http://127\.0\.0\.1:\d+)/v1/events\n", line)
+    assert found, line
     return found[1]
 
 
@@ -114,7 +114,7 @@ async def everything_acknowledged_is_there(bootstrap: str) -> None:
 
 
 async def under_load(process: asyncio.subprocess.Process, address: str) -> tuple[set[str], int]:
-    """Send for two seconds, then stop the gateway; return the ids it said yes to, and how many events it refused."""
+    """Send for two seconds, then stop the gateway; return the ids it accepted, and how many events it refused."""
     acknowledged: set[str] = set()
     refused = 0
 
@@ -145,7 +145,7 @@ async def under_load(process: asyncio.subprocess.Process, address: str) -> tuple
 
 @pytest.mark.embedded
 def test_everything_acknowledged_is_in_the_embedded_broker(embedded: EmbeddedBroker) -> None:
-    """A gateway that is stopped under load has published all it said yes to, and its heartbeats."""
+    """A gateway that is stopped under load has published all it accepted, and its heartbeats."""
     asyncio.run(everything_acknowledged_is_there(embedded.bootstrap_servers))
 
 
@@ -155,8 +155,8 @@ def test_everything_acknowledged_is_in_kafka(kafka: object) -> None:
 
 
 @pytest.mark.embedded
-def test_with_the_broker_gone_the_sender_is_told_within_the_bound(embedded: EmbeddedBroker) -> None:
-    """No request waits for a Kafka that is not there; the gateway itself stays up, says that it is not ready, and stops when told to."""
+def test_with_the_broker_gone_the_sender_is_answered_within_the_bound(embedded: EmbeddedBroker) -> None:
+    """No request waits for a missing Kafka; the gateway itself stays up, reports that it is not ready, and stops on a signal."""
 
     async def scenario() -> None:
         prefix = await make_topics(embedded.bootstrap_servers)

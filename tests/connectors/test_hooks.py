@@ -177,10 +177,14 @@ def test_rejected_records_are_dead_letters_without_personal_values_and_do_not_fa
 
         assert await there.post(body) == (200, {"events": 1, "ignored": 0, "rejected": 3})
 
-        letters = there.publisher.records[DEAD_LETTERS]
-        assert [letter.headers["dead-letter-reason"].decode() for letter in letters] == ["bad_time", "unknown_kind", "not_permitted"]
-        assert {letter.headers["dead-letter-origin"] for letter in letters} == {b"hooks/bell"}
-        assert all(b"4930901820" not in letter.value + b"".join(letter.headers.values()) for letter in letters)
+        dead_letters = there.publisher.records[DEAD_LETTERS]
+        assert [dead_letter.headers["dead-letter-reason"].decode() for dead_letter in dead_letters] == [
+            "bad_time",
+            "unknown_kind",
+            "not_permitted",
+        ]
+        assert {dead_letter.headers["dead-letter-origin"] for dead_letter in dead_letters} == {b"hooks/bell"}
+        assert all(b"4930901820" not in dead_letter.value + b"".join(dead_letter.headers.values()) for dead_letter in dead_letters)
         metrics = await there.metrics()
         assert 'contact_center_gateway_events_rejected_total{reason="bad_time",sender="/hooks/bell"} 1.0' in metrics
         assert 'contact_center_gateway_hook_records_total{became="rejected",source="bell"} 3.0' in metrics
@@ -194,8 +198,8 @@ def test_a_delivery_of_which_nothing_can_be_read_fails_and_leaves_a_dead_letter(
     async def scenario(there: House) -> None:
         status, answer = await there.post(b"name=Erika Mustermann")
         assert (status, answer["reason"]) == (400, "not_json")
-        (letter,) = there.publisher.records[DEAD_LETTERS]
-        assert letter.value == b""
+        (dead_letter,) = there.publisher.records[DEAD_LETTERS]
+        assert dead_letter.value == b""
         assert (await there.post([]))[0] == 200, "no records are nothing wrong"
 
     inside(scenario)
@@ -226,7 +230,7 @@ def test_with_webhooks_events_need_a_token() -> None:
     inside(scenario)
 
 
-def test_a_hook_that_sends_too_much_is_told_to_come_back_and_harms_no_other() -> None:
+def test_a_hook_over_its_rate_gets_retry_after_and_harms_no_other() -> None:
     """Its rate is its own; what it is told to wait is under a minute, or some senders would not come again."""
 
     async def scenario(there: House) -> None:
@@ -258,7 +262,7 @@ def test_a_delivery_that_cannot_be_published_in_the_senders_time_is_answered_wit
     inside(scenario, configured(slow), publisher=SlowPublisher)
 
 
-def test_nothing_is_said_to_be_complete_beyond_a_delivery_under_way() -> None:
+def test_nothing_is_complete_beyond_a_delivery_in_flight() -> None:
     """Heartbeats of a hook's source end where its oldest delivery arrived; a journal's have none."""
     journal = configured(replace(BELL, delivery="journal"), "journal")
 
@@ -288,7 +292,7 @@ def test_nothing_is_said_to_be_complete_beyond_a_delivery_under_way() -> None:
 
 
 def test_each_sender_is_answered_as_it_wants() -> None:
-    """204 without a body, HEAD, X's token to be signed, Facebook's text to be said back to who knows the verify token."""
+    """204 without a body, HEAD, X's token to be signed, Facebook's text to echo to a sender that knows the verify token."""
     twilio = configured(replace(BELL, answers=Answers(accepted=204)), "twilio")
     monkey = configured(replace(BELL, answers=Answers(head=True)), "monkey")
     x = configured(replace(BELL, answers=Answers(challenge="crc")), "x")
@@ -334,7 +338,7 @@ def test_a_secret_in_the_address_is_taken_and_nowhere_logged(caplog: pytest.LogC
 
     inside(scenario, configured(BELL, verification=by_token))
     ours = [record.getMessage() for record in caplog.records if record.name.startswith("streams")]
-    assert any("could not be published" in said for said in ours), "the log was looked at"
+    assert any("could not be published" in message for message in ours), "the log was looked at"
     assert not any(SECRET in record.getMessage() for record in caplog.records)
 
 
@@ -348,9 +352,9 @@ def test_what_a_connector_does_wrong_is_a_dead_letter_and_no_failure() -> None:
 
     async def scenario(there: House) -> None:
         assert (await there.post([ring(**{"raise": 1}), ring()])) == (200, {"events": 0, "ignored": 0, "rejected": 2})
-        letters = there.publisher.records[DEAD_LETTERS]
-        assert [letter.headers["dead-letter-reason"] for letter in letters] == [b"not_understood", b"not_permitted"]
-        assert all(b"4930901820" not in letter.value + b"".join(letter.headers.values()) for letter in letters)
+        dead_letters = there.publisher.records[DEAD_LETTERS]
+        assert [dead_letter.headers["dead-letter-reason"] for dead_letter in dead_letters] == [b"not_understood", b"not_permitted"]
+        assert all(b"4930901820" not in dead_letter.value + b"".join(dead_letter.headers.values()) for dead_letter in dead_letters)
 
     inside(scenario, configured(replace(BELL, translate=broken)))
 
@@ -371,7 +375,7 @@ def test_another_file_is_in_force_for_the_next_delivery() -> None:
 
 
 def test_connectors_that_no_webhook_can_serve_have_none(caplog: pytest.LogCaptureFixture) -> None:
-    """One that compares, one that is not called, of which nothing is said, and one without a secret, of which the log warns."""
+    """One that compares, one that is not called, which is not logged, and one without a secret, of which the log warns."""
     caplog.set_level(logging.INFO)
 
     def compare(_: Record, seen: Seen | None, context: Context) -> Compared:
@@ -390,15 +394,15 @@ def test_connectors_that_no_webhook_can_serve_have_none(caplog: pytest.LogCaptur
         configured(BELL, "open", secrets=()),
         configured(replace(BELL, ways=("webhook", "pull")), "asked", secrets=()),
     )
-    told = {(each.levelname, each.getMessage().split(" source=")[1]) for each in caplog.records if "No webhooks" in each.getMessage()}
+    logged = {(each.levelname, each.getMessage().split(" source=")[1]) for each in caplog.records if "No webhooks" in each.getMessage()}
     why = "reason=it names no secrets; write `secrets: [{env: NAME}]` under connectors"
-    assert ("WARNING", f"open {why}.open") in told
-    assert ("INFO", f"asked {why}.asked") in told
-    assert {said.split()[0] for _, said in told} == {"comparing", "open", "asked"}
+    assert ("WARNING", f"open {why}.open") in logged
+    assert ("INFO", f"asked {why}.asked") in logged
+    assert {message.split()[0] for _, message in logged} == {"comparing", "open", "asked"}
 
 
 def test_a_large_delivery_does_not_hold_up_others() -> None:
-    """Thousands of records in one body are translated beside what else goes on."""
+    """Thousands of records in one body are translated in a thread."""
 
     async def scenario(there: House) -> None:
         large = asyncio.create_task(there.post([ring(number) for number in range(8_000)]))
@@ -422,7 +426,7 @@ def read(tmp_path: Path, text: str, **environment: str) -> dict[str, Configured]
     return read_connectors(tmp_path / "connectors.yaml", text, environment=environment)
 
 
-def test_a_file_says_which_platforms_are_followed(tmp_path: Path) -> None:
+def test_a_file_configures_which_platforms_are_followed(tmp_path: Path) -> None:
     """Secrets come from the environment and from files, settings from the file over the connector's defaults."""
     (tmp_path / "line").write_text(f"{SECRET}\n", encoding="utf-8")
     text = """
@@ -452,7 +456,7 @@ def test_a_platform_that_signs_nothing_here_is_verified_by_a_token(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("connectors:\n  a b: {connector: line}", ":2: connectors.a b: "),
         ("connectors:\n  a: {connector: lines}", ':2: connectors.a.connector: "lines" is none, did you mean line?; permitted: '),
@@ -486,17 +490,17 @@ def test_a_platform_that_signs_nothing_here_is_verified_by_a_token(tmp_path: Pat
         ("connectors:\n  a:\n    conector: line", ":2: connectors.a.connector: required"),
     ],
 )
-def test_what_is_wrong_in_a_file_is_said_with_its_line(tmp_path: Path, text: str, said: str) -> None:
-    """File, line, place, reason and what is permitted; a secret that stands in it is not repeated."""
+def test_an_error_in_a_file_is_reported_with_its_line(tmp_path: Path, text: str, message: str) -> None:
+    """File, line, location, reason and what is permitted; a secret in it is not repeated."""
     with pytest.raises(ConnectorsError) as found:
         read(tmp_path, text, SHORT="short")
 
-    assert f"connectors.yaml{said}" in str(found.value)
+    assert f"connectors.yaml{message}" in str(found.value)
     assert "s3cr3t" not in str(found.value)
 
 
 def test_a_platform_that_signs_its_address_needs_the_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Behind a proxy the gateway cannot know it, and what a request says of it is not believed."""
+    """Behind a proxy the gateway cannot know it, and does not trust a request's."""
     signing = replace(BELL, verification=Verification(header="X", algorithm="sha1", encoding="base64", signed="url+form"))
     monkeypatch.setattr(platforms, "connector", lambda _: signing)
     text = "connectors:\n  a:\n    connector: bell\n    secrets: [{env: ONE}]\n"
@@ -507,7 +511,7 @@ def test_a_platform_that_signs_its_address_needs_the_address(tmp_path: Path, mon
 
 
 def test_a_changed_file_is_in_force(tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A valid one is in force; of one that is not the last good one stays, and what is wrong is said once, without a secret."""
+    """A valid one is in force; of one that is not the last good one stays, and the error is logged once, without a secret."""
     caplog.set_level(logging.INFO)
     monkeypatch.setenv("ONE", SECRET)
     path = tmp_path / "connectors.yaml"

@@ -81,8 +81,8 @@ def hook(connector: Connector, settings: dict[str, Any]) -> Configured:
 
 
 async def delivered(connector: Connector, name: str, publisher: MemoryPublisher) -> tuple[list[int], list[str]]:
-    """Deliver the fixtures of a platform; return statuses, and all that the gateway said."""
-    statuses, said = list[int](), list[str]()
+    """Deliver the fixtures of a platform; return statuses, and all texts of the gateway."""
+    statuses, texts = list[int](), list[str]()
     gateway = Gateway(publisher, Senders(), GatewaySettings(port=0, heartbeat_seconds=3600), now=lambda: NOW, connectors={})
     address = await gateway.start()
     try:
@@ -93,12 +93,12 @@ async def delivered(connector: Connector, name: str, publisher: MemoryPublisher)
                 there, query = signed(configured.verification, body, number)
                 async with session.post(f"{address}/v1/hooks/here{query}", data=io.BytesIO(body), headers=there) as response:
                     statuses.append(response.status)
-                    said.append(await response.text())
+                    texts.append(await response.text())
             async with session.get(f"{address}/metrics") as response:
-                said.append(await response.text())
+                texts.append(await response.text())
     finally:
         await gateway.stop()
-    return statuses, said
+    return statuses, texts
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -136,16 +136,16 @@ def test_nothing_personal_is_in_any_topic_answer_metric_or_log(name: str, fails:
 
     publisher = MemoryPublisher(now=lambda: NOW)
     running = replace(connector, translate=broken) if fails else connector
-    statuses, said = asyncio.run(delivered(running, name, publisher))
+    statuses, texts = asyncio.run(delivered(running, name, publisher))
     assert set(statuses) == {connector.answers.accepted}
     ours = frozenset(orjson.loads((FIXTURES / name / "ours.json").read_bytes()) if (FIXTURES / name / "ours.json").exists() else ())
     shown = set[str]().union(*(scalars(event) for event in published(publisher)))
-    letters = publisher.records.get(DEAD_LETTERS, [])
-    assert bool(letters) or not fails
-    masked = {*said, caplog.text}
-    for letter in letters:
-        masked |= scalars(orjson.loads(letter.value)) if letter.value else set()
-        masked |= {value.decode() for value in letter.headers.values()}
+    dead_letters = publisher.records.get(DEAD_LETTERS, [])
+    assert bool(dead_letters) or not fails
+    masked = {*texts, caplog.text}
+    for dead_letter in dead_letters:
+        masked |= scalars(orjson.loads(dead_letter.value)) if dead_letter.value else set()
+        masked |= {value.decode() for value in dead_letter.headers.values()}
     for body, _ in bodies(name):
         for record in connector.read(body, "x"):
             for value in filter(_is_no_word, personal_of(connector, record.content, ours, events=True)):
@@ -155,5 +155,5 @@ def test_nothing_personal_is_in_any_topic_answer_metric_or_log(name: str, fails:
 
 
 def _is_no_word(value: str) -> bool:
-    """Say whether a value is more than a word that another record may have as a state, such as pending."""
+    """Return whether a value is more than a state of other records, such as pending."""
     return not (value.isascii() and value.islower() and value.isalpha())

@@ -52,7 +52,7 @@ PEOPLE = Configuration.model_validate(
 
 
 def state(seconds: int, source: str, person: str, axis: str, to: str) -> dict[str, Any]:
-    """Return an event about a person, so many seconds after the beginning."""
+    """Return an event about an agent, ``seconds`` after the beginning."""
     at = format_ms(BEGIN + 1_000 * seconds)
     what = {"type": "agent.state_changed", "event_id": f"{source}-{seconds}", "person_id": person, "axis": axis, "state": to}
     return {**what, "occurred_at": at, "received_at": at, "source": source}
@@ -105,7 +105,7 @@ class TestPublished:
         assert occupancy(map(orjson.dumps, SHIFT), Configuration()) == (300, 1800)
 
     def test_contacts_and_snapshots(self) -> None:
-        """Agents of contacts are people too; ids of other sources, and ids that nobody has, stay."""
+        """Agents of contacts are replaced too; ids of other sources, and unknown ids, stay."""
         common = {"event_id": "1", "occurred_at": from_ms(BEGIN), "received_at": from_ms(BEGIN), "conversation_id": "c"}
         events: list[Event] = [
             ContactAnswered.model_validate({**common, "source": "chat", "agent": "a.sato"}),
@@ -114,8 +114,8 @@ class TestPublished:
             ContactTransferred.model_validate({**common, "source": "pbx", "to_agent": "1008"}),
         ]
         found = publish(events)
-        told = [orjson.loads(record.value) for record in found.records[found.topics.contacts]]
-        assert [each.get("agent") or each.get("to_agent") for each in told] == ["anna", "a.sato", "anna", "1008"]
+        published = [orjson.loads(record.value) for record in found.records[found.topics.contacts]]
+        assert [each.get("agent") or each.get("to_agent") for each in published] == ["anna", "a.sato", "anna", "1008"]
 
         times = {name: common[name] for name in ("event_id", "occurred_at", "received_at")}
         snapshots = [
@@ -147,7 +147,7 @@ class TestConnectors:
         assert (answered["type"], answered["agent"]) == ("contact.answered", "anna")
 
     def test_gateway(self) -> None:
-        """What a sender says of its own ids is published under the person's name."""
+        """Events with a sender's own ids are published under the agent's name."""
 
         async def post() -> MemoryPublisher:
             memory = MemoryPublisher(now=lambda: datetime.now(UTC))

@@ -37,7 +37,7 @@ COMMON: dict[str, Any] = {"event_id": "e", "occurred_at": AT, "received_at": AT,
     ],
 )
 def test_patterns(pattern: str, fits: list[str], fits_not: list[str]) -> None:
-    """A * is any text, and every other character stands for itself."""
+    """A * matches any text, and every other character itself."""
     names = Names([pattern])
 
     assert [name for name in (*fits, *fits_not) if name in names] == fits
@@ -66,14 +66,14 @@ def test_ten_thousand_names_are_not_remembered() -> None:
 
 def test_defaults() -> None:
     """Without permissions a sender speaks for the source of its own name alone, of everything; the only other source is stamped too."""
-    nothing_said = Permissions.of("crm", Sender(tokens=()))
+    default = Permissions.of("crm", Sender(tokens=()))
     other = Permissions.of("crm", Sender(tokens=(), sources=("crm-tokyo",)))
     several = Permissions.of("crm", Sender(tokens=(), sources=("crm-*",)))
 
-    assert nothing_said.sources is not None
-    assert ("crm" in nothing_said.sources, "crm-tokyo" in nothing_said.sources) == (True, False)
-    assert (nothing_said.types, nothing_said.queues, nothing_said.sites, nothing_said.teams) == (None,) * 4
-    assert [each.default_source for each in (nothing_said, other, several)] == ["crm", "crm-tokyo", None]
+    assert default.sources is not None
+    assert ("crm" in default.sources, "crm-tokyo" in default.sources) == (True, False)
+    assert (default.types, default.queues, default.sites, default.teams) == (None,) * 4
+    assert [each.default_source for each in (default, other, several)] == ["crm", "crm-tokyo", None]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
@@ -84,7 +84,7 @@ def test_every_field_that_names_a_queue_is_judged(kind: Any) -> None:
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if QUEUE_FIELDS & set(kind.model_fields)], ids=lambda kind: kind.__name__)
 def test_a_queue_that_is_not_permitted(kind: Any) -> None:
-    """In whatever field it stands, alone or among others."""
+    """In any field, alone or among others."""
     may = Permissions.of("a", Sender(tokens=(), queues=("mine",)))
     for field in QUEUE_FIELDS & set(kind.model_fields):
         value: Any = ("mine", "theirs") if field == "queues" else "theirs"
@@ -125,7 +125,7 @@ def test_teams(kind: Any, limits: dict[str, Any], permitted: list[str]) -> None:
     assert may.refusal(kind.model_construct(team=None, **others)) is None
 
 
-def test_the_refusal_of_a_team_says_what_to_do() -> None:
+def test_the_refusal_of_a_team_has_a_hint() -> None:
     """It names what is permitted, and where to permit more."""
     why = Permissions.of("a", Sender(tokens=(), sites=("tokyo",))).refusal(STATE)
 
@@ -146,7 +146,7 @@ def test_sites_and_events_that_name_neither() -> None:
     assert may.refusal(ContactAnswered(**COMMON, agent="ann")) is None
 
 
-def test_a_name_of_both_is_what_the_file_says() -> None:
+def test_a_name_of_both_is_as_in_the_file() -> None:
     """A token of the environment of a sender that is in the file too permits what the file permits."""
     senders = Senders(
         {"crm-token-0123456789": "crm", "old-token-0123456789": "old"},

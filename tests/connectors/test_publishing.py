@@ -145,7 +145,7 @@ def test_every_place_puts_a_key_into_the_partition_java_would(where: tuple[str, 
 
 
 def test_a_heartbeat_reaches_every_partition_of_both_topics(where: tuple[str, str | None]) -> None:
-    """Each partition counts for itself, so each must hear how far the source is complete."""
+    """Each partition counts for itself, so each must receive how far the source is complete."""
 
     async def scenario() -> None:
         async with place(*where) as there:
@@ -198,8 +198,8 @@ def test_a_place_that_answers_is_ready(where: tuple[str, str | None]) -> None:
     asyncio.run(scenario())
 
 
-def test_nobody_listening_is_an_error_within_the_bound() -> None:
-    """With no Kafka there, publishing gives up in time, says so, and the publisher works again later."""
+def test_no_broker_listening_is_an_error_within_the_bound() -> None:
+    """Without Kafka, publishing fails in time with an error, and the publisher works again later."""
 
     async def scenario() -> None:
         publisher = KafkaPublisher("127.0.0.1:1", EventTopics.with_prefix(), now=lambda: NOW, timeout_seconds=0.5)

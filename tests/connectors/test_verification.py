@@ -121,7 +121,7 @@ def with_header(delivery: Delivery, name: str, value: str | None) -> Delivery:
     return delivery._replace(headers=headers)
 
 
-def said(scheme: Verification, delivery: Delivery, *, now: float = NOW, secrets: tuple[str, ...] = ()) -> tuple[int, str]:
+def checked(scheme: Verification, delivery: Delivery, *, now: float = NOW, secrets: tuple[str, ...] = ()) -> tuple[int, str]:
     """Return status and reason of a refusal, 200 for a verified delivery."""
     outcome = Verifier(scheme, secrets or (secret_of(scheme),)).check(delivery, now)
     return (outcome.status, outcome.reason) if isinstance(outcome, Refusal) else (200, "")
@@ -139,7 +139,7 @@ def test_lines_published_vector() -> None:
     """From the tests of LINE's Python SDK."""
     delivery = Delivery(b"bodybodybodybody", headers(x_line_signature="/gg9a+LvFevTH1sd7XCQycD7tsWclCsInj7MhBHxN7k="), {}, "")
 
-    assert said(LINE, delivery, secrets=("channel_secret",)) == (200, "")
+    assert checked(LINE, delivery, secrets=("channel_secret",)) == (200, "")
 
 
 def test_typeforms_vector() -> None:
@@ -150,7 +150,7 @@ def test_typeforms_vector() -> None:
     )
     delivery = Delivery(body, headers(typeform_signature="sha256=SxAJUw6vn/KWUnuo8L+etZQ1+P6nGF+4t92qCVhABgo="), {}, "")
 
-    assert said(TYPEFORM, delivery, secrets=("typeform_webhook_secret_2026",)) == (200, "")
+    assert checked(TYPEFORM, delivery, secrets=("typeform_webhook_secret_2026",)) == (200, "")
 
 
 def test_twilios_published_vector(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,7 +166,7 @@ def test_twilios_published_vector(monkeypatch: pytest.MonkeyPatch) -> None:
     given_ = headers(x_twilio_signature="RSOYDt4T1cUTdK1PDd93/VVr8B8=")
     delivery = Delivery(urlencode(fields).encode(), given_, {}, "https://mycompany.com/myapp.php?foo=1&bar=2")
 
-    assert said(TWILIO, delivery, secrets=("12345",)) == (200, "")
+    assert checked(TWILIO, delivery, secrets=("12345",)) == (200, "")
 
 
 @pytest.mark.parametrize("url", ["https://example.com/v1/hooks/x", "https://example.com:8443/v1/hooks/x?a=b", "http://example.com:80/x"])
@@ -177,8 +177,8 @@ def test_what_twilios_library_signs_is_verified(url: str, fields: list[tuple[str
     params = MultiDict(fields)
     given_ = headers(x_twilio_signature=theirs.compute_signature(url, params))
 
-    assert said(TWILIO, Delivery(urlencode(fields).encode(), given_, {}, url)) == (200, "")
-    assert said(TWILIO, Delivery(urlencode([*fields, ("More", "1")]).encode(), given_, {}, url)) == (403, "wrong_signature")
+    assert checked(TWILIO, Delivery(urlencode(fields).encode(), given_, {}, url)) == (200, "")
+    assert checked(TWILIO, Delivery(urlencode([*fields, ("More", "1")]).encode(), given_, {}, url)) == (403, "wrong_signature")
 
 
 def test_twilios_shared_keys_sign_with_a_stronger_algorithm() -> None:
@@ -194,7 +194,7 @@ def test_twilios_shared_keys_sign_with_a_stronger_algorithm() -> None:
     }
     for settings_, answer in expected.items():
         given_ = headers(x_twilio_signature=strong, x_twilio_webhooks_signature_settings=settings_)
-        assert said(scheme, Delivery(urlencode(fields).encode(), given_, {}, url)) == answer, settings_
+        assert checked(scheme, Delivery(urlencode(fields).encode(), given_, {}, url)) == answer, settings_
 
 
 def test_what_twilios_library_signs_of_a_json_body_is_verified() -> None:
@@ -204,8 +204,8 @@ def test_what_twilios_library_signs_of_a_json_body_is_verified() -> None:
     url = f"https://hooks.example.com/v1/hooks/x?bodySHA256={sha}"
     delivery = Delivery(BODY, headers(x_twilio_signature=theirs.compute_signature(url, {})), {"bodySHA256": sha}, url)
 
-    assert said(TWILIO_STREAMS, delivery) == (200, "")
-    assert said(TWILIO_STREAMS, delivery._replace(body=BODY + b" ")) == (403, "wrong_signature")
+    assert checked(TWILIO_STREAMS, delivery) == (200, "")
+    assert checked(TWILIO_STREAMS, delivery._replace(body=BODY + b" ")) == (403, "wrong_signature")
 
 
 def test_what_the_library_of_standard_webhooks_signs_is_verified() -> None:
@@ -213,7 +213,7 @@ def test_what_the_library_of_standard_webhooks_signs_is_verified() -> None:
     theirs = Webhook(WHSEC).sign("msg_p5jXN8AQM9LWM0D4loKWxJek", datetime.fromtimestamp(NOW, UTC), BODY.decode())
     given_ = headers(webhook_id="msg_p5jXN8AQM9LWM0D4loKWxJek", webhook_timestamp=f"{NOW:.0f}", webhook_signature=f"v1a,abc {theirs}")
 
-    assert said(STANDARD, Delivery(BODY, given_, {}, "")) == (200, "")
+    assert checked(STANDARD, Delivery(BODY, given_, {}, "")) == (200, "")
 
 
 def test_zendesk_signs_the_time_before_the_body() -> None:
@@ -223,7 +223,7 @@ def test_zendesk_signs_the_time_before_the_body() -> None:
         theirs = base64.b64encode(hmac.new(SECRET.encode(), at.encode() + body, hashlib.sha256).digest()).decode()
         given_ = headers(x_zendesk_webhook_signature=theirs, x_zendesk_webhook_signature_timestamp=at)
 
-        assert said(ZENDESK, Delivery(body, given_, {}, "")) == (200, "")
+        assert checked(ZENDESK, Delivery(body, given_, {}, "")) == (200, "")
 
 
 def test_xs_challenge_is_answered_as_documented() -> None:
@@ -237,7 +237,7 @@ def test_xs_challenge_is_answered_as_documented() -> None:
 
 
 def forged(scheme: Verification) -> Iterator[tuple[str, Delivery, tuple[int, str]]]:
-    """Yield deliveries that are not the sender's, each with what is said of it."""
+    """Yield deliveries that are not the sender's, each with its refusal."""
     good = delivery_of(scheme)
     right = good.headers[scheme.header]
     digest = right.removeprefix(scheme.prefix)
@@ -276,9 +276,9 @@ def forged(scheme: Verification) -> Iterator[tuple[str, Delivery, tuple[int, str
 def test_what_is_not_the_senders_is_refused(name: str) -> None:
     """Each with 401 where something is missing and 403 where it is wrong; the right one is taken."""
     scheme = SIGNED[name]
-    assert said(scheme, delivery_of(scheme)) == (200, "")
+    assert checked(scheme, delivery_of(scheme)) == (200, "")
 
-    assert {what: said(scheme, delivery) for what, delivery, _ in forged(scheme)} == {what: why for what, _, why in forged(scheme)}
+    assert {what: checked(scheme, delivery) for what, delivery, _ in forged(scheme)} == {what: why for what, _, why in forged(scheme)}
 
 
 @pytest.mark.parametrize("name", TIMED)
@@ -286,8 +286,8 @@ def test_what_is_stale_is_refused(name: str) -> None:
     """Also where its signature is right: what is older, or further ahead, than the tolerance."""
     scheme = TIMED[name]
     for at, expected in ((NOW - 299, 200), (NOW - 301, 403), (NOW + 299, 200), (NOW + 301, 403)):
-        assert said(scheme, delivery_of(scheme, at=at))[0] == expected, at
-    assert said(scheme, delivery_of(scheme, at=0)) == (403, "stale")
+        assert checked(scheme, delivery_of(scheme, at=at))[0] == expected, at
+    assert checked(scheme, delivery_of(scheme, at=0)) == (403, "stale")
 
 
 @pytest.mark.parametrize("at", ["", "yesterday", "99999999999999999999", "-1", "1e9", "NaN", "2026-99-99T00:00:00Z", "١٢٣٤٥٦٧٨٩٠"])
@@ -296,7 +296,7 @@ def test_a_time_that_is_none_is_stale_even_if_signed(at: str) -> None:
     delivery = with_header(delivery_of(ZENDESK), ZENDESK.timestamp_header, at or None)
     signed = with_header(delivery, ZENDESK.header, signature(ZENDESK, SECRET, delivery))
 
-    assert said(ZENDESK, signed) == ((401, "no_timestamp") if not at else (403, "stale"))
+    assert checked(ZENDESK, signed) == ((401, "no_timestamp") if not at else (403, "stale"))
 
 
 @pytest.mark.parametrize("at", [f"{NOW:.0f}", f"{NOW * 1000:.0f}", "2026-09-21T14:13:20Z", "2026-09-21T14:13:20.123456789Z"])
@@ -304,7 +304,7 @@ def test_times_are_read_in_the_forms_that_senders_write(at: str) -> None:
     """Seconds, milliseconds, ISO 8601 down to nanoseconds."""
     delivery = with_header(delivery_of(ZENDESK), ZENDESK.timestamp_header, at)
 
-    assert said(ZENDESK, with_header(delivery, ZENDESK.header, signature(ZENDESK, SECRET, delivery))) == (200, "")
+    assert checked(ZENDESK, with_header(delivery, ZENDESK.header, signature(ZENDESK, SECRET, delivery))) == (200, "")
 
 
 @pytest.mark.parametrize("name", TIMED)
@@ -352,8 +352,8 @@ def test_each_active_secret_is_taken_while_one_replaces_another(name: str) -> No
     new = old[:-8] + "QUJDREU=" if scheme.key == "whsec" else old + "-2"
 
     for signed_by in (old, new):
-        assert said(scheme, delivery_of(scheme, secret=signed_by), secrets=(old, new)) == (200, "")
-    assert said(scheme, delivery_of(scheme, secret=old), secrets=(new,)) == (403, "wrong_signature")
+        assert checked(scheme, delivery_of(scheme, secret=signed_by), secrets=(old, new)) == (200, "")
+    assert checked(scheme, delivery_of(scheme, secret=old), secrets=(new,)) == (403, "wrong_signature")
 
 
 def test_one_right_signature_of_several_is_enough() -> None:
@@ -361,8 +361,8 @@ def test_one_right_signature_of_several_is_enough() -> None:
     good = delivery_of(STANDARD)
     right = good.headers[STANDARD.header]
 
-    assert said(STANDARD, with_header(good, STANDARD.header, f"v1,{'A' * 43}= {right}")) == (200, "")
-    assert said(STANDARD, with_header(good, STANDARD.header, f"{'v1,QQ== ' * 20}{right}")) == (403, "wrong_signature")
+    assert checked(STANDARD, with_header(good, STANDARD.header, f"v1,{'A' * 43}= {right}")) == (200, "")
+    assert checked(STANDARD, with_header(good, STANDARD.header, f"{'v1,QQ== ' * 20}{right}")) == (403, "wrong_signature")
 
 
 def test_a_token_is_taken_from_the_header_or_the_address() -> None:
@@ -383,7 +383,7 @@ def test_a_token_is_taken_from_the_header_or_the_address() -> None:
     }
     for (header, parameter), answer in expected.items():
         delivery = Delivery(BODY, CIMultiDict([header] if header else []), {} if parameter is None else {"token": parameter}, url)
-        assert said(TOKEN, delivery) == answer, (header, parameter)
+        assert checked(TOKEN, delivery) == answer, (header, parameter)
 
 
 def test_user_and_password_are_taken_as_basic_authentication() -> None:
@@ -403,7 +403,7 @@ def test_user_and_password_are_taken_as_basic_authentication() -> None:
         "": (401, "no_token"),
     }
     for header, answer in expected.items():
-        assert said(BASIC, Delivery(BODY, CIMultiDict({"Authorization": header}), {}, ""), secrets=("user:pass-word",)) == answer, header
+        assert checked(BASIC, Delivery(BODY, CIMultiDict({"Authorization": header}), {}, ""), secrets=("user:pass-word",)) == answer, header
 
 
 @pytest.mark.parametrize(
@@ -438,7 +438,7 @@ anything = st.text(max_size=200) | st.binary(max_size=200).map(lambda some: some
     query=st.dictionaries(st.sampled_from(["token", "bodySHA256", "x"]), anything),
     url=anything,
 )
-def test_nothing_that_comes_raises(scheme: Verification, body: bytes, values: list[str], query: dict[str, str], url: str) -> None:
+def test_no_delivery_raises(scheme: Verification, body: bytes, values: list[str], query: dict[str, str], url: str) -> None:
     """Whatever bytes, headers, parameters and addresses: a refusal."""
     names = (scheme.header or "Authorization", scheme.timestamp_header or "x", scheme.id_header or "y")
     there = CIMultiDict(zip(names, values, strict=True))

@@ -1,4 +1,4 @@
-"""The access log: its form as others read it, what never stands in it, and its rotation, written by a running server."""
+"""The access log: its format as other tools read it, what it never holds, and its rotation, written by a running server."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_lines_are_in_the_combined_log_format(tmp_path: Path) -> None:
     assert all(before <= each <= datetime.now(UTC) for each in times)
 
 
-def test_no_secret_and_no_id_stands_in_it(tmp_path: Path) -> None:
+def test_it_has_no_secret_and_no_id(tmp_path: Path) -> None:
     """Not of the path, the query, the headers, the body, nor of what is no request at all; nor can a line be made up."""
     secret = "c0nversation-4711"
 
@@ -122,7 +122,7 @@ def test_json_lines(tmp_path: Path) -> None:
 
 
 def test_nothing_is_written_unless_it_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Client addresses stand in it: by default there is none, in no file and not on stdout or stderr."""
+    """It holds addresses of clients: by default there is none, in no file and not on stdout or stderr."""
 
     async def run() -> None:
         listening = Listening()
@@ -167,7 +167,7 @@ def test_the_log_is_rotated_without_a_signal(way: str, tmp_path: Path) -> None:
 
 
 def test_a_disk_that_is_full_holds_nothing_up(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Requests are answered, what is left out is counted, and the log says it once."""
+    """Requests are answered, dropped lines are counted, and that is logged once."""
     full = tmp_path / "full"
     full.symlink_to("/dev/full")
     log = AccessLog(full)

@@ -70,7 +70,7 @@ class House:
         return client
 
     async def served(self) -> bool:
-        """Say whether somebody else is served at once."""
+        """Return whether another client is served at once."""
         async with asyncio.timeout(2), ClientSession() as session, session.get(f"http://127.0.0.1:{self.port}/small") as response:
             return response.status == 200
 
@@ -84,7 +84,7 @@ class House:
         return loop.time() - began
 
 
-async def said(client: socket.socket) -> bytes:
+async def received(client: socket.socket) -> bytes:
     """Return what comes until the server closes."""
     loop = asyncio.get_running_loop()
     text = b""
@@ -161,7 +161,7 @@ def test_who_reads_slowly_but_reads_is_served() -> None:
 
 
 def test_a_request_that_does_not_come_to_its_end_is_given_up() -> None:
-    """One byte at a time does not help; the client is told, and nobody else waits."""
+    """One byte at a time does not help; the client gets an answer, and no other waits."""
 
     async def scenario(house: House) -> None:
         silent, dripping = await house.asks(b"GET /small HT"), await house.asks(b"")
@@ -176,7 +176,7 @@ def test_a_request_that_does_not_come_to_its_end_is_given_up() -> None:
                     break
         assert dropped == {"slow_request": 2}
         assert await house.served()
-        assert (await said(silent)).startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+        assert (await received(silent)).startswith(b"HTTP/1.1 408 Request Timeout\r\n")
 
     inside(scenario)
 
@@ -191,7 +191,7 @@ def test_a_handler_may_take_its_time_and_a_connection_may_rest() -> None:
         assert answer.endswith(b"at last")
         await asyncio.sleep(1)
         await loop.sock_sendall(client, b"POST /body HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\n12")
-        await asyncio.sleep(1)  # how long a body may take is for its handler to say
+        await asyncio.sleep(1)  # its handler decides how long a body may take
         await loop.sock_sendall(client, b"34")
         assert (await asyncio.wait_for(loop.sock_recv(client, 4096), 5)).endswith(b"4")
         assert house.counts("dropped") == {}
@@ -212,14 +212,14 @@ def test_there_is_room_for_so_many_in_all_and_from_one_address() -> None:
         first = [await house.asks(b"") for _ in range(3)]
         await house.until(lambda: len(house.connections) == 3)
         refused = await house.asks(get("/small"))
-        assert (await said(refused)).startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+        assert (await received(refused)).startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
         assert house.counts("refused") == {"address": 1}
 
         others = [await house.asks(get("/small"), "127.0.0.2") for _ in range(2)]
         for other in others:
             assert ok(await asyncio.wait_for(loop.sock_recv(other, 4096), 5))
         refused_too = await house.asks(get("/small"), "127.0.0.3")
-        assert (await said(refused_too)).startswith(b"HTTP/1.1 503")
+        assert (await received(refused_too)).startswith(b"HTTP/1.1 503")
         assert house.counts("refused") == {"address": 1, "total": 1}
 
         first[0].close()
@@ -246,7 +246,7 @@ def test_what_waits_to_be_read_is_bounded_over_all_clients() -> None:
     inside(scenario, unread_seconds=20, unsent_bytes=24_000_000)
 
 
-def test_a_server_that_was_paused_takes_nobody_for_slow() -> None:
+def test_a_paused_server_takes_no_client_for_slow() -> None:
     """Limits are counted in looks, of which a pause has none."""
     connections = Connections(ConnectionLimits(check_seconds=1.0))
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 async def answer_to(port: int, request: str, address: str = "127.0.0.1") -> tuple[int, bytes]:
-    """Return status and content of the answer to a request as it stands."""
+    """Return status and content of the answer to a raw request."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(address, 0))
     writer.write(request.encode("latin-1"))
     text = await asyncio.wait_for(reader.read(200_000), 5)
@@ -56,7 +56,7 @@ async def serving(app: web.Application, listening: Listening | None = None) -> A
 
 
 def small() -> web.Application:
-    """Return an application that says how it sees a request, and one route that changes something."""
+    """Return an application that answers how it sees a request, with one route that changes something."""
 
     async def seen(request: web.Request) -> web.Response:
         return web.json_response({"client": request.remote, "scheme": request.scheme, "body": await request.text()})
@@ -152,7 +152,7 @@ def test_hosts(hosts: list[str], status: int) -> None:
 
 
 def test_one_host_and_no_more() -> None:
-    """No Host, two of them, or another in the first line: 400, as whoever stands before might look at the other one."""
+    """No Host, two of them, or another in the first line: 400, as a proxy might read the other one."""
 
     async def scenario(port: int) -> None:
         assert (await answer_to(port, request("/metrics")))[0] == 400
@@ -190,7 +190,7 @@ def test_orchestrators_ask_for_health_by_address() -> None:
     inside(scenario)
 
 
-def test_the_address_that_a_connection_came_to_is_a_name_of_the_server() -> None:
+def test_the_local_address_of_a_connection_is_a_name_of_the_server() -> None:
     """Listening on all addresses, each of them is one; another is not."""
     found = {}
     for host in ("192.0.2.1", "192.0.2.2"):
@@ -201,8 +201,8 @@ def test_the_address_that_a_connection_came_to_is_a_name_of_the_server() -> None
     assert found == {"192.0.2.1": None, "192.0.2.2": 421}
 
 
-def test_what_is_refused_is_told_and_bounded(caplog: pytest.LogCaptureFixture) -> None:
-    """The log says once what to do; names that anybody sends do not fill it, and the metric counts all."""
+def test_refused_names_are_logged_and_bounded(caplog: pytest.LogCaptureFixture) -> None:
+    """The log states once what to do; names that any client sends do not fill it, and the metric counts all."""
 
     async def scenario(port: int) -> None:
         for number in range(30):
@@ -211,9 +211,9 @@ def test_what_is_refused_is_told_and_bounded(caplog: pytest.LogCaptureFixture) -
 
     with caplog.at_level(logging.WARNING):
         inside(scenario)
-    told = [record.getMessage() for record in caplog.records if "--allowed-host" in record.getMessage()]
-    assert len(told) == 20
-    assert told[0].endswith("--allowed-host n0.example.")
+    logged = [record.getMessage() for record in caplog.records if "--allowed-host" in record.getMessage()]
+    assert len(logged) == 20
+    assert logged[0].endswith("--allowed-host n0.example.")
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,7 @@ def test_pages_of_others_change_nothing(method: str) -> None:
 
 
 def test_pages_of_others_may_link_here() -> None:
-    """A GET changes nothing, so a link from elsewhere leads here; what a page may read is for the browser to say."""
+    """A GET changes nothing, so a link from elsewhere leads here; the browser decides what a page may read."""
 
     async def scenario(port: int) -> None:
         for method in ("GET", "HEAD", "OPTIONS"):
@@ -277,7 +277,7 @@ def test_pages_of_others_may_link_here() -> None:
 
 FORWARDED = [
     ("127.0.0.2", ["X-Forwarded-For: 198.51.100.7", "X-Forwarded-Proto: https"], ("198.51.100.7", "https")),
-    # What the client itself wrote stands to the left of what the proxy knows.
+    # The client's own entries are to the left of the proxy's.
     ("127.0.0.2", ["X-Forwarded-For: 127.0.0.1, 198.51.100.7"], ("198.51.100.7", "http")),
     ("127.0.0.2", ["X-Forwarded-For: 10.9.9.9", "X-Forwarded-For: 198.51.100.7, 10.0.0.5"], ("198.51.100.7", "http")),
     ("127.0.0.2", ["X-Forwarded-For: 198.51.100.7:50123"], ("198.51.100.7", "http")),
@@ -293,12 +293,12 @@ FORWARDED = [
 
 
 @pytest.mark.parametrize(("peer", "headers", "seen"), FORWARDED, ids=range(len(FORWARDED)))
-def test_what_a_proxy_says_is_believed_from_it_alone(peer: str, headers: list[str], seen: tuple[str, str]) -> None:
+def test_only_a_proxy_is_trusted_to_forward(peer: str, headers: list[str], seen: tuple[str, str]) -> None:
     """Client and scheme as the first of our proxies knew them; the body comes through too."""
 
     async def scenario(port: int) -> None:
-        said = [*headers, "Host: localhost", "Content-Length: 4"]
-        status, content = await answer_to(port, request("/", *said, method="POST") + "body", peer)
+        sent = [*headers, "Host: localhost", "Content-Length: 4"]
+        status, content = await answer_to(port, request("/", *sent, method="POST") + "body", peer)
         assert status == 200
         found = orjson.loads(content)
         assert (found["client"], found["scheme"], found["body"]) == (*seen, "body")
@@ -306,14 +306,14 @@ def test_what_a_proxy_says_is_believed_from_it_alone(peer: str, headers: list[st
     inside(scenario, proxies=Proxies(["127.0.0.2", "10.0.0.0/8"]))
 
 
-def test_nobody_goes_past_the_proxy_in_plain_text() -> None:
-    """Where a proxy ends TLS, it and this machine are answered; others hear nothing but health, whatever they say of themselves."""
+def test_no_client_bypasses_the_proxy_in_plain_text() -> None:
+    """Where a proxy ends TLS, it and this machine are answered; others get nothing but health, whatever headers they send."""
 
     def asked(path: str, peer: str) -> int | None:
-        said = make_mocked_request("GET", path, headers={"Host": "localhost", "X-Forwarded-Proto": "https", "X-Forwarded-For": "10.0.0.1"})
-        said = said.clone(remote=peer)
+        sent = make_mocked_request("GET", path, headers={"Host": "localhost", "X-Forwarded-Proto": "https", "X-Forwarded-For": "10.0.0.1"})
+        sent = sent.clone(remote=peer)
         listening = Listening(proxies=Proxies(["10.0.0.1"]))
-        refused = listening._refusal(said, listening.proxies.seen_through(said))
+        refused = listening._refusal(sent, listening.proxies.seen_through(sent))
         return None if refused is None else refused[1]
 
     assert [asked("/metrics", peer) for peer in ("10.0.0.1", "127.0.0.1", "10.0.0.2", "198.51.100.7")] == [None, None, 403, 403]

@@ -40,7 +40,7 @@ LIMITS: dict[str, Any] = {
 
 
 class House:
-    """A server with TLS that says whose certificate it was shown."""
+    """A server with TLS that answers the names of the client's certificate."""
 
     def __init__(self, files: TlsFiles, **limits: Any) -> None:
         self.certificates = Certificates(files)
@@ -100,15 +100,15 @@ class House:
             await writer.wait_closed()
         return bytes(certificate)
 
-    async def silent(self, said: bytes = b"", address: str = "127.0.0.1") -> socket.socket:
-        """Connect in plain TCP, say so much and no more."""
+    async def silent(self, sent: bytes = b"", address: str = "127.0.0.1") -> socket.socket:
+        """Connect in plain TCP, send these bytes and no more."""
         client = socket.socket()
         client.bind((address, 0))
         client.settimeout(0)
         loop = asyncio.get_running_loop()
         await loop.sock_connect(client, ("127.0.0.1", self.port))
-        if said:
-            await loop.sock_sendall(client, said)
+        if sent:
+            await loop.sock_sendall(client, sent)
         return client
 
     async def until(self, condition: Callable[[], bool], seconds: float = 5) -> float:
@@ -209,15 +209,15 @@ def test_tls_1_3_is_chosen_1_2_is_spoken_and_nothing_before(authority: Authority
     inside(scenario, files)
 
 
-def test_browsers_are_told_to_come_by_tls_alone(authority: Authority, files: TlsFiles) -> None:
-    """Each answer says so, those that stream and those of no route too; under a name of the loopback none does, for it has many servers."""
+def test_browsers_get_hsts(authority: Authority, files: TlsFiles) -> None:
+    """Each answer has the header, also streams and answers without a route; none under loopback names, which many servers share."""
 
     async def scenario(there: House) -> None:
         there.go_on.set()
         async with ClientSession() as session:
             for path in ("/", "/stream", "/nothing"):
-                url, said = f"https://localhost:{there.port}{path}", {"Host": f"board.example:{there.port}"}
-                async with session.get(url, ssl=authority.trusting(), headers=said) as response:
+                url, sent = f"https://localhost:{there.port}{path}", {"Host": f"board.example:{there.port}"}
+                async with session.get(url, ssl=authority.trusting(), headers=sent) as response:
                     assert response.headers["Strict-Transport-Security"] == "max-age=1000"
             for host in ("localhost", "127.0.0.1"):
                 async with session.get(f"https://{host}:{there.port}/", ssl=authority.trusting()) as response:
@@ -256,10 +256,10 @@ def test_what_is_no_handshake_leaves_nothing_behind(authority: Authority, files:
         wrong.append(bytes(changed))
 
     async def scenario(house: House) -> None:
-        for said in wrong:
+        for sent in wrong:
             client = await house.silent()
             with contextlib.suppress(OSError):
-                await asyncio.get_running_loop().sock_sendall(client, said)
+                await asyncio.get_running_loop().sock_sendall(client, sent)
                 if chance.random() < 0.5:
                     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 else:
@@ -286,9 +286,9 @@ def test_a_client_cannot_ask_for_a_second_handshake(files: TlsFiles, authority: 
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        said, _ = await asyncio.wait_for(process.communicate(b"R\n"), 15)
-        assert b"RENEGOTIATING" in said
-        assert b"no renegotiation" in said
+        sent, _ = await asyncio.wait_for(process.communicate(b"R\n"), 15)
+        assert b"RENEGOTIATING" in sent
+        assert b"no renegotiation" in sent
 
     inside(scenario, files, request_seconds=20)
 
@@ -297,12 +297,12 @@ def test_a_client_cannot_ask_for_a_second_handshake(files: TlsFiles, authority: 
 
 
 def test_who_never_ends_a_handshake_is_counted_and_dropped(authority: Authority, files: TlsFiles) -> None:
-    """One who says nothing, one who says half a greeting and one who drips: each takes a place while it is there, and for so long alone."""
+    """A silent client, one that sends half a greeting and one that drips: each counts as a connection while it is open."""
 
     async def scenario(there: House) -> None:
         # The head of a record of 512 bytes that never come.
         begun = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
-        clients = [await there.silent(said) for said in (b"", begun, begun)]
+        clients = [await there.silent(sent) for sent in (b"", begun, begun)]
         await there.until(lambda: len(there.connections) == 3)
         loop = asyncio.get_running_loop()
         with contextlib.suppress(ConnectionError):
@@ -345,9 +345,9 @@ def test_a_connection_in_tls_is_held_to_the_other_limits_too(authority: Authorit
 
     async def scenario(there: House) -> None:
         readers = []
-        for said in (b"GET / HT", b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n"):
+        for sent in (b"GET / HT", b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n"):
             reader, writer = await asyncio.open_connection("localhost", there.port, ssl=authority.trusting(), limit=1024)
-            writer.write(said)
+            writer.write(sent)
             readers.append((reader, writer))
         await there.until(lambda: sum(there.counts("connections_dropped").values()) == 2)
         assert there.counts("connections_dropped") == {"slow_request": 1, "unread": 1}
@@ -359,7 +359,7 @@ def test_a_connection_in_tls_is_held_to_the_other_limits_too(authority: Authorit
 
 
 def test_what_waits_to_be_read_is_bounded_in_tls_too(authority: Authority, files: TlsFiles) -> None:
-    """An answer that is written in one go never tells that it waits; still those that have read nothing for longest make room."""
+    """An answer that is written at once never reports that it waits; still the clients that have read nothing for longest are dropped."""
 
     async def scenario(there: House) -> None:
         writers = []
@@ -454,7 +454,7 @@ def test_where_certificates_are_optional_one_that_is_shown_still_has_to_be_right
     inside(scenario, files)
 
 
-def test_a_certificate_that_expires_on_an_open_connection_names_nobody_any_more() -> None:
+def test_a_certificate_that_expires_on_an_open_connection_has_no_names_any_more() -> None:
     """The connection was let in while it was valid."""
 
     class Request:
@@ -494,7 +494,7 @@ def test_a_new_pair_is_taken_up_and_open_connections_go_on(
     inside(scenario, files)
 
 
-def test_a_pair_that_is_broken_leaves_the_one_before_and_is_said(
+def test_a_broken_pair_leaves_the_one_before_and_is_reported(
     authority: Authority, files: TlsFiles, pair: Pair, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """In the log, on the health page and as a metric, until the files are right again; nothing of the key is quoted."""
@@ -538,7 +538,7 @@ def test_a_changed_file_is_taken_up_only_when_it_is_whole(authority: Authority, 
 
 
 def test_a_pair_that_has_expired_does_not_replace_one_that_has_not(authority: Authority, files: TlsFiles, pair: Pair) -> None:
-    """Nor one that is not valid yet; at the start an expired one is taken, and said."""
+    """Nor one that is not valid yet; at the start an expired one is accepted, and logged."""
     certificates = Certificates(files)
     long_ago, tomorrow = datetime.now(UTC) - timedelta(days=10), datetime.now(UTC) + timedelta(days=1)
     for begins, lasts, what in ((long_ago, timedelta(days=1), "expired"), (tomorrow, timedelta(days=9), "not valid before")):
@@ -552,7 +552,7 @@ def test_a_pair_that_has_expired_does_not_replace_one_that_has_not(authority: Au
 
 
 @pytest.mark.parametrize(
-    ("break_it", "said"),
+    ("break_it", "sent"),
     [
         (lambda pair, authority: pair.key.unlink(), "{key}: cannot be read: No such file or directory"),
         (lambda pair, authority: pair.certificate.write_text("hello"), "{certificate}: holds no certificate (PEM)"),
@@ -577,13 +577,13 @@ def test_a_pair_that_has_expired_does_not_replace_one_that_has_not(authority: Au
     ids=["no key", "no certificate", "certificate as key", "another key", "passphrase", "for clients", "rubbish"],
 )
 def test_files_that_cannot_be_used_are_named(
-    authority: Authority, files: TlsFiles, pair: Pair, break_it: Callable[[Pair, Authority], object], said: str
+    authority: Authority, files: TlsFiles, pair: Pair, break_it: Callable[[Pair, Authority], object], sent: str
 ) -> None:
     """Which file, why, and what to do; never a question on the terminal."""
     break_it(pair, authority)
     with pytest.raises(TlsError) as raised:
         Certificates(files)
-    assert str(raised.value).startswith(said.format(key=pair.key, certificate=pair.certificate))
+    assert str(raised.value).startswith(sent.format(key=pair.key, certificate=pair.certificate))
 
 
 def test_authorities_of_clients_that_are_none_are_refused(authority: Authority, pair: Pair) -> None:

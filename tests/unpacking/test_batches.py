@@ -47,7 +47,7 @@ class Fetch:
 
     @property
     def position(self) -> int:
-        """Where it goes on."""
+        """Where it continues."""
         return int(self._state.position)
 
     def take(self, most: int | None = None) -> list[tuple[int, bytes | None]]:
@@ -55,7 +55,7 @@ class Fetch:
         return [(each.offset, each.value) for each in self.result.getall(most)]
 
     def refused(self) -> UnreadableBatchError:
-        """Return the error that stands next."""
+        """Return the next error."""
         with pytest.raises(UnreadableBatchError) as raised:
             self.result.getall()
         return raised.value
@@ -97,7 +97,7 @@ def test_what_is_within_bounds_is_read(codec: str, *, worker: bool) -> None:
 
 @every_codec
 def test_a_reader_gets_what_lies_beside_a_batch_that_is_too_large(codec: str) -> None:
-    """First what comes before it; then it is told where the batch is, and goes on after it."""
+    """First the records of before; then an error with the batch's offsets, and it continues after it."""
 
     def check() -> None:
         stored = batch(None, record(0, b"before")) + bomb(codec, 1) + batch(codec, packed(codec, [record(0, b"after")]), base=2)
@@ -150,7 +150,7 @@ DAMAGED = {
 
 @pytest.mark.parametrize("damage", DAMAGED)
 def test_damage_is_kept_to_its_batch(damage: str) -> None:
-    """Whole records before it count, one stands for the rest, and the next batch is read: Kafka takes some of these."""
+    """Complete records before it count, one replaces the others, and the next batch is read: Kafka takes some of these."""
 
     def check() -> None:
         stored = DAMAGED[damage]
@@ -236,7 +236,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 @pytest.mark.parametrize(("codec", "mebibytes"), [("gzip", 1000), ("snappy", 100), ("lz4", 1000), ("zstd", 1000)])
 def test_refusing_takes_little_memory(codec: str, mebibytes: int) -> None:
     """In a process of its own: no more than twice the bound, of up to 1,000 MiB."""
-    told = subprocess.run([sys.executable, "-c", _PEAK, codec, str(mebibytes)], capture_output=True, text=True, check=True, timeout=120)
-    name, grown = told.stdout.split()
+    output = subprocess.run([sys.executable, "-c", _PEAK, codec, str(mebibytes)], capture_output=True, text=True, check=True, timeout=120)
+    name, grown = output.stdout.split()
     assert name == "TooLargeError"
     assert float(grown) < 2.5 * MAX_UNPACKED_BYTES / MIB

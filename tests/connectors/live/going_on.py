@@ -1,4 +1,4 @@
-"""Platforms that go on while they are asked, for the tests of interruptions: each a fake, what happens in one step, and settings."""
+"""Platforms that change while they are polled, for the tests of interruptions: each a fake, what happens in one step, and settings."""
 
 from __future__ import annotations
 
@@ -103,12 +103,12 @@ def customerly(clock: Clock, chance: random.Random, _: Path) -> Made:
 
     def step() -> None:
         clock.now += timedelta(seconds=chance.choice([0, 0, 20, 60]))
-        said = clock.now.strftime("%Y-%m-%d %H:%M:%S")
-        users.append({"crmhero_user_id": len(users), "last_update": said, "nps_vote": None})
+        formatted = clock.now.strftime("%Y-%m-%d %H:%M:%S")
+        users.append({"crmhero_user_id": len(users), "last_update": formatted, "nps_vote": None})
         for user in chance.sample(users, min(len(users), 3)):
             # Which of two votes of one second came last is not told.
-            if user["nps_vote"] is None or user["last_update"] < said:
-                user |= {"last_update": said, "nps_vote": chance.choice([user["nps_vote"], chance.randint(0, 10)])}
+            if user["nps_vote"] is None or user["last_update"] < formatted:
+                user |= {"last_update": formatted, "nps_vote": chance.choice([user["nps_vote"], chance.randint(0, 10)])}
 
     return at("/v1/users/list", listed), step, {"access_token": "c-token"}
 
@@ -125,12 +125,12 @@ def maildealer(clock: Clock, chance: random.Random, _: Path) -> Made:
 
     def step() -> None:
         clock.now += timedelta(seconds=chance.randint(2, 60))
-        said = clock.now.strftime("%Y-%m-%d %H:%M:%S")
+        formatted = clock.now.strftime("%Y-%m-%d %H:%M:%S")
         for _ in range(chance.randint(1, 4)):
-            mails.append({"no": str(len(mails)), "came": said, "changed": said, "done": None, "state": "新着", "box": "info"})
+            mails.append({"no": str(len(mails)), "came": formatted, "changed": formatted, "done": None, "state": "新着", "box": "info"})
         for mail in chance.sample(mails, min(3, len(mails))):
-            if mail["done"] is None and mail["came"] < said:
-                mail |= {"changed": said, "done": said, "state": "対応完了"}
+            if mail["done"] is None and mail["came"] < formatted:
+                mail |= {"changed": formatted, "done": formatted, "state": "対応完了"}
 
     for _number in range(30):
         step()
@@ -146,7 +146,7 @@ def maildealer(clock: Clock, chance: random.Random, _: Path) -> Made:
 
 
 def tempostar(clock: Clock, chance: random.Random, folder: Path) -> Made:
-    """Files come, half of each at first, without its lock; some are written anew, and some that were read long ago are taken away."""
+    """Files come, half of each at first, without its lock; some are rewritten, and some that were read long ago are removed."""
     files: dict[str, list[str]] = {}
     begun: list[str] = []
     orders = folder / "orders"
@@ -181,7 +181,7 @@ def tempostar(clock: Clock, chance: random.Random, folder: Path) -> Made:
 
 
 def twilio(clock: Clock, chance: random.Random, _: Path) -> Made:
-    """Time goes on, and with it three calls."""
+    """Three calls continue as time passes."""
     clock.now = datetime(2026, 5, 4, 9, 59, tzinfo=UTC)
     site = TaskRouter(clock, page=3)
     assert len(EVENTS) > 20
@@ -202,15 +202,15 @@ def talk(clock: Clock, chance: random.Random, _: Path) -> Made:
 
     def step() -> None:
         clock.now += timedelta(seconds=chance.choice([0, 0, 5, 70]))
-        said = clock.now.strftime("%Y-%m-%dT%H:%M:%SZ")
+        formatted = clock.now.strftime("%Y-%m-%dT%H:%M:%SZ")
         number = len(site.exports["calls"]) + 1
-        known = {"created_at": said, "updated_at": said}
+        known = {"created_at": formatted, "updated_at": formatted}
         site.exports["calls"].append({**first["calls"], **known, "id": number})
         for leg in (2 * number, 2 * number + 1):
             site.exports["legs"].append({**first["legs"], **known, "id": leg, "call_id": number})
         for name in ("calls", "legs"):
             changed = chance.choice(site.exports[name])
             # What was changed last is told alone.
-            changed |= {"updated_at": said, "wrap_up_time": chance.randint(0, 60)}
+            changed |= {"updated_at": formatted, "wrap_up_time": chance.randint(0, 60)}
 
     return site.add_routes, step, {"email": "admin@acme.example", "api_token": "a token", "subdomain": "acme", **NAMES}

@@ -1,4 +1,4 @@
-"""A mailbox on a real Dovecot that goes on while it is asked."""
+"""A mailbox on a real Dovecot that changes while it is polled."""
 
 from __future__ import annotations
 

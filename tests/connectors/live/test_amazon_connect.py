@@ -54,7 +54,7 @@ def lines(name: str) -> list[bytes]:
 
 
 def once(name: str, settings: dict[str, Any], ledger: MemoryLedger) -> None:
-    """Ask until there is no more, as a process that begins anew."""
+    """Poll until there is no more, as a process that restarts."""
     asyncio.run(ask_once(name, settings, ledger, Clock(datetime.now(UTC))))
 
 
@@ -68,7 +68,7 @@ def run(work: Callable[[Any], Coroutine[Any, Any, Any]], name: str, settings: di
     return asyncio.run(scenario())
 
 
-def told(ledger: MemoryLedger) -> Counter[str]:
+def published(ledger: MemoryLedger) -> Counter[str]:
     """Return how often each event was written."""
     return Counter(event.event_id for event in ledger.events if event.type != "source.heartbeat")
 
@@ -114,19 +114,19 @@ class TestKinesis:
     """Sequence numbers are kept with the events."""
 
     def test_records_come_once(self, aws: dict[str, str]) -> None:
-        """Read in pieces, by processes that begin anew, every record is told once; the figures are those of the calls."""
+        """Read in parts, by processes that restart, every record is published once; the figures are those of the calls."""
         stream, ledger = Stream(aws, "records"), MemoryLedger(SOURCE)
         once(RECORDS, stream.settings, ledger)
-        assert not told(ledger)
+        assert not published(ledger)
         stream.put(lines(RECORDS)[:2])
         once(RECORDS, stream.settings, ledger)
-        first = told(ledger)
+        first = published(ledger)
         once(RECORDS, stream.settings, ledger)
-        assert told(ledger) == first
+        assert published(ledger) == first
         stream.put(lines(RECORDS)[2:4])
         once(RECORDS, stream.settings, ledger)
         assert first
-        assert set(told(ledger).values()) == {1}
+        assert set(published(ledger).values()) == {1}
         check(ledger, ring=False)
 
     def test_what_is_no_record_is_rejected_alone(self, aws: dict[str, str]) -> None:
@@ -138,29 +138,29 @@ class TestKinesis:
         check(ledger, ring=False)
 
     def test_a_shard_that_is_divided(self, aws: dict[str, str]) -> None:
-        """What comes into the new shards is told, what stood in the old one not again."""
+        """Records of the new shards are published, those of the old one not again."""
         stream, ledger = Stream(aws, "divided", shards=1), MemoryLedger(SOURCE)
         stream.put(lines(RECORDS)[:2])
         once(RECORDS, stream.settings, ledger)
         stream.split()
         stream.put(lines(RECORDS)[2:4])
         once(RECORDS, stream.settings, ledger)
-        assert set(told(ledger).values()) == {1}
+        assert set(published(ledger).values()) == {1}
         check(ledger, ring=False)
 
-    def test_it_says_how_far_it_is_complete(self, aws: dict[str, str]) -> None:
+    def test_it_reports_how_far_it_is_complete(self, aws: dict[str, str]) -> None:
         """Agent events are told at once, contact records once all is over."""
         now = Clock(datetime.now(UTC))
-        for name, settles in ((AGENT_EVENTS, timedelta(0)), (RECORDS, timedelta(hours=1))):
+        for name, final_after in ((AGENT_EVENTS, timedelta(0)), (RECORDS, timedelta(hours=1))):
             runner = asker(name, Stream(aws, f"through-{name}").settings, MemoryLedger(SOURCE), now)
             asyncio.run(runner.run(asyncio.Event(), once=True))
-            assert runner.status.complete_through == now.now - timedelta(seconds=5) - settles
+            assert runner.status.complete_through == now.now - timedelta(seconds=5) - final_after
 
     @pytest.mark.parametrize(
         ("change", "reason"), [({"stream": "none"}, "refused"), ({"endpoint_url": "http://127.0.0.1:9"}, "unreachable")]
     )
     def test_trouble_has_a_reason(self, aws: dict[str, str], change: dict[str, str], reason: str) -> None:
-        """A stream that is not there, a service that does not answer; neither says where."""
+        """A missing stream, a service that does not answer; neither error has the address."""
         with pytest.raises(PollError) as failed:
             once(RECORDS, {**aws, "stream": "records", **change}, MemoryLedger(SOURCE))
         assert failed.value.reason == reason
@@ -168,7 +168,7 @@ class TestKinesis:
 
 
 class _Failing(MemoryLedger):
-    """Kafka takes so many entries with events, and then none."""
+    """Kafka takes a number of entries with events, and then none."""
 
     def __init__(self, source: str, entries: int) -> None:
         super().__init__(source)
@@ -217,7 +217,7 @@ class TestSqs:
         check(ledger, hold=False, ring=False)
 
     def test_what_kafka_did_not_take_stays(self, aws: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-        """Where Kafka takes one page and fails at the next, that stays in the queue, and the next process tells it."""
+        """Where Kafka takes one page and fails at the next, that stays in the queue, and the next process publishes it."""
         monkeypatch.setattr("streams.connectors.live.sqs._WAIT_SECONDS", 0)
         monkeypatch.setattr("streams.connectors.live.sqs._HIDDEN_SECONDS", 0)
         monkeypatch.setattr("streams.connectors.live.sqs._PAGE_MESSAGES", 10)
@@ -232,16 +232,16 @@ class TestSqs:
         check(ledger, hold=False, ring=False)
 
     def test_what_is_no_event_is_rejected_alone(self, aws: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-        """A message of anybody becomes a dead letter and leaves the queue; otherwise it would come again for ever."""
+        """A message of another sender becomes a dead letter and leaves the queue; otherwise it would arrive for ever."""
         monkeypatch.setattr("streams.connectors.live.sqs._WAIT_SECONDS", 0)
         settings, ledger = filled(aws, "noise", ["hello", "[]", lines(CONTACT_EVENTS)[0].decode()]), MemoryLedger(SOURCE)
         once(CONTACT_EVENTS, settings, ledger)
         assert [each.reason for each in ledger.rejected] == ["missing_field", "missing_field"]
-        assert len(told(ledger)) == 1
+        assert len(published(ledger)) == 1
         assert left(settings) == 0
 
     def test_a_queue_that_is_not_there(self, aws: dict[str, str]) -> None:
-        """It is refused, and says so."""
+        """It is refused, with an error."""
         with pytest.raises(PollError) as failed:
             once(CONTACT_EVENTS, {**aws, "queue_url": f"{aws['endpoint_url']}/123456789012/none"}, MemoryLedger(SOURCE))
         assert failed.value.reason == "refused"
@@ -254,7 +254,7 @@ def test_event_streams_of_twilio_by_kinesis(aws: dict[str, str]) -> None:
     stream.put([orjson.dumps(each) for each in events])
     once("twilio-event-streams", {name: value for name, value in stream.settings.items() if name != "queues"}, ledger)
     assert not ledger.rejected
-    assert set(told(ledger).values()) == {1}
+    assert set(published(ledger).values()) == {1}
     wanted = three_calls(hold=False, arrival=False)
     journal = [event.model_copy(update={"received_at": event.occurred_at}) for event in ledger.events if event.type != "source.heartbeat"]
     found = figures(counted(journal), wanted, {"support": "Care", "billing": "Accounts"})
@@ -290,7 +290,7 @@ def test_a_page_of_sqs_is_whole_batches() -> None:
 
 @pytest.mark.parametrize("missing", ["region", "stream"])
 def test_settings_that_are_needed(missing: str) -> None:
-    """Without them the connector does not start, and says which."""
+    """Without them the connector does not start, and names them."""
     settings = {"region": "eu-central-1", "stream": "s"} | {missing: ""}
     with pytest.raises(ValueError, match=missing):
         asyncio.run(ask_once(RECORDS, settings, MemoryLedger(SOURCE), Clock(datetime.now(UTC))))

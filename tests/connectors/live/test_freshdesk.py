@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 NOW = datetime(2026, 4, 6, 9, tzinfo=UTC)
 
 
-def said(at: datetime) -> str:
+def formatted(at: datetime) -> str:
     """Return a time as Freshdesk writes it."""
     return at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -47,12 +47,12 @@ class Freshdesk:
                 "source": 1,
                 "group_id": 11,
                 "responder_id": None,
-                "created_at": said(at),
+                "created_at": formatted(at),
                 "requester_id": 7,
                 "stats": {},
             },
         )
-        ticket["updated_at"] = said(at)
+        ticket["updated_at"] = formatted(at)
         ticket["stats"] = {**ticket["stats"], **stats}
 
     async def answer(self, request: web.Request) -> web.Response:
@@ -142,7 +142,7 @@ def test_two_changes_of_one_second() -> None:
         async with serving(desk.routes) as url:
             settings = {"url": url, "api_key": "key"}
             await ask_once("freshdesk", settings, ledger, clock)
-            desk.ticket(1, at, first_responded_at=said(at))
+            desk.ticket(1, at, first_responded_at=formatted(at))
             await ask_once("freshdesk", settings, ledger, clock, rounds=2)
         kinds = Counter(event.type for event in ledger.events if event.type != "source.heartbeat")
         assert kinds["contact.message"] == 1
@@ -160,7 +160,7 @@ def test_steps_and_ratings() -> None:
             settings = {"url": url, "api_key": "key"}
             await ask_once("freshdesk", settings, ledger, clock)
             clock.now += timedelta(minutes=10)
-            at = said(NOW + timedelta(minutes=5))
+            at = formatted(NOW + timedelta(minutes=5))
             desk.ticket(1, NOW + timedelta(minutes=5), first_responded_at=at, agent_responded_at=at, resolved_at=at, status_updated_at=at)
             desk.tickets[1]["status"] = 4
             desk.ratings.append(

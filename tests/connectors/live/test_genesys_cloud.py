@@ -30,7 +30,7 @@ NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 
 
 class Genesys:
-    """The fake: tells all that are connected."""
+    """The fake: notifies all connections."""
 
     def __init__(self) -> None:
         self.address = ""
@@ -81,7 +81,7 @@ class Genesys:
         self.sockets.pop(channel, None)
         return socket
 
-    async def tell(self, number: int, channels: list[str] | None = None) -> None:
+    async def notify(self, number: int, channels: list[str] | None = None) -> None:
         """Notify a change of presence to all that are connected."""
         body = {
             "source": {"id": "u-ana"},
@@ -118,7 +118,7 @@ async def following(fake: Genesys, ledger: MemoryLedger, clock: Clock, **more: A
                 await socket.close()
 
 
-def told(ledger: MemoryLedger) -> Counter[str]:
+def published(ledger: MemoryLedger) -> Counter[str]:
     """Return how often each event was written."""
     return Counter(event.event_id for event in ledger.events if event.type != "source.heartbeat")
 
@@ -137,8 +137,8 @@ def test_notifications_become_events() -> None:
         fake, ledger, clock = Genesys(), MemoryLedger("platform"), Clock(NOW)
         async with following(fake, ledger, clock, topics=["v2.detail.events.conversation.c.acd.start"]) as runner:
             for number in range(5):
-                await fake.tell(number)
-            await until(lambda: len(told(ledger)) == 5, 5)
+                await fake.notify(number)
+            await until(lambda: len(published(ledger)) == 5, 5)
             assert fake.subscribed["streaming-1"] == [
                 "v2.users.u-ana.presence",
                 "v2.users.u-ana.routingStatus",
@@ -151,21 +151,21 @@ def test_notifications_become_events() -> None:
     asyncio.run(scenario())
 
 
-def test_a_server_that_says_that_it_closes() -> None:
+def test_a_server_that_announces_that_it_closes() -> None:
     """The next channel is open before the old one is given up; what is told meanwhile to both counts once by its id."""
 
     async def scenario() -> None:
         fake, ledger = Genesys(), MemoryLedger("platform")
         async with following(fake, ledger, Clock(NOW)):
-            await fake.tell(0)
+            await fake.notify(0)
             closing = {"topicName": "v2.system.socket_closing", "eventBody": {"message": "closing"}}
             await fake.sockets["streaming-1"].send_str(orjson.dumps(closing).decode())
             await until(lambda: len(fake.sockets) == 2, 5)
-            await fake.tell(1, ["streaming-1"])
-            await fake.tell(2)
+            await fake.notify(1, ["streaming-1"])
+            await fake.notify(2)
             await until(lambda: list(fake.sockets) == ["streaming-2"], 5)
-            await fake.tell(3)
-            await until(lambda: len(told(ledger)) == 4, 5, lambda: str(told(ledger)))
+            await fake.notify(3)
+            await until(lambda: len(published(ledger)) == 4, 5, lambda: str(published(ledger)))
 
     asyncio.run(scenario())
 
@@ -181,22 +181,22 @@ def test_a_channel_is_renewed_before_its_day_is_over() -> None:
             assert fake.channels == 1
             clock.now += timedelta(minutes=2)
             await until(lambda: list(fake.sockets) == ["streaming-2"], 5)
-            await fake.tell(0)
-            await until(lambda: len(told(ledger)) == 1, 5)
+            await fake.notify(0)
+            await until(lambda: len(published(ledger)) == 1, 5)
 
     asyncio.run(scenario())
 
 
 def test_a_channel_that_breaks_off() -> None:
-    """Another one is opened after a moment; meanwhile the source is in trouble, and says why."""
+    """Another one is opened after a moment; meanwhile the source has a status with the reason."""
 
     async def scenario() -> None:
         fake, ledger = Genesys(), MemoryLedger("platform")
         async with following(fake, ledger, Clock(NOW)) as runner:
             await fake.sockets["streaming-1"].close(code=WSCloseCode.GOING_AWAY)
             await until(lambda: "streaming-2" in fake.sockets, 5)
-            await fake.tell(0)
-            await until(lambda: len(told(ledger)) == 1, 5)
+            await fake.notify(0)
+            await until(lambda: len(published(ledger)) == 1, 5)
             assert runner.summary.failures == 1
             await until(lambda: runner.status.trouble is None, 5)
 

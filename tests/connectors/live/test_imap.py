@@ -66,7 +66,7 @@ class Desk:
             client.move([uid], to)
 
     def ask(self) -> None:
-        """Ask until there is no more for now, as a process does that is started anew."""
+        """Poll until there is no more for now, as a process that restarts."""
         run = RunSettings(since=DAY - timedelta(hours=1))
         asyncio.run(asker("imap", self.settings, self.ledger, self.clock, run=run, source="mail").run(asyncio.Event(), once=True))
 
@@ -75,7 +75,7 @@ class Desk:
         """Return the events about mails, each as often as it was told."""
         return [event for event in self.ledger.events if event.type != "source.heartbeat"]
 
-    def told(self) -> list[tuple[str, str]]:
+    def published(self) -> list[tuple[str, str]]:
         """Return type and time of the events, each id once."""
         once = {event.event_id: event for event in reversed(self.events)}
         return [(each.type, each.occurred_at.strftime("%H:%M")) for each in reversed([*once.values()])]
@@ -122,8 +122,8 @@ def test_two_tickets(desk: Desk) -> None:
     assert figures(counted(desk.events), wanted, {})["all"] == pytest.approx(wanted["all"])
 
 
-def test_a_mail_is_told_once_whatever_fails(desk: Desk) -> None:
-    """Kafka does not say whether it took a page: the mails of it come again, under the same ids, and no other is left out."""
+def test_a_mail_is_published_once_whatever_fails(desk: Desk) -> None:
+    """Kafka does not acknowledge a page: its mails are read again, under the same ids, and no other is left out."""
     for number in range(1, 6):
         desk.mail("INBOX", number, number)
     desk.ledger.in_doubt = True
@@ -135,7 +135,7 @@ def test_a_mail_is_told_once_whatever_fails(desk: Desk) -> None:
     assert len(arrivals) == len(set(arrivals)) == 6
 
 
-def test_a_folder_that_was_numbered_anew(desk: Desk) -> None:
+def test_a_folder_that_was_renumbered(desk: Desk) -> None:
     """Mails that were told already have the same ids under their new numbers; one that came meanwhile is not left out."""
     desk.mail(SHARED, 1, 1)
     desk.ask()
@@ -174,10 +174,10 @@ def test_junk_and_what_was_there_before(server: Dovecot) -> None:
     desk.mail("INBOX", -30, 3)
     desk.at(0)
     desk.ask()
-    assert desk.told() == [("contact.arrived", "08:30"), ("contact.queued", "08:30"), ("contact.message", "08:30")]
+    assert desk.published() == [("contact.arrived", "08:30"), ("contact.queued", "08:30"), ("contact.message", "08:30")]
     desk.move(3, "INBOX", "Junk", 5)
     desk.ask()
-    assert desk.told()[-1] == ("contact.excluded", "09:05")
+    assert desk.published()[-1] == ("contact.excluded", "09:05")
 
 
 def test_nothing_in_the_mailbox_changes(desk: Desk) -> None:
@@ -208,17 +208,17 @@ def test_headers_that_are_wrong(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "reason", "said"),
+    ("change", "reason", "message"),
     [
         ({"password": "wrong"}, "refused", "does not take user and password"),
         ({"folders": {"Nowhere": "inbox"}}, "refused", "does the folder exist?"),
         ({"port": 1}, "unreachable", "is not reached"),
     ],
 )
-def test_what_goes_wrong_is_said(desk: Desk, change: dict[str, Any], reason: str, said: str) -> None:
-    """With a reason, and without what the server said."""
+def test_failures_are_reported(desk: Desk, change: dict[str, Any], reason: str, message: str) -> None:
+    """With a reason, and without the server's text."""
     desk.settings |= change
-    with pytest.raises(PollError, match=said) as raised:
+    with pytest.raises(PollError, match=message) as raised:
         desk.ask()
     assert raised.value.reason == reason
     assert PASSWORD not in str(raised.value)

@@ -1,4 +1,4 @@
-"""Each platform goes on while its connector is interrupted anywhere: between any two steps, and with any transaction refused or in doubt.
+"""Each platform changes while its connector is interrupted anywhere: between any two steps, and with any transaction refused or in doubt.
 
 This is what a kill does to what is in Kafka, in one process and thousands of steps; `tests/faults/test_pull_is_killed.py` kills a real one.
 """
@@ -20,7 +20,7 @@ from streams.connectors.publishing import NotPublishedError
 from streams.connectors.pull.entries import MemoryLedger
 from streams.connectors.pull.status import RunSettings
 from tests.connectors.live import going_on
-from tests.connectors.live.test_freshdesk import Freshdesk, said
+from tests.connectors.live.test_freshdesk import Freshdesk, formatted
 from tests.connectors.live.test_next_engine import NOW, NextEngine
 from tests.connectors.live.test_others import Oracle
 from tests.connectors.live.test_salesforce_service_cloud import going_on as salesforce
@@ -40,7 +40,7 @@ _STEPS = 60
 
 
 class ShakyLedger(MemoryLedger):
-    """Refuses an entry now and then, or takes it and says nothing."""
+    """Refuses an entry now and then, or takes it without an acknowledgement."""
 
     chance: random.Random | None = None
     meanwhile: Callable[[], None] | None = None
@@ -58,13 +58,13 @@ class ShakyLedger(MemoryLedger):
         await super().write(entry)
 
 
-def told(ledger: MemoryLedger) -> Counter[str]:
+def published(ledger: MemoryLedger) -> Counter[str]:
     """Return the ids of what was told, and how often."""
     return Counter(event.event_id for event in ledger.events if not isinstance(event, SourceHeartbeat))
 
 
 def last_words(ledger: MemoryLedger) -> dict[str, dict[str, Any]]:
-    """Return what was last said of each event that may be said again, without when."""
+    """Return the last version of each event that may be repeated, without its time."""
     words: dict[str, Any] = {}
     for event in ledger.events:
         before = words.get(event.event_id)
@@ -114,7 +114,7 @@ def freshdesk(clock: Clock, chance: random.Random, _: Path) -> Made:
             desk.ticket(len(desk.tickets), clock.now - timedelta(seconds=chance.choice([0, chance.randint(0, 100)])))
         ticket = chance.randrange(len(desk.tickets))
         if not desk.tickets[ticket]["stats"]:
-            desk.ticket(ticket, clock.now, first_responded_at=said(clock.now))
+            desk.ticket(ticket, clock.now, first_responded_at=formatted(clock.now))
 
     return desk.routes, step, {"api_key": "key"}
 
@@ -130,7 +130,7 @@ def oracle(clock: Clock, chance: random.Random, _: Path) -> Made:
             site.change(len(site.incidents) + 1, clock.now - timedelta(seconds=chance.choice([0, chance.randint(0, 100)])))
         incident = chance.randint(1, len(site.incidents))
         if "initialSolutionTime" not in site.incidents[incident]:
-            solved = {"initialSolutionTime": said(clock.now), "statusWithType.statusType": "2"}
+            solved = {"initialSolutionTime": formatted(clock.now), "statusWithType.statusType": "2"}
             site.change(incident, clock.now, **solved)
 
     return site.routes, step, {"user": "api", "password": "pw", "threads": chance.random() < 0.5}
@@ -201,11 +201,11 @@ def test_interrupted_anywhere(name: str, make: Callable[..., Any], seed: int, tm
             clean = MemoryLedger("platform")
             await ask_once(name, settings, clean, clock, run=run)
         assert min(interrupted["killed"], interrupted["not acknowledged"]) > 2, interrupted
-        assert set(told(ledger)) == set(told(clean))
+        assert set(published(ledger)) == set(published(clean))
         assert last_words(ledger) == last_words(clean)
-        assert len(told(clean)) > 20
+        assert len(published(clean)) > 20
         if name == "next-engine":
-            assert set(told(ledger).values()) == {1}
+            assert set(published(ledger).values()) == {1}
         assert ledger.rejected == []
 
     asyncio.run(scenario())

@@ -29,7 +29,7 @@ NOW = datetime(2026, 4, 7, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
-def told(ledger: MemoryLedger) -> set[str]:
+def published(ledger: MemoryLedger) -> set[str]:
     """Return the conversations that were told."""
     return {str(event.conversation_id) for event in ledger.events if not isinstance(event, SourceHeartbeat)}  # type: ignore[attr-defined]
 
@@ -59,7 +59,7 @@ def test_surveymonkey_changes_a_response_between_two_pages() -> None:
                 clock.now += HOUR
 
     asyncio.run(scenario())
-    assert told(ledger) == {f"T-{number}" for number in range(250)}
+    assert published(ledger) == {f"T-{number}" for number in range(250)}
 
 
 def test_maildealer_changes_a_mail_between_two_pages() -> None:
@@ -91,11 +91,11 @@ def test_maildealer_changes_a_mail_between_two_pages() -> None:
                 clock.now += HOUR
 
     asyncio.run(scenario())
-    assert told(ledger) == {str(number) for number in range(12)}
+    assert published(ledger) == {str(number) for number in range(12)}
 
 
 class _Hooked(MemoryLedger):
-    """Lets something happen with so many entries that have events."""
+    """Changes the platform after a number of entries with events."""
 
     happens: Callable[[], None] | None = None
     after = 1
@@ -110,8 +110,8 @@ class _Hooked(MemoryLedger):
 
 
 @pytest.mark.parametrize("gone", [False, True])
-def test_tempostar_writes_a_file_anew_while_another_is_read(gone: bool, tmp_path: Path) -> None:
-    """Half a file tells nothing, neither half an order nor that it was read; one that is gone ends nothing."""
+def test_tempostar_rewrites_a_file_while_another_is_read(gone: bool, tmp_path: Path) -> None:
+    """Half a file publishes nothing, neither half an order nor that it was read; a removed file stops nothing."""
     first, second = put(tmp_path, "a.csv", row("A-1")), put(tmp_path, "b.csv", row("B-1"), row("B-2"))
     for each in (first, second):
         each.with_suffix(".lock").touch()
@@ -145,7 +145,7 @@ def test_qualtrics_finds_a_response_late_behind_a_short_window() -> None:
             await ask_once("qualtrics", settings, ledger, clock, run=run)
 
     asyncio.run(scenario())
-    assert told(ledger) == {"T-late"}
+    assert published(ledger) == {"T-late"}
 
 
 def test_freshdesk_finds_a_ticket_late_while_its_connector_is_down() -> None:
@@ -169,4 +169,4 @@ def test_freshdesk_finds_a_ticket_late_while_its_connector_is_down() -> None:
             await ask_once("freshdesk", settings, ledger, clock, rounds=2)
 
     asyncio.run(scenario())
-    assert len(told(ledger)) == 252
+    assert len(published(ledger)) == 252

@@ -75,9 +75,9 @@ class NextEngine:
             self.old.add(self.tokens[0])
             number = len(self.old) + 1
             self.tokens = (f"access-{number}", f"refresh-{number}")
-        said = {"access_token": self.tokens[0], "refresh_token": self.tokens[1], "access_token_end_date": "2026-04-07 12:00:00"}
+        answer_tokens = {"access_token": self.tokens[0], "refresh_token": self.tokens[1], "access_token_end_date": "2026-04-07 12:00:00"}
         if self.errors:
-            return web.json_response({"result": "error", "code": self.errors.pop(0), "message": "text", **said})
+            return web.json_response({"result": "error", "code": self.errors.pop(0), "message": "text", **answer_tokens})
         self.searches.append(form)
         self.before_answer(len(self.searches))
         low, high = form[f"{CHANGED}-gte"], form[f"{CHANGED}-lte"]
@@ -87,7 +87,7 @@ class NextEngine:
             {field: slip.get(field) for field in form["fields"].split(",")}
             for slip in found[offset : offset + min(self.page, int(form["limit"]))]
         ]
-        return web.json_response({"result": "success", "count": str(len(found)), "data": shown, **said})
+        return web.json_response({"result": "success", "count": str(len(found)), "data": shown, **answer_tokens})
 
     def routes(self, app: web.Application) -> None:
         """Add where it answers."""
@@ -179,7 +179,7 @@ def test_tokens_are_kept_before_they_are_used(tmp_path: Path) -> None:
             assert TokenFile(file).read() == Tokens("access-2", "refresh-2")
             assert stat.S_IMODE(file.stat().st_mode) == 0o600
             assert names(tmp_path) == ["shop.tokens"]
-            # With an error they are replaced too; what the configuration says is old by now.
+            # An error replaces them too; the configured ones are old by now.
             shop.rotate, shop.errors = True, ["999999"]
             with pytest.raises(PollError, match="code 999999"):
                 await ask_once("next-engine", settings, ledger, clock)
@@ -194,7 +194,7 @@ def test_tokens_are_kept_before_they_are_used(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "reason", "says"),
+    ("code", "reason", "message"),
     [
         ("003002", "limited", "overloaded"),
         ("002004", "refused", "requires a new authorization"),
@@ -202,14 +202,14 @@ def test_tokens_are_kept_before_they_are_used(tmp_path: Path) -> None:
         ("012345", "unavailable", "012345"),
     ],
 )
-def test_codes_of_errors(code: str, reason: str, says: str, tmp_path: Path) -> None:
+def test_codes_of_errors(code: str, reason: str, message: str, tmp_path: Path) -> None:
     """Each code is waited out, or told to the operator, and no message has a token."""
 
     async def scenario() -> None:
         shop = NextEngine()
         shop.errors = [code]
         async with serving(shop.routes) as url:
-            with pytest.raises(PollError, match=says) as raised:
+            with pytest.raises(PollError, match=message) as raised:
                 await ask_once("next-engine", settings_of(url, tmp_path), MemoryLedger("platform"), Clock(NOW))
         assert raised.value.reason == reason
         assert "access-" not in str(raised.value)

@@ -33,7 +33,7 @@ def ids(ledger: MemoryLedger) -> list[str]:
 
 
 def through(ledger: MemoryLedger) -> datetime:
-    """Return how far the source last said to be complete."""
+    """Return how far the source last reported to be complete."""
     return [event.complete_through for event in ledger.events if isinstance(event, SourceHeartbeat)][-1]
 
 
@@ -63,8 +63,13 @@ class SurveyMonkey:
         """Let a customer answer, or answer otherwise."""
         answers = [{"id": "8801", "answers": [{"choice_id": choice}]}]
         content = {"id": str(number), "survey_id": "77", "response_status": "completed", "custom_variables": {"contact_id": f"T-{number}"}}
-        said = when.strftime("%Y-%m-%dT%H:%M:%S+00:00")
-        self.responses[number] = {**content, "date_created": said, "date_modified": said, "pages": [{"id": "1", "questions": answers}]}
+        formatted = when.strftime("%Y-%m-%dT%H:%M:%S+00:00")
+        self.responses[number] = {
+            **content,
+            "date_created": formatted,
+            "date_modified": formatted,
+            "pages": [{"id": "1", "questions": answers}],
+        }
 
     async def bulk(self, request: web.Request) -> web.Response:
         """Answer a page."""
@@ -97,7 +102,7 @@ def test_surveymonkey() -> None:
             await ask_once("surveymonkey", settings, ledger, clock)
             assert len(ids(ledger)) == len(set(ids(ledger))) == 250
             assert through(ledger) == NOW - timedelta(minutes=5)
-            # It says that this was the last question for now.
+            # The answer announces that no request remains for now.
             assert [wait for wait in clock.waited if wait == pytest.approx(33, abs=1)]
             clock.now += timedelta(minutes=10)
             site.respond(3, NOW + timedelta(minutes=7), "4101")
@@ -117,11 +122,11 @@ class Oracle:
 
     def change(self, number: int, when: datetime, **fields: str) -> None:
         """Make an incident or change it."""
-        said = when.strftime("%Y-%m-%dT%H:%M:%SZ")
+        formatted = when.strftime("%Y-%m-%dT%H:%M:%SZ")
         incident = self.incidents.setdefault(
-            number, {"id": str(number), "createdTime": said, "queue": "2", "statusWithType.statusType": "1"}
+            number, {"id": str(number), "createdTime": formatted, "queue": "2", "statusWithType.statusType": "1"}
         )
-        incident |= {"updatedTime": said, **fields}
+        incident |= {"updatedTime": formatted, **fields}
 
     async def query(self, request: web.Request) -> web.Response:
         """Answer ROQL as far as it is asked."""

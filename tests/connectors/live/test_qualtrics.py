@@ -29,8 +29,8 @@ class Qualtrics:
 
     def respond(self, name: str, when: datetime, score: int) -> None:
         """Let a customer answer, or answer otherwise."""
-        said = when.strftime("%Y-%m-%dT%H:%M:%S.500Z")
-        values = {"status": 0, "finished": 1, "recordedDate": said, "_recordId": name, "QID1": score, "contact_id": f"T-{name}"}
+        formatted = when.strftime("%Y-%m-%dT%H:%M:%S.500Z")
+        values = {"status": 0, "finished": 1, "recordedDate": formatted, "_recordId": name, "QID1": score, "contact_id": f"T-{name}"}
         self.responses[name] = {"responseId": name, "values": values, "displayedFields": ["QID1"]}
 
     async def order(self, request: web.Request) -> web.Response:
@@ -41,7 +41,7 @@ class Qualtrics:
         return web.json_response({"result": {"progressId": f"ES_{len(self.orders)}", "percentComplete": 0.0, "status": "inProgress"}})
 
     async def progress(self, request: web.Request) -> web.Response:
-        """Say how far the last one is."""
+        """Answer the progress of the last one."""
         assert request.match_info["id"] == f"ES_{len(self.orders)}"
         self.questions += 1
         if self.questions < 3:
@@ -61,12 +61,12 @@ class Qualtrics:
         app.router.add_get(PATH + "/{id}/file", self.file)
 
 
-def told(ledger: MemoryLedger) -> list[tuple[str, float]]:
+def published(ledger: MemoryLedger) -> list[tuple[str, float]]:
     """Return id and score of what was told, repeats too."""
     return sorted((event.event_id, event.score) for event in ledger.events if not isinstance(event, SourceHeartbeat))  # type: ignore[attr-defined]
 
 
-def test_every_response_is_told_once() -> None:
+def test_every_response_is_published_once() -> None:
     """Three days of responses, a day an export; later ones, one found late, and one that was changed."""
 
     async def scenario() -> None:
@@ -77,13 +77,13 @@ def test_every_response_is_told_once() -> None:
             settings = {"url": url, "api_token": "q-token", "surveys": ["SV_abc123"], "questions": {"QID1": "csat"}}
             await ask_once("qualtrics", settings, ledger, clock)
             assert len(server.orders) >= 3
-            first = told(ledger)
+            first = published(ledger)
             assert len({name for name, _ in first}) == len(first) == 30
             clock.now += timedelta(minutes=10)
             server.respond("R_late", NOW - timedelta(minutes=2), 3)
             server.respond("R_29", NOW + timedelta(minutes=8), 1)
             await ask_once("qualtrics", settings, ledger, clock, rounds=3)
-        found = told(ledger)
+        found = published(ledger)
         assert len(found) == len(first) + 2
         assert [score for name, score in found if name.startswith("qualtrics:R_29-")] == [1.0, 5.0]
         assert ledger.rejected == []
@@ -101,7 +101,7 @@ def test_an_export_that_fails() -> None:
         async with serving(server.add_to) as url:
             with pytest.raises(PollError, match="could not create the export"):
                 await ask_once("qualtrics", {"url": url, "api_token": "q-token", "surveys": ["SV_abc123"]}, ledger, Clock(NOW))
-        assert told(ledger) == []
+        assert published(ledger) == []
 
     asyncio.run(scenario())
 

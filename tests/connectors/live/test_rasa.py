@@ -28,7 +28,7 @@ NOW = datetime(2026, 4, 7, 12, tzinfo=UTC)
 
 
 async def asked(bootstrap: str, topic: str, cursor: dict[str, Any]) -> tuple[list[str], dict[str, Any]]:
-    """Ask once; return the types of events and where to go on."""
+    """Poll once; return the types of events and the cursor."""
     settings = {"bootstrap": bootstrap, "topic": topic, "solved_actions": ["action_all_solved"]}
     kinds: list[str] = []
     context = Context(source="rasa", customer_key=lambda identity: f"v1:{len(identity)}", settings=settings)
@@ -83,7 +83,7 @@ def test_the_topic_is_read_from_where_it_was_left(kafka: Cluster) -> None:
             await producer.send_and_wait(topic, lines[1].replace(b"1775549600.2", b"1775550001.5"), partition=3)
             found, cursor = await asked(kafka.bootstrap, topic, cursor)
             assert [each.rpartition("-")[2] for each in found] == ["started", "started"]
-            # A place beyond the end is that of a topic that was made anew: all of it is read.
+            # An offset beyond the end is of a topic that was recreated: all of it is read.
             found, _ = await asked(kafka.bootstrap, topic, {"offsets": {str(number): 10**6 for number in range(4)}})
             assert len(found) == 10
         finally:

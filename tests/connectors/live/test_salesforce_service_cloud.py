@@ -40,7 +40,7 @@ _HISTORY = re.compile(
 )
 
 
-def said(at: datetime) -> str:
+def formatted(at: datetime) -> str:
     """Return a time as Salesforce writes it."""
     return at.strftime("%Y-%m-%dT%H:%M:%S.000+0000")
 
@@ -57,8 +57,8 @@ class Salesforce:
 
     def put(self, name: str, number: str, at: datetime, **fields: Any) -> None:
         """Make a row or change it."""
-        row = self.objects.setdefault(name, {}).setdefault(number, {"Id": number, "CreatedDate": said(at)})
-        row.update(fields, SystemModstamp=said(at))
+        row = self.objects.setdefault(name, {}).setdefault(number, {"Id": number, "CreatedDate": formatted(at)})
+        row.update(fields, SystemModstamp=formatted(at))
 
     def case(self, number: int, at: datetime, owner: str = QUEUE, **fields: Any) -> str:
         """Make a case."""
@@ -101,7 +101,7 @@ class Salesforce:
             return self._answer("CaseHistory", sorted(rows, key=lambda row: (row["CreatedDate"], row["Id"])))
         found = _QUESTION.fullmatch(question)
         assert found is not None, question
-        since = said(datetime.fromisoformat(found["since"]))
+        since = formatted(datetime.fromisoformat(found["since"]))
         assert int(found["offset"]) <= 2_000
         rows = [row for row in self.objects.get(found["name"], {}).values() if row[found["by"]] >= since]
         rows.sort(key=lambda row: (row[found["by"]], row["Id"]))
@@ -138,7 +138,9 @@ def going_on(clock: Clock, chance: random.Random, _: Path) -> Made:
         clock.now += timedelta(seconds=chance.randint(1, 40))
         for _ in range(chance.randint(1, 4)):
             case = org.case(len(org.objects.get("Case", {})), clock.now - timedelta(seconds=chance.choice([0, 1, chance.randint(0, 100)])))
-            org.put("EmailMessage", f"02s{case[3:]}", clock.now, ParentId=case, Incoming=True, MessageDate=said(clock.now), CreatedById=AKI)
+            org.put(
+                "EmailMessage", f"02s{case[3:]}", clock.now, ParentId=case, Incoming=True, MessageDate=formatted(clock.now), CreatedById=AKI
+            )
         case = chance.choice(sorted(org.objects["Case"]))
         row = org.objects["Case"][case]
         org.change(case, clock.now, "Owner", chance.choice([each for each in (QUEUE, OTHER_QUEUE, AKI, BEN) if each != row["OwnerId"]]))
@@ -146,9 +148,9 @@ def going_on(clock: Clock, chance: random.Random, _: Path) -> Made:
             org.change(case, clock.now, "Status", chance.choice(["Working", "Closed"]))
         work = f"0Bz{case[3:]}"
         if work in org.objects.get("AgentWork", {}):
-            org.put("AgentWork", work, clock.now, CloseDateTime=said(clock.now), Status="Closed")
+            org.put("AgentWork", work, clock.now, CloseDateTime=formatted(clock.now), Status="Closed")
         else:
-            began = {"AssignedDateTime": said(clock.now), "AcceptDateTime": said(clock.now), "Status": "Opened"}
+            began = {"AssignedDateTime": formatted(clock.now), "AcceptDateTime": formatted(clock.now), "Status": "Opened"}
             org.put("AgentWork", work, clock.now, WorkItemId=case, UserId=AKI, OriginalQueueId=QUEUE, **began)
 
     return org.routes, step, SETTINGS
@@ -177,7 +179,7 @@ def life(org: Salesforce) -> str:
         org.change(case, NOW + timedelta(seconds=seconds), field, value)
     for number, seconds, incoming in ((1, 0, True), (2, 300, False)):
         at = NOW + timedelta(seconds=seconds)
-        org.put("EmailMessage", f"02s5g000000000{number}", at, ParentId=case, Incoming=incoming, MessageDate=said(at), CreatedById=AKI)
+        org.put("EmailMessage", f"02s5g000000000{number}", at, ParentId=case, Incoming=incoming, MessageDate=formatted(at), CreatedById=AKI)
     return case
 
 
@@ -212,11 +214,11 @@ def test_a_case_that_was_over_before_it_was_asked_for() -> None:
     assert totals["resolution_time"]["value"] == 600.0
 
 
-def test_asked_again_and_again_it_says_the_same() -> None:
+def test_polled_again_and_again_it_publishes_the_same() -> None:
     """Asked after each change, in pages of one row, what was told is the same; no personal value is among it."""
     org, ledger, clock = Salesforce(page=1), MemoryLedger("desk"), Clock(NOW)
     case = org.case(1, NOW)
-    org.put("EmailMessage", "02s5g0000000001", NOW, ParentId=case, Incoming=True, MessageDate=said(NOW), CreatedById=AKI)
+    org.put("EmailMessage", "02s5g0000000001", NOW, ParentId=case, Incoming=True, MessageDate=formatted(NOW), CreatedById=AKI)
     ask(org, ledger, clock)
     for seconds, field, value in ((60, "Owner", OTHER_QUEUE), (120, "Owner", AKI), (120, "Status", "Working"), (600, "Status", "Closed")):
         clock.now = NOW + timedelta(seconds=seconds)
@@ -225,13 +227,19 @@ def test_asked_again_and_again_it_says_the_same() -> None:
         if seconds == 120:
             clock.now = NOW + timedelta(seconds=300)
             org.put(
-                "EmailMessage", "02s5g0000000002", clock.now, ParentId=case, Incoming=False, MessageDate=said(clock.now), CreatedById=AKI
+                "EmailMessage",
+                "02s5g0000000002",
+                clock.now,
+                ParentId=case,
+                Incoming=False,
+                MessageDate=formatted(clock.now),
+                CreatedById=AKI,
             )
             ask(org, ledger, clock)
     ask(org, ledger, clock)
 
     assert events(ledger) == LIFE
-    # What stands for a customer is made of the address; here it is the address.
+    # The customer's key is derived from the address; here it is the address.
     assert "anna" not in "".join(event.model_dump_json(exclude={"customer_key"}) for event in ledger.events)
 
 
@@ -255,7 +263,7 @@ def test_an_org_without_omni_channel_is_not_asked_for_it() -> None:
     assert [question for question in org.questions if "AgentWork" in question]
 
 
-def test_a_wrong_secret_is_said_without_it(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_wrong_secret_is_reported_without_it(caplog: pytest.LogCaptureFixture) -> None:
     """Nothing is told, and no log holds the secret."""
     org, ledger, clock = Salesforce(), MemoryLedger("desk"), Clock(NOW)
     life(org)

@@ -32,7 +32,7 @@ HEADER = "システム受注番号,受注日時,受注進捗コード,注文者�
 
 
 def put(folder: Path, name: str, *rows: str, at: datetime = NOW - timedelta(hours=2)) -> Path:
-    """Write a file as it stands at a time."""
+    """Write a file as it is at an instant."""
     path = folder / name
     path.write_bytes("\r\n".join([HEADER, *rows, ""]).encode("cp932"))
     os.utime(path, (at.timestamp(), at.timestamp()))
@@ -129,7 +129,7 @@ def test_files_come(place: tuple[Path, dict[str, Any]]) -> None:
     asyncio.run(ask())
     assert orders(ledger) == ["A-1", "A-2", "A-3"]
 
-    # The first one is written anew, with an order that is cancelled by now; nothing of it is told twice.
+    # The first one is rewritten, with an order that is cancelled by now; nothing of it is published twice.
     put(folder, "order20260406100000utf8.csv", row("A-1", progress="9"), row("A-2"), row("A-4"), at=NOW - timedelta(hours=1))
     for _ in range(2):
         asyncio.run(ask())
@@ -145,7 +145,7 @@ def test_files_come(place: tuple[Path, dict[str, Any]]) -> None:
 @pytest.mark.parametrize(
     ("lock", "there", "read"), [("none", [], True), ("busy", ["f.lock"], False), ("busy", [], True), ("ready", [], False)]
 )
-def test_what_a_lock_says(lock: str, there: list[str], read: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_a_lock_means(lock: str, there: list[str], read: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """As the setting wants it; a file that waits for long is told of."""
     put(tmp_path, "f.csv", row("A-1"))
     for name in there:
@@ -160,13 +160,13 @@ def test_another_server_and_another_user_are_refused(tmp_path: Path) -> None:
     """A server with another key is sent nothing; a user with another key is told from an outage; no message has a key."""
     with sftp_server(tmp_path) as settings:
         other = (tmp_path / "other.pub").read_text(encoding="utf-8")
-        for changed, says in (
+        for changed, message in (
             ({"host_key": other}, "host key"),
             ({"private_key": (tmp_path / "other").read_text(encoding="utf-8")}, "refused user"),
             ({"private_key": "no key"}, "is no key"),
             ({"folder": str(tmp_path / "nowhere")}, "folder or file"),
         ):
-            with pytest.raises(PollError, match=says) as raised:
+            with pytest.raises(PollError, match=message) as raised:
                 asyncio.run(ask_once("tempostar", {"folder": str(tmp_path), **settings, **changed}, MemoryLedger("platform"), Clock(NOW)))
             assert raised.value.reason == "refused"
             assert "PRIVATE" not in str(raised.value)
@@ -180,11 +180,11 @@ def test_settings_are_checked() -> None:
     """What is missing is named before anything is read."""
     pull = pull_of("tempostar")
     assert pull is not None
-    for settings, says in (
+    for settings, message in (
         ({}, "folder"),
         ({"folder": "/f", "lock": "maybe"}, "lock: permitted"),
         ({"folder": "/f", "host": "h", "user": "u", "password": "p"}, "host_key"),
         ({"folder": "/f", "host": "h", "user": "u", "host_key": "k"}, "password or private_key"),
     ):
-        with pytest.raises(ValueError, match=says):
+        with pytest.raises(ValueError, match=message):
             pull.base(settings)

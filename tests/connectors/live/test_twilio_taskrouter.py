@@ -61,12 +61,12 @@ class TaskRouter:
 
 
 def settings(address: str) -> dict[str, Any]:
-    """Return what the connectors file says."""
+    """Return the connectors file."""
     return {"url": address, "workspace": "WS1", "account_sid": "AC1", "auth_token": "a token"}
 
 
 def ask(clocks: Sequence[datetime], errors: Sequence[int] = (), page: int = 5) -> tuple[MemoryLedger, TaskRouter, Clock]:
-    """Ask once at each of these times, as processes that begin anew."""
+    """Poll once at each of these times, as processes that restart."""
     clock, ledger = Clock(clocks[0]), MemoryLedger("platform")
     fake = TaskRouter(clock, page)
     fake.errors = list(errors)
@@ -86,7 +86,7 @@ async def ask_once(address: str, ledger: MemoryLedger, clock: Clock) -> None:
     await asker("twilio-taskrouter", settings(address), ledger, clock, run=run).run(asyncio.Event(), once=True)
 
 
-def told(ledger: MemoryLedger) -> Counter[str]:
+def published(ledger: MemoryLedger) -> Counter[str]:
     """Return how often each event was written."""
     return Counter(event.event_id for event in ledger.events if event.type != "source.heartbeat")
 
@@ -97,17 +97,17 @@ def by_callback() -> set[str]:
     return {event.event_id for event in translated(connector("twilio-taskrouter"), [("file", body)]).events}
 
 
-def test_every_event_is_told_as_by_callback() -> None:
+def test_every_event_is_published_as_by_callback() -> None:
     """All spans since the beginning, page by page; the ids are those of the callbacks, so what comes by both counts once."""
     ledger, _, _ = ask([FIRST + timedelta(minutes=20)])
-    assert set(told(ledger)) == by_callback()
+    assert set(published(ledger)) == by_callback()
 
 
 def test_processes_go_on_where_others_stopped() -> None:
     """Asked every two minutes, only the seconds that are asked for twice on purpose come again."""
     ledger, _, clock = ask([FIRST + timedelta(minutes=number) for number in range(0, 22, 2)])
-    assert set(told(ledger)) == by_callback()
-    assert max(told(ledger).values()) <= 2
+    assert set(published(ledger)) == by_callback()
+    assert max(published(ledger).values()) <= 2
     beats: list[Any] = [event for event in ledger.events if event.type == "source.heartbeat"]
     assert beats[-1].complete_through == clock.now - timedelta(seconds=5)
 
@@ -115,12 +115,12 @@ def test_processes_go_on_where_others_stopped() -> None:
 def test_limits_are_waited_out() -> None:
     """429 with a time to wait loses nothing."""
     ledger, _, clock = ask([FIRST + timedelta(minutes=20)], errors=[429, 429])
-    assert set(told(ledger)) == by_callback()
+    assert set(published(ledger)) == by_callback()
     assert clock.waited.count(1.0) == 2
 
 
 class _Full(MemoryLedger):
-    """Takes so many entries altogether."""
+    """Takes a number of entries."""
 
     most = 0
 
@@ -140,7 +140,7 @@ def test_a_span_that_broke_off_is_asked_for_again() -> None:
     async def scenario() -> None:
         async with serving(fake.add_routes) as address:
             while True:
-                # Kafka takes so many entries more, and this process ends.
+                # Kafka takes a number of further entries, and this process ends.
                 ledger.most = ledger.entries + 6
                 try:
                     await ask_once(address, ledger, clock)
@@ -151,4 +151,4 @@ def test_a_span_that_broke_off_is_asked_for_again() -> None:
 
     asyncio.run(asyncio.wait_for(scenario(), 20))
     assert len(ended) > 1
-    assert set(told(ledger)) == by_callback()
+    assert set(published(ledger)) == by_callback()

@@ -28,14 +28,14 @@ class Typeform:
 
     def respond(self, form: str, token: str, when: datetime, score: int, contact: str) -> None:
         """Let a customer answer."""
-        said = when.strftime("%Y-%m-%dT%H:%M:%SZ")
+        formatted = when.strftime("%Y-%m-%dT%H:%M:%SZ")
         answers = [{"type": "number", "number": score, "field": {"id": "f1", "ref": "csat", "type": "rating"}}]
         self.responses[form].append(
             {
                 "token": token,
                 "response_type": "completed",
-                "landed_at": said,
-                "submitted_at": said,
+                "landed_at": formatted,
+                "submitted_at": formatted,
                 "hidden": {"contact_id": contact},
                 "answers": answers,
             }
@@ -58,12 +58,12 @@ class Typeform:
         app.router.add_get("/forms/{form}/responses", self.answer)
 
 
-def told(ledger: MemoryLedger) -> list[str]:
+def published(ledger: MemoryLedger) -> list[str]:
     """Return the ids of what was told, repeats too."""
     return sorted(event.event_id for event in ledger.events if not isinstance(event, SourceHeartbeat))
 
 
-def test_every_response_is_told_once() -> None:
+def test_every_response_is_published_once() -> None:
     """Three pages of one form and some of another, later ones, and some that are found late; webhook and API give one id."""
 
     async def scenario() -> None:
@@ -74,15 +74,15 @@ def test_every_response_is_told_once() -> None:
         async with serving(server.add_to) as url:
             settings = {"url": url, "access_token": "tf-token", "forms": ["Zy8wQr", "Second"]}
             await ask_once("typeform", settings, ledger, clock)
-            assert len(told(ledger)) == len(set(told(ledger))) == 1_101
+            assert len(published(ledger)) == len(set(published(ledger))) == 1_101
             by_webhook = translated("typeform", fixture("typeform", "webhook.jsonl")).events
             (same,) = (event.event_id for event in by_webhook if "tok-anna-csat" in event.event_id)
-            assert same in told(ledger)
+            assert same in published(ledger)
             clock.now += timedelta(minutes=10)
             server.respond("Second", "late", NOW - timedelta(minutes=2), 3, "T-200")
             server.respond("Second", "new", NOW + timedelta(minutes=7), 4, "T-300")
             await ask_once("typeform", settings, ledger, clock, rounds=3)
-        assert len(told(ledger)) == len(set(told(ledger))) == 1_103
+        assert len(published(ledger)) == len(set(published(ledger))) == 1_103
         assert ledger.rejected == []
         assert [event.complete_through for event in ledger.events if isinstance(event, SourceHeartbeat)][-1] == NOW + timedelta(minutes=5)
 

@@ -37,7 +37,7 @@ class Zendesk:
         self.audits: list[dict[str, Any]] = []
         self.tickets: dict[int, dict[str, Any]] = {}
         self.ratings: dict[int, dict[str, Any]] = {}
-        #: Every so many questions one is too many; 0 for none.
+        #: Every n-th request is refused as too many; 0 for none.
         self.limit_every = 0
         self.asked: list[str] = []
 
@@ -136,7 +136,7 @@ def ids(ledger: MemoryLedger) -> list[str]:
 
 
 def through(events: list[Event]) -> datetime:
-    """Return how far the source last said to be complete."""
+    """Return how far the source last reported to be complete."""
     return [event.complete_through for event in events if isinstance(event, SourceHeartbeat)][-1]
 
 
@@ -171,9 +171,9 @@ def test_tickets_and_ratings() -> None:
         async with serving(desk.routes) as url:
             settings = {**SETTINGS, "url": url}
             await ask_once("zendesk-export", settings, ledger, clock)
-            told = Counter(event.type for event in ledger.events)
-            assert (told["contact.arrived"], told["contact.message"], told["contact.status_changed"]) == (8, 4, 4)
-            assert (told["survey.answered"], told["survey.invited"]) == (1, 4)
+            published = Counter(event.type for event in ledger.events)
+            assert (published["contact.arrived"], published["contact.message"], published["contact.status_changed"]) == (8, 4, 4)
+            assert (published["survey.answered"], published["survey.invited"]) == (1, 4)
             assert through(ledger.events) == NOW - timedelta(seconds=60)
             assert 7.0 in clock.waited
             before = ids(ledger)

@@ -60,7 +60,7 @@ class Talk:
 
 
 def ask(clocks: list[datetime], page: int = 2) -> tuple[MemoryLedger, Talk]:
-    """Ask once at each of these times, as processes that begin anew."""
+    """Poll once at each of these times, as processes that restart."""
     clock, ledger = Clock(clocks[0]), MemoryLedger("platform")
     fake = Talk(clock, page)
     settings = {"email": "admin@acme.example", "api_token": "a token", "subdomain": "acme", **NAMES}
@@ -75,8 +75,8 @@ def ask(clocks: list[datetime], page: int = 2) -> tuple[MemoryLedger, Talk]:
 
 
 @pytest.mark.parametrize("page", [2, 3, 1_000])
-def test_calls_and_legs_are_told(page: int) -> None:
-    """Page by page, calls and legs together tell the three calls."""
+def test_calls_and_legs_are_published(page: int) -> None:
+    """Page by page, calls and legs together report the three calls."""
     ledger, fake = ask([FIRST + timedelta(minutes=30)], page)
     assert not ledger.rejected
     result = counted(event for event in ledger.events if event.type != "source.heartbeat")
@@ -90,15 +90,15 @@ def test_calls_and_legs_are_told(page: int) -> None:
 def test_processes_go_on_where_others_stopped() -> None:
     """Asked every minute from before the first call, no call is told before it is over, and none more often than its page."""
     ledger, _ = ask([FIRST + timedelta(minutes=number) for number in range(31)])
-    told = Counter(event.event_id for event in ledger.events if event.type != "source.heartbeat")
-    assert max(told.values()) <= 2
+    published = Counter(event.event_id for event in ledger.events if event.type != "source.heartbeat")
+    assert max(published.values()) <= 2
     result = counted({event.event_id: event for event in ledger.events if event.type != "source.heartbeat"}.values())
     wanted: dict[str, Any] = {"all": three_calls()["all"]}
     assert figures(result, wanted, {})["all"] == pytest.approx(wanted["all"])
 
 
 def test_it_is_complete_an_hour_ago() -> None:
-    """A call is told when it is over: what it says of how far it is complete leaves an hour for that."""
+    """A call is reported when it is over: the watermark leaves an hour for that."""
     ledger, _ = ask([FIRST + timedelta(minutes=30)])
     beat: Any = [event for event in ledger.events if event.type == "source.heartbeat"][-1]
     assert beat.complete_through == FIRST - timedelta(minutes=30)

@@ -1,4 +1,4 @@
-"""``contact-streams connector run``: what is wrong is said before anything starts; it goes on where it was, and stops when told."""
+"""``contact-streams connector run``: errors are reported before anything starts; it continues where it was, and stops on a signal."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ORDERS = "システム受注番号,受注日時,受注進捗コード,注文者�
 
 
 def command(*arguments: str, key: bool = True) -> subprocess.CompletedProcess[str]:
-    """Run the command and return what it said."""
+    """Run the command and return its output."""
     environment = {**os.environ, **KEY} if key else {name: value for name, value in os.environ.items() if name not in KEY}
     return subprocess.run(
         [sys.executable, "-m", "streams", "connector", "run", *arguments],
@@ -50,7 +50,7 @@ def connectors(folder: Path, text: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("name", "entry", "says"),
+    ("name", "entry", "message"),
     [
         ("other", "  shop: {connector: tempostar}\n", "no connector other; known: shop"),
         ("shop", "  shop: {connector: tempostar}\n", "folder: required"),
@@ -74,10 +74,10 @@ def connectors(folder: Path, text: str) -> str:
         ),
     ],
 )
-def test_what_is_wrong_is_said(name: str, entry: str, says: str, tmp_path: Path) -> None:
-    """With status 2, in one sentence that says where, before Kafka or a platform is asked for anything."""
+def test_errors_are_reported(name: str, entry: str, message: str, tmp_path: Path) -> None:
+    """With status 2, in one sentence with the location, before any request to Kafka or a platform."""
     done = command(name, "--connectors", connectors(tmp_path, entry), "--bootstrap", "127.0.0.1:1", "--once")
-    assert (done.returncode, says in done.stderr) == (2, True), done.stderr
+    assert (done.returncode, message in done.stderr) == (2, True), done.stderr
     assert "Traceback" not in done.stderr
     assert os.environ["HOME"] not in done.stderr
 
@@ -90,7 +90,7 @@ def test_orders_want_a_key(tmp_path: Path) -> None:
 
 
 def test_on_kafka(kafka: Cluster, tmp_path: Path) -> None:
-    """Once, again, and for long: each file is told once, the process says how it stands, and ends in order when it is told to."""
+    """Once, again, and for long: each file is published once, the process serves its status, and ends in order on a signal."""
     folder, prefix = tmp_path / "orders", f"t{uuid.uuid4().hex[:8]}"
     folder.mkdir()
     file = connectors(
@@ -130,9 +130,9 @@ def test_on_kafka(kafka: Cluster, tmp_path: Path) -> None:
         try:
             assert process.stdout is not None
             async with asyncio.timeout(60):
-                said = (await process.stdout.readline()).decode()
-                found = re.search(r"http://\S+/metrics", said)
-                assert found, said
+                line = (await process.stdout.readline()).decode()
+                found = re.search(r"http://\S+/metrics", line)
+                assert found, line
                 put("c.csv", "A-3")
                 async with aiohttp.ClientSession() as session:
                     await until(all_there, 30)

@@ -30,12 +30,12 @@ def ledger_of(kafka: Cluster, prefix: str, source: str = "desk") -> KafkaLedger:
 
 
 def cursor(source: str, pages: int) -> CursorRecord:
-    """Return the place after so many pages."""
+    """Return the cursor after a number of pages."""
     return CursorRecord(source=source, cursor={"after": pages}, complete_through_ms=1_772_442_000_000, pages=pages)
 
 
 def test_ledger_is_one_transaction_and_one_process(kafka: Cluster) -> None:
-    """A second process of a source goes on where the first was and shuts it out for good; one that died half way leaves nothing."""
+    """A second process of a source continues where the first was and fences it for good; one that died half way leaves nothing."""
 
     async def scenario() -> None:
         prefix = f"t{uuid.uuid4().hex[:8]}"

@@ -39,7 +39,7 @@ def happened(desk: Desk) -> list[str]:
     )
 
 
-def told(ledger: MemoryLedger) -> list[str]:
+def published(ledger: MemoryLedger) -> list[str]:
     """Return the ids of the events that were written, repeats too."""
     return sorted(event.event_id for event in ledger.events if event.type != "source.heartbeat")
 
@@ -75,11 +75,11 @@ def test_pages_become_events_once() -> None:
     async def scenario() -> None:
         desk, ledger = filled(), MemoryLedger(SOURCE)
         async with running(desk, ledger) as runner:
-            await until(lambda: told(ledger) == happened(desk), 5)
+            await until(lambda: published(ledger) == happened(desk), 5)
             desk.change("t1", answered_at="2026-03-02T09:20:00Z", agent="ben")
             desk.change("t0", solved_at="2026-03-02T09:40:00Z")
-            await until(lambda: told(ledger) == happened(desk), 5)
-            assert len(told(ledger)) == 12 + 6 + 2
+            await until(lambda: published(ledger) == happened(desk), 5)
+            assert len(published(ledger)) == 12 + 6 + 2
             assert runner.status.trouble is None
         answered = next(event for event in ledger.events if event.event_id == "desk-t1-answered_at")
         # A journal: received when it occurred, so that it makes nothing late.
@@ -131,10 +131,10 @@ def test_trouble_is_waited_out(trouble: list[object], reason: str | None) -> Non
         desk.instead = list(trouble)  # type: ignore[arg-type]
         # Who answers may take longer than one who hangs is waited for: others run beside.
         async with running(desk, ledger, ClientLimits(timeout_seconds=0.3 if trouble == ["hang"] else 10)) as runner:
-            await until(lambda: told(ledger) == happened(desk), 10, lambda: str(runner.status))
+            await until(lambda: published(ledger) == happened(desk), 10, lambda: str(runner.status))
             desk.instead = list(trouble)  # type: ignore[arg-type]
             desk.change("t3", answered_at="2026-03-02T11:00:00Z")
-            await until(lambda: told(ledger) == happened(desk), 10, lambda: str(runner.status))
+            await until(lambda: published(ledger) == happened(desk), 10, lambda: str(runner.status))
             await until(lambda: runner.status.trouble is None, 5)
             counted = generate_latest(runner._metrics.registry).decode()
         failures = {
@@ -148,7 +148,7 @@ def test_trouble_is_waited_out(trouble: list[object], reason: str | None) -> Non
 
 
 def test_source_is_stale_while_it_cannot_ask() -> None:
-    """While the platform does not answer there is no sign of life; afterwards there is, and it never says less than before."""
+    """While the platform does not answer there are no heartbeats; afterwards there are, and completeness never goes back."""
 
     async def scenario() -> None:
         desk, ledger = filled(), MemoryLedger(SOURCE)
@@ -166,7 +166,7 @@ def test_source_is_stale_while_it_cannot_ask() -> None:
             desk.instead = []
             await until(lambda: len(beats()) > silent + 1, 5)
         assert beats() == sorted(beats())
-        # The desk says so of the last second only once nothing more is to be asked for.
+        # The desk reports the last second only once nothing more is to be polled.
         assert datetime.now(UTC) - beats()[-1] < timedelta(seconds=10)
 
     asyncio.run(scenario())
@@ -179,7 +179,7 @@ def test_kafka_fails(in_doubt: bool) -> None:
     async def scenario() -> None:
         desk, ledger = filled(), MemoryLedger(SOURCE)
         async with running(desk, ledger) as runner:
-            await until(lambda: told(ledger) == happened(desk), 5)
+            await until(lambda: published(ledger) == happened(desk), 5)
             if in_doubt:
                 ledger.in_doubt = True
             else:
@@ -187,7 +187,7 @@ def test_kafka_fails(in_doubt: bool) -> None:
             desk.change("t5", answered_at="2026-03-02T12:00:00Z")
             await until(lambda: runner.summary.failures > 0, 5)
             ledger.down = False
-            await until(lambda: told(ledger) == happened(desk), 5)
+            await until(lambda: published(ledger) == happened(desk), 5)
 
     asyncio.run(scenario())
 
@@ -200,8 +200,8 @@ def test_a_large_answer_is_several_transactions(monkeypatch: pytest.MonkeyPatch)
         async def write(self, entry: Entry) -> None:
             assert len(entry.events) + len(entry.rejected) + len(entry.changes) <= 2
             if entry.cursor is not None and entry.cursor.pages == 1:
-                # Five tickets on a page: where to go on is written after all of it.
-                assert (len(set(told(self))), len(self.rows)) == (5, 5)
+                # Five tickets on a page: the cursor is written after all of it.
+                assert (len(set(published(self))), len(self.rows)) == (5, 5)
             self.down = self.entries == 4 and not self.failed
             self.failed |= self.down
             await super().write(entry)
@@ -213,38 +213,38 @@ def test_a_large_answer_is_several_transactions(monkeypatch: pytest.MonkeyPatch)
         async with running(desk, ledger) as runner:
             await until(lambda: runner.summary.failures > 0, 5)
             ledger.down = False
-            await until(lambda: sorted(set(told(ledger))) == happened(desk), 5)
+            await until(lambda: sorted(set(published(ledger))) == happened(desk), 5)
         # Five events and what was seen of two tickets were there when the fifth failed: the other three tickets are told again.
-        assert len(told(ledger)) - len(set(told(ledger))) == 3
+        assert len(published(ledger)) - len(set(published(ledger))) == 3
 
     asyncio.run(scenario())
 
 
-def test_next_process_goes_on() -> None:
+def test_next_process_continues() -> None:
     """Another process begins where the last one was, with what that had seen."""
 
     async def scenario() -> None:
         desk, ledger = filled(), MemoryLedger(SOURCE)
         async with running(desk, ledger):
-            await until(lambda: told(ledger) == happened(desk), 5)
+            await until(lambda: published(ledger) == happened(desk), 5)
         desk.asked.clear()
         desk.change("t0", solved_at="2026-03-02T13:00:00Z")
         async with running(desk, ledger):
-            await until(lambda: told(ledger) == happened(desk), 5)
+            await until(lambda: published(ledger) == happened(desk), 5)
         # The first question is for what came after the last page that was written.
         assert desk.asked[0] >= 18
 
     asyncio.run(scenario())
 
 
-def test_once_says_its_last_word() -> None:
-    """What ends by itself takes all there is and says that nobody has to wait for more."""
+def test_once_publishes_the_end() -> None:
+    """A run that ends by itself reads all there is and publishes a last heartbeat."""
 
     async def scenario() -> None:
         desk, ledger = filled(), MemoryLedger(SOURCE)
         async with desk.serve() as address:
             summary = await make_runner(address, ledger).run(asyncio.Event(), once=True)
-        assert told(ledger) == happened(desk)
+        assert published(ledger) == happened(desk)
         last = ledger.events[-1]
         assert isinstance(last, SourceHeartbeat)
         assert last.ended
@@ -279,18 +279,18 @@ def test_bad_record_stops_nothing() -> None:
         assert {each.reason for each in ledger.rejected} == {"bad_time", "unknown_kind"}
         assert all(b"customer@example.com" not in each.raw for each in ledger.rejected)
         assert b"seen|desk|bad" not in ledger.rows
-        assert len(told(ledger)) == 18
+        assert len(published(ledger)) == 18
 
     asyncio.run(scenario())
 
 
 def test_repeated_place_is_not_asked_for_ever() -> None:
-    """A platform that says there is more and names the same place is asked once a round, not in a loop."""
+    """A platform that reports more at the same cursor is polled once, not in a loop."""
 
     async def scenario() -> None:
         desk, ledger = filled(), MemoryLedger(SOURCE)
         async with running(desk, ledger):
-            await until(lambda: told(ledger) == happened(desk), 5)
+            await until(lambda: published(ledger) == happened(desk), 5)
             body = orjson.dumps({"tickets": [], "after": desk.last, "end": False, "through": 1_772_442_000})
             desk.instead = [body] * 10_000
             before = len(desk.asked)
@@ -303,7 +303,7 @@ def test_repeated_place_is_not_asked_for_ever() -> None:
 
 @pytest.mark.parametrize("trouble", ["hang", (429, {"Retry-After": "3600"})], ids=["hangs", "an hour"])
 def test_stops_at_once_while_it_waits(trouble: str | tuple[int, dict[str, str]]) -> None:
-    """Told to stop while the platform hangs, or wants to be left alone for an hour, it stops within the two seconds of ``running``."""
+    """Stopped while the platform hangs, or limits requests for an hour, it stops within the two seconds of ``running``."""
 
     async def scenario() -> None:
         desk = filled()

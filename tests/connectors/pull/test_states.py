@@ -1,4 +1,4 @@
-"""What was seen of records is kept with the transaction or taken back, written only when it changed, and forgotten in time."""
+"""States of records are committed with the transaction or rolled back, written only when they change, and evicted in time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NOW_MS = 20_000 * DAY_MS + 5_000_000
 
 
 def states(**kept: int) -> States:
-    """Return states restored with keys last touched so many days ago."""
+    """Return states restored with keys by the days since they were touched."""
     found = States("desk", remembered_days=30)
     for key, days in kept.items():
         found.restore(SeenRecord(source="desk", key=key, seen={"status": "open"}, touched_ms=NOW_MS - NOW_MS % DAY_MS - days * DAY_MS))
