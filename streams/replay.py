@@ -289,7 +289,7 @@ class Replay:
         if self._figures_only:
             self._contacts.tracker.freeze(_MAX_CONVERSATIONS)
             self._customers.tracker.flush()
-            self._customers.tracker.pass_over_rows()
+            self._customers.tracker.discard_changes()
             self._rollup.rollup.advance()
             if self._flushes % _FLUSHES_PER_SCAN == 0:
                 # Customers who no longer count are removed then.

@@ -141,7 +141,7 @@ class CustomerStage:
     def flush_batch(self) -> list[Output]:
         """Flush in a batch, without rows: return changed sums, and facts for other partitions."""
         outputs = self._fold()
-        self.tracker.pass_over_rows()
+        self.tracker.discard_changes()
         outputs += self.sums.changed_records(self.tracker)
         for _ in self.sums.changed_keys():
             pass

@@ -561,7 +561,7 @@ class ContactStage(TrackStage):
 
     def _changed_rows(self) -> Iterator[Row]:
         tracker = self.tracker
-        live, changed_rows, kept_names = tracker.conversations.live, tracker.changed_rows, tracker.kept_names
+        live, changed_rows, stored_names = tracker.conversations.live, tracker.changed_rows, tracker.stored_names
         for name in tracker.take_changed():
             only, head, number = None, None, 0
             for number, row in changed_rows(name):
@@ -569,7 +569,7 @@ class ContactStage(TrackStage):
                 if not number and row is not None:
                     only, head = value, row.head
                 yield _row_key(name, number) if number else b"s|" + name.encode(), value
-            replaced = kept_names.replaced(name) if kept_names.any_replaced else ()
+            replaced = stored_names.replaced(name) if stored_names.any_replaced else ()
             for other in replaced:
                 for other_number, _ in tracker.changed_rows(other):
                     yield _row_key(other, other_number), None
@@ -580,9 +580,9 @@ class ContactStage(TrackStage):
             if conversation.state.customer is not None or conversation.published_fact is not None or name in tracker.merged:
                 self._update_fact(conversation, replaced)
             if is_over(conversation):
-                tracker.rest(name, None if number else only, head)
+                tracker.record_idle(name, None if number else only, head)
         tracker.merged.clear()
-        tracker.put_idle_away()
+        tracker.pack_closed()
 
     def _update_fact(self, conversation: Conversation, former_names: Sequence[str]) -> None:
         """Add the changed fact of a contact, and withdraw its facts under former names."""
@@ -606,7 +606,7 @@ class ContactStage(TrackStage):
             conversation = live.get(name)
             if conversation is not None and (conversation.state.customer is not None or conversation.published_fact is not None):
                 self._update_fact(conversation, ())
-        tracker.pass_over_rows()
+        tracker.discard_changes()
         super()._discard_rows()
 
     def _customer_facts(self) -> list[tuple[str, dict[str, Any]]]:
@@ -699,14 +699,14 @@ class AgentStage(TrackStage):
         self.tracker.restored()
 
     def _discard_rows(self) -> None:
-        self.tracker.pass_over_rows()
+        self.tracker.discard_changes()
         super()._discard_rows()
 
     def _changed_rows(self) -> Iterator[Row]:
         tracker = self.tracker
         for name, row in tracker.changed_agents():
             yield b"s|" + name.encode(), None if row is None else encode(row)
-            for before in tracker.kept_names.replaced(name):
+            for before in tracker.stored_names.replaced(name):
                 tracker.rewrite_plans(name)
                 yield b"s|" + before.encode(), None
                 yield _PLANS + before.encode(), None

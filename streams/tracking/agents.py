@@ -20,7 +20,7 @@ from streams.tracking.scopes import TOTAL, Scope, Targets
 from streams.tracking.slices import Slices
 from streams.tracking.slots import slot_report_of
 from streams.tracking.snapshots import Snapshots
-from streams.tracking.spaces import MARK, KeptNames, Spaces, id_of
+from streams.tracking.spaces import MARK, Spaces, StoredNames, id_of
 from streams.tracking.timeline import Timeline
 from streams.tracking.timers import Timers
 from streams.tracking.watermark import watermark_of
@@ -62,7 +62,7 @@ class AgentTracker:
         self.agents: dict[str, Agent] = {}
         limits = configuration.source_limits
         self.held = Held(TOO_MANY_PEOPLE, limits.max_people, limits.max_people_events)
-        self.kept_names = KeptNames()
+        self.stored_names = StoredNames()
         #: (row, name, agent) during a restore
         self._restored: list[tuple[str, str, Agent]] = []
         self._restored_plans: dict[str, list[PlanFact]] = {}
@@ -104,7 +104,7 @@ class AgentTracker:
         persons = self.targets.persons
         name = person_id + suffix if person_id not in persons.own else persons.name(person_id, suffix)
         agent = self.agents.get(name)
-        if agent is None and self.kept_names.unclaimed(person_id):
+        if agent is None and self.stored_names.unclaimed(person_id):
             agent = self._claim(person_id, name)
         if agent is not None and event_id in agent.ids:
             self.repeated += 1
@@ -168,7 +168,7 @@ class AgentTracker:
         """Assign an agent stored without a source to the first source that reports the id."""
         agent = self.agents.pop(row, None)
         if agent is not None:
-            self.agents[self.kept_names.take(row, name)] = agent
+            self.agents[self.stored_names.take(row, name)] = agent
             held = self.held.of(name)
             for index, number in enumerate((1, len(agent.ids))):
                 agent.held[index] -= number
@@ -555,7 +555,7 @@ class AgentTracker:
             agent.due, agent.timer = NEVER_MS, None
             self._schedule(name, agent)
 
-    def pass_over_rows(self) -> None:
+    def discard_changes(self) -> None:
         """Discard the changes: their rows are not to be written."""
         self._changed.clear()
         self._changed_plans.clear()
@@ -605,7 +605,7 @@ class AgentTracker:
             base, base_at, source, facts, *more = stored
             spent = more[0] if more else None
         # The oldest rows lack the source.
-        name = self.kept_names.take(row, self.targets.persons.name_of_row(row, None if source is None else self.spaces[source]))
+        name = self.stored_names.take(row, self.targets.persons.name_of_row(row, None if source is None else self.spaces[source]))
         agent = Agent(self._states.start(name, Reported()), self.held.of(name))
         agent.base, agent.base_at = self._states.start(name, reported_of_row(base)), base_at
         agent.source = None if source is None else intern(source)

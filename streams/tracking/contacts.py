@@ -25,7 +25,7 @@ from streams.tracking.rules import Rules
 from streams.tracking.scopes import TOTAL, Scope, Targets
 from streams.tracking.slices import Slices
 from streams.tracking.snapshots import Snapshots
-from streams.tracking.spaces import KeptNames, Spaces, id_of, space_of
+from streams.tracking.spaces import Spaces, StoredNames, id_of, space_of
 from streams.tracking.state import Conversation, Disorder, Revised
 from streams.tracking.timers import Timers
 from streams.tracking.unread import Conversations, Notes, Unread, head_of, rules_number
@@ -51,7 +51,7 @@ _DAY_KEEP_MS = 51 * 3_600_000
 _PANE_SLACK_MS = 120_000
 #: A closed conversation is packed after this pause: later events are rare. A flush packs at most so many, at some 15 µs each.
 _IDLE_MS = 120_000
-_PUT_AWAY_A_FLUSH = 2_000
+_PACKED_A_FLUSH = 2_000
 #: Outdated rows rewritten at a flush: some 100 kB.
 _REWRITTEN_A_FLUSH = 200
 
@@ -133,7 +133,7 @@ class ContactTracker:
         self._live, self._unread = self.conversations.live, self.conversations.unread
         limits = configuration.source_limits
         self.held = Held(TOO_MANY_OPEN, limits.max_contacts, limits.max_contact_events)
-        self.kept_names = KeptNames()
+        self.stored_names = StoredNames()
         #: names of conversations merged after a restart
         self.merged: set[str] = set()
         self._to_merge: list[Conversation] = []
@@ -194,7 +194,7 @@ class ContactTracker:
         conversation = self._live.get(name)
         if conversation is None:
             conversation = self.conversations.read(name)
-            if conversation is None and self.kept_names.unclaimed(conversation_id):
+            if conversation is None and self.stored_names.unclaimed(conversation_id):
                 conversation = self._claim(conversation_id, name)
         if conversation is not None and conversation.knows(event.event_id):
             if not revision or not self._apply_revision(conversation, event, fact, late=late):
@@ -282,7 +282,7 @@ class ContactTracker:
         conversation = self._live.pop(row, None)
         if conversation is None:
             return None
-        self.kept_names.take(row, name)
+        self.stored_names.take(row, name)
         self.held.move(row, name, _events_of(conversation))
         conversation.name, conversation.timer = name, None
         self._move_rows(conversation, row)
@@ -502,7 +502,7 @@ class ContactTracker:
                 continue
             if lose_by(conversation.state, through, self._rules, self._postings):
                 self._note_now(name, conversation)
-                self.rest(name, None, None)
+                self.record_idle(name, None, None)
             due = self._due(conversation)
             if due < through:
                 del self._live[name]
@@ -590,7 +590,7 @@ class ContactTracker:
         changed, self._changed = self._changed, {}
         return changed
 
-    def pass_over_rows(self) -> None:
+    def discard_changes(self) -> None:
         """Discard the changes: their rows are not to be written."""
         self._changed.clear()
         self._deleted_rows.clear()
@@ -620,21 +620,21 @@ class ContactTracker:
         """Move closed and idle conversations into ``rows`` from now on."""
         self.conversations.frozen, self._idle = rows, OrderedDict()
 
-    def rest(self, name: str, row: bytes | None, head: Head | None) -> None:
+    def record_idle(self, name: str, row: bytes | None, head: Head | None) -> None:
         """Record the row of a conversation as just written; None if it has several rows, or none was written."""
         if self._idle is not None:
             self._idle[name] = self.lost_to or 0, row, head
             self._idle.move_to_end(name)
 
-    def put_idle_away(self) -> None:
+    def pack_closed(self) -> None:
         """Replace some closed and idle conversations by their rows; call it after a flush has written rows."""
         frozen, live, resting = self.conversations.frozen, self._live, self._idle
         if frozen is None or resting is None or not (resting or self._unread_over):
             return
         idle_since = (self.lost_to or 0) - _IDLE_MS
-        packed = [(name, self._unread.pop(name)) for name in self._unread_over[-_PUT_AWAY_A_FLUSH:] if name in self._unread]
-        del self._unread_over[-_PUT_AWAY_A_FLUSH:]
-        for _ in range(_PUT_AWAY_A_FLUSH):
+        packed = [(name, self._unread.pop(name)) for name in self._unread_over[-_PACKED_A_FLUSH:] if name in self._unread]
+        del self._unread_over[-_PACKED_A_FLUSH:]
+        for _ in range(_PACKED_A_FLUSH):
             if not resting:
                 break
             name = next(iter(resting))
@@ -731,7 +731,7 @@ class ContactTracker:
     def restore_conversation(self, row: str, stored: ConversationRow, row_count: int = 1) -> None:
         """Restore a conversation stored in ``row_count`` rows; older rows lack the source."""
         source = stored.source
-        name = self.kept_names.take(row, None if source is None else id_of(row) + self.spaces[source])
+        name = self.stored_names.take(row, None if source is None else id_of(row) + self.spaces[source])
         conversation = self._built_from(name, stored, row_count)
         if name != row:
             self._move_rows(conversation, row)
@@ -774,7 +774,7 @@ class ContactTracker:
                 conversation.noted_waiting = waiting
                 self._note_now(name, conversation)
         conversation.published_fact = contact_fact(state)
-        self.rest(name, None, None)
+        self.record_idle(name, None, None)
         return conversation
 
     def _merge(self, other: Conversation) -> None:

@@ -372,7 +372,7 @@ class CustomerTracker:
         del self.customers[key]
         self._changed.add(key)
 
-    def pass_over_rows(self) -> None:
+    def discard_changes(self) -> None:
         """Discard the changes: their rows are not to be written."""
         self._changed.clear()
         self._changed_copies.clear()

@@ -49,7 +49,7 @@ def contact_intake(tracker: ContactTracker, quarantine: Quarantine, names: Names
         conversations=conversations.live,
         unread=conversations.unread,
         packed={} if packed is None else packed.stored,
-        unclaimed=tracker.kept_names.unclaimed_ids,
+        unclaimed=tracker.stored_names.unclaimed_ids,
         journals=tracker.journals,
         held=held.counts,
         put=put,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from streams.configuration import Configuration
 
-__all__ = ["MARK", "KeptNames", "Persons", "Spaces", "id_of", "space_of"]
+__all__ = ["MARK", "Persons", "Spaces", "StoredNames", "id_of", "space_of"]
 
 #: Between an id and its space: no id and no source may contain a control character.
 MARK: Final = "\x1f"
@@ -78,7 +78,7 @@ class Persons:
         return own is None or not space or MARK + space in own
 
 
-class KeptNames:
+class StoredNames:
     """Rows stored under other names, by an older version or another configuration.
 
     An older row is named by the id alone. It belongs to the space of the source in it; without one, to that of the first source that

@@ -149,7 +149,7 @@ def test_what_a_restart_left_unread_is_packed() -> None:
 
 def test_a_flush_puts_few_away(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many are idle at once, a flush puts away so many and leaves the others to the next."""
-    monkeypatch.setattr(contacts, "_PUT_AWAY_A_FLUSH", 15)
+    monkeypatch.setattr(contacts, "_PACKED_A_FLUSH", 15)
     many = over(40)
     left = [sizes(many.apply(beat(31 + IDLE + second, **PBX)))[0] for second in range(4)]
     assert left == [25, 10, 0, 0]
