@@ -301,7 +301,7 @@ def _unknown(door: Door, request: web.Request, endpoint: Endpoint) -> web.Stream
         return redirect
     offered = "Authorization" in request.headers
     if offered:
-        door.audit.record("denied", "refused", request=request, reason="the credentials of the request are invalid")
+        door.audit.record("denied", "refused", request=request, reason="what the request carries proves nothing")
     return not_proven(offered=offered)
 
 

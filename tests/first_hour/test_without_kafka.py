@@ -127,7 +127,7 @@ def test_the_order_of_starting_does_not_matter(tmp_path: Path) -> None:
         assert (status_of(page, "/readyz"), status_of(gateway, "/readyz")) == (503, 503)
         with EmbeddedBroker() as broker, forwarded(kafka, broker.bootstrap_servers):
             until(lambda: status_of(gateway, "/readyz") == 200, 40)
-            until(lambda: "worker has made the topics" in logs["serve"].read_text(encoding="utf-8"), 40)
+            until(lambda: "worker has created the topics" in logs["serve"].read_text(encoding="utf-8"), 40)
             children.append(start(logs["worker"], "worker", "--port", "-1", "--bootstrap", broker.bootstrap_servers))
             until(lambda: status_of(page, "/readyz") == 200, 60)
             assert [child.poll() for child in children] == [None] * 4
