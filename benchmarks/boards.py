@@ -63,7 +63,7 @@ class Turn(NamedTuple):
     records: int
     #: Boards that the server gave up, as they took too little.
     lost: int
-    #: Until all had been told everything once.
+    #: Until all had received everything once.
     opening_seconds: float
     megabytes_a_board_second: float
     #: Shares of a core.
@@ -138,7 +138,7 @@ async def follow(address: str, tokens: list[str | None], seconds: float) -> dict
         "p99_ms": took[len(took) * 99 // 100] / 1000,
         "longest_ms": took[-1] / 1000,
         "records": len(took),
-        "times_ms": [took[len(took) * place // 1000] / 1000 for place in range(1000)],
+        "times_ms": [took[len(took) * share // 1000] / 1000 for share in range(1000)],
         "lost": sum(board.lost for board in boards),
         "opening_seconds": opening_seconds,
         "megabytes_a_board_second": (sum(board.bytes for board in boards) - before) / 1e6 / len(boards) / lasted,
@@ -150,12 +150,12 @@ async def feed(bootstrap: str, records: Mapping[bytes, bytes], queues_a_second: 
     """Publish, every quarter of a second, the records of now and of the windows of some queues, as if they had changed; without end."""
     by_queue: dict[str, list[tuple[bytes, dict[str, Any]]]] = {}
     for key, value in records.items():
-        told = orjson.loads(value)
-        running = told["kind"] == "now" or told.get("window", "").startswith(("trailing", "day"))
-        if told.get("scope_kind") == "queue" and running:
-            by_queue.setdefault(told["scope"], []).append((key, told))
+        record = orjson.loads(value)
+        running = record["kind"] == "now" or record.get("window", "").startswith(("trailing", "day"))
+        if record.get("scope_kind") == "queue" and running:
+            by_queue.setdefault(record["scope"], []).append((key, record))
     progress = [(key, orjson.loads(value)) for key, value in records.items() if key.startswith(b"progress")]
-    names, place = [*by_queue], 0
+    names, first = [*by_queue], 0
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, linger_ms=2, max_batch_size=512 * 1024)
     await producer.start()
     try:
@@ -163,12 +163,12 @@ async def feed(bootstrap: str, records: Mapping[bytes, bytes], queues_a_second: 
         for revision in count(1_000_000):
             now_ms = time.time_ns() // 1_000_000
             at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now_ms / 1000)) + f".{now_ms % 1000:03}Z"
-            changed = [names[(place + n) % len(names)] for n in range(round(queues_a_second * FLUSH_SECONDS))]
-            place += len(changed)
+            changed = [names[(first + n) % len(names)] for n in range(round(queues_a_second * FLUSH_SECONDS))]
+            first += len(changed)
             chosen = [each for name in changed for each in by_queue[name]] + (progress if revision % 4 == 0 else [])
-            for key, told in chosen:
-                again = {**told, "revision": revision, "as_of": at}
-                if told["kind"] == "now":
+            for key, record in chosen:
+                again = {**record, "revision": revision, "as_of": at}
+                if record["kind"] == "now":
                     again["sent_us"] = time.time_ns() // 1000
                 await producer.send(latest_topic(PREFIX), key=key, value=orjson.dumps(again))
             due += FLUSH_SECONDS

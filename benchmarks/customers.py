@@ -56,21 +56,21 @@ def _contact(random: Random, number: int, customer: int) -> dict[str, Any]:
 
 
 def _facts(count: int) -> list[list[Any]]:
-    """Return by partition what is told of contacts: each once when it begins and once when it is resolved; some customers call again."""
+    """Return the facts of contacts by partition: each once when it begins and once when it is resolved; some customers call again."""
     random = Random(1)
-    places: list[list[Any]] = [[] for _ in range(_PARTITIONS)]
+    partitions: list[list[Any]] = [[] for _ in range(_PARTITIONS)]
     for number in range(count // 2):
         contact = _contact(random, number, random.randrange(number + 1) if random.random() < 1 / 4 else number)
-        place = places[customer_partition(contact["customer_key"], _PARTITIONS)]
+        partition = partitions[customer_partition(contact["customer_key"], _PARTITIONS)]
         for fact in (contact, {**contact, "resolved": True, "first_contact": True}):
-            place.append(SimpleNamespace(value=orjson.dumps(fact)))
-    return places
+            partition.append(SimpleNamespace(value=orjson.dumps(fact)))
+    return partitions
 
 
 def _progress(at_ms: int) -> list[Any]:
     names = [("contacts", 0), ("links", 0), *(("facts", number) for number in range(_PARTITIONS))]
-    told = ({"kind": "progress", "source_topic": name, "source_partition": number} for name, number in names)
-    return [SimpleNamespace(value=orjson.dumps({**each, "progress_ms": at_ms, "received_through_ms": at_ms})) for each in told]
+    records = ({"kind": "progress", "source_topic": name, "source_partition": number} for name, number in names)
+    return [SimpleNamespace(value=orjson.dumps({**each, "progress_ms": at_ms, "received_through_ms": at_ms})) for each in records]
 
 
 def _stage(number: int) -> CustomerStage:
@@ -127,10 +127,10 @@ def main() -> None:
     _take(range(1), [each[:_CHUNK] for each in facts])  # warm
     one = _take(range(_PARTITIONS), facts)
     two = [_take(half, facts) for half in (range(_PARTITIONS // 2), range(_PARTITIONS // 2, _PARTITIONS))]
-    told = {"facts": arguments.facts, "cpu_us_a_fact": round(one / arguments.facts * 1e6, 1)}
+    document = {"facts": arguments.facts, "cpu_us_a_fact": round(one / arguments.facts * 1e6, 1)}
     command = [sys.executable, "-m", "benchmarks.customers", "--memory-only", "--customers", str(arguments.customers)]
     memory = orjson.loads(subprocess.run(command, check=True, capture_output=True).stdout)
-    print(orjson.dumps({**told, "two_workers_take_times_one": round(one / max(two), 2), **memory}).decode())
+    print(orjson.dumps({**document, "two_workers_take_times_one": round(one / max(two), 2), **memory}).decode())
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Measures how long figures stand still when a worker dies, is paused or started again, and what the API says meanwhile.
+"""Measures how long figures are stalled when a worker dies, is paused or restarted, and what the API reports meanwhile.
 
-``python -m benchmarks.failover`` starts a broker of its own and prints one row a fault: workers with their defaults, a server,
-24 events a second in 24 queues.
+``python -m benchmarks.failover`` starts a broker and prints one row per fault: workers with default settings, a server, 24 events a second
+in 24 queues.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ async def _restart(services: Services) -> None:
     services.start("worker1")
 
 
-#: What happens, to how many workers, whether they have instance ids.
+#: Fault → function that causes it, number of workers, whether they have instance ids.
 FAULTS: dict[str, tuple[Callable[[Services], Awaitable[None]], int, bool]] = {
     "kill -9, one of two workers": (_kill, 2, False),
     "kill -9, one of two, with instance ids": (_kill, 2, True),
@@ -61,8 +61,8 @@ async def _measure(bootstrap: str, prefix: str, name: str) -> tuple[float, float
     await create_topics(bootstrap, prefix)
     with tempfile.TemporaryDirectory() as folder, Services(Path(folder), bootstrap, prefix) as services:
         names = [f"worker{number}" for number in range(1, workers + 1)]
-        for each in names:
-            services.run(each, *(["--instance-id", each] if static else []))
+        for worker in names:
+            services.run(worker, *(["--instance-id", worker] if static else []))
         services.run("serve")
         await services.ready(*names, "serve")
         async with Standstill(bootstrap, prefix, services) as followed:
@@ -84,14 +84,16 @@ def main() -> None:
     given = parser.parse_args()
     with cluster() as kafka:
         print(f"Apache Kafka {VERSION}, default timings, 24 events/s, 24 queues\n", flush=True)
-        print("| event | median stall by queue | longest | said after | the API meanwhile |\n| --- | --- | --- | --- | --- |", flush=True)
+        print(
+            "| event | median stall by queue | longest | reported after | the API meanwhile |\n| --- | --- | --- | --- | --- |", flush=True
+        )
         for number, name in enumerate(FAULTS):
             if given.only not in name:
                 continue
             for turn in range(given.repeat):
-                median, longest, said, telling = asyncio.run(_measure(kafka.bootstrap, f"failover-{number}-{turn}", name))
-                after = "–" if said is None else f"{said:.1f} s"
-                print(f"| {name} | {median:.1f} s | {longest:.1f} s | {after} | {telling} |", flush=True)
+                median, longest, reported, status = asyncio.run(_measure(kafka.bootstrap, f"failover-{number}-{turn}", name))
+                after = "–" if reported is None else f"{reported:.1f} s"
+                print(f"| {name} | {median:.1f} s | {longest:.1f} s | {after} | {status} |", flush=True)
 
 
 if __name__ == "__main__":

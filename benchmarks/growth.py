@@ -106,8 +106,8 @@ def calls(size: Size, count: int) -> Iterator[tuple[str, int, dict[str, Any]]]:
         nonlocal number
         number += 1
         moment = format_ms(int(at_ms))
-        said = {"type": kind, "event_id": f"e{number}", "occurred_at": moment, "received_at": moment, "source": "growth", **more}
-        return topic, int(at_ms), {**said, ("person_id" if topic == "agent-events" else "conversation_id"): identity}
+        fields = {"type": kind, "event_id": f"e{number}", "occurred_at": moment, "received_at": moment, "source": "growth", **more}
+        return topic, int(at_ms), {**fields, ("person_id" if topic == "agent-events" else "conversation_id"): identity}
 
     def state(agent: str, name: str) -> tuple[str, int, dict[str, Any]]:
         return event("agent-events", "agent.state_changed", agent, axis="activity", state=name)
@@ -127,14 +127,14 @@ def calls(size: Size, count: int) -> Iterator[tuple[str, int, dict[str, Any]]]:
 
     for agent in range(size.agents):
         yield event("agent-events", "agent.state_changed", f"agent-{agent}", axis="presence", state="available")
-    told = at_ms
+    progress_ms = at_ms
     for contact in range(size.in_flight + count):
         at_ms += _CALL_EVENTS / _EVENTS_A_SECOND * 1000
         yield from begin(contact)
         if contact >= size.in_flight:
             yield from end(contact - size.in_flight)
-        if at_ms - told >= 1000:  # noqa: PLR2004 - a second
-            told = at_ms
+        if at_ms - progress_ms >= 1000:  # noqa: PLR2004 - a second
+            progress_ms = at_ms
             yield (
                 "every-partition",
                 int(at_ms),
@@ -257,9 +257,9 @@ def _resident_bytes() -> float:
 
 
 def in_a_process(size: Size, events: int) -> Grown:
-    """Measure a size in a process of its own, so that its memory is its own."""
-    told = json.dumps({"size": asdict(size), "events": events})
-    command = [sys.executable, "-m", "benchmarks.growth", "--child", told]
+    """Measure a size in a separate process, with separate memory."""
+    request = json.dumps({"size": asdict(size), "events": events})
+    command = [sys.executable, "-m", "benchmarks.growth", "--child", request]
     done = subprocess.run(command, capture_output=True, text=True, timeout=_GIVE_UP_SECONDS, check=False)
     if done.returncode:
         raise SystemExit(f"{size} could not be measured: {done.stderr[-2000:]}")
@@ -289,10 +289,10 @@ def main() -> int:
     parser.add_argument("--child", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.child:
-        told = json.loads(args.child)
-        # As a worker.
+        request = json.loads(args.child)
+        # As in a worker.
         collect_seldom()
-        print(json.dumps(asdict(measure(Size(**told["size"]), told["events"]))))
+        print(json.dumps(asdict(measure(Size(**request["size"]), request["events"]))))
         return 0
     found: dict[str, list[dict[str, Any]]] = {}
     for name in args.over:

@@ -22,7 +22,7 @@ __all__ = ["shares"]
 
 _PATIENCE_SECONDS: Final = 300.0
 #: What follows the catching up directly is not measured.
-_SETTLE_SECONDS: Final = 15.0
+_CALM_SECONDS: Final = 15.0
 
 
 def _parents() -> dict[int, int]:
@@ -62,13 +62,13 @@ def shares(seconds: float, *arguments: str) -> dict[str, float]:
     command = [sys.executable, "-u", "-m", "streams", "demo", "--open-hours", "0.5", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True) as demo:
         try:
-            said, line, until = "", " ", time.monotonic() + _PATIENCE_SECONDS
+            output, line, until = "", " ", time.monotonic() + _PATIENCE_SECONDS
             while "caught up" not in line:
                 line = demo.stdout.readline() if demo.stdout else ""
-                said += line
+                output += line
                 if not line or time.monotonic() > until:
-                    raise SystemExit(f"The demo did not catch up:\n{said[-3000:]}")
-            time.sleep(_SETTLE_SECONDS)
+                    raise SystemExit(f"The demo did not catch up:\n{output[-3000:]}")
+            time.sleep(_CALM_SECONDS)
             names = {pid: _name(pid) for pid in _below(demo.pid)}
             before, began = {pid: cpu_seconds(pid) for pid in names}, time.monotonic()
             time.sleep(seconds)

@@ -1,10 +1,9 @@
-"""Counts what an event costs the stages in machine instructions, beside a plain loop over the same records; the figure CI guards.
+"""Counts the machine instructions of the stages per event, beside a plain loop over the same records; the figure that CI guards.
 
 ``python -m benchmarks.instructions`` runs the stages of the worker over ``benchmarks/events.jsonl.gz`` under valgrind, without
-broker, network or clock. Instructions, unlike seconds, are the same on a machine that does something else beside. They differ by a
-few per cent from one build of Python to another, so the guard judges the ratio to the plain loop, which reads, parses and adds up
-in a dictionary and is counted in the same process. ``--write`` puts the figures into ``benchmarks/instructions.json``: do so in the
-commit that changes them, and say there why.
+broker, network or clock. Instructions, unlike seconds, are the same on a busy machine. They differ by a few per cent between builds
+of Python, so the guard compares the ratio to the plain loop, which reads, parses and adds up in a dictionary and is counted in the same
+process. ``--write`` puts the figures into ``benchmarks/instructions.json``: do so in the commit that changes them, and state why.
 """
 
 from __future__ import annotations
@@ -36,12 +35,12 @@ if TYPE_CHECKING:
 
 __all__ = ["BUILD", "FIGURES", "LIMIT", "dearer", "measure", "plain_loop", "plain_ratio", "stages_in_memory"]
 
-#: The figures of the last commit that changed them, by version of Python, and apart where nothing is compiled.
+#: The figures of the last commit that changed them, by version of Python, and separate without compiled code.
 FIGURES: Final = Path(__file__).with_name("instructions.json")
-#: So many times the figure in the repository an event may cost.
+#: The most that an event may cost, as a multiple of the figure in the repository.
 LIMIT: Final = 1.1
 
-#: What figures are kept by.
+#: The key of the figures.
 BUILD: Final = f"{sys.version_info.major}.{sys.version_info.minor}{'' if IS_COMPILED else ' without a compiler'}"
 _EVENTS: Final = Path(__file__).with_name("events.jsonl.gz")
 _CONFIGURATION: Final = Path(__file__).parents[1] / "streams" / "demo" / "configuration.yaml"
@@ -49,20 +48,20 @@ _CONFIGURATION: Final = Path(__file__).parents[1] / "streams" / "demo" / "config
 _CHUNK: Final = 500
 #: Source and pane partitions.
 _PARTITIONS: Final = 2
-#: Beginning of the plain loop and of each part, and the end of the last: valgrind writes down what was counted when it is called.
+#: Called at the beginning of the plain loop and of each part, and at the end: valgrind then writes its counts.
 _MARK: Callable[[], int] = os.getppid
 _PARTS: Final = ("start", "plain", "contacts", "agents", "customers", "roll_up")
 
 
 def measure() -> dict[str, float]:
-    """Return the instructions an event of the plain loop and of each part of the pipeline, and of all of them (``total``).
+    """Return the instructions per event of the plain loop, of each part of the pipeline, and of all parts (``total``).
 
     Raises:
         RuntimeError: valgrind failed; the message is its own.
     """
     with tempfile.TemporaryDirectory() as folder:
         command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/counted", "--dump-before=getppid"]
-        # The order of sets of texts depends on the seed of their hashes.
+        # The order of sets of strings depends on the hash seed.
         environment = {**os.environ, "PYTHONHASHSEED": "0"}
         child = [sys.executable, "-m", "benchmarks.instructions", "--run"]
         done = subprocess.run(
@@ -72,34 +71,36 @@ def measure() -> dict[str, float]:
             raise RuntimeError(f"valgrind or what it ran failed: {done.stderr[-2000:]}")
         counted = [_total(Path(f"{folder}/counted.{number}")) for number in range(1, len(_PARTS) + 1)]
     events = json.loads(done.stdout)["events"]
-    # Each file holds what was counted up to a mark: the first is the start of Python and the imports.
+    # Each file has the count up to a mark: the first is the start of Python and the imports.
     figures = {name: round(count / events, 1) for name, count in zip(_PARTS[1:], counted[1:], strict=True)}
     return {**figures, "total": round(sum(value for name, value in figures.items() if name != "plain"), 1)}
 
 
 def _total(path: Path) -> int:
-    found = re.search(r"^(?:totals|summary): (\d+)", path.read_text(encoding="utf-8"), re.MULTILINE)
-    if found is None:
+    totals = re.search(r"^(?:totals|summary): (\d+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+    if totals is None:
         raise RuntimeError(f"{path.name} of callgrind has no totals")
-    return int(found.group(1))
+    return int(totals.group(1))
 
 
 def plain_ratio(figures: dict[str, float]) -> float:
-    """Return how many times the instructions of the plain loop an event costs the stages."""
+    """Return the instructions of the stages per event, as a multiple of the plain loop."""
     return figures["total"] / figures["plain"]
 
 
 def dearer(figures: dict[str, float], kept: dict[str, float], limit: float = LIMIT) -> str | None:
-    """Return what has become too dear against the figures kept, None if nothing has."""
-    found = []
+    """Return the parts that have become too expensive against the stored figures, None if none has."""
+    exceeded = []
     for name in (*_PARTS[2:], "total"):
         now, then = figures[name] / figures["plain"], kept[name] / kept["plain"]
         if now > then * limit:
-            found.append(
+            exceeded.append(
                 f"{name}: {now / then:.3f} times the {then:.2f} kept ({kept[name]:,.0f} -> {figures[name]:,.0f} instructions an event)"
             )
     return (
-        f"dearer than {limit:g} times what benchmarks/instructions.json has, beside the plain loop: {'; '.join(found)}" if found else None
+        f"dearer than {limit:g} times what benchmarks/instructions.json has, beside the plain loop: {'; '.join(exceeded)}"
+        if exceeded
+        else None
     )
 
 
@@ -107,12 +108,12 @@ def dearer(figures: dict[str, float], kept: dict[str, float], limit: float = LIM
 
 
 def _run() -> int:
-    """Run every part between two marks; print how many events there were."""
+    """Run every part between two marks; print the number of events."""
     with gzip.open(_EVENTS) as lines:
         emissions = [orjson.loads(line) for line in lines]
     configuration = load_configuration(_CONFIGURATION)
     sources = {name: list(_records(name, emissions)) for name in ("contact-events", "agent-events", "customer-events")}
-    records = [record for places in sources.values() for place in places for record in place]
+    records = [record for partitions in sources.values() for partition in partitions for record in partition]
     contacts, agents, roll_up = stages_in_memory(configuration, _PARTITIONS, facts="facts")
     _MARK()
     plain_loop(records)
@@ -147,7 +148,7 @@ def _records(topic: str, emissions: Sequence[dict[str, Any]]) -> Iterator[list[A
 
 
 def stages_in_memory(configuration: Any, partitions: int, facts: str = "") -> tuple[list[Any], list[Any], list[Any]]:
-    """Return the stages of contacts, agents and roll-up, one of each for a partition; ``facts``: where contacts tell of customers."""
+    """Return the stages of contacts, agents and roll-up, one each per partition; ``facts``: the topic of customer facts."""
 
     def topics(source: str, facts: str) -> TrackTopics:
         return TrackTopics(source, "panes", partitions, f"{source}-dead", "benchmark", lambda: 0, facts)
@@ -200,18 +201,18 @@ def _roll_up(stages: Sequence[Any], from_contacts: Sequence[Any], from_agents: S
 
 
 def _fill(count: int, seed: int, rate: int) -> None:
-    """Write the events anew: the simulated center at ten in the morning."""
+    """Write the events again: the simulated center at ten in the morning."""
     with gzip.GzipFile(_EVENTS, "wb", mtime=0) as file:
         for emission in load_events(count, seed, rate=rate, start_ms=LOAD_START_MS + 10 * 3_600_000):
             file.write(orjson.dumps(emission._asdict()) + b"\n")
 
 
 def main() -> int:
-    """Measure, and print or write the figures; exit 1 if an event has become too dear."""
+    """Measure, and print or write the figures; exit 1 if an event has become too expensive."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--write", action="store_true", help="keep the figures in benchmarks/instructions.json")
-    what.add_argument("--fill", action="store_true", help="write benchmarks/events.jsonl.gz anew; its figures then need --write")
+    what.add_argument("--write", action="store_true", help="store the figures in benchmarks/instructions.json")
+    what.add_argument("--fill", action="store_true", help="write benchmarks/events.jsonl.gz again; its figures then need --write")
     what.add_argument("--run", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.run:
@@ -230,10 +231,10 @@ def main() -> int:
     if BUILD not in every:
         print(f"benchmarks/instructions.json has no figures for Python {BUILD}; --write keeps these")
         return 0
-    found = dearer(figures, every[BUILD])
-    if found:
-        print(found)
-    return 1 if found else 0
+    exceeded = dearer(figures, every[BUILD])
+    if exceeded:
+        print(exceeded)
+    return 1 if exceeded else 0
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
 ``python -m benchmarks.latency`` (``make bench-latency``) starts Apache Kafka and one worker as a process of its own, publishes simulated
 events at a steady rate, and reads queue-metrics-latest beside it (``read_committed``). The nth contact that is queued in a queue is
-readable when the day of that queue says n offered. At the end each day must say as many as were published: otherwise the run counts for
-nothing. ``--page`` runs ``serve`` too and asks the same of its event stream, which the page follows. ``--peers`` asks it of the output
-topics of ``benchmarks/peers``, which publish offers by 15 minutes.
+readable when the day of that queue has n offered. At the end each day must have as many as were published: otherwise the run is invalid.
+``--page`` runs ``serve`` too and measures its event stream, which the page follows. ``--peers`` measures the output topics of
+``benchmarks/peers``, which publish offers by 15 minutes.
 """
 
 from __future__ import annotations
@@ -50,17 +50,17 @@ if TYPE_CHECKING:
 CONFIGURATION = Path(__file__).parents[1] / "streams" / "demo" / "configuration.yaml"
 CONTACTS, AGENTS, LATEST = topic("contact-events.v1"), topic("agent-events.v1"), topic("queue-metrics-latest.v1")
 
-#: So many events a second a center is asked for: some three times what one of 45 people publishes, so its time passes faster than ours.
+#: Events per second of a center: some three times those of a real one with 45 agents, so its time passes faster.
 _EVENTS_A_CENTER = 5
-#: In its first seconds a center plans its day and signs on: that is published at once, and not measured.
+#: In its first seconds a center plans its day and logs in: that is published at once, and not measured.
 _OPENING_MS = 30_000
 #: How far in the past the first event is, so that none is ahead of the clock.
 _BEHIND_MS = 900_000
-#: Centers that are simulated; the others are copies of them.
+#: Simulated centers; the others are copies of them.
 _SIMULATED = 12
-#: How often a second what is due is published.
+#: Times per second that due events are published.
 _TICKS = 50
-#: What the opening needs to be counted, beside its publishing.
+#: Time for counting the opening, after its publishing.
 _OPENED_SECONDS = 5.0
 #: How long a last figure may take.
 _PATIENCE_SECONDS = 20.0
@@ -68,7 +68,7 @@ _PATIENCE_SECONDS = 20.0
 #: A snapshot of the event stream is one line.
 _LONGEST_LINE = 64 * 1024 * 1024
 
-Place = tuple[str, str]
+QueueKey = tuple[str, str]
 
 
 def events_of_now(rate: int, seed: int, start_ms: int) -> Iterator[Emission]:
@@ -83,9 +83,9 @@ def events_of_now(rate: int, seed: int, start_ms: int) -> Iterator[Emission]:
 
 
 def _renamed(emissions: Iterator[Emission], number: int) -> Iterator[Emission]:
-    """Yield the events of a center under names of its own."""
+    """Yield the events of a center under separate names."""
     for published_ms, destination, key, event in emissions:
-        if event["type"] == "contact.excluded":  # it takes an offer back
+        if event["type"] == "contact.excluded":  # it withdraws an offer
             continue
         if destination == "every-partition":
             if number == 0:
@@ -101,26 +101,26 @@ def _renamed(emissions: Iterator[Emission], number: int) -> Iterator[Emission]:
 
 @dataclass
 class Offers:
-    """By queue and channel: when each contact was queued, that is published, and when the figure said so."""
+    """By queue and channel: when each contact was published as queued, and when the figure included it."""
 
-    published: dict[Place, list[float]] = field(default_factory=lambda: defaultdict(list))
-    readable: dict[Place, list[float]] = field(default_factory=lambda: defaultdict(list))
+    published: dict[QueueKey, list[float]] = field(default_factory=lambda: defaultdict(list))
+    readable: dict[QueueKey, list[float]] = field(default_factory=lambda: defaultdict(list))
 
     def took_ms(self, since: float, until: float) -> list[float]:
         """Return the milliseconds of each contact published in this time, ascending."""
         return sorted(
-            1000 * (self.readable[place][number] - at)
-            for place, times in self.published.items()
+            1000 * (self.readable[queue][number] - at)
+            for queue, times in self.published.items()
             for number, at in enumerate(times)
             if since <= at < until
         )
 
     def missing(self) -> list[str]:
-        """Return what differs: queue, how many were published, how many the figure says."""
+        """Return the differences: queue, published offers, offers of the figure."""
         return [
-            f"{place}: {len(times)} published, {len(self.readable[place])} said"
-            for place, times in self.published.items()
-            if len(times) != len(self.readable[place])
+            f"{queue}: {len(times)} published, {len(self.readable[queue])} counted"
+            for queue, times in self.published.items()
+            if len(times) != len(self.readable[queue])
         ]
 
 
@@ -135,7 +135,7 @@ def _divided(emissions: Iterator[Emission], at_ms: int) -> tuple[list[Emission],
 
 
 async def publish(bootstrap: str, prefix: str, rate: int, seconds: float, seed: int, offers: Offers, opened: Callable[[], None]) -> int:
-    """Publish the opening, then at a steady rate; return how many records that were. ``opened`` is called in between."""
+    """Publish the opening, then at a steady rate; return the number of records. ``opened`` is called in between."""
     start_ms = int(time.time() * 1000) - _BEHIND_MS
     opening, emissions = _divided(events_of_now(rate, seed, start_ms), start_ms + _OPENING_MS)
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, max_batch_size=1024 * 1024)
@@ -154,13 +154,13 @@ async def publish(bootstrap: str, prefix: str, rate: int, seconds: float, seed: 
             entries = [CONTACTS, AGENTS] if destination == "every-partition" else [CONTACTS if destination == "contact-events" else AGENTS]
             for entry in entries:
                 for number in range(entry.partitions) if destination == "every-partition" else (crc32(name) % entry.partitions,):
-                    place = (entry.full_name(prefix), number)
-                    batch = batches.get(place)
+                    partition = (entry.full_name(prefix), number)
+                    batch = batches.get(partition)
                     if batch is None:
-                        batch = batches[place] = producer.create_batch()
+                        batch = batches[partition] = producer.create_batch()
                     if batch.append(key=name, value=orjson.dumps(event), timestamp=None) is None:
-                        await producer.send_batch(batch, place[0], partition=number)
-                        batch = batches[place] = producer.create_batch()
+                        await producer.send_batch(batch, partition[0], partition=number)
+                        batch = batches[partition] = producer.create_batch()
                         batch.append(key=name, value=orjson.dumps(event), timestamp=None)
                     records += 1
             if event["type"] == "contact.queued" and event["event_id"] not in queued_before:
@@ -168,10 +168,10 @@ async def publish(bootstrap: str, prefix: str, rate: int, seconds: float, seed: 
                 queued.append((event["queue"], event.get("channel") or channels.get(event["queue"], "")))
         sent = [await producer.send_batch(batch, name, partition=number) for (name, number), batch in batches.items()]
         at = time.monotonic()
-        for each in queued:
-            offers.published[each].append(at)
-        for each in sent:
-            await each
+        for queue in queued:
+            offers.published[queue].append(at)
+        for delivered in sent:
+            await delivered
 
     try:
         for begin in range(0, len(opening), rate):
@@ -191,53 +191,53 @@ async def publish(bootstrap: str, prefix: str, rate: int, seconds: float, seed: 
 
 
 class Counted:
-    """What figures say of offers so far, by the record: a day or an interval that begins while this runs goes on where others ended."""
+    """Offers in the figures so far, by record: a day or an interval that begins meanwhile continues the sum of earlier ones."""
 
     def __init__(self, offers: Offers) -> None:
-        """Note in ``offers`` when each can be read."""
-        self._readable, self._said, self._sums = offers.readable, dict[str, int](), defaultdict[Place, int](int)
+        """Record in ``offers`` when each can be read."""
+        self._readable, self._offered, self._sums = offers.readable, dict[str, int](), defaultdict[QueueKey, int](int)
 
-    def say(self, key: str, place: Place, offered: int, at: float) -> None:
-        """Take in that the record ``key`` of a queue and channel says so many offered."""
-        self._sums[place] += offered - self._said.get(key, 0)
-        self._said[key] = offered
-        seen = self._readable[place]
-        seen += [at] * (self._sums[place] - len(seen))
+    def add(self, key: str, queue: QueueKey, offered: int, at: float) -> None:
+        """Add the offers of the record ``key`` of a queue and channel."""
+        self._sums[queue] += offered - self._offered.get(key, 0)
+        self._offered[key] = offered
+        seen = self._readable[queue]
+        seen += [at] * (self._sums[queue] - len(seen))
 
-    def say_day(self, key: str, record: Mapping[str, Any], at: float) -> None:
-        """Take in a record of queue-metrics-latest if it is the day of a queue and channel."""
+    def add_day(self, key: str, record: Mapping[str, Any], at: float) -> None:
+        """Add a record of queue-metrics-latest if it is the day of a queue and channel."""
         if key.startswith("window|day|") and "|queue:" in key and record["channel"] is not None:
-            self.say(key, (record["scope"], record["channel"]), record["kpis"]["offered"]["value"] or 0, at)
+            self.add(key, (record["scope"], record["channel"]), record["kpis"]["offered"]["value"] or 0, at)
 
-    def say_interval(self, key: str, sums: Mapping[str, int], at: float) -> None:
-        """Take in a record of a peer if it is an interval."""
+    def add_interval(self, key: str, sums: Mapping[str, int], at: float) -> None:
+        """Add a record of a peer if it is an interval."""
         kind, queue, channel, *_ = key.split("|")
         if kind == "15m":
-            self.say(key, (queue, channel), sums["offered"], at)
+            self.add(key, (queue, channel), sums["offered"], at)
 
 
-async def read(bootstrap: str, places: Sequence[TopicPartition], say: Callable[[str, Any, float], None]) -> None:
-    """Tell ``say`` of each record that can be read, with its key and when, until canceled."""
+async def read(bootstrap: str, partitions: Sequence[TopicPartition], add: Callable[[str, Any, float], None]) -> None:
+    """Call ``add`` for each readable record, with its key and the time, until canceled."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap, isolation_level="read_committed", auto_offset_reset="earliest", enable_auto_commit=False
     )
     await consumer.start()
-    consumer.assign(list(places))
-    await consumer.seek_to_beginning(*places)
+    consumer.assign(list(partitions))
+    await consumer.seek_to_beginning(*partitions)
     try:
         while True:
-            found = await consumer.getmany(timeout_ms=1000)
+            fetched = await consumer.getmany(timeout_ms=1000)
             at = time.monotonic()
-            for records in found.values():
+            for records in fetched.values():
                 for record in records:
                     if record.value is not None and record.key.startswith((b"window|day|", b"15m|")):
-                        say(record.key.decode(), orjson.loads(record.value), at)
+                        add(record.key.decode(), orjson.loads(record.value), at)
     finally:
         await consumer.stop()
 
 
-async def read_page(address: str, say: Callable[[str, Any, float], None]) -> None:
-    """Tell ``say`` of each record of a day that the event stream of ``serve`` brings, until canceled."""
+async def read_page(address: str, add: Callable[[str, Any, float], None]) -> None:
+    """Call ``add`` for each record of a day in the event stream of ``serve``, until canceled."""
     timeout = aiohttp.ClientTimeout(total=None, sock_read=None)
     url = f"{address}/api/v1/events?window=day"
     async with aiohttp.ClientSession(timeout=timeout, read_bufsize=_LONGEST_LINE) as session, session.get(url) as answer:
@@ -245,16 +245,15 @@ async def read_page(address: str, say: Callable[[str, Any, float], None]) -> Non
         async for line in answer.content:
             at = time.monotonic()
             if line.startswith(b"data: "):
-                told = orjson.loads(line[6:])
-                records = told.get("records") or {}
+                records = orjson.loads(line[6:]).get("records") or {}
                 for key, record in records.items():
                     if key.startswith("window|day|"):
-                        say(key, record, at)
+                        add(key, record, at)
 
 
 @dataclass(frozen=True)
 class Result:
-    """What one program came to at one rate."""
+    """The result of one program at one rate."""
 
     program: str
     rate: int
@@ -262,24 +261,24 @@ class Result:
     p50_ms: float
     p99_ms: float
     longest_ms: float
-    #: The worker's, charged to the records published while it was measured.
+    #: CPU of the worker, divided by the records published during the measurement.
     cpu_us_a_record: float
     #: The worker's share of a core.
     share: float
     #: The broker's share of a core.
     broker_share: float
-    #: Until the event stream says so, which the page follows; None where it was not asked.
+    #: Until the event stream has it, which the page follows; None where not measured.
     page_p50_ms: float | None = None
     page_p99_ms: float | None = None
 
 
 @dataclass(frozen=True)
 class Program:
-    """What is measured while it runs: its process, and where its figures can be read."""
+    """A measured program: its process, and where its figures can be read."""
 
     name: str
     pid: int
-    places: list[TopicPartition]
+    partitions: list[TopicPartition]
     #: Whether its records are those of a peer.
     peer: bool = False
     #: Where ``serve`` answers.
@@ -287,15 +286,15 @@ class Program:
 
 
 async def measure(bootstrap: str, prefix: str, program: Program, broker_pid: int, given: Wanted) -> Result:
-    """Publish at a steady rate, and return what became of the offers after the warm-up."""
+    """Publish at a steady rate, and return the result for the offers after the warm-up."""
     offers = Offers()
     seen = {"topic": offers}
     counted = Counted(offers)
-    readers = [read(bootstrap, program.places, counted.say_interval if program.peer else counted.say_day)]
+    readers = [read(bootstrap, program.partitions, counted.add_interval if program.peer else counted.add_day)]
     if program.page is not None:
         seen["page"] = Offers(published=offers.published)
-        readers.append(read_page(program.page, Counted(seen["page"]).say_day))
-    reading = [asyncio.create_task(each) for each in readers]
+        readers.append(read_page(program.page, Counted(seen["page"]).add_day))
+    reading = [asyncio.create_task(reader) for reader in readers]
     rate, seconds, warm_seconds, pids = given.rate, given.seconds, given.warm_seconds, (program.pid, broker_pid)
     opened = asyncio.Event()
     publishing = asyncio.create_task(publish(bootstrap, prefix, rate, warm_seconds + seconds, given.seed, offers, opened.set))
@@ -305,16 +304,16 @@ async def measure(bootstrap: str, prefix: str, program: Program, broker_pid: int
     records = await publishing
     ended = time.monotonic()
     worker, broker = cpu_seconds(pids[0]) - worker, cpu_seconds(pids[1]) - broker
-    while any(each.missing() for each in seen.values()) and time.monotonic() < ended + _PATIENCE_SECONDS:  # noqa: ASYNC110 - it is in Kafka
+    while any(of_output.missing() for of_output in seen.values()) and time.monotonic() < ended + _PATIENCE_SECONDS:  # noqa: ASYNC110 - it is in Kafka
         await asyncio.sleep(0.1)
     for task in reading:
         task.cancel()
     for failed in await asyncio.gather(*reading, return_exceptions=True):
         if isinstance(failed, Exception):
             raise failed
-    for where, found in seen.items():
-        if missing := found.missing():
-            raise SystemExit(f"{program.name}, {where}: figures are not what was published:\n" + "\n".join(missing))
+    for output, of_output in seen.items():
+        if missing := of_output.missing():
+            raise SystemExit(f"{program.name}, {output}: figures differ from what was published:\n" + "\n".join(missing))
     took = offers.took_ms(began, ended)
     page = seen["page"].took_ms(began, ended) if "page" in seen else []
     measured = records * (ended - began) / (warm_seconds + seconds)
@@ -347,7 +346,7 @@ class Wanted:
 def worker(bootstrap: str, prefix: str, *options: str, page: bool = False) -> Iterator[Program]:
     """Run a worker, and ``serve`` if the page is wanted; yield it once it is ready."""
     common = ["--bootstrap", bootstrap, "--prefix", prefix, "--config", str(CONFIGURATION), "--port", "0", "--log-level", "WARNING"]
-    places = [TopicPartition(LATEST.full_name(prefix), number) for number in range(LATEST.partitions)]
+    partitions = [TopicPartition(LATEST.full_name(prefix), number) for number in range(LATEST.partitions)]
     with contextlib.ExitStack() as running:
         process = running.enter_context(started([sys.executable, "-m", "streams", "worker", *common, *options]))
         _address(process, "worker")
@@ -357,15 +356,15 @@ def worker(bootstrap: str, prefix: str, *options: str, page: bool = False) -> It
             address = _address(serving, "serve")
         time.sleep(3)
         name = "this worker, everything, with serve" if page else "this worker, everything"
-        yield Program(name, process.pid, places, page=address)
+        yield Program(name, process.pid, partitions, page=address)
 
 
 def _address(process: subprocess.Popen[str], name: str) -> str:
     line = process.stdout.readline() if process.stdout else ""
-    found = re.search(r"http://[^/\s]+", line)
-    if found is None:
-        raise SystemExit(f"{name} did not say where it answers, but: {line!r}")
-    return found.group()
+    address = re.search(r"http://[^/\s]+", line)
+    if address is None:
+        raise SystemExit(f"{name} did not print its address, but: {line!r}")
+    return address.group()
 
 
 @contextlib.contextmanager
@@ -373,16 +372,16 @@ def peer_program(peer: Peer, command: Sequence[str], bootstrap: str, prefix: str
     """Run a peer; yield it once it has had time to join its group."""
     output, contributions = f"{prefix}-figures", f"{prefix}-contributions"
     asyncio.run(ensure_topics(bootstrap, [TopicSpec(name, PEER_PARTITIONS) for name in (output, contributions)]))
-    # How many events there will be does not matter here: nothing is read off its marks.
+    # The number of events does not matter here: the marks are not read.
     run = Run(bootstrap, CONTACTS.full_name(prefix), contributions, output, sys.maxsize >> 33, commit_ms)
     with started([*command, *run.options(prefix)]) as process:
-        # Its marks are not read, and too few to fill the pipe.
+        # Its marks are too few to fill the pipe.
         time.sleep(8)
         yield Program(peer.name, process.pid, [TopicPartition(output, number) for number in range(PEER_PARTITIONS)], peer=True)
 
 
 def main() -> None:
-    """Print one row a program and rate, and one line of JSON with all."""
+    """Print one row per program and rate, and one line of JSON with all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rates", default="10,100,2000", help="events a second, each with a worker of its own (default: %(default)s)")
     parser.add_argument("--peer-rates", default="100,2000", help="the same for peers, and for the page (default: %(default)s)")
@@ -414,15 +413,15 @@ def main() -> None:
             asyncio.run(create_topics(address, prefix))
             wanted = Wanted(rate, given.seconds, given.warm, given.seed)
             with run() as program:
-                found = asyncio.run(measure(address, prefix, program, kafka.pid(kafka.nodes[0]), wanted))
-            results.append(found)
-            page = "– | –" if found.page_p50_ms is None else f"{found.page_p50_ms:.0f} | {found.page_p99_ms:.0f}"
+                result = asyncio.run(measure(address, prefix, program, kafka.pid(kafka.nodes[0]), wanted))
+            results.append(result)
+            page = "– | –" if result.page_p50_ms is None else f"{result.page_p50_ms:.0f} | {result.page_p99_ms:.0f}"
             print(
-                f"| {found.program} | {rate} | {found.offers} | {found.p50_ms:.0f} | {found.p99_ms:.0f} | {found.longest_ms:.0f} "
-                f"| {page} | {found.cpu_us_a_record:.0f} | {found.share:.3f} | {found.broker_share:.3f} |",
+                f"| {result.program} | {rate} | {result.offers} | {result.p50_ms:.0f} | {result.p99_ms:.0f} | {result.longest_ms:.0f} "
+                f"| {page} | {result.cpu_us_a_record:.0f} | {result.share:.3f} | {result.broker_share:.3f} |",
                 flush=True,
             )
-    line = json.dumps({"kafka": VERSION, "latency": [vars(each) for each in results]}, ensure_ascii=False)
+    line = json.dumps({"kafka": VERSION, "latency": [vars(result) for result in results]}, ensure_ascii=False)
     print(line)
     if given.json:
         given.json.write_text(line + "\n", encoding="utf-8")

@@ -1,8 +1,8 @@
-"""Clocks and charges a process from the first event it takes in to the last figure it publishes.
+"""Measures a process from the first event it reads to the last figure it publishes.
 
-Once it has begun a program is not asked how far it is, as it would be charged for answering: that is what it has committed, or prints.
-The last figure is published when it can be read: when the end offset of the output topics, as a reader of committed records sees it,
-has reached what it stays at. CPU is that of the process with all its threads, memory the most it ever had resident.
+A running program is not asked for its progress, as the answer would cost: progress is what it has committed, or prints. The last figure is
+published when it can be read: when the end offset of the output topics, for a reader of committed records, has its last value. CPU is that
+of the process with all its threads, memory its peak resident size.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
-    #: Returns how many events have been taken in.
+    #: Returns the number of counted events.
     Done = Callable[[], Awaitable[int]]
 
 __all__ = [
@@ -41,7 +41,7 @@ __all__ = [
     "table",
 ]
 
-#: Nothing may follow the last figure for so long.
+#: No figure may follow the last one for this long.
 QUIET_SECONDS: Final = 5.0
 _POLL_SECONDS: Final = 0.05
 _TICKS_A_SECOND: Final = 100
@@ -49,12 +49,12 @@ _TICKS_A_SECOND: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One look at a running process."""
+    """One sample of a running process."""
 
-    #: Of the wall clock.
+    #: Wall clock.
     seconds: float
     cpu_seconds: float
-    #: Events taken in until now.
+    #: Events counted so far.
     done: int
     #: Sum of the end offsets of its output.
     published: int
@@ -62,7 +62,7 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a program took for its events; CPU in microseconds an event, None where it cannot be said."""
+    """The cost of a program; CPU in microseconds per event, None where unknown."""
 
     name: str
     events: int
@@ -92,14 +92,14 @@ async def committed_ends(consumer: AIOKafkaConsumer, places: Sequence[TopicParti
 
 @contextlib.asynccontextmanager
 async def committed(bootstrap: str, group: str, sources: Sequence[TopicPartition]) -> AsyncIterator[Done]:
-    """Yield what asks Kafka, and not the program, how many events a group has committed of its sources, which hold nothing else."""
+    """Yield a function that reads from Kafka, not from the program, the number of events that a group has committed of its sources."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
 
     async def done() -> int:
         try:
-            found = await admin.list_consumer_group_offsets(group, partitions=list(sources))
-            return sum(max(0, each.offset) for each in found.values())
+            offsets = await admin.list_consumer_group_offsets(group, partitions=list(sources))
+            return sum(max(0, committed.offset) for committed in offsets.values())
         except GroupCoordinatorNotAvailableError:
             # A new broker has none before its first group.
             return 0
@@ -111,21 +111,21 @@ async def committed(bootstrap: str, group: str, sources: Sequence[TopicPartition
 
 
 def python() -> str:
-    """Return the Python that runs this, and whether it was optimized with a profile, as far as it tells.
+    """Return the running Python, and whether it was optimized with a profile, as far as known.
 
-    Debian runs ``make profile-opt`` without configuring it, of which nothing is left to see: that is unknown, as without any.
+    Debian runs ``make profile-opt`` without configuring it, which leaves no trace: that is unknown.
     """
-    told = sysconfig.get_config_vars()
-    flags = (str(value) for name, value in told.items() if "CFLAGS" in name)
-    is_optimized = "--enable-optimizations" in str(told.get("CONFIG_ARGS")) or any("-fprofile-use" in each for each in flags)
-    found = "optimized with a profile" if is_optimized else "optimized with a profile: unknown"
-    return f"{platform.python_implementation()} {platform.python_version()}, {platform.python_compiler()}, {found}"
+    variables = sysconfig.get_config_vars()
+    flags = (str(value) for name, value in variables.items() if "CFLAGS" in name)
+    is_optimized = "--enable-optimizations" in str(variables.get("CONFIG_ARGS")) or any("-fprofile-use" in flag for flag in flags)
+    optimization = "optimized with a profile" if is_optimized else "optimized with a profile: unknown"
+    return f"{platform.python_implementation()} {platform.python_version()}, {platform.python_compiler()}, {optimization}"
 
 
 async def follow(
     bootstrap: str, output: Sequence[TopicPartition], pids: Sequence[int], done: Done, events: int, give_up_seconds: float
 ) -> list[Look]:
-    """Look at processes until they have taken in all events and published nothing more for a while.
+    """Sample processes until they have counted all events and published nothing more for a while.
 
     Raises:
         RuntimeError: one ended, or they were not ready in time.
@@ -138,7 +138,7 @@ async def follow(
         while time.monotonic() - began < give_up_seconds:
             published = await committed_ends(consumer, output)
             cpu = sum(map(cpu_seconds, pids))
-            if cpu != cpu:  # noqa: PLR0124 - not a number: one is gone
+            if cpu != cpu:  # noqa: PLR0124 - not a number: one has ended
                 raise RuntimeError("it ended by itself")
             looks.append(Look(time.monotonic(), cpu, await done(), published))
             if len(looks) < 2 or published != looks[-2].published:  # noqa: PLR2004 - the one before
@@ -149,26 +149,26 @@ async def follow(
     finally:
         await consumer.stop()
     taken, shown = (looks[-1].done, looks[-1].published) if looks else (0, 0)
-    raise RuntimeError(f"after {give_up_seconds:.0f} s it had taken in {taken:,} of {events:,} events and published {shown:,} records")
+    raise RuntimeError(f"after {give_up_seconds:.0f} s it had counted {taken:,} of {events:,} events and published {shown:,} records")
 
 
 def cost(name: str, events: int, looks: Sequence[Look], peak: float | None, right: bool | None = None) -> Cost:
-    """Return what ``looks`` say: from the last look at which nothing was taken in to the first at which everything was published.
+    """Return the cost from the last sample without a counted event to the first with everything published.
 
-    The second half begins with the first look at which half was done; where all was done by then, with what was done before. Of a worker
-    that is what it has committed: what it had taken in for the next commit is charged to the first half.
+    The second half begins with the first sample at which half was done, or with the last sample before all was done. A worker's progress is
+    what it has committed: work for the next commit is charged to the first half.
     """
     first = next(number for number, look in enumerate(looks) if look.done)
     begin = looks[max(0, first - 1)]
     end = next(look for look in looks if look.published == looks[-1].published and look.done >= events)
     wanted = min(events / 2, max(look.done for look in looks if look.done < events))
     half = next(look for look in looks if look.done >= wanted)
-    rest = events - half.done
+    remaining = events - half.done
     return Cost(
         name=name,
         events=events,
         cpu_us=(end.cpu_seconds - begin.cpu_seconds) / events * 1e6,
-        warm_cpu_us=(end.cpu_seconds - half.cpu_seconds) / rest * 1e6 if rest else None,
+        warm_cpu_us=(end.cpu_seconds - half.cpu_seconds) / remaining * 1e6 if remaining else None,
         events_per_second=events / max(end.seconds - begin.seconds, 1e-9),
         peak_mib=peak,
         right=right,
@@ -211,5 +211,5 @@ def table(costs: Sequence[Cost], ceiling_cpu_us: float) -> str:
 
 
 def as_json(costs: Sequence[Cost]) -> list[dict[str, Any]]:
-    """Return the costs as JSON says them."""
+    """Return the costs as JSON."""
     return [asdict(each) for each in costs]

@@ -1,14 +1,14 @@
 """Measures what an event costs one worker, beside a plain loop and five figures on other engines, over the same topics in the same run.
 
 ``python -m benchmarks.pipeline`` (``make bench``) starts Apache Kafka, fills contact-events and agent-events with simulated events and
-clocks and charges each program from the first event taken in to the last figure published (see ``benchmarks/measuring.py``):
+measures each program from the first event read to the last figure published (see ``benchmarks/measuring.py``):
 
 * the ceiling: a plain aiokafka loop that reads, parses and adds up in a dictionary, nothing more;
-* our worker, which counts everything: track, customers, roll-up, metric topics, one transaction a flush;
-* the peers of ``benchmarks/peers``, which read the contact events and count five figures. Each must come to what the recount says.
+* our worker, which counts everything: track, customers, roll-up, metric topics, one transaction per flush;
+* the peers of ``benchmarks/peers``, which read the contact events and count five figures. Each must equal the recount.
 
-``--rate 200`` is 200 centers side by side (45 agents each), as many in a second of their time as one worker takes in; ``--rate 1`` is
-one center's days read as fast as it goes, where each flush covers many more windows. ``--only contacts`` leaves the agents out.
+``--rate 200`` is 200 centers side by side (45 agents each), about as many as one worker counts in real time; ``--rate 1`` is one center's
+days read as fast as possible, where each flush covers many more windows. ``--only contacts`` leaves the agents out.
 """
 
 from __future__ import annotations
@@ -53,11 +53,11 @@ CONFIGURATION = Path(__file__).parents[1] / "streams" / "demo" / "configuration.
 BATCH_BYTES = 512 * 1024
 GIVE_UP_SECONDS = 600.0
 PEER_PARTITIONS = 4
-#: So much of what a program that failed has written is shown, in characters.
-_SAID = 2000
+#: The shown part of a failed program's output, in characters.
+_MAX_SHOWN = 2000
 
 SOURCES = (topic("contact-events.v1"), topic("agent-events.v1"))
-#: Everything a worker publishes figures to.
+#: The topics of a worker's figures.
 FIGURES = (
     topic("queue-metrics.v1"),
     topic("queue-metrics-latest.v1"),
@@ -107,34 +107,34 @@ async def fill(bootstrap: str, prefix: str, count: int, seed: int, rate: int, *,
     batches: dict[tuple[str, int], Any] = {}
 
     async def put(name: str, partition: int, key: bytes, value: bytes) -> None:
-        place = (name, partition)
-        batch = batches.get(place)
+        target = (name, partition)
+        batch = batches.get(target)
         if batch is None:
-            batch = batches[place] = producer.create_batch()
+            batch = batches[target] = producer.create_batch()
         if batch.append(key=key, value=value, timestamp=None) is None:
             await producer.send_batch(batch, name, partition=partition)
-            batches[place] = fresh = producer.create_batch()
+            batches[target] = fresh = producer.create_batch()
             fresh.append(key=key, value=value, timestamp=None)
 
-    told = time.monotonic()
+    shown = time.monotonic()
     try:
         for emission in load_events(sys.maxsize, seed, rate=rate):
             if sum(published.values()) >= count:
                 break
             key, value = emission.key.encode(), orjson.dumps(emission.event)
             if emission.destination == "every-partition":
-                places = [(entry, number) for entry in SOURCES for number in range(entry.partitions)]
+                targets = [(entry, number) for entry in SOURCES for number in range(entry.partitions)]
             else:
                 entry = contacts if emission.destination == "contact-events" else agents
-                places = [(entry, crc32(key) % entry.partitions)]
-            for entry, number in places:
+                targets = [(entry, crc32(key) % entry.partitions)]
+            for entry, number in targets:
                 if entry is contacts or agents_too:
                     published[entry.name] += 1
                     await put(entry.full_name(prefix), number, key, value)
             if emission.destination == "contact-events":
                 recount.take(emission.event)
-            if time.monotonic() - told > 10:  # noqa: PLR2004 - seconds between two lines
-                told = time.monotonic()
+            if time.monotonic() - shown > 10:  # noqa: PLR2004 - seconds between two lines
+                shown = time.monotonic()
                 say(f"  {sum(published.values()):,} events published")
         for (name, number), batch in batches.items():
             await producer.send_batch(batch, name, partition=number)
@@ -142,14 +142,12 @@ async def fill(bootstrap: str, prefix: str, count: int, seed: int, rate: int, *,
     finally:
         await producer.stop()
     if not recount.records():
-        raise SystemExit(
-            f"In {count:,} events at rate {rate} no contact is offered: nothing could be compared. Ask for more with --events."
-        )
+        raise SystemExit(f"In {count:,} events at rate {rate} no contact is offered: nothing could be compared. Use more --events.")
     return Load(bootstrap, prefix, published[contacts.name], published[agents.name], recount)
 
 
 async def plain_loop(load: Load) -> Cost:
-    """Return what reading, parsing and adding up in a dictionary costs."""
+    """Return the cost of reading, parsing and adding up in a dictionary."""
     consumer = AIOKafkaConsumer(bootstrap_servers=load.bootstrap, auto_offset_reset="earliest", isolation_level="read_committed")
     await consumer.start()
     places = [TopicPartition(entry.full_name(load.prefix), number) for entry in SOURCES for number in range(entry.partitions)]
@@ -184,7 +182,7 @@ def mean(before: Cost, after: Cost) -> Cost:
 
 
 async def worker(load: Load, count: int = 1) -> Cost:
-    """Return what one worker takes that counts everything, or several that share the partitions."""
+    """Return the cost of one worker that counts everything, or of several that share the partitions."""
     command = [sys.executable, "-m", "streams", "worker", "--bootstrap", load.bootstrap, "--prefix", load.prefix]
     command += ["--config", str(CONFIGURATION), "--port", "0", "--log-level", "ERROR"]
     sources, output = (
@@ -210,10 +208,10 @@ async def worker(load: Load, count: int = 1) -> Cost:
 
 async def _metrics_of(process: subprocess.Popen[str]) -> str:
     line = await asyncio.to_thread(process.stdout.readline) if process.stdout else ""
-    found = re.search(r"http://\S+", line)
-    if found is None:
-        raise RuntimeError(f"the worker did not say where its metrics are, but: {line!r}")
-    return found.group()
+    address = re.search(r"http://\S+", line)
+    if address is None:
+        raise RuntimeError(f"the worker did not print the address of its metrics, but: {line!r}")
+    return address.group()
 
 
 def _has_begun(url: str) -> bool:
@@ -223,7 +221,7 @@ def _has_begun(url: str) -> bool:
 
 
 async def peer_cost(peer: Peer, command: list[str], load: Load, commit_ms: int) -> Cost:
-    """Return what a peer takes for five figures, and whether they are right."""
+    """Return the cost of a peer for five figures, and whether they are right."""
     output, contributions = f"{load.prefix}-{peer.id}-figures", f"{load.prefix}-{peer.id}-contributions"
     await ensure_topics(load.bootstrap, [TopicSpec(name, PEER_PARTITIONS) for name in (output, contributions)])
     run = Run(load.bootstrap, SOURCES[0].full_name(load.prefix), contributions, output, load.contacts, commit_ms)
@@ -239,10 +237,10 @@ async def peer_cost(peer: Peer, command: list[str], load: Load, commit_ms: int) 
 
 
 class Marks:
-    """How far a peer has come, by the words it prints: first, half, all."""
+    """The progress of a peer, by the marks it prints: first, half, all."""
 
     def __init__(self, process: subprocess.Popen[str], events: int) -> None:
-        """Listen to ``process``, which is to take in ``events``."""
+        """Read the output of ``process``, which counts ``events``."""
         self._process, self._seen, self._after = process, 0, {"first": 1, "half": (events + 1) // 2, "all": events}
         threading.Thread(target=self._listen, daemon=True).start()
 
@@ -251,7 +249,7 @@ class Marks:
             self._seen = max(self._seen, self._after.get(line.strip(), 0))
 
     async def done(self) -> int:
-        """Return how many events have been taken in at least."""
+        """Return the least number of counted events."""
         return self._seen
 
 
@@ -259,12 +257,12 @@ class Marks:
 def started(command: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
     """Run a program for the length of a ``with`` block."""
     options: dict[str, Any] = {"stdout": subprocess.PIPE, "text": True, "preexec_fn": die_with_parent}
-    with tempfile.TemporaryFile("w+") as said, subprocess.Popen(command, stderr=said, **options) as process:
+    with tempfile.TemporaryFile("w+") as output, subprocess.Popen(command, stderr=output, **options) as process:
         try:
             yield process
         except RuntimeError as error:
-            said.seek(0)
-            raise RuntimeError(f"{error}; it said: {said.read()[-_SAID:].strip()}") from error
+            output.seek(0)
+            raise RuntimeError(f"{error}; its output: {output.read()[-_MAX_SHOWN:].strip()}") from error
         finally:
             process.send_signal(signal.SIGINT)
             try:
@@ -279,15 +277,15 @@ def say(text: str) -> None:
 
 
 def measure(bootstrap: str, rate: int, peers: Sequence[tuple[Peer, list[str]]], args: argparse.Namespace) -> list[Cost]:
-    """Fill topics at ``rate`` and return what each program takes for them, the ceiling first and this worker second."""
+    """Fill topics at ``rate`` and return the cost of each program, the ceiling first and this worker second."""
 
     def filled(prefix: str, events: int) -> Load:
         say(f"rate {rate}: filling with {events:,} simulated events, seed {args.seed} …")
         return asyncio.run(fill(bootstrap, prefix, events, args.seed, rate, agents_too=args.only != "contacts"))
 
-    def shown(each: Cost) -> Cost:
-        say(f"  {each.name}: {each.cpu_us:.1f} µs of CPU an event, {each.events_per_second:,.0f} events/s")
-        return each
+    def shown(measured: Cost) -> Cost:
+        say(f"  {measured.name}: {measured.cpu_us:.1f} µs of CPU an event, {measured.events_per_second:,.0f} events/s")
+        return measured
 
     load = filled(f"bench-{rate}", args.events)
     loads = {args.events: load}
@@ -307,15 +305,15 @@ def measure(bootstrap: str, rate: int, peers: Sequence[tuple[Peer, list[str]]], 
 
 
 def prepared(ids: Sequence[str]) -> list[tuple[Peer, list[str]]]:
-    """Return the peers asked for with their commands, those that cannot run here left out with a line that says why."""
-    found = []
+    """Return the requested peers with their commands; print why others cannot run here."""
+    available = []
     for peer in PEERS:
         if peer.id in ids or "all" in ids:
             try:
-                found.append((peer, peer.prepare()))
+                available.append((peer, peer.prepare()))
             except UnavailableError as error:
                 say(f"Skipped: {peer.name}: {error}.")
-    return found
+    return available
 
 
 def main() -> int:
@@ -337,32 +335,32 @@ def main() -> int:
     if args.build:
         wanted = [peer for peer in PEERS if "all" in args.peers or peer.id in args.peers]
         return 0 if len(prepared(args.peers)) == len(wanted) else 1
-    # What a client asks again, such as leaders that are not yet elected, it logs as an error.
+    # Clients log retried requests, such as for leaders that are not elected yet, as errors.
     logging.disable(logging.ERROR)
-    found: dict[str, list[Cost]] = {}
+    by_rate: dict[str, list[Cost]] = {}
     with broker(embedded=args.embedded) as (name, bootstrap):
         peers = prepared(args.peers) if name.startswith("Apache") else []
         if args.peers and not name.startswith("Apache"):
             say(f"Skipped: all peers: the {name} has no transactions that they could use.")
         for rate in args.rate:
-            found[str(rate)] = measure(bootstrap, rate, peers, args)
-    low = False
-    for rate_text, (ceiling, ours, *others) in found.items():
+            by_rate[str(rate)] = measure(bootstrap, rate, peers, args)
+    is_low = False
+    for rate_text, (ceiling, ours, *others) in by_rate.items():
         ratio = ceiling.cpu_us / ours.cpu_us
-        low = low or ratio < args.floor
+        is_low = is_low or ratio < args.floor
         charged = f"CPU of one process with its threads; {python()}"
         say(f"\n{name}, {ours.events:,} events at rate {rate_text}, to the last figure published; {charged}:\n")
         say(table([ceiling, ours, *others], ceiling.cpu_us))
         say(f"\nratio by CPU {ratio:.2f} (floor {args.floor}), by the clock {ours.events_per_second / ceiling.events_per_second:.2f}")
-    wrong = [each.name for costs in found.values() for each in costs if each.right is False]
-    for each in wrong:
-        say(f"Wrong totals or no result: {each}.")
-    told = {"broker": name, "machine": platform.machine(), "python": python(), "seed": args.seed, "only": args.only}
-    line = json.dumps(told | {"rates": {rate: as_json(costs) for rate, costs in found.items()}}, ensure_ascii=False)
+    wrong = [program.name for costs in by_rate.values() for program in costs if program.right is False]
+    for program_name in wrong:
+        say(f"Wrong totals or no result: {program_name}.")
+    document = {"broker": name, "machine": platform.machine(), "python": python(), "seed": args.seed, "only": args.only}
+    line = json.dumps(document | {"rates": {rate: as_json(costs) for rate, costs in by_rate.items()}}, ensure_ascii=False)
     say(line)
     if args.json:
         args.json.write_text(line + "\n", encoding="utf-8")
-    return 1 if low or wrong else 0
+    return 1 if is_low or wrong else 0
 
 
 if __name__ == "__main__":

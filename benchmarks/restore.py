@@ -1,7 +1,7 @@
-"""Measures how long a worker takes to take contacts back in: rows as stages write them, of tickets and of calls.
+"""Measures how long a worker takes to restore contacts: rows as written by stages, of tickets and of calls.
 
-``python -m benchmarks.restore`` takes them back in memory; with ``--kafka`` from a changelog on a broker of its own, written in
-transactions, by the engine. Rows are those of some thousand contacts under many names. Prints rows a second and CPU a row.
+``python -m benchmarks.restore`` restores them in memory; with ``--kafka`` from a changelog on a separate broker, written in transactions,
+by the engine. Rows are those of some thousand contacts under many names. Prints rows per second and CPU per row.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from streams.stages.track import ContactStage, TrackTopics
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["KINDS", "Restored", "in_memory", "kept_rows"]
+__all__ = ["KINDS", "Restored", "in_memory", "stored_rows"]
 
 _START_MS: Final = parse_time_ms("2026-01-05T08:00:00Z")
 _TOPICS: Final = TrackTopics("contact-events", "panes", 4, "dead", "benchmark", lambda: 0, "facts")
@@ -45,14 +45,14 @@ KINDS: Final = ("tickets", "calls")
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What taking so many contacts back in took."""
+    """The cost of restoring contacts."""
 
     kind: str
     rows: int
     bytes_a_row: float
     cpu_us: float
     seconds: float
-    #: How many of them were read at once.
+    #: Number of rows that were decoded at once.
     read: int
 
     @property
@@ -70,7 +70,7 @@ def configuration() -> Configuration:
 
 
 def _ticket(number: int) -> Iterator[dict[str, Any]]:
-    """Yield what is told of a ticket: written, queued, answered, written again, and mostly not resolved."""
+    """Yield the events of a ticket: written, queued, answered, written again, and mostly not resolved."""
     name, agent, at_ms = f"ticket-{number:08d}", f"agent-{number % 200}", _START_MS + number * 1_000
     story: list[tuple[int, str, dict[str, Any]]] = [
         (0, "contact.arrived", {"channel": "ticket", "direction": "inbound", "customer_key": f"customer-{number}"}),
@@ -83,11 +83,11 @@ def _ticket(number: int) -> Iterator[dict[str, Any]]:
     ]
     if number % 10 == 0:
         story.append((5_000, "contact.status_changed", {"status": "resolved"}))
-    yield from _told(name, at_ms, "helpdesk", story)
+    yield from _events_of(name, at_ms, "helpdesk", story)
 
 
 def _call(number: int) -> Iterator[dict[str, Any]]:
-    """Yield what is told of a call: answered, once on hold, and over."""
+    """Yield the events of a call: answered, once on hold, and over."""
     name, agent, at_ms = f"call-{number:08d}", f"agent-{number % 200}", _START_MS + number * 50
     story: list[tuple[int, str, dict[str, Any]]] = [
         (0, "contact.arrived", {"channel": "voice", "direction": "inbound"}),
@@ -98,24 +98,24 @@ def _call(number: int) -> Iterator[dict[str, Any]]:
         (200, "contact.ended", {"by": "customer"}),
         (230, "contact.wrapped_up", {"agent": agent}),
     ]
-    yield from _told(name, at_ms, "switch", story)
+    yield from _events_of(name, at_ms, "switch", story)
 
 
-def _told(name: str, at_ms: int, source: str, story: list[tuple[int, str, dict[str, Any]]]) -> Iterator[dict[str, Any]]:
-    for place, (seconds, kind, fields) in enumerate(story):
+def _events_of(name: str, at_ms: int, source: str, story: list[tuple[int, str, dict[str, Any]]]) -> Iterator[dict[str, Any]]:
+    for index, (seconds, kind, fields) in enumerate(story):
         at = format_ms(at_ms + 1_000 * seconds)
-        common = {"event_id": f"{name}:{place}", "occurred_at": at, "received_at": at, "source": source, "conversation_id": name}
+        common = {"event_id": f"{name}:{index}", "occurred_at": at, "received_at": at, "source": source, "conversation_id": name}
         yield {"type": kind, **common, **fields}
 
 
 def _events(kind: str) -> list[dict[str, Any]]:
     story = _ticket if kind == "tickets" else _call
-    told = [each for number in range(_WRITTEN) for each in story(number)]
-    return sorted(told, key=lambda each: str(each["received_at"]))
+    events = [event for number in range(_WRITTEN) for event in story(number)]
+    return sorted(events, key=lambda event: str(event["received_at"]))
 
 
-def kept_rows(kind: str, count: int) -> list[tuple[bytes, bytes]]:
-    """Return the rows of a stage that keeps ``count`` contacts: as it wrote those of some thousand, under further names."""
+def stored_rows(kind: str, count: int) -> list[tuple[bytes, bytes]]:
+    """Return the rows of a stage with ``count`` contacts: those of some thousand, repeated under further names."""
     stage = ContactStage(0, configuration(), _TOPICS)
     rows: dict[bytes, bytes] = {}
     events = _events(kind)
@@ -150,7 +150,7 @@ def _restored(kind: str, rows: Sequence[tuple[bytes, bytes]], stage: ContactStag
 
 def in_memory(kind: str, count: int) -> Restored:
     """Take ``count`` contacts back in, without Kafka."""
-    rows = dict(kept_rows(kind, count))
+    rows = dict(stored_rows(kind, count))
     stage = ContactStage(0, configuration(), _TOPICS)
     gc.collect()
     began, worked = time.perf_counter(), time.process_time()
@@ -160,7 +160,7 @@ def in_memory(kind: str, count: int) -> Restored:
 
 async def from_kafka(bootstrap: str, kind: str, count: int) -> Restored:
     """Write them to a changelog as flushes do, and take them back in as a worker does."""
-    rows = kept_rows(kind, count)
+    rows = stored_rows(kind, count)
     source, changelog = f"{kind}-events", f"{kind}-rows"
     await ensure_topics(bootstrap, [TopicSpec(source, 1), TopicSpec(changelog, 1, config={"cleanup.policy": "compact"})])
     settings = EngineSettings(app_id=f"restore-{kind}", bootstrap=bootstrap)
@@ -192,7 +192,7 @@ async def from_kafka(bootstrap: str, kind: str, count: int) -> Restored:
 def main() -> None:
     """Print a line for each kind of contact, and one of JSON with all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--contacts", type=int, default=100_000, help="kept of each kind (default: %(default)s)")
+    parser.add_argument("--contacts", type=int, default=100_000, help="number of each kind (default: %(default)s)")
     parser.add_argument("--kafka", action="store_true", help="from a broker of its own")
     arguments = parser.parse_args()
     logging.disable(logging.WARNING)

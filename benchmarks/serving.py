@@ -40,13 +40,13 @@ def of_many_agents(agents: int) -> dict[bytes, bytes]:
     stage = RollUpStage(
         0, configuration, RollUpTopics("panes", 1, "metrics", "latest", "alerts", "alerts-latest", "contacts", 1, "agents", 1)
     )
-    told: list[tuple[str, object]] = [
+    records: list[tuple[str, object]] = [
         (f"cell|-|agents|0|{START_MS}|agent:agent-{number:05d}", {"counts": {"handling_ms": 45_000, "idle_ms": 15_000}})
         for number in range(agents)
     ]
     through = {"progress_ms": START_MS + 60_000, "received_through_ms": START_MS + 60_000, "sources": {}, "stale_sources": []}
-    told += [(f"progress|-|{source}|0|-|-", through) for source in ("contacts", "agents")]
-    stage.process([SimpleNamespace(key=key.encode(), value=orjson.dumps(value)) for key, value in told])
+    records += [(f"progress|-|{source}|0|-|-", through) for source in ("contacts", "agents")]
+    stage.process([SimpleNamespace(key=key.encode(), value=orjson.dumps(value)) for key, value in records])
     return {
         output.key: output.value
         for output in stage.collect().outputs
@@ -71,15 +71,15 @@ async def measured_agents(bootstrap: str, agents: int) -> str:
             await settled(pid)
             reading += cpu_seconds(pid) - before
         each_us = reading / TIMES / len(records) * 1e6
-        told = [f"{agents:,} agents, {len(records):,} records: {each_us:.0f} µs a record, {rss_mib(pid):.0f} MiB held"]
+        lines = [f"{agents:,} agents, {len(records):,} records: {each_us:.0f} µs a record, {rss_mib(pid):.0f} MiB held"]
         for path in AGENT_PATHS:
             takes = []
             for _ in range(TIMES):
                 before = cpu_seconds(pid)
                 answer = await fetch(address, path)
                 takes.append(cpu_seconds(pid) - before)
-            told.append(f"  {path}: {min(takes) * 1000:.0f} ms, {len(answer.body) / 1e6:.2f} MB, {answer.wire_bytes / 1e6:.2f} MB sent")
-        return "\n".join(told)
+            lines.append(f"  {path}: {min(takes) * 1000:.0f} ms, {len(answer.body) / 1e6:.2f} MB, {answer.wire_bytes / 1e6:.2f} MB sent")
+        return "\n".join(lines)
 
 
 async def measured(bootstrap: str, queues: int, rounds: int) -> str:
@@ -106,11 +106,11 @@ async def measured(bootstrap: str, queues: int, rounds: int) -> str:
                 taken = cpu_seconds(pid) - before
                 now = (taken, len(answer.body), answer.wire_bytes)
                 found[path] = min(found.get(path, now), now)
-        told = [f"{queues:,} queues, {len(records):,} records: {reading / changed * 1e6:.0f} µs a record, {rss_mib(pid):.0f} MiB held"]
-        told += [
+        lines = [f"{queues:,} queues, {len(records):,} records: {reading / changed * 1e6:.0f} µs a record, {rss_mib(pid):.0f} MiB held"]
+        lines += [
             f"  {path}: {taken * 1000:.0f} ms, {size / 1e6:.2f} MB, {wire / 1e6:.2f} MB sent" for path, (taken, size, wire) in found.items()
         ]
-        return "\n".join(told)
+        return "\n".join(lines)
 
 
 def main() -> int:

@@ -101,19 +101,19 @@ async def send(host: str, port: int, requests: Iterator[bytes], took: list[float
 async def measured(name: str, address: str, pid: int, deliveries: int, connections: int) -> str:
     """Return a line: deliveries a second, CPU of the gateway, and how long answers took."""
     host, _, port = address.removeprefix("http://").rpartition(":")
-    told = []
+    parts = []
     for run, count in ((0, deliveries // 10), (1, deliveries)):
         requests, took = iter(requests_of(run, count)), list[float]()
         before, began = cpu_seconds(pid), time.perf_counter()
         await asyncio.gather(*(send(host, int(port), requests, took) for _ in range(connections)))
         seconds, cpu = time.perf_counter() - began, cpu_seconds(pid) - before
         took.sort()
-        told = [
+        parts = [
             f"{name}: {count:,} deliveries over {connections} connections, {count / seconds:,.0f} a second,",
             f"{cpu / count * 1e6:.0f} µs of CPU each ({count / cpu:,.0f} a second of one core),",
             f"answered in {took[count // 2] * 1000:.1f} ms, 99 % in {took[count * 99 // 100] * 1000:.1f} ms",
         ]
-    return " ".join(told)
+    return " ".join(parts)
 
 
 async def compared(addresses: Mapping[str, str], pids: Mapping[str, int], authority: Path, deliveries: int, connections: int) -> list[str]:
@@ -128,12 +128,12 @@ async def compared(addresses: Mapping[str, str], pids: Mapping[str, int], author
             requests = iter(requests_of(turn, each))
             before = cpu_seconds(pids[name])
             await asyncio.gather(*(send(host, int(port), requests, [], tls[name]) for _ in range(connections)))
-            told = cpu_seconds(pids[name]) - before
+            used = cpu_seconds(pids[name]) - before
             before = cpu_seconds(pids[name])
             for _ in range(_HANDSHAKES):
                 await send(host, int(port), iter(()), [], tls[name])
             if turn:  # the first is to warm up
-                cpu[name].append(told / each * 1e6)
+                cpu[name].append(used / each * 1e6)
                 shakes[name].append((cpu_seconds(pids[name]) - before) / _HANDSHAKES * 1e6)
     ratios = sorted(over / plain for plain, over in zip(cpu["plain"], cpu["tls"], strict=True))
     plain, over = (statistics.median(cpu[name]) for name in ("plain", "tls"))
@@ -158,7 +158,7 @@ def over_tls(options: argparse.Namespace) -> str:
             stack.callback(gateway.communicate, "")
             addresses[name] = gateway.stdout.readline().strip() if gateway.stdout is not None else ""
             pids[name] = gateway.pid
-            _apart(gateway.pid)
+            _separate_cores(gateway.pid)
         lines = asyncio.run(compared(addresses, pids, authority.path, options.deliveries, options.connections))
     return " ".join(lines)
 
@@ -181,7 +181,7 @@ def in_memory(options: argparse.Namespace) -> str:
     command = [sys.executable, "-m", "benchmarks.webhooks", "--serve"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as gateway:
         address = gateway.stdout.readline().strip() if gateway.stdout is not None else ""
-        _apart(gateway.pid)
+        _separate_cores(gateway.pid)
         try:
             return asyncio.run(measured("a Kafka of lists", address, gateway.pid, options.deliveries, options.connections))
         finally:
@@ -197,7 +197,7 @@ def on_kafka(options: argparse.Namespace) -> str:
         services.run("gateway", "--connectors", str(file), *limits)
         await services.ready("gateway")
         pid: Any = services.pid("gateway")
-        _apart(pid)
+        _separate_cores(pid)
         name = f"Apache Kafka {VERSION}"
         return await measured(name, services.addresses["gateway"], pid, options.deliveries, options.connections)
 
@@ -209,7 +209,7 @@ def on_kafka(options: argparse.Namespace) -> str:
             return asyncio.run(run(services, running.bootstrap, "webhooks", file))
 
 
-def _apart(pid: int) -> None:
+def _separate_cores(pid: int) -> None:
     """Give the gateway and the sender a core each, where there are two."""
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) > 1:

@@ -48,7 +48,7 @@ class Run:
 
     def options(self, identity: str) -> list[str]:
         """Return it as options of a command; ``identity`` is the consumer group."""
-        told: Mapping[str, object] = {
+        options_by_name: Mapping[str, object] = {
             "id": identity,
             "bootstrap": self.bootstrap,
             "source": self.source,
@@ -57,7 +57,7 @@ class Run:
             "events": self.events,
             "commit-ms": self.commit_ms,
         }
-        return [word for name, value in told.items() for word in (f"--{name}", str(value))]
+        return [word for name, value in options_by_name.items() for word in (f"--{name}", str(value))]
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ class Recount:
     def __init__(self) -> None:
         """Begin with nothing."""
         self._since: dict[tuple[str, str], int] = {}
-        self._place: dict[str, tuple[str, str]] = {}
+        self._queue_of: dict[str, tuple[str, str]] = {}
         self._intervals: dict[tuple[str, str, int], dict[str, int]] = defaultdict(lambda: dict.fromkeys(FIELDS, 0))
         self._panes: dict[tuple[str, str], dict[int, dict[str, int]]] = defaultdict(lambda: defaultdict(lambda: dict.fromkeys(FIELDS, 0)))
 
@@ -47,7 +47,7 @@ class Recount:
         contact: str = event["conversation_id"]
         at = round(datetime.fromisoformat(event["occurred_at"]).timestamp() * 1000)
         if kind == "contact.queued" and (contact, "wait") not in self._since:
-            self._place[contact] = (event["queue"], event["channel"])
+            self._queue_of[contact] = (event["queue"], event["channel"])
             self._since[contact, "wait"] = at
             self._book(contact, at, offered=1)
         elif kind == "contact.answered":
@@ -73,7 +73,7 @@ class Recount:
         return None if since is None else max(0, at - since)
 
     def _book(self, contact: str, at: int, **amounts: int) -> None:
-        queue, channel = self._place[contact]
+        queue, channel = self._queue_of[contact]
         interval = self._intervals[queue, channel, at // _INTERVAL_MS * _INTERVAL_MS]
         pane = self._panes[queue, channel][at // _PANE_MS]
         for name, amount in amounts.items():
@@ -85,8 +85,8 @@ class Recount:
         found = {f"15m|{queue}|{channel}|{start}": dict(sums) for (queue, channel, start), sums in self._intervals.items()}
         for (queue, channel), panes in self._panes.items():
             newest = max(panes)
-            kept = [sums for pane, sums in panes.items() if pane > newest - _INTERVAL_MS // _PANE_MS]
-            found[f"trailing|{queue}|{channel}"] = {name: sum(sums[name] for sums in kept) for name in FIELDS}
+            recent = [sums for pane, sums in panes.items() if pane > newest - _INTERVAL_MS // _PANE_MS]
+            found[f"trailing|{queue}|{channel}"] = {name: sum(sums[name] for sums in recent) for name in FIELDS}
         return found
 
 

@@ -141,7 +141,7 @@ def _run_settings(entry: Configured) -> RunSettings:
 
 
 def _runner(args: argparse.Namespace, entry: Configured, pull: Pull) -> tuple[Runner, PullMetrics]:
-    need_credentials(entry, "ask")
+    need_credentials(entry, "poll")
     settings: Mapping[str, Any] = {**entry.context.settings, **entry.credentials}
     base, headers = checked(pull.base(settings)), pull.headers(settings)
     client_options = kafka_client_options()

@@ -1,6 +1,6 @@
-"""The embedded broker: a Kafka for the demo and for tests, in one process beside ours, with its data in a temporary directory.
+"""The embedded broker: a Kafka for the demo and for tests, in a separate process, with its data in a temporary directory.
 
-It never expires a dead group member or a hanging transaction, and keeps every record in memory: use static membership and small data,
+It never expires a dead group member or a hanging transaction, and stores every record in memory: use static membership and small data,
 and test failover on Apache Kafka.
 """
 
@@ -35,12 +35,12 @@ _METADATA_REQUEST = struct.pack(">ihhihi", 14, 3, 1, 1, -1, 0)
 _RESPONSE_HEAD = struct.Struct(">ii")
 _PORT_TAKEN = "already in use"
 _PORT_TRIES = 5
-#: Through this file of its directory the broker writes all its data, each time.
+#: The file of its directory through which the broker saves all its data.
 _SAVED_THROUGH = "kafka.tmp"
 
 
 class BrokerError(RuntimeError):
-    """The embedded broker cannot run here; the message says what failed, where, and what to do."""
+    """The embedded broker cannot run here; the message states what failed, where, and what to do."""
 
 
 def broker_binary() -> Path:
@@ -92,7 +92,7 @@ class EmbeddedBroker:
 
     @property
     def bootstrap_servers(self) -> str:
-        """The address as Kafka clients want it, ``127.0.0.1:port``."""
+        """The address for Kafka clients, ``127.0.0.1:port``."""
         return f"127.0.0.1:{self.port}"
 
     @property
@@ -107,13 +107,13 @@ class EmbeddedBroker:
             BrokerError: it is missing on this platform, ended at once or did not answer in time.
         """
         if self._guard is not None:
-            message = "The embedded broker already runs; start() is for once, until stop()."
+            message = "The embedded broker already runs; call stop() before start()."
             raise BrokerError(message)
         binary = broker_binary()
         for _ in range(_PORT_TRIES):  # another process may take the free port before the broker does
             port = _free_port()
-            said = self._try_start(binary, port)
-            if said is None:
+            output = self._try_start(binary, port)
+            if output is None:
                 self._relay = Relay(port)
                 try:
                     self._relay.start()
@@ -122,16 +122,16 @@ class EmbeddedBroker:
                     raise BrokerError(f"No port of 127.0.0.1 can be listened on for the embedded broker: {error}.") from error
                 self._port = self._relay.port
                 return
-            if _PORT_TAKEN not in said:
+            if _PORT_TAKEN not in output:
                 break
         message = (
-            f"The embedded broker did not start: {binary} for 127.0.0.1:{port} said: {said or 'nothing'}. "
+            f"The embedded broker did not start: {binary} for 127.0.0.1:{port} printed: {output or 'nothing'}. "
             "Run that program by hand to see why, or give the address of a Kafka of your own."
         )
         raise BrokerError(message)
 
     def stop(self) -> None:
-        """End the broker's whole process group; its data goes with it. Stopping twice is harmless."""
+        """End the broker's process group and delete its data. Stopping twice is harmless."""
         self._port = None
         relay, self._relay = self._relay, None
         if relay is not None:
@@ -143,7 +143,7 @@ class EmbeddedBroker:
             running.stdin.close()  # the guard ends the broker and removes its data
         with contextlib.suppress(subprocess.TimeoutExpired):
             running.wait(2)
-        with contextlib.suppress(ProcessLookupError, PermissionError):  # nothing of the group is left, as it should be
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # the group has ended, as expected
             os.killpg(running.pid, signal.SIGKILL)
         running.wait()
         if self._output is not None:
@@ -169,11 +169,11 @@ class EmbeddedBroker:
         await asyncio.to_thread(self.stop)
 
     def _try_start(self, binary: Path, port: int) -> str | None:
-        """Start on the port; return None when the broker answers, else what it said before it was stopped again."""
+        """Start on the port; return None when the broker answers, else stop it and return its output."""
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the broker runs
         broker = [str(binary), "start", "--only", "kafka", "--kafka-port", str(port), "--data-dir", guard.DIRECTORY]
-        # Once a second the broker would write all that it holds to the disk, through this file: more than half a core, for what is
-        # thrown away. A pipe without a reader lets it wait for ever, at its end too.
+        # Once a second the broker would save all its data through this file: more than half a core for data that is thrown away. A pipe
+        # without a reader blocks that for ever, also at its end.
         never = ["0", "--pipe", _SAVED_THROUGH]
         self._guard = subprocess.Popen(
             [sys.executable, "-I", "-S", guard.__file__, *never, *broker],
@@ -181,27 +181,27 @@ class EmbeddedBroker:
             stdout=self._output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            # Its many threads would each keep memory of their own, most of it free.
+            # Each of its many threads would otherwise hold separate memory, mostly free.
             env={**os.environ, "MALLOC_ARENA_MAX": "2"},
         )
         try:
             deadline = time.monotonic() + self.start_timeout_seconds
             while self._guard.poll() is None:
-                if f"127.0.0.1:{port}" in self._said() and _answers(port):  # a stranger on the port would answer too
+                if f"127.0.0.1:{port}" in self._read_output() and _answers(port):  # another broker on the port would answer too
                     return None
                 if time.monotonic() > deadline:
                     break
                 time.sleep(0.02)
-            late = self._guard.poll() is None
-            said = self._said()
+            is_late = self._guard.poll() is None
+            output = self._read_output()
         except BaseException:
             self.stop()
             raise
         self.stop()
-        return f"{said} (no answer within {self.start_timeout_seconds:g} s)" if late else said
+        return f"{output} (no answer within {self.start_timeout_seconds:g} s)" if is_late else output
 
-    def _said(self) -> str:
-        """Return what the broker has written so far; read by position, for the broker shares the file's own offset."""
+    def _read_output(self) -> str:
+        """Return the broker's output so far; read by position, as the broker shares the file's offset."""
         return "" if self._output is None else os.pread(self._output.fileno(), 1 << 16, 0).decode(errors="replace").strip()
 
 
@@ -212,7 +212,7 @@ def _free_port() -> int:
 
 
 def _answers(port: int) -> bool:
-    """Say whether a Kafka broker answers a metadata request on the port."""
+    """Return whether a Kafka broker answers a metadata request on the port."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
             connection.sendall(_METADATA_REQUEST)

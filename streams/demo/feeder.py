@@ -1,7 +1,7 @@
-"""The demo's sources as one process: publishes the simulated day so far as fast as the broker takes it, then goes on in real time.
+"""The demo's sources as one process: publishes the simulated day so far as fast as the broker permits, then continues in real time.
 
-Once the day has caught up with the clock, chats go through the gateway as canonical events, calls and answers to surveys as the webhooks of
-their platforms; everything else goes to Kafka directly.
+Once the day has caught up with the clock, chats are sent to the gateway as canonical events, calls and survey answers as webhooks of their
+platforms; everything else is published to Kafka directly.
 """
 
 from __future__ import annotations
@@ -42,21 +42,21 @@ if TYPE_CHECKING:
 
 __all__ = ["CAUGHT_UP", "DRAINED", "GATEWAY_SOURCE", "TOKEN_VARIABLE", "Feeder", "FeederSettings", "Gate", "HttpGate", "Summary", "main"]
 
-#: The variable of the environment with the token of the gateway, if it asks for one.
-TOKEN_VARIABLE: Final = "CONTACT_STREAMS_DEMO_TOKEN"  # noqa: S105 - its name alone
+#: The environment variable with the token of the gateway, if it requires one.
+TOKEN_VARIABLE: Final = "CONTACT_STREAMS_DEMO_TOKEN"  # noqa: S105 - only its name
 
-#: How the line begins that says that webhooks are sent from here on.
+#: Prefix of the line after which webhooks are sent.
 CAUGHT_UP: Final = "The day so far is published"
 
-#: The line after which nothing more is sent through the gateway, which is waited for to stop.
+#: The line after which nothing more is sent to the gateway; the feeder then waits for it to stop.
 DRAINED: Final = "All is sent."
 
-#: What goes through the gateway when it is live.
+#: The source whose live events go through the gateway.
 GATEWAY_SOURCE: Final = "sim-chat"
 
 _BATCH: Final = 3_000
 _TICK_SECONDS: Final = 0.1
-#: How long an unreachable Kafka or gateway is borne before the feeder gives up.
+#: How long the feeder retries when Kafka or the gateway is unreachable.
 _PATIENCE_SECONDS: Final = 20.0
 _REPORT_SECONDS: Final = 1.0
 
@@ -69,13 +69,13 @@ class Gate(Protocol):
     """The way through the gateway."""
 
     async def post(self, events: Sequence[dict[str, Any]]) -> None:
-        """Deliver the events in order; raise UndeliveredError or ConnectionError if they were not taken."""
+        """Deliver the events in order; raise UndeliveredError or ConnectionError if they were not accepted."""
 
     async def call(self, path: str, headers: Mapping[str, str], body: bytes) -> None:
-        """Deliver what a platform sends; raise UndeliveredError or ConnectionError if it was not taken."""
+        """Deliver a platform's request; raise UndeliveredError or ConnectionError if it was not accepted."""
 
-    async def gone(self) -> None:
-        """Wait until the gateway answers no more; raise UndeliveredError if it goes on."""
+    async def wait_until_stopped(self) -> None:
+        """Wait until the gateway no longer answers; raise UndeliveredError if it continues."""
 
 
 class HttpGate:
@@ -90,10 +90,10 @@ class HttpGate:
         """See Gate."""
         headers = {"Content-Type": "application/x-ndjson", **self._authorization}
         status, answer = await self._post("/v1/events", headers, b"\n".join(map(orjson.dumps, events)))
-        # 401 and 404: the gateway is told of senders and platforms once the day has caught up.
+        # 401 and 404: senders and platforms are configured once the day has caught up.
         if status in {401, 429, 503}:
             raise ConnectionError(answer)
-        if status != 200:  # noqa: PLR2004 - OK; anything refused is a fault of ours, and coming again will not mend it
+        if status != 200:  # noqa: PLR2004 - OK; a refusal is an internal error, and a retry does not fix it
             raise UndeliveredError(f"{self._url} answered {status}: {answer[:1000]}")
 
     async def call(self, path: str, headers: Mapping[str, str], body: bytes) -> None:
@@ -104,7 +104,7 @@ class HttpGate:
         if status not in {200, 204}:
             raise UndeliveredError(f"{self._url}{path} answered {status}: {answer[:1000]}")
 
-    async def gone(self) -> None:
+    async def wait_until_stopped(self) -> None:
         """See Gate."""
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while time.monotonic() < deadline:
@@ -113,7 +113,7 @@ class HttpGate:
             except ConnectionError:
                 return
             await asyncio.sleep(_TICK_SECONDS)
-        raise UndeliveredError("The gateway goes on: it would say more than the last word.")
+        raise UndeliveredError("The gateway did not stop: its heartbeats would follow the last ones.")
 
     async def _post(self, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, str]:
         if self._session is None:
@@ -122,43 +122,43 @@ class HttpGate:
             async with self._session.post(self._url + path, data=body, headers=headers) as response:
                 return response.status, await response.text()
         except (aiohttp.ClientError, TimeoutError) as error:
-            # Some of them say nothing.
+            # Some of them have no message.
             raise ConnectionError(f"{self._url}: {str(error) or type(error).__name__}") from error
 
     async def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         if self._session is not None:
             await self._session.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeederSettings:
-    """What the feeder is told."""
+    """Settings of the feeder."""
 
     start_ms: int
     seed: int = 1
     #: How many centers run side by side.
     rate: int = 1
-    #: Tell the calls of the day before around this time as well, so that the next hours can be expected.
+    #: Also publish the calls of the day before around this time, so that the next hours can be forecast.
     day_before: bool = False
-    #: Wait for a gateway that is away for however long; Kafka is waited for no longer than the patience.
+    #: Wait for an unreachable gateway without limit; Kafka is retried for a limited time.
     waits_for_gateway: bool = False
 
 
 @dataclass(slots=True)
 class Summary:
-    """What the feeder did; ``final_ms`` is the instant through which everything has been published, 0 until it stopped."""
+    """The feeder's result; ``final_ms`` is the instant through which everything is published, 0 until it stopped."""
 
     final_ms: int = 0
     backlog: int = 0
     direct: int = 0
     gateway: int = 0
-    #: Of each kind of event.
+    #: Number of events by type.
     kinds: dict[str, int] = field(default_factory=dict)
 
 
 class Feeder:
-    """Publishes a simulated center up to the clock, and with it until told to stop."""
+    """Publishes a simulated center up to the clock, and then in real time until stopped."""
 
     def __init__(
         self,
@@ -169,7 +169,7 @@ class Feeder:
         now_ms: Callable[[], int],
         platforms: Platforms | None = None,
         record: IO[bytes] | None = None,
-        say: Callable[[str], None] = lambda _: None,
+        show: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.summary = Summary()
         self._settings = settings
@@ -177,15 +177,15 @@ class Feeder:
         self._gate = gate
         self._now_ms = now_ms
         self._record = record
-        self._say = say
+        self._show = show
         self._live_from_ms = now_ms()
         simulation = Simulation(seed=settings.seed, start_ms=settings.start_ms, heartbeats=HeartbeatPlan(live_from_ms=self._live_from_ms))
         center = multiplied(simulation.emissions(), settings.rate)
-        told = with_shop(center, settings.seed, settings.start_ms)
+        events = with_shop(center, settings.seed, settings.start_ms)
         self._platforms = platforms
         before = calls_of_the_day_before(settings.seed, settings.start_ms, self._live_from_ms) if settings.day_before else ()
         self._emissions: Iterator[Emission | Delivery] = chain(
-            before, told if platforms is None else platforms.told(told, self._live_from_ms)
+            before, events if platforms is None else platforms.route(events, self._live_from_ms)
         )
         self._next = next(self._emissions)
 
@@ -193,7 +193,7 @@ class Feeder:
         """Publish until ``stop``, then the last heartbeats.
 
         Raises:
-            UndeliveredError: Kafka or the gateway did not take the events within the patience, or refused them.
+            UndeliveredError: Kafka or the gateway did not accept the events in time, or refused them.
         """
         await self._catch_up(stop)
         direct: asyncio.Queue[list[Emission | Delivery] | None] = asyncio.Queue()
@@ -204,8 +204,8 @@ class Feeder:
             while not stop.is_set():
                 by_gateway: list[Emission | Delivery] = []
                 directly: list[Emission | Delivery] = []
-                for each in self._due():
-                    (by_gateway if self._gate is not None and _is_for_the_gateway(each) else directly).append(each)
+                for emission in self._due():
+                    (by_gateway if self._gate is not None and _is_for_the_gateway(emission) else directly).append(emission)
                 if by_gateway:
                     gateway.put_nowait(by_gateway)
                 if directly:
@@ -215,10 +215,10 @@ class Feeder:
             direct.put_nowait(None)
             gateway.put_nowait(None)
         if self._platforms is not None and self._gate is not None:
-            # It speaks for the platforms: before it has stopped there is no last word.
-            self._say(DRAINED)
-            await self._gate.gone()
-        # All ways are drained: nothing is later than this.
+            # It sends heartbeats for the platforms: the last ones must follow its end.
+            self._show(DRAINED)
+            await self._gate.wait_until_stopped()
+        # All queues are drained: no event is later than this.
         self.summary.final_ms = self._now_ms()
         run = f"{self._settings.seed}-{self._settings.start_ms}"
         await self._publish(final_heartbeats(self.summary.final_ms, run))
@@ -227,10 +227,10 @@ class Feeder:
         return self.summary
 
     def _due(self) -> Iterator[Emission | Delivery]:
-        """Yield what should have been published by now."""
+        """Yield the emissions that are due by now."""
         now_ms = self._now_ms()
         while self._next.published_ms <= now_ms:
-            # First on, then out: whoever takes only a part must not meet the last one again.
+            # Advance before the yield: a caller that stops early must not receive the last one again.
             due, self._next = self._next, next(self._emissions)
             yield due
 
@@ -252,8 +252,8 @@ class Feeder:
             if time.monotonic() - reported >= _REPORT_SECONDS:
                 reported = time.monotonic()
                 done = max(0, batch[-1].published_ms - start_ms) / max(1, self._now_ms() - start_ms)
-                self._say(f"The day so far: {self.summary.backlog:,} events published, {done:.0%}.")
-        self._say(f"{CAUGHT_UP}: {self.summary.backlog:,} events since the opening. From here on in real time.")
+                self._show(f"The day so far: {self.summary.backlog:,} events published, {done:.0%}.")
+        self._show(f"{CAUGHT_UP}: {self.summary.backlog:,} events since the opening. From here on in real time.")
 
     async def _send_each(
         self, queue: asyncio.Queue[list[Emission | Delivery] | None], send: Callable[[list[Emission | Delivery]], Awaitable[None]]
@@ -264,51 +264,51 @@ class Feeder:
 
     async def _publish(self, emissions: Sequence[Emission | Delivery]) -> None:
         events = [event for emission in emissions for event in self._events(emission)]
-        await self._patiently(lambda: self._publisher.publish(events, source="demo"))
+        await self._with_retries(lambda: self._publisher.publish(events, source="demo"))
         self.summary.direct += len(events)
-        self._note(events)
+        self._count(events)
 
     async def _post(self, emissions: Sequence[Emission | Delivery]) -> None:
-        """Send what goes through the gateway in order: events that follow each other in one request, and each delivery by itself."""
+        """Send emissions to the gateway in order: consecutive events in one request, and each delivery separately."""
         gate = self._gate
         if gate is None:
             raise UndeliveredError("There is no gateway to post to.")
-        for is_delivery, group in groupby(emissions, lambda each: isinstance(each, Delivery)):
+        for is_delivery, group in groupby(emissions, lambda emission: isinstance(emission, Delivery)):
             sent = list(group)
             if is_delivery:
                 for delivery in sent:
                     await self._call(gate, delivery)
             else:
-                post = partial(gate.post, [each.event for each in sent if isinstance(each, Emission)])
-                await self._patiently(post, forever=self._settings.waits_for_gateway)
-            events = [event for each in sent for event in self._events(each)]
+                post = partial(gate.post, [emission.event for emission in sent if isinstance(emission, Emission)])
+                await self._with_retries(post, forever=self._settings.waits_for_gateway)
+            events = [event for emission in sent for event in self._events(emission)]
             self.summary.gateway += len(events)
-            self._note(events)
+            self._count(events)
 
     async def _call(self, gate: Gate, delivery: Emission | Delivery) -> None:
         if self._platforms is not None and isinstance(delivery, Delivery):
             path, headers = self._platforms.request(delivery)
-            await self._patiently(partial(gate.call, path, headers, delivery.body), forever=self._settings.waits_for_gateway)
+            await self._with_retries(partial(gate.call, path, headers, delivery.body), forever=self._settings.waits_for_gateway)
 
     def _events(self, emission: Emission | Delivery) -> Sequence[Event]:
         if isinstance(emission, Emission):
             return [_model(emission)]
         return [] if self._platforms is None else self._platforms.events(emission)
 
-    async def _patiently(self, deliver: Callable[[], Awaitable[None]], *, forever: bool = False) -> None:
-        """Try again until the patience ends, if it does: what was taken twice has the same ids and counts once."""
+    async def _with_retries(self, deliver: Callable[[], Awaitable[None]], *, forever: bool = False) -> None:
+        """Retry until the time limit, if any: an event that is accepted twice has the same id and counts once."""
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while True:
             try:
                 await deliver()
             except (NotPublishedError, ConnectionError) as error:
                 if time.monotonic() > deadline and not forever:
-                    raise UndeliveredError(f"Not taken within {_PATIENCE_SECONDS:g} s: {error}") from error
+                    raise UndeliveredError(f"Not accepted within {_PATIENCE_SECONDS:g} s: {error}") from error
                 await asyncio.sleep(0.25)
             else:
                 return
 
-    def _note(self, events: Iterable[Event]) -> None:
+    def _count(self, events: Iterable[Event]) -> None:
         for event in events:
             self.summary.kinds[event.type] = self.summary.kinds.get(event.type, 0) + 1
             if self._record is not None:
@@ -352,8 +352,8 @@ async def _main(args: argparse.Namespace) -> None:
         )
         signed_with, key = os.environ.get(SIGNED_WITH), os.environ.get(CUSTOMER_KEY_VARIABLE)
         platforms = Platforms(args.gateway, signed_with, key) if args.gateway and signed_with and key else None
-        say = partial(print, flush=True)
-        feeder = Feeder(settings, publisher, gate, now_ms=_clock_ms, platforms=platforms, record=record, say=say)
+        show = partial(print, flush=True)
+        feeder = Feeder(settings, publisher, gate, now_ms=_clock_ms, platforms=platforms, record=record, show=show)
         try:
             summary = await feeder.run(stop)
         finally:
@@ -369,17 +369,17 @@ async def _main(args: argparse.Namespace) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Feed until SIGTERM, SIGINT or the given seconds; return the exit code."""
+    """Publish until SIGTERM, SIGINT or the given seconds; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m streams.demo.feeder", description=__doc__)
     parser.add_argument("--bootstrap", required=True, help="Kafka, host:port[,host:port]")
     parser.add_argument("--prefix", default=DEFAULT_PREFIX, help="topic prefix (default: %(default)s)")
     parser.add_argument("--gateway", help="address of the gateway, http://host:port; without it everything goes to Kafka directly")
-    parser.add_argument("--day-before", action="store_true", help="tell the calls of the day before around this time as well")
-    parser.add_argument("--wait-for-gateway", action="store_true", help="wait for a gateway that is away (default: give up after a while)")
+    parser.add_argument("--day-before", action="store_true", help="also publish the calls of the day before around this time")
+    parser.add_argument("--wait-for-gateway", action="store_true", help="wait for an unreachable gateway (default: fail after a while)")
     parser.add_argument("--start-ms", type=int, help="when the center opened, ms since the epoch (default: five hours ago)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rate", type=int, default=1, help="how many centers to simulate side by side (default: %(default)s)")
-    parser.add_argument("--seconds", type=float, help="stop after this long (default: when told to)")
+    parser.add_argument("--seconds", type=float, help="stop after this long (default: on SIGTERM or SIGINT)")
     parser.add_argument("--record", type=Path, help="write all published events there, as JSON Lines")
     parser.add_argument("--summary", type=Path, help="write the last instant and the counts there at the end, as JSON")
     args = parser.parse_args(arguments)
@@ -388,7 +388,7 @@ def main(arguments: list[str] | None = None) -> int:
         asyncio.run(_main(args))
     except* (UndeliveredError, OSError) as errors:
         for error in errors.exceptions:
-            print(f"The feeder gave up: {error}", file=sys.stderr)
+            print(f"The feeder failed: {error}", file=sys.stderr)
         code = 1
     return code
 

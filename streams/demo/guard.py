@@ -1,7 +1,7 @@
-"""Runs one program and ends it when whoever started the guard is gone: its own small process, standard library only.
+"""Runs one program and ends it when the guard's owner has died: a small process with the standard library only.
 
-A pipe tells it: the owner holds the other end of standard input and the system closes that end however the owner dies, kill -9 included.
-(Linux's parent-death signal would do less: it follows the starting *thread*, and macOS has none.)
+It detects that by a pipe: the owner holds the other end of standard input, and the system closes that end however the owner dies, also by
+kill -9. (Linux's parent-death signal does less: it follows the starting *thread*, and macOS has none.)
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import threading
 
 __all__ = ["main"]
 
-#: Stands in the arguments for the temporary directory that the program gets, and that is removed after it.
+#: Placeholder in the arguments for the program's temporary directory, which is removed after it.
 DIRECTORY = "{directory}"
 
-#: How long a program may take to end by itself, where the owner says nothing else.
+#: How long a program may take to end by itself, by default.
 GRACE_SECONDS = 3.0
 
 
@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> int:
 
     Args:
         arguments: how many seconds the program may take to end by itself, then the program and its own arguments; with ``DIRECTORY``
-            among these, names of pipes may precede, as ``--pipe NAME``: they are made in the directory, and have no reader.
+            among these, names of pipes may precede, as ``--pipe NAME``: they are created in the directory, and have no reader.
     """
     grace_seconds, *arguments = arguments
     pipes = []
@@ -44,7 +44,7 @@ def main(arguments: list[str]) -> int:
         program = subprocess.Popen(command, stdin=subprocess.DEVNULL)
         threading.Thread(target=_end_with_owner, args=(program, float(grace_seconds)), daemon=True).start()
         code = program.wait()
-        # As shells tell of what a signal ended.
+        # As shells report a process that a signal ended.
         return code if code >= 0 else 128 - code
 
 

@@ -1,6 +1,6 @@
-"""The demo's platforms: its calls and answers leave the simulated center as these send them, and reach the gateway as webhooks.
+"""The demo's platforms: calls and survey answers leave the simulated center in their formats, and reach the gateway as webhooks.
 
-What was before the start is translated here, by the same connectors, for it never went through a gateway.
+Events before the start are translated here, by the same connectors, as they never went through a gateway.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _SURVEYS: Final = "typeform"
 TELEPHONES: Final = {"Berlin ベルリン": "genesys-berlin", "Tokyo 東京": "twilio-tokyo"}
 _WRITERS: Final[dict[str, type[Writer]]] = {"genesys-berlin": GenesysDetailEvents, "twilio-tokyo": TwilioCallbacks}
 
-#: Of a call, what its telephone system tells; categories and callbacks are told by other systems of the center.
+#: Events of a call that its telephone system reports; other systems of the center report categories and callbacks.
 _OF_CALLS: Final = frozenset(
     {
         "contact.arrived",
@@ -63,12 +63,12 @@ _OF_CALLS: Final = frozenset(
     }
 )
 
-#: Calls that are kept out before any queue no telephone system tells of as such: the simulation does.
+#: Ids of calls of telephone systems; the simulation itself reports calls that reach no queue.
 _CALL: Final = "voice-"
 
 
 class Delivery(NamedTuple):
-    """What a platform sends once the time ``published_ms`` has come."""
+    """A platform's request, sent at ``published_ms``."""
 
     published_ms: int
     source: str
@@ -81,38 +81,38 @@ def connectors_text(gateway: str) -> str:
 
 
 @dataclass(slots=True)
-class _Held:
-    """Events of calls until none that occurred before can still come; as telephone systems tell them, they are in order."""
+class _HeldEvents:
+    """Events of calls, held until no earlier one can arrive: telephone systems report them in order."""
 
     heap: list[tuple[int, int, int, dict[str, Any]]] = field(default_factory=list)
     seen: dict[str, None] = field(default_factory=dict)
-    place: count[int] = field(default_factory=count)
+    order: count[int] = field(default_factory=count)
 
 
 class Platforms:
-    """Which of a center's events go by which platform, and how its deliveries are made.
+    """Routes a center's events to platforms, and creates their deliveries.
 
     Args:
         gateway: address of the gateway, ``http://host:port``.
-        secret: what all deliveries are signed with.
+        secret: signs all deliveries.
         customer_key: secret of the customers' keys.
     """
 
     def __init__(self, gateway: str, secret: str, customer_key: str) -> None:
         self._secret = secret
-        self._keyed = hashed_customer(customer_key.encode())
+        self._key_of = hashed_customer(customer_key.encode())
         self._hooks: dict[str, Configured] = read_connectors(
-            CONNECTORS, connectors_text(gateway), customer_key=self._keyed, environment={SIGNED_WITH: secret}
+            CONNECTORS, connectors_text(gateway), customer_key=self._key_of, environment={SIGNED_WITH: secret}
         )
         self._writers = {source: writer() for source, writer in _WRITERS.items()}
         #: Call → source of its telephone system.
         self._of_call: dict[str, str] = {}
-        self._held = _Held()
+        self._held = _HeldEvents()
 
-    def told(self, emissions: Iterable[Emission], live_from_ms: int) -> Iterator[Emission | Delivery]:
-        """Yield the events of a center as they leave it: some as they are, some as deliveries, in the order of publishing.
+    def route(self, emissions: Iterable[Emission], live_from_ms: int) -> Iterator[Emission | Delivery]:
+        """Yield the events of a center, some unchanged, some as deliveries, in the order of publishing.
 
-        Until ``live_from_ms`` the sources of the platforms say that they are alive; from then on the gateway says it for them.
+        Until ``live_from_ms`` the sources of the platforms send heartbeats; from then on the gateway sends them.
         """
         for emission in emissions:
             yield from self._released(emission.published_ms)
@@ -120,14 +120,14 @@ class Platforms:
             if emission.destination == "every-partition":
                 yield emission
                 if event["source"] == _TELEPHONY:
-                    # The gateway speaks for telephone systems alone: how far answers are complete it does not know.
+                    # The gateway sends heartbeats only for telephone systems: it does not know how far answers are complete.
                     sources = (*self._writers, _SURVEYS) if emission.published_ms < live_from_ms else (_SURVEYS,)
                     yield from _heartbeats(sources, emission.published_ms, emission.published_ms - MAX_DELAY_MS)
                 continue
             yield from self._routed(emission)
 
     def final_heartbeats(self, at_ms: int) -> list[Emission]:
-        """Return the last sign of life of every platform: it is ``at_ms``, and nothing is still to come."""
+        """Return the last heartbeat of every platform: complete through ``at_ms``."""
         return [*_heartbeats((*self._writers, _SURVEYS), at_ms, at_ms)]
 
     def _routed(self, emission: Emission) -> Iterator[Emission | Delivery]:
@@ -150,20 +150,20 @@ class Platforms:
             yield emission._replace(key=event["conversation_id"], event=event)
 
     def _customers(self, event: Mapping[str, Any]) -> dict[str, str]:
-        """Return the customers of an event under the keys that connectors give them."""
-        return {name: self._keyed(number_of(event[name])) for name in ("customer_key", "linked_key") if name in event}
+        """Return the customers of an event under the keys of connectors."""
+        return {name: self._key_of(number_of(event[name])) for name in ("customer_key", "linked_key") if name in event}
 
     def _hold(self, event: dict[str, Any]) -> None:
         held = self._held
         if event["event_id"] in held.seen:
             return
         held.seen[event["event_id"]] = None
-        if len(held.seen) > _REMEMBERED:
+        if len(held.seen) > _MAX_EVENT_IDS:
             del held.seen[next(iter(held.seen))]
-        heappush(held.heap, (ms_of(event["occurred_at"]), event.get("sequence", 0), next(held.place), event))
+        heappush(held.heap, (ms_of(event["occurred_at"]), event.get("sequence", 0), next(held.order), event))
 
     def _released(self, now_ms: int) -> Iterator[Delivery]:
-        """Yield what calls did, once nothing that they did before can still be heard of."""
+        """Yield deliveries of calls once no earlier event can arrive."""
         heap = self._held.heap
         while heap and heap[0][0] + MAX_DELAY_MS <= now_ms:
             event = heappop(heap)[3]
@@ -173,16 +173,16 @@ class Platforms:
     # ---- Deliveries ----------------------------------------------------------------------------------------------------------------
 
     def events(self, delivery: Delivery) -> list[Event]:
-        """Return what the gateway makes of a delivery that comes at its time; raise RuntimeError for one that it would refuse."""
+        """Return the gateway's events of a delivery; raise RuntimeError if the gateway would refuse it."""
         hook = self._hooks[delivery.source]
         origin, now = f"hooks/{delivery.source}", from_ms(delivery.published_ms)
         done = translate(hook.connector, delivery.body, hook.context, origin=origin, now=now, site=hook.site)
         if done.rejected:
-            raise RuntimeError(f"{delivery.source} rejects what the demo sends: {done.rejected[0].reason}, {done.rejected[0].detail}")
+            raise RuntimeError(f"{delivery.source} rejects a delivery of the demo: {done.rejected[0].reason}, {done.rejected[0].detail}")
         return done.events
 
     def request(self, delivery: Delivery) -> tuple[str, dict[str, str]]:
-        """Return where a delivery is sent, and its headers: signed as its platform signs."""
+        """Return the path and headers of a delivery, signed as by its platform."""
         hook = self._hooks[delivery.source]
         kind, headers = _SIGNED[hook.connector.name](self._secret, hook.hook_url, delivery.body)
         return HOOKS_PATH + delivery.source, {"Content-Type": kind, **headers}
@@ -192,8 +192,8 @@ def _heartbeats(sources: Iterable[str], at_ms: int, complete_through_ms: int) ->
     return (heartbeat(source, f"{source}-heartbeat-{at_ms}", at_ms, complete_through_ms) for source in sources)
 
 
-#: Events whose repeats are still told apart: they come within a second.
-_REMEMBERED: Final = 50_000
+#: Event ids in memory for detecting repeats, which arrive within a second.
+_MAX_EVENT_IDS: Final = 50_000
 
 
 def _by_api_key(secret: str, _url: str, _body: bytes) -> tuple[str, dict[str, str]]:

@@ -1,4 +1,4 @@
-"""The demo's processes: each in its own group behind the guard, so that none outlives the demo, however that ends."""
+"""The demo's processes: each in its own group under the guard, so that none outlives the demo, however that ends."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _HOME = Path(streams.__file__).parents[1] if streams.__file__ else Path.cwd()
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on now."""
+    """Return a port of 127.0.0.1 without a listener."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -52,7 +52,7 @@ def ending(code: int) -> str:
 
 
 def _inherited() -> dict[str, str]:
-    """Return the environment without the security settings of the person's own Kafka: the demo's asks for nothing."""
+    """Return the environment without the security settings of the user's own Kafka: the demo's has none."""
     return {name: value for name, value in os.environ.items() if not name.startswith("CONTACT_STREAMS_KAFKA_")}
 
 
@@ -104,13 +104,13 @@ class Child:
         self._log.close()
 
     def new_lines(self) -> Iterator[str]:
-        """Yield what the process has written since the last call, by whole lines."""
+        """Yield the complete lines that the process has written since the last call."""
         with self.log.open("rb") as log:
             log.seek(self._read)
             chunk = log.read()
         self._read += len(chunk)
-        *whole, self._partial = (self._partial + chunk).split(b"\n")
-        yield from (line.decode(errors="replace") for line in whole)
+        *lines, self._partial = (self._partial + chunk).split(b"\n")
+        yield from (line.decode(errors="replace") for line in lines)
 
 
 def stop_all(children: Sequence[Child]) -> None:

@@ -1,4 +1,4 @@
-"""The demo's proof: every event is read back from the topics and counted anew by the slow recount, and the served figures must equal it."""
+"""The demo's proof: every event is read back from the topics and recounted slowly, and the served figures must equal the recount."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _CONTACTS: Final = topic("contact-events.v1")
 _AGENTS: Final = topic("agent-events.v1")
 _CUSTOMERS: Final = topic("customer-events.v1")
 
-#: A partition that brings nothing for so long is read to its end, whatever its end offset says: markers of transactions take offsets too.
+#: A partition without records for this long is read to its end, whatever its end offset: transaction markers take offsets too.
 _QUIET_SECONDS: Final = 3.0
 #: Figures are the same numbers computed in another order.
 _TOLERANCE: Final = 1e-9
@@ -57,10 +57,10 @@ class Recount(Protocol):
         """Return the figures of a window by KPI and label."""
 
     def now(self, scope: str, channel: str | None) -> dict[str, Any]:
-        """Return what goes on at as-of."""
+        """Return the current state at as-of."""
 
     def age_ms(self, scope: str, since_ms: int, as_of_ms: int) -> int:
-        """Return the age of what is in a backlog since an instant."""
+        """Return the age of a contact that is in a backlog since an instant."""
 
     def targets(self) -> dict[tuple[str, str, str, str], dict[str, float | None]]:
         """Return the attainment of targets by KPI, scope, channel (empty: all) and window."""
@@ -72,10 +72,10 @@ class Oracle(Protocol):
     def recount(
         self, events: Iterable[Event], configuration: Configuration, as_of_ms: int | None = None, complete_through_ms: int | None = None
     ) -> Recount:
-        """Count everything anew."""
+        """Recount everything."""
 
     def progress_of(self, events: Iterable[Event], configuration: Configuration) -> Any:
-        """Return how far one partition has come."""
+        """Return the progress of one partition."""
 
 
 def load_oracle() -> Oracle | None:
@@ -91,22 +91,22 @@ def load_oracle() -> Oracle | None:
 
 async def read_events(bootstrap: str, prefix: str) -> dict[tuple[str, int], list[Event]]:
     """Return all committed events of the topics of events, by topic and partition."""
-    found: dict[tuple[str, int], list[Event]] = {}
+    events: dict[tuple[str, int], list[Event]] = {}
     for source, parse in ((_CONTACTS, parse_contact_event), (_AGENTS, parse_agent_event), (_CUSTOMERS, parse_customer_event)):
         name = source.full_name(prefix)
         for partition, values in (await _read(bootstrap, name)).items():
-            found[name, partition] = [parse(value) for value in values]
-    return found
+            events[name, partition] = [parse(value) for value in values]
+    return events
 
 
 async def record_counts(bootstrap: str, prefix: str) -> dict[str, int]:
-    """Return how many records every topic has been given, by its name without prefix."""
+    """Return the number of records of every topic, by its name without prefix."""
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap)
     await consumer.start()
     try:
-        places = {entry.name: [TopicPartition(entry.full_name(prefix), number) for number in range(entry.partitions)] for entry in TOPICS}
-        ends = await consumer.end_offsets([place for each in places.values() for place in each])
-        return {name: sum(ends[place] for place in each) for name, each in places.items()}
+        by_topic = {entry.name: [TopicPartition(entry.full_name(prefix), number) for number in range(entry.partitions)] for entry in TOPICS}
+        ends = await consumer.end_offsets([partition for partitions in by_topic.values() for partition in partitions])
+        return {name: sum(ends[partition] for partition in partitions) for name, partitions in by_topic.items()}
     finally:
         await consumer.stop()
 
@@ -115,19 +115,19 @@ async def _read(bootstrap: str, name: str) -> dict[int, list[bytes]]:
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, isolation_level="read_committed", enable_auto_commit=False)
     await consumer.start()
     try:
-        places = [TopicPartition(name, number) for number in sorted(await _partitions(consumer, name))]
-        consumer.assign(places)
-        await consumer.seek_to_beginning(*places)
-        ends = await consumer.end_offsets(places)
-        values: dict[int, list[bytes]] = {place.partition: [] for place in places}
+        partitions = [TopicPartition(name, number) for number in sorted(await _partitions(consumer, name))]
+        consumer.assign(partitions)
+        await consumer.seek_to_beginning(*partitions)
+        ends = await consumer.end_offsets(partitions)
+        values: dict[int, list[bytes]] = {partition.partition: [] for partition in partitions}
         loop = asyncio.get_running_loop()
         quiet_since = loop.time()
         while loop.time() - quiet_since < _QUIET_SECONDS:
-            positions = [await consumer.position(place) for place in places]
-            if all(position >= ends[place] for position, place in zip(positions, places, strict=True)):
+            positions = [await consumer.position(partition) for partition in partitions]
+            if all(position >= ends[partition] for position, partition in zip(positions, partitions, strict=True)):
                 break
-            for place, records in (await consumer.getmany(timeout_ms=200, max_records=5000)).items():
-                values[place.partition] += [record.value for record in records]
+            for partition, records in (await consumer.getmany(timeout_ms=200, max_records=5000)).items():
+                values[partition.partition] += [record.value for record in records]
                 quiet_since = loop.time()
         return values
     finally:
@@ -142,18 +142,18 @@ async def _partitions(consumer: Any, name: str) -> set[int]:
 
 def recount_events(oracle: Oracle, events: Mapping[tuple[str, int], Sequence[Event]], configuration: Configuration) -> Recount:
     """Recount the events as of the progress of their partitions."""
-    # Customers do not decide how far contacts are complete.
-    counted = [each for (name, _), each in events.items() if not name.endswith(_CUSTOMERS.name)]
-    progress = [oracle.progress_of(each, configuration) for each in counted]
-    received = [each.received_through_ms for each in progress if each.received_through_ms is not None]
-    complete = [each.progress_ms for each in progress]
-    everything = [event for each in events.values() for event in each]
+    # Events of customers do not affect the completeness of contacts.
+    counted = [of_partition for (name, _), of_partition in events.items() if not name.endswith(_CUSTOMERS.name)]
+    progress = [oracle.progress_of(of_partition, configuration) for of_partition in counted]
+    received = [partition.received_through_ms for partition in progress if partition.received_through_ms is not None]
+    complete = [partition.progress_ms for partition in progress]
+    everything = [event for of_partition in events.values() for event in of_partition]
     return oracle.recount(everything, configuration, max(received), None if None in complete else min(complete))
 
 
 @dataclass(slots=True)
 class Comparison:
-    """What came of comparing the served figures with the recount."""
+    """The result of comparing the served figures with the recount."""
 
     equal: int = 0
     #: One sentence for each difference.
@@ -179,7 +179,7 @@ class _Expected:
         return self._windows[key]
 
     def _start(self, scope: str, channel: str | None, name: str) -> int | None:
-        """Return the begin of the interval that is served: the newest in which anything was counted, None if that is the one of as-of."""
+        """Return the begin of the served interval: the newest with counts, None if that is the one of as-of."""
         if not name.startswith("interval_") or any(figure["numerator"] for figure in self._recount.window(scope, channel, name).values()):
             return None
         return max(self._recount.intervals(scope, channel, int(name.removeprefix("interval_").removesuffix("m"))), default=None)
@@ -198,7 +198,7 @@ class _Expected:
 
 
 def compare(scrape: Scrape, recount: Recount, configuration: Configuration) -> Comparison:
-    """Compare every served figure with the recount, and look for figures that should be served in the windows that are."""
+    """Compare every served figure with the recount, and check that the served windows have all their figures."""
     expected = _Expected(recount)
     result = Comparison()
     name_of = {window_label(name): name for name in _window_names(configuration)}
@@ -217,13 +217,13 @@ def compare(scrape: Scrape, recount: Recount, configuration: Configuration) -> C
                 filter(None, (served.kpi, served.part, "of", served.of, served.scope, served.channel, served.window, served.label))
             )
             result.differences.append(f"{what}: served {served.value!r}, recounted {should!r}")
-    for place, attained in expected.targets.items():
-        if attained["value"] and place not in targets:  # a count of nothing need not be served
-            result.differences.append(f"target_attainment of {' '.join(place)}: not served, recounted {attained['value']!r}")
+    for target, attained in expected.targets.items():
+        if attained["value"] and target not in targets:  # a zero count need not be served
+            result.differences.append(f"target_attainment of {' '.join(target)}: not served, recounted {attained['value']!r}")
     for label in sorted({window for *_, window in seen if window is not None}):
         for scope, channel in recount.scopes():
             for kpi, figure in expected.window(scope, channel, name_of.get(label, label)).items():
-                # A count of nothing need not be served; all else that has a value must be.
+                # A zero count need not be served; every other value must be.
                 if figure["value"] is not None and any(figure.values()) and (kpi, scope, channel, label) not in seen and kpi in KPI_BY_ID:
                     result.differences.append(f"{kpi} of {scope} {channel or ''} {label}: not served, recounted {figure['value']!r}")
     return result

@@ -1,7 +1,7 @@
-"""Stands between Kafka clients and the embedded broker, and lets a fetch wait for records as Apache Kafka does.
+"""A proxy between Kafka clients and the embedded broker that lets a fetch wait for records as Apache Kafka does.
 
-The embedded broker answers a fetch that finds nothing at once, so that each consumer asks it thousands of times a second. The relay
-keeps such an answer back until something is written, or until the time is over that the client is ready to wait.
+The embedded broker answers an empty fetch at once, so that each consumer fetches thousands of times a second. The relay delays such an
+answer until a record is written, or until the client's maximum wait.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import Final
 __all__ = ["Relay", "finds_nothing"]
 
 _PRODUCE, _FETCH, _METADATA, _FIND_COORDINATOR, _END_TRANSACTION = 0, 1, 3, 10, 26
-#: Answers that say where brokers are.
+#: Answers with addresses of brokers.
 _WITH_ADDRESSES: Final = frozenset({_METADATA, _FIND_COORDINATOR})
 #: Requests after which a consumer may find something.
 _WRITES: Final = frozenset({_PRODUCE, _END_TRANSACTION})
-#: Versions of a fetch whose form is known here; others are passed on as they are.
+#: Versions of a fetch whose format is known here; others are passed on unchanged.
 _KNOWN_FETCHES: Final = range(4, 12)
-#: From the first of several writes that follow each other until consumers are told.
+#: Time from the first of several consecutive writes until waiting fetches are repeated.
 _GATHER_SECONDS: Final = 0.025
 
 _HOST: Final = "127.0.0.1"
@@ -34,7 +34,7 @@ _Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Relay:
-    """Listens on a free port of 127.0.0.1 and passes everything on to the broker; runs in a thread of its own."""
+    """Listens on a free port of 127.0.0.1 and passes everything on to the broker; runs in a separate thread."""
 
     def __init__(self, broker_port: int) -> None:
         self._broker_port = broker_port
@@ -42,16 +42,16 @@ class Relay:
         self._stop: asyncio.Event | None = None
         #: set, and replaced, after something was written
         self._written = asyncio.Event()
-        self._telling = False
+        self._is_waking = False
         self._thread: threading.Thread | None = None
         self._connections: set[asyncio.Task[None]] = set()
         #: The port to give to clients, 0 until it is started.
         self.port = 0
-        #: api key → how many requests the broker has been asked
+        #: api key → number of requests to the broker
         self.asked: dict[int, int] = {}
 
     def start(self) -> None:
-        """Begin to listen; raise OSError if that cannot be."""
+        """Begin to listen; raise OSError if that is impossible."""
         started = threading.Event()
         failed: list[OSError] = []
 
@@ -109,7 +109,7 @@ class Relay:
                 writer.close()
 
     async def _pass_on(self, client: _Connection, broker: _Connection) -> None:
-        """Pass requests on one after another, as a broker works them off."""
+        """Pass requests on one after another, as a broker processes them."""
         while True:
             request = await _frame(client[0])
             key, version, _, client_id_length = _REQUEST_HEAD.unpack_from(request)
@@ -137,30 +137,30 @@ class Relay:
         return await _frame(broker[0])
 
     async def _fetch(self, broker: _Connection, request: bytes, version: int, longest_ms: int) -> bytes:
-        """Ask again after each write until there is something, or the client waits no longer."""
+        """Repeat a fetch after each write until it returns records, or until the client's maximum wait."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + longest_ms / 1000
         while True:
-            written = self._written  # before it is asked: what is written meanwhile must not be missed
+            written = self._written  # before the fetch: a write meanwhile must not be missed
             answer = await self._answer(broker, _FETCH, request)
             left = deadline - loop.time()
             if left <= 0 or not finds_nothing(answer, version):
                 return answer
             try:
-                # Not wait_for, which in Python 3.11 goes on when it is cancelled in the moment that something is written.
+                # Not wait_for: in Python 3.11 it ignores a cancellation that coincides with a write.
                 async with asyncio.timeout(left):
                     await written.wait()
             except TimeoutError:
                 return answer
 
     def _note_write(self) -> None:
-        """Have those that wait ask again, all at once and a moment later: writes come in groups."""
-        if self._loop is not None and not self._telling:
-            self._telling = True
-            self._loop.call_later(_GATHER_SECONDS, self._tell)
+        """Repeat all waiting fetches after a moment: writes come in groups."""
+        if self._loop is not None and not self._is_waking:
+            self._is_waking = True
+            self._loop.call_later(_GATHER_SECONDS, self._wake_fetches)
 
-    def _tell(self) -> None:
-        self._telling = False
+    def _wake_fetches(self) -> None:
+        self._is_waking = False
         self._written.set()
         self._written = asyncio.Event()
 
@@ -175,14 +175,14 @@ def _send(writer: asyncio.StreamWriter, frame: bytes) -> None:
 
 
 def _wants_answer(request: bytes, body: int, version: int) -> bool:
-    """Say whether a produce request asks for acknowledgement; none comes where it does not."""
+    """Return whether a produce request asks for acknowledgement; otherwise there is no answer."""
     if version >= 3:  # noqa: PLR2004 - since then it begins with a transactional id
         body += _SHORT.size + max(0, _SHORT.unpack_from(request, body)[0])
     return bool(_SHORT.unpack_from(request, body)[0])
 
 
 def finds_nothing(answer: bytes, version: int) -> bool:
-    """Say whether the answer to a fetch of this version holds neither a record nor an error."""
+    """Return whether the answer to a fetch of this version has neither a record nor an error."""
     at = 8  # correlation id, throttle time
     if version >= 7:  # noqa: PLR2004 - error and session
         if _SHORT.unpack_from(answer, at)[0]:

@@ -1,4 +1,4 @@
-"""The table that the demo ends with: what the voice queues and the teams came to."""
+"""The table at the end of the demo: figures of the voice queues and the teams."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["alerts", "missing_figures", "table"]
 
 _WINDOW: Final = "15m"
 _SHOWN: Final = ("15m", "day")
-#: What every voice queue must be able to show.
+#: The figures that every voice queue must have.
 _NEEDED: Final = ("service_level", "asa", "aht")
 _COLUMNS: Final = (
     ("offered", "offered"),
@@ -72,7 +72,7 @@ def table(scrape: Scrape) -> str:
 
 
 def alerts(scrape: Scrape) -> str:
-    """Return a line that names the alerts that fire."""
+    """Return a line with the firing alerts."""
     firing = [sample.labels for sample in scrape.samples if sample.name == "contact_center_alert_firing" and sample.value]
-    named = sorted(f"{each['rule']} ({each['severity']}) of {each['scope_kind']}:{each['scope']}" for each in firing)
+    named = sorted(f"{alert['rule']} ({alert['severity']}) of {alert['scope_kind']}:{alert['scope']}" for alert in firing)
     return f"Alerts firing: {', '.join(named) or 'none'}."

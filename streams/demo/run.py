@@ -43,10 +43,10 @@ __all__ = ["DemoSettings", "run_demo"]
 
 _PREFIX: Final = DEFAULT_PREFIX
 _READY_SECONDS: Final = 30.0
-#: How long the feeder may take to say its last word, and the figures to reach it.
-_LAST_WORD_SECONDS: Final = 30.0
-_SETTLE_SECONDS: Final = 60.0
-_LOOK_SECONDS: Final = 0.25
+#: How long the feeder may take to publish its last heartbeats, and the figures to reach them.
+_LAST_HEARTBEATS_SECONDS: Final = 30.0
+_ARRIVAL_SECONDS: Final = 60.0
+_POLL_SECONDS: Final = 0.25
 _REPORT_SECONDS: Final = 2.0
 _CAUGHT_UP_SECONDS: Final = 10.0
 _CATCH_UP_SECONDS: Final = 240.0
@@ -67,26 +67,26 @@ _MAY_BE_EMPTY: Final = frozenset(
     }
 )
 
-#: What /metrics serves: the windows of everybody, the day for the table at the end, and those about customers and forecasts.
+#: Windows of /metrics: the default ones, the day for the table at the end, and those about customers and forecasts.
 _WINDOWS: Final = ("trailing_5m", "trailing_15m", "trailing_30m", "trailing_60m", "interval_30m", "day", "customers_day", "customers_month")
 
 _INTERRUPTED: Final = 130
 
-#: Parts that the demo goes on without, as a center would, and starts again after a while, as a supervisor would; and what is so meanwhile.
-_GOES_ON_WITHOUT: Final = {
-    "gateway": "what its senders tell waits for it, and the page says that nothing comes from them",
-    "serve": "there is no page, and counting goes on",
+#: Parts without which the demo continues, and which it restarts after a while, as a supervisor would; and the effect meanwhile.
+_DISPENSABLE: Final = {
+    "gateway": "events of its senders wait for it, and the page shows that nothing arrives from them",
+    "serve": "there is no page, and counting continues",
 }
-_AGAIN_SECONDS: Final = 90.0
-#: A part that was started again and ends so soon does not work.
-_LASTS_SECONDS: Final = 3.0
+_RESTART_SECONDS: Final = 90.0
+#: A restarted part that ends this soon does not work.
+_MIN_LIFE_SECONDS: Final = 3.0
 _LAST_LINES: Final = 5
-#: A center that has been open for less is one to try something with: it has no day before, and so no outlook.
+#: A center that has been open for less is for quick trials: it has no day before, and so no forecast.
 _LONG_OPEN_HOURS: Final = 3.0
 
 
 class DemoError(RuntimeError):
-    """The demo failed; the message says what and where to look."""
+    """The demo failed; the message states what failed and where to look."""
 
     def __init__(self, message: str, children: Sequence[Child] = ()) -> None:
         super().__init__(message)
@@ -95,9 +95,9 @@ class DemoError(RuntimeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoSettings:
-    """What the demo is told; a port of 0 takes a free one."""
+    """Settings of the demo; a port of 0 takes a free one."""
 
-    #: End by itself so long after the figures are those of now, with the recount; None: run until interrupted.
+    #: End this long after the figures have caught up, with the recount; None: run until interrupted.
     seconds: float | None = None
     page_port: int = 0
     gateway_port: int = 0
@@ -105,12 +105,12 @@ class DemoSettings:
     seed: int = 1
     rate: int = 1
     open_hours: float = OPEN_HOURS
-    #: Queues, teams, sites, alert rules and the rest that come to the demo's configuration.
+    #: Queues, teams, sites, alert rules and other entries to add to the demo's configuration.
     configuration: Path | None = None
 
 
 def run_demo(settings: DemoSettings) -> int:
-    """Run the demo; return the exit code: 0 all was well, 1 something failed, 130 interrupted before it was up."""
+    """Run the demo; return the exit code: 0 success, 1 failure, 130 interrupted before it was up."""
     folder = Path(tempfile.mkdtemp(prefix="contact-streams-demo-"))
     try:
         code = asyncio.run(_run(settings, folder))
@@ -136,7 +136,7 @@ async def _run(settings: DemoSettings, folder: Path) -> int:
             try:
                 return await demo.run(broker.bootstrap_servers, session)
             finally:
-                # Before the broker goes: its clients would fill their logs with complaints.
+                # Before the broker stops: its clients would fill their logs with errors.
                 demo.stop()
     except asyncio.CancelledError:
         print("\nStopped." if demo.is_up else "\nStopped before everything was up.", flush=True)
@@ -151,7 +151,7 @@ async def _run(settings: DemoSettings, folder: Path) -> int:
 
 
 def _command() -> str:
-    """Return how the command is called from here: by its name only where a shell finds it."""
+    """Return the command line of the command: its name only where a shell finds it."""
     installed = Path(sys.executable).with_name("contact-streams")
     if shutil.which("contact-streams") is not None or not installed.is_file():
         return "contact-streams"
@@ -165,18 +165,18 @@ class _Demo:
         self._folder = folder
         self._began = time.monotonic()
         self._children: list[Child] = []
-        #: Name → what it was started with, and when and how often; those that are away, and when they are started again.
+        #: Name → arguments; name → last start and number of starts; name → time of the next start of stopped parts.
         self._arguments: dict[str, list[str]] = {}
         self._started: dict[str, tuple[float, int]] = {}
-        self._again: dict[str, float] = {}
-        #: Those that are to end.
+        self._restart_at: dict[str, float] = {}
+        #: Names of processes that are being stopped.
         self._stopping: set[str] = set()
-        #: What the gateway said of itself before it was stopped.
-        self._of_gateway: Scrape | None = None
+        #: The gateway's metrics before it was stopped.
+        self._gateway_scrape: Scrape | None = None
         self._page = f"http://127.0.0.1:{settings.page_port or free_port()}"
         self._gateway = f"http://127.0.0.1:{settings.gateway_port or free_port()}"
         self._worker = f"http://127.0.0.1:{settings.worker_port or free_port()}"
-        # Made up anew each time: the token of the gateway, what platforms sign with, and what customers are known by.
+        # New at each start: the token of the gateway, the secret of platforms, and the key of customers.
         self._token = new_token()
         self._secrets = {TOKEN_VARIABLE: self._token, SIGNED_WITH: token_hex(32), CUSTOMER_KEY_VARIABLE: token_hex(32)}
         self._senders_file, self._connectors_file = folder / "senders.yaml", folder / "connectors.yaml"
@@ -208,13 +208,13 @@ class _Demo:
         print(f"Up after {time.monotonic() - self._began:.1f} s; Ctrl-C ends it.", flush=True)
         self.is_up = True
         await self._watch(session)
-        final_ms = await self._last_word(session)
-        return await self._prove(bootstrap, session, configuration_file, final_ms)
+        final_ms = await self._stop_sources(session)
+        return await self._check_figures(bootstrap, session, configuration_file, final_ms)
 
     # ---- Starting ----------------------------------------------------------------------------------------------------------------
 
     def _try_ports(self) -> None:
-        """Raise DemoError if a port that was asked for is taken, before anything is started or promised."""
+        """Raise DemoError if a requested port is taken, before anything is started."""
         chosen = {
             "--port": self._settings.page_port,
             "--gateway-port": self._settings.gateway_port,
@@ -235,12 +235,12 @@ class _Demo:
         def port(url: str) -> list[str]:
             return ["--port", url.rpartition(":")[2]]
 
-        # While the day so far is published nothing comes through the gateway, and it has nothing to say for those that will send.
+        # While the day so far is published nothing arrives through the gateway, which must not report heartbeats for later senders.
         self._senders_file.write_text("senders: {}\n", encoding="utf-8")
         self._connectors_file.write_text("connectors: {}\n", encoding="utf-8")
         files = ["--senders", str(self._senders_file), "--connectors", str(self._connectors_file)]
         self._start("gateway", ["-m", "streams", "gateway", *kafka, *port(self._gateway), *files])
-        # Static membership: the embedded broker expires nobody. It holds all that is published in memory, so that is packed.
+        # Static membership: the embedded broker expires no member. It holds all records in memory, so they are compressed.
         worker = ["-m", "streams", "worker", *kafka, *config, *port(self._worker), "--instance-id", "demo", "--compression", "zstd"]
         self._start("worker", worker)
         self._start(
@@ -258,60 +258,60 @@ class _Demo:
         number = self._started.get(name, (0.0, 0))[1] + 1
         self._arguments[name], self._started[name] = arguments, (time.monotonic(), number)
         log = self._folder / (f"{name}.log" if number == 1 else f"{name}-{number}.log")
-        # Tokens of the person's own environment would lock the feeder out of the demo's gateway.
+        # Tokens of the user's environment would lock the feeder out of the demo's gateway.
         self._children.append(Child(name, arguments, log, {TOKENS_VARIABLE: "", **self._secrets}))
 
     def _open_gateway(self) -> None:
-        """Let senders and platforms in: the gateway sees within seconds that its files are others."""
+        """Permit senders and platforms: the gateway loads its changed files within seconds."""
         sender = f'senders:\n  demo:\n    tokens: [{{name: demo, hash: "{hash_of(self._token)}"}}]\n    sources: ["*"]\n'
         for file, text in ((self._senders_file, sender), (self._connectors_file, connectors_text(self._gateway))):
-            whole = file.with_suffix(".new")
-            whole.write_text(text, encoding="utf-8")
-            whole.replace(file)
+            complete = file.with_suffix(".new")
+            complete.write_text(text, encoding="utf-8")
+            complete.replace(file)
 
     def _child(self, name: str) -> Child:
         return next(child for child in self._children if child.name == name)
 
-    def _look_after(self) -> None:
-        """Pass on what the feeder says, and start again what may be away; raise DemoError if a process has ended that should not have."""
+    def _supervise(self) -> None:
+        """Print the feeder's output, and restart dispensable parts; raise DemoError if another process has ended."""
         for line in self._child("feeder").new_lines():
             print(f"  {line}", flush=True)
             if line.startswith(CAUGHT_UP):
                 self._open_gateway()
             elif line == DRAINED:
                 self._child("gateway").ask_to_stop()
-        gone = [(child, child.code) for child in self._children if child.code is not None and child.name not in self._stopping]
-        if not all(self._goes_on_without(child) for child, _ in gone):
-            said = "; ".join(f"the {child.name} {ending(code)}" for child, code in gone)
-            raise DemoError(f"{said}.", [child for child, _ in gone])
-        for child, code in gone:
+        ended_children = [(child, child.code) for child in self._children if child.code is not None and child.name not in self._stopping]
+        if not all(self._is_dispensable(child) for child, _ in ended_children):
+            endings = "; ".join(f"the {child.name} {ending(code)}" for child, code in ended_children)
+            raise DemoError(f"{endings}.", [child for child, _ in ended_children])
+        for child, code in ended_children:
             self._children.remove(child)
             child.stop()
-            self._again[child.name] = time.monotonic() + _AGAIN_SECONDS
+            self._restart_at[child.name] = time.monotonic() + _RESTART_SECONDS
             print(
                 f"\nThe {child.name} {ending(code)}. The end of its log:\n{tail(child.log, _LAST_LINES)}\n"
-                f"  The demo goes on without it and starts it again in {_AGAIN_SECONDS:g} s: {_GOES_ON_WITHOUT[child.name]}.",
+                f"  The demo continues without it and restarts it in {_RESTART_SECONDS:g} s: {_DISPENSABLE[child.name]}.",
                 flush=True,
             )
-        for name in [name for name, at in self._again.items() if time.monotonic() >= at]:
-            del self._again[name]
+        for name in [name for name, at in self._restart_at.items() if time.monotonic() >= at]:
+            del self._restart_at[name]
             self._start(name, self._arguments[name])
-            print(f"The {name} is started again.", flush=True)
+            print(f"The {name} is restarted.", flush=True)
 
-    def _goes_on_without(self, child: Child) -> bool:
-        """Say whether the demo bears that a process is away: not while it starts or proves figures, nor one that ends again at once."""
+    def _is_dispensable(self, child: Child) -> bool:
+        """Return whether the demo continues without a process: not while it starts or proves figures, nor if it ends again at once."""
         at, number = self._started[child.name]
-        works = number == 1 or time.monotonic() - at > _LASTS_SECONDS
-        return self.is_up and self._settings.seconds is None and child.name in _GOES_ON_WITHOUT and works
+        works = number == 1 or time.monotonic() - at > _MIN_LIFE_SECONDS
+        return self.is_up and self._settings.seconds is None and child.name in _DISPENSABLE and works
 
     async def _until(self, seconds: float, done: Callable[[], Awaitable[bool]]) -> bool:
-        """Say whether ``done`` came true in time."""
+        """Return whether ``done`` became true in time."""
         deadline = time.monotonic() + seconds
         while not await done():
-            self._look_after()
+            self._supervise()
             if time.monotonic() > deadline:
                 return False
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
         return True
 
     async def _wait_until_up(self, session: aiohttp.ClientSession) -> None:
@@ -324,12 +324,12 @@ class _Demo:
     # ---- Running -----------------------------------------------------------------------------------------------------------------
 
     async def _watch(self, session: aiohttp.ClientSession) -> None:
-        """Look after the processes until the time is over, which begins when the figures are those of now."""
+        """Supervise the processes until the time is over, which begins when the figures have caught up."""
         seconds = self._settings.seconds
         caught_up: float | None = None
         reported = 0.0
         while seconds is None or caught_up is None or time.monotonic() - caught_up < seconds:
-            self._look_after()
+            self._supervise()
             if seconds is not None and caught_up is None and time.monotonic() - self._began > _CATCH_UP_SECONDS:
                 raise DemoError(f"the figures did not catch up within {_CATCH_UP_SECONDS:g} s.", self._children)
             if caught_up is None and time.monotonic() - reported >= _REPORT_SECONDS:
@@ -338,9 +338,9 @@ class _Demo:
                 if as_of is not None:
                     if time.time() - as_of < _CAUGHT_UP_SECONDS:
                         caught_up = time.monotonic()
-                    said = " ..." if caught_up is None else ": caught up." if seconds is None else f": caught up; it ends in {seconds:g} s."
-                    print(f"  Figures as of {format_ms(int(as_of * 1000))[11:19]} UTC{said}", flush=True)
-            await asyncio.sleep(_LOOK_SECONDS)
+                    note = " ..." if caught_up is None else ": caught up." if seconds is None else f": caught up; it ends in {seconds:g} s."
+                    print(f"  Figures as of {format_ms(int(as_of * 1000))[11:19]} UTC{note}", flush=True)
+            await asyncio.sleep(_POLL_SECONDS)
 
     async def _scrape(self, session: aiohttp.ClientSession, url: str) -> Scrape | None:
         try:
@@ -355,38 +355,38 @@ class _Demo:
 
     # ---- Ending ------------------------------------------------------------------------------------------------------------------
 
-    async def _last_word(self, session: aiohttp.ClientSession) -> int:
+    async def _stop_sources(self, session: aiohttp.ClientSession) -> int:
         """Stop the feeder; return the instant through which it published everything."""
         print("Time is over: stopping the sources ...", flush=True)
         feeder, gateway = self._child("feeder"), self._child("gateway")
-        self._of_gateway = await self._scrape(session, self._gateway)
+        self._gateway_scrape = await self._scrape(session, self._gateway)
         self._stopping = {feeder.name, gateway.name}
         feeder.ask_to_stop()
 
         async def ended() -> bool:
             return feeder.code is not None
 
-        if not await self._until(_LAST_WORD_SECONDS, ended):
-            raise DemoError(f"the feeder did not end within {_LAST_WORD_SECONDS:g} s.", [feeder])
-        self._look_after()
+        if not await self._until(_LAST_HEARTBEATS_SECONDS, ended):
+            raise DemoError(f"the feeder did not end within {_LAST_HEARTBEATS_SECONDS:g} s.", [feeder])
+        self._supervise()
         if feeder.code != 0:
             raise DemoError(f"the feeder {ending(feeder.code or 0)}.", [feeder])
         summary = orjson.loads((self._folder / "summary.json").read_bytes())
         final_ms: int = summary["final_ms"]
         return final_ms
 
-    async def _prove(self, bootstrap: str, session: aiohttp.ClientSession, configuration_file: Path, final_ms: int) -> int:
+    async def _check_figures(self, bootstrap: str, session: aiohttp.ClientSession, configuration_file: Path, final_ms: int) -> int:
         scrape: Scrape | None = None
 
-        async def settled() -> bool:
+        async def has_arrived() -> bool:
             nonlocal scrape
             scrape = await self._scrape(session, self._page)
             names = ("contact_center_as_of_timestamp_seconds", "contact_center_complete_through_timestamp_seconds")
             return scrape is not None and all(round((scrape.value(name) or 0) * 1000) == final_ms for name in names)
 
-        if not await self._until(_SETTLE_SECONDS, settled):
-            said = "nothing" if scrape is None else f"{scrape.value('contact_center_as_of_timestamp_seconds')}"
-            message = f"the served figures did not reach {format_ms(final_ms)} within {_SETTLE_SECONDS:g} s; the page said: {said}."
+        if not await self._until(_ARRIVAL_SECONDS, has_arrived):
+            as_of = "nothing" if scrape is None else f"{scrape.value('contact_center_as_of_timestamp_seconds')}"
+            message = f"the served figures did not reach {format_ms(final_ms)} within {_ARRIVAL_SECONDS:g} s; the page served: {as_of}."
             raise DemoError(message, [self._child("worker"), self._child("serve")])
 
         problems: list[str] = []
@@ -411,12 +411,12 @@ class _Demo:
                     comparison = await asyncio.to_thread(compare, scrape, recount, configuration)
                 return comparison is not None and not comparison.differences
 
-            # The last windows may still be on their way when as-of is there.
-            await self._until(_SETTLE_SECONDS / 3, equal)
+            # The last windows may arrive after as-of.
+            await self._until(_ARRIVAL_SECONDS / 3, equal)
             if comparison is not None:
                 problems += _differences(comparison)
         if scrape is None:
-            raise DemoError("the server answers no more.", [self._child("serve")])
+            raise DemoError("the server does not answer any more.", [self._child("serve")])
         print(f"\n{table(scrape)}\n\n{alerts(scrape)}", flush=True)
         if comparison is not None:
             number = sum(map(len, events.values()))
@@ -427,13 +427,13 @@ class _Demo:
         problems += await self._idle_stages(bootstrap, session, scrape)
         if problems:
             raise DemoError("\n  ".join(problems), [self._child("worker")])
-        print("All is well: every stage passed events on, and every served figure equals the recount.", flush=True)
+        print("All is well: every stage processed events, and every served figure equals the recount.", flush=True)
         return 0
 
     async def _idle_stages(self, bootstrap: str, session: aiohttp.ClientSession, scrape: Scrape) -> list[str]:
-        """Return a sentence for each stage that passed nothing on or refused something."""
+        """Return a sentence for each stage that processed nothing or refused something."""
         problems = []
-        gateway = self._of_gateway
+        gateway = self._gateway_scrape
         worker = await self._scrape(session, self._worker)
         accepted = 0 if gateway is None else gateway.total("contact_center_gateway_events_accepted_total")
         refused = 0 if gateway is None else gateway.total("contact_center_gateway_events_rejected_total")
@@ -445,7 +445,7 @@ class _Demo:
         problems += [f"topic {name} has no record." for name, number in counts.items() if number == 0 and name not in _MAY_BE_EMPTY]
         problems += [f"topic {name} holds {number} dead letters." for name, number in counts.items() if number and "dead-letters" in name]
         processed = {flow: 0 if worker is None else worker.total("contact_center_events_processed_total", {"flow": flow}) for flow in FLOWS}
-        # There was no release before.
+        # There is no data of an earlier release.
         idle = [flow for flow, number in processed.items() if number <= 0 and flow != "customers-before"]
         problems += [f"the worker's flow {flow} processed nothing." for flow in idle]
         figures = len(scrape.figures())

@@ -1,4 +1,4 @@
-"""What the pages of the running demo say: metrics read with Prometheus' own parser, and figures found in them by the catalogue."""
+"""The metrics of the running demo, read with Prometheus' own parser, and their figures by the catalogue."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Served:
     #: ``queue:Orders`` and the like.
     scope: str
     channel: str | None
-    #: The window, or None for what is now.
+    #: The window, or None for current state.
     window: str | None
     #: Of a figure by label: the state of agents, the band of the backlog by age, a reason, a category.
     label: str | None

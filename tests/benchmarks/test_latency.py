@@ -15,10 +15,10 @@ def test_an_offer_is_readable_when_the_day_says_as_many() -> None:
     offers.published["Orders", "voice"] = [1.0, 2.0, 3.0]
     counted = Counted(offers)
     key = "window|day|voice|queue:Orders"
-    counted.say_day(key, _day(1), 1.5)
-    counted.say_day(key, _day(1), 2.5)
-    assert offers.missing() == ["('Orders', 'voice'): 3 published, 1 said"]
-    counted.say_day(key, _day(3), 4.0)
+    counted.add_day(key, _day(1), 1.5)
+    counted.add_day(key, _day(1), 2.5)
+    assert offers.missing() == ["('Orders', 'voice'): 3 published, 1 counted"]
+    counted.add_day(key, _day(3), 4.0)
     assert offers.missing() == []
     assert offers.took_ms(0.0, 10.0) == [500.0, 1_000.0, 2_000.0]
     assert offers.took_ms(2.5, 10.0) == [1_000.0]
@@ -28,10 +28,10 @@ def test_other_windows_and_scopes_say_nothing_of_offers() -> None:
     """A trailing window, a day of a site and one of all channels of a queue are passed over; a day without offers is none."""
     offers = Offers()
     counted = Counted(offers)
-    counted.say_day("window|trailing_15m|voice|queue:Orders", _day(5), 1.0)
-    counted.say_day("window|day|voice|site:Bonn", _day(5), 1.0)
-    counted.say_day("window|day|-|queue:Orders", _day(5, channel=None), 1.0)
-    counted.say_day("window|day|voice|queue:Orders", _day(None), 1.0)
+    counted.add_day("window|trailing_15m|voice|queue:Orders", _day(5), 1.0)
+    counted.add_day("window|day|voice|site:Bonn", _day(5), 1.0)
+    counted.add_day("window|day|-|queue:Orders", _day(5, channel=None), 1.0)
+    counted.add_day("window|day|voice|queue:Orders", _day(None), 1.0)
     assert not any(offers.readable.values())
 
 
@@ -40,7 +40,7 @@ def test_the_intervals_of_a_peer_add_up() -> None:
     offers = Offers()
     offers.published["Orders", "voice"] = [1.0, 1.0, 2.0]
     counted = Counted(offers)
-    counted.say_interval("15m|Orders|voice|900000", {"offered": 2}, 1.5)
-    counted.say_interval("trailing|Orders|voice", {"offered": 3}, 1.6)
-    counted.say_interval("15m|Orders|voice|1800000", {"offered": 1}, 2.25)
+    counted.add_interval("15m|Orders|voice|900000", {"offered": 2}, 1.5)
+    counted.add_interval("trailing|Orders|voice", {"offered": 3}, 1.6)
+    counted.add_interval("15m|Orders|voice|1800000", {"offered": 1}, 2.25)
     assert offers.took_ms(0.0, 10.0) == [250.0, 500.0, 500.0]

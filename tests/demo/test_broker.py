@@ -264,7 +264,7 @@ def test_stops_in_the_moment_that_something_is_written(binary: Path, turns: int)
 
             async def write_and_stop() -> None:
                 assert relay._stop is not None
-                relay._tell()
+                relay._wake_fetches()
                 for _ in range(turns):
                     await asyncio.sleep(0)
                 relay._stop.set()

@@ -81,7 +81,7 @@ class MemoryGate:
         """See Gate."""
         raise NotImplementedError
 
-    async def gone(self) -> None:
+    async def wait_until_stopped(self) -> None:
         """See Gate."""
 
 
@@ -105,11 +105,11 @@ async def feed(gate: MemoryGate | None, publisher: MemoryPublisher | None = None
     record = io.BytesIO()
     stop = asyncio.Event()
 
-    def say(line: str) -> None:
+    def show(line: str) -> None:
         if "in real time" in line:
             asyncio.get_running_loop().call_later(live_seconds, stop.set)
 
-    feeder = Feeder(FeederSettings(start_ms=START_MS, seed=4, **changes), publisher, gate, now_ms=clock, record=record, say=say)
+    feeder = Feeder(FeederSettings(start_ms=START_MS, seed=4, **changes), publisher, gate, now_ms=clock, record=record, show=show)
     summary = await feeder.run(stop)
     return Fed(publisher, gate, record, summary.final_ms)
 
@@ -170,7 +170,7 @@ def test_gateway_that_stays_away(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with pytest.raises(ExceptionGroup) as raised:
         asyncio.run(feed(MemoryGate(failures=5), live_seconds=0.5))
-    assert raised.group_contains(UndeliveredError, match="Not taken within 0.3 s: away")
+    assert raised.group_contains(UndeliveredError, match="Not accepted within 0.3 s: away")
     gate = MemoryGate(failures=5)
     fed = asyncio.run(feed(gate, live_seconds=0.5, waits_for_gateway=True))
 

@@ -22,8 +22,8 @@ ENDS = ["-c", "import sys; print('first'); print('cannot go on', file=sys.stderr
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo_run, "_AGAIN_SECONDS", 0.2)
-    monkeypatch.setattr(demo_run, "_LASTS_SECONDS", 0.0)
+    monkeypatch.setattr(demo_run, "_RESTART_SECONDS", 0.2)
+    monkeypatch.setattr(demo_run, "_MIN_LIFE_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -59,16 +59,16 @@ def test_the_demo_goes_on_and_starts_it_again(demo: _Demo, name: str, capsys: py
     """With its code, the last lines of its log, and what is so meanwhile; the next one has the same arguments and a log of its own."""
     demo._start(name, ENDS)
     ended(demo, name)
-    demo._look_after()
+    demo._supervise()
     said = capsys.readouterr().out
 
     assert f"The {name} ended with exit code 3. The end of its log:\n    first\n    cannot go on\n" in said
-    assert "The demo goes on without it and starts it again in 0.2 s" in said
-    demo._look_after()
+    assert "The demo continues without it and restarts it in 0.2 s" in said
+    demo._supervise()
     assert [child.name for child in demo._children] == ["feeder"]
     time.sleep(0.25)
-    demo._look_after()
-    assert capsys.readouterr().out == f"The {name} is started again.\n"
+    demo._supervise()
+    assert capsys.readouterr().out == f"The {name} is restarted.\n"
     assert demo._child(name).log.name == f"{name}-2.log"
 
 
@@ -84,7 +84,7 @@ def test_killed_from_outside(demo: _Demo, capsys: pytest.CaptureFixture[str]) ->
     """A signal is named, though a guard stands between, and a log without a line is called empty."""
     demo._start("gateway", ["-c", "import os; os.kill(os.getpid(), 9)"])
     ended(demo, "gateway")
-    demo._look_after()
+    demo._supervise()
 
     assert "The gateway was ended by SIGKILL. The end of its log:\n    (empty)\n" in capsys.readouterr().out
 
@@ -103,7 +103,7 @@ def test_what_it_cannot_go_on_without_ends_it(
     name: str, settings: DemoSettings, lasts: float, up: bool, demo: _Demo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The reason names the part and how it ended; its log is shown with it."""
-    monkeypatch.setattr(demo_run, "_LASTS_SECONDS", lasts)
+    monkeypatch.setattr(demo_run, "_MIN_LIFE_SECONDS", lasts)
     demo._settings, demo.is_up = settings, up
     if lasts:
         demo._start(name, ["-c", "pass"])
@@ -113,5 +113,5 @@ def test_what_it_cannot_go_on_without_ends_it(
     ended(demo, name)
 
     with pytest.raises(DemoError, match=f"^the {name} ended with exit code 3\\.$") as raised:
-        demo._look_after()
+        demo._supervise()
     assert [child.name for child in raised.value.children] == [name]

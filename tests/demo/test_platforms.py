@@ -38,7 +38,7 @@ def test_signed_as_the_gateway_wants_it() -> None:
     """Each platform's deliveries pass its verifier; with another byte, or another secret, they do not."""
     made = platforms()
     hooks = read_connectors(CONNECTORS, connectors_text(_GATEWAY), environment={SIGNED_WITH: _SECRET})
-    deliveries = {each.source: each for each in made.told(half_an_hour(), 0) if isinstance(each, Delivery)}
+    deliveries = {each.source: each for each in made.route(half_an_hour(), 0) if isinstance(each, Delivery)}
 
     assert set(deliveries) == {*TELEPHONES.values(), "typeform"}
     for source, delivery in deliveries.items():
@@ -60,14 +60,14 @@ def test_signed_as_the_gateway_wants_it() -> None:
 def test_nothing_is_lost_on_the_way() -> None:
     """As many calls arrive, are answered and end by the platforms as in the center; no delivery is rejected, none comes before its time."""
     made, last = platforms(), 0
-    told: Counter[str] = Counter()
-    for each in made.told(half_an_hour(), 0):
+    route: Counter[str] = Counter()
+    for each in made.route(half_an_hour(), 0):
         assert each.published_ms >= last
         last = each.published_ms
         if isinstance(each, Delivery):
             events = made.events(each)
             assert all(event.received_at.timestamp() * 1000 >= last - 1 or each.source == "typeform" for event in events)
-            told.update(event.type for event in events if each.source != "typeform")
+            route.update(event.type for event in events if each.source != "typeform")
     wanted = Counter(
         kind
         for kind, _ in {
@@ -78,4 +78,4 @@ def test_nothing_is_lost_on_the_way() -> None:
     )
     # The last second is still held back, and Twilio's calls arrive with their queue.
     for kind in ("contact.queued", "contact.agent_offered", "contact.answered", "contact.left_queue", "contact.wrapped_up"):
-        assert told[kind] == pytest.approx(wanted[kind], abs=3), kind
+        assert route[kind] == pytest.approx(wanted[kind], abs=3), kind

@@ -104,7 +104,7 @@ def test_the_demo_counts_its_seconds_from_caught_up(
 ) -> None:
     """Figures are hours old, then minutes, for longer than its seconds: it goes on, and ends its seconds after they are those of now."""
     seconds, slow = 0.4, 1.0
-    monkeypatch.setattr(demo_run, "_LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(demo_run, "_POLL_SECONDS", 0.02)
     monkeypatch.setattr(demo_run, "_REPORT_SECONDS", 0.1)
     demo = demo_run._Demo(DemoSettings(seconds=seconds), tmp_path)
     began = time.monotonic()
@@ -113,7 +113,7 @@ def test_the_demo_counts_its_seconds_from_caught_up(
         return time.time() - (0.5 if time.monotonic() - began > slow else 10_800)
 
     monkeypatch.setattr(demo, "_as_of", as_of)
-    monkeypatch.setattr(demo, "_look_after", lambda: None)
+    monkeypatch.setattr(demo, "_supervise", lambda: None)
     asyncio.run(demo._watch(None))  # type: ignore[arg-type]
 
     lasted = time.monotonic() - began

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
-from benchmarks.restore import KINDS, configuration, kept_rows
+from benchmarks.restore import KINDS, configuration, stored_rows
 from streams.configuration import Configuration
 from streams.stages.track import ContactStage
 from streams.tracking.rows import read_head, read_rows
@@ -174,7 +174,7 @@ def test_heads_of_the_last_form() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_restore_costs_a_part_of_reading_everything(kind: str) -> None:
     """Of CPU, taking 4,000 contacts back in that nothing asks for takes a part of reading each of them."""
-    rows = dict(kept_rows(kind, 4_000))
+    rows = dict(stored_rows(kind, 4_000))
     took = []
     for each in (rows, headless(rows)):
         best = 99.0

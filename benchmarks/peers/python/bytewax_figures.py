@@ -16,8 +16,8 @@ MOST_BATCHES = 1_000_000
 
 def main():
     """Run until the process is ended."""
-    told = rules.options()
-    marks = rules.Marks(told.events)
+    settings = rules.options()
+    marks = rules.Marks(settings.events)
     conversations = {}
 
     def folded(messages):
@@ -46,13 +46,13 @@ def main():
         return (scope, windows), windows.records(scope)
 
     flow = Dataflow("figures")
-    events = op.input("events", flow, KafkaSource([told.bootstrap], [told.source], batch_size=BATCH))
+    events = op.input("events", flow, KafkaSource([settings.bootstrap], [settings.source], batch_size=BATCH))
     contributions = op.flat_map_batch("conversations", events, folded)
     keyed = op.map("keyed", contributions, lambda pair: (pair[0], pair))
-    collected = op.collect("collected", keyed, timeout=timedelta(milliseconds=told.commit_ms), max_size=MOST_BATCHES)
+    collected = op.collect("collected", keyed, timeout=timedelta(milliseconds=settings.commit_ms), max_size=MOST_BATCHES)
     changed = op.stateful_map("windows", collected, windowed)
     records = op.flat_map("records", changed, lambda pair: [KafkaSinkMessage(key.encode(), value) for key, value in pair[1]])
-    kafka.output("figures", records, brokers=[told.bootstrap], topic=told.output)
+    kafka.output("figures", records, brokers=[settings.bootstrap], topic=settings.output)
     cli_main(flow)
 
 

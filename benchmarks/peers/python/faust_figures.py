@@ -9,23 +9,23 @@ import rules
 
 def main():
     """Run until the process is ended."""
-    told = rules.options()
-    marks = rules.Marks(told.events)
+    settings = rules.options()
+    marks = rules.Marks(settings.events)
     app = faust.App(
-        told.id,
-        broker=f"kafka://{told.bootstrap}",
+        settings.id,
+        broker=f"kafka://{settings.bootstrap}",
         store="memory://",
         consumer_auto_offset_reset="earliest",
         topic_replication_factor=1,
-        broker_commit_interval=told.commit_ms / 1000,
+        broker_commit_interval=settings.commit_ms / 1000,
         web_enabled=False,
         value_serializer="raw",
         key_serializer="raw",
         topic_disable_leader=True,
     )
-    source = app.topic(told.source, key_type=bytes, value_type=bytes, partitions=8)
-    contributed = app.topic(told.contributions, key_type=bytes, value_type=bytes, partitions=4)
-    output = app.topic(told.output, key_type=bytes, value_type=bytes, partitions=4)
+    source = app.topic(settings.source, key_type=bytes, value_type=bytes, partitions=8)
+    contributed = app.topic(settings.contributions, key_type=bytes, value_type=bytes, partitions=4)
+    output = app.topic(settings.output, key_type=bytes, value_type=bytes, partitions=4)
     conversations = app.Table("conversations", key_type=str, value_type=list, partitions=8)
     intervals = app.Table("intervals", key_type=str, value_type=list, partitions=4)
     panes = app.Table("panes", key_type=str, value_type=list, partitions=4)

@@ -18,19 +18,19 @@ class Value(Serializer):
 
 def main():
     """Run until the process is ended."""
-    told = rules.options()
-    marks = rules.Marks(told.events)
+    settings = rules.options()
+    marks = rules.Marks(settings.events)
     app = Application(
-        broker_address=told.bootstrap,
-        consumer_group=told.id,
+        broker_address=settings.bootstrap,
+        consumer_group=settings.id,
         auto_offset_reset="earliest",
         processing_guarantee="exactly-once",
-        commit_interval=told.commit_ms / 1000,
+        commit_interval=settings.commit_ms / 1000,
         state_dir=tempfile.mkdtemp(prefix="peer-state"),
         loglevel="ERROR",
     )
-    source = app.topic(told.source, key_deserializer="str", value_deserializer="bytes")
-    output = app.topic(told.output, key_serializer="str", value_serializer=Value())
+    source = app.topic(settings.source, key_deserializer="str", value_deserializer="bytes")
+    output = app.topic(settings.output, key_serializer="str", value_serializer=Value())
 
     def parsed(value):
         marks.add(1)

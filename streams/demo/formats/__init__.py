@@ -1,4 +1,4 @@
-"""The simulated center's calls as platforms tell of them: each writer turns canonical events into what its platform would send.
+"""The simulated center's calls in formats of platforms: each writer turns canonical events into its platform's messages.
 
 Written from the platforms' documentation, not from the connectors: where the two misread each other, figures differ.
 """
@@ -13,7 +13,7 @@ from streams.demo.formats.twilio import TwilioCallbacks
 
 __all__ = ["WRITERS", "Writer"]
 
-#: Connector → what writes as its platform does.
+#: Connector → writer of its platform's messages.
 WRITERS: dict[str, type[Writer]] = {
     "amazon-connect-contact-events": AmazonContactEvents,
     "asterisk-queue-log": QueueLog,

@@ -1,4 +1,4 @@
-"""Amazon Connect's contact events, as EventBridge hands them on."""
+"""Amazon Connect's contact events, as EventBridge delivers them."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _INSTANCE: Final = "arn:aws:connect:ap-northeast-1:123456789012:instance/5d1f0f3
 
 
 class AmazonContactEvents(Writer):
-    """A contact is one leg from its own queueing on: a transfer begins another, which names the one before."""
+    """A contact is one leg, beginning with its queueing: a transfer begins another, which names the previous one."""
 
     @staticmethod
     def conversation_of(conversation: str) -> str:
         """See Writer."""
         return uuid_of("contact", conversation, 1)
 
-    def told(self, call: Call, kind: str, event: dict[str, Any], at_ms: int) -> list[bytes]:
+    def messages(self, call: Call, kind: str, event: dict[str, Any], at_ms: int) -> list[bytes]:
         """See Writer."""
         match kind:
             case "arrived":
@@ -38,9 +38,9 @@ class AmazonContactEvents(Writer):
                 return [_sent("DISCONNECTED", call, None, at_ms), _sent("COMPLETED", call, None, at_ms)]
             case "ended":
                 leg = call.legs[-1] if call.legs else None
-                gone = [_sent("DISCONNECTED", call, leg, at_ms)]
-                # Nobody wraps up where nobody answered.
-                return gone if leg is not None and leg.agent is not None else [*gone, _sent("COMPLETED", call, leg, at_ms)]
+                disconnected = [_sent("DISCONNECTED", call, leg, at_ms)]
+                # An unanswered call has no wrap-up.
+                return disconnected if leg is not None and leg.agent is not None else [*disconnected, _sent("COMPLETED", call, leg, at_ms)]
             case "wrapped_up":
                 return [_sent("COMPLETED", call, call.leg_of(event.get("agent")), at_ms)]
             case _:
@@ -58,13 +58,13 @@ def _queued(call: Call, at_ms: int) -> list[bytes]:
 
 
 def _contact(call: Call, leg: Leg | None) -> tuple[str, int, str | None]:
-    """Return the id of the contact that a leg is in, when it began, and the contact it came from."""
+    """Return the id of a leg's contact, its begin, and the previous contact."""
     begun, before, part = call.arrived_ms, None, 1
-    for each in call.legs[1 : leg.number if leg is not None else 1]:
-        passed_on = call.legs[each.number - 2]
-        # What overflowed to another queue is the same contact still.
-        if passed_on.answered_ms is not None:
-            begun, before, part = each.queued_ms, uuid_of("contact", call.conversation, part), each.number
+    for following in call.legs[1 : leg.number if leg is not None else 1]:
+        previous = call.legs[following.number - 2]
+        # After an overflow to another queue it is the same contact.
+        if previous.answered_ms is not None:
+            begun, before, part = following.queued_ms, uuid_of("contact", call.conversation, part), following.number
     return uuid_of("contact", call.conversation, part), begun, before
 
 

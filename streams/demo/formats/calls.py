@@ -1,4 +1,4 @@
-"""What a telephone platform knows of a call, followed through its canonical events; and what a writer is."""
+"""The state of a call at a telephone platform, from its canonical events; and the base of writers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Call", "Leg", "Writer", "ms_of", "number_of", "uuid_of"]
 
 @dataclass(slots=True)
 class Leg:
-    """A stay in a queue, and the agent's share that came of it."""
+    """A stay in a queue, and the agent's part after it."""
 
     number: int
     queue: str
@@ -29,7 +29,7 @@ class Leg:
 
 @dataclass(slots=True)
 class Call:
-    """One call: when it came, its legs in order, and whether its agent has just passed it on."""
+    """One call: its arrival, its legs in order, and whether its agent has just transferred it."""
 
     conversation: str
     number: int
@@ -43,7 +43,7 @@ class Call:
 
     @property
     def leg(self) -> Leg:
-        """The leg that was begun last."""
+        """The last leg."""
         return self.legs[-1]
 
     def leg_of(self, agent: str | None) -> Leg:
@@ -52,14 +52,14 @@ class Call:
 
 
 class Writer:
-    """Turns the events of calls, in their order, into what a platform sends; other events become nothing."""
+    """Turns the events of calls, in order, into a platform's messages; other events have none."""
 
     def __init__(self) -> None:
         self._calls: dict[str, Call] = {}
         self._number = 0
 
     def write(self, event: dict[str, Any]) -> list[bytes]:
-        """Return what the platform sends of an event, each a delivery of its own (of a log: a line)."""
+        """Return the platform's messages of an event, each a separate delivery (of a log: a line)."""
         kind: str = event["type"]
         if not kind.startswith("contact."):
             return []
@@ -73,7 +73,7 @@ class Writer:
         if call is None:
             return []
         _follow(call, kind, event, at_ms)
-        sent = self.told(call, kind.removeprefix("contact."), event, at_ms)
+        sent = self.messages(call, kind.removeprefix("contact."), event, at_ms)
         if kind == "contact.transferred":
             call.transferred = True
         elif kind == "contact.queued":
@@ -82,11 +82,11 @@ class Writer:
 
     @staticmethod
     def conversation_of(conversation: str) -> str:
-        """Return the id that a call has at the platform."""
+        """Return the platform's id of a call."""
         return conversation
 
-    def told(self, call: Call, kind: str, event: dict[str, Any], at_ms: int) -> list[bytes]:
-        """Return what the platform sends of a call's event, which the call has taken already."""
+    def messages(self, call: Call, kind: str, event: dict[str, Any], at_ms: int) -> list[bytes]:
+        """Return the platform's messages of a call's event, which ``call`` already includes."""
         raise NotImplementedError
 
 
@@ -110,15 +110,15 @@ def _follow(call: Call, kind: str, event: dict[str, Any], at_ms: int) -> None:
 
 
 def ms_of(text: str) -> int:
-    """Return the milliseconds of a time as events have it."""
+    """Return the time of an event in milliseconds."""
     return round(datetime.fromisoformat(text).timestamp() * 1000)
 
 
 def number_of(customer: str) -> str:
-    """Return the telephone number of a simulated customer: of Japan's block that is given to nobody."""
+    """Return the telephone number of a simulated customer, from an unassigned block of Japan."""
     return f"+8199{int.from_bytes(blake2b(customer.encode(), digest_size=6).digest()) % 10**8:08d}"
 
 
 def uuid_of(*parts: object) -> str:
-    """Return an id of the form that clouds use, the same for the same parts."""
+    """Return a UUID, the same for the same parts."""
     return str(UUID(bytes=blake2b("\0".join(map(str, parts)).encode(), digest_size=16).digest(), version=4))

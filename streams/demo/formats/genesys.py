@@ -1,4 +1,4 @@
-"""Genesys Cloud's detail events, as EventBridge hands them on."""
+"""Genesys Cloud's detail events, as EventBridge delivers them."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _OFFER_ENDED: Final = {"no_answer": "TIMEOUT", "declined": "CLIENT", "withdrawn"
 
 
 class GenesysDetailEvents(Writer):
-    """A call is a conversation; the customer, each stay in a queue and each agent who rings are participants of it."""
+    """A call is a conversation; the customer, each stay in a queue and each offered agent are its participants."""
 
     @staticmethod
     def conversation_of(conversation: str) -> str:
         """See Writer."""
         return uuid_of("conversation", conversation)
 
-    def told(self, call: Call, kind: str, event: dict[str, Any], at_ms: int) -> list[bytes]:
+    def messages(self, call: Call, kind: str, event: dict[str, Any], at_ms: int) -> list[bytes]:
         """See Writer."""
         match kind:
             case "arrived":
@@ -42,7 +42,7 @@ class GenesysDetailEvents(Writer):
             case "answered":
                 return [self._left(call, "ANSWERED", "TRANSFER", at_ms, {"answeredUserId": event["agent"]})]
             case "left_queue":
-                # A customer who rather waits for a callback leaves by the flow of the queue.
+                # A customer who requests a callback leaves by the flow of the queue.
                 outcome, how = _LEFT.get(event["reason"], ("FLOW_OUT", "TRANSFER"))
                 return [self._left(call, outcome, how, at_ms, {})]
             case "not_offered" if event["reason"] != "menu_ended":

@@ -1,4 +1,4 @@
-"""Asterisk's queue_log: a line each; it knows nothing before the queue, no hold and no wrap-up."""
+"""Asterisk's queue_log, one line per event; it has nothing before the queue, no hold and no wrap-up."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _LEFT: Final = {
 
 
 class QueueLog(Writer):
-    """A line of the log for each event; times with a fraction, as newer Asterisks write them."""
+    """One line of the log per event; times have a fraction, as in newer versions of Asterisk."""
 
-    def told(self, call: Call, kind: str, event: dict[str, Any], at_ms: int) -> list[bytes]:
+    def messages(self, call: Call, kind: str, event: dict[str, Any], at_ms: int) -> list[bytes]:
         """See Writer."""
         if kind == "transferred":
             leg = call.leg
@@ -53,6 +53,6 @@ class QueueLog(Writer):
                 return []
 
 
-def _line(call: Call, at_ms: int, queue: str, agent: str | None, rest: str) -> bytes:
+def _line(call: Call, at_ms: int, queue: str, agent: str | None, fields: str) -> bytes:
     channel = f"{call.arrived_ms // 1000}.{call.number}"
-    return f"{at_ms // 1000}.{at_ms % 1000:03d}000|{channel}|{queue}|{agent or 'NONE'}|{rest}".encode()
+    return f"{at_ms // 1000}.{at_ms % 1000:03d}000|{channel}|{queue}|{agent or 'NONE'}|{fields}".encode()

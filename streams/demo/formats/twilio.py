@@ -1,4 +1,4 @@
-"""Twilio TaskRouter's event callbacks: a form each."""
+"""Twilio TaskRouter's event callbacks, one form each."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class TwilioCallbacks(Writer):
         """See Writer."""
         return _sid("WT", conversation)
 
-    def told(self, call: Call, kind: str, event: dict[str, Any], at_ms: int) -> list[bytes]:
+    def messages(self, call: Call, kind: str, event: dict[str, Any], at_ms: int) -> list[bytes]:
         """See Writer."""
         match kind:
             case "queued":
@@ -74,7 +74,7 @@ def _worker(leg: Leg, agent: str | None = None) -> dict[str, Any]:
 
 def _status(kind: str, call: Call, leg: Leg) -> str:
     if leg is not call.leg and leg.answered_ms is not None:
-        # The task is with somebody else already.
+        # The task is already with another agent.
         return "assigned"
     match kind:
         case "reservation.created":

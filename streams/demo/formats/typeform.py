@@ -1,4 +1,4 @@
-"""Typeform's deliveries: one for each answered form."""
+"""Typeform's deliveries, one per answered form."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["typeform_delivery"]
 
 
 def typeform_delivery(event: dict[str, Any]) -> bytes:
-    """Return what Typeform sends of a ``survey.answered``; its hidden field says which conversation the form was about."""
+    """Return Typeform's delivery of a ``survey.answered``; its hidden field has the id of the conversation."""
     kind: str = event["kind"]
     field = {"id": kind, "type": "opinion_scale", "ref": kind}
     sent = {

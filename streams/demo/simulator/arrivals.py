@@ -1,4 +1,4 @@
-"""When customers make contact: an inhomogeneous Poisson process that follows the hours since the center opened."""
+"""Arrivals of contacts: an inhomogeneous Poisson process over the hours since the center opened."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["LONGEST_GAP_SECONDS", "next_arrival_ms", "volume"]
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
 
-#: Hours since opening → share of the busiest volume; straight lines between, and round the clock again.
+#: Hours since opening → share of the busiest volume; linear between, and repeated daily.
 _CURVE: tuple[tuple[float, float], ...] = (
     (0.0, 0.45),
     (1.0, 0.85),
@@ -31,7 +31,7 @@ _CURVE: tuple[tuple[float, float], ...] = (
 )
 _HOURS = [hour for hour, _ in _CURVE]
 
-#: A voice queue never goes longer without a call: every trailing quarter of an hour of the demo has figures, at night too.
+#: The longest gap between calls of a voice queue: every trailing quarter of an hour of the demo has figures, also at night.
 LONGEST_GAP_SECONDS = 150.0
 
 
@@ -44,7 +44,7 @@ def volume(since_opening_ms: int) -> float:
 
 
 def next_arrival_ms(now_ms: int, opened_ms: int, peak_per_hour: float, random: Random, longest_gap_seconds: float | None = None) -> int:
-    """Return when the next contact comes, by thinning a steady process of the peak rate."""
+    """Return the time of the next contact, by thinning a steady process of the peak rate."""
     latest = None if longest_gap_seconds is None else now_ms + int(longest_gap_seconds * 1000)
     ms = float(now_ms)
     while True:

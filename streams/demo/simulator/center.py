@@ -1,4 +1,4 @@
-"""What the simulated center looks like: queues, teams, volumes and durations. ``streams/demo/configuration.yaml`` names the same ones.
+"""The simulated center: queues, teams, volumes and durations. ``streams/demo/configuration.yaml`` has the same names.
 
 Names are readable for English and for Japanese viewers. Durations are in seconds, volumes in contacts an hour at the busiest time of day.
 """
@@ -15,7 +15,7 @@ MediaChannel = Literal["voice", "chat", "mail"]
 
 @dataclass(frozen=True, slots=True)
 class QueuePlan:
-    """One queue: how much comes in, how long it takes, and where it spills over."""
+    """One queue: its volume, durations and overflow."""
 
     name: str
     channel: MediaChannel
@@ -38,9 +38,9 @@ class QueuePlan:
 
 @dataclass(frozen=True, slots=True)
 class TeamPlan:
-    """One team: where it works and what its people take, the preferred queue first.
+    """One team: its site and the queues of its agents, the preferred queue first.
 
-    ``skills`` holds one order of queues a kind of person; the team's people take the kinds in turn.
+    ``skills`` holds one order of queues per skill profile; the team's agents take the profiles in turn.
     """
 
     name: str

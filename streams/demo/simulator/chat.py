@@ -1,4 +1,4 @@
-"""The life of a chat: queue, a person who may have two others open, messages to and fro, wrap-up."""
+"""The course of a chat: queue, an agent who may have two others open, messages, wrap-up."""
 
 from __future__ import annotations
 
@@ -28,43 +28,43 @@ class Chat:
         self._random = floor.random
 
     def arrive(self, contact: Contact) -> None:
-        """Let the customer's first message bring the chat into its queue."""
-        self._say(contact, "customer")
+        """Start a chat with the customer's first message, in its queue."""
+        self._send_message(contact, "customer")
         self._floor.enter(contact, contact.queue)
         patience = contact.queue.patience_seconds
         if patience is not None:
-            self._agenda.after(self._random.weibullvariate(patience * 1.1, 1.4), self._give_up, contact)
+            self._agenda.after(self._random.weibullvariate(patience * 1.1, 1.4), self._abandon, contact)
 
     def offer(self, contact: Contact, person: Person) -> None:
-        """Let the chat pop up at a person, who opens it some seconds later."""
+        """Offer the chat to an agent, who opens it some seconds later."""
         contact.state = "ringing"
         contact.person = person
         contact.step += 1
-        self._floor.tell(contact, "contact.agent_offered", {"agent": person.person_id, "queue": contact.queue.name})
+        self._floor.emit(contact, "contact.agent_offered", {"agent": person.person_id, "queue": contact.queue.name})
         self._floor.occupy(person, contact, "ringing")
         self._agenda.after(self._random.uniform(1.0, 6.0), self._answer, contact, person, contact.step)
 
-    def _say(self, contact: Contact, author: str, *, thanks: bool = False) -> None:
-        who = {"agent": contact.person.person_id} if author == "agent" and contact.person is not None else {"thanks": thanks}
-        self._floor.tell(contact, "contact.message", {"author_kind": author, "public": True, "automatic": False, **who})
+    def _send_message(self, contact: Contact, author: str, *, thanks: bool = False) -> None:
+        details = {"agent": contact.person.person_id} if author == "agent" and contact.person is not None else {"thanks": thanks}
+        self._floor.emit(contact, "contact.message", {"author_kind": author, "public": True, "automatic": False, **details})
 
-    def _thank(self, contact: Contact, author: str) -> None:
-        self._say(contact, author, thanks=True)
+    def _send_thanks(self, contact: Contact, author: str) -> None:
+        self._send_message(contact, author, thanks=True)
 
-    def _give_up(self, contact: Contact) -> None:
+    def _abandon(self, contact: Contact) -> None:
         if contact.state != "waiting":
             return
         self._floor.leave(contact)
         contact.state = "gone"
-        self._floor.tell(contact, "contact.left_queue", {"queue": contact.queue.name, "reason": "abandoned"})
-        self._floor.tell(contact, "contact.ended", {"by": "customer"})
+        self._floor.emit(contact, "contact.left_queue", {"queue": contact.queue.name, "reason": "abandoned"})
+        self._floor.emit(contact, "contact.ended", {"by": "customer"})
 
     def _answer(self, contact: Contact, person: Person, step: int) -> None:
         if contact.step != step:
             return
         random = self._random
-        self._floor.tell(contact, "contact.offer_ended", {"agent": person.person_id, "queue": contact.queue.name, "outcome": "accepted"})
-        self._floor.tell(contact, "contact.answered", {"agent": person.person_id, "queue": contact.queue.name, "reports": ["wrap_up"]})
+        self._floor.emit(contact, "contact.offer_ended", {"agent": person.person_id, "queue": contact.queue.name, "outcome": "accepted"})
+        self._floor.emit(contact, "contact.answered", {"agent": person.person_id, "queue": contact.queue.name, "reports": ["wrap_up"]})
         contact.state = "with_agent"
         contact.step += 1
         contact.legs += 1
@@ -72,27 +72,29 @@ class Chat:
         length = min(random.lognormvariate(log(contact.queue.handling_seconds), contact.queue.handling_spread), 1_800)
         exchanges = random.randint(1, _MOST_EXCHANGES)
         if exchanges == _MOST_EXCHANGES:
-            # What takes that long is beyond one person: who chats asks a colleague, before the last answer or while it is written.
+            # In a long chat the agent consults a colleague, before or during the last answer.
             for kind, at in (("contact.consult_started", 0.7), ("contact.consult_ended", 0.8)):
-                self._agenda.after(length * at, self._floor.tell, contact, kind, {"agent": person.person_id})
+                self._agenda.after(length * at, self._floor.emit, contact, kind, {"agent": person.person_id})
         for number in range(exchanges):
             begin, pause = length * number / exchanges, length / exchanges
-            self._agenda.after(begin + pause * random.uniform(0.1, 0.4), self._say, contact, "agent")
+            self._agenda.after(begin + pause * random.uniform(0.1, 0.4), self._send_message, contact, "agent")
             thanks = number == exchanges - 1 and random.random() < _THANKS
-            self._agenda.after(begin + pause * random.uniform(0.5, 0.9), self._thank if thanks else self._say, contact, "customer")
+            self._agenda.after(
+                begin + pause * random.uniform(0.5, 0.9), self._send_thanks if thanks else self._send_message, contact, "customer"
+            )
         self._agenda.after(length, self._end, contact, person)
 
     def _end(self, contact: Contact, person: Person) -> None:
         contact.state = "gone"
         contact.person = None
-        self._floor.tell(contact, "contact.ended", {"by": "customer" if self._random.random() < _ENDED_BY_CUSTOMER else "agent"})
+        self._floor.emit(contact, "contact.ended", {"by": "customer" if self._random.random() < _ENDED_BY_CUSTOMER else "agent"})
         self._topics.name(contact)
         self._afterwards.survey(contact)
-        self._floor.tell(contact, "contact.wrap_up_started", {"agent": person.person_id})
+        self._floor.emit(contact, "contact.wrap_up_started", {"agent": person.person_id})
         self._floor.occupy(person, contact, "wrap_up")
         wrap_up = min(self._random.lognormvariate(log(contact.queue.wrap_up_seconds), 0.4), 90)
         self._agenda.after(wrap_up, self._wrapped_up, contact, person)
 
     def _wrapped_up(self, contact: Contact, person: Person) -> None:
-        self._floor.tell(contact, "contact.wrapped_up", {"agent": person.person_id})
+        self._floor.emit(contact, "contact.wrapped_up", {"agent": person.person_id})
         self._floor.release(person, contact)

@@ -1,6 +1,6 @@
-"""The calls of the day before, around this time of day: what is expected of the next hours is what came then, at the level of today.
+"""The calls of the day before, around this time of day: the forecast of the next hours is their volume at today's level.
 
-They are told with what the outlook and the day of a queue need of a call, and no more: the demo is to be caught up soon.
+They have only the events that the forecast and the day of a queue need, so that the demo catches up soon.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 __all__ = ["calls_of_the_day_before"]
 
 _HOUR_MS: Final = 3_600_000
-#: Today's level is taken from the last two hours; the outlook goes two hours ahead, and the demo is looked at for two hours.
+#: Today's level is that of the last two hours; the forecast covers two hours, and a demo about two hours.
 _BEFORE_MS, _AFTER_MS = 2 * _HOUR_MS, 4 * _HOUR_MS
 _SOURCE: Final = "sim-telephony"
-#: This share is answered at once, waits for longer, or gives up.
+#: The shares of calls that are answered at once or abandoned; the others wait longer.
 _AT_ONCE, _GAVE_UP = 0.84, 0.05
 
 
 def calls_of_the_day_before(seed: int, opened_ms: int, now_ms: int) -> Iterator[Emission]:
-    """Yield the events in the order of publishing; all are over before the center opened."""
+    """Yield the events in the order of publishing; all precede the opening of the center."""
     begin, end = now_ms - DAY_MS - _BEFORE_MS, min(now_ms - DAY_MS + _AFTER_MS, opened_ms - _HOUR_MS)
     name = f"{seed}-{opened_ms // 1000:x}-before"
     steps: list[tuple[int, int, str, dict[str, Any]]] = []

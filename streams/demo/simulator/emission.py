@@ -1,4 +1,4 @@
-"""The events on their way out: each gets its id, its small delay between happening and being received, and its place in the order."""
+"""The output of events: each gets its id, a small delay between its occurrence and its receipt, and its order."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_DELAY_MS", "SOURCES", "Destination", "Emission", "Outbox", "heartbeat", "time_text"]
 
-#: No event is received later than this after it occurred, repeats included; heartbeats promise so.
+#: The maximum delay of an event, repeats included; heartbeats rely on it.
 MAX_DELAY_MS: Final = 1_000
 
 #: Every source of the simulation, and the longest usual delay of its events in milliseconds.
 SOURCES: Final[dict[str, int]] = {"sim-telephony": 400, "sim-chat": 300, "sim-mail": 900, "sim-workforce": 250, "sim-survey": 600}
 
 _MIN_DELAY_MS = 15
-#: This share of events is delivered twice, as senders do that retry.
+#: The share of events that are delivered twice, as by senders that retry.
 _REPEATED = 0.002
 
-#: Which topic an event belongs to; a heartbeat goes to every partition of all of them.
+#: The topic of an event; a heartbeat goes to every partition of all of them.
 Destination = Literal["contact-events", "agent-events", "customer-events", "every-partition"]
 
 
@@ -36,7 +36,7 @@ class Emission(NamedTuple):
     destination: Destination
     #: The record key: conversation, person, or (of a heartbeat) source.
     key: str
-    #: The event as JSON has it.
+    #: The event as in JSON.
     event: dict[str, Any]
 
 
@@ -46,12 +46,12 @@ def _second(second: int) -> str:
 
 
 def time_text(ms: int) -> str:
-    """Return what ``schemas.times.format_ms`` returns, sooner."""
+    """Return the same as ``schemas.times.format_ms``, but faster."""
     return f"{_second(ms // 1000)}{ms % 1000:03d}Z"
 
 
 def heartbeat(source: str, event_id: str, at_ms: int, complete_through_ms: int) -> Emission:
-    """Return the sign of life of a source at ``at_ms``."""
+    """Return the heartbeat of a source at ``at_ms``."""
     event = {
         "type": "source.heartbeat",
         "event_id": event_id,
@@ -64,13 +64,13 @@ def heartbeat(source: str, event_id: str, at_ms: int, complete_through_ms: int) 
 
 
 class Outbox:
-    """Holds events between happening and being received, and hands them over in the order of ``received_at``."""
+    """Holds events between occurrence and receipt, and yields them in the order of ``received_at``."""
 
     def __init__(self, prefix: str, random: Random) -> None:
         self._prefix = prefix
         self._random = random
         self._number = count()
-        self._place = count()
+        self._order = count()
         self._heap: list[tuple[int, int, Emission]] = []
 
     def put(self, source: str, destination: Destination, key: str, at_ms: int, event: dict[str, Any]) -> None:
@@ -81,19 +81,19 @@ class Outbox:
         event["occurred_at"] = time_text(at_ms)
         event["received_at"] = time_text(received_ms)
         event["source"] = source
-        heappush(self._heap, (received_ms, next(self._place), Emission(received_ms, destination, key, event)))
+        heappush(self._heap, (received_ms, next(self._order), Emission(received_ms, destination, key, event)))
         if draw() < _REPEATED:
             again_ms = received_ms + int(draw() * (at_ms + MAX_DELAY_MS - received_ms))
             repeat = Emission(again_ms, destination, key, {**event, "received_at": time_text(again_ms)})
-            heappush(self._heap, (again_ms, next(self._place), repeat))
+            heappush(self._heap, (again_ms, next(self._order), repeat))
 
     def put_heartbeat(self, source: str, at_ms: int) -> None:
-        """Send a sign of life that is received at ``at_ms``, at once."""
+        """Send a heartbeat that is received at ``at_ms``, without a delay."""
         sign = heartbeat(source, f"{self._prefix}-{next(self._number)}", at_ms, at_ms - MAX_DELAY_MS)
-        heappush(self._heap, (at_ms, next(self._place), sign))
+        heappush(self._heap, (at_ms, next(self._order), sign))
 
     def before(self, ms: int) -> Iterator[Emission]:
-        """Yield what has been received before ``ms``, in order."""
+        """Yield the events received before ``ms``, in order."""
         heap = self._heap
         while heap and heap[0][0] < ms:
             yield heappop(heap)[2]

@@ -1,4 +1,4 @@
-"""The floor: who is there and free, who waits in which queue, and how the two are brought together."""
+"""The floor: available agents, waiting contacts by queue, and how they are matched."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ if TYPE_CHECKING:
 
 __all__ = ["Contact", "Floor", "Flow", "Person", "Slot"]
 
-#: What a person does for one contact.
+#: An agent's activity for one contact.
 Slot = Literal["ringing", "handling", "wrap_up"]
 
 _CHAT_CAPACITY = 3
 _BUSY_STATE: dict[MediaChannel, str] = {"voice": "talking", "chat": "chatting", "mail": "writing"}
-#: Tells of calls and chats by the ids that these have at their own sources.
+#: Reports surveys of calls and chats under the ids of their own sources.
 _SURVEYS: Final = "sim-survey"
 _SOURCE: dict[MediaChannel, str] = {"voice": "sim-telephony", "chat": "sim-chat", "mail": "sim-mail"}
-#: A contact of a person's preferred queue goes before one of the next queue that has waited this much longer.
+#: A contact of an agent's preferred queue precedes one of the next queue that has waited this much longer.
 _PREFERENCE_MS = 25_000
-#: A queue that nobody has served for so long goes first: at night two people are all there is, and every queue is to have figures.
+#: A queue without service for this long goes first: at night there are two agents, and every queue needs figures.
 _NEGLECTED_MS = 240_000
-#: This share of breaks and meals lasts longer than planned, and by how much; not in the hours in which two people are all there is.
+#: The share of breaks and meals that last longer than planned, and by how much; not in the hours with two agents.
 _OVERSTAYED, _OVERSTAY_MS, _MANY_MS = 0.3, (8 * 60_000, 30 * 60_000), 8 * 3_600_000
 #: A shift is planned this long before it begins.
 _PLANNED_AHEAD_MS = 3_600_000
 
 
 class Contact:
-    """One conversation on its way."""
+    """One conversation."""
 
     __slots__ = ("channel", "conversation_id", "legs", "person", "queue", "queued_ms", "sequence", "state", "step")
 
@@ -43,11 +43,11 @@ class Contact:
         self.conversation_id = conversation_id
         self.channel: MediaChannel = queue.channel
         self.queue = queue
-        #: Who is being offered the contact or talks with the customer.
+        #: The agent who is offered the contact or handles it.
         self.person: Person | None = None
         self.queued_ms = 0
         self.state: Literal["arriving", "waiting", "ringing", "with_agent", "gone"] = "arriving"
-        #: Grows with everything that makes planned steps pointless.
+        #: Grows with every change that invalidates planned steps.
         self.step = 0
         self.legs = 0
         self.sequence = 0
@@ -65,9 +65,9 @@ class Person:
         self.shift = shift
         self.queues = queues
         self.presence = "offline"
-        #: Grows with each change of presence: a planned return counts only if nothing came between.
+        #: Grows with each change of presence: a planned return is valid only without one in between.
         self.turn = 0
-        #: Presence to take once the work at hand is done, with the milliseconds until the return (None: none).
+        #: Presence after the current work, with the milliseconds until the return (None: none).
         self.pending: tuple[str, int | None] | None = None
         self.open: dict[Contact, Slot] = {}
         self.kind: MediaChannel | None = None
@@ -76,25 +76,25 @@ class Person:
 
     @property
     def takes_chats(self) -> bool:
-        """Whether chats are among what the person takes."""
+        """Whether the agent takes chats."""
         return any(QUEUES[name].channel == "chat" for name in self.queues)
 
     def can_take(self, channel: MediaChannel) -> bool:
-        """Say whether a contact of the channel may be offered now: one call, one mail, or up to three chats at a time."""
+        """Return whether a contact of the channel may be offered now: one call, one mail, or up to three chats at a time."""
         if self.presence != "available" or self.pending is not None:
             return False
         return not self.open or (channel == "chat" == self.kind and len(self.open) < _CHAT_CAPACITY)
 
 
 class Flow(Protocol):
-    """How contacts of one channel go on once a person has been found."""
+    """How contacts of one channel continue once an agent has been found."""
 
     def offer(self, contact: Contact, person: Person) -> None:
-        """Bring the contact to the person, who can take it."""
+        """Offer the contact to the agent, who can take it."""
 
 
 class Floor:
-    """People and queues, and the events that tell of them."""
+    """Agents and queues, and their events."""
 
     def __init__(self, agenda: Agenda, outbox: Outbox, random: Random, breaks: Random, opened_ms: int) -> None:
         self.agenda = agenda
@@ -115,9 +115,9 @@ class Floor:
             for day in (-1, 0):
                 self._plan_shift(person, opened_ms + day * DAY_MS)
 
-    # ---- Telling -----------------------------------------------------------------------------------------------------------------
+    # ---- Events ------------------------------------------------------------------------------------------------------------------
 
-    def tell(self, contact: Contact, kind: str, fields: dict[str, Any] | None = None) -> None:
+    def emit(self, contact: Contact, kind: str, fields: dict[str, Any] | None = None) -> None:
         """Publish a contact event that happens now."""
         contact.sequence += 1
         event: dict[str, Any] = {
@@ -131,7 +131,7 @@ class Floor:
         source = _SURVEYS if kind.startswith("survey.") else _SOURCE[contact.channel]
         self.outbox.put(source, "contact-events", contact.conversation_id, self.agenda.now_ms, event)
 
-    def _tell_state(self, person: Person, axis: str, state: str, chats: int | None = None) -> None:
+    def _emit_state(self, person: Person, axis: str, state: str, chats: int | None = None) -> None:
         event: dict[str, Any] = {
             "type": "agent.state_changed",
             "person_id": person.person_id,
@@ -141,12 +141,12 @@ class Floor:
             "state": state,
         }
         if chats is not None:
-            # Who talks or writes a mail can take no chat.
+            # An agent who talks or writes a mail can take no chat.
             event |= {"channel": "chat", "capacity": _CHAT_CAPACITY if person.kind in {None, "chat"} else 0, "in_use": chats}
         self.outbox.put("sim-workforce", "agent-events", person.person_id, self.agenda.now_ms, event)
 
-    def _tell_plan(self, person: Person, day_ms: int) -> None:
-        """Publish a person's shift, then its pauses, which take the place of the work they fall into."""
+    def _emit_plan(self, person: Person, day_ms: int) -> None:
+        """Publish an agent's shift, then its pauses, which replace the work in their time."""
         shift = person.shift
         parts = [("work", shift.start_ms, shift.end_ms)]
         parts += [(pause.state, pause.start_ms, pause.start_ms + pause.length_ms) for pause in shift.pauses]
@@ -166,22 +166,22 @@ class Floor:
     # ---- Queues ------------------------------------------------------------------------------------------------------------------
 
     def enter(self, contact: Contact, queue: QueuePlan) -> None:
-        """Let a contact wait in a queue, or bring it to somebody who is free."""
+        """Let a contact wait in a queue, or offer it to a free agent."""
         contact.queue = queue
         contact.state = "waiting"
         contact.queued_ms = self.agenda.now_ms
         contact.step += 1
-        self.tell(contact, "contact.queued", {"queue": queue.name, "channel": contact.channel})
+        self.emit(contact, "contact.queued", {"queue": queue.name, "channel": contact.channel})
         free = [(rank, person) for rank, person in self._serving[queue.name] if person.can_take(queue.channel)]
         if free:
-            # By skill, then by load, then whoever has been idle longest; the first of the list where all is equal.
+            # By skill, then by load, then the longest idle agent; the first of the list where all is equal.
             _, person = min(free, key=lambda entry: (entry[0], len(entry[1].open), entry[1].idle_ms))
             self._offer(contact, person)
         else:
             self._waiting[queue.name][contact] = None
 
     def return_to_queue(self, contact: Contact) -> None:
-        """Let a contact that nobody picked up wait on, before all others."""
+        """Return an unanswered contact to the head of its queue."""
         contact.state = "waiting"
         contact.step += 1
         queue = self._waiting[contact.queue.name]
@@ -192,16 +192,16 @@ class Floor:
                 return
 
     def leave(self, contact: Contact) -> None:
-        """Take a waiting contact out of its queue."""
+        """Remove a waiting contact from its queue."""
         self._waiting[contact.queue.name].pop(contact, None)
         contact.step += 1
 
     def waiting(self, queue: str) -> int:
-        """Return how many contacts wait in a queue."""
+        """Return the number of waiting contacts of a queue."""
         return len(self._waiting[queue])
 
     def seek(self, person: Person) -> None:
-        """Give a person the next contacts, as many as there is room for."""
+        """Offer an agent the next contacts, up to the capacity."""
         while True:
             best: Contact | None = None
             best_ms = 0
@@ -209,7 +209,7 @@ class Floor:
                 waiting = self._waiting[name]
                 if waiting and person.can_take(QUEUES[name].channel):
                     first = next(iter(waiting))
-                    # Mail has waited long by nature: it must not push calls and chats back.
+                    # Mail always waits long: it must not delay calls and chats.
                     since_ms = first.queued_ms + rank * _PREFERENCE_MS + (DAY_MS if rank and first.channel == "mail" else 0)
                     if first.channel == "voice" and self.neglected(name):
                         since_ms -= DAY_MS
@@ -221,7 +221,7 @@ class Floor:
             self._offer(best, person)
 
     def neglected(self, queue: str) -> bool:
-        """Say whether nobody has taken anything from a queue for long."""
+        """Return whether no contact of a queue has been offered for long."""
         return self.agenda.now_ms - self._served_ms[queue] > _NEGLECTED_MS
 
     def _offer(self, contact: Contact, person: Person) -> None:
@@ -231,13 +231,13 @@ class Floor:
     # ---- People ------------------------------------------------------------------------------------------------------------------
 
     def occupy(self, person: Person, contact: Contact, slot: Slot) -> None:
-        """Note what a person does for a contact from now on."""
+        """Record an agent's activity for a contact from now on."""
         person.kind = contact.channel
         person.open[contact] = slot
         self._show(person)
 
     def release(self, person: Person, contact: Contact) -> None:
-        """Let a person be done with a contact."""
+        """End an agent's work on a contact."""
         del person.open[contact]
         if not person.open:
             person.kind = None
@@ -251,7 +251,7 @@ class Floor:
             self.seek(person)
 
     def absent_for(self, person: Person, state: str, length_ms: int) -> None:
-        """Let a person be away for a while, from when the work at hand is done."""
+        """Make an agent absent for a while, after the current work."""
         if person.presence != "available":
             return
         if person.open:
@@ -262,7 +262,7 @@ class Floor:
     def _take(self, person: Person, state: str, length_ms: int | None) -> None:
         person.presence = state
         person.turn += 1
-        self._tell_state(person, "presence", state)
+        self._emit_state(person, "presence", state)
         if length_ms is not None:
             self.agenda.at(self.agenda.now_ms + length_ms, self._come_back, person, person.turn)
 
@@ -277,7 +277,7 @@ class Floor:
         now = self.agenda.now_ms
         if day_ms + person.shift.end_ms <= now:
             return
-        self.agenda.at(max(now, day_ms + person.shift.start_ms - _PLANNED_AHEAD_MS), self._tell_plan, person, day_ms)
+        self.agenda.at(max(now, day_ms + person.shift.start_ms - _PLANNED_AHEAD_MS), self._emit_plan, person, day_ms)
         self.agenda.at(day_ms + person.shift.start_ms, self._log_in, person, day_ms)
 
     def _log_in(self, person: Person, day_ms: int) -> None:
@@ -293,7 +293,7 @@ class Floor:
         self.seek(person)
 
     def _pause(self, person: Person, pause: Pause) -> None:
-        # Dice of their own: who comes back late decides nothing else.
+        # A separate random generator: late returns must not affect other draws.
         are_many = (self.agenda.now_ms - self._opened_ms) % DAY_MS < _MANY_MS
         late = self._breaks.random() < _OVERSTAYED and are_many and pause.state != "meeting"
         self.absent_for(person, pause.state, pause.length_ms + (self._breaks.randint(*_OVERSTAY_MS) if late else 0))
@@ -306,7 +306,7 @@ class Floor:
         self._plan_shift(person, day_ms + DAY_MS)
 
     def _show(self, person: Person) -> None:
-        """Publish a person's activity where it changed."""
+        """Publish an agent's activity if it changed."""
         slots = person.open.values()
         in_use = 0
         if "handling" in slots and person.kind is not None:
@@ -321,4 +321,4 @@ class Floor:
             state = "idle"
         if (state, in_use) != person.activity:
             person.activity = (state, in_use)
-            self._tell_state(person, "activity", state, in_use if person.takes_chats else None)
+            self._emit_state(person, "activity", state, in_use if person.takes_chats else None)

@@ -1,4 +1,4 @@
-"""Load for tests and benchmarks: the simulated center many times over, side by side, faster than it could be simulated."""
+"""Load for tests and benchmarks: copies of the simulated center side by side, faster than simulating each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LOAD_START_MS", "load_events", "multiplied"]
 
-#: Where the simulated time of a load begins unless told: 2026-01-05 00:00 UTC, a Monday.
+#: The default begin of a load's simulated time: 2026-01-05 00:00 UTC, a Monday.
 LOAD_START_MS = 1_767_571_200_000
 
 

@@ -1,4 +1,4 @@
-"""When people work: nine shifts a team over 24 hours, each with its breaks and its lunch, staggered so that a team is never all away."""
+"""Shifts: nine per team over 24 hours, each with breaks and lunch, staggered so that a team is never absent entirely."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["DAY_MS", "SHIFTS", "Pause", "Shift"]
 
 _MINUTE_MS = 60_000
 _HOUR_MS = 60 * _MINUTE_MS
-#: A shift begins again after this.
+#: A shift repeats after this.
 DAY_MS = 24 * _HOUR_MS
 
 
@@ -31,7 +31,7 @@ class Shift:
 
 
 def _crew(starts: tuple[float, ...], hours: float, pauses: tuple[tuple[float, int, str], ...], stagger: float) -> list[Shift]:
-    """Return one shift a start; ``pauses``: hours after the crew's first start, minutes, state; each person ``stagger`` hours later."""
+    """Return one shift per start; ``pauses``: hours after the crew's first start, minutes, state; each agent ``stagger`` hours later."""
     return [
         Shift(
             int(start * _HOUR_MS),

@@ -1,4 +1,4 @@
-"""The simulation put together: arrivals, the floor, the flows of the channels and the heartbeats, as one endless stream of events."""
+"""The complete simulation: arrivals, the floor, the flows of the channels and the heartbeats, as one endless stream of events."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
 
 __all__ = ["HeartbeatPlan", "Simulation", "final_heartbeats"]
 
-#: This share of contacts comes from somebody who was in contact before; one in ten withholds the identity.
+#: The share of contacts from earlier customers; one in ten withholds the identity.
 _REPEAT_CONTACT = 0.12
 _WITHHELD = 0.1
-_REMEMBERED = 400
-#: A prime, so that heartbeats fall on ever different places of the panes.
+_MAX_CUSTOMERS = 400
+#: A prime, so that heartbeats fall on different offsets within the panes.
 _STAGGER_MS = 211
 
 
 @dataclass(frozen=True, slots=True)
 class HeartbeatPlan:
-    """How often every source says that it is alive: sparsely in what is caught up, every second where somebody watches."""
+    """The intervals of every source's heartbeats: long while catching up, a second in real time."""
 
     past_interval_ms: int = 30_000
     live_interval_ms: int = 1_000
@@ -51,7 +51,7 @@ class HeartbeatPlan:
 
 class _Arrives(Protocol):
     def arrive(self, contact: Contact) -> None:
-        """Begin the life of a contact."""
+        """Start a contact."""
 
 
 class Simulation:
@@ -64,7 +64,7 @@ class Simulation:
         self._random = Random(seed)
         self._heartbeats = heartbeats or HeartbeatPlan()
         self._agenda = Agenda(start_ms)
-        # Delays have dice of their own: what happens does not depend on how it travels.
+        # Delays have a separate random generator: they must not affect what happens.
         self._outbox = Outbox(self._prefix, Random(~seed))
         self._floor = Floor(self._agenda, self._outbox, self._random, Random(f"{seed} breaks"), start_ms)
         self._customers: list[str] = []
@@ -112,7 +112,7 @@ class Simulation:
         customer = self._customer()
         if customer is not None:
             fields["customer_key"] = customer
-        self._floor.tell(contact, "contact.arrived", fields)
+        self._floor.emit(contact, "contact.arrived", fields)
         self._arrivals[queue.channel].arrive(contact)
 
     def _customer(self) -> str | None:
@@ -124,13 +124,13 @@ class Simulation:
             return known[self._random.randrange(len(known))]
         number = sum(self._numbers.values())
         key = "v1:" + blake2b(f"{self._prefix}/{number}".encode(), digest_size=12).hexdigest()
-        if len(known) < _REMEMBERED:
+        if len(known) < _MAX_CUSTOMERS:
             known.append(key)
         else:
-            known[number % _REMEMBERED] = key
+            known[number % _MAX_CUSTOMERS] = key
         return key
 
 
 def final_heartbeats(at_ms: int, run: str) -> list[Emission]:
-    """Return the last sign of life of every source: it is ``at_ms``, and nothing is still to come. ``run`` makes the ids unique."""
+    """Return the last heartbeat of every source, complete through ``at_ms``. ``run`` makes the ids unique."""
     return [heartbeat(source, f"final-{run}-{source}", at_ms, at_ms) for source in SOURCES]

@@ -1,4 +1,4 @@
-"""What contacts are about: categories by queue, some complaints among them, of a few no category; most are settled within minutes."""
+"""Topics of contacts: categories by queue, with some complaints, and a few without a category; most are resolved within minutes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Topics", "topic_of"]
 
-#: The first word of a queue's name → what is asked there, the most frequent first.
+#: The first word of a queue's name → its topics, the most frequent first.
 _TOPICS: Final[dict[str, tuple[str, ...]]] = {
     "Orders": ("Delivery date 配送日", "Change of order 注文変更", "Stock 在庫"),
     "Returns": ("Return 返品", "Exchange 交換", "Damaged goods 破損"),
@@ -22,24 +22,24 @@ _TOPICS: Final[dict[str, tuple[str, ...]]] = {
 }
 _NAMED: Final = 0.85
 _COMPLAINT: Final = 0.05
-_SETTLED: Final = 0.8
+_RESOLVED: Final = 0.8
 
 
 def topic_of(queue: str, random: Random) -> str:
-    """Return what a contact of a queue is about."""
+    """Return the topic of a contact of a queue."""
     topics = _TOPICS[queue.split(maxsplit=1)[0]]
     return random.choices(topics, range(len(topics), 0, -1))[0]
 
 
 class Topics:
-    """Names what contacts were about, with dice of its own: it changes nothing on the floor."""
+    """Publishes topics of contacts, with a separate random generator: it does not affect the floor."""
 
     def __init__(self, floor: Floor, random: Random) -> None:
         self._floor = floor
         self._random = random
 
-    def name(self, contact: Contact, *, settled: bool = False) -> None:
-        """Perhaps say what a contact was about that has just been served; ``settled`` says that a complaint needs no more."""
+    def name(self, contact: Contact, *, resolved: bool = False) -> None:
+        """Publish the topic of a served contact, with some probability; ``resolved``: a complaint needs no further work."""
         random = self._random
         fields: dict[str, Any] = {"category": topic_of(contact.queue.name, random)} if random.random() < _NAMED else {}
         complaint = random.random() < _COMPLAINT
@@ -47,10 +47,10 @@ class Topics:
             fields["complaint"] = True
         if not fields:
             return
-        self._floor.tell(contact, "contact.categorized", fields)
-        if complaint and not settled:
-            self._floor.tell(contact, "contact.status_changed", {"status": "open"})
-            if random.random() < _SETTLED:
+        self._floor.emit(contact, "contact.categorized", fields)
+        if complaint and not resolved:
+            self._floor.emit(contact, "contact.status_changed", {"status": "open"})
+            if random.random() < _RESOLVED:
                 self._floor.agenda.after(
-                    random.uniform(60, 900), self._floor.tell, contact, "contact.status_changed", {"status": "resolved"}
+                    random.uniform(60, 900), self._floor.emit, contact, "contact.status_changed", {"status": "resolved"}
                 )

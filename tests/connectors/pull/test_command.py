@@ -55,7 +55,7 @@ def connectors(folder: Path, text: str) -> str:
         ("other", "  shop: {connector: tempostar}\n", "no connector other; known: shop"),
         ("shop", "  shop: {connector: tempostar}\n", "folder: required"),
         ("shop", "  shop: {connector: line, secrets: [], settings: {queue: q}}\n", "LINE Official Account is not polled"),
-        ("desk", "  desk: {connector: freshdesk, settings: {subdomain: a}}\n", "credentials: api_key: required to ask Freshdesk"),
+        ("desk", "  desk: {connector: freshdesk, settings: {subdomain: a}}\n", "credentials: api_key: required to poll Freshdesk"),
         ("desk", "  desk: {connector: freshdesk, credentials: {token: {env: HOME}}}\n", "no such one"),
         (
             "desk",
