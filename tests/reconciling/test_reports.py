@@ -1,4 +1,4 @@
-"""Reports made by hand beside events made by hand: each gap with its cause, and what is said of a report that cannot be read."""
+"""Hand-made reports beside hand-made events: each gap with its cause, and the errors of unreadable reports."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def call(name: str, entered: str, answered: str, ended: str, **more: Any) -> lis
 
 
 #: From 09:00: answered after 10 s (of which alone hold is known: 30 s), after 40 s, and after 15 s in the next interval; abandoned after
-#: 15 s; sent to voicemail; one excluded as a test. From 09:30: answered after 5 s; another that was told of five minutes too late.
+#: 15 s; sent to voicemail; one excluded as a test. From 09:30: answered after 5 s; another that was reported five minutes too late.
 #: From 10:00: answered after 5 s.
 EVENTS = [
     *call("a1", "09:01:00", "09:01:10", "09:05:00", reports=["hold"]),
@@ -69,9 +69,9 @@ class Desk:
         if "--url" not in arguments:
             arguments = (*arguments, "--replay", str(self.folder / "events.jsonl"))
         ended = main(["reconcile", str(path), "--config", str(self.folder / "center.yaml"), *arguments])
-        said = self._capsys.readouterr()
-        assert ended == code, said
-        return said.out or said.err
+        output = self._capsys.readouterr()
+        assert ended == code, output
+        return output.out or output.err
 
     def gaps(self, report: str, *arguments: str, code: int = 0) -> list[tuple[str, str, str, str]]:
         """Return the gaps: begin of the interval, figure, cause, detail."""
@@ -93,9 +93,9 @@ def report(columns: str, *rows: str) -> str:
 
 def test_equal(desk: Desk) -> None:
     """Five offered, three of them answered, one abandoned; two of four in time; 65 s of waiting by three: nothing to explain."""
-    said = desk.run(report("offered,answered,abandoned,service_level,asa", "09:00,UTC,5,3,1,50 %,21.7", "09:30,UTC,1,1,0,1,5"))
+    output = desk.run(report("offered,answered,abandoned,service_level,asa", "09:00,UTC,5,3,1,50 %,21.7", "09:30,UTC,1,1,0,1,5"))
 
-    assert said == "10 figures compared, 10 equal\n"
+    assert output == "10 figures compared, 10 equal\n"
 
 
 def test_rounding(desk: Desk) -> None:
@@ -135,19 +135,19 @@ def test_excluded(desk: Desk) -> None:
 
 
 def test_late(desk: Desk) -> None:
-    """The call that was told of too late is in their report."""
+    """The call that was reported too late is in their report."""
     assert desk.gaps(report("offered", "09:30,UTC,2")) == [("09:30", "offered", "late", "equals ours with what was late")]
 
 
 def test_coverage(desk: Desk) -> None:
-    """Of three calls one says how long it was on hold: 30 s; theirs knows all of them."""
+    """Of three calls one has its time on hold: 30 s; theirs has all of them."""
     assert desk.gaps(report("average_hold", "09:00,UTC,12")) == [("09:00", "average_hold", "coverage", "ours is of 33.3 % of the contacts")]
 
 
 def test_unexplained(desk: Desk) -> None:
     """Three abandoned there and one here have no cause that can be shown; nor has an interval that their report leaves out."""
-    said = desk.run(report("abandoned", "09:00,UTC,3", "10:00,UTC,0"), code=1)
-    lines = said.splitlines()
+    output = desk.run(report("abandoned", "09:00,UTC,3", "10:00,UTC,0"), code=1)
+    lines = output.splitlines()
 
     assert lines[1].split() == ["support", "窓口", "2026-03-02T09:00:00.000Z", "abandoned", "unexplained", "1", "3", "+2", "2"]
     assert lines[2].split() == [
@@ -185,9 +185,9 @@ kpis:
 """
     (desk.folder / "layout.yaml").write_text(layout, encoding="utf-8")
     text = "キュー,開始,着信数,サービスレベル,平均応答速度\n窓口1,2026/03/02 18:00,5,50.0,0:00:22\n窓口1,2026/03/02 18:30,1,100,00:05\n"
-    said = desk.run(text.encode("cp932"), "--layout", str(desk.folder / "layout.yaml"))
+    output = desk.run(text.encode("cp932"), "--layout", str(desk.folder / "layout.yaml"))
 
-    assert said == "6 figures compared, 6 equal\n"
+    assert output == "6 figures compared, 6 equal\n"
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_what_is_wrong_with_a_layout(desk: Desk, layout: str, complaint: str) ->
 
 
 def test_from_a_server(desk: Desk) -> None:
-    """Without events: what a neighboring interval makes good is attribution, and a late event or an exclusion is told by its count."""
+    """Without events: an offset in a neighboring interval is attribution, and a late event or an exclusion is found by its count."""
 
     def record(start: str, end: str, offered: int, excluded: int = 0, **more: Any) -> tuple[bytes, bytes]:
         times = {"window_start": f"2026-03-02T{start}:00.000Z", "window_end": f"2026-03-02T{end}:00.000Z"}

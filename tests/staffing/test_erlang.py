@@ -79,7 +79,7 @@ def test_erlang_a_as_published() -> None:
     ],
 )
 def test_as_its_states_say(workload: Workload, agents: int) -> None:
-    """Contacts in the system come and go one at a time: how often there are so many follows from those below, without any integral."""
+    """Contacts in the system change one at a time: the probability of each number follows from the lower ones, without any integral."""
     load, leaving = workload.erlangs, workload.aht_seconds / workload.patience_seconds  # type: ignore[operator] # it has one
     shares = [1.0]
     while len(shares) <= agents or shares[-1] > 1e-25 * max(shares):
@@ -145,7 +145,7 @@ def test_without_end_of_patience_both_are_one() -> None:
     threshold=st.floats(0, 600),
 )
 def test_any_figures_stay_in_their_range(contacts: float, aht: float, patience: float | None, agents: int, threshold: float) -> None:
-    """Whatever comes, shares are from 0 to 1, nobody waits less than nothing, and one agent more is never worse."""
+    """For any workload, shares are from 0 to 1, waits are not negative, and one agent more is never worse."""
     workload = Workload(contacts_per_hour=contacts, aht_seconds=aht, patience_seconds=patience)
     found, more = erlang_a(workload, agents, threshold), erlang_a(workload, agents + 1, threshold)
 

@@ -80,7 +80,7 @@ def test_a_simulated_month_beside_the_naive_method() -> None:
 
 
 def test_patience() -> None:
-    """Nine answered after 20 s each and six who left after 30 s: (180 + 180) ÷ 6; of four nothing can be said."""
+    """Nine answered after 20 s each and six who left after 30 s: (180 + 180) ÷ 6; four are too few."""
     assert patience_seconds(9 * 20 + 6 * 30, 6) == 60
     assert patience_seconds(9 * 20 + 4 * 30, 4) is None
 

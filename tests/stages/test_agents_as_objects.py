@@ -1,6 +1,6 @@
-"""Agents as versions wrote them that kept facts and plans in one row, an object: read, and written as rows of today.
+"""Agents of versions that wrote facts and plans in one row, as an object: they are read, and written as present rows.
 
-``agents_as_objects.jsonl`` has the rows of 4:50 of a day. At the desk ann was busy from 0 s, idle from 100, in wrap-up from 190 (told at
+``agents_as_objects.jsonl`` has the rows of 4:50 of a day. At the desk ann was busy from 0 s, idle from 100, in wrap-up from 190 (reported at
 275) and busy from 240; bo was idle in the team blue from 5 s and offline from 235. Ann is planned to work from 0 to 400, with lunch from
 350 to 380, bo to work from 0 to 250.
 """
@@ -41,7 +41,7 @@ def seconds(agents: StoredStage, scope: str) -> dict[str, int]:
 
 @pytest.mark.parametrize("restarts", [False, True])
 def test_they_go_on(agents: StoredStage, restarts: bool) -> None:
-    """What is told next of them changes what was booked before, a repeat changes nothing, and plans told before hold."""
+    """The next events change what was booked before, a repeat changes nothing, and earlier plans hold."""
     batches = [
         (state(240, "activity", "busy", event_id="a3"), state(210, "activity", "idle", received=292), beat(292, **DESK)),
         (state(238, "presence", "online", person_id="bo", received=293),),
@@ -62,7 +62,7 @@ def test_they_go_on(agents: StoredStage, restarts: bool) -> None:
         "planned_work_adhered_ms": 350,
         "planned_other_missed_ms": 50,
     }
-    # Bo: idle 5-235, offline -238, idle -400; nobody has configured that bo is in this team.
+    # Bo: idle 5-235, offline -238, idle -400; the configuration has no team for bo.
     assert seconds(agents, "team:blue") == {
         "idle_ms": 392,
         "unattributed_ms": 392,

@@ -33,7 +33,7 @@ class Stream:
             track.is_catching_up = partition in partitions
 
     def apply(self, *values: bytes, other: tuple[bytes, ...] = ()) -> list[tuple[str, str, str | None, float | None]]:
-        """Tell one partition, and the other, flush, and return state, since, cleared_at and value of what fired or cleared in queue A."""
+        """Apply events to one partition and the other, flush, and return state, since, cleared_at and value of alerts of queue A."""
         for track, batch in zip(self._tracks, (values, other), strict=True):
             track.process([record(value) for value in batch])
             for output in track.collect().outputs:
@@ -44,7 +44,7 @@ class Stream:
 
 
 def beat(seconds: float, **fields: Any) -> bytes:
-    """Return a heartbeat that says that all is told."""
+    """Return a heartbeat that is complete up to its receipt."""
     return event("source.heartbeat", seconds, complete_through=format_ms(ms(seconds)), **fields)
 
 
@@ -59,19 +59,19 @@ def queued(seconds: float, revision: int, received: float) -> bytes:
 
 
 def test_a_later_word_changes_no_alert_of_before() -> None:
-    """Who entered at 0 s waits 50 s at 50 s; told at 52 s to have entered at 40 s: 12 s then, and more than 45 s from 85 s on."""
+    """An entry at 0 s waits 50 s at 50 s; a report of 52 s moves the entry to 40 s: 12 s then, and more than 45 s from 85 s on."""
     stream = Stream()
 
     assert stream.apply(queued(0, 1, 0)) == []
     assert stream.apply(beat(50)) == [("firing", at(49), None, 50)]
     assert stream.apply(queued(40, 2, 52)) == [("cleared", at(49), at(52), 12)]
-    # What was said before counts no more, though it comes once more.
+    # The earlier report no longer counts, though it arrives once more.
     assert stream.apply(queued(0, 1, 53)) == []
     assert stream.apply(beat(85)) == []
     assert stream.apply(beat(86)) == [("firing", at(85), None, 46)]
 
 
-def test_an_earlier_word_that_comes_later_changes_nothing() -> None:
+def test_an_earlier_report_that_arrives_later_changes_nothing() -> None:
     """The entry at 40 s is known first, the one at 0 s that it replaced then: nothing fires until 85 s are over."""
     stream = Stream()
 
@@ -80,8 +80,8 @@ def test_an_earlier_word_that_comes_later_changes_nothing() -> None:
     assert stream.apply(beat(86)) == [("firing", at(85), None, 46)]
 
 
-def test_the_word_of_a_gateway_makes_no_source_heard_where_it_has_sent_nothing() -> None:
-    """The desk sent something on one partition alone; there it is silent for more than its 30 s, so nothing clears until it is heard."""
+def test_a_gateway_beat_is_no_sign_of_a_source_without_records() -> None:
+    """The desk has sent on one partition alone; there it is silent for more than its 30 s, so nothing clears until it sends again."""
     stream = Stream()
     spoken = beat(10, source="desk", instance="gateway")
     stream.apply(queued(0, 1, 0), beat(1, source="desk"), spoken, other=(beat(1), spoken))

@@ -1,4 +1,4 @@
-"""Records that cannot be used: each becomes a dead letter, and the stream goes on."""
+"""Records that cannot be used: each becomes a dead letter, and the stream continues."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ BAD = {
 
 
 def stage(counters: StageCounters | None = None) -> ContactStage:
-    """Return a stage on partition 3 whose clock stands at second 1000."""
+    """Return a stage on partition 3 whose clock is at second 1000."""
     topics = TrackTopics("contacts", "panes", 2, "contact-dead", "group", lambda: ms(1_000))
     return ContactStage(3, CONFIGURATION, topics, counters)
 
@@ -87,7 +87,7 @@ class TestDeadLetters:
 
     @pytest.mark.parametrize("name", BAD)
     def test_each_ends_as_a_dead_letter(self, name: str) -> None:
-        """Bytes, key and headers are unchanged, origin and reason are said, the reason is counted, and the next record counts."""
+        """Bytes, key and headers are unchanged, origin and reason are in headers, the reason is counted, and the next record counts."""
         value, reason = BAD[name]
         counters = StageCounters()
         track = stage(counters)
@@ -131,7 +131,7 @@ class TestDeadLetters:
         assert original_headers(dead_letter.headers) == []
 
     def test_what_cannot_be_packed_is_cut(self) -> None:
-        """A giant that no packing makes small keeps its beginning and says so; the record itself is still in its topic."""
+        """A giant that does not compress keeps its beginning and is marked as cut; the record itself is still in its topic."""
         giant = Random(1).randbytes(9 << 20)
         track = stage()
         track.process([record(giant)])
@@ -167,7 +167,7 @@ class TestDeadLetters:
         assert dict(dead_letter.headers)["dead-letter-content-encoding"] == b"cut"
 
     def test_a_batch_that_cannot_be_read_is_one_dead_letter(self) -> None:
-        """It is counted, of no known source, and where it was and why is said."""
+        """It is counted without a source, and has its origin and reason."""
         counters = StageCounters()
         track = stage(counters)
         track.process([record(GOOD)])
@@ -190,7 +190,7 @@ class TestDeadLetters:
         assert track.collect().outputs == []
 
     def test_the_detail_quotes_nothing(self) -> None:
-        """What was sent may be a customer's: it stands in the value alone."""
+        """Content of a record may be a customer's: it is in the value alone."""
         track = stage()
         track.process([record(changed(queue=["+49 170 1234567"])), record(changed(type="+49 170 1234567"))])
 

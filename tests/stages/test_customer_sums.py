@@ -1,4 +1,4 @@
-"""When the sums of customers are told."""
+"""When the sums of customers are published."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ TOPICS = CustomerTopics("panes", 1, "facts", 1, "links", "contacts", 1)
 
 
 def days(stage: CustomerStage, *facts: dict[str, Any]) -> list[dict[str, int]]:
-    """Take facts, flush, and return the sums of days that are told."""
+    """Apply facts, flush, and return the published sums of days."""
     stage.process([SimpleNamespace(value=orjson.dumps(fact)) for fact in facts])
     published = [orjson.loads(output.value or b"{}") for output in stage.collect().outputs if output.topic == "panes"]
     return [record["counts"] for record in published if record["kind"] == "customer_day"]
 
 
 def test_what_changed_before_progress_was_known() -> None:
-    """An order is told of once all that must be complete has said how far it is, though nothing has changed since."""
+    """An order is published once all required partitions have progress, without a further change."""
     stage = CustomerStage(0, Configuration.model_validate({}), TOPICS)
     progress = {"kind": "progress", "source_partition": 0, "received_through_ms": AT_MS}
     order = {"kind": "order", "event_id": "o1", "customer_key": "ann", "at_ms": AT_MS - 1000, "sequence": 0}

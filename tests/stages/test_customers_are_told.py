@@ -1,4 +1,4 @@
-"""What the stage of contacts tells of a contact whose customer turns out to be another."""
+"""Facts that the stage of contacts publishes when the customer of a contact changes."""
 
 from __future__ import annotations
 

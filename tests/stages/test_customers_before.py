@@ -36,7 +36,7 @@ def stage(rows: dict[bytes, bytes], facts: dict[bytes, bytes] | None = None) -> 
 
 
 def test_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each flush hands on some, says that there is more, and is durable by itself: a start in between goes on with what is left."""
+    """Each flush moves some, reports that there are more, and is durable by itself: a restart continues with the remaining ones."""
     monkeypatch.setattr(customers_before, "_AT_ONCE", 4)
     rows, moved, mores = state(), list[str](), list[bool]()
     for _ in range(3):
@@ -77,7 +77,7 @@ def test_facts_that_had_not_been_counted() -> None:
 
 
 def test_done_once() -> None:
-    """With nothing left it says so again, for partitions that have been made anew, and nothing else."""
+    """With nothing left it publishes only its progress again, for partitions that were recreated."""
     flush = stage({b"done": b"true"}, {b"event|e": orjson.dumps({"kind": "status"})}).collect()
 
     assert flush.rows == []
@@ -85,6 +85,6 @@ def test_done_once() -> None:
 
 
 def test_a_worker_of_the_last_release_still_runs() -> None:
-    """What it writes would count twice or nowhere: this one ends, and says what to do."""
+    """Its records would count twice or not at all: the new worker ends, and its message names what to do."""
     with pytest.raises(RuntimeError, match="Stop all of them"):
         stage(state()).process([SimpleNamespace(value=b"{}")])

@@ -1,4 +1,4 @@
-"""State goes on when the configuration asks for other cells than it was written with, and for figures by outcome."""
+"""State continues when the configuration has other cells than it was written with, and figures by outcome."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ START = "2026-06-15T07:00:00Z"
 
 
 def center(intervals: list[int], *attribution: str) -> Configuration:
-    """Return a center with intervals of so many minutes."""
+    """Return a center with intervals of a number of minutes."""
     counting = {"interval_minutes": intervals, "attribution": attribution or ("offer",)}
     return Configuration.model_validate({"queues": {"A": {}}, "counting": counting})
 
@@ -76,7 +76,7 @@ def test_from_15_to_5_minutes() -> None:
 
 
 def test_from_5_to_15_minutes() -> None:
-    """Cells of 5 minutes go on in intervals of 15 and in the day, the one in which it changed too."""
+    """Cells of 5 minutes continue in intervals of 15 and in the day, also those of the change."""
     after = center([15, 60])
     pipeline, events, _ = run(center([5, 15]), after)
 
@@ -85,7 +85,7 @@ def test_from_5_to_15_minutes() -> None:
 
 @pytest.mark.parametrize("lengths", [[15], [5, 15]], ids=str)
 def test_by_outcome_from_when_it_was_asked_for(lengths: list[int]) -> None:
-    """What happened before was not booked by outcome: the intervals and the day it lies in say nothing of it, not too little."""
+    """Earlier events were not booked by outcome: their intervals and day have no figures by outcome, not too small ones."""
     after = center(lengths, "offer", "outcome")
     pipeline, events, changed_ms = run(center(lengths), after)
     recounted = recount(events, after)

@@ -1,4 +1,4 @@
-"""A conversation that goes on and on is kept in rows of 16 facts: what is written for an event does not grow with those before it."""
+"""A long conversation is stored in rows of 16 facts: what is written for an event does not grow with earlier ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.tracking.harness import event
 
 
 def message(number: int, **fields: Any) -> bytes:
-    """Return what the customer (odd) or the agent (even) writes after so many messages, 2 s each."""
+    """Return a message of the customer (odd) or the agent (even), 2 s after the one before."""
     author: dict[str, Any] = {"author_kind": "customer"} if number % 2 else {"author_kind": "agent", "agent": "ann"}
     return event("contact.message", 10 + 2 * number, event_id=f"m{number:03}", **author, **PBX, **fields)
 

@@ -1,4 +1,4 @@
-"""What senders and operators say of time, and how far it moves a stage: never beyond the append, and back on an operator's order."""
+"""Times of senders and operators, and how far they move a stage: never beyond the append, and back on an operator's order."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def at(appended: float, value: bytes) -> Any:
 
 
 def beat(appended: float, complete: float | None = None, received: float | None = None) -> Any:
-    """Return a heartbeat, complete up to its receipt unless told otherwise."""
+    """Return a heartbeat, by default complete up to its receipt."""
     received = appended if received is None else received
     complete_through = format_ms(ms(received if complete is None else complete))
     return at(appended, event("source.heartbeat", received, complete_through=complete_through))
@@ -40,7 +40,7 @@ def reset(appended: float, to: float | None = None) -> Any:
 
 
 def progress(flush: Flush) -> dict[str, Any]:
-    """Return what a flush says of how far it has come."""
+    """Return the progress that a flush publishes."""
     (found,) = [orjson.loads(output.value or b"") for output in flush.outputs if (output.key or b"").startswith(b"progress|")]
     return dict(found)
 
@@ -51,10 +51,10 @@ def dead(flush: Flush) -> list[str]:
 
 
 class TestBound:
-    """What a record says, held to when it was appended."""
+    """Times of a record, bounded by its append."""
 
     def test_a_gateway_whose_clock_is_ahead_loses_nothing_and_moves_nothing(self) -> None:
-        """Received 270 s ahead, an event counts; as-of and progress stand where the broker's clock does, the heartbeat's too."""
+        """Received 270 s ahead, an event counts; as-of and progress are at the broker's clock, the heartbeat's too."""
         stage = ContactStage(0, CONFIGURATION, TOPICS)
         stage.process([at(1, event("contact.queued", 0, received=271, queue="A")), beat(2, received=272, complete=270)])
         flush = stage.collect()
@@ -68,8 +68,8 @@ class TestBound:
         assert stage.tracker.late == 0
 
     @pytest.mark.parametrize("complete", [3.0, 9.0 * HOUR, 60 * 365 * 24 * HOUR])
-    def test_a_heartbeat_of_a_time_to_come_is_a_dead_letter(self, complete: float) -> None:
-        """What was known before goes on by what is true."""
+    def test_a_heartbeat_of_the_future_is_a_dead_letter(self, complete: float) -> None:
+        """Earlier state continues with true times."""
         stage = ContactStage(0, CONFIGURATION, TOPICS)
         stage.process([at(0, event("contact.queued", 0, queue="A")), beat(0), beat(0.5, complete=0.5 + complete)])
         flush = stage.collect()
@@ -94,7 +94,7 @@ class TestBound:
 
 
 class TestReset:
-    """An operator sets progress back that an older version let go too far."""
+    """An operator resets progress that an older version moved too far."""
 
     def test_what_lies_before_stays(self) -> None:
         """Where nothing lies beyond, an order changes nothing."""
@@ -152,7 +152,7 @@ class TestReset:
         assert {cell["start_ms"]: cell["counts"]["idle_ms"] for cell in cells if cell["counts"].get("idle_ms")} == {ms(0): 120_000}
 
     def test_a_new_state_counts_again(self) -> None:
-        """Beyond, what ann says is late; once set back it is not."""
+        """Beyond it, ann's events are late; after the reset they are not."""
         rows: dict[bytes, bytes] = {}
         stage = AgentStage(0, CONFIGURATION, TOPICS)
         stage.process([at(0, event("agent.state_changed", 0, axis="routing", state="idle"))])
@@ -190,7 +190,7 @@ class TestWindows:
 
         assert center.latest["progress|0"]["as_of"] == center.latest["progress|0"]["complete_through"] == format_ms(ms(40))
         assert max(each["as_of"] for each in center.latest.values() if each["kind"] != "definition") == format_ms(ms(40))
-        # 73 years ahead nobody waits any more and all panes and cells are given up; 9 h ahead the call is lost and the panes are given up.
+        # 73 years ahead no contact waits and all panes and cells have expired; 9 h ahead the call is lost and the panes have expired.
         kept = ahead == 9 * HOUR
         assert center.latest["now|voice|queue:A"]["waiting"] == 1 + kept
         assert center.latest["window|trailing_15m|voice|queue:A"]["kpis"]["offered"]["value"] == 1
@@ -249,7 +249,7 @@ class Center:
                 _put(self.latest, key, None if output.value is None else orjson.loads(output.value))
 
     def restart(self) -> None:
-        """Go on from what is kept."""
+        """Restart from stored rows."""
         self.track = ContactStage(0, CONFIGURATION, TOPICS)
         self.track.restore("state", self.rows.items())
         self.roll_up = RollUpStage(0, CONFIGURATION, ROLL_UP)

@@ -19,7 +19,7 @@ from tests.tracking.harness import CONFIGURATION, event, record
 if TYPE_CHECKING:
     import pytest
 
-#: After so many seconds without anything a contact is put away.
+#: Seconds without an event after which a contact is packed.
 IDLE = contacts._IDLE_MS // 1000
 RETENTION = CONFIGURATION.counting.closed_retention_seconds
 
@@ -46,7 +46,7 @@ def message(number: int) -> bytes:
 
 
 def over(number: int = 1) -> StoredStage:
-    """Return a stage that has taken in so many calls, all of which are over, and all that was to come up to second 31."""
+    """Return a stage after a number of completed calls, complete up to second 31."""
     return StoredStage(ContactStage, {}).apply(*(each for one in range(number) for each in call(one)), beat(31, **PBX))
 
 
@@ -86,8 +86,8 @@ def test_a_repeat_is_known_and_then_put_away_again() -> None:
     assert sizes(one) == (0, 1)
 
 
-def test_what_comes_later_counts_on_top() -> None:
-    """A survey's answer after an hour finds its contact: rows, and what customers are told, as of a stage that put nothing away."""
+def test_later_events_add_up() -> None:
+    """A survey's answer after an hour finds its contact: rows and facts are those of a stage that packs nothing."""
     stages = []
     for puts_away in (True, False):
         stage = over()
@@ -148,7 +148,7 @@ def test_what_a_restart_left_unread_is_packed() -> None:
 
 
 def test_a_flush_puts_few_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many are idle at once, a flush puts away so many and leaves the others to the next."""
+    """With any number of idle contacts, a flush packs a limited number and leaves the others to the next."""
     monkeypatch.setattr(contacts, "_PACKED_A_FLUSH", 15)
     many = over(40)
     left = [sizes(many.apply(beat(31 + IDLE + second, **PBX)))[0] for second in range(4)]
@@ -211,16 +211,16 @@ class TestPackedRows:
 
     @staticmethod
     def unread(number: int) -> Unread:
-        """Return rows that say their number, due at 1,000 ms and their number."""
+        """Return rows that hold their number, due at 1,000 ms and their number."""
         return Unread((orjson.dumps(number),), number, 1_000 + number, None, number, has_customer=False)
 
     def filled(self, number: int) -> PackedRows:
-        """Return so many."""
+        """Return a number of rows."""
         rows = PackedRows()
         rows.put((f"c{each}", self.unread(each)) for each in range(number))
         return rows
 
-    def test_each_comes_back_once(self) -> None:
+    def test_each_is_returned_once(self) -> None:
         """Of 100, more than three packs, each is found, taken as it was put in, and then gone."""
         rows = self.filled(100)
         assert [*rows] == [f"c{number}" for number in range(100)]
@@ -231,8 +231,8 @@ class TestPackedRows:
             assert rows.take(f"c{number}") is None
         assert (len(rows), rows.take_over(10**6)) == (0, [])
 
-    def test_what_is_due_goes(self) -> None:
-        """Before 1,050 ms those of 0 to 49 are due, less the one that was taken; what was put in again is due by what it says then."""
+    def test_due_rows_are_returned(self) -> None:
+        """Before 1,050 ms those of 0 to 49 are due, less the one that was taken; one that was put in again is due by its new time."""
         rows = self.filled(100)
         rows.take("c7")
         rows.put([("c7", self.unread(70))])

@@ -1,6 +1,6 @@
-"""State as versions wrote it that knew conversations and people by their ids alone: read, and taken over into the space of its source.
+"""State of versions that knew conversations and agents by their ids alone: it is read, and moved into the id space of its source.
 
-``rows_keyed_by_id.jsonl`` has the rows of 0:30 of a day: pbx tells of 1 to 4 and ``old``, the survey tool last of 2; desk tells of
+``rows_keyed_by_id.jsonl`` has the rows of 0:30 of a day: pbx reports 1 to 4 and ``old``, the survey tool last of 2; desk reports
 ``ann``, ``7`` and ``old``. The rows ``old`` are without a source, as before snapshots.
 """
 
@@ -38,13 +38,13 @@ class StoredStage:
     def __init__(self, kind: type[Stage], rows: dict[bytes, bytes], configuration: Configuration = CONFIGURATION) -> None:
         self.rows = dict(rows)
         self.facts: list[dict[str, Any]] = []
-        #: scope → what goes on there, as last written
+        #: scope → its figures of now, as last written
         self.now: dict[str, dict[str, Any]] = {}
         self._kind, self._configuration = kind, configuration
         self.restart()
 
     def restart(self, configuration: Configuration | None = None) -> StoredStage:
-        """Begin anew from the rows, perhaps with another configuration."""
+        """Restart from the rows, optionally with another configuration."""
         self._configuration = configuration or self._configuration
         self.stage = self._kind(0, self._configuration, TOPICS)
         self.stage.restore("state", self.rows.items())
@@ -76,7 +76,7 @@ class StoredStage:
         )
 
     def sums(self, scope: str, channel: str | None = "voice") -> dict[str, int]:
-        """Return what cells by offer say, of people those by outcome, without the histograms of waits."""
+        """Return the sums of cells by offer, of agents by outcome, without the histograms of waits."""
         kind = b"cell|" if channel is None else b"cohort|"
         total: dict[str, int] = {}
         for key, value in self.rows.items():
@@ -109,12 +109,12 @@ def people() -> StoredStage:
 
 
 def beat(seconds: float, **source: Any) -> bytes:
-    """Return a source's word that all is told."""
+    """Return a source's heartbeat that is complete up to its receipt."""
     return event("source.heartbeat", seconds, complete_through=format_ms(ms(seconds)), **source)
 
 
 def test_contacts_go_on(contacts: StoredStage) -> None:
-    """What their source tells next of them counts on top, their rows get their new names, and another source's contact is another."""
+    """Later events of their source add to them, their rows get new names, and another source's contact is separate."""
     contacts.apply(
         event("contact.queued", 35, queue="A", conversation_id="1", source="intruder"),
         event("contact.left_queue", 36, reason="abandoned", conversation_id="1", source="intruder"),
@@ -142,7 +142,7 @@ def test_after_another_restart(contacts: StoredStage) -> None:
 
 
 def test_without_a_source(contacts: StoredStage) -> None:
-    """A contact that no source is known of belongs to the first one that tells of it: it waits on, and is answered."""
+    """A contact without a source belongs to the first source that reports it: it continues to wait, and is answered."""
     contacts.apply(event("contact.answered", 40, conversation_id="old", **PBX))
 
     assert "old" not in contacts.subjects()
@@ -159,8 +159,8 @@ def test_forgotten_from_a_row_of_before(contacts: StoredStage) -> None:
     assert contacts.subjects() == set()
 
 
-def test_customers_are_told(contacts: StoredStage) -> None:
-    """What they know of a contact by its id is taken back in the same flush in which they are told of it by its name."""
+def test_facts_of_customers(contacts: StoredStage) -> None:
+    """The fact under the id is withdrawn in the same flush that publishes the fact under the name."""
     contacts.apply(event("contact.answered", 40, conversation_id="3", **PBX))
     contacts.apply(event("contact.status_changed", 41, status="resolved", conversation_id="3", **PBX))
     facts = [each for each in contacts.facts if each["kind"] == "contact"]
@@ -171,7 +171,7 @@ def test_customers_are_told(contacts: StoredStage) -> None:
 
 
 def test_the_last_source_has_it(contacts: StoredStage) -> None:
-    """Where several sources told of one contact it is the last one's; with these joined it stays that of all."""
+    """A contact that several sources reported belongs to the last one; with these joined it belongs to all."""
     wrapped_up = event("contact.wrapped_up", 40, agent="ann", conversation_id="2", **PBX)
     contacts.apply(wrapped_up)
     joined = StoredStage(ContactStage, rows_of_before("contacts"), JOINED).apply(wrapped_up)
@@ -228,7 +228,7 @@ def test_who_is_claimed_by_a_repeat(people: StoredStage) -> None:
 
 
 def test_people_joined_after_the_update(people: StoredStage) -> None:
-    """Two people of an id become one: time within the grace is counted anew as if they always had been."""
+    """Two agents of an id become one: time within the grace is recounted as if they had always been one."""
     joined = Configuration.model_validate(
         {**CONFIGURATION.model_dump(by_alias=True, exclude_unset=True), "joined_sources": [["desk", "phone"]]}
     )

@@ -78,7 +78,7 @@ def test_facts_of_before_come_to_what_was_booked_then(rows: dict[bytes, bytes]) 
     assert {key: amount for key, amount in found.items() if key[0] != "pane" or key[3] >= panes} == dict(kept)
 
 
-def test_rows_are_written_anew_when_they_change_and_read_alike(rows: dict[bytes, bytes]) -> None:
+def test_changed_rows_are_written_again_and_read_alike(rows: dict[bytes, bytes]) -> None:
     """A further fact of a conversation of before turns its row into one of now, with the same facts and the new one."""
     stage = _restored(rows)
     name, conversation = next((name, each) for name, each in stage.tracker.conversations.items() if len(each.facts) > 5)

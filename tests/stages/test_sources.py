@@ -1,4 +1,4 @@
-"""A stage keeps its sources apart: one beyond its limits is set aside, the others' figures are those they have without it."""
+"""A stage handles its sources separately: one beyond its limits is dead-lettered, and the others' figures do not change."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def figures(*flushes: Flush) -> dict[bytes, Any]:
 
 
 def progress(*flushes: Flush) -> dict[str, Any]:
-    """Return what was said last of how far the partition has come."""
+    """Return the last published progress of the partition."""
     found = [
         output.value
         for flush in flushes
@@ -63,7 +63,7 @@ def progress(*flushes: Flush) -> dict[str, Any]:
 
 
 def bad(source: str) -> bytes:
-    """Return an event that cannot be used and says who sent it."""
+    """Return an event that cannot be used but names its source."""
     return orjson.dumps({"type": "source.heartbeat", "source": source})
 
 
@@ -83,7 +83,7 @@ def right(kind: type[TrackStage], source: str, seconds: float) -> bytes:
 
 @pytest.mark.parametrize("kind", [ContactStage, AgentStage, CustomerEventStage])
 def test_one_beyond_its_limits(kind: type[ContactStage | AgentStage | CustomerEventStage]) -> None:
-    """From the fourth bad record in a row on nothing of it is taken, right or not; it is told with why, since when and how many."""
+    """From the fourth bad record in a row on none of its records is accepted; it is published with reason, time and number."""
     counters = StageCounters()
     stage = kind(0, LIMITED, TOPICS, counters)
     values = [alive("good", 0), alive("rogue", 0), *[bad("rogue")] * 4, right(kind, "rogue", 1), bad("rogue"), alive("rogue", 1)]
@@ -145,8 +145,8 @@ def test_records_without_a_source() -> None:
     assert "c1\x1ftest" in stage.tracker.conversations
 
 
-def test_one_that_comes_back_says_nothing_new() -> None:
-    """Its time passes for the others, whose silence is seen by it, but it holds nobody back; after a day it is still apart."""
+def test_a_quarantined_source_stays_quarantined() -> None:
+    """Its time passes for the others, whose silence it reveals, but it does not delay them; after a day it is still in quarantine."""
     stage = ContactStage(0, LIMITED, TOPICS)
     stage.process(records([alive("good", 0), alive("rogue", 0), *[bad("rogue")] * 4]))
     stage.process(records([alive("good", 60), alive("rogue", 30), right(ContactStage, "rogue", 31)], 6))
@@ -165,7 +165,7 @@ def order(kind: type[SourceQuarantined | SourceReleased], source: str) -> bytes:
 
 @pytest.mark.parametrize("kind", [ContactStage, AgentStage, CustomerEventStage])
 def test_an_operator_quarantines_and_releases(kind: type[ContactStage | AgentStage | CustomerEventStage]) -> None:
-    """Between the two orders everything of that source is set aside, over a restart too; afterwards it counts and is judged anew."""
+    """Between the two orders all records of the source are dead-lettered, also after a restart; afterwards it counts with new counters."""
     first = kind(0, LIMITED, TOPICS)
     first.process(records([alive("a", 0), alive("b", 0), order(SourceQuarantined, "b"), right(kind, "b", 1)]))
     flush = first.collect()
@@ -201,7 +201,7 @@ def run(values: Sequence[bytes | None], chance: Random | None) -> tuple[list[tup
 
 @pytest.mark.parametrize("seed", range(8))
 def test_any_chunks_and_restarts(seed: int) -> None:
-    """What is set aside and why, what counts, and who is apart does not depend on chunks and restarts."""
+    """Dead letters, figures and quarantine do not depend on chunks and restarts."""
     chance = Random(seed)
     values: list[bytes | None] = []
     for number in range(400):
@@ -221,7 +221,7 @@ def test_any_chunks_and_restarts(seed: int) -> None:
 
 
 def test_a_state_that_counted_all_together() -> None:
-    """State of a version that counted the bad records of all sources is read; its counts, of whom nobody knows, begin anew."""
+    """State of a version that counted the bad records of all sources together is read; its counts restart."""
     stage = ContactStage(0, LIMITED, TOPICS)
     stage.process(records([event("contact.queued", 0, queue="A")]))
     rows = rows_of(stage.collect(), {})

@@ -1,4 +1,4 @@
-"""Under one id so much is told that its row would outgrow what Kafka takes: the rest becomes dead letters, and the worker lives."""
+"""With too many events under one id its row would outgrow Kafka's limit: the remaining events become dead letters, and the worker lives."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def reasons(flush: Flush) -> list[str]:
 
 
 def test_one_id_for_everything() -> None:
-    """Of 2,100 messages 2,000 are known and 100 are dead letters that say why; other conversations count, and repeats are repeats."""
+    """Of 2,100 messages 2,000 are accepted and 100 become dead letters with the reason; other conversations count, repeats are repeats."""
     counters = StageCounters()
     stage = ContactStage(0, UNLIMITED, TOPICS, counters)
     stage.process([record(event("contact.queued", 0, queue="A", conversation_id="c"))])
@@ -130,7 +130,7 @@ def test_people() -> None:
 
 
 def test_plans_of_half_a_year() -> None:
-    """A plan of 2,400 entries told anew on ten nights: nothing is refused, and what holds nowhere is not kept."""
+    """A plan of 2,400 entries sent again on ten nights: all are accepted, and entries that no longer hold are not stored."""
     counters = StageCounters()
     stage = AgentStage(0, UNLIMITED, TOPICS, counters)
     rows: dict[bytes, bytes] = {}
@@ -167,7 +167,7 @@ def test_plans_without_end() -> None:
 
 
 def test_sources() -> None:
-    """Another source with every event: 250 are known, then dead letters; the known go on, and one that says it has ended makes room."""
+    """Another source with every event: 250 are accepted, then dead letters; known sources continue, and one that ends makes room."""
     stage = ContactStage(0, UNLIMITED, TOPICS)
 
     def queued(number: int) -> Any:
@@ -202,7 +202,7 @@ def test_explained() -> None:
 
 
 def test_forecasts_of_a_century(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a queue and channel so many forecasts are known, the rest are dead letters; one that is known may be told anew, others come in."""
+    """Forecasts of a queue and channel beyond the limit become dead letters; known ones may change, other queues have their own limit."""
     monkeypatch.setattr("streams.tracking.forecasts.MAX_FORECASTS", 100)
     stage = CustomerEventStage(0, UNLIMITED, TOPICS)
 

@@ -123,7 +123,7 @@ class TestRestore:
 
 
 def meant(panes: dict[bytes | None, bytes | None]) -> dict[str, Any]:
-    """Return what panes say, each by itself; one that has come to nothing says the same as none, and counts stand in no order."""
+    """Return the content of panes, each by itself; an empty one equals none, and counts have no order."""
     found = rows_by_pane({(key or b"").decode(): orjson.loads(value) for key, value in panes.items() if value is not None})
     return {
         key: value
@@ -156,8 +156,8 @@ class TestForgetting:
         assert then[b"s|c1\x1ftest"] is None
         assert set(stage.tracker.conversations) == {"waiting\x1ftest"}
 
-    def test_a_conversation_that_went_on_is_kept(self) -> None:
-        """The hour begins anew with every event."""
+    def test_a_conversation_with_new_events_is_stored(self) -> None:
+        """The hour restarts with every event."""
         stage = contacts(FORGETFUL)
         stage.process([record(event("contact.queued", 0, queue="A")), record(event("contact.ended", 60))])
         stage.process([record(event("contact.wrapped_up", 100)), beat(60 + 3_601)])
@@ -237,7 +237,7 @@ class TestCatchingUp:
     """A flush over hours of events writes what is still asked for."""
 
     def test_no_panes_are_written_that_no_window_reaches(self) -> None:
-        """Five hours in one flush: panes are those of the last minutes, none is taken back that was never written; intervals have all."""
+        """Five hours in one flush: panes are those of the last minutes, no tombstone is written without a pane; intervals have all."""
         stage, people = contacts(), AgentStage(0, CONFIGURATION, TOPICS)
         hours = range(0, 5 * 3_600, 600)
         calls = [event("contact.queued", at, queue="A", conversation_id=f"c{at}") for at in hours]

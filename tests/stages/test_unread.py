@@ -1,4 +1,4 @@
-"""A restart reads the heads of rows, and rows when they are asked for; heads that are not of now are not believed, and are written anew."""
+"""A restart reads the heads of rows, and rows on demand; heads of another form are ignored, and written again."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def headless(rows: dict[bytes, bytes]) -> dict[bytes, bytes]:
 
 
 def kept(number: int) -> StoredStage:
-    """Return a stage in which so many wait."""
+    """Return a stage in which a number of contacts wait."""
     stored = StoredStage(ContactStage, {})
     for each in range(number):
         stored.apply(*waiting(each))
@@ -59,7 +59,7 @@ def conversations(stage: StoredStage) -> Any:
 
 
 def test_nothing_is_read_before_it_is_asked_for() -> None:
-    """Of five who wait none is read at a restart; an event reads the one that it tells of; the others wait beside it."""
+    """Of five waiting contacts none is read at a restart; an event reads its own; the others wait beside it."""
     five = kept(5).restart()
     assert (len(conversations(five).live), len(conversations(five).unread)) == (0, 5)
     five.now.clear()
@@ -120,7 +120,7 @@ def test_rows_without_heads_are_read_at_once() -> None:
 
 @pytest.mark.parametrize("first", ["its row", "the row of before"])
 def test_one_that_also_has_a_row_of_before_waits_once(first: str) -> None:
-    """A row of before has the id alone for its name: both tell of one caller, who is read; the other stays unread, and waits too."""
+    """An old row has the id alone as its name: both rows are of one caller, who is read; the other stays unread, and waits too."""
     two = kept(2)
     row = two.rows[b"s|c0\x1fpbx"]
     of_before = {b"s|c0": headless({b"s|c0": row})[b"s|c0"]}
@@ -147,7 +147,7 @@ def test_a_long_conversation_is_whole() -> None:
 
 
 def test_heads_of_the_last_form() -> None:
-    """Heads as they were written when their form was last raised say what facts say by the rules of now: else ``_FORM`` is to be raised."""
+    """Heads of the last form hold what facts give by the present rules: otherwise raise ``_FORM``."""
     file = Path(__file__).with_name("rows_with_heads.json.gz")
     stored = json.loads(gzip.decompress(file.read_bytes()))
     stage = ContactStage(0, Configuration.model_validate(stored["configuration"]), TOPICS)
