@@ -1,6 +1,6 @@
 """Agents of versions that wrote facts and plans in one row, as an object: they are read, and written as present rows.
 
-``agents_as_objects.jsonl`` has the rows of 4:50 of a day. At the desk ann was busy from 0 s, idle from 100, in wrap-up from 190 (reported at
+``agents_as_objects.jsonl`` has the rows of 4:50 of a day. At the desk ann was busy from 0 s, idle from 100, in wrap-up from 190 (sent at
 275) and busy from 240; bo was idle in the team blue from 5 s and offline from 235. Ann is planned to work from 0 to 400, with lunch from
 350 to 380, bo to work from 0 to 250.
 """
