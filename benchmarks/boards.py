@@ -48,7 +48,7 @@ FLUSH_SECONDS = 0.25
 BETWEEN_SECONDS = 0.02
 OPENED_WITHIN_SECONDS = 60.0
 _OPEN = (b"event: change", b"event: alive")
-#: Beside what a record says: when it was sent, in microseconds of this machine's clock.
+#: Added to each record: the time of sending, in microseconds of this machine's clock.
 _SENT = re.compile(rb'"sent_us":(\d{16})')
 _MARK_BYTES = 26
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"

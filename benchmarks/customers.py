@@ -92,7 +92,7 @@ def _take(partitions: range, facts: list[list[Any]]) -> float:
 
 
 def _memory(customers: int) -> tuple[float, float]:
-    """Return the megabytes of the process before and with so many customers, with a contact each and orders of every tenth."""
+    """Return the megabytes of the process before and with ``customers``, with a contact each and orders of every tenth."""
     random, stages = Random(2), [_stage(number) for number in range(_PARTITIONS)]
     gc.collect()
     before = resident_mib() or 0.0

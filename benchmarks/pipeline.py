@@ -135,7 +135,7 @@ async def fill(bootstrap: str, prefix: str, count: int, seed: int, rate: int, *,
                 recount.take(emission.event)
             if time.monotonic() - shown > 10:  # noqa: PLR2004 - seconds between two lines
                 shown = time.monotonic()
-                say(f"  {sum(published.values()):,} events published")
+                show(f"  {sum(published.values()):,} events published")
         for (name, number), batch in batches.items():
             await producer.send_batch(batch, name, partition=number)
         await producer.flush()
@@ -232,7 +232,7 @@ async def peer_cost(peer: Peer, command: list[str], load: Load, commit_ms: int) 
         peak = peak_mib(process.pid)
     wrong = difference(load.recount.records(), await last_records(load.bootstrap, places))
     for line in wrong[:5]:
-        say(f"  {peer.name}: {line}")
+        show(f"  {peer.name}: {line}")
     return cost(peer.name, load.contacts, looks, peak, right=not wrong)
 
 
@@ -271,7 +271,7 @@ def started(command: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
                 process.kill()
 
 
-def say(text: str) -> None:
+def show(text: str) -> None:
     """Print at once."""
     print(text, flush=True)
 
@@ -280,11 +280,11 @@ def measure(bootstrap: str, rate: int, peers: Sequence[tuple[Peer, list[str]]], 
     """Fill topics at ``rate`` and return the cost of each program, the ceiling first and this worker second."""
 
     def filled(prefix: str, events: int) -> Load:
-        say(f"rate {rate}: filling with {events:,} simulated events, seed {args.seed} …")
+        show(f"rate {rate}: filling with {events:,} simulated events, seed {args.seed} …")
         return asyncio.run(fill(bootstrap, prefix, events, args.seed, rate, agents_too=args.only != "contacts"))
 
     def shown(measured: Cost) -> Cost:
-        say(f"  {measured.name}: {measured.cpu_us:.1f} µs of CPU an event, {measured.events_per_second:,.0f} events/s")
+        show(f"  {measured.name}: {measured.cpu_us:.1f} µs of CPU an event, {measured.events_per_second:,.0f} events/s")
         return measured
 
     load = filled(f"bench-{rate}", args.events)
@@ -298,7 +298,7 @@ def measure(bootstrap: str, rate: int, peers: Sequence[tuple[Peer, list[str]]], 
         try:
             costs.append(shown(asyncio.run(peer_cost(peer, command, loads[few], args.commit_ms))))
         except RuntimeError as error:
-            say(f"  {peer.name}: failed: {error}")
+            show(f"  {peer.name}: failed: {error}")
             costs.append(Cost(peer.name, loads[few].contacts, float("nan"), None, float("nan"), None, right=False))
     after = shown(asyncio.run(plain_loop(load)))
     return [mean(before, after), *costs]
@@ -312,7 +312,7 @@ def prepared(ids: Sequence[str]) -> list[tuple[Peer, list[str]]]:
             try:
                 available.append((peer, peer.prepare()))
             except UnavailableError as error:
-                say(f"Skipped: {peer.name}: {error}.")
+                show(f"Skipped: {peer.name}: {error}.")
     return available
 
 
@@ -341,7 +341,7 @@ def main() -> int:
     with broker(embedded=args.embedded) as (name, bootstrap):
         peers = prepared(args.peers) if name.startswith("Apache") else []
         if args.peers and not name.startswith("Apache"):
-            say(f"Skipped: all peers: the {name} has no transactions that they could use.")
+            show(f"Skipped: all peers: the {name} has no transactions that they could use.")
         for rate in args.rate:
             by_rate[str(rate)] = measure(bootstrap, rate, peers, args)
     is_low = False
@@ -349,15 +349,15 @@ def main() -> int:
         ratio = ceiling.cpu_us / ours.cpu_us
         is_low = is_low or ratio < args.floor
         charged = f"CPU of one process with its threads; {python()}"
-        say(f"\n{name}, {ours.events:,} events at rate {rate_text}, to the last figure published; {charged}:\n")
-        say(table([ceiling, ours, *others], ceiling.cpu_us))
-        say(f"\nratio by CPU {ratio:.2f} (floor {args.floor}), by the clock {ours.events_per_second / ceiling.events_per_second:.2f}")
+        show(f"\n{name}, {ours.events:,} events at rate {rate_text}, to the last figure published; {charged}:\n")
+        show(table([ceiling, ours, *others], ceiling.cpu_us))
+        show(f"\nratio by CPU {ratio:.2f} (floor {args.floor}), by the clock {ours.events_per_second / ceiling.events_per_second:.2f}")
     wrong = [program.name for costs in by_rate.values() for program in costs if program.right is False]
     for program_name in wrong:
-        say(f"Wrong totals or no result: {program_name}.")
+        show(f"Wrong totals or no result: {program_name}.")
     document = {"broker": name, "machine": platform.machine(), "python": python(), "seed": args.seed, "only": args.only}
     line = json.dumps(document | {"rates": {rate: as_json(costs) for rate, costs in by_rate.items()}}, ensure_ascii=False)
-    say(line)
+    show(line)
     if args.json:
         args.json.write_text(line + "\n", encoding="utf-8")
     return 1 if is_low or wrong else 0

@@ -35,7 +35,7 @@ _LOOKS: Final = 8
 
 
 def measured(events: int, rate: int, directory: Path | None = None, *, pipe: bool = False) -> dict[str, Any]:
-    """Return what a process takes for a file of so many events.
+    """Return the cost of a process for a file of ``events``.
 
     ``events_per_second`` is by CPU, from the first event to the last figure; ``resident_mib`` by events counted so far.
     """

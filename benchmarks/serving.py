@@ -55,7 +55,7 @@ def of_many_agents(agents: int) -> dict[bytes, bytes]:
 
 
 async def measured_agents(bootstrap: str, agents: int) -> str:
-    """Return the lines of so many agents: what a record of theirs takes, and the answer with all of them."""
+    """Return the lines for a number of agents: the cost of a record, and the answer with all of them."""
     records, prefix = of_many_agents(agents), f"agents-{agents}"
     with tempfile.TemporaryDirectory() as folder, Services(Path(folder), bootstrap, prefix) as services:
         await create_topics(bootstrap, prefix)

@@ -1,9 +1,9 @@
-"""Measures how many verified webhooks a second one gateway takes on one core, and what each costs.
+"""Measures how many verified webhooks a second one gateway accepts on one core, and the cost of each.
 
-``python -m benchmarks.webhooks`` sends signed deliveries of LINE, one message each (two events), over kept connections: first to a gateway
-with a Kafka of lists behind it, which shows what the gateway itself takes, then with ``--kafka`` to the product's gateway before Apache
-Kafka. With ``--tls`` it instead compares one over TLS with one in plain text, taking turns, and says what a handshake costs.
-Gateway and sender have a core each. Where others use the machine as well, look at the CPU: a core has a second of it a second.
+``python -m benchmarks.webhooks`` sends signed deliveries of LINE, one message each (two events), over persistent connections: first to a
+gateway with a Kafka of lists, which shows the cost of the gateway itself, then with ``--kafka`` to the product's gateway with Apache Kafka.
+With ``--tls`` it instead compares one over TLS with one in plain text, in turns, and measures a handshake.
+Gateway and sender have a core each. On a busy machine, compare the CPU seconds.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _HANDSHAKES: Final = 200
 
 
 def requests_of(run: int, deliveries: int) -> list[bytes]:
-    """Return so many HTTP requests, each signed, of a message of its own."""
+    """Return signed HTTP requests, one for each of ``deliveries`` different messages."""
     scheme = connector("line").verification
     if scheme is None:
         raise RuntimeError("LINE signs its deliveries")

@@ -1,6 +1,6 @@
 """Programs that count five figures with other engines: how each is built, and how it is run.
 
-What they need is fetched once, by Maven or pip in versions that stand beside this file, into ``~/.cache/contact-streams/peers``.
+Dependencies are fetched once, by Maven or pip in the versions listed beside this file, into ``~/.cache/contact-streams/peers``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["PEERS", "Peer", "Run", "UnavailableError"]
 
 _HERE: Final = Path(__file__).parent
 _FETCH_SECONDS: Final = 900
-#: As much as Kafka Streams wants for 1,500,000 events without collecting garbage all the time.
+#: As much as Kafka Streams needs for 1,500,000 events without constant garbage collection.
 _JVM: Final = ("-Xms256m", "-Xmx512m", "-XX:+UseSerialGC")
 
 
@@ -30,12 +30,12 @@ _STREAMS: Final = "java/kafka-streams-pom.xml"
 
 
 class UnavailableError(Exception):
-    """A peer cannot be built here; the message says why."""
+    """A peer cannot be built here; the message states why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a program is told, besides which the topics exist: that of contributions is empty."""
+    """Options of a program. Its topics exist; that of contributions is empty."""
 
     bootstrap: str
     source: str
@@ -47,7 +47,7 @@ class Run:
     commit_ms: int
 
     def options(self, identity: str) -> list[str]:
-        """Return it as options of a command; ``identity`` is the consumer group."""
+        """Return the options of a command; ``identity`` is the consumer group."""
         options_by_name: Mapping[str, object] = {
             "id": identity,
             "bootstrap": self.bootstrap,
@@ -57,7 +57,7 @@ class Run:
             "events": self.events,
             "commit-ms": self.commit_ms,
         }
-        return [word for name, value in options_by_name.items() for word in (f"--{name}", str(value))]
+        return [argument for name, value in options_by_name.items() for argument in (f"--{name}", str(value))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Peer:
     program: str
     #: The file with the versions it needs.
     needs: str
-    #: So many events it is given at most: more would take too long.
+    #: The most events to count: more would take too long.
     most_events: int | None = None
 
     def prepare(self) -> list[str]:

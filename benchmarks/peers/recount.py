@@ -30,17 +30,17 @@ _PANE_MS: Final = 10_000
 
 
 class Recount:
-    """Takes events in the order of their topic and says what the five figures are."""
+    """Counts events in the order of their topic and returns the five figures."""
 
     def __init__(self) -> None:
-        """Begin with nothing."""
+        """Begin without events."""
         self._since: dict[tuple[str, str], int] = {}
         self._queue_of: dict[str, tuple[str, str]] = {}
         self._intervals: dict[tuple[str, str, int], dict[str, int]] = defaultdict(lambda: dict.fromkeys(FIELDS, 0))
         self._panes: dict[tuple[str, str], dict[int, dict[str, int]]] = defaultdict(lambda: defaultdict(lambda: dict.fromkeys(FIELDS, 0)))
 
     def take(self, event: Mapping[str, Any]) -> None:
-        """Count one event of a contact; others say nothing."""
+        """Count one event of a contact; others are ignored."""
         kind: str = event["type"]
         if kind not in {"contact.queued", "contact.answered", "contact.transferred", "contact.ended", "contact.wrapped_up"}:
             return

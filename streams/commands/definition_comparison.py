@@ -26,8 +26,8 @@ class DefinitionChoiceError(ValueError):
 def compared(configuration: Configuration, names: Sequence[str]) -> Configuration:
     """Return a configuration in which every queue is judged by the first of some definitions, with the others beside it.
 
-    A name is that of a definition with all its versions, NAME@VERSION for one of them from the beginning, ``service_level`` for what stands
-    there in the file, or a preset.
+    A name is that of a definition with all its versions, NAME@VERSION for one of them from the beginning, ``service_level`` for the inline
+    definition of the file, or a preset.
 
     Raises:
         DefinitionChoiceError: too few or too many, one twice, or an unknown name.

@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 #: After two unclean stops the third start is careful: no record ends a worker a third time.
 CAREFUL_FROM = 3
 
-#: Unclean stops further apart than this have different causes: it is far more than a worker processes between two flushes.
+#: Unclean stops whose offsets differ by more have different causes: it is far more than a worker processes between two flushes.
 REACH = 50_000
 
 _PATIENCE_SECONDS = 3.0

@@ -20,7 +20,7 @@ NEVER = -1
 
 
 def options() -> argparse.Namespace:
-    """Return what the program is told."""
+    """Return the options of the program."""
     parser = argparse.ArgumentParser()
     for name in ("id", "bootstrap", "source", "contributions", "output"):
         parser.add_argument(f"--{name}", required=True)
@@ -30,7 +30,7 @@ def options() -> argparse.Namespace:
 
 
 class Marks:
-    """Says on standard output when the first event has been read, half of them, and all: the benchmark reads the clock then."""
+    """Prints a mark when the first event has been read, half of them, and all: the benchmark reads the clock then."""
 
     def __init__(self, events):
         self.seen = 0
@@ -40,7 +40,7 @@ class Marks:
         """Count ``events`` more."""
         self.seen += events
         while self.marks and self.seen >= self.marks[0][0]:
-            # Not by way of sys.stdout, which Faust puts a logger in place of.
+            # Not through sys.stdout, which Faust replaces by a logger.
             os.write(1, self.marks.pop(0)[1].encode() + b"\n")
 
 
