@@ -59,7 +59,7 @@ INSTEAD_IN_NAMES = {
     "stood": "was",
 }
 #: Names that are public: of fields and models of records, answers and stored state.
-PUBLIC = frozenset({"counted_anew", "told", "told_at", "ToldTo", "HeardFact"})
+PUBLIC = frozenset({"counted_anew", "told", "told_at", "ToldTo", "HeardFact", "heard_ms"})
 #: Where a file is read, which Python calls so.
 POSITION = "tell"
 #: What stands in these marks is quoted: a name, a key or what a platform calls it.
@@ -104,13 +104,18 @@ def names(source: str) -> Iterator[tuple[int, str]]:
 
 def dialect(text: str, instead: Mapping[str, str] = INSTEAD) -> list[str]:
     """Return which words of a text are not used any more, and what to write."""
+    if re.search(rf"\b({'|'.join(instead)})\b", text, re.IGNORECASE) is None:
+        return []
     found = ((re.search(rf"\b({words})\b", text, re.IGNORECASE), better) for words, better in instead.items())
     return [f"{match[0]!r}: write {better!r}" for match, better in found if match is not None]
 
 
 def found(name: str, parts: Iterable[tuple[int, str]], instead: Mapping[str, str]) -> list[str]:
     """Return where parts of a module are in dialect."""
-    return [f"{name}:{line}: {each}" for line, text in parts for each in dialect(text, instead)]
+    lines: dict[str, int] = {}
+    for line, text in parts:
+        lines.setdefault(text, line)
+    return [f"{name}:{line}: {each}" for text, line in lines.items() for each in dialect(text, instead)]
 
 
 def test_messages_are_in_the_words_of_the_field() -> None:
