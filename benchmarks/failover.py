@@ -73,7 +73,7 @@ async def _measure(bootstrap: str, prefix: str, name: str) -> tuple[float, float
             await asyncio.sleep(_FOLLOWED_SECONDS)
             until = began + _FOLLOWED_SECONDS - 4
             stalls = followed.stalls(began, until)
-            return followed.median_stall(began, until), stalls[-1], followed.first_said(began), followed.telling(began)
+            return followed.median_stall(began, until), stalls[-1], followed.first_reported(began), followed.telling(began)
 
 
 def main() -> None:

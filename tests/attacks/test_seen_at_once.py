@@ -31,8 +31,8 @@ def test_dead_and_paused_workers_are_seen_and_replaced(kafka: Cluster, tmp_path:
     prefix = f"seen-{time.time_ns()}"
 
     async def said_after(followed: Standstill, since: float) -> float:
-        await until(lambda: followed.first_said(since) is not None, 12)
-        return followed.first_said(since) or 0.0
+        await until(lambda: followed.first_reported(since) is not None, 12)
+        return followed.first_reported(since) or 0.0
 
     async def survived(followed: Standstill, since: float, what: str) -> None:
         said = await said_after(followed, since)

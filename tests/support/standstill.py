@@ -91,7 +91,7 @@ class Standstill:
         """Return the median over the queues of ``stalls``."""
         return statistics.median(self.stalls(since, until))
 
-    def first_said(self, since: float) -> float | None:
+    def first_reported(self, since: float) -> float | None:
         """Return how long after ``since`` the API first said something else than ``live``."""
         return next((at - since for at, what in self.said if at >= since and what != "live"), None)
 

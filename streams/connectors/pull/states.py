@@ -128,4 +128,6 @@ class States(MutableMapping[str, Seen]):
         return iter({*self._stored, *self._changed} - {key for key, stored in self._changed.items() if stored is None})
 
     def __len__(self) -> int:
-        return len(self._stored)
+        removed = sum(stored is None for stored in self._changed.values())
+        added = sum(key not in self._stored for key in self._changed)
+        return len(self._stored) + added - removed

@@ -33,9 +33,11 @@ def test_changes_are_provisional() -> None:
     found["c"] = {"status": "new"}
     del found["b"]
     assert (found.get("a"), found.get("b"), found.get("c")) == ({"status": "solved"}, None, {"status": "new"})
+    assert (len(found), sorted(found)) == (2, ["a", "c"])
     assert sorted((change.key, change.value is None) for change in found.changes()) == [("a", False), ("b", True), ("c", False)]
     found.roll_back()
     assert (found.get("a"), found.get("b"), found.get("c")) == ({"status": "open"}, {"status": "open"}, None)
+    assert (len(found), sorted(found)) == (2, ["a", "b"])
     found["a"] = {"status": "solved"}
     found.commit()
     found.roll_back()
