@@ -36,7 +36,7 @@ def test_every_reason_of_a_bad_line_is_explained() -> None:
 
 def test_the_table_has_every_meaning_of_a_kind_and_no_other() -> None:
     """The page has each meaning of a site's own kinds."""
-    table = QUEUE_LOG.split("| it means |")[1].split("\n\n")[0]
+    table = QUEUE_LOG.split("| meaning | the line needs")[1].split("\n\n")[0]
     named: dict[str, set[str | None]] = {}
     for row in table.splitlines():
         becomes = ""
