@@ -147,8 +147,9 @@ def _status(entry: dict[str, Any]) -> str:
         why = f" ({printable(quarantine['detail'])})" if quarantine["detail"] else ""
         return f"quarantined since {quarantine['since']}: {quarantine['reason']}{why}; {quarantine['records']:,} dead-lettered since"
     bad = ", ".join(f"{reason} {number:,}" for reason, number in sorted(entry["bad_lately"].items()))
-    silent = f"silent for {entry['silent_seconds']:,.0f} s" if entry["silent_seconds"] else "active"
-    return f"{silent}; recently bad: {bad}" if bad else silent
+    silent_seconds = entry["silent_seconds"]
+    status = "no event accepted yet" if silent_seconds is None else f"silent for {silent_seconds:,.0f} s" if silent_seconds else "active"
+    return f"{status}; recently bad: {bad}" if bad else status
 
 
 def _quarantine(state: Any) -> dict[str, Any]:
