@@ -312,4 +312,4 @@ def asking(**servers: Serving) -> Iterator[Asking]:
 
 def table_of(ways: dict[str, tuple[str, ...]]) -> str:
     """Return the rows of the table in docs/operations.md: what is asked, and the way from the overview."""
-    return "\n".join(f"| {asked} | {' → '.join(way) or 'stands on the overview'} |" for asked, way in ways.items())
+    return "\n".join(f"| {asked} | {' → '.join(way) or 'on the overview'} |" for asked, way in ways.items())

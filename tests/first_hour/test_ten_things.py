@@ -39,7 +39,7 @@ THINGS: Final[dict[str, tuple[str, ...]]] = {
     "An interval of the day: volume, AHT, staff": ("the queue's day", "the column"),
     "The whole board as it was then": ("the queue's day", "the column", "*All queues at that time*"),
     "The whole board as it was at any time": ("*Earlier*", "*Interval*", "an entry of the list"),
-    "Voice, chat and mail apart": (),
+    "Voice, chat and mail separately": (),
     "One more column": ("*Columns*", "the figure", "*Close*"),
     "A column first": ("*Columns*", "*⇤*", "*Close*"),
     "The order of rows by a figure": ("the heading",),
@@ -351,7 +351,7 @@ def test_channels_stand_apart(ask: Asking, language: Language) -> None:
         totals = [row[0][0] for row in await hands.rows("#queues tfoot tr", 3)]
         assert totals == [f"{hands.words['scope.total']} · {each}" for each in channels]
 
-    ask(THINGS["Voice, chat and mail apart"], language, answer, picture="channels")
+    ask(THINGS["Voice, chat and mail separately"], language, answer, picture="channels")
 
 
 def test_one_more_column(ask: Asking, language: Language) -> None:
