@@ -16,7 +16,7 @@ from streams.serving.clients import Clients
 from streams.serving.door import Door
 from streams.serving.turns import SCRAPES_WAITING
 from tests.serving.login.desk import PASSWORD, Desk, RecordingAudit, access_of, kiosk_entry, user_entry
-from tests.serving.records import Stand, client_of, small_center
+from tests.serving.records import Backend, client_of, small_center
 from tests.serving.test_door import NEW, OLD, Held, bearing, token
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def test_no_spelling_opens_more() -> None:
     door = Door(Held(tokens={"viewer": token(OLD), "all": token(NEW, role="auditor")}))
 
     async def check() -> None:
-        async with client_of(Stand.fed(small_center()).serving(door=door)) as client:
+        async with client_of(Backend.fed(small_center()).serving(door=door)) as client:
 
             async def asks(path: str, *headers: str, method: str = "GET") -> int:
                 reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
@@ -176,7 +176,7 @@ def test_one_account_does_not_take_the_streams_of_all() -> None:
 
     async def check() -> None:
         clients = Clients(4, 2)
-        serving = Stand.fed(small_center()).serving(door=two_accounts(), clients=clients, whose=lambda request: request.headers["X-From"])
+        serving = Backend.fed(small_center()).serving(door=two_accounts(), clients=clients, whose=lambda request: request.headers["X-From"])
         async with client_of(serving) as client:
 
             async def opened(given: str, address: str) -> int:
@@ -193,7 +193,7 @@ def test_one_account_does_not_take_the_scrapes_of_all() -> None:
     """Scrapes of a viewer that pile up are refused, and the other account's is made in its turn, before those that wait."""
 
     async def check() -> None:
-        serving = Stand.fed(small_center()).serving(door=two_accounts())
+        serving = Backend.fed(small_center()).serving(door=two_accounts())
         done: list[str] = []
         async with client_of(serving) as client:
 

@@ -18,7 +18,7 @@ from streams import cli
 from streams.serving.alert_text import texts_of
 from streams.terminal import Harmless
 from tests.serving.chromium import Chromium, binary
-from tests.serving.records import Stand, alert, client_of, figure, now_record, people_now, people_window, progress, window
+from tests.serving.records import Backend, alert, client_of, figure, now_record, people_now, people_window, progress, window
 from tests.support.require import require
 
 if TYPE_CHECKING:
@@ -70,9 +70,9 @@ def queue_of(name: str, level: float) -> list[tuple[bytes, bytes]]:
     return [window(f"queue:{name}", kpis=told), now_record(f"queue:{name}", waiting=1, waiting_since="2026-04-01T08:59:00Z")]
 
 
-def center(names: Iterable[str], level: float = 0.7) -> Stand:
+def center(names: Iterable[str], level: float = 0.7) -> Backend:
     """Return a center with these queues."""
-    return Stand.fed([progress(), *(record for name in names for record in queue_of(name, level))])
+    return Backend.fed([progress(), *(record for name in names for record in queue_of(name, level))])
 
 
 @pytest.mark.browser
@@ -81,15 +81,15 @@ def test_no_name_is_special_to_the_page() -> None:
     require(binary(), "the page is tested in Chromium: apt-get install chromium")
 
     async def check() -> None:
-        stand = center(SPECIAL)
+        backend = center(SPECIAL)
         for name in SPECIAL:
             for record in (people_now(f"team:{name}", {"idle": 2}), people_window(f"team:{name}", figure(0.5, 1, 2, 1))):
-                assert stand.store.feed(*record)
-        assert stand.store.feed(*progress(1, sources=dict.fromkeys(SPECIAL, "2026-04-01T08:59:59Z")))
-        stand.with_alerts(*(alert(f"queue:{name}", rule=name) for name in SPECIAL))
+                assert backend.store.feed(*record)
+        assert backend.store.feed(*progress(1, sources=dict.fromkeys(SPECIAL, "2026-04-01T08:59:59Z")))
+        backend.with_alerts(*(alert(f"queue:{name}", rule=name) for name in SPECIAL))
         # Every second one has a target, which it misses.
         targets = dict.fromkeys(SPECIAL[::2], 0.8)
-        async with client_of(stand.serving(targets=targets, fed_by={"queue:name": ["pbx"]})) as client, Chromium() as page:
+        async with client_of(backend.serving(targets=targets, fed_by={"queue:name": ["pbx"]})) as client, Chromium() as page:
             for query in ("?lang=en", "?lang=ja&order=worst", "?view=wall", "?queue=constructor&queue=__proto__&pin=toString"):
                 await page.open(str(client.make_url("/" + query)))
                 wanted = 2 if "queue=" in query else len(SPECIAL)

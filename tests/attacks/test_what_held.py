@@ -24,7 +24,7 @@ from streams.serving.api import create_app
 from streams.serving.webhook import Webhook, session_of
 from tests.commands.test_kafka_security import K, certificate
 from tests.connectors.test_gateway import CRM, House, house, queued
-from tests.serving.records import Stand, alert, small_center
+from tests.serving.records import Backend, alert, small_center
 from tests.support.gateways import CONTACTS
 from tests.tracking.test_customers import CustomerHarness
 
@@ -373,7 +373,7 @@ def at_serve(scenario: Callable[[str], Awaitable[None]]) -> None:
 
     async def run() -> None:
         connections = Connections()
-        server = HttpServer(create_app(Stand.fed(small_center()).serving(connections=connections)), connections, shutdown_timeout=0.1)
+        server = HttpServer(create_app(Backend.fed(small_center()).serving(connections=connections)), connections, shutdown_timeout=0.1)
         address = await server.start("127.0.0.1", 0)
         try:
             await scenario(address)

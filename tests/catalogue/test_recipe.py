@@ -22,7 +22,7 @@ from streams.catalogue import docs
 from streams.configuration import Configuration
 from streams.replay import Replay
 from streams.serving.api.figures import catalogue_document
-from tests.serving.test_exporter import Stand, text
+from tests.serving.test_exporter import Backend, text
 replay = Replay(Configuration.model_validate({"queues": {"sales": {"channel": "voice"}}}))
 number = 0
 def add(what, second, **more):
@@ -38,7 +38,7 @@ for name, survey in (("a", ("csat", 1)), ("b", ("csat", 4)), ("c", ("nps", 9))):
     add("survey.answered", 30, conversation_id=name, kind=survey[0], score=survey[1])
 figures = replay.finish()
 record = next(value for key, value in replay.latest.items() if key.startswith("window|day|voice|queue:sales"))
-served = text(Stand.fed([(key.encode(), orjson.dumps(value)) for key, value in replay.latest.items()])).splitlines()
+served = text(Backend.fed([(key.encode(), orjson.dumps(value)) for key, value in replay.latest.items()])).splitlines()
 kpi = "csat_lowest_rate"
 json.dump({
     "record": record["kpis"][kpi],

@@ -10,7 +10,7 @@ import pytest
 
 from streams.catalogue import KPIS
 from streams.cli import main
-from tests.serving.records import Stand, client_of
+from tests.serving.records import Backend, client_of
 
 if TYPE_CHECKING:
     from _pytest.capture import CaptureFixture
@@ -111,7 +111,7 @@ def test_for_programs_it_is_what_the_api_says(capsys: CaptureFixture[str]) -> No
     told = json.loads(printed(capsys, "--json"))["kpis"]
 
     async def served() -> list[object]:
-        async with client_of(Stand().serving()) as client:
+        async with client_of(Backend().serving()) as client:
             answer = await (await client.get("/api/v1/catalogue")).json()
             found: list[object] = answer["kpis"]
             return found

@@ -17,7 +17,7 @@ from streams.engine.health import Health, PartitionHealth
 from streams.serving.exporter import DEFAULT_WINDOWS, FigureCollector, exposition
 from streams.serving.pipeline import PipelineCollector
 from streams.stages.counters import StageCounters
-from tests.serving.records import Stand, small_center
+from tests.serving.records import Backend, small_center
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,8 +58,8 @@ def known_metrics() -> dict[str, set[str]]:
 
 
 def _families() -> Iterable[Metric]:
-    stand = Stand.fed(small_center())
-    pieces, _ = exposition(FigureCollector(stand.store, stand, windows=DEFAULT_WINDOWS, version="1"), "application/openmetrics-text")
+    backend = Backend.fed(small_center())
+    pieces, _ = exposition(FigureCollector(backend.store, backend, windows=DEFAULT_WINDOWS, version="1"), "application/openmetrics-text")
     yield from text_string_to_metric_families(b"".join(pieces).decode())  # type: ignore[no-untyped-call]
     counters = StageCounters()
     health = Health(partitions={("contact-events.v1", 0): PartitionHealth(7, 0, 0.5)}, last_answer=monotonic())

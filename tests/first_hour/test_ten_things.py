@@ -11,7 +11,7 @@ from streams.catalogue import LANGUAGES
 from tests.first_hour.asking import Asking, Hands, asking, center, table_of
 from tests.serving.chromium import binary
 from tests.serving.login.desk import PASSWORD, Desk, access_of, user_entry
-from tests.serving.test_dense_wall import queue, stand, targets
+from tests.serving.test_dense_wall import backend, queue, targets
 from tests.support.require import require
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asking]:
     """Run the center, one of 60 queues, and one behind a door; and the browser."""
     require(binary(), "the page is tested in Chromium: apt-get install chromium")
     whole = center(tmp_path_factory.mktemp("center"))
-    sixty = stand(60, alerts=2).serving(targets=targets(60))
+    sixty = backend(60, alerts=2).serving(targets=targets(60))
     guarded = Desk(access_of(users={"yuki": user_entry()}, smallest_group=1)).serving()
     with asking(center=whole, sixty=sixty, guarded=guarded) as found:
         yield found

@@ -20,7 +20,7 @@ from streams.listening import HttpServer, Listening
 from streams.listening.hosts import Hosts, host_of
 from streams.listening.proxies import Proxies
 from streams.serving.api.app import create_app
-from tests.serving.records import Stand, progress, window
+from tests.serving.records import Backend, progress, window
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -85,8 +85,8 @@ def test_a_rebound_page_reads_nothing_of_serve(path: str) -> None:
     """The browser sends the page's name as Host: 421 without content; the same request for localhost is answered with figures."""
 
     async def run() -> None:
-        stand = Stand.fed([progress(), window("queue:orders")])
-        async with asyncio.timeout(20), serving(create_app(stand.serving())) as port:
+        backend = Backend.fed([progress(), window("queue:orders")])
+        async with asyncio.timeout(20), serving(create_app(backend.serving())) as port:
             assert await answer_to(port, request(path, f"Host: evil.example:{port}")) == (421, b"")
             if path not in {"/api/v1/agents", "/api/v1/events"}:
                 status, content = await answer_to(port, request(path, f"Host: localhost:{port}"))

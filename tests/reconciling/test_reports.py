@@ -10,7 +10,7 @@ import pytest
 
 from streams.cli import main
 from tests.explaining.hour import event, jsonl
-from tests.serving.records import Stand, client_of, figure, window
+from tests.serving.records import Backend, client_of, figure, window
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -241,7 +241,7 @@ def test_from_a_server(desk: Desk) -> None:
     rows = ("09:00,UTC,5,4", "09:30,UTC,3,4", "10:00,UTC,6,4", "10:30,UTC,5,4")
 
     async def check() -> list[tuple[str, str, str, str]]:
-        async with client_of(Stand.fed(records).serving()) as client:
+        async with client_of(Backend.fed(records).serving()) as client:
             return await asyncio.to_thread(desk.gaps, report("offered,answered", *rows), "--url", str(client.make_url("/")))
 
     assert asyncio.run(check()) == [

@@ -10,7 +10,7 @@ from schemas.times import format_ms, parse_time_ms
 from streams.configuration.file import ConfigurationFile
 from streams.serving.dead_letters import Dead, DeadLetterCounts
 from streams.windows.targets import terms_of
-from tests.serving.records import AS_OF, Stand, figure, now_record, people_now, people_window, progress, window
+from tests.serving.records import AS_OF, Backend, figure, now_record, people_now, people_window, progress, window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,11 +110,11 @@ COUNTS = {
 UNCOUNTED = {"events_uncounted": {"no_begin": figure(5, 5), "no_leg": figure(2, 2)}}
 
 
-def center() -> Stand:
+def center() -> Backend:
     """Return what was read of it."""
     answered = {"answered": figure(225, 225), "abandoned": figure(15, 15), "answer_rate": figure(0.9375, 225, 240, 1)}
     yesterday = {"window_start": "2026-03-30T15:00:00Z", "window_end": "2026-03-31T15:00:00Z"}
-    return Stand.fed(
+    return Backend.fed(
         [
             progress(
                 0,
@@ -143,16 +143,16 @@ def center() -> Stand:
     )
 
 
-def serving(stand: Stand, folder: Path, **changes: Any) -> Serving:
+def serving(backend: Backend, folder: Path, **changes: Any) -> Serving:
     """Return what serves it, with its configuration in a file of a folder."""
     path = folder / "configuration.yaml"
     path.write_text(orjson.dumps(WRITTEN).decode(), encoding="utf-8")
     file = ConfigurationFile(path, NOW)
     counts = DeadLetterCounts()
     counts.update({"contact-events-dead-letters.v1": Dead(0, 6, 9), "agent-events-dead-letters.v1": Dead(0, 0, 0)}, NOW)
-    stand.store.expected = frozenset({"never"})
+    backend.store.expected = frozenset({"never"})
     queues = file.running.queues
-    return stand.serving(
+    return backend.serving(
         targets={name: queue.target for name, queue in queues.items() if queue.target is not None},
         kpi_targets=terms_of(file.running),
         fed_by={f"queue:{name}": queue.sources for name, queue in queues.items() if queue.sources},

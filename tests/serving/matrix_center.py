@@ -23,7 +23,7 @@ from streams.serving.people import People
 from streams.windows.targets import terms_of
 from tests.serving.audit.held import HeldAuditLog
 from tests.serving.held_log import HeldLog, agent_event, contact_event
-from tests.serving.records import Clock, Stand, alert, figure, now_record, people_now, people_window, person, progress, window
+from tests.serving.records import Backend, Clock, alert, figure, now_record, people_now, people_window, person, progress, window
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -326,7 +326,7 @@ def _audit() -> list[AuditRecord]:
 class Center(NamedTuple):
     """The store of the center, and what serves it."""
 
-    stand: Stand
+    backend: Backend
     serving: Serving
     clock: Clock
 
@@ -335,16 +335,16 @@ class Center(NamedTuple):
         for key, value in _records(lambda _: {"revision": revision}):
             record = orjson.loads(value)
             if "scope" in record and scopes(f"{record['scope_kind']}:{record['scope']}"):
-                assert self.stand.store.feed(key, value)
+                assert self.backend.store.feed(key, value)
         for key, value in _alerts(lambda _: {"revision": 2 + revision}):
             record = orjson.loads(value)
             if scopes(f"{record['scope_kind']}:{record['scope']}"):
-                assert self.stand.alerts.feed(key, value)
+                assert self.backend.alerts.feed(key, value)
                 assert self.serving.figures.past.feed(key, _of_the_past(value))
 
     def removes(self, scopes: Callable[[str], bool]) -> None:
         """Have every record and alert of some scopes be deleted."""
-        for table in (self.stand.store, self.stand.alerts):
+        for table in (self.backend.store, self.backend.alerts):
             for entry in table.entries():
                 kind, name, _ = table.scope_key(entry)  # type: ignore[arg-type]
                 if scopes(f"{kind}:{name}"):
@@ -373,19 +373,19 @@ def _of_the_past(value: bytes) -> bytes:
     return orjson.dumps({**record, "alert_id": record["alert_id"] + ("" if record["channel"] else "-people")})
 
 
-def center(door: Callable[[Stand, Clock], Door]) -> Center:
+def center(door: Callable[[Backend, Clock], Door]) -> Center:
     """Return the center, behind a door."""
-    stand = Stand().with_alerts(*_alerts())
+    backend = Backend().with_alerts(*_alerts())
     # What is of kansai alone stands still on a partition of its own, while all else goes on.
     for key, value in [progress(1, as_of="2026-04-01T08:59:35Z"), *_records()]:
         still = key.endswith(b"|1") or any(name in key for name in (b":ajisai", b":tsubaki", b":kansai", b":kuma", b":neko"))
-        assert stand.store.feed(key, value, int(still))
+        assert backend.store.feed(key, value, int(still))
     agents = Agents()
     for index, name in enumerate(AGENTS):
         assert agents.feed(*person(name, counts={"handling_ms": int(_number(600_000, index))}))
     whole = Agents()
     whole.take_over(agents)
-    serving = stand.serving(
+    serving = backend.serving(
         targets={name: queue.target for name, queue in CONFIGURATION.queues.items() if queue.target is not None},
         fed_by={
             **{f"queue:{name}": queue.sources for name, queue in CONFIGURATION.queues.items() if queue.sources},
@@ -395,14 +395,14 @@ def center(door: Callable[[Stand, Clock], Door]) -> Center:
         agents=whole,
         # Of which a part stands elsewhere, so that it is not asked for again.
         explainer=Explainer(_ReadLog(_contact_events(), first_offset=READ[2], incomplete="a part"), lambda: CONFIGURATION, Limits()),
-        call_backs=CallBacks(contacts_of(HeldLog(_contact_events()), lambda: CONFIGURATION, stand.clock)),
-        people=People(HeldLog(_agent_events()), lambda: CONFIGURATION, stand.clock),
+        call_backs=CallBacks(contacts_of(HeldLog(_contact_events()), lambda: CONFIGURATION, backend.clock)),
+        people=People(HeldLog(_agent_events()), lambda: CONFIGURATION, backend.clock),
         audit_log=lambda: HeldAuditLog(_audit()),
-        door=door(stand, stand.clock),
+        door=door(backend, backend.clock),
     )
-    stand.store.expected = frozenset({"wfm-biwa"})
+    backend.store.expected = frozenset({"wfm-biwa"})
     serving.figures.actions, serving.figures.places = _actions(), places_by_scope(CONFIGURATION)
     serving.figures.past.known = True
     for key, value in _alerts():
         assert serving.figures.past.feed(key, _of_the_past(value))
-    return Center(stand, serving, stand.clock)
+    return Center(backend, serving, backend.clock)

@@ -28,8 +28,8 @@ __all__ = [
     "AS_OF",
     "EVERYTHING",
     "FIRED",
+    "Backend",
     "Clock",
-    "Stand",
     "alert",
     "client_of",
     "figure",
@@ -275,8 +275,8 @@ def live_workers(clock: Clock, without: Mapping[str, Iterable[int]]) -> Workers:
 
 
 @dataclass
-class Stand:
-    """A store with the state of its reader."""
+class Backend:
+    """A store with the status of its reader: what an application serves from."""
 
     store: Store = field(default_factory=Store)
     alerts: Alerts = field(default_factory=Alerts)
@@ -291,15 +291,15 @@ class Stand:
     workers: Workers | None = None
 
     @classmethod
-    def fed(cls, records: list[tuple[bytes, bytes]]) -> Stand:
-        """Return a stand fed with ``records``."""
-        stand = cls()
+    def fed(cls, records: list[tuple[bytes, bytes]]) -> Backend:
+        """Return a backend fed with ``records``."""
+        backend = cls()
         for key, value in records:
-            assert stand.store.feed(key, value)
-        return stand
+            assert backend.store.feed(key, value)
+        return backend
 
-    def with_alerts(self, *records: tuple[bytes, bytes]) -> Stand:
-        """Return the stand, fed with alerts too."""
+    def with_alerts(self, *records: tuple[bytes, bytes]) -> Backend:
+        """Return the backend, fed with alerts too."""
         read = Alerts()
         for key, value in records:
             assert read.feed(key, value)

@@ -29,7 +29,7 @@ from tests.serving.alerting.memory import MemoryActionLog, known_actions
 from tests.serving.audit.held import HeldAuditLog
 from tests.serving.held_log import HeldLog, agent_event, contact_event
 from tests.serving.login.desk import MemoryLog, Topic
-from tests.serving.records import AS_OF, Stand, alert, now_record, people_window, person, progress, small_center, window
+from tests.serving.records import AS_OF, Backend, alert, now_record, people_window, person, progress, small_center, window
 from tests.serving.test_door import Held
 
 if TYPE_CHECKING:
@@ -83,10 +83,10 @@ def full(**changes: Any) -> Serving:
             sources={"pbx": AS_OF, "chat": AS_OF, "cdr": AS_OF},
         ),
     ]
-    stand = Stand.fed(records).with_alerts(*(alert(f"queue:{state}", state=state) for state in ("pending", "firing", "cleared")))
-    stand.store.feed(*progress(3, as_of="2026-04-01T08:00:00Z"), 3)
-    stand.store.feed(*now_record("queue:late", waiting=1), 3)
-    stand.store.expected = frozenset({"never"})
+    backend = Backend.fed(records).with_alerts(*(alert(f"queue:{state}", state=state) for state in ("pending", "firing", "cleared")))
+    backend.store.feed(*progress(3, as_of="2026-04-01T08:00:00Z"), 3)
+    backend.store.feed(*now_record("queue:late", waiting=1), 3)
+    backend.store.expected = frozenset({"never"})
     read = Agents()
     assert read.feed(*person("tanaka", exceptions=["golden week"], without_exceptions={"kpis": {"occupancy": level}}))
     agents = Agents()
@@ -109,8 +109,8 @@ def full(**changes: Any) -> Serving:
     away = HeldLog([agent_event(at, "tanaka", "presence", "away", reason="lunch")])
     queued = contact_event("queued", at, "gone", queue="sales", channel="voice")
     gone = [queued, contact_event("ended", at, "gone", by="customer")]
-    people = People(away, lambda: permits, stand.clock)
-    call_backs = CallBacks(contacts_of(HeldLog(gone), lambda: permits, stand.clock))
+    people = People(away, lambda: permits, backend.clock)
+    call_backs = CallBacks(contacts_of(HeldLog(gone), lambda: permits, backend.clock))
     rest: dict[str, Any] = {
         "agents": agents,
         "people": people,
@@ -120,8 +120,8 @@ def full(**changes: Any) -> Serving:
         "fed_by": {"queue:sales": ["pbx"]},
     }
     actions = known_actions()
-    actions.concerns = stand.alerts.resend
-    made = stand.serving(**{**rest, "kpi_targets": terms_of(configuration), "action_log": MemoryActionLog(actions), **changes})
+    actions.concerns = backend.alerts.resend
+    made = backend.serving(**{**rest, "kpi_targets": terms_of(configuration), "action_log": MemoryActionLog(actions), **changes})
     made.figures.actions = actions
     made.figures.past.known = True
     for state in ("firing", "cleared"):

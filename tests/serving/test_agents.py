@@ -12,7 +12,7 @@ from schemas.agent_metrics import AgentFigures
 from streams.configuration import Configuration
 from streams.serving.agents import Agents
 from streams.stages.rollup import RollUpStage, RollUpTopics
-from tests.serving.records import Stand, client_of, small_center
+from tests.serving.records import Backend, client_of, small_center
 
 if TYPE_CHECKING:
     from streams.engine.stage import Output
@@ -93,12 +93,12 @@ def test_served_only_when_asked_for() -> None:
     agents = Agents()
 
     async def check() -> None:
-        stand = Stand.fed(small_center())
-        async with client_of(stand.serving()) as client:
+        backend = Backend.fed(small_center())
+        async with client_of(backend.serving()) as client:
             answer = await client.get("/api/v1/agents")
             assert answer.status == 404
             assert "serve with --agents" in (await answer.json())["error"]
-        async with client_of(stand.serving(agents=agents)) as client:
+        async with client_of(backend.serving(agents=agents)) as client:
             assert (await (await client.get("/api/v1/agents")).json())["agents"] is None
             agents.take_over(fed)
             everything = (await (await client.get("/api/v1/agents")).json())["agents"]

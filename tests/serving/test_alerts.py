@@ -17,7 +17,7 @@ from streams.serving.service import ServeSettings, run_serve
 from streams.serving.store import Store
 from streams.serving.webhook import Webhook
 from tests.serving.chromium import Chromium, binary
-from tests.serving.records import Stand, alert, client_of, figure, small_center, window
+from tests.serving.records import Backend, alert, client_of, figure, small_center, window
 from tests.serving.topics import bootstrap, make, publish, until
 from tests.support.require import require
 
@@ -35,9 +35,9 @@ def run(check: Coroutine[Any, Any, None]) -> None:
     asyncio.run(asyncio.wait_for(check, 60))
 
 
-def center() -> Stand:
-    """Return a stand with figures and three alerts."""
-    return Stand.fed(small_center()).with_alerts(
+def center() -> Backend:
+    """Return a backend with figures and three alerts."""
+    return Backend.fed(small_center()).with_alerts(
         alert(), alert("queue:claims", "mail", state="cleared"), alert("team:north", None, state="pending")
     )
 
@@ -58,9 +58,9 @@ def test_the_api_lists_alerts_as_they_are_in_the_topic() -> None:
     """All alerts, or those in the given states, with every field of the record and no others."""
 
     async def check() -> None:
-        stand = center()
-        stand.alerts.feed(*alert("queue:new", of_tomorrow={"a": 1}))
-        async with client_of(stand.serving()) as client:
+        backend = center()
+        backend.alerts.feed(*alert("queue:new", of_tomorrow={"a": 1}))
+        async with client_of(backend.serving()) as client:
 
             async def told(query: str) -> list[tuple[str, str]]:
                 answer = await (await client.get(f"/api/v1/alerts{query}")).json()
@@ -89,15 +89,15 @@ def test_unknown_is_not_none() -> None:
     """Before the topic of alerts has been read they are unknown: null, no event, no sample; an empty topic is an empty list."""
 
     async def check() -> None:
-        stand = Stand.fed(small_center())
-        async with client_of(stand.serving()) as client:
+        backend = Backend.fed(small_center())
+        async with client_of(backend.serving()) as client:
             assert (await (await client.get("/api/v1/alerts")).json())["alerts"] is None
             assert "contact_center_alert_firing" not in await (await client.get("/metrics")).text()
             async with client.get("/api/v1/events") as stream:
-                stand.with_alerts()
+                backend.with_alerts()
                 assert await next_alerts(stream) == {"version": 1, "whole": True, "firing": {}, "ended": []}
                 assert (await (await client.get("/api/v1/alerts")).json())["alerts"] == []
-                stand.alerts.known = False
+                backend.alerts.known = False
                 assert await next_alerts(stream) == {"version": 1, "whole": True, "firing": None, "ended": []}
 
     run(check())
@@ -107,20 +107,20 @@ def test_the_event_stream_sends_firing_and_ended_alerts() -> None:
     """All firing alerts at first, then each change: fired, changed, cleared or removed; pending alerts are not sent."""
 
     async def check() -> None:
-        stand = center()
+        backend = center()
         sales, claims = alert()[0].decode(), alert("queue:claims", "mail")[0].decode()
-        async with client_of(stand.serving()) as client, client.get("/api/v1/events") as stream:
+        async with client_of(backend.serving()) as client, client.get("/api/v1/events") as stream:
             told = await next_alerts(stream)
             assert (told["whole"], told["firing"], told["ended"]) == (True, {sales: orjson.loads(alert()[1])}, [])
 
-            stand.alerts.feed(*alert("queue:other", state="pending"))
-            stand.alerts.feed(*alert("queue:claims", "mail", revision=4))
+            backend.alerts.feed(*alert("queue:other", state="pending"))
+            backend.alerts.feed(*alert("queue:claims", "mail", revision=4))
             told = await next_alerts(stream)
             assert (told["whole"], list(told["firing"])) == (False, [claims])
             assert told["firing"][claims] == orjson.loads(alert("queue:claims", "mail", revision=4)[1])
 
-            stand.alerts.feed(*alert(state="cleared"))
-            stand.alerts.feed(claims.encode(), None)
+            backend.alerts.feed(*alert(state="cleared"))
+            backend.alerts.feed(claims.encode(), None)
             told = await next_alerts(stream)
             assert (told["whole"], told["firing"], sorted(told["ended"])) == (False, {}, sorted([sales, claims]))
 
@@ -276,8 +276,8 @@ def test_the_page_shows_what_fires(language: str, texts: list[str], news: str, c
     require(binary(), "the page is tested in Chromium: apt-get install chromium")
 
     async def check() -> None:
-        stand = Stand.fed(small_center()).with_alerts(alert(), alert("queue:claims", "mail", state="pending", rule="long-wait"))
-        async with client_of(stand.serving()) as client, Chromium(width=390) as page:
+        backend = Backend.fed(small_center()).with_alerts(alert(), alert("queue:claims", "mail", state="pending", rule="long-wait"))
+        async with client_of(backend.serving()) as client, Chromium(width=390) as page:
             await page.open(str(client.make_url(f"/?lang={language}")))
             await page.until("document.querySelector('#alerts li .lasted')?.innerText")
             assert await page.ask(STRIP) == [["critical", *texts, ""]]
@@ -294,7 +294,7 @@ def test_the_page_shows_what_fires(language: str, texts: list[str], news: str, c
                 "above": 90,
                 "value": 3725,
             }
-            stand.alerts.feed(*alert("queue:claims", "mail", **{**wait, "since": "2026-04-01T08:00:00Z"}))
+            backend.alerts.feed(*alert("queue:claims", "mail", **{**wait, "since": "2026-04-01T08:00:00Z"}))
             await page.until("document.querySelectorAll('#alerts li').length === 2")
             assert [item[0] for item in await page.ask(STRIP)] == ["critical", "warning"]
             assert "1:02:05" in (await page.ask(STRIP))[1][4]
@@ -305,21 +305,21 @@ def test_the_page_shows_what_fires(language: str, texts: list[str], news: str, c
             # Within its threshold again, it fires on until it has stayed there for a while: nothing false is said of its figure.
             # As of 09:00:00 it has been good for 30 of the 60 s that it takes; for all of them; while mail is silent; not by enough.
             good, bad = ({"service_level_live": figure(level, 100 * level, 100, 1)} for level in (0.85, 0.7115384615384616))
-            stand.store.feed(*window("queue:sales", kpis=good, revision=2))
+            backend.store.feed(*window("queue:sales", kpis=good, revision=2))
             standings: list[dict[str, Any]] = [{"recovering_since": f"2026-04-01T08:59:{second}Z"} for second in ("30", "00")]
             standings += [{}, {"clear_at": 0.9}]
             for number, standing in enumerate(standings):
-                stand.alerts.feed(*alert(value=0.85, revision=9 + number, **standing))
+                backend.alerts.feed(*alert(value=0.85, revision=9 + number, **standing))
                 await page.until(f"{STRIP}[0][4] === '{clearing[number]}'")
             # Beyond again, and no worker has taken that in yet.
-            stand.store.feed(*window("queue:sales", kpis=bad, revision=3))
+            backend.store.feed(*window("queue:sales", kpis=bad, revision=3))
             await page.until(f"{STRIP}[0][4] === '{clearing[4]}'")
 
             for n in range(7):
-                stand.alerts.feed(*alert(f"queue:{n}", severity="warning"))
+                backend.alerts.feed(*alert(f"queue:{n}", severity="warning"))
             await page.until("document.querySelector('#alerts .more').innerText")
             assert "3" in await page.ask("document.querySelector('#alerts .more').innerText")
-            stand.with_alerts(alert(state="cleared"))
+            backend.with_alerts(alert(state="cleared"))
             await page.until("document.getElementById('alerts').hidden")
             assert page.complaints == []
 

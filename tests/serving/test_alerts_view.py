@@ -20,9 +20,9 @@ from tests.serving.alerting.center import fired
 from tests.serving.alerting.memory import MemoryActionLog, known_actions
 from tests.serving.alerting.test_past import clock, message
 from tests.serving.chromium import Chromium, binary
-from tests.serving.records import Stand, alert, client_of, progress, small_center
+from tests.serving.records import Backend, alert, client_of, progress, small_center
 from tests.serving.test_outlook import NOW, QUARTER, interval, last_hour
-from tests.serving.test_outlook import stand as outlook_stand
+from tests.serving.test_outlook import backend as outlook_backend
 from tests.serving.test_page import MARK, run, url
 from tests.support.require import require
 
@@ -83,8 +83,8 @@ def test_what_is_broken_is_said_in_one_sentence(language: Language, pictures: Pa
     words = WORDS[language]
 
     async def check() -> None:
-        stand = Stand(ready=False, connected=False, reached=False)
-        serving = stand.serving()
+        backend = Backend(ready=False, connected=False, reached=False)
+        serving = backend.serving()
         serving.figures.on_call = ON_CALL
         server = TestServer(create_app(serving), port=unused_port())
         async with Chromium(width=1280, height=700) as page:
@@ -93,10 +93,10 @@ def test_what_is_broken_is_said_in_one_sentence(language: Language, pictures: Pa
             await page.until(f"{SAID} === {kafka!r} && {MARK} === {words['mark.kafka_not_reached']!r}")
             await page.photograph(pictures / f"kafka-{language}.png")
             for key, value in small_center():
-                stand.store.feed(key, value)
-            stand.ready = stand.connected = stand.reached = True
+                backend.store.feed(key, value)
+            backend.ready = backend.connected = backend.reached = True
             await page.until(f"{SAID} === {source!r} && {MARK} === {words['live']!r}")
-            stand.store.feed(*progress(1, revision=9))
+            backend.store.feed(*progress(1, revision=9))
             await page.until("document.getElementById('silent').hidden")
             assert page.complaints == []
             await server.close()
@@ -106,7 +106,7 @@ def test_what_is_broken_is_said_in_one_sentence(language: Language, pictures: Pa
     run(check())
 
 
-def center() -> tuple[Stand, Serving, MemoryActionLog]:
+def center() -> tuple[Backend, Serving, MemoryActionLog]:
     """Return a center with three alerts of two rules, one of them told, escalated and of several figures, and one that is over."""
     conditions = [
         {"kpi": "waiting", "window": None, "value": 6.0, "above": 5.0, "clear_at": 5.0, "minimum_contacts": 0},
@@ -118,13 +118,13 @@ def center() -> tuple[Stand, Serving, MemoryActionLog]:
         "conditions": conditions,
         "message": {"en": "{scope}: open the overflow, {value} wait", "ja": "{scope}：あふれ（{value}件待ち）"},
     }
-    stand = Stand.fed(small_center()).with_alerts(
+    backend = Backend.fed(small_center()).with_alerts(
         alert(), alert("queue:claims", "mail"), alert(alert_id="id-flood", severity="warning", **told)
     )
     actions = known_actions()
-    actions.concerns = stand.alerts.resend
+    actions.concerns = backend.alerts.resend
     log = MemoryActionLog(actions)
-    serving = stand.serving(action_log=log, targets={"sales": 0.8})
+    serving = backend.serving(action_log=log, targets={"sales": 0.8})
     serving.figures.actions = actions
     serving.figures.past.known = True
     over = alert("queue:over", state="cleared", value=0.85)
@@ -135,7 +135,7 @@ def center() -> tuple[Stand, Serving, MemoryActionLog]:
         message("escalated", "manager", clock("08:56:05"), fired(), step=1, settled=clock("08:56:07"), outcome="refused"),
     ):
         actions.feed(*encoded(told_of))
-    return stand, serving, log
+    return backend, serving, log
 
 
 BUTTON = """((row, text) => [...row.querySelectorAll('button')].find(e => e.innerText === text && !e.hidden))"""
@@ -148,7 +148,7 @@ def test_alerts_are_acknowledged_and_silenced(language: Language, width: int, pi
     of_sales = f"{ROWS}.find(e => e.querySelector('.where').innerText.startsWith('sales') && e.className.includes('critical'))"
 
     async def check() -> None:
-        stand, serving, log = center()
+        backend, serving, log = center()
         async with client_of(serving) as client, Chromium(width=width, height=900) as page:
             await page.open(url(client, f"?view=alerts&lang={language}"))
             await page.until(f"{ROWS}.length === 3 && document.querySelectorAll('.history .events').length === 2")
@@ -227,14 +227,14 @@ def test_alerts_are_acknowledged_and_silenced(language: Language, width: int, pi
             await page.photograph(pictures / f"silence-{language}-{width}.png")
             await page.ask("document.querySelector('dialog[open] form').requestSubmit()")
             await page.until("document.querySelector('.silences li .note')?.innerText === 'fire drill'")
-            (silence,) = serving.figures.actions.silences(int(stand.clock() * 1000))
+            (silence,) = serving.figures.actions.silences(int(backend.clock() * 1000))
             assert (silence.rule, silence.scope) == ("low-service-level", "queue:sales")
             # An hour, by the server's clock: a minute for the test itself.
-            assert 3_540 < silence.until.timestamp() - stand.clock() < 3_660
+            assert 3_540 < silence.until.timestamp() - backend.clock() < 3_660
             await page.until(f"{of_sales}.querySelector('.seen').innerText.includes(' · ')")
             await page.ask("document.querySelector('.silences li button').click()")
             await page.until("!document.querySelector('.silences li')")
-            assert serving.figures.actions.silences(int(stand.clock() * 1000)) == []
+            assert serving.figures.actions.silences(int(backend.clock() * 1000)) == []
             # What Kafka does not take is said, and not shown as done.
             log.fails = True
             await page.ask(f"{BUTTON}({ROWS}[0], {words['acknowledge']!r}).click()")
@@ -277,7 +277,7 @@ def test_the_outlook_is_shown(language: Language, width: int, pictures: Path) ->
     words = WORDS[language]
 
     async def check() -> None:
-        async with client_of(outlook_stand().serving(targets={"sales": 0.75})) as client, Chromium(width=width, height=800) as page:
+        async with client_of(outlook_backend().serving(targets={"sales": 0.75})) as client, Chromium(width=width, height=800) as page:
             await page.open(url(client, f"?view=outlook&lang={language}"))
             await page.until("document.querySelectorAll('.view.outlook tbody tr').length === 1")
             await page.photograph(pictures / f"outlook-{language}-{width}.png")
@@ -311,7 +311,7 @@ def test_the_outlook_is_shown(language: Language, width: int, pictures: Path) ->
             assert said.startswith(("Below target within half an hour: 1, first sales at ", "30分以内に目標未達の見込み：1件"))
             assert await page.ask("document.documentElement.scrollWidth") <= width
             # A center that has just begun is told what is missing, and when it will be there.
-            young = Stand.fed([progress(), interval("sales", NOW - QUARTER, 20), last_hour("sales")])
+            young = Backend.fed([progress(), interval("sales", NOW - QUARTER, 20), last_hour("sales")])
             async with client_of(young.serving()) as other:
                 await page.open(url(other, f"?view=outlook&lang={language}"))
                 until = {"en": "begins on 2 Apr 2026 06:45.", "ja": "予測は2026年4月2日 06:45に始まります。"}[language]
@@ -332,13 +332,13 @@ def test_what_draws_attention_is_off_until_it_is_asked_for() -> None:
     """Nothing sounds or flashes at first; chosen, it is in the address, and a new alert has two tones and a frame, a silenced one none."""
 
     async def check() -> None:
-        stand, serving, _ = center()
+        backend, serving, _ = center()
         async with client_of(serving) as client, Chromium(width=1280, height=900) as page:
             await page.open(url(client, "?view=alerts"))
             await page.until(f"{ROWS}.length === 3")
             await page.ask(HEARD)
             assert await page.ask("document.getElementById('permit').hidden")
-            stand.alerts.feed(*alert("queue:a", alert_id="a"))
+            backend.alerts.feed(*alert("queue:a", alert_id="a"))
             await page.until(f"{ROWS}.length === 4")
             assert await page.ask("[window.tones, document.body.classList.contains('flash')]") == [0, False]
 
@@ -347,13 +347,13 @@ def test_what_draws_attention_is_off_until_it_is_asked_for() -> None:
             await page.ask("document.querySelector('[name=flash]').click()")
             await page.until("location.search.includes('sound=on') && location.search.includes('flash=on')")
             await page.until("document.getElementById('permit').hidden")
-            stand.alerts.feed(*alert("queue:b", alert_id="b"))
+            backend.alerts.feed(*alert("queue:b", alert_id="b"))
             await page.until("window.tones === 2 && document.body.classList.contains('flash')")
-            until = format_ms(int(stand.clock() * 1000) + 3_600_000)
+            until = format_ms(int(backend.clock() * 1000) + 3_600_000)
             silence = {"kind": "silence", "silence_id": "s", "rule": None, "scope": "queue:c", "reason": "drill", "until": until}
             who: dict[str, Any] = {"by": {"kind": "user", "name": "tanaka"}, "at": until}
             serving.figures.actions.feed(b"silence|s", orjson.dumps({**silence, **who}))
-            stand.alerts.feed(*alert("queue:c", alert_id="c"))
+            backend.alerts.feed(*alert("queue:c", alert_id="c"))
             await page.until(f"{ROWS}.length === 6")
             assert await page.ask("window.tones") == 2
 
@@ -379,7 +379,7 @@ def test_a_wall_keeps_its_screen_on_and_notifications_name_what_fires() -> None:
     """A wall unless it is told not to, another page when it is told to; a notification says where, and which figure."""
 
     async def check() -> None:
-        stand, serving, _ = center()
+        backend, serving, _ = center()
         async with client_of(serving) as client, Chromium() as page:
             await page.begin_with(WITHOUT_A_PERSON)
             for query, locks in (("?view=wall", 1), ("?view=wall&awake=off", 0), ("?", 0), ("?awake=on", 1)):
@@ -388,7 +388,7 @@ def test_a_wall_keeps_its_screen_on_and_notifications_name_what_fires() -> None:
                 assert await page.ask("window.locks") == locks, query
             await page.open(url(client, "?notify=on"))
             await page.until("document.querySelector('#alerts li .figure')?.textContent")
-            stand.alerts.feed(*alert("queue:new", alert_id="new"))
+            backend.alerts.feed(*alert("queue:new", alert_id="new"))
             await page.until("window.told.length === 1")
             (told,) = await page.ask("window.told")
             assert told == ["Alerts", "new · Voice: Service level 62.0 % (below 80 % · as of 08:55:00)", "alerts"]

@@ -13,7 +13,7 @@ import pytest
 from schemas.times import parse_time_ms
 from streams.serving.agents import Agents
 from streams.serving.paging import Paging
-from tests.serving.records import AS_OF, Stand, alert, client_of, now_record, person, progress, small_center, window
+from tests.serving.records import AS_OF, Backend, alert, client_of, now_record, person, progress, small_center, window
 
 if TYPE_CHECKING:
     from aiohttp.test_utils import TestClient
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 TAGGED = ["/api/v1/figures", "/api/v1/queues/sales", "/api/v1/alerts", "/api/v1/trends", "/api/v1/targets", "/api/v1/catalogue"]
 
 
-def stand() -> Stand:
+def backend() -> Backend:
     """Return a small center with two alerts."""
-    return Stand.fed(small_center()).with_alerts(alert(), alert("queue:claims", "mail", state="pending"))
+    return Backend.fed(small_center()).with_alerts(alert(), alert("queue:claims", "mail", state="pending"))
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_errors_are_problem_details(method: str, path: str, status: int, title: 
     """RFC 9457: type, title, status and detail under a media type of their own, with the older member ``error`` beside."""
 
     async def check() -> None:
-        async with client_of(stand().serving()) as client:
+        async with client_of(backend().serving()) as client:
             answer = await client.request(method, path)
             told = await answer.json(content_type="application/problem+json")
             assert (answer.status, told) == (
@@ -77,7 +77,7 @@ def test_what_a_client_has_is_not_sent_again(path: str) -> None:
     """An answer has an ETag, the same however it is packed and whenever it is asked for, and 304 is all that its owner gets."""
 
     async def check() -> None:
-        served = stand()
+        served = backend()
         async with client_of(served.serving(targets={"sales": 0.8})) as client:
             tag = await tag_of(client, path)
             served.clock.seconds += 2.5  # older, not stale
@@ -92,7 +92,7 @@ def test_an_etag_is_of_what_is_told() -> None:
     """It changes with a figure, with the choice of records, and when figures become stale; not with what this answer does not tell."""
 
     async def check() -> None:
-        served = stand()
+        served = backend()
         async with client_of(served.serving()) as client:
             figures, queue = await tag_of(client, "/api/v1/figures"), await tag_of(client, "/api/v1/queues/sales")
             assert await tag_of(client, "/api/v1/figures?window=day") != figures
@@ -112,7 +112,7 @@ def test_a_text_that_looks_like_the_moment_is_told() -> None:
     async def check() -> None:
         tags = set()
         for text in ("2026-04-01T09:00:01.000Z", "2026-04-01T09:00:02.000Z"):
-            served = Stand.fed([progress(0), now_record("queue:sales", waiting=1, server_time=text, age_seconds=1.0)])
+            served = Backend.fed([progress(0), now_record("queue:sales", waiting=1, server_time=text, age_seconds=1.0)])
             async with client_of(served.serving()) as client:
                 tags.add(await tag_of(client, "/api/v1/figures"))
         assert len(tags) == 2
@@ -138,7 +138,7 @@ def test_long_lists_have_pages() -> None:
     """Each record is on one page, in the order of keys, the choice of windows kept, and the last page leads nowhere."""
 
     async def check() -> None:
-        served = stand()
+        served = backend()
         agents = Agents()
         people = Agents()
         for name in ("sato", "tanaka", "suzuki"):
@@ -164,7 +164,7 @@ def test_what_comes_and_goes_between_pages_moves_nothing() -> None:
     """A page begins behind the last key of the one before, though that is gone by now and others came before it."""
 
     async def check() -> None:
-        served = Stand.fed([now_record(f"queue:{name}", waiting=1) for name in "bcdef"])
+        served = Backend.fed([now_record(f"queue:{name}", waiting=1) for name in "bcdef"])
         async with client_of(served.serving()) as client:
             first = await client.get("/api/v1/figures?limit=2")
             assert [*(await first.json())["records"]] == ["now|voice|queue:b", "now|voice|queue:c"]
@@ -198,7 +198,7 @@ def test_a_parameter_that_is_given_too_often_is_refused(path: str, status: int) 
     """Of two limits neither is passed over in silence; windows may be several."""
 
     async def check() -> None:
-        async with client_of(Stand.fed(small_center()).serving()) as client:
+        async with client_of(Backend.fed(small_center()).serving()) as client:
             answer = await client.get(f"/api/v1/{path}")
             assert answer.status == status
             if status == 400:
@@ -212,7 +212,7 @@ def test_a_misspelled_parameter_is_refused(query: str) -> None:
     """A name that is nearly one that the address knows is refused with that name; what is like none is ignored, here and everywhere."""
 
     async def check() -> None:
-        async with client_of(stand().serving()) as client:
+        async with client_of(backend().serving()) as client:
             refused = await client.get(f"/api/v1/figures?{query}")
             told = (await refused.json())["detail"]
             assert (refused.status, re.sub(r"'[^']*'", "''", told, count=1)) == (

@@ -17,8 +17,8 @@ from streams.serving.workers import Workers
 from tests.serving.records import (
     AS_OF,
     EVERYTHING,
+    Backend,
     Clock,
-    Stand,
     client_of,
     heartbeat,
     live_workers,
@@ -37,8 +37,8 @@ def test_figures_hold_everything() -> None:
     """All records by key, unchanged, with their as-of, sources and age."""
 
     async def check() -> None:
-        stand = Stand.fed(small_center())
-        async with client_of(stand.serving(targets={"sales": 0.8})) as client:
+        backend = Backend.fed(small_center())
+        async with client_of(backend.serving(targets={"sales": 0.8})) as client:
             document = await (await client.get("/api/v1/figures")).json()
 
             assert document["as_of"] == "2026-04-01T09:00:00.000Z"
@@ -58,9 +58,9 @@ def test_the_longest_wait_is_of_the_current_as_of() -> None:
     """A now record has the wait at the as-of of the answer, not at its own."""
 
     async def check() -> None:
-        stand = Stand.fed(small_center())
-        stand.store.feed(*progress(revision=2, as_of="2026-04-01T09:00:30Z"))
-        async with client_of(stand.serving()) as client:
+        backend = Backend.fed(small_center())
+        backend.store.feed(*progress(revision=2, as_of="2026-04-01T09:00:30Z"))
+        async with client_of(backend.serving()) as client:
             document = await (await client.get("/api/v1/figures")).json()
 
             assert document["records"]["now|voice|queue:sales"]["longest_wait_seconds"] == 102
@@ -84,39 +84,39 @@ def test_the_longest_wait_is_of_the_current_as_of() -> None:
 )
 def test_stale(ahead_seconds: float, ready: bool, connected: bool, stale: bool) -> None:
     """Figures are stale if the wall clock is more than 10 s ahead of them or 2 s behind, or if nothing would update them."""
-    stand = Stand.fed(small_center())
-    stand.clock.seconds += ahead_seconds - 1
-    stand.ready, stand.connected = ready, connected
+    backend = Backend.fed(small_center())
+    backend.clock.seconds += ahead_seconds - 1
+    backend.ready, backend.connected = ready, connected
 
-    assert stand.serving().figures.stale is stale
+    assert backend.serving().figures.stale is stale
 
 
-def half_restored() -> Stand:
-    """Return a stand of two partitions, the second stalled for 25 s."""
-    stand = Stand()
+def half_restored() -> Backend:
+    """Return a backend of two partitions, the second stalled for 25 s."""
+    backend = Backend()
     for partition, as_of, queue in ((0, AS_OF, "sales"), (1, "2026-04-01T08:59:35Z", "claims")):
         for key, value in (progress(partition, as_of=as_of), now_record(f"queue:{queue}", waiting=1), window(f"queue:{queue}")):
-            assert stand.store.feed(key, value, partition)
-    return stand
+            assert backend.store.feed(key, value, partition)
+    return backend
 
 
 def test_the_scopes_of_a_stalled_partition_are_named() -> None:
     """While other partitions advance, the queues of a stalled one are recovering, with its as-of; the figures are not stale."""
 
     async def check() -> None:
-        stand = half_restored()
-        async with client_of(stand.serving()) as client:
+        backend = half_restored()
+        async with client_of(backend.serving()) as client:
             document = await (await client.get("/api/v1/figures")).json()
             assert (document["stale"], document["recovering"]) == (False, {"queue:claims": "2026-04-01T08:59:35.000Z"})
             assert "contact_center_figures_recovering 1.0" in await (await client.get("/metrics")).text()
 
-            stand.connected = False
+            backend.connected = False
             cut = await (await client.get("/api/v1/figures")).json()
             assert (cut["stale"], cut["recovering"]) == (True, {})
-            stand.connected = True
+            backend.connected = True
 
             key, value = progress(1, revision=2)
-            assert stand.store.feed(key, value, 1)
+            assert backend.store.feed(key, value, 1)
             assert (await (await client.get("/api/v1/queues/claims")).json())["recovering"] == {}
 
     asyncio.run(check())
@@ -126,11 +126,11 @@ def test_stalled_partitions_are_reported() -> None:
     """A partition is stalled 2 s after its last heartbeat; without any roll-up all figures are stale. No record is needed."""
 
     async def check() -> None:
-        stand = half_restored()
-        stand.store.feed(*progress(1, revision=2), 1)
+        backend = half_restored()
+        backend.store.feed(*progress(1, revision=2), 1)
         clock = Clock()
-        stand.workers = live_workers(clock, {})
-        async with client_of(stand.serving()) as client:
+        backend.workers = live_workers(clock, {})
+        async with client_of(backend.serving()) as client:
 
             async def document() -> dict[str, Any]:
                 answer: dict[str, Any] = await (await client.get("/api/v1/figures")).json()
@@ -139,7 +139,7 @@ def test_stalled_partitions_are_reported() -> None:
             well = await document()
             assert (well["stale"], well["standing_still"], well["recovering"]) == (False, {}, {})
             clock.seconds += 2.1
-            stand.workers.feed(
+            backend.workers.feed(
                 heartbeat({"contact-events.v1": [0, 1, 2, 4, 5, 6, 7], "agent-events.v1": range(8), "queue-panes.v1": [0, 2, 3]})
             )
             partly = await document()
@@ -152,7 +152,7 @@ def test_stalled_partitions_are_reported() -> None:
             dead = await document()
             assert (dead["stale"], dead["standing_still"]) == (True, {name: list(numbers) for name, numbers in EVERYTHING.items()})
             for odd in (b"", b"[]", b'{"going_on":{"x":3}}', b'{"going_on":[]}', b'{"going_on":{"x":[[]]}}', None):
-                stand.workers.feed(odd)
+                backend.workers.feed(odd)
             assert (await document())["stale"] is True
 
     asyncio.run(check())
@@ -160,13 +160,13 @@ def test_stalled_partitions_are_reported() -> None:
 
 def test_without_heartbeats_stalled_partitions_are_unknown() -> None:
     """Workers of an older version send none: figures are judged by their age."""
-    stand = Stand.fed(small_center())
+    backend = Backend.fed(small_center())
     clock = Clock()
-    stand.workers = Workers("contactcenter", clock)
+    backend.workers = Workers("contactcenter", clock)
     clock.seconds += 60
-    figures = stand.serving().figures
+    figures = backend.serving().figures
     assert (figures.stale, figures.stalled) == (False, None)
-    stand.workers.begin()
+    backend.workers.begin()
     clock.seconds += 1.9
     assert (figures.stale, figures.stalled) == (False, {})
     clock.seconds += 0.2
@@ -175,7 +175,7 @@ def test_without_heartbeats_stalled_partitions_are_unknown() -> None:
 
 def test_without_figures_all_is_stale() -> None:
     """Before any progress record there is no age, and no figure is current."""
-    figures = Stand().serving().figures
+    figures = Backend().serving().figures
 
     assert (figures.age_seconds, figures.stale, figures.header()["as_of"]) == (None, True, None)
 
@@ -184,12 +184,12 @@ def test_a_queue_by_name() -> None:
     """A queue has its channels with their windows and current figures; of repeated windows the newest."""
 
     async def check() -> None:
-        stand = Stand.fed(small_center())
+        backend = Backend.fed(small_center())
         key, value = window("queue:sales", name="interval_30m", revision=5, window_end="2026-04-01T08:30:00Z")
-        stand.store.feed(key + b"|2", value)
-        stand.store.feed(*window("queue:sales", name="interval_30m", revision=4))
-        stand.store.feed(*now_record("queue:a/b c", "chat", waiting=1))
-        async with client_of(stand.serving(targets={"sales": 0.8})) as client:
+        backend.store.feed(key + b"|2", value)
+        backend.store.feed(*window("queue:sales", name="interval_30m", revision=4))
+        backend.store.feed(*now_record("queue:a/b c", "chat", waiting=1))
+        async with client_of(backend.serving(targets={"sales": 0.8})) as client:
             document = await (await client.get("/api/v1/queues/sales")).json()
             assert (document["queue"], document["target"], document["as_of"]) == ("sales", 0.8, "2026-04-01T09:00:00.000Z")
             assert set(document["channels"]) == {"voice"}
@@ -212,8 +212,8 @@ def test_only_the_windows_asked_for() -> None:
     """``?window=`` leaves out other windows and keeps current figures; a misspelled parameter is refused with its spelling."""
 
     async def check() -> None:
-        stand = Stand.fed([*small_center(), window("queue:sales", name="trailing_5m"), window("queue:sales", name="day")])
-        async with client_of(stand.serving()) as client:
+        backend = Backend.fed([*small_center(), window("queue:sales", name="trailing_5m"), window("queue:sales", name="day")])
+        async with client_of(backend.serving()) as client:
             document = await (await client.get("/api/v1/figures?window=day&window=trailing_5m")).json()
             assert {r["window"] for r in document["records"].values() if r["kind"] == "window"} == {"day", "trailing_5m"}
             assert {r["kind"] for r in document["records"].values()} == {"window", "now"}
@@ -230,7 +230,7 @@ def test_the_catalogue_is_served() -> None:
     """Pages label figures by the catalogue: every KPI with both names and its metrics, and the texts of pages."""
 
     async def check() -> None:
-        async with client_of(Stand().serving()) as client:
+        async with client_of(Backend().serving()) as client:
             document = await (await client.get("/api/v1/catalogue")).json()
 
             assert [(kpi["id"], kpi["ja"]) for kpi in document["kpis"]] == [(kpi.id, kpi.ja) for kpi in KPIS]
@@ -245,7 +245,7 @@ def test_metrics_in_both_formats() -> None:
     """``/metrics`` answers in the accepted format, compressed if accepted."""
 
     async def check() -> None:
-        async with client_of(Stand.fed(small_center()).serving(windows=("trailing_15m",))) as client:
+        async with client_of(Backend.fed(small_center()).serving(windows=("trailing_15m",))) as client:
             plain = await client.get("/metrics", headers={"Accept-Encoding": "identity"})
             assert plain.headers["Content-Type"].startswith("text/plain; version=0.0.4")
             assert "Content-Encoding" not in plain.headers
@@ -265,10 +265,10 @@ def test_health_and_readiness() -> None:
     """Alive from the start; ready once the topic has been read, and always after: old figures with their age are better than none."""
 
     async def check() -> None:
-        stand = Stand(ready=False, connected=False)
-        async with client_of(stand.serving()) as client:
+        backend = Backend(ready=False, connected=False)
+        async with client_of(backend.serving()) as client:
             seen = []
-            for stand.ready, stand.connected in ((False, False), (True, True), (True, False)):
+            for backend.ready, backend.connected in ((False, False), (True, True), (True, False)):
                 ready = await client.get("/readyz")
                 seen.append((ready.status, (await ready.json())["status"], (await client.get("/healthz")).status))
 
@@ -281,7 +281,7 @@ def test_every_answer_is_locked_down() -> None:
     """Every answer, errors and the event stream too, forbids foreign content, guessing of types and framing."""
 
     async def check() -> None:
-        async with client_of(Stand.fed(small_center()).serving()) as client:
+        async with client_of(Backend.fed(small_center()).serving()) as client:
             for path in [*PATHS, "/api/v1/events"]:
                 answer = await client.get(path)
                 policy = dict(part.strip().split(" ", 1) for part in answer.headers["Content-Security-Policy"].split(";"))
@@ -301,7 +301,7 @@ def test_only_the_files_of_the_page() -> None:
     """No path leads out of the page's folder, and each file has its media type."""
 
     async def check() -> None:
-        async with client_of(Stand().serving()) as client:
+        async with client_of(Backend().serving()) as client:
             types = {path: (await client.get(path)).headers["Content-Type"] for path in PATHS[:6]}
             assert types == {
                 "/": "text/html; charset=utf-8",
@@ -334,7 +334,7 @@ def test_an_internal_error_reveals_nothing() -> None:
     """A failing handler answers 500 in JSON, with the headers of every answer, without the error's text."""
 
     async def check() -> None:
-        serving = Stand.fed(small_center()).serving()
+        serving = Backend.fed(small_center()).serving()
         serving.figures.clock = None  # type: ignore[assignment]
         async with client_of(serving) as client:
             failed = await client.get("/api/v1/figures")
@@ -350,7 +350,7 @@ def test_an_invalid_number_is_refused(limit: str) -> None:
 
     async def check() -> None:
         explainer = Explainer(EventLog(NO_KAFKA, "none"), Configuration, Limits(megabytes=1, seconds=2))
-        async with client_of(Stand.fed(small_center()).serving(explainer=explainer)) as client:
+        async with client_of(Backend.fed(small_center()).serving(explainer=explainer)) as client:
             answer = await client.get("/api/v1/explain", params={"queue": "sales", "kpi": "offered", "limit": limit})
             assert answer.status == 400
             assert (await answer.json())["detail"] == f"limit {limit[:20]!r}; permitted: 0 to 1000"
@@ -362,7 +362,7 @@ def test_explain_is_off_by_default() -> None:
     """Without the option serve reads no events, and the endpoint names the option."""
 
     async def check() -> None:
-        async with client_of(Stand.fed(small_center()).serving()) as client:
+        async with client_of(Backend.fed(small_center()).serving()) as client:
             answer = await client.get("/api/v1/explain?queue=sales&kpi=offered")
             assert answer.status == 404
             assert (await answer.json())["error"] == "explain is off here: start serve with --explain"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.serving.chromium import Chromium, binary
-from tests.serving.records import Stand, alert, client_of, progress, window
+from tests.serving.records import Backend, alert, client_of, progress, window
 from tests.serving.test_page import url
 from tests.support.require import require
 
@@ -42,15 +42,15 @@ def test_a_notification_is_shown_where_it_is_asked_for_and_permitted() -> None:
     """A new alert is told by name and figure; without `notify=on` by none, though the browser permits it."""
 
     async def check() -> None:
-        stand = Stand.fed([progress(), window("queue:sales")]).with_alerts(alert("queue:old", alert_id="old"))
-        async with client_of(stand.serving()) as client, Chromium() as page:
+        backend = Backend.fed([progress(), window("queue:sales")]).with_alerts(alert("queue:old", alert_id="old"))
+        async with client_of(backend.serving()) as client, Chromium() as page:
             await page._call("Browser.grantPermissions", permissions=["notifications"])
             await page._call("Page.addScriptToEvaluateOnNewDocument", source=NOTED)
             for number, (query, shown) in enumerate((("", 0), ("?notify=on", 1))):
                 await page.open(url(client, query))
                 await page.until("document.querySelectorAll('#queues tbody tr').length > 0")
                 assert await page.ask("Notification.permission") == "granted"
-                stand.alerts.feed(*alert("queue:sales", alert_id=f"new{number}", rule=f"rule{number}"))
+                backend.alerts.feed(*alert("queue:sales", alert_id=f"new{number}", rule=f"rule{number}"))
                 await page.until(f"document.getElementById('alert-news').textContent.includes('rule{number}')")
                 told = await page.ask("window.told")
                 assert len(told) == shown
@@ -66,8 +66,8 @@ def test_a_wall_keeps_its_screen_on(query: str, held: int) -> None:
     """A wall by itself, unless it is told not to; any other page where it is asked for."""
 
     async def check() -> None:
-        stand = Stand.fed([progress(), window("queue:sales")])
-        async with client_of(stand.serving()) as client, Chromium() as page:
+        backend = Backend.fed([progress(), window("queue:sales")])
+        async with client_of(backend.serving()) as client, Chromium() as page:
             await page._call("Page.addScriptToEvaluateOnNewDocument", source=NOTED)
             await page.open(url(client, query))
             await page.until("document.querySelectorAll('#queues tbody tr').length > 0")

@@ -16,8 +16,8 @@ from streams.configuration.file import ConfigurationFile
 from streams.serving.boards import boards_of
 from tests.serving.chromium import Chromium, binary
 from tests.serving.page_views import CUT
-from tests.serving.records import Stand, alert, client_of, figure, now_record, people_window, progress, window
-from tests.serving.test_dense_wall import ARC, pictures, stand
+from tests.serving.records import Backend, alert, client_of, figure, now_record, people_window, progress, window
+from tests.serving.test_dense_wall import ARC, backend, pictures
 from tests.serving.test_page import run, url
 from tests.support.require import require
 
@@ -153,7 +153,7 @@ def test_a_board_is_shown_and_changes_with_its_file(tmp_path: Path) -> None:
 
     async def check() -> None:
         level = {"service_level_live": figure(0.7, 35, 50, 1)}
-        held = Stand.fed([progress(), window("queue:sales", kpis=level), now_record("queue:sales", waiting=3)]).with_alerts()
+        held = Backend.fed([progress(), window("queue:sales", kpis=level), now_record("queue:sales", waiting=3)]).with_alerts()
         configured = ConfigurationFile(file, 0)
         async with client_of(held.serving(file=configured, targets={"sales": 0.8})) as client, Chromium(width=1920, height=1080) as page:
             await page.open(url(client, "?view=board"))
@@ -213,7 +213,7 @@ def test_the_usual_boards_fit(language: Language, width: int, height: int, pictu
     """Nothing is cut and no wall scrolls, with 60 queues; figures have 14 minutes of arc at five meters, headings 10."""
 
     async def check() -> None:
-        held = stand(60, alerts=30)
+        held = backend(60, alerts=30)
         for channel in ("voice", "chat", "mail"):
             kpis = {"service_level_live": figure(0.74, 37, 50, 1), "abandon_rate": figure(0.062, 31, 500), "asa": figure(3723, 1, 1)}
             assert held.store.feed(*window("total:all", channel, kpis={**kpis, "aht": figure(412, 1, 1), "offered": figure(12345, 12345)}))

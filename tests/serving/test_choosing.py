@@ -11,7 +11,7 @@ from streams.catalogue import KPI_BY_ID, WORDS
 from streams.configuration import Configuration
 from streams.configuration.access_places import places_by_scope
 from tests.serving.chromium import Chromium, binary
-from tests.serving.records import Stand, alert, client_of, figure, now_record, people_now, progress, window
+from tests.serving.records import Backend, alert, client_of, figure, now_record, people_now, progress, window
 from tests.serving.test_page import run, url
 from tests.support.require import require
 
@@ -53,7 +53,7 @@ def placed() -> Serving:
     for number, name in enumerate([*ANSWERED, "yurei"], start=1):
         kpis = {"answered": figure(ANSWERED.get(name), ANSWERED.get(name))}
         records += [window(f"queue:{name}", kpis=kpis), now_record(f"queue:{name}", waiting=number)]
-    serving = Stand.fed(records).serving()
+    serving = Backend.fed(records).serving()
     serving.figures.places = places_by_scope(PLACED)
     return serving
 
@@ -210,9 +210,9 @@ def test_a_telephone_says_at_once_whether_it_burns_and_where() -> None:
             level = figure((60 - n) / 100, 60 - n, 100, 1)
             records += [window(f"queue:Q{n:02}", kpis={"service_level_live": level}), now_record(f"queue:Q{n:02}", waiting=n)]
         fired = [alert(f"queue:Q{n:02}", alert_id=f"a{n}", since=f"2026-04-01T08:{n:02}:00Z") for n in range(40, 60)]
-        stand = Stand.fed(records).with_alerts(*fired)
+        backend = Backend.fed(records).with_alerts(*fired)
         async with (
-            client_of(stand.serving(targets={f"Q{n:02}": 0.8 for n in range(60)})) as client,
+            client_of(backend.serving(targets={f"Q{n:02}": 0.8 for n in range(60)})) as client,
             Chromium(width=390, height=844) as page,
         ):
             for language, said in (("en", "20 alerts"), ("ja", "アラート20件")):

@@ -20,7 +20,7 @@ from streams.serving.explainer import Explainer
 from tests.serving.chromium import Chromium, binary
 from tests.serving.detail_center import DAY
 from tests.serving.held_log import HeldLog, contact_event
-from tests.serving.records import Stand, client_of, figure, progress, window
+from tests.serving.records import Backend, client_of, figure, progress, window
 from tests.serving.test_detail_pages import ROWS, TEXTS
 from tests.serving.test_page import OUTSIDE, run, url
 from tests.support.require import require
@@ -50,7 +50,7 @@ def dated(record: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
     return key + f"|{orjson.loads(value)['window_start']}".encode(), value
 
 
-def stand() -> Stand:
+def backend() -> Backend:
     """Return the records of a center with surveys."""
     calls = {"csat": figure(4.2, 42, 10, 0.5), "nps": figure(-20, -200, 10, 0.5), "complaints": figure(3, 3), "csat_top2": NONE}
     # No source says whether there are thanks in calls; of the six chats that were looked at five had some.
@@ -61,7 +61,7 @@ def stand() -> Stand:
     sold = {"csat": figure(4.2, 42, 10, 0.5), "offered": figure(50, 50), "complaints": figure(3, 3)}
     asked = {"complaints": figure(1, 1), "gratitude_rate": figure(5 / 6, 5, 6, 1)}
     back = {"repeat_contact_rate": figure(0.125, 5, 40, 0.8), "lifetime_value": figure(1234.5, 6172.5, 5, 1)}
-    return Stand.fed(
+    return Backend.fed(
         [
             progress(),
             day("total:all", "voice", calls, {"delivery": 12, "billing": 5}, complaints={"billing": 1, "delivery": 1}),
@@ -83,7 +83,7 @@ def told() -> CustomersAnswer:
     """Return the answer of the endpoint."""
 
     async def ask() -> CustomersAnswer:
-        async with client_of(stand().serving()) as client:
+        async with client_of(backend().serving()) as client:
             answer = await client.get("/api/v1/customers")
             assert answer.status == 200
             return CustomersAnswer.model_validate(await answer.json())
@@ -178,7 +178,7 @@ def test_on_the_page(tmp_path: Path) -> None:
     require(binary(), "the page is tested in Chromium: apt-get install chromium")
 
     async def check() -> None:
-        made = stand()
+        made = backend()
         explainer = Explainer(HeldLog(COMPLAINED), lambda: CONFIGURATION, Limits())
         call_backs = CallBacks(contacts_of(HeldLog(COMPLAINED), lambda: CONFIGURATION, made.clock))
         served = made.serving(explainer=explainer, call_backs=call_backs)

@@ -12,7 +12,7 @@ from streams.configuration import Configuration
 from streams.configuration.service_level import ServiceLevelDefinition
 from streams.serving.definition_text import definition_text
 from tests.serving.chromium import Chromium, binary
-from tests.serving.records import Stand, client_of, figure, now_record, progress, window
+from tests.serving.records import Backend, client_of, figure, now_record, progress, window
 from tests.serving.test_page import run, url
 from tests.support.require import require
 
@@ -88,7 +88,7 @@ def center() -> Serving:
     kpis = {"service_level_live": LEVEL, "service_level": LEVEL}
     names = {"service_level_live": "standard@1", "service_level": "standard@1"}
     alone = {"self_service_rate": figure(0.6, 6, 10, 1), "containment_rate": figure(0.7, 7, 10, 1)}
-    stand = Stand.fed(
+    backend = Backend.fed(
         [
             progress(),
             window("queue:sales", kpis=kpis, by_definition=both, definitions=names),
@@ -102,7 +102,7 @@ def center() -> Serving:
             now_record("total:all", channel="bot", waiting=0, in_progress=0),
         ]
     )
-    serving = stand.serving(targets={"sales": 0.8})
+    serving = backend.serving(targets={"sales": 0.8})
     serving.figures.configuration = CONFIGURATION
     return serving
 

@@ -10,7 +10,7 @@ import pytest
 
 from streams.catalogue import WORDS
 from tests.serving.chromium import Chromium, binary
-from tests.serving.records import Stand, alert, client_of, figure, now_record, people_now, people_window, progress, small_center, window
+from tests.serving.records import Backend, alert, client_of, figure, now_record, people_now, people_window, progress, small_center, window
 from tests.serving.test_page import MARK, run, url
 from tests.support.require import require
 
@@ -75,12 +75,12 @@ def queue(n: int) -> str:
     return f"{NAMES[n % len(NAMES)]} {n:02}"
 
 
-def stand(number: int, alerts: int = 0) -> Stand:
+def backend(number: int, alerts: int = 0) -> Backend:
     """Return the center with so many alerts that fire."""
     fired = [
         alert(f"queue:{queue(n)}", ("voice", "voice", "chat", "mail")[n % 4], alert_id=f"a{n}") for n in range(number)[-alerts:] if alerts
     ]
-    return Stand.fed(center(number)).with_alerts(*fired)
+    return Backend.fed(center(number)).with_alerts(*fired)
 
 
 def targets(number: int) -> dict[str, float]:
@@ -104,7 +104,7 @@ def test_a_wall_is_dense_and_large_enough(width: int, height: int, language: Lan
     """12 to 20 rows with totals by channel, more on finer dots; figures and alerts have 14 minutes of arc, headings 10; none is cut."""
 
     async def check() -> None:
-        held = stand(60, alerts=31)
+        held = backend(60, alerts=31)
         async with client_of(held.serving(targets=targets(60))) as client, Chromium(width=width, height=height) as page:
             await page.open(url(client, f"?view=wall&rotate=0&lang={language}"))
             await shown(page, 60, language)
@@ -139,7 +139,7 @@ def test_sixty_queues_are_one_map(width: int, height: int, language: Language, p
     """Each queue is a cell of a single page, channel by channel with its total first, calls before all; figures are large enough."""
 
     async def check() -> None:
-        held = stand(60, alerts=2)
+        held = backend(60, alerts=2)
         async with client_of(held.serving(targets=targets(60))) as client, Chromium(width=width, height=height) as page:
             await page.open(url(client, f"?view=map&lang={language}"))
             await shown(page, 60, language)
@@ -173,7 +173,7 @@ def test_one_queue_has_the_wall_for_itself(width: int, height: int, language: La
 
     async def check() -> None:
         query = f"?view=wall&lang={language}&queue={queue(0).replace(' ', '%20')}"
-        async with client_of(stand(7).serving(targets=targets(7))) as client, Chromium(width=width, height=height) as page:
+        async with client_of(backend(7).serving(targets=targets(7))) as client, Chromium(width=width, height=height) as page:
             await page.open(url(client, query))
             await shown(page, 1, language)
             await page.photograph(pictures / f"one-{language}-{width}.png")
@@ -195,7 +195,7 @@ def test_a_wall_can_be_left(query: str, names: list[str]) -> None:
     link = "document.getElementById('leave-wall')"
 
     async def check() -> None:
-        async with client_of(stand(7, alerts=3).serving(targets=targets(7))) as client, Chromium(width=390, height=844) as page:
+        async with client_of(backend(7, alerts=3).serving(targets=targets(7))) as client, Chromium(width=390, height=844) as page:
             await page.open(url(client, f"?view=wall&order=name{query}"))
             await page.until(f"{link}.getClientRects().length && document.querySelector('#alerts li .figure')?.innerText")
             assert [await page.ask(f"{link}.getAttribute('aria-label')")] == names
@@ -236,7 +236,7 @@ def test_alerts_name_their_figure_as_it_is_now(language: Language) -> None:
 
     async def check() -> None:
         five = window("queue:sales", name="trailing_5m", kpis={"abandon_rate": figure(0.2, 2, 10)})
-        held = Stand.fed([*small_center(), five]).with_alerts(*told)
+        held = Backend.fed([*small_center(), five]).with_alerts(*told)
         async with client_of(held.serving(targets={"sales": 0.8})) as client, Chromium() as page:
             await page.open(url(client, f"?lang={language}"))
             figures = "[...document.querySelectorAll('#alerts li .figure')].map(e => e.innerText)"
@@ -259,7 +259,7 @@ def test_all_alerts_are_reachable_and_push_no_row_away(pictures: Path) -> None:
     )
 
     async def check() -> None:
-        held = stand(20)
+        held = backend(20)
         async with client_of(held.serving(targets=targets(20))) as client, Chromium(width=1920, height=1080) as page:
             await page.open(url(client, "?view=wall&rotate=0"))
             await shown(page, 20, "en")
@@ -286,7 +286,7 @@ def test_channels_are_never_in_one_tile(language: Language, heads: list[str]) ->
     """A call of 0:41 is not hidden behind a mail of 2:21: each channel has its tile, calls first."""
 
     async def check() -> None:
-        async with client_of(stand(8).serving()) as client, Chromium(width=1920, height=1080) as page:
+        async with client_of(backend(8).serving()) as client, Chromium(width=1920, height=1080) as page:
             await page.open(url(client, f"?lang={language}"))
             tiles = (
                 "[...document.querySelectorAll('#summary .channel')].map(e => [...e.querySelectorAll('.heading, b')].map(b => b.innerText))"
@@ -313,7 +313,7 @@ def test_the_title_of_the_tab_says_how_it_stands(language: Language) -> None:
     words = WORDS[language]
 
     async def check() -> None:
-        held = Stand.fed(small_center()).with_alerts()
+        held = Backend.fed(small_center()).with_alerts()
         async with client_of(held.serving()) as client, Chromium() as page:
             await page.open(url(client, f"?lang={language}"))
             await page.until(f"document.title === '{words['wallboard']} – Contact Streams' && {MARK} === '{words['live']}'")

@@ -23,7 +23,7 @@ from streams.serving.source_health import health_of
 from streams.serving.today import restoring, shows_day, sparing, today_of
 from streams.windows.targets import terms_of
 from tests.serving.detail_center import BAD, NOW, QUARTER, center, day, interval, serving
-from tests.serving.records import Stand, client_of, figure, people_window, progress, window
+from tests.serving.records import Backend, client_of, figure, people_window, progress, window
 from tests.serving.running import ALL, FEW, guarded
 from tests.serving.topics import bootstrap, make, publish, until
 
@@ -110,17 +110,17 @@ def test_a_target_of_a_channel_and_of_a_site(tmp_path: Path) -> None:
             ],
         }
     )
-    stand = Stand.fed([progress(), day("sales", 30, 50), day("sales", 30, 50, "chat"), day("site:tokyo", 30, 50)])
-    days = today_of(stand.store, configuration, {"sales": 0.9}, terms_of(configuration))["days"]
+    backend = Backend.fed([progress(), day("sales", 30, 50), day("sales", 30, 50, "chat"), day("site:tokyo", 30, 50)])
+    days = today_of(backend.store, configuration, {"sales": 0.9}, terms_of(configuration))["days"]
     assert {(each["scope"], each["channel"]): (each["target"], each["met"]) for each in days} == {
         ("sales", "chat"): (0.5, True),
         ("sales", "voice"): (0.9, False),
         ("tokyo", "voice"): (0.8, False),
     }
     # Where queues of a scope are judged differently, there is no one threshold.
-    mixed = Stand.fed([progress(), day("total:all", 1, 20, definitions={"service_level": "a@1, b@2"})])
+    mixed = Backend.fed([progress(), day("total:all", 1, 20, definitions={"service_level": "a@1, b@2"})])
     assert today_of(mixed.store, configuration, {}, ())["days"][0]["threshold_seconds"] is None
-    none = Stand.fed([progress(), day("sales", 0, 20, kpis={"service_level": figure(None, 0, 0)})])
+    none = Backend.fed([progress(), day("sales", 0, 20, kpis={"service_level": figure(None, 0, 0)})])
     (empty,) = today_of(none.store, configuration, {"sales": 0.9}, ())["days"]
     assert (empty["met"], empty["contacts_to_restore"], empty["contacts_to_spare"]) == (None, None, None)
     assert not shows_day(View(frozenset({"queue:claims"}), frozenset()), empty)
@@ -197,7 +197,7 @@ def test_a_queue_that_is_missing_or_hidden(tmp_path: Path) -> None:
 
 def test_a_running_interval_has_no_workload() -> None:
     """Half of an interval is not half of its work: the workload is known when the interval is complete."""
-    store = Stand.fed([progress(), interval(NOW - 60_000, 20, 18, 300, 9), interval(NOW - 60_000 - QUARTER, 20, 18, 300, 9)]).store
+    store = Backend.fed([progress(), interval(NOW - 60_000, 20, 18, 300, 9), interval(NOW - 60_000 - QUARTER, 20, 18, 300, 9)]).store
     held = held_of(store, "sales", None, View(None, None))
     assert held is not None
     (voice,) = intervals_of(held, Configuration(), None)["channels"]
@@ -241,7 +241,7 @@ def test_agents_of_a_running_interval_are_those_of_its_complete_part(
     records.append(staff_of(start_ms, people_seconds, 2 * people_seconds, f"2026-04-01T{through}Z"))
     if trailing_end:
         records.append(people_window("site:tokyo", figure(0.8, 8, 10, 1), window_end=f"2026-04-01T{trailing_end}Z"))
-    held = held_of(Stand.fed(records).store, "sales", "tokyo", View(None, None))
+    held = held_of(Backend.fed(records).store, "sales", "tokyo", View(None, None))
     assert held is not None
     staff = intervals_of(held, Configuration(), None)["staff"]
     if actual is None:
@@ -311,10 +311,10 @@ def test_old_counts_of_dead_letters_are_unknown(tmp_path: Path) -> None:
     """Three minutes after the last answer of Kafka the counts are null."""
 
     async def check() -> None:
-        stand = center()
-        async with client_of(serving(stand, tmp_path)) as client:
+        backend = center()
+        async with client_of(serving(backend, tmp_path)) as client:
             assert (await (await client.get("/api/v1/sources")).json())["dead_letters"] is not None
-            stand.clock.seconds += 181
+            backend.clock.seconds += 181
             assert (await (await client.get("/api/v1/sources")).json())["dead_letters"] is None
 
     asyncio.run(check())

@@ -49,8 +49,8 @@ def test_one_queue(tmp_path: Path) -> None:
     """Tiles, the quarter of an hour in which it went wrong opened by key, the week by hour, waits and ways; nothing from elsewhere."""
 
     async def check() -> None:
-        stand = center()
-        async with client_of(serving(stand, tmp_path)) as client, Chromium(width=1400, height=1000) as page:
+        backend = center()
+        async with client_of(serving(backend, tmp_path)) as client, Chromium(width=1400, height=1000) as page:
             await page.open(url(client, "?view=queue&of=sales&window=15"))
             await page.until(f"{DRAWN}('.course') && {DRAWN}('.effort') && {DRAWN}('.waits .chart')")
             tiles = dict(text.split("\n", 1) for text in await page.ask(f"{TEXTS}('.today li')"))
@@ -118,10 +118,10 @@ def test_one_queue(tmp_path: Path) -> None:
             assert [address for address in page.requested if "vendor" in address] == []
 
             # Five minutes later: five calls have come and ten people were at work in the third of the interval that is over.
-            stand.clock.seconds += 300
-            stand.store.feed(*progress(0, revision=2, as_of="2026-04-01T09:05:00Z", complete_through="2026-04-01T09:05:00Z"))
-            stand.store.feed(*interval(NOW, 5, 4, 300, 2))
-            stand.store.feed(*staff(NOW, 10 / 3, complete_through="2026-04-01T09:05:00Z"))
+            backend.clock.seconds += 300
+            backend.store.feed(*progress(0, revision=2, as_of="2026-04-01T09:05:00Z", complete_through="2026-04-01T09:05:00Z"))
+            backend.store.feed(*interval(NOW, 5, 4, 300, 2))
+            backend.store.feed(*staff(NOW, 10 / 3, complete_through="2026-04-01T09:05:00Z"))
             for lang in ("ja", "en"):
                 await page.open(url(client, f"?view=queue&of=sales&lang={lang}&at=2026-04-01T09:00:00.000Z"))
                 await page.until(f"{DRAWN}('.course') && {PANEL}.querySelector('h4')")
@@ -187,10 +187,10 @@ def test_goals_and_quality(tmp_path: Path) -> None:
     """What restores each target, everything by channel; a sentence a source, dead letters, what counted nothing, what is not measured."""
 
     async def check() -> None:
-        stand = center()
+        backend = center()
         # 463 were offered in the four queues; 23 of them were passed on from one to another.
-        stand.store.feed(*day("total:all", 380, 440, revision=2, by_label=UNCOUNTED))
-        async with client_of(serving(stand, tmp_path)) as client, Chromium(width=1400, height=1000) as page:
+        backend.store.feed(*day("total:all", 380, 440, revision=2, by_label=UNCOUNTED))
+        async with client_of(serving(backend, tmp_path)) as client, Chromium(width=1400, height=1000) as page:
             await page.open(url(client, "?view=goals"))
             await page.until("document.querySelectorAll('.by_queue tbody tr').length === 4")
             assert await page.ask(f"{TEXTS}('.attained')") == ["1 of 4 service level targets attained today"]

@@ -12,7 +12,7 @@ import pytest
 from streams.serving.docs_page import docs_page
 from streams.serving.endpoints import ENDPOINTS
 from streams.serving.openapi import openapi
-from tests.serving.records import Stand, client_of
+from tests.serving.records import Backend, client_of
 
 VOID = {"meta", "link", "br"}
 
@@ -77,7 +77,7 @@ def test_it_is_served_in_the_language_asked_for() -> None:
     """By the parameter, else by the browser; under the same policy as the wallboard; what it loads is there."""
 
     async def check() -> None:
-        async with client_of(Stand().serving()) as client:
+        async with client_of(Backend().serving()) as client:
             for path, accepted, language in (
                 ("/api/docs", "", "en"),
                 ("/api/docs", "ja,en;q=0.5", "ja"),

@@ -16,7 +16,7 @@ from streams.listening.tokens import TOKEN_FORM, bearer_of, hash_of, is_token, n
 from streams.serving import door as door_module
 from streams.serving.door import Door, Tokens
 from streams.serving.endpoints import ENDPOINTS
-from tests.serving.records import Clock, Stand, client_of, now_record, small_center
+from tests.serving.records import Backend, Clock, client_of, now_record, small_center
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -113,7 +113,7 @@ def test_without_a_token_nothing_is_there(endpoint: Any, headers: dict[str, str]
 
     async def check() -> None:
         door = Door(Held(tokens={"a": token(OLD)}))
-        async with client_of(Stand.fed(small_center()).serving(door=door)) as client:
+        async with client_of(Backend.fed(small_center()).serving(door=door)) as client:
             path = re.sub(r"\{\w+\}", "sales", endpoint.template)
             answers = []
             for asked in (path, path.replace("sales", "none"), f"{path}?nonsense=1"):
@@ -131,7 +131,7 @@ def test_what_needs_no_right_is_there_for_all() -> None:
     """Health and the files of the page; a path without endpoint is not found, for all accounts."""
 
     async def check() -> None:
-        async with client_of(Stand.fed(small_center()).serving(door=Door(Held()))) as client:
+        async with client_of(Backend.fed(small_center()).serving(door=Door(Held()))) as client:
             for path, status in (("/healthz", 200), ("/readyz", 200), ("/wallboard.js", 200), ("/nothing", 404), ("/api/v1/x", 404)):
                 assert (await client.get(path)).status == status, path
             assert (await client.post("/api/v1/figures")).status == 405
@@ -144,7 +144,7 @@ def test_a_right_is_checked_at_every_request() -> None:
 
     async def check() -> None:
         access, clock = Held(tokens={"a": token(OLD)}), Clock()
-        async with client_of(Stand.fed(small_center()).serving(door=Door(access, clock=clock))) as client:
+        async with client_of(Backend.fed(small_center()).serving(door=Door(access, clock=clock))) as client:
 
             async def status(given: str, path: str = "/api/v1/figures") -> int:
                 return (await client.get(path, headers=bearing(given))).status
@@ -175,7 +175,7 @@ def test_the_requests_of_one_account_are_limited(caplog: pytest.LogCaptureFixtur
     async def check() -> None:
         access, clock = Held(requests_per_minute=60, tokens={"a": token(OLD), "b": token(NEW)}), Clock()
         door = Door(access, clock=clock, monotonic=clock)
-        async with client_of(Stand.fed(small_center()).serving(door=door)) as client:
+        async with client_of(Backend.fed(small_center()).serving(door=door)) as client:
 
             async def status(given: str, path: str = "/api/v1/catalogue") -> int:
                 return (await client.get(path, headers=bearing(given))).status
@@ -206,7 +206,7 @@ def test_without_an_access_file_requests_are_not_counted() -> None:
     """Requests without a login are not limited."""
 
     async def check() -> None:
-        async with client_of(Stand.fed(small_center()).serving()) as client:
+        async with client_of(Backend.fed(small_center()).serving()) as client:
             for _ in range(AccessFile().requests_per_minute + 10):
                 assert (await client.get("/api/v1/session")).status == 200
             assert (await client.get("/api/v1/figures")).status == 200
@@ -220,7 +220,7 @@ def test_a_refusal_names_the_missing_right(endpoint: Any) -> None:
 
     async def check() -> None:
         door = Door(Held(tokens={"a": token(OLD)}))
-        async with client_of(Stand.fed(small_center()).serving(door=door)) as client:
+        async with client_of(Backend.fed(small_center()).serving(door=door)) as client:
             answers = set()
             for name in ("sales", "none"):
                 answer = await client.request(endpoint.method, re.sub(r"\{\w+\}", name, endpoint.template), headers=bearing(OLD))
@@ -235,7 +235,7 @@ def test_a_browser_is_sent_to_the_login_page_and_a_program_is_not() -> None:
 
     async def check() -> None:
         door = Door(Held(), login="/login")
-        async with client_of(Stand.fed(small_center()).serving(door=door)) as client:
+        async with client_of(Backend.fed(small_center()).serving(door=door)) as client:
             html = {"Accept": "text/html,*/*"}
             for asked, location in (
                 ("/", "/login"),
@@ -267,7 +267,7 @@ def test_methods_of_authentication_are_tried_in_their_order() -> None:
     async def check() -> None:
         ways = [Always(None), Always(Identity("certificate", "unknown")), Always(Identity("certificate", "known"))]
         access = Held(certificates={"known": {"roles": [{"role": "viewer"}]}})
-        async with client_of(Stand.fed(small_center()).serving(door=Door(access, identifiers=ways))) as client:
+        async with client_of(Backend.fed(small_center()).serving(door=Door(access, identifiers=ways))) as client:
             assert (await client.get("/api/v1/figures")).status == 200
             access.becomes()
             assert (await client.get("/api/v1/figures")).status == 401
@@ -298,7 +298,7 @@ def test_an_open_stream_ends_when_the_right_ends(how: str, monkeypatch: pytest.M
     async def check() -> None:
         access, clock = Held(tokens={"a": token(OLD, expires="2026-04-01T09:00:02Z")}), Clock()
         door = Door(access, clock=clock)
-        async with client_of(Stand.fed(small_center()).serving(door=door, heartbeat_seconds=0.1)) as client:
+        async with client_of(Backend.fed(small_center()).serving(door=door, heartbeat_seconds=0.1)) as client:
             listening = asyncio.create_task(lines_of(client, OLD, 5))
             await asyncio.sleep(0.7)
             assert not listening.done()
@@ -320,14 +320,14 @@ def test_an_open_stream_restarts_when_its_view_changes() -> None:
 
     async def check() -> None:
         access = Held(tokens={"a": token(OLD)})
-        stand = Stand.fed(small_center())
-        async with client_of(stand.serving(door=Door(access), heartbeat_seconds=0.1)) as client:
+        backend = Backend.fed(small_center())
+        async with client_of(backend.serving(door=Door(access), heartbeat_seconds=0.1)) as client:
             listening = asyncio.create_task(lines_of(client, OLD, 1.5))
             await asyncio.sleep(0.5)
             access.becomes(tokens={"a": {**token(OLD), "roles": [{"role": "viewer", "queues": ["claims"]}]}})
             await asyncio.sleep(0.3)
-            stand.store.feed(*now_record("queue:sales", waiting=77, revision=2))
-            stand.store.feed(*now_record("queue:claims", "mail", waiting=78, revision=2))
+            backend.store.feed(*now_record("queue:sales", waiting=77, revision=2))
+            backend.store.feed(*now_record("queue:claims", "mail", waiting=78, revision=2))
             lines, ended = await listening
             assert not ended
             begins = [index for index, line in enumerate(lines) if line == "event: snapshot\n"]

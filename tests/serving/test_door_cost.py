@@ -17,7 +17,7 @@ from streams.listening.tokens import TOKEN_FORM, hash_of
 from streams.serving.api.stream import send_events
 from streams.serving.door import DOOR, PRINCIPAL, Door
 from streams.serving.events import Feed
-from tests.serving.records import Stand, figure, now_record, people_now, progress, window
+from tests.serving.records import Backend, figure, now_record, people_now, progress, window
 from tests.support.cpu import timed
 
 if TYPE_CHECKING:
@@ -81,13 +81,13 @@ class Screen:
 
 async def cpu_of(boards: Sequence[str | None]) -> tuple[float, int]:
     """Return the seconds of CPU that ticks take, and how many bytes were told; a board has the name of its token, or there is no door."""
-    stand = Stand.fed(records(1))
-    serving = stand.serving()
+    backend = Backend.fed(records(1))
+    serving = backend.serving()
     feed = Feed(serving.figures, interval_seconds=0.1)
     screens: list[Any] = [Screen() for _ in boards]
     app = web.Application()
     if boards[0] is not None:
-        app[DOOR] = Door(Held(), configuration=lambda: CONFIGURATION, signed_in=stand.store.signed_in)
+        app[DOOR] = Door(Held(), configuration=lambda: CONFIGURATION, signed_in=backend.store.signed_in)
     running = [asyncio.create_task(feed.run())]
     for screen, name in zip(screens, boards, strict=True):
         headers = {} if name is None else {"Authorization": f"Bearer {TOKENS[name]}"}
@@ -103,7 +103,7 @@ async def cpu_of(boards: Sequence[str | None]) -> tuple[float, int]:
         for revision in range(2, 2 + TICKS):
             told = [screen.events for screen in screens]
             for key, value in records(revision):
-                assert stand.store.feed(key, value)
+                assert backend.store.feed(key, value)
             with timed() as taken:
                 while any(screen.events == before for screen, before in zip(screens, told, strict=True)):  # noqa: ASYNC110 - of all of them
                     await asyncio.sleep(0.005)
@@ -147,9 +147,9 @@ def test_equal_views_are_told_the_same_bytes() -> None:
     """Made once and not for each board."""
 
     async def check() -> None:
-        stand = Stand.fed(records(1))
-        feed = Feed(stand.serving().figures)
-        door = Door(Held(), configuration=lambda: CONFIGURATION, signed_in=stand.store.signed_in)
+        backend = Backend.fed(records(1))
+        feed = Feed(backend.serving().figures)
+        door = Door(Held(), configuration=lambda: CONFIGURATION, signed_in=backend.store.signed_in)
         views = []
         for _ in range(2):
             principal = await door.identify(make_mocked_request("GET", "/", headers={"Authorization": f"Bearer {TOKENS['site']}"}))

@@ -19,7 +19,7 @@ from tests.oracle.recount import recount
 from tests.properties.pipeline import MemoryPipeline
 from tests.serving.chromium import Chromium, binary
 from tests.serving.held_log import contact_event
-from tests.serving.records import Stand, client_of
+from tests.serving.records import Backend, client_of
 from tests.serving.test_detail_pages import ROWS
 from tests.serving.test_page import run, url
 from tests.support.require import require
@@ -70,13 +70,13 @@ EVENTS = [
 
 
 @cache
-def counted() -> tuple[Stand, Any]:
-    """Return a stand with the worker's output for these events, and their recount."""
+def counted() -> tuple[Backend, Any]:
+    """Return a backend with the worker's output for these events, and their recount."""
     events = [parse_contact_event(orjson.dumps(each)) for each in EVENTS]
     pipeline = MemoryPipeline(CONFIGURATION, Random(1))
     pipeline.run(events)
     records = [(key.encode(), orjson.dumps(record)) for key, record in pipeline.latest.items()]
-    return Stand.fed(records), recount(events, CONFIGURATION)
+    return Backend.fed(records), recount(events, CONFIGURATION)
 
 
 def told(start: str, view: View = EVERYTHING) -> dict[tuple[str, str], dict[str, Any]]:
@@ -151,15 +151,15 @@ def test_the_answer_is_computed_again_after_its_time() -> None:
     """For an hour the answer is the same, whatever has been read since; without caching new records appear at once."""
 
     async def check() -> None:
-        stand = Stand.fed([(key.encode(), entry.raw) for key, entry in ((each.key, each) for each in counted()[0].store.entries())])
-        kept, fresh = (Earlier(stand.serving().figures, seconds) for seconds in (3600, 0))
+        backend = Backend.fed([(key.encode(), entry.raw) for key, entry in ((each.key, each) for each in counted()[0].store.entries())])
+        kept, fresh = (Earlier(backend.serving().figures, seconds) for seconds in (3600, 0))
         first = await kept.answer(parse_time_ms(FIRST), EVERYTHING)
         (entry,) = (
-            each for each in stand.store.group("interval_15m") if (each.scope, each.window_start_ms) == ("web", parse_time_ms(FIRST))
+            each for each in backend.store.group("interval_15m") if (each.scope, each.window_start_ms) == ("web", parse_time_ms(FIRST))
         )
         record = orjson.loads(entry.raw)
         record["kpis"]["offered"] |= {"value": 9, "numerator": 9}
-        assert stand.store.feed(entry.key.encode(), orjson.dumps({**record, "revision": record["revision"] + 1}))
+        assert backend.store.feed(entry.key.encode(), orjson.dumps({**record, "revision": record["revision"] + 1}))
         again, new = [await each.answer(parse_time_ms(FIRST), EVERYTHING) for each in (kept, fresh)]
         assert again["scopes"] == first["scopes"]
         assert [each["offered"] for each in new["scopes"] if each["scope"] == "web"] == [9]

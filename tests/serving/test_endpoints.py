@@ -6,7 +6,7 @@ from streams.access.rights import RIGHTS, ROLES
 from streams.serving.api import create_app
 from streams.serving.api.app import HANDLERS
 from streams.serving.endpoints import ENDPOINTS
-from tests.serving.records import Stand
+from tests.serving.records import Backend
 
 
 def test_the_application_answers_what_is_in_the_table() -> None:
@@ -14,7 +14,7 @@ def test_the_application_answers_what_is_in_the_table() -> None:
     table = {(each.name, each.method, each.path) for each in ENDPOINTS}
     heads = {(each.name, "HEAD", each.path) for each in ENDPOINTS if each.method == "GET" and each.head}
     routes = set()
-    for route in create_app(Stand().serving()).router.routes():
+    for route in create_app(Backend().serving()).router.routes():
         assert route.resource is not None
         info = route.resource.get_info()
         routes.add((route.name, route.method, info.get("path") or info.get("formatter")))

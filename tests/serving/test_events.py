@@ -15,7 +15,7 @@ from streams.listening import ConnectionLimits, Connections, HttpServer
 from streams.serving.api import create_app
 from streams.serving.clients import Clients
 from streams.serving.events import Feed
-from tests.serving.records import Stand, client_of, now_record, progress, small_center, window
+from tests.serving.records import Backend, client_of, now_record, progress, small_center, window
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,15 +50,15 @@ def test_a_snapshot_then_changes() -> None:
     """A client gets everything once, then changed and removed records, each with the header of their time."""
 
     async def check() -> None:
-        stand = Stand.fed(small_center())
-        async with client_of(stand.serving(targets={"sales": 0.8})) as client, client.get("/api/v1/events") as response:
+        backend = Backend.fed(small_center())
+        async with client_of(backend.serving(targets={"sales": 0.8})) as client, client.get("/api/v1/events") as response:
             assert response.headers["Content-Type"].startswith("text/event-stream")
             kind, _, sent = await next_event(response)
             assert (kind, sent["targets"]) == ("snapshot", {"sales": 0.8})
             assert set(sent["records"]) == {key.decode() for key, _ in small_center()}
 
-            stand.store.feed(*now_record("queue:sales", waiting=3, waiting_since="2026-04-01T08:59:00Z", revision=2))
-            stand.store.feed(now_record("queue:claims", "mail")[0], None)
+            backend.store.feed(*now_record("queue:sales", waiting=3, waiting_since="2026-04-01T08:59:00Z", revision=2))
+            backend.store.feed(now_record("queue:claims", "mail")[0], None)
             kind, number, sent = await next_event(response)
             assert (kind, list(sent["records"]), sent["removed"]) == (
                 "change",
@@ -67,8 +67,8 @@ def test_a_snapshot_then_changes() -> None:
             )
             assert sent["records"]["now|voice|queue:sales"]["longest_wait_seconds"] == 60
             assert (number, sent["version"], sent["as_of"]) == (
-                stand.store.version,
-                stand.store.version,
+                backend.store.version,
+                backend.store.version,
                 "2026-04-01T09:00:00.000Z",
             )
 
@@ -79,15 +79,15 @@ def test_changes_are_coalesced() -> None:
     """A hundred changes a second make at most four events, and the last one has the newest state."""
 
     async def check() -> None:
-        stand = Stand.fed(small_center())
-        async with client_of(stand.serving()) as client, client.get("/api/v1/events") as response:
+        backend = Backend.fed(small_center())
+        async with client_of(backend.serving()) as client, client.get("/api/v1/events") as response:
             await next_event(response)
             loop = asyncio.get_running_loop()
             began = loop.time()
 
             async def change() -> None:
                 for revision in range(2, 102):
-                    stand.store.feed(*now_record("queue:sales", waiting=revision, revision=revision))
+                    backend.store.feed(*now_record("queue:sales", waiting=revision, revision=revision))
                     await asyncio.sleep(0.01)
 
             changing = asyncio.create_task(change())
@@ -109,17 +109,17 @@ def test_progress_alone_is_sent_once_a_second() -> None:
     """Progress of partitions at different moments makes one message a second; a changed figure is sent at once."""
 
     async def check() -> None:
-        stand = Stand.fed(small_center())
-        async with client_of(stand.serving()) as client, client.get("/api/v1/events") as response:
+        backend = Backend.fed(small_center())
+        async with client_of(backend.serving()) as client, client.get("/api/v1/events") as response:
             await next_event(response)
             loop = asyncio.get_running_loop()
             began, times = loop.time(), []
 
             async def pass_time() -> float:
                 for revision in range(2, 42):
-                    stand.store.feed(*progress(revision % 4, revision=revision))
+                    backend.store.feed(*progress(revision % 4, revision=revision))
                     await asyncio.sleep(0.05)
-                stand.store.feed(*now_record("queue:sales", waiting=7, revision=50))
+                backend.store.feed(*now_record("queue:sales", waiting=7, revision=50))
                 return loop.time() - began
 
             passing = asyncio.create_task(pass_time())
@@ -140,13 +140,13 @@ def test_only_the_window_asked_for() -> None:
     """A client of one window gets no records of others."""
 
     async def check() -> None:
-        stand = Stand.fed([*small_center(), window("queue:sales", name="day")])
-        async with client_of(stand.serving()) as client, client.get("/api/v1/events?window=day") as response:
+        backend = Backend.fed([*small_center(), window("queue:sales", name="day")])
+        async with client_of(backend.serving()) as client, client.get("/api/v1/events?window=day") as response:
             _, _, sent = await next_event(response)
             assert {record.get("window") for record in sent["records"].values()} == {"day", None}
 
-            stand.store.feed(*window("queue:sales", revision=2))
-            stand.store.feed(*window("queue:sales", name="day", revision=2))
+            backend.store.feed(*window("queue:sales", revision=2))
+            backend.store.feed(*window("queue:sales", name="day", revision=2))
             _, _, sent = await next_event(response)
             assert list(sent["records"]) == ["day|voice|queue:sales"]
 
@@ -157,8 +157,8 @@ def test_a_returning_client_gets_everything() -> None:
     """Last-Event-ID may be of another process or invalid: it is accepted, and answered with a snapshot."""
 
     async def check() -> None:
-        stand = Stand.fed(small_center())
-        async with client_of(stand.serving()) as client:
+        backend = Backend.fed(small_center())
+        async with client_of(backend.serving()) as client:
             for last in ("3", "99999", "nonsense"):
                 async with client.get("/api/v1/events", headers={"Last-Event-ID": last}) as response:
                     assert (await next_event(response))[0] == "snapshot"
@@ -170,10 +170,10 @@ def test_a_lost_connection_is_reported() -> None:
     """The loss of Kafka changes no record, yet every client gets an event."""
 
     async def check() -> None:
-        stand = Stand.fed(small_center())
-        async with client_of(stand.serving()) as client, client.get("/api/v1/events") as response:
+        backend = Backend.fed(small_center())
+        async with client_of(backend.serving()) as client, client.get("/api/v1/events") as response:
             assert (await next_event(response))[2]["connected"] is True
-            stand.connected = False
+            backend.connected = False
             kind, _, sent = await next_event(response)
             assert (kind, sent["connected"], sent["stale"], sent["records"]) == ("change", False, True, {})
 
@@ -184,10 +184,10 @@ def test_a_new_read_is_a_new_snapshot() -> None:
     """After a new read of the topic clients get everything again: keys may be gone without a tombstone."""
 
     async def check() -> None:
-        stand = Stand.fed(small_center())
-        async with client_of(stand.serving()) as client, client.get("/api/v1/events") as response:
+        backend = Backend.fed(small_center())
+        async with client_of(backend.serving()) as client, client.get("/api/v1/events") as response:
             await next_event(response)
-            stand.store.take_over(Stand.fed([progress()]).store)
+            backend.store.take_over(Backend.fed([progress()]).store)
             kind, _, sent = await next_event(response)
             assert (kind, list(sent["records"])) == ("snapshot", ["progress|-|0"])
 
@@ -198,8 +198,8 @@ def test_silence_has_a_heartbeat() -> None:
     """Without changes an empty event is sent, so that proxies keep the stream and the server notices closed clients."""
 
     async def check() -> None:
-        stand = Stand.fed(small_center())
-        async with client_of(stand.serving(heartbeat_seconds=0.05)) as client, client.get("/api/v1/events") as response:
+        backend = Backend.fed(small_center())
+        async with client_of(backend.serving(heartbeat_seconds=0.05)) as client, client.get("/api/v1/events") as response:
             await next_event(response)
             lines = [await asyncio.wait_for(response.content.readuntil(b"\n"), 2) for _ in range(6)]
             assert lines == [b"event: alive\n", b"data: {}\n", b"\n"] * 2
@@ -211,13 +211,13 @@ def test_a_late_client_gets_the_current_age() -> None:
     """The event has the age of the figures when it is sent, though another client got the same version before."""
 
     async def check() -> None:
-        stand = Stand.fed(small_center())
-        async with client_of(stand.serving()) as client:
+        backend = Backend.fed(small_center())
+        async with client_of(backend.serving()) as client:
             ages = []
             for _ in range(2):
                 async with client.get("/api/v1/events") as response:
                     ages.append((await next_event(response))[2]["age_seconds"])
-                stand.clock.seconds += 7
+                backend.clock.seconds += 7
                 await asyncio.sleep(0.3)
             assert ages == [1, 8]
 
@@ -228,9 +228,9 @@ def test_a_client_that_does_not_read_is_dropped() -> None:
     """It delays no other client, is dropped after the timeout, and costs one message of memory until then."""
 
     async def check() -> None:
-        stand = Stand.fed(small_center())
+        backend = Backend.fed(small_center())
         connections = Connections(ConnectionLimits(unread_seconds=1.0, check_seconds=0.1))
-        serving = stand.serving(connections=connections)
+        serving = backend.serving(connections=connections)
         server = HttpServer(create_app(serving), connections, shutdown_timeout=1)
         host, port = (await server.start("127.0.0.1", 0)).removeprefix("http://").split(":")
         # Larger than what the kernel takes for a client that does not.
@@ -251,7 +251,7 @@ def test_a_client_that_does_not_read_is_dropped() -> None:
                 for revision in range(2, 30):
                     key, value = window("queue:sales", definitions=filler, revision=revision)
                     size = len(value)
-                    stand.store.feed(key, value)
+                    backend.store.feed(key, value)
                     _, _, sent = await next_event(response)
                     if stuck not in serving.clients:
                         dropped_after = revision
@@ -275,7 +275,7 @@ def test_the_number_of_clients_is_limited() -> None:
     """A stream above the limit is refused with Retry-After; a released place is given to the next client."""
 
     async def check() -> None:
-        serving = Stand.fed(small_center()).serving(clients=Clients(1), heartbeat_seconds=0.05)
+        serving = Backend.fed(small_center()).serving(clients=Clients(1), heartbeat_seconds=0.05)
         async with client_of(serving) as client:
             async with client.get("/api/v1/events") as first:
                 await next_event(first)
@@ -293,7 +293,7 @@ def test_streams_end_with_the_server() -> None:
 
     async def check() -> None:
         loop = asyncio.get_running_loop()
-        async with client_of(Stand.fed(small_center()).serving()) as client:
+        async with client_of(Backend.fed(small_center()).serving()) as client:
             response = await client.get("/api/v1/events")
             await next_event(response)
             began = loop.time()
@@ -307,7 +307,7 @@ def test_cancellation_at_the_moment_of_a_change(turns: int) -> None:
     """A cancelled feed ends, however many turns of the loop after a record."""
 
     async def check() -> None:
-        feed = Feed(Stand.fed(small_center()).serving().figures)
+        feed = Feed(Backend.fed(small_center()).serving().figures)
         running = asyncio.create_task(feed.run())
         await asyncio.sleep(0.01)
         feed._changed.set()

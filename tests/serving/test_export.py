@@ -17,7 +17,7 @@ from streams.serving.agents import Agents
 from streams.serving.spreadsheets import write_csv, write_lines
 from streams.serving.tables import COLUMNS, Choice, Row, agent_rows, rows
 from streams.serving.workbook import make
-from tests.serving.records import AS_OF, Stand, client_of, figure, now_record, people_now, person, small_center, window
+from tests.serving.records import AS_OF, Backend, client_of, figure, now_record, people_now, person, small_center, window
 from tests.serving.running import ALL, guarded
 from tests.serving.test_events import until
 
@@ -33,11 +33,11 @@ def told(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
-def exported(stand: Stand, query: str = "", **serving: Any) -> list[dict[str, str]]:
+def exported(backend: Backend, query: str = "", **serving: Any) -> list[dict[str, str]]:
     """Return the rows that the API exports."""
 
     async def ask() -> str:
-        async with client_of(stand.serving(**serving)) as client:
+        async with client_of(backend.serving(**serving)) as client:
             answer = await client.get(f"/api/v1/export?{query}")
             assert answer.status == 200, await answer.text()
             assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
@@ -50,7 +50,7 @@ def exported(stand: Stand, query: str = "", **serving: Any) -> list[dict[str, st
 
 def test_a_figure_a_row() -> None:
     """Each figure of each record is one row with its parts, unit and definition; labels and what is going on now have rows too."""
-    found = {(each["scope"], each["window"], each["kpi"], each["label"]): each for each in exported(Stand.fed(small_center()))}
+    found = {(each["scope"], each["window"], each["kpi"], each["label"]): each for each in exported(Backend.fed(small_center()))}
 
     assert found["sales", "trailing_15m", "service_level", ""] == {
         "scope_kind": "queue",
@@ -96,7 +96,7 @@ def test_a_figure_a_row() -> None:
 )
 def test_what_is_chosen(query: str, kept: set[tuple[str, str, str]]) -> None:
     """Windows, kinds of scopes, scopes, channels and KPIs are chosen each by itself and all together; nothing found is an empty table."""
-    found = exported(Stand.fed(small_center()), query)
+    found = exported(Backend.fed(small_center()), query)
     assert {(each["scope_kind"], each["scope"], each["window"]) for each in found} == kept
 
 
@@ -118,7 +118,7 @@ def test_what_cannot_be_chosen_is_said(query: str, status: int, said: str) -> No
     """Who asks for what there is not is told what there is."""
 
     async def check() -> None:
-        async with client_of(Stand.fed(small_center()).serving()) as client:
+        async with client_of(Backend.fed(small_center()).serving()) as client:
             answer = await client.get(f"/api/v1/export?{query}")
             assert (answer.status, (await answer.json())["detail"][: len(said)]) == (status, said)
 
@@ -127,7 +127,9 @@ def test_what_cannot_be_chosen_is_said(query: str, status: int, said: str) -> No
 
 def test_only_what_the_view_shows() -> None:
     """A row of a hidden scope, or about people of a group too small, is not there; what is chosen makes no difference."""
-    store = Stand.fed([*small_center(), people_now("site:tokyo", {"idle": 3}), window("site:tokyo", kpis={"offered": figure(9, 9)})]).store
+    store = Backend.fed(
+        [*small_center(), people_now("site:tokyo", {"idle": 3}), window("site:tokyo", kpis={"offered": figure(9, 9)})]
+    ).store
     view = View(frozenset({"queue:sales", "site:tokyo"}), frozenset())
 
     seen = {(each.scope_kind, each.scope, each.channel) for each in rows(store, Choice(), view)}
@@ -142,13 +144,13 @@ def test_single_people_come_only_when_asked_for_and_seen() -> None:
         assert read.feed(*person(name))
     agents = Agents()
     agents.take_over(read)
-    stand = Stand.fed(small_center())
+    backend = Backend.fed(small_center())
 
-    assert {each["scope"] for each in exported(stand, "scope_kind=agent", agents=agents)} == {"sato", "tanaka"}
-    assert [each["value"] for each in exported(stand, "scope=agent:sato&kpi=occupancy&window=day", agents=agents)] == ["0.75"]
-    assert exported(stand, "scope_kind=agent&channel=voice", agents=agents) == []
-    assert "agent" not in {each["scope_kind"] for each in exported(stand, "", agents=agents)}
-    assert exported(stand, "scope_kind=agent") == []
+    assert {each["scope"] for each in exported(backend, "scope_kind=agent", agents=agents)} == {"sato", "tanaka"}
+    assert [each["value"] for each in exported(backend, "scope=agent:sato&kpi=occupancy&window=day", agents=agents)] == ["0.75"]
+    assert exported(backend, "scope_kind=agent&channel=voice", agents=agents) == []
+    assert "agent" not in {each["scope_kind"] for each in exported(backend, "", agents=agents)}
+    assert exported(backend, "scope_kind=agent") == []
 
     records: Iterable[AgentFigures] = [entry.record for entry in agents.entries()]
     one = View(frozenset({"agent:sato", "agent:tanaka"}), frozenset({"agent:sato"}))
@@ -187,8 +189,8 @@ def test_a_workbook_has_what_the_csv_has() -> None:
     """The same head and rows, in Japanese too; names that a workbook cannot hold lose what it cannot hold."""
 
     async def check() -> None:
-        stand = Stand.fed([*small_center(), now_record("queue:料金", waiting=4), now_record("queue:odd\x01name", waiting=5)])
-        async with client_of(stand.serving()) as client:
+        backend = Backend.fed([*small_center(), now_record("queue:料金", waiting=4), now_record("queue:odd\x01name", waiting=5)])
+        async with client_of(backend.serving()) as client:
             text = (await (await client.get("/api/v1/export?lang=ja&bom=true")).read()).decode()
             answer = await client.get("/api/v1/export?lang=ja&format=xlsx")
             assert answer.headers["Content-Type"] == "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -210,7 +212,7 @@ def test_a_table_longer_than_a_sheet_is_refused(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("streams.serving.spreadsheets.MAX_ROWS", 3)
 
     async def check() -> None:
-        async with client_of(Stand.fed(small_center()).serving()) as client:
+        async with client_of(Backend.fed(small_center()).serving()) as client:
             refused = await client.get("/api/v1/export?format=xlsx")
             assert (refused.status, "a sheet holds 3 rows" in (await refused.json())["detail"]) == (400, True)
             assert (await client.get("/api/v1/export?format=xlsx&kpi=occupancy")).status == 200
@@ -224,7 +226,7 @@ def test_a_workbook_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("streams.serving.api.export._WORKBOOK_SECONDS", 0.05)
 
     async def check() -> None:
-        async with client_of(Stand.fed(small_center()).serving()) as client:
+        async with client_of(Backend.fed(small_center()).serving()) as client:
             refused = await client.get("/api/v1/export?format=xlsx")
             assert (refused.status, "takes too long" in (await refused.json())["detail"]) == (400, True)
             children = await asyncio.create_subprocess_exec("pgrep", "-P", str(os.getpid()), "-f", "serving.workbook")
@@ -239,7 +241,7 @@ def test_without_the_extra_there_are_no_workbooks(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("streams.serving.api.export.find_spec", lambda _: None)
 
     async def check() -> None:
-        async with client_of(Stand.fed(small_center()).serving()) as client:
+        async with client_of(Backend.fed(small_center()).serving()) as client:
             refused = await client.get("/api/v1/export?format=xlsx")
             assert (refused.status, (await refused.json())["detail"]) == (404, "workbooks are off here: install contact-streams[xlsx]")
             assert (await client.get("/api/v1/export")).status == 200
@@ -252,7 +254,7 @@ def test_exports_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     """One at a time; of one address three wait, a fourth is told when to come back; one that has gone by its turn costs nothing."""
 
     async def check() -> None:
-        serving = Stand.fed(small_center()).serving()
+        serving = Backend.fed(small_center()).serving()
         made, copy = [], serving.figures.store.copy
 
         def copied() -> Store:
@@ -306,7 +308,7 @@ def test_a_file_that_breaks_off_is_seen_to() -> None:
             return super().read(100)
 
     async def check() -> None:
-        async with client_of(Stand.fed(small_center()).serving()) as client:
+        async with client_of(Backend.fed(small_center()).serving()) as client:
             answer = await client.get("/api/v1/export")
             assert answer.status == 200
             with pytest.raises(aiohttp.ClientPayloadError):

@@ -22,7 +22,18 @@ from streams.serving.audit.writer import AuditWriter
 from streams.serving.exporter import DEFAULT_WINDOWS, FigureCollector, Process, exposition
 from streams.windows.exceptions import Exceptions
 from streams.windows.targets import terms_of
-from tests.serving.records import Stand, alert, figure, live_workers, now_record, people_now, people_window, progress, small_center, window
+from tests.serving.records import (
+    Backend,
+    alert,
+    figure,
+    live_workers,
+    now_record,
+    people_now,
+    people_window,
+    progress,
+    small_center,
+    window,
+)
 from tests.support.certificates import Authority
 from tests.support.require import require
 
@@ -67,41 +78,43 @@ def parse_openmetrics(exposed: str) -> list[Metric]:
     return list(text_string_to_metric_families(exposed))  # type: ignore[no-untyped-call]
 
 
-def text(stand: Stand, *, windows: tuple[str, ...] = DEFAULT_WINDOWS, accept: str = "", certificates: Certificates | None = None) -> str:
+def text(
+    backend: Backend, *, windows: tuple[str, ...] = DEFAULT_WINDOWS, accept: str = "", certificates: Certificates | None = None
+) -> str:
     """Return the exposition."""
     collector = FigureCollector(
-        stand.store,
-        stand,
+        backend.store,
+        backend,
         windows=windows,
         version="1.2.3",
         targets=TARGETS,
         kpi_targets=KPI_TARGETS,
         exceptions=EXCEPTIONS,
-        alerts=stand.alerts,
+        alerts=backend.alerts,
         process=Process(
             clients=4,
-            rejected=stand.store.rejected + stand.alerts.rejected,
-            delivered=stand.deliveries.at(stand.clock()),
+            rejected=backend.store.rejected + backend.alerts.rejected,
+            delivered=backend.deliveries.at(backend.clock()),
             file=ConfigurationFile(
                 Path(__file__).parents[2] / "deploy" / "configuration" / "contact-center.yaml", parse_time_ms("2026-04-01T08:00:00Z")
             ),
             connections=tuple(Connections(certificates=certificates).collect()),
             audit=tuple(AuditWriter("127.0.0.1:9092", "contactcenter").collect()),
-            stalled=None if stand.workers is None else stand.workers.stalled,
+            stalled=None if backend.workers is None else backend.workers.stalled,
         ),
     )
     pieces, _ = exposition(collector, accept)
     return b"".join(pieces).decode()
 
 
-def whole_center() -> Stand:
+def whole_center() -> Backend:
     """Return the small center with alerts: one firing, one cleared, and one delivered at the second attempt."""
-    stand = Stand.fed(small_center()).with_alerts(
+    backend = Backend.fed(small_center()).with_alerts(
         alert(), alert("queue:claims", "mail", state="cleared"), alert("team:north", None, rule="busy", severity="warning", state="pending")
     )
-    stand.deliveries.attempts |= {"failed": 1, "delivered": 1}
-    stand.deliveries.waiting_since_ms[TopicPartition("alerts", 3)] = parse_time_ms("2026-04-01T08:59:00Z")
-    return stand
+    backend.deliveries.attempts |= {"failed": 1, "delivered": 1}
+    backend.deliveries.waiting_since_ms[TopicPartition("alerts", 3)] = parse_time_ms("2026-04-01T08:59:00Z")
+    return backend
 
 
 def samples(exposed: str) -> dict[str, float]:
@@ -123,7 +136,7 @@ def test_several_definitions_side_by_side() -> None:
     levels = {"service_level": figure(0.74, 37, 50)}
     beside = {"strict@4": {"service_level": figure(0.6, 30, 50)}, "lenient@1": {"service_level": figure(None, 0, 0)}}
     two = window("queue:two", kpis=levels, definitions={"service_level": "standard@2"}, by_definition=beside)
-    told = samples(text(Stand.fed([progress(), two, window("queue:one", kpis=levels)])))
+    told = samples(text(Backend.fed([progress(), two, window("queue:one", kpis=levels)])))
 
     stem = "contact_center_service_level_by_definition_"
     labels = "channel=voice,definition={},scope=two,scope_kind=queue,window=15m"
@@ -142,8 +155,8 @@ def test_several_definitions_side_by_side() -> None:
 
 def test_openmetrics_is_negotiated() -> None:
     """A client that accepts OpenMetrics gets it with units and an end mark, and the same samples; others get text."""
-    stand = Stand.fed(small_center())
-    collector = FigureCollector(stand.store, stand, windows=DEFAULT_WINDOWS, version="1.2.3")
+    backend = Backend.fed(small_center())
+    collector = FigureCollector(backend.store, backend, windows=DEFAULT_WINDOWS, version="1.2.3")
     pieces, content_type = exposition(collector, f"{OPENMETRICS},text/plain;version=0.0.4;q=0.5")
     plain_pieces, plain_type = exposition(collector, "text/plain;version=0.0.4")
     body, plain = b"".join(pieces), b"".join(plain_pieces)
@@ -168,7 +181,7 @@ def test_promtool_has_nothing_to_say() -> None:
 
 def test_null_has_no_sample() -> None:
     """An unknown value is absent, not 0; its known parts are present."""
-    found = samples(text(Stand.fed(small_center())))
+    found = samples(text(Backend.fed(small_center())))
     labels = "channel=mail,scope=claims,scope_kind=queue"
 
     assert found[f"contact_center_contacts_offered{{{labels},window=15m}}"] == 0
@@ -201,7 +214,7 @@ def test_every_metric_of_the_catalogue_is_exported(tmp_path: Path) -> None:
     """A record with every KPI yields every metric of the catalogue, with its labels and help, and no others."""
     of_windows = [kpi for kpi in KPIS if kpi.metric is not None and "now" not in kpi.windows]
     contacts, people = ([kpi for kpi in of_windows if kpi.subject == subject] for subject in ("contacts", "people"))
-    stand = Stand.fed(
+    backend = Backend.fed(
         [
             *small_center(),
             window(
@@ -214,10 +227,10 @@ def test_every_metric_of_the_catalogue_is_exported(tmp_path: Path) -> None:
             window("total:all", None, kpis={kpi.id: figure(0.5, 1, 2, 1) for kpi in KPIS if kpi.subject == "customers"}),
         ]
     ).with_alerts(alert())
-    stand.workers = live_workers(stand.clock, {})
+    backend.workers = live_workers(backend.clock, {})
     pair = Authority(tmp_path).server("localhost")
     certificates = Certificates(TlsFiles(certificate=pair.certificate, key=pair.key))
-    families = {family.name: family for family in parse_openmetrics(text(stand, accept=OPENMETRICS, certificates=certificates))}
+    families = {family.name: family for family in parse_openmetrics(text(backend, accept=OPENMETRICS, certificates=certificates))}
     expected = {metric.name: (metric.help, set(labels_of(kpi))) for kpi in KPIS for metric in metrics_of(kpi)}
     expected |= {metric.name.removesuffix("_total").removesuffix("_info"): (metric.help, set(metric.labels)) for metric in SERVING_METRICS}
 
@@ -234,8 +247,8 @@ def test_every_metric_of_the_catalogue_is_exported(tmp_path: Path) -> None:
 def test_only_the_windows_asked_for(windows: tuple[str, ...], labels: set[str]) -> None:
     """The settings select the exported windows, possibly none."""
     names = ("trailing_5m", "trailing_15m", "interval_15m", "day")
-    stand = Stand.fed([window("queue:a", name=name, kpis={"offered": figure(1, 1)}) for name in names])
-    found = {s.labels["window"] for family in parse_text(text(stand, windows=windows)) for s in family.samples if "window" in s.labels}
+    backend = Backend.fed([window("queue:a", name=name, kpis={"offered": figure(1, 1)}) for name in names])
+    found = {s.labels["window"] for family in parse_text(text(backend, windows=windows)) for s in family.samples if "window" in s.labels}
 
     assert found == labels
     assert all(kind_of_window(name) for name in names)
@@ -246,20 +259,20 @@ def test_one_sample_a_series() -> None:
     first = window("queue:a", name="interval_30m", kpis={"offered": figure(1, 1)}, window_end="2026-04-01T17:30:00+09:00", revision=9)
     second = window("queue:a", name="interval_30m", kpis={"offered": figure(2, 2)}, window_end="2026-04-01T09:00:00Z")
     for order in ((first, second), (second, first)):
-        stand = Stand()
+        backend = Backend()
         for n, (_, value) in enumerate(order):
-            stand.store.feed(b"%d" % n, value)
+            backend.store.feed(b"%d" % n, value)
         offered = [
-            v for name, v in samples(text(stand, windows=("interval_30m",))).items() if name.startswith("contact_center_contacts_offered")
+            v for name, v in samples(text(backend, windows=("interval_30m",))).items() if name.startswith("contact_center_contacts_offered")
         ]
         assert offered == [2]
 
 
 def test_no_figures_before_the_topic_is_read() -> None:
     """Before the end of the topic, only metrics of the process are exported."""
-    stand = whole_center()
-    stand.ready = False
-    found = samples(text(stand))
+    backend = whole_center()
+    backend.ready = False
+    found = samples(text(backend))
 
     assert {name for name in found if not name.startswith(("contact_center_alert_", "contact_center_audit_", "contact_center_http_"))} == {
         "contact_center_reader_connected{}",
@@ -278,9 +291,9 @@ def test_no_figures_before_the_topic_is_read() -> None:
 
 def test_a_lost_connection_is_exported_with_the_last_figures() -> None:
     """Without Kafka the last figures stay, with their as-of, and the connection is reported as lost."""
-    stand = Stand.fed(small_center())
-    stand.connected = False
-    found = samples(text(stand))
+    backend = Backend.fed(small_center())
+    backend.connected = False
+    found = samples(text(backend))
 
     assert found["contact_center_reader_connected{}"] == 0
     assert "contact_center_as_of_timestamp_seconds{}" in found
@@ -288,35 +301,35 @@ def test_a_lost_connection_is_exported_with_the_last_figures() -> None:
 
 def test_the_longest_wait_is_of_the_current_as_of() -> None:
     """A scrape after as-of has advanced has a longer wait, though the now record is the same."""
-    stand = Stand.fed(small_center())
+    backend = Backend.fed(small_center())
     name = "contact_center_longest_wait_seconds{channel=voice,scope=sales,scope_kind=queue}"
-    assert samples(text(stand))[name] == 72
+    assert samples(text(backend))[name] == 72
 
-    stand.store.feed(*progress(0, revision=2, as_of="2026-04-01T09:00:10Z"))
-    assert samples(text(stand))[name] == 82
+    backend.store.feed(*progress(0, revision=2, as_of="2026-04-01T09:00:10Z"))
+    assert samples(text(backend))[name] == 82
 
 
 def test_labels_are_escaped() -> None:
     """A queue may have any name."""
     name = 'a"b\\c {d}'
-    stand = Stand.fed([now_record(f"queue:{name}", waiting=1), people_now("team:営業", {"unavailable": 0})])
-    found = {s.labels["scope"]: s.value for family in parse_text(text(stand)) for s in family.samples if "scope" in s.labels}
+    backend = Backend.fed([now_record(f"queue:{name}", waiting=1), people_now("team:営業", {"unavailable": 0})])
+    found = {s.labels["scope"]: s.value for family in parse_text(text(backend)) for s in family.samples if "scope" in s.labels}
 
     assert found == {name: 1, "営業": 0}
 
 
 def test_a_state_without_agents_is_zero() -> None:
     """A team with known agents has a sample of every state, 0 for empty ones; a state outside the catalogue is exported too."""
-    stand = Stand.fed([people_now("team:t", {"idle": 2, "resting": 1}), now_record("total:all", waiting=1)])
-    agents = {s.labels["state"]: s.value for family in parse_text(text(stand)) for s in family.samples if "state" in s.labels}
+    backend = Backend.fed([people_now("team:t", {"idle": 2, "resting": 1}), now_record("total:all", waiting=1)])
+    agents = {s.labels["state"]: s.value for family in parse_text(text(backend)) for s in family.samples if "state" in s.labels}
 
     assert agents == {"handling": 0, "wrap_up": 0, "idle": 2, "available": 0, "unavailable": 0, "stale": 0, "resting": 1}
 
 
 def test_people_and_contacts_do_not_mix() -> None:
     """A record about agents exports no contact metric, even if it holds one, because it has no channel."""
-    stand = Stand.fed([people_window("team:t", figure(0.5, 1, 2, 1)), window("team:u", None, kpis={"offered": figure(1, 1)})])
-    exposed = samples(text(stand))
+    backend = Backend.fed([people_window("team:t", figure(0.5, 1, 2, 1)), window("team:u", None, kpis={"offered": figure(1, 1)})])
+    exposed = samples(text(backend))
 
     assert exposed["contact_center_occupancy_ratio{scope=t,scope_kind=team,window=15m}"] == 0.5
     assert not [name for name in exposed if name.startswith("contact_center_contacts_offered")]

@@ -21,7 +21,7 @@ from streams.serving.explainer import Explainer
 from streams.serving.materialized import Materialized, UnreadError
 from streams.serving.people import People
 from tests.serving.held_log import HeldLog, agent_event, contact_event
-from tests.serving.records import Clock, Stand, client_of, figure, person, small_center, window
+from tests.serving.records import Backend, Clock, client_of, figure, person, small_center, window
 
 CONFIGURATION = Configuration.model_validate(
     {
@@ -80,7 +80,7 @@ async def asked(client: Any, path: str) -> tuple[int, Any]:
     return answer.status, await answer.json()
 
 
-def serving(stand: Stand, **changes: Any) -> Any:
+def serving(backend: Backend, **changes: Any) -> Any:
     """Return an application with agents and contacts."""
     read = Agents()
     assert read.feed(*person("abe", kpis={"occupancy": figure(0.75, 900, 1200, 1)}, counts={"handled": 14, "handling_ms": 900_000}))
@@ -88,11 +88,11 @@ def serving(stand: Stand, **changes: Any) -> Any:
     assert read.feed(*person("baba", counts={"handled": 99}, window_start="2026-03-31T08:00:00Z", window_end=day("08:00:00")))
     agents = Agents()
     agents.take_over(read)
-    return stand.serving(
+    return backend.serving(
         agents=agents,
-        people=People(HeldLog(AGENTS), configured, stand.clock),
+        people=People(HeldLog(AGENTS), configured, backend.clock),
         explainer=Explainer(HeldLog(CONTACTS), configured, Limits()),
-        call_backs=CallBacks(contacts_of(HeldLog(CONTACTS), configured, stand.clock)),
+        call_backs=CallBacks(contacts_of(HeldLog(CONTACTS), configured, backend.clock)),
         **changes,
     )
 
@@ -101,8 +101,8 @@ def test_people_now() -> None:
     """State, reason, duration, limit and day of each agent; by team, queue and state; each request is audited."""
 
     async def check() -> None:
-        stand, audit = Stand.fed(small_center()), Noted()
-        async with client_of(serving(stand, audit=audit)) as client:
+        backend, audit = Backend.fed(small_center()), Noted()
+        async with client_of(serving(backend, audit=audit)) as client:
             status, told = await asked(client, "/api/v1/people?strip=true")
             assert (status, told["people_as_of"], told["people_complete"], told["as_of"]) == (200, day("09:00:00"), True, day("09:00:00"))
             abe, baba, chiba = told["people"]
@@ -132,7 +132,7 @@ def test_people_now() -> None:
                 assert (await asked(client, f"/api/v1/people?{wrong}"))[0] == 400
         assert set(audit.looks) == {("looked_at_agents", None)}
         assert len(audit.looks) == 5
-        async with client_of(stand.serving()) as client:
+        async with client_of(backend.serving()) as client:
             assert (await asked(client, "/api/v1/people"))[0] == (await asked(client, "/api/v1/abandoned"))[0] == 404
 
     asyncio.run(check())
@@ -143,10 +143,10 @@ def test_contacts_behind_a_figure_and_whom_to_call() -> None:
 
     async def check() -> None:
         audit = Noted()
-        async with client_of(serving(Stand.fed([*small_center(), window("total:all", kpis={}, revision=2)]), audit=audit)) as client:
+        async with client_of(serving(Backend.fed([*small_center(), window("total:all", kpis={}, revision=2)]), audit=audit)) as client:
             status, told = await asked(client, "/api/v1/contacts?queue=sales&kpi=offered")
             assert (status, told["window"], told["channel"], told["total"]) == (200, "trailing_15m", "voice", 3)
-            # The stand serves 52: it is said that these contacts do not make them.
+            # The record has 52: the answer says that these contacts do not add up to it.
             assert (told["agrees"], told["complete"]) == (False, True)
             shown = ("conversation_id", "outcome", "waited_seconds", "entered", "link")
             assert [[each[name] for name in shown] for each in told["contacts"]] == [
@@ -200,10 +200,10 @@ def test_contacts_behind_a_figure_and_whom_to_call() -> None:
 def test_short_abandonments_are_left_out_and_counted() -> None:
     """An abandonment after 42 s with a limit of 45 s is not listed but counted; in an unwanted queue it is not counted either."""
     short = CONFIGURATION.model_copy(update={"service_level": ServiceLevelDefinition(short_abandon_s=45)})
-    stand = Stand.fed(small_center())
+    backend = Backend.fed(small_center())
 
     async def told(queue: str) -> list[Any]:
-        made = CallBacks(contacts_of(HeldLog(CONTACTS), lambda: short, stand.clock))
+        made = CallBacks(contacts_of(HeldLog(CONTACTS), lambda: short, backend.clock))
         document = await made.document("x", 8, lambda name: name == queue, 9)
         return [document[name] for name in ("total", "abandoned", "got_through_total", "short_total", "short_abandon_seconds")]
 
@@ -244,9 +244,9 @@ def gave_up(contact: str, customer: str, begin: str, end: str) -> list[dict[str,
 
 async def called(log: HeldLog, links: HeldLog | None, order: str = "newest") -> tuple[list[tuple[str, int]], bool]:
     """Return the customers to call back with their number of attempts, and whether links are known."""
-    stand = Stand.fed(small_center())
-    read = None if links is None else links_of(links, configured, stand.clock)
-    made = stand.serving(call_backs=CallBacks(contacts_of(log, configured, stand.clock), read))
+    backend = Backend.fed(small_center())
+    read = None if links is None else links_of(links, configured, backend.clock)
+    made = backend.serving(call_backs=CallBacks(contacts_of(log, configured, backend.clock), read))
     async with client_of(made) as client:
         told = (await asked(client, f"/api/v1/abandoned?order={order}"))[1]
     return [(each["conversation_id"], each["times"]) for each in told["abandoned"]], told["links_known"]
@@ -289,8 +289,8 @@ def test_a_link_that_arrives_after_both_calls_holds_for_the_next_request(
     ]
 
     async def check() -> None:
-        stand, links = Stand.fed(small_center()), HeldLog([])
-        made = CallBacks(contacts_of(HeldLog(events), configured, stand.clock), links_of(links, configured, stand.clock))
+        backend, links = Backend.fed(small_center()), HeldLog([])
+        made = CallBacks(contacts_of(HeldLog(events), configured, backend.clock), links_of(links, configured, backend.clock))
 
         async def ids() -> list[str]:
             document = await made.document("x", 8, lambda _: True, 9)
@@ -306,7 +306,7 @@ def test_a_link_that_arrives_after_both_calls_holds_for_the_next_request(
 
         assert await called(HeldLog(events), Unreadable([])) == ([("kato 1", 1)], False)
         # It is said in the log once, however often one asks.
-        unreadable = CallBacks(contacts_of(HeldLog(events), configured, stand.clock), links_of(Unreadable([]), configured, stand.clock))
+        unreadable = CallBacks(contacts_of(HeldLog(events), configured, backend.clock), links_of(Unreadable([]), configured, backend.clock))
         caplog.clear()
         for _ in range(3):
             assert (await unreadable.document("x", 8, lambda _: True, 9))["links_known"] is False
@@ -319,11 +319,11 @@ def test_the_queue_of_an_agents_contact() -> None:
     """Abe answered call/2, of sales; chiba is in a call without contact events. The filter by queue finds abe, too."""
 
     async def check() -> None:
-        stand = Stand.fed(small_center())
+        backend = Backend.fed(small_center())
         skills = {"type": "agent.skills_changed", "event_id": "s", "source": "pbx", "person_id": "chiba", "skills": ["english"]}
         skills |= {"queues": ["claims"], "occurred_at": day("08:00:00"), "received_at": day("08:00:00")}
-        people = People(HeldLog([*AGENTS, skills]), configured, stand.clock, contacts_of(HeldLog(CONTACTS), configured, stand.clock))
-        async with client_of(stand.serving(people=people)) as client:
+        people = People(HeldLog([*AGENTS, skills]), configured, backend.clock, contacts_of(HeldLog(CONTACTS), configured, backend.clock))
+        async with client_of(backend.serving(people=people)) as client:
             abe, baba, chiba = (await asked(client, "/api/v1/people"))[1]["people"]
             assert abe["at_work"] == [{"queue": "sales", "channel": "voice", "since": day("08:52:10"), "wraps_up": False}]
             assert (baba["at_work"], chiba["at_work"]) == ([], [])
@@ -355,10 +355,10 @@ def test_contacts_of_another_system_belong_to_its_agents_as_in_figures() -> None
     ]
 
     async def check() -> None:
-        stand = Stand.fed(small_center())
-        contacts = contacts_of(HeldLog(calls), lambda: configuration, stand.clock)
-        people = People(HeldLog(agents), lambda: configuration, stand.clock, contacts)
-        async with client_of(stand.serving(people=people)) as client:
+        backend = Backend.fed(small_center())
+        contacts = contacts_of(HeldLog(calls), lambda: configuration, backend.clock)
+        people = People(HeldLog(agents), lambda: configuration, backend.clock, contacts)
+        async with client_of(backend.serving(people=people)) as client:
             found = (await asked(client, "/api/v1/people"))[1]["people"]
             at_work = [(each["person"], each["state"], [(work["queue"], work["since"]) for work in each["at_work"]]) for each in found]
             assert at_work == [
@@ -396,10 +396,10 @@ def test_a_slow_read_is_answered_with_its_progress(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("streams.serving.materialized._PATIENCE_SECONDS", 0.01)
 
     async def check() -> None:
-        stand, log = Stand.fed(small_center()), Slow(CONTACTS)
-        made = CallBacks(contacts_of(log, configured, stand.clock))
+        backend, log = Backend.fed(small_center()), Slow(CONTACTS)
+        made = CallBacks(contacts_of(log, configured, backend.clock))
         ask = [
-            made.document(f"x{number}", 8, lambda _: True, 9, unrestricted=number == 0, as_of_ms=stand.store.as_of_ms)
+            made.document(f"x{number}", 8, lambda _: True, 9, unrestricted=number == 0, as_of_ms=backend.store.as_of_ms)
             for number in range(2)
         ]
         whole, part = await asyncio.gather(*ask)

@@ -17,7 +17,7 @@ from streams.serving.explainer import Explainer
 from streams.serving.people import People
 from tests.serving.chromium import Chromium, binary
 from tests.serving.held_log import HeldLog, agent_event, contact_event
-from tests.serving.records import Stand, client_of, figure, person, small_center
+from tests.serving.records import Backend, client_of, figure, person, small_center
 from tests.serving.test_floor import Slow
 from tests.serving.test_page import OUTSIDE, run, url
 from tests.serving.test_wall import FAINT
@@ -141,7 +141,7 @@ def _browser() -> None:
 
 def serving(configuration: Configuration = CONFIGURATION) -> Any:
     """Return what serves the center with people and contacts."""
-    stand, read = Stand.fed(small_center()), Agents()
+    backend, read = Backend.fed(small_center()), Agents()
     for number, name in enumerate(NOW):
         assert read.feed(*person(name, kpis={"occupancy": figure(0.6 + 0.03 * number, 600, 1000, 1)}, counts={"handled": 9 + number}))
     agents = Agents()
@@ -150,12 +150,12 @@ def serving(configuration: Configuration = CONFIGURATION) -> Any:
     def configured() -> Configuration:
         return configuration
 
-    contacts = contacts_of(HeldLog(CONTACTS), configured, stand.clock)
-    return stand.serving(
+    contacts = contacts_of(HeldLog(CONTACTS), configured, backend.clock)
+    return backend.serving(
         agents=agents,
-        people=People(HeldLog(agent_events()), configured, stand.clock, contacts),
+        people=People(HeldLog(agent_events()), configured, backend.clock, contacts),
         explainer=Explainer(HeldLog(CONTACTS), configured, Limits()),
-        call_backs=CallBacks(contacts, links_of(HeldLog([]), configured, stand.clock)),
+        call_backs=CallBacks(contacts, links_of(HeldLog([]), configured, backend.clock)),
     )
 
 
@@ -326,7 +326,7 @@ def test_what_is_off_or_not_permitted_says_so() -> None:
     """Without the options the views say which one is missing."""
 
     async def check() -> None:
-        async with client_of(Stand.fed(small_center()).serving()) as client, Chromium() as page:
+        async with client_of(Backend.fed(small_center()).serving()) as client, Chromium() as page:
             for view, option in (("people", "--agents"), ("contacts", "--explain")):
                 await page.open(url(client, f"?view={view}"))
                 await page.until(f"document.querySelector('.view > .none')?.innerText.includes('{option}')")
@@ -340,11 +340,11 @@ def test_what_is_read_is_said_at_once_and_what_the_list_needs(tmp_path: Path) ->
 
     async def check() -> None:
         made = serving(plain)
-        stand = Stand.fed(small_center())
+        backend = Backend.fed(small_center())
         slow = {"people": Slow(agent_events()), "contacts": Slow(CONTACTS)}
         slow["people"].topic = "contactcenter.agent-events.v1"
-        people = People(slow["people"], lambda: plain, stand.clock)
-        call_backs = CallBacks(contacts_of(slow["contacts"], lambda: plain, stand.clock))
+        people = People(slow["people"], lambda: plain, backend.clock)
+        call_backs = CallBacks(contacts_of(slow["contacts"], lambda: plain, backend.clock))
         reading = "document.querySelector('.view .reading:not([hidden])')?.innerText"
         async with client_of(replace(made, people=people, call_backs=call_backs)) as client, Chromium(width=1500, height=1000) as page:
             for lang, view, kind in (

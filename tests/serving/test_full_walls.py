@@ -11,7 +11,7 @@ from streams.catalogue import LANGUAGES
 from streams.configuration.boards import USUAL_BOARDS
 from tests.serving.chromium import Chromium, binary
 from tests.serving.records import client_of, figure, now_record, people_window, window
-from tests.serving.test_dense_wall import SIZES, pictures, queue, stand, targets
+from tests.serving.test_dense_wall import SIZES, backend, pictures, queue, targets
 from tests.serving.test_page import run, url
 from tests.support.require import require
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from streams.catalogue.words import Language
-    from tests.serving.records import Stand
+    from tests.serving.records import Backend
 
 __all__ = ["pictures"]
 
@@ -113,9 +113,9 @@ def _browser() -> None:
     require(binary(), "the page is tested in Chromium: apt-get install chromium")
 
 
-def full(number: int) -> Stand:
+def full(number: int) -> Backend:
     """Return a center of so many queues whose figures are as wide as figures get, with a second definition of every level."""
-    made = stand(number, alerts=max(1, number // 2))
+    made = backend(number, alerts=max(1, number // 2))
     for n in range(number):
         channel = ("voice", "voice", "chat", "mail")[n % 4]
         level = figure(1.0, 1000, 1000, 1) if n % 3 == 0 else figure(0.759, 759, 1000, 1)

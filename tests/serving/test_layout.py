@@ -13,8 +13,8 @@ from tests.serving.detail_center import center as morning
 from tests.serving.detail_center import day
 from tests.serving.detail_center import serving as of_morning
 from tests.serving.page_views import BROKEN, CUT, views
-from tests.serving.records import Stand, client_of, figure, now_record, people_now, progress, window
-from tests.serving.test_dense_wall import pictures, queue, shown, stand, targets
+from tests.serving.records import Backend, client_of, figure, now_record, people_now, progress, window
+from tests.serving.test_dense_wall import backend, pictures, queue, shown, targets
 from tests.serving.test_page import url
 from tests.serving.test_sizes import center
 from tests.serving.test_wall import FAINT
@@ -95,7 +95,7 @@ def test_walls_of_other_shapes(width: int, height: int, pictures: Path) -> None:
     beside = {"strict@1": {"service_level_live": figure(0.759, 759, 1000, 1)}}
 
     async def check() -> None:
-        held = stand(20, alerts=3)
+        held = backend(20, alerts=3)
         for n in range(20):
             level = figure((100 - n) / 100, 100 - n, 100, 1)
             kpis = {"service_level_live": level, "service_level": level, "asa": figure(18, 18, 1), "aht": figure(300 + n, 300 + n, 1)}
@@ -168,7 +168,7 @@ def test_a_cell_of_the_map_opens_its_queue() -> None:
     names = "[...document.querySelectorAll('#map li:not(.total) > b:first-child')].map(e => e.title)"
 
     async def check() -> None:
-        async with client_of(stand(20).serving(targets=targets(20))) as client, Chromium(width=1920, height=1080) as page:
+        async with client_of(backend(20).serving(targets=targets(20))) as client, Chromium(width=1920, height=1080) as page:
             await page.open(url(client, "?view=map"))
             await page.until("document.querySelectorAll('#map li:not(.total)').length === 20")
             # Of calls: those with the lowest level last arrived here; the longest wait is that of the first, who wait since 08:00.
@@ -231,7 +231,7 @@ def test_terms_by_channel_and_contacts_of_no_queue() -> None:
     async def check() -> None:
         records = [progress(), day("sales", 90, 100), day("talk", 90, 100, "chat"), now_record("queue:sales", waiting=0)]
         records += [now_record("queue:(unassigned)", "mail", backlog_untouched=3), day("(unassigned)", 9, 20, "mail")]
-        async with client_of(Stand.fed(records).serving()) as client, Chromium() as page:
+        async with client_of(Backend.fed(records).serving()) as client, Chromium() as page:
             for name, term in (("sales", "放棄呼数"), ("talk", "放棄件数")):
                 await page.open(url(client, f"?lang=ja&view=queue&of={name}"))
                 await page.until("document.querySelectorAll('.today li').length === 6")
@@ -258,7 +258,7 @@ def test_who_is_free_is_grey_while_their_source_is_silent() -> None:
         records = [now_record("queue:sales", waiting=1), now_record("total:all", waiting=1), people_now("team:north", {"idle": 2})]
         records += [people_now("total:all", {"idle": 2})]
         quiet: dict[str, Any] = {"sources": {"pbx": "2026-04-01T09:00:00Z", "wfm": "2026-04-01T08:00:00Z"}, "stale_sources": ["wfm"]}
-        held = Stand.fed([progress(**quiet), *records])
+        held = Backend.fed([progress(**quiet), *records])
         fed_by = {"queue:sales": ["pbx"], "team:north": ["wfm"]}
         async with client_of(held.serving(fed_by=fed_by)) as client, Chromium() as page:
             await page.open(url(client))

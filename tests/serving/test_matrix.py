@@ -67,7 +67,7 @@ class Held:
 
 def made() -> Center:
     """Return the center behind a door that knows all grantees."""
-    return center(lambda stand, clock: Door(Held(), configuration=lambda: CONFIGURATION, signed_in=stand.store.signed_in, clock=clock))
+    return center(lambda backend, clock: Door(Held(), configuration=lambda: CONFIGURATION, signed_in=backend.store.signed_in, clock=clock))
 
 
 def asked(endpoint: Endpoint) -> Iterator[tuple[str, list[tuple[str, str]]]]:
@@ -195,13 +195,13 @@ def test_what_one_may_not_see_is_answered_as_what_there_is_not(grantee: Grantee,
         whole = made()
         looked: list[str] = []
         for name in ("of_scope", "group", "entries"):
-            plain: Callable[..., Any] = getattr(type(whole.stand.store), name)
+            plain: Callable[..., Any] = getattr(type(whole.backend.store), name)
 
             def counting(self: Any, *given: Any, _plain: Callable[..., Any] = plain, _name: str = name) -> Any:
                 looked.append(_name)
                 return _plain(self, *given)
 
-            monkeypatch.setattr(type(whole.stand.store), name, counting)
+            monkeypatch.setattr(type(whole.backend.store), name, counting)
         async with serving_app(whole) as server, aiohttp.ClientSession() as session:
 
             async def answer(path: str, query: dict[str, str], name: str, method: str = "GET") -> tuple[int, str, tuple[str, ...]]:
@@ -272,7 +272,7 @@ def busy_elsewhere(grantee: Grantee) -> tuple[Center, Center]:
     for revision in (2, 3, 4):
         busy.changes(lambda scope: scope not in seen, revision)
     busy.removes(lambda scope: scope not in seen and scope.startswith(("queue", "team")))
-    assert not busy.stand.store.feed(b"odd", b"{}")
+    assert not busy.backend.store.feed(b"odd", b"{}")
     return quiet, busy
 
 
@@ -402,7 +402,7 @@ def test_no_event_tells_how_busy_others_are() -> None:
 
     async def check() -> None:
         whole = made()
-        before = whole.stand.store.version
+        before = whole.backend.store.version
         busy = {"queue:tsubaki", "department:sugi", "business:hotaka", "site:kansai", "team:kuma", "total:all"}
 
         def step(revision: int) -> Callable[[], None]:
@@ -416,7 +416,7 @@ def test_no_event_tells_how_busy_others_are() -> None:
                 if not first:
                     lines[grantee] += found_lines
             first = False
-        assert whole.stand.store.version > before + 200
+        assert whole.backend.store.version > before + 200
         for grantee in PARTIAL:
             seen = {*AREAS[grantee.area].contacts.split(), *AREAS[grantee.area].people.split()}
             if not seen & busy:

@@ -12,7 +12,7 @@ from schemas.times import format_ms, parse_time_ms
 from streams.configuration import Configuration
 from streams.serving.outlook import outlook_of
 from streams.staffing.erlang import Workload, agents_needed, erlang_a
-from tests.serving.records import AS_OF, Stand, client_of, figure, progress, window
+from tests.serving.records import AS_OF, Backend, client_of, figure, progress, window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,26 +55,26 @@ def records(queue: str, channel: str = "voice") -> Iterator[tuple[bytes, bytes]]
         yield interval(queue, start, 40 if busy else 20, channel)
 
 
-def stand() -> Stand:
+def backend() -> Backend:
     """Return a center of two queues, one of mail."""
-    return Stand.fed([progress(), *records("sales"), last_hour("sales"), *records("letters", "mail"), last_hour("letters", "mail")])
+    return Backend.fed([progress(), *records("sales"), last_hour("sales"), *records("letters", "mail"), last_hour("letters", "mail")])
 
 
 def test_the_start_of_the_forecast_is_reported() -> None:
     """The first known quarter began at 07:00 today: tomorrow at 05:00 the last of eight has a counterpart; then it is not reported."""
     first = NOW - 8 * QUARTER
     young = [interval("sales", start, 20) for start in range(first, NOW, QUARTER)]
-    nothing = outlook_of(Stand.fed([progress(), *young, last_hour("sales")]).store, Configuration(), {})["outlook"]
+    nothing = outlook_of(Backend.fed([progress(), *young, last_hour("sales")]).store, Configuration(), {})["outlook"]
 
     assert [(each["intervals"], each["expected_from"]) for each in nothing] == [([], "2026-04-02T05:00:00.000Z")]
-    unknown = outlook_of(Stand.fed([progress(), last_hour("sales")]).store, Configuration(), {})["outlook"]
+    unknown = outlook_of(Backend.fed([progress(), last_hour("sales")]).store, Configuration(), {})["outlook"]
     assert [each["expected_from"] for each in unknown] == [None]
-    assert [each["expected_from"] for each in outlook_of(stand().store, Configuration(), {})["outlook"]] == [None]
+    assert [each["expected_from"] for each in outlook_of(backend().store, Configuration(), {})["outlook"]] == [None]
 
 
 def test_computed() -> None:
     """With twice the calls from half past nine on, 8 agents are present, more are needed, and a breach is expected then."""
-    told = outlook_of(stand().store, Configuration(), {"sales": 0.75})
+    told = outlook_of(backend().store, Configuration(), {"sales": 0.75})
 
     (sales,) = told["outlook"]  # Erlang's formulas say nothing of mail
     assert (sales["queue"], sales["channel"], sales["target"], sales["threshold_seconds"]) == ("sales", "voice", 0.75, 20)
@@ -95,19 +95,19 @@ def test_computed() -> None:
 def test_missing_inputs() -> None:
     """Without yesterday, target or handle time, unknown values are null or left out."""
     unknown = figure(None, 0, 0, 0)
-    fed = Stand.fed([progress(), interval("sales", NOW - QUARTER, 20), last_hour("sales", aht=unknown, service_level=unknown)])
+    fed = Backend.fed([progress(), interval("sales", NOW - QUARTER, 20), last_hour("sales", aht=unknown, service_level=unknown)])
     (sales,) = outlook_of(fed.store, Configuration(), {})["outlook"]
     assert (sales["intervals"], sales["agents_now"], sales["past_error"], sales["breach_expected_at"]) == ([], None, None, None)
 
-    fed = Stand.fed([progress(), *records("sales"), last_hour("sales", aht=unknown)])
+    fed = Backend.fed([progress(), *records("sales"), last_hour("sales", aht=unknown)])
     (sales,) = outlook_of(fed.store, Configuration(), {})["outlook"]
     assert {(each["agents_needed"], each["service_level"]) for each in sales["intervals"]} == {(None, None)}
-    assert outlook_of(Stand.fed([]).store, Configuration(), {})["outlook"] == []
+    assert outlook_of(Backend.fed([]).store, Configuration(), {})["outlook"] == []
 
 
 def test_a_disturbed_day_is_no_model() -> None:
     """Intervals of a typhoon predict no other day."""
-    fed = Stand.fed([progress(), interval("sales", NOW - DAY + QUARTER, 3, exceptions=["typhoon"]), last_hour("sales")])
+    fed = Backend.fed([progress(), interval("sales", NOW - DAY + QUARTER, 3, exceptions=["typhoon"]), last_hour("sales")])
     (sales,) = outlook_of(fed.store, Configuration(), {})["outlook"]
     assert sales["intervals"] == []
 
@@ -116,7 +116,7 @@ def test_served() -> None:
     """The endpoint answers as its type states."""
 
     async def check() -> None:
-        async with client_of(stand().serving(targets={"sales": 0.75})) as client:
+        async with client_of(backend().serving(targets={"sales": 0.75})) as client:
             answer = await client.get("/api/v1/outlook")
             assert answer.status == 200
             told = OutlookAnswer.model_validate_json(await answer.read())

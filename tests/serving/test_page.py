@@ -17,8 +17,8 @@ from streams.windows.hours import OpeningHours
 from tests.serving.chromium import Chromium, binary
 from tests.serving.records import (
     EVERYTHING,
+    Backend,
     Clock,
-    Stand,
     client_of,
     figure,
     heartbeat,
@@ -80,8 +80,8 @@ def test_figures_are_shown_and_null_is_a_dash() -> None:
     """Each queue and channel has its figures with their parts; what is unknown is a dash, and a zero that is known is 0."""
 
     async def check() -> None:
-        stand = Stand.fed(small_center())
-        async with client_of(stand.serving(targets={"sales": 0.8}, fed_by=FED_BY)) as client, Chromium() as page:
+        backend = Backend.fed(small_center())
+        async with client_of(backend.serving(targets={"sales": 0.8}, fed_by=FED_BY)) as client, Chromium() as page:
             await page.open(url(client))
             await page.until(f"{ROW}('sales') && {ROW}('north')")
 
@@ -131,18 +131,18 @@ def test_what_no_worker_counts_is_said(query: str, partly: str, wholly: str) -> 
     """While nobody counts a part of the events the page is gray and says so, without any record; and when nobody counts at all."""
 
     async def check() -> None:
-        stand = Stand.fed(small_center())
+        backend = Backend.fed(small_center())
         clock = Clock()
-        stand.workers = live_workers(clock, {})
-        async with client_of(stand.serving()) as client, Chromium() as page:
+        backend.workers = live_workers(clock, {})
+        async with client_of(backend.serving()) as client, Chromium() as page:
             await page.open(url(client, query))
             await page.until(f"{ROW}('sales') && !{STALE}")
             clock.seconds += 2.1
-            stand.workers.feed(heartbeat({"contact-events.v1": range(1, 8), "agent-events.v1": range(8), "queue-panes.v1": range(4)}))
+            backend.workers.feed(heartbeat({"contact-events.v1": range(1, 8), "agent-events.v1": range(8), "queue-panes.v1": range(4)}))
             await page.until(f"{MARK} === '{partly}' && {STALE}")
             clock.seconds += 2.1
             await page.until(f"{MARK} === '{wholly}' && {STALE}")
-            stand.workers.feed(heartbeat(EVERYTHING))
+            backend.workers.feed(heartbeat(EVERYTHING))
             await page.until(f"!{STALE}")
             assert page.complaints == []
 
@@ -161,15 +161,15 @@ def test_queues_that_nobody_has_restored_are_marked(query: str, row: str, banner
     """What stands still while others go on is gray and says since when; once it comes along again the mark is gone."""
 
     async def check() -> None:
-        stand = half_restored()
-        async with client_of(stand.serving()) as client, Chromium() as page:
+        backend = half_restored()
+        async with client_of(backend.serving()) as client, Chromium() as page:
             await page.open(url(client, query))
             await page.until(f"{ROW}('sales') && {ROW}('claims')")
             assert (await page.ask(f"{ROW}('claims')"))["name"][-1] == row
             assert row not in (await page.ask(f"{ROW}('sales')"))["name"]
             await page.until(f"document.getElementById('silent').innerText.includes({banner!r})")
             key, value = progress(1, revision=2)
-            stand.store.feed(key, value, 1)
+            backend.store.feed(key, value, 1)
             await page.until("document.getElementById('silent').hidden")
             assert row not in (await page.ask(f"{ROW}('claims')"))["name"]
             assert page.complaints == []
@@ -181,7 +181,7 @@ def test_only_the_server_is_asked() -> None:
     """The page loads nothing from anywhere else, and its content policy has nothing to refuse."""
 
     async def check() -> None:
-        async with client_of(Stand.fed(small_center()).serving()) as client, Chromium() as page:
+        async with client_of(Backend.fed(small_center()).serving()) as client, Chromium() as page:
             await page.open(url(client))
             await page.until(f"{ROW}('sales')")
 
@@ -207,9 +207,9 @@ def test_a_verdict_has_color_and_shape(level: dict[str, Any], target: float | No
     """A service level is judged by its unrounded value, only if enough contacts stand behind it, and not by color alone."""
 
     async def check() -> None:
-        stand = Stand.fed([progress(), window("queue:sales", kpis={"service_level_live": level})])
+        backend = Backend.fed([progress(), window("queue:sales", kpis={"service_level_live": level})])
         targets = {} if target is None else {"sales": target}
-        async with client_of(stand.serving(targets=targets)) as client, Chromium() as page:
+        async with client_of(backend.serving(targets=targets)) as client, Chromium() as page:
             await page.open(url(client))
             await page.until(f"{ROW}('sales')")
             classes = await page.ask("[...document.querySelector('[data-kpi=service_level_live]').classList]")
@@ -229,14 +229,14 @@ def test_the_longest_wait_ticks_with_as_of_alone() -> None:
     """While as-of stands still so does the wait, whatever the clock does; when as-of moves, the wait follows."""
 
     async def check() -> None:
-        stand = Stand.fed(small_center())
-        async with client_of(stand.serving()) as client, Chromium() as page:
+        backend = Backend.fed(small_center())
+        async with client_of(backend.serving()) as client, Chromium() as page:
             await page.open(url(client))
             await page.until(f"{ROW}('sales')")
             await asyncio.sleep(1.5)
             assert (await page.ask(f"{ROW}('sales')"))["longest_wait"] == ["1:12"]
 
-            stand.store.feed(*progress(revision=2, as_of="2026-04-01T09:00:05Z"))
+            backend.store.feed(*progress(revision=2, as_of="2026-04-01T09:00:05Z"))
             await page.until(f"{ROW}('sales').longest_wait[0] === '1:17'")
 
     run(check())
@@ -246,17 +246,17 @@ def test_figures_that_catch_up_say_so() -> None:
     """An hour behind and gaining two minutes a look is not said to be old; standing still it is, and at last live."""
 
     async def check() -> None:
-        stand = Stand.fed([progress(as_of="2026-04-01T08:00:00Z"), window("queue:sales", as_of="2026-04-01T08:00:00Z")])
-        async with client_of(stand.serving()) as client, Chromium() as page:
+        backend = Backend.fed([progress(as_of="2026-04-01T08:00:00Z"), window("queue:sales", as_of="2026-04-01T08:00:00Z")])
+        async with client_of(backend.serving()) as client, Chromium() as page:
             await page.open(url(client))
             await page.until(f"{MARK}.includes(' old')")
             for look in range(1, 11):
-                stand.store.feed(*progress(revision=1 + look, as_of=f"2026-04-01T08:{2 * look:02}:00Z"))
+                backend.store.feed(*progress(revision=1 + look, as_of=f"2026-04-01T08:{2 * look:02}:00Z"))
                 await asyncio.sleep(0.3)
             await page.until(f"{MARK}.includes('catching up, ')", seconds=3)
             assert await page.ask(STALE)
             await page.until(f"{MARK}.includes(' old')", seconds=12)
-            stand.store.feed(*progress(revision=20))
+            backend.store.feed(*progress(revision=20))
             await page.until(f"{MARK} === 'live' && !{STALE}")
 
     run(check())
@@ -273,14 +273,14 @@ def test_the_oldest_of_the_backlog_stands_still_while_it_is_closed() -> None:
     of = "document.querySelector('#backlogs [data-kpi=backlog_oldest] b')?.innerText"
 
     async def check() -> None:
-        stand = Stand.fed([progress(as_of="2026-04-01T08:59:57Z"), record])
-        stand.store.business = {"claims": hours}
-        async with client_of(stand.serving()) as client, Chromium() as page:
+        backend = Backend.fed([progress(as_of="2026-04-01T08:59:57Z"), record])
+        backend.store.business = {"claims": hours}
+        async with client_of(backend.serving()) as client, Chromium() as page:
             await page.open(url(client))
             await page.until(f"{of} === '29:57'")
             for revision, (time, age) in enumerate(moments.items(), start=2):
                 as_of = f"2026-04-01T{time}Z"
-                stand.store.feed(*progress(revision=revision, as_of=as_of))
+                backend.store.feed(*progress(revision=revision, as_of=as_of))
                 await page.until(f"document.getElementById('as-of').dateTime.startsWith('{as_of[:-1]}')")
                 answer = await (await client.get("/api/v1/figures")).json()
                 told = next(each for each in answer["records"].values() if each["kind"] == "now")
@@ -294,17 +294,17 @@ def test_figures_grow_stale_without_news() -> None:
     """Figures that were 9 s old turn stale a good second later, though nothing came; fresh ones turn them live again."""
 
     async def check() -> None:
-        stand = Stand.fed(small_center())
-        stand.clock.seconds += 8
-        async with client_of(stand.serving()) as client, Chromium() as page:
+        backend = Backend.fed(small_center())
+        backend.clock.seconds += 8
+        async with client_of(backend.serving()) as client, Chromium() as page:
             await page.open(url(client))
             await page.until(f"{MARK} === 'live' && !{STALE}")
             await page.until(f"{STALE} && {MARK}.endsWith('s old')", seconds=5)
 
-            stand.store.feed(*progress(revision=2, as_of="2026-04-01T09:00:09Z"))
+            backend.store.feed(*progress(revision=2, as_of="2026-04-01T09:00:09Z"))
             await page.until(f"{MARK} === 'live' && !{STALE}")
 
-            stand.connected = False
+            backend.connected = False
             await page.until(f"{STALE} && {MARK} === 'Kafka cannot be read'")
 
     run(check())
@@ -314,11 +314,11 @@ def test_figures_of_a_time_to_come_are_stale() -> None:
     """Figures as of 270 s from now are not live: a clock is wrong, and the page says by how much."""
 
     async def check() -> None:
-        stand = Stand.fed(small_center())
-        async with client_of(stand.serving()) as client, Chromium() as page:
+        backend = Backend.fed(small_center())
+        async with client_of(backend.serving()) as client, Chromium() as page:
             await page.open(url(client))
             await page.until(f"{MARK} === 'live' && !{STALE}")
-            stand.store.feed(*progress(revision=2, as_of="2026-04-01T09:04:31Z"))
+            backend.store.feed(*progress(revision=2, as_of="2026-04-01T09:04:31Z"))
             await page.until(f"{STALE} && {MARK}.endsWith('ahead: a clock is wrong')")
 
     run(check())
@@ -328,8 +328,8 @@ def test_the_page_waits_for_figures() -> None:
     """Before the topic was read the page says so, and shows neither zeros nor a live mark; then it shows figures by itself."""
 
     async def check() -> None:
-        stand = Stand(ready=False, connected=False)
-        async with client_of(stand.serving()) as client, Chromium() as page:
+        backend = Backend(ready=False, connected=False)
+        async with client_of(backend.serving()) as client, Chromium() as page:
             await page.open(url(client))
             await page.until(f"{MARK} === 'reading figures' && {STALE}")
             assert await page.ask("[...document.querySelectorAll('#summary b')].map(b => b.innerText)") == ["–"] * 2
@@ -337,8 +337,8 @@ def test_the_page_waits_for_figures() -> None:
                 said = "Not known yet: figures have not been read from Kafka"
                 await page.until(f"document.getElementById('{place}').innerText === '{said}'")
 
-            stand.store.take_over(Stand.fed(small_center()).store)
-            stand.ready = stand.connected = True
+            backend.store.take_over(Backend.fed(small_center()).store)
+            backend.ready = backend.connected = True
             await page.until(f"{ROW}('sales') && {MARK} === 'live'")
 
     run(check())
@@ -354,7 +354,7 @@ def test_a_page_that_opens_has_lost_nothing() -> None:
         return await handler(request)
 
     async def check() -> None:
-        application = create_app(Stand.fed(small_center()).serving())
+        application = create_app(Backend.fed(small_center()).serving())
         application.middlewares.append(slow)
         async with TestClient(TestServer(application)) as client, Chromium() as page:
             await page.open(url(client))
@@ -368,11 +368,11 @@ def test_a_cut_connection_is_marked_and_mends_itself() -> None:
     """When the server goes the last figures stay, marked; when one is there again the page follows it without a reload."""
 
     async def check() -> None:
-        stand = Stand.fed(small_center())
+        backend = Backend.fed(small_center())
         port = unused_port()
 
         async def serve() -> web.AppRunner:
-            runner = web.AppRunner(create_app(stand.serving()), shutdown_timeout=1)
+            runner = web.AppRunner(create_app(backend.serving()), shutdown_timeout=1)
             await runner.setup()
             await web.TCPSite(runner, "127.0.0.1", port).start()
             return runner
@@ -386,9 +386,9 @@ def test_a_cut_connection_is_marked_and_mends_itself() -> None:
             await page.until(f"{STALE} && {MARK}.startsWith('connection lost')")
             assert (await page.ask(f"{ROW}('sales')"))["waiting"] == ["2"]
 
-            stand.store.feed(*now_record("queue:sales", waiting=5, revision=2))
-            stand.store.feed(now_record("queue:claims", "mail")[0], None)
-            stand.store.feed(window("queue:claims", "mail")[0], None)
+            backend.store.feed(*now_record("queue:sales", waiting=5, revision=2))
+            backend.store.feed(now_record("queue:claims", "mail")[0], None)
+            backend.store.feed(window("queue:claims", "mail")[0], None)
             runner = await serve()
             await page.until(f"{ROW}('sales').waiting[0] === '5' && {MARK} === 'live' && !{ROW}('claims')", seconds=15)
         await runner.cleanup()
@@ -400,7 +400,7 @@ def test_japanese() -> None:
     """``?lang=ja`` shows the catalogue's Japanese names, Japanese words, and a way back."""
 
     async def check() -> None:
-        async with client_of(Stand.fed(small_center()).serving(targets={"sales": 0.8}, fed_by=FED_BY)) as client, Chromium() as page:
+        async with client_of(Backend.fed(small_center()).serving(targets={"sales": 0.8}, fed_by=FED_BY)) as client, Chromium() as page:
             await page.open(url(client, "?lang=ja"))
             await page.until(f"{ROW}('sales')")
             heads = await page.ask("[...document.querySelectorAll('#queues thead th')].map(th => th.innerText)")
@@ -426,8 +426,8 @@ def test_another_window() -> None:
     """``?window=`` chooses the trailing window, and the choice is marked."""
 
     async def check() -> None:
-        stand = Stand.fed([*small_center(), window("queue:sales", name="trailing_60m", kpis={"asa": figure(61, 61, 1)})])
-        async with client_of(stand.serving()) as client, Chromium() as page:
+        backend = Backend.fed([*small_center(), window("queue:sales", name="trailing_60m", kpis={"asa": figure(61, 61, 1)})])
+        async with client_of(backend.serving()) as client, Chromium() as page:
             await page.open(url(client, "?window=60"))
             await page.until(f"{ROW}('sales')")
 
@@ -442,8 +442,8 @@ def test_names_are_text() -> None:
     name = "<img src=x onerror=document.title='taken'>"
 
     async def check() -> None:
-        stand = Stand.fed([progress(), now_record(f"queue:{name}", waiting=1)])
-        async with client_of(stand.serving()) as client, Chromium() as page:
+        backend = Backend.fed([progress(), now_record(f"queue:{name}", waiting=1)])
+        async with client_of(backend.serving()) as client, Chromium() as page:
             await page.open(url(client))
             await page.until("document.querySelector('tbody .name')")
 
@@ -463,8 +463,8 @@ def test_the_second_definition_stands_small_beside_the_first(query: str, title: 
         named = dict.fromkeys(("service_level", "service_level_live"), "standard@2")
         beside = {"strict@4": {"service_level_live": figure(31 / 52, 31, 52)}, "lenient@1": {"service_level_live": figure(1, 52, 52)}}
         two = window("queue:two", kpis=level, definitions=named, by_definition=beside)
-        stand = Stand.fed([progress(), two, window("queue:one", kpis=level)])
-        async with client_of(stand.serving()) as client, Chromium(width=1920, height=1080) as page:
+        backend = Backend.fed([progress(), two, window("queue:one", kpis=level)])
+        async with client_of(backend.serving()) as client, Chromium(width=1920, height=1080) as page:
             await page.open(url(client, query))
             await page.until(f"{ROW}('two')")
             # 31 of 52 is 59.615… %, cut.
@@ -486,8 +486,8 @@ def test_nothing_is_cut_off(width: int, height: int, language: str, tmp_path: Pa
         beside = {"strict-contract@12": {"service_level_live": figure(0.91234, 11404, 12500)}}
         level = {"service_level_live": figure(0.98765, 12345, 12500), "aht": figure(5432, 1, 1, 0.5)}
         records = [window(f"queue:{long}", kpis=level, by_definition=beside)]
-        stand = Stand.fed([*small_center(), *records, now_record(f"queue:{long}", waiting=1234, waiting_since="2026-03-31T20:00:00Z")])
-        async with client_of(stand.serving(targets={long: 0.8})) as client, Chromium(width=width, height=height) as page:
+        backend = Backend.fed([*small_center(), *records, now_record(f"queue:{long}", waiting=1234, waiting_since="2026-03-31T20:00:00Z")])
+        async with client_of(backend.serving(targets={long: 0.8})) as client, Chromium(width=width, height=height) as page:
             await page.open(url(client, f"?lang={language}"))
             await page.until(f"{ROW}('Technische')")
 

@@ -46,7 +46,7 @@ def test_one_module_alone_makes_texts_of_instants() -> None:
 
 def zoned(folder: Path) -> tuple[Any, Any]:
     """Return a center in Tokyo that is told of in the zone of Tokyo, and its stand: abe on a break, two calls that were given up."""
-    stand = center()
+    backend = center()
     people = [
         agent_event("2026-04-01T06:30:00.000Z", "abe", "presence", "ready"),
         agent_event("2026-04-01T08:40:00.000Z", "abe", "presence", "break"),
@@ -63,10 +63,10 @@ def zoned(folder: Path) -> tuple[Any, Any]:
     def configured() -> Configuration:
         return CONFIGURATION
 
-    contacts = contacts_of(HeldLog(calls), configured, stand.clock)
-    served = serving(stand, folder, people=People(HeldLog(people), configured, stand.clock, contacts), call_backs=CallBacks(contacts))
+    contacts = contacts_of(HeldLog(calls), configured, backend.clock)
+    served = serving(backend, folder, people=People(HeldLog(people), configured, backend.clock, contacts), call_backs=CallBacks(contacts))
     served.figures.zone = "Asia/Tokyo"
-    return served, stand
+    return served, backend
 
 
 @pytest.mark.browser
@@ -75,7 +75,7 @@ def test_the_page_is_on_the_clock_of_the_configuration(tmp_path: Path) -> None:
     require(binary(), "the page is tested in Chromium: apt-get install chromium")
 
     async def check() -> None:
-        served, stand = zoned(tmp_path)
+        served, backend = zoned(tmp_path)
         async with client_of(served) as client, Chromium(width=1400, height=1000) as page:
             await page.live_in("America/Los_Angeles")
             text = "(selector => document.querySelector(selector)?.innerText ?? '')"
@@ -121,7 +121,7 @@ def test_the_page_is_on_the_clock_of_the_configuration(tmp_path: Path) -> None:
 
             # Another configuration has another clock, at once.
             served.figures.zone = "Europe/Berlin"
-            stand.store.resend_all()
+            backend.store.resend_all()
             await page.until(f"{text}('#zone') === 'Europe/Berlin (UTC+02)' && {text}('#as-of').startsWith('11:00:00')")
             assert page.complaints == []
 

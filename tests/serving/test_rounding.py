@@ -9,7 +9,7 @@ import pytest
 
 from tests.catalogue.test_percent import CASES
 from tests.serving.chromium import Chromium, binary
-from tests.serving.records import Stand, client_of, figure, progress, window
+from tests.serving.records import Backend, client_of, figure, progress, window
 from tests.serving.test_page import ROW, url
 from tests.support.require import require
 
@@ -34,8 +34,8 @@ def test_the_page_rounds_as_all_else_does() -> None:
     """The same list by the page's own function, and a row in both languages."""
 
     async def check() -> None:
-        stand = Stand.fed([progress(), window("queue:sales", kpis=KPIS)])
-        async with client_of(stand.serving(targets={"sales": 0.8})) as client, Chromium() as page:
+        backend = Backend.fed([progress(), window("queue:sales", kpis=KPIS)])
+        async with client_of(backend.serving(targets={"sales": 0.8})) as client, Chromium() as page:
             await page.open(url(client))
             await page.until(f"{ROW}('sales')")
             row = await page.ask(f"{ROW}('sales')")

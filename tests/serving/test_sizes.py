@@ -25,7 +25,7 @@ from tests.serving.detail_center import NOW, QUARTER, day
 from tests.serving.held_log import HeldLog, agent_event, contact_event
 from tests.serving.page_views import BROKEN, CUT, views
 from tests.serving.records import client_of, figure, now_record, person, window
-from tests.serving.test_dense_wall import ARC, pictures, queue, stand, targets
+from tests.serving.test_dense_wall import ARC, backend, pictures, queue, targets
 from tests.serving.test_outlook import last_hour
 from tests.support.require import require
 
@@ -115,7 +115,7 @@ def center(number: int) -> Serving:
     for n in range(number):
         assert read.feed(*person(f"person {n:02}", kpis={"occupancy": figure(n / 100, 36 * n, 3600, 1)}))
     agents.take_over(read)
-    made = stand(number, alerts=max(1, number // 2))
+    made = backend(number, alerts=max(1, number // 2))
     for key, value in day_of(number):
         assert made.store.feed(key, value)
     at = "2026-04-01T08:30:00.000Z"

@@ -11,7 +11,7 @@ from aiohttp import ClientSession
 
 from streams.listening import ConnectionLimits, Connections, HttpServer
 from streams.serving.api import create_app
-from tests.serving.records import Stand, small_center, window
+from tests.serving.records import Backend, small_center, window
 from tests.serving.topics import until
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def inside(scenario: Callable[[str, Connections], Awaitable[None]]) -> None:
         ]
         connections = Connections(LIMITS)
         server = HttpServer(
-            create_app(Stand.fed([*small_center(), *records]).serving(connections=connections)), connections, shutdown_timeout=0.1
+            create_app(Backend.fed([*small_center(), *records]).serving(connections=connections)), connections, shutdown_timeout=0.1
         )
         async with asyncio.timeout(30):
             address = await server.start("127.0.0.1", 0)

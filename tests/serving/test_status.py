@@ -19,7 +19,7 @@ from streams.cli import main
 from streams.configuration.on_call import OnCall
 from streams.serving.status import CODES, Seen, faults_of, status_document
 from streams.serving.workers import STALLED_AFTER_SECONDS, Workers
-from tests.serving.records import Stand, client_of, progress, small_center, window
+from tests.serving.records import Backend, client_of, progress, small_center, window
 
 NOW = parse_time_ms("2026-04-01T05:05:30Z")
 AT = {minute: parse_time_ms(f"2026-04-01T05:{minute:02}:00Z") for minute in range(6)}
@@ -277,11 +277,11 @@ def test_consequences_of_another_fault_are_left_out(seen: Seen, codes: list[str]
     assert [fault.code for fault in faults_of(seen)] == codes
 
 
-def asked(stand: Stand, path: str = "/api/v1/standing", **changes: Any) -> dict[str, Any]:
+def asked(backend: Backend, path: str = "/api/v1/standing", **changes: Any) -> dict[str, Any]:
     """Return a server's answer."""
 
     async def ask() -> dict[str, Any]:
-        serving = stand.serving(**changes)
+        serving = backend.serving(**changes)
         serving.figures.on_call, serving.figures.zone = ON_CALL, "Asia/Tokyo"
         async with client_of(serving) as client:
             answer = await client.get(path)
@@ -296,14 +296,14 @@ def test_the_api_tells_of_workers_that_fell_silent() -> None:
     """After the last heartbeat, workers are silent since then by the server's clock; readyz has the code without names."""
     seconds = [100.0]
     workers = Workers("contactcenter", lambda: seconds[0])
-    stand = replace(Stand.fed(small_center()), workers=workers)
+    backend = replace(Backend.fed(small_center()), workers=workers)
     workers.begin()
     seconds[0] += STALLED_AFTER_SECONDS + 28  # 30 s of silence; the clock of the server stands at 09:00:01
-    document = asked(stand)
+    document = asked(backend)
 
     assert (document["code"], document["part"], document["since"]) == ("worker_silent", "worker", "2026-04-01T08:59:31.000Z")
     assert document["text_en"].startswith("No worker has counted since 17:59:31 JST: figures are right as of 18:00:00 JST")
-    ready = asked(stand, "/readyz")
+    ready = asked(backend, "/readyz")
     assert (ready["status"], ready["code"], ready["since"]) == ("ready", "worker_silent", "2026-04-01T08:59:31.000Z")
     assert "call" not in ready
 
@@ -312,55 +312,55 @@ def test_a_restoring_worker_is_not_silent() -> None:
     """It sends heartbeats that say so while it does not count; after the last one it is silent."""
     seconds = [100.0]
     workers = Workers("contactcenter", lambda: seconds[0])
-    stand = replace(Stand.fed(small_center()), workers=workers)
+    backend = replace(Backend.fed(small_center()), workers=workers)
     restoring = orjson.dumps({"kind": "worker", "worker": "w", "member_id": "", "going_on": {}, "restoring": True})
     workers.feed(restoring)
     seconds[0] += STALLED_AFTER_SECONDS + 8
     workers.feed(restoring)
-    document = asked(stand)
+    document = asked(backend)
 
     assert (document["code"], document["since"], document["call"]) == ("worker_restoring", "2026-04-01T08:59:51.000Z", None)
     seconds[0] += STALLED_AFTER_SECONDS + 0.1
-    assert asked(stand)["code"] == "worker_silent"
+    assert asked(backend)["code"] == "worker_silent"
 
 
 def test_figures_that_catch_up_are_not_stalled() -> None:
     """After an hour without a worker figures catch up while as-of advances, however old; after 10 s without progress they are stalled."""
-    stand = Stand()
-    stand.store.feed(*progress(as_of="2026-04-01T08:00:00Z"), 0)
-    serving = stand.serving()  # the clock stands at 09:00:01
+    backend = Backend()
+    backend.store.feed(*progress(as_of="2026-04-01T08:00:00Z"), 0)
+    serving = backend.serving()  # the clock stands at 09:00:01
 
     def standing() -> tuple[str, str]:
         document = status_document(serving.figures.seen(EVERYTHING), TOKYO, None)
         return document["code"], document["text_en"]
 
     assert standing()[0] == "figures_old"  # seen once, and nobody knows whether it moves
-    stand.clock.seconds += 1
-    stand.store.feed(*progress(as_of="2026-04-01T08:02:00Z", revision=2), 0)
+    backend.clock.seconds += 1
+    backend.store.feed(*progress(as_of="2026-04-01T08:02:00Z", revision=2), 0)
     assert standing() == (
         "figures_catching_up",
         "Figures catch up: they are right as of 17:02:00 JST, and later events are being counted.",
     )
-    stand.clock.seconds += 10
+    backend.clock.seconds += 10
     assert standing()[0] == "figures_catching_up"
-    stand.clock.seconds += 0.5
+    backend.clock.seconds += 0.5
     assert standing()[0] == "figures_old"
-    stand.store.feed(*progress(as_of="2026-04-01T09:00:10Z", revision=3), 0)
+    backend.store.feed(*progress(as_of="2026-04-01T09:00:10Z", revision=3), 0)
     assert standing()[0] == "ok"
 
 
 def test_scopes_that_catch_up_are_distinguished_from_stalled_ones() -> None:
     """Of two partitions behind the third one advances: its queue catches up, and the queue of the other is stalled."""
-    stand = Stand()
+    backend = Backend()
 
     def feed(number: int, as_of: str, revision: int) -> None:
         key, value = progress(number, as_of=as_of, revision=revision)
-        stand.store.feed(key, value, number)
+        backend.store.feed(key, value, number)
 
     for number, (queue, as_of) in enumerate([("now", "09:00:00"), ("moves", "08:30:00"), ("stands", "08:40:00")]):
-        stand.store.feed(*window(f"queue:{queue}"), number)
+        backend.store.feed(*window(f"queue:{queue}"), number)
         feed(number, f"2026-04-01T{as_of}Z", 1)
-    serving = stand.serving()
+    serving = backend.serving()
     feed(1, "2026-04-01T08:31:00Z", 2)
     faults = status_document(serving.figures.seen(EVERYTHING), TOKYO, None)["faults"]
 
@@ -376,8 +376,8 @@ def test_scopes_that_catch_up_are_distinguished_from_stalled_ones() -> None:
 
 def test_kafka_that_never_answered_and_kafka_that_went_away() -> None:
     """They have different sentences; readyz is 503 for the first and 200 for the second, which has figures."""
-    never = Stand(ready=False, connected=False, reached=False, since_ms=parse_time_ms("2026-04-01T08:00:00Z"))
-    gone = replace(Stand.fed(small_center()), connected=False, since_ms=parse_time_ms("2026-04-01T08:30:00Z"))
+    never = Backend(ready=False, connected=False, reached=False, since_ms=parse_time_ms("2026-04-01T08:00:00Z"))
+    gone = replace(Backend.fed(small_center()), connected=False, since_ms=parse_time_ms("2026-04-01T08:30:00Z"))
 
     assert (asked(never)["code"], asked(never, "/readyz")["code"]) == ("kafka_not_reached", "kafka_not_reached")
     document = asked(gone)
@@ -386,10 +386,10 @@ def test_kafka_that_never_answered_and_kafka_that_went_away() -> None:
 
 def test_readyz_names_no_source() -> None:
     """It needs no account: single sources are shown only to accounts with the right figures."""
-    stand = Stand.fed(small_center())  # its mail is silent
+    backend = Backend.fed(small_center())  # its mail is silent
 
-    assert (asked(stand)["code"], asked(stand)["names"]) == ("source_silent", ["mail"])
-    assert asked(stand, "/readyz")["code"] == "ok"
+    assert (asked(backend)["code"], asked(backend)["names"]) == ("source_silent", ["mail"])
+    assert asked(backend, "/readyz")["code"] == "ok"
 
 
 def test_the_command_reports_an_unreachable_server(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -410,7 +410,7 @@ def test_the_command_prints_the_sentence_of_the_server(connected: bool, code: in
     """It ends with 0 without faults and with 1 otherwise."""
 
     async def ask() -> int:
-        async with client_of(replace(Stand.fed([progress()]), connected=connected).serving()) as client:
+        async with client_of(replace(Backend.fed([progress()]), connected=connected).serving()) as client:
             return await asyncio.to_thread(main, ["status", "--url", str(client.make_url("")).rstrip("/")])
 
     assert asyncio.run(ask()) == code

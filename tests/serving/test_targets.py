@@ -10,7 +10,7 @@ import pytest
 from streams.configuration.models import Configuration
 from streams.serving.targets import judged_targets, targets_of
 from streams.windows.targets import terms_of
-from tests.serving.records import Stand, client_of, figure, now_record, people_window, progress, small_center, window
+from tests.serving.records import Backend, client_of, figure, now_record, people_window, progress, small_center, window
 
 CENTER: dict[str, Any] = {"queues": {"sales": {}, "claims": {}}, "teams": {"north": {}}}
 DAY = {"window_start": "2026-04-01T00:00:00Z", "window_end": "2026-04-02T00:00:00Z"}
@@ -65,8 +65,8 @@ LEVEL = {"kpi": "service_level", "unit": "ratio", "target": 0.8}
 )  # fmt: skip
 def test_which_record_counts(records: list[Any], target: dict[str, Any], value: float | None, provisional: bool | None) -> None:
     """The running day, the channels asked for, waits as of now; else nothing is known."""
-    stand = Stand.fed([progress(), *records])
-    ((_, judgment, told, _),) = judged_targets(stand.store, terms(target))
+    backend = Backend.fed([progress(), *records])
+    ((_, judgment, told, _),) = judged_targets(backend.store, terms(target))
 
     assert (judgment.figure["value"], told) == (value, provisional)
     assert (judgment.standing == "unknown") is (value is None)
@@ -99,8 +99,8 @@ def test_a_kpi_with_a_horizon_is_judged_when_final(
             final=final,
         )
         records.append((key + f"|{date}".encode(), record))
-    stand = Stand.fed([progress(), *records])
-    ((_, judgment, told, start),) = judged_targets(stand.store, terms({"kpi": "repeat_contact_rate", "unit": "percent", "target": 20}))
+    backend = Backend.fed([progress(), *records])
+    ((_, judgment, told, start),) = judged_targets(backend.store, terms({"kpi": "repeat_contact_rate", "unit": "percent", "target": 20}))
 
     assert (judgment.figure["value"], told) == (value, provisional)
     assert start == next((f"{date}T00:00:00Z" for date, share, _ in days if share == value), None)
@@ -123,11 +123,11 @@ def test_the_last_complete_interval_counts() -> None:
 
     found = []
     for at in ("2026-04-01T08:59:59Z", "2026-04-01T09:00:00Z", "2026-04-01T09:01:00Z", "2026-04-01T10:00:00Z"):
-        stand = Stand()
+        backend = Backend()
         for key, (_, value) in half:
-            assert stand.store.feed(key.encode(), value.replace(b'"as_of":"2026-04-01T09:00:00Z"', b'"as_of":"2026-04-01T08:00:00Z"'))
-        stand.store.feed(*progress(as_of=at))
-        found.append(judged_targets(stand.store, target)[0].judgment.figure["value"])
+            assert backend.store.feed(key.encode(), value.replace(b'"as_of":"2026-04-01T09:00:00Z"', b'"as_of":"2026-04-01T08:00:00Z"'))
+        backend.store.feed(*progress(as_of=at))
+        found.append(judged_targets(backend.store, target)[0].judgment.figure["value"])
     assert found == [10, 30, 30, None]
 
 
@@ -148,8 +148,8 @@ def test_the_answer_of_the_api() -> None:
     )  # fmt: skip
 
     async def check() -> None:
-        stand = Stand.fed([*small_center(), people_window("team:south", figure(0.5, 1, 2))])
-        async with client_of(stand.serving(kpi_targets=terms_of(configuration))) as client:
+        backend = Backend.fed([*small_center(), people_window("team:south", figure(0.5, 1, 2))])
+        async with client_of(backend.serving(kpi_targets=terms_of(configuration))) as client:
             told = await (await client.get("/api/v1/targets")).json()
             csat, occupancy, own = told["targets"]
 
@@ -204,6 +204,6 @@ def test_the_answer_of_the_api() -> None:
 
 def test_without_any_record() -> None:
     """Before any record every target is listed, with an unknown judgment."""
-    (told,) = targets_of(Stand().store, terms(LEVEL))["targets"]
+    (told,) = targets_of(Backend().store, terms(LEVEL))["targets"]
 
     assert (told["standing"], told["figure"]["value"], told["met"], told["progress"]) == ("unknown", None, None, None)

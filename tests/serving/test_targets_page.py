@@ -10,7 +10,7 @@ import pytest
 from streams.configuration.models import Configuration
 from streams.windows.targets import terms_of
 from tests.serving.chromium import Chromium, binary
-from tests.serving.records import Stand, client_of, figure, progress, small_center, window
+from tests.serving.records import Backend, client_of, figure, progress, small_center, window
 from tests.serving.test_page import OUTSIDE, run, url
 from tests.serving.test_wall import FAINT
 from tests.support.require import require
@@ -46,7 +46,7 @@ def _browser() -> None:
 
 def serving(configuration: dict[str, Any] = CENTER) -> Any:
     """Return what serves the small center with targets."""
-    return Stand.fed(small_center()).serving(kpi_targets=terms_of(Configuration.model_validate(configuration)), fed_by=FED_BY)
+    return Backend.fed(small_center()).serving(kpi_targets=terms_of(Configuration.model_validate(configuration)), fed_by=FED_BY)
 
 
 def test_every_target_says_where_it_stands() -> None:
@@ -155,8 +155,8 @@ def test_what_settles_late_names_its_day() -> None:
     terms = terms_of(Configuration.model_validate({**CENTER, "targets": targets}))
 
     async def check() -> None:
-        stand = Stand.fed([progress(), *records])
-        async with client_of(stand.serving(kpi_targets=terms)) as client, Chromium() as page:
+        backend = Backend.fed([progress(), *records])
+        async with client_of(backend.serving(kpi_targets=terms)) as client, Chromium() as page:
             await page.open(url(client))
             await page.until(f"{ROWS}.length === 2")
             assert [row[1:6] for row in await page.ask(READ)] == [

@@ -75,7 +75,7 @@ class Held:
 
 def made() -> Center:
     """Return the center of the matrix behind its door."""
-    return center(lambda stand, clock: Door(Held(), configuration=lambda: CONFIGURATION, signed_in=stand.store.signed_in, clock=clock))
+    return center(lambda backend, clock: Door(Held(), configuration=lambda: CONFIGURATION, signed_in=backend.store.signed_in, clock=clock))
 
 
 def leaking(seconds: float) -> Any:

@@ -19,7 +19,7 @@ from streams.serving.event_log import Limits, Span
 from streams.serving.explainer import Explainer
 from tests.serving.chromium import Chromium, binary
 from tests.serving.held_log import HeldLog
-from tests.serving.records import Stand, alert, client_of, now_record, small_center, window
+from tests.serving.records import Backend, alert, client_of, now_record, small_center, window
 from tests.serving.test_dense_wall import pictures
 from tests.serving.test_floor import CONTACTS, configured
 from tests.serving.test_page import run, url
@@ -64,7 +64,7 @@ def serving(folder: Path, log: HeldLog | None = None) -> Serving:
     file.write_bytes(orjson.dumps(BOARD))
     waiting: dict[str, Any] = {"waiting": 1, "waiting_since": "2026-04-01T08:59:00Z", "in_progress": 2}
     records = [now_record("total:all", revision=2, **waiting), window("total:all", kpis={}, revision=2)]
-    held = Stand.fed([*small_center(), *records]).with_alerts(
+    held = Backend.fed([*small_center(), *records]).with_alerts(
         alert(),
         alert("queue:sales", rule="long", kpi="longest_wait", window=None, below=None, above=60, clear_at=60, severity="warning"),
         alert("team:north", None, rule="busy", kpi="occupancy", below=None, above=0.9, clear_at=0.9, severity="warning"),

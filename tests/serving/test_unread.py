@@ -15,7 +15,7 @@ from streams.serving.reader import latest_topic
 from streams.serving.reading import Reading
 from tests.serving.chromium import Chromium, binary
 from tests.serving.detail_center import center, serving
-from tests.serving.records import Stand, client_of, small_center
+from tests.serving.records import Backend, client_of, small_center
 from tests.serving.running import full
 from tests.serving.test_page import run, url
 from tests.serving.test_service import reading as running_reader
@@ -79,11 +79,11 @@ def test_every_endpoint_tells_what_is_not_read_from_what_is_not_there() -> None:
 
     async def check() -> None:
         made = full()
-        stand = made.figures.readers
-        assert isinstance(stand, Stand)
+        backend = made.figures.readers
+        assert isinstance(backend, Backend)
         for name, value in UNREAD.items():
-            setattr(stand, name, value)
-        stand.store.take_over(Stand().store)
+            setattr(backend, name, value)
+        backend.store.take_over(Backend().store)
         async with client_of(made) as client:
             documented = [each for each in ENDPOINTS if each.method == "GET" and each.documented and each.name not in OF_OTHERS]
             assert len(documented) >= 18
@@ -95,7 +95,7 @@ def test_every_endpoint_tells_what_is_not_read_from_what_is_not_there() -> None:
             said = (await (await asked(client, ASKED["queue"])).json())["detail"]
             assert said == f"serve is still reading {TOPIC}, 43 % so far: figures are not known yet"
             # Now it is read, and there is none.
-            stand.ready = stand.connected = True
+            backend.ready = backend.connected = True
             for name in ("queue", "intervals"):
                 answer = await asked(client, ASKED[name])
                 assert (answer.status, (await answer.json())["detail"]) == (404, "no record names this queue")
@@ -116,8 +116,8 @@ def test_figures_that_nothing_reads_yet(changes: dict[str, bool], said: str) -> 
     """Without a topic, and without Kafka, it is not known either what there is: 503, which says why."""
 
     async def check() -> None:
-        stand = Stand(**{**UNREAD, "reading": None, **changes})
-        async with client_of(stand.serving()) as client:
+        backend = Backend(**{**UNREAD, "reading": None, **changes})
+        async with client_of(backend.serving()) as client:
             answer = await asked(client, ASKED["intervals"])
             assert (answer.status, (await answer.json())["detail"]) == (503, said)
 
@@ -126,7 +126,7 @@ def test_figures_that_nothing_reads_yet(changes: dict[str, bool], said: str) -> 
 
 def test_who_sees_a_part_is_not_told_how_much_there_is() -> None:
     """How fast reading goes on tells how much there is of others: who sees one queue is told that it is read, and not how far."""
-    figures = Stand(**UNREAD).serving().figures
+    figures = Backend(**UNREAD).serving().figures
     part = View(frozenset({"queue:sales"}), None)
 
     assert figures.header(part)["figures_reading"] == {"topic": TOPIC, "share": None}
@@ -138,13 +138,13 @@ def test_what_was_made_unread_is_not_kept() -> None:
     """An answer that is kept for a minute is made anew at once when figures have been read."""
 
     async def check() -> None:
-        stand = Stand(**UNREAD)
+        backend = Backend(**UNREAD)
         kept = CachedAnswer(
-            stand.serving().figures, lambda store: {"found": [entry.key for entry in store.entries()]}, 60, "found", lambda *_: True
+            backend.serving().figures, lambda store: {"found": [entry.key for entry in store.entries()]}, 60, "found", lambda *_: True
         )
         assert (await kept.answer())["found"] == []
-        stand.store.take_over(Stand.fed(small_center()).store)
-        stand.ready = stand.connected = True
+        backend.store.take_over(Backend.fed(small_center()).store)
+        backend.ready = backend.connected = True
         first = await kept.answer()
         assert len(first["found"]) == len(small_center())
         assert await kept.answer() == first
@@ -156,12 +156,12 @@ def test_an_event_stream_tells_how_far_it_is() -> None:
     """Before any record: the snapshot says how far reading is, and a message says it again when that has changed."""
 
     async def check() -> None:
-        stand = Stand(**UNREAD)
-        async with client_of(stand.serving()) as client, client.get("/api/v1/events") as stream:
+        backend = Backend(**UNREAD)
+        async with client_of(backend.serving()) as client, client.get("/api/v1/events") as stream:
             seen = b""
             while b'"share":0.43' not in seen:
                 seen += await stream.content.readany()
-            stand.reading = Reading(TOPIC, 0.9)
+            backend.reading = Reading(TOPIC, 0.9)
             while b'"share":0.9' not in seen:
                 seen += await stream.content.readany()
 
@@ -214,16 +214,16 @@ def test_views_say_that_figures_are_being_read(language: Language, tmp_path: Pat
 
     async def check() -> None:
         read = center()
-        stand = Stand(**UNREAD, clock=read.clock)
-        async with client_of(serving(stand, tmp_path)) as client, Chromium(width=1280, height=800) as page:
+        backend = Backend(**UNREAD, clock=read.clock)
+        async with client_of(serving(backend, tmp_path)) as client, Chromium(width=1280, height=800) as page:
             for view, place in SAYS.items():
                 await page.open(url(client, f"?lang={language}&view={view}"))
                 await page.until(f"document.querySelector({place!r})?.innerText.includes({unread!r})")
             await page.open(url(client, f"?lang={language}&view=queue&of=sales"))
             await page.until(f"document.querySelector('main.view > .none')?.innerText === {unread!r}")
             await page.photograph(tmp_path / f"unread-{language}.png")
-            stand.store.take_over(read.store)
-            stand.ready = stand.connected = True
+            backend.store.take_over(read.store)
+            backend.ready = backend.connected = True
             await page.until("document.querySelectorAll('.view.queue .today li').length > 3", seconds=6)
             assert await page.ask("document.querySelector('main.view > .none').innerText") == ""
             # Of its own: a browser notes each answer of 503.

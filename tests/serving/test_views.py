@@ -15,7 +15,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from streams.serving.api import create_app
 from streams.serving.page_files import PAGE_FILES
 from tests.serving.chromium import Chromium, binary
-from tests.serving.records import Stand, now_record, small_center
+from tests.serving.records import Backend, now_record, small_center
 from tests.serving.test_page import run, url
 from tests.support.require import require
 
@@ -64,7 +64,7 @@ def _browser() -> None:
     require(binary(), "the page is tested in Chromium: apt-get install chromium")
 
 
-def app(stand: Stand, files: Mapping[str, str] = FILES) -> web.Application:
+def app(backend: Backend, files: Mapping[str, str] = FILES) -> web.Application:
     """Return the application with other views."""
 
     @web.middleware
@@ -75,7 +75,7 @@ def app(stand: Stand, files: Mapping[str, str] = FILES) -> web.Application:
             return web.Response(text=STYLE, content_type="text/css")
         return await handler(request)
 
-    application = create_app(stand.serving())
+    application = create_app(backend.serving())
     application.middlewares.append(instead)
     return application
 
@@ -85,8 +85,8 @@ def test_views_are_shown_in_turn() -> None:
     trial = "document.getElementById('trial')?.innerText"
 
     async def check() -> None:
-        stand = Stand.fed(small_center())
-        async with TestClient(TestServer(app(stand))) as client, Chromium(width=1280, height=900) as page:
+        backend = Backend.fed(small_center())
+        async with TestClient(TestServer(app(backend))) as client, Chromium(width=1280, height=900) as page:
             await page.open(url(client, "?order=worst"))
             await page.until("document.querySelectorAll('#views a').length === 4")
             assert await page.ask(LINKS) == [["Overview", "page"], ["View.trial", None], ["View.broken", None], ["Wall", None]]
@@ -103,7 +103,7 @@ def test_views_are_shown_in_turn() -> None:
             assert await page.ask("document.querySelector('#queues').getClientRects().length") == 0
             assert (await page.ask(LINKS))[1] == ["View.trial", "page"]
             assert "View.trial – Contact Streams" in await page.ask("document.title")
-            stand.store.feed(*now_record("queue:sales", waiting=5, revision=2))
+            backend.store.feed(*now_record("queue:sales", waiting=5, revision=2))
             await page.until(f"{trial} === '5 null true'")
             # What the server refuses stands below the heading: here nobody serves people.
             await page.until("document.querySelector('.view > .none').innerText.includes('--agents')")
@@ -137,7 +137,7 @@ def test_a_view_that_cannot_be_shown_says_why(query: str, said: str) -> None:
     """In its place; the rest of the page goes on, and the overview is a link away."""
 
     async def check() -> None:
-        async with TestClient(TestServer(app(Stand.fed(small_center())))) as client, Chromium() as page:
+        async with TestClient(TestServer(app(Backend.fed(small_center())))) as client, Chromium() as page:
             await page.open(url(client, query))
             await page.until("document.querySelector('.view > .none')?.innerText" + f".startsWith({said!r})")
             await page.ask("document.querySelector('#views a').click()")
@@ -162,7 +162,7 @@ def test_the_server_has_every_file_of_the_page() -> None:
     """Each in the folder, below it too, by its media type; and nothing but these."""
 
     async def check() -> None:
-        async with TestClient(TestServer(create_app(Stand().serving()))) as client:
+        async with TestClient(TestServer(create_app(Backend().serving()))) as client:
             for name, media in PAGE_FILES.items():
                 answer = await client.get("/" if name == "index.html" else f"/{name}")
                 assert (answer.status, answer.content_type) == (200, media)

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from tests.serving.chromium import Chromium, binary
-from tests.serving.records import Stand, client_of, figure, now_record, people_now, progress, small_center, window
+from tests.serving.records import Backend, client_of, figure, now_record, people_now, progress, small_center, window
 from tests.serving.test_page import OUTSIDE, run, url
 from tests.support.require import require
 
@@ -85,8 +85,8 @@ def test_a_day_is_columns_against_the_target() -> None:
     ]
 
     async def check() -> None:
-        stand = Stand.fed([*small_center(), day, *intervals])
-        async with client_of(stand.serving(targets={"sales": 0.8})) as client, Chromium() as page:
+        backend = Backend.fed([*small_center(), day, *intervals])
+        async with client_of(backend.serving(targets={"sales": 0.8})) as client, Chromium() as page:
             await page.open(url(client))
             await page.until("document.querySelector('.trend rect')")
             columns = "[...document.querySelectorAll('.trend rect')].map(e => e.getAttribute('class'))"
@@ -118,8 +118,8 @@ def test_calendar_exceptions_are_marked() -> None:
     ]
 
     async def check() -> None:
-        stand = Stand.fed([*small_center(), *records])
-        async with client_of(stand.serving(targets={"sales": 0.8})) as client, Chromium() as page:
+        backend = Backend.fed([*small_center(), *records])
+        async with client_of(backend.serving(targets={"sales": 0.8})) as client, Chromium() as page:
             for query, said in (("", "calendar exception: Typhoon 台風"), ("?lang=ja", "カレンダー例外：Typhoon 台風")):
                 await page.open(url(client, query))
                 await page.until("document.querySelector('.trend rect')")
@@ -147,8 +147,8 @@ def test_a_quarantined_source_is_named(language: str, said: str, since: str) -> 
     fed_by = {"queue:calls": ["pbx"], "queue:letters": ["mail"]}
 
     async def check() -> None:
-        stand = Stand.fed([progress(quarantined_sources=apart), *records])
-        serving = stand.serving(targets=dict.fromkeys(("calls", "letters", "unsaid"), 0.8), fed_by=fed_by)
+        backend = Backend.fed([progress(quarantined_sources=apart), *records])
+        serving = backend.serving(targets=dict.fromkeys(("calls", "letters", "unsaid"), 0.8), fed_by=fed_by)
         async with client_of(serving) as client, Chromium() as page:
             answer = await (await client.get("/api/v1/figures")).json()
             assert answer["sources"]["mail"] == {"last_seen": None, "stale": False, "quarantined": apart["mail"]}
@@ -161,7 +161,7 @@ def test_a_quarantined_source_is_named(language: str, said: str, since: str) -> 
                 False,
             ]
             assert since in await page.ask("document.querySelector('.silent .silent-mark').innerText")
-            stand.store.feed(*progress(revision=2))
+            backend.store.feed(*progress(revision=2))
             await page.until("document.querySelector('#silent').hidden && document.querySelectorAll('.silent').length === 0")
 
     run(check())
@@ -175,8 +175,8 @@ def test_a_silent_source_marks_whom_it_feeds() -> None:
     fed_by = {"queue:calls": ["pbx"], "queue:letters": ["mail", "pbx"]}
 
     async def check() -> None:
-        stand = Stand.fed([silent, *records])
-        serving = stand.serving(targets=dict.fromkeys(("calls", "letters", "unsaid"), 0.8), fed_by=fed_by)
+        backend = Backend.fed([silent, *records])
+        serving = backend.serving(targets=dict.fromkeys(("calls", "letters", "unsaid"), 0.8), fed_by=fed_by)
         async with client_of(serving) as client, Chromium() as page:
             await page.open(url(client))
             await page.until("document.querySelectorAll('#queues tbody tr').length === 3")
@@ -192,12 +192,12 @@ def test_a_silent_source_marks_whom_it_feeds() -> None:
 
             # The one that is known is all right: of the others nobody knows, so this is no all-clear.
             good = {"service_level_live": figure(0.9, 18, 20)}
-            stand.store.feed(*window("queue:calls", kpis=good, revision=2))
+            backend.store.feed(*window("queue:calls", kpis=good, revision=2))
             await page.until("document.querySelector('#summary b').innerText === '0 / 1'")
             assert not await page.ask("document.querySelector('#summary li').classList.contains('met')")
-            stand.store.feed(*window("queue:calls", kpis={"service_level_live": level}, revision=3))
+            backend.store.feed(*window("queue:calls", kpis={"service_level_live": level}, revision=3))
 
-            stand.store.feed(*progress(revision=2))
+            backend.store.feed(*progress(revision=2))
             await page.until("document.querySelectorAll('.silent').length === 0 && document.querySelectorAll('tr .missed').length === 3")
 
     run(check())
@@ -209,10 +209,10 @@ def test_contrast(theme: str, age: float) -> None:
     """In daylight and in the dark, fresh and stale, every text stands out as WCAG AA asks; nothing is told by opacity."""
 
     async def check() -> None:
-        stand = Stand.fed([*many(3)[2:], *small_center(), now_record("total:all", waiting=2, revision=2)])
-        stand.clock.seconds += age
+        backend = Backend.fed([*many(3)[2:], *small_center(), now_record("total:all", waiting=2, revision=2)])
+        backend.clock.seconds += age
         targets = {"Q00": 0.9, "Q01": 0.999, "sales": 0.8}
-        async with client_of(stand.serving(targets=targets)) as client, Chromium(width=1920, height=1080) as page:
+        async with client_of(backend.serving(targets=targets)) as client, Chromium(width=1920, height=1080) as page:
             await page.open(url(client, f"?theme={theme}"))
             await page.until("document.querySelectorAll('#queues tbody tr').length === 5")
             await asyncio.sleep(0.5)
@@ -231,7 +231,7 @@ def test_worst_first_and_pins() -> None:
     targets = {"Q00": 0.9, "Q01": 0.999, "Q02": 0.98}  # reached by 9 points, missed by 1.9 and by 1
 
     async def check() -> None:
-        async with client_of(Stand.fed(many(4)).serving(targets=targets)) as client, Chromium() as page:
+        async with client_of(Backend.fed(many(4)).serving(targets=targets)) as client, Chromium() as page:
             await page.open(url(client))
             await page.until(f"{NAMES}.length === 4")
             assert await page.ask(NAMES) == ["Q00", "Q01", "Q02", "Q03"]
@@ -265,7 +265,7 @@ def test_a_wall_of_forty_queues(tmp_path: Path) -> None:
     targets = {f"Q{n:02}": 0.9 for n in range(40)}
 
     async def check() -> None:
-        async with client_of(Stand.fed(many(40)).serving(targets=targets)) as client, Chromium(width=1920, height=1080) as page:
+        async with client_of(Backend.fed(many(40)).serving(targets=targets)) as client, Chromium(width=1920, height=1080) as page:
             await page.open(url(client, "?view=wall&rotate=0&pin=Q05"))
             await page.until(f"{NAMES}.length > 3")
             await page.photograph(tmp_path / "wall.png")
@@ -313,8 +313,8 @@ def test_nothing_moves_when_figures_change() -> None:
     )
 
     async def check() -> None:
-        stand = Stand.fed(many(3))
-        async with client_of(stand.serving(targets={"Q00": 0.9})) as client, Chromium(width=1920, height=1080) as page:
+        backend = Backend.fed(many(3))
+        async with client_of(backend.serving(targets={"Q00": 0.9})) as client, Chromium(width=1920, height=1080) as page:
             await page.open(url(client))
             await page.until(f"{NAMES}.length === 3")
             before = await page.ask(places)
@@ -325,8 +325,8 @@ def test_nothing_moves_when_figures_change() -> None:
                 "aht": figure(9999, 1, 1),
             }
             beside = {"strict@1": {"service_level_live": figure(1, 12345, 12345)}}
-            stand.store.feed(*window("queue:Q00", kpis=kpis, by_definition=beside, revision=2))
-            stand.store.feed(*now_record("queue:Q00", waiting=1234, waiting_since="2026-03-31T20:00:00Z", revision=2))
+            backend.store.feed(*window("queue:Q00", kpis=kpis, by_definition=beside, revision=2))
+            backend.store.feed(*now_record("queue:Q00", waiting=1234, waiting_since="2026-03-31T20:00:00Z", revision=2))
             await page.until("document.querySelector('td.waiting b').innerText === '1,234'")
             assert await page.ask(places) == before
 
@@ -340,8 +340,8 @@ def test_no_english_is_left_on_the_japanese_page() -> None:
     names = r"Contact Streams|English|Esc|AHT|UTC|on_call|sales|claims|north|pbx|mail"
 
     async def check() -> None:
-        stand = Stand.fed([*small_center(), interval(8, 0, figure(0.5, 10, 20))])
-        async with client_of(stand.serving(targets={"sales": 0.8})) as client, Chromium() as page:
+        backend = Backend.fed([*small_center(), interval(8, 0, figure(0.5, 10, 20))])
+        async with client_of(backend.serving(targets={"sales": 0.8})) as client, Chromium() as page:
             for query in ("?lang=ja", "?lang=ja&view=wall"):
                 await page.open(url(client, query))
                 await page.until("document.querySelector('.trend rect')")
@@ -355,7 +355,7 @@ def test_motion_is_left_out_where_it_is_not_wanted() -> None:
     """Who asks for reduced motion gets none."""
 
     async def check() -> None:
-        async with client_of(Stand.fed(many(1)).serving()) as client, Chromium() as page:
+        async with client_of(Backend.fed(many(1)).serving()) as client, Chromium() as page:
             moves = "[...document.querySelectorAll('*')].filter(e => parseFloat(getComputedStyle(e).transitionDuration) > 0).length"
             await page.open(url(client))
             await page.until(f"{NAMES}.length === 1")

@@ -19,7 +19,7 @@ from streams.serving.door import Door
 from streams.serving.events import Feed
 from streams.serving.reader import Reader
 from tests.serving.alerting.memory import MemoryActionLog, known_actions
-from tests.serving.records import Stand, alert, client_of, small_center
+from tests.serving.records import Backend, alert, client_of, small_center
 from tests.serving.test_door import NEW, OLD, Held, bearing, token
 from tests.serving.topics import bootstrap, make, until
 
@@ -34,15 +34,15 @@ ALERT = "/api/v1/alerts/id-sales/acknowledgement"
 HOUR_MS = 3_600_000
 
 
-def center() -> tuple[Stand, Serving, MemoryActionLog]:
+def center() -> tuple[Backend, Serving, MemoryActionLog]:
     """Return a center with two alerts that fire and one that has cleared."""
-    stand = Stand.fed(small_center()).with_alerts(alert(), alert("queue:claims", "mail"), alert("queue:over", state="cleared"))
+    backend = Backend.fed(small_center()).with_alerts(alert(), alert("queue:claims", "mail"), alert("queue:over", state="cleared"))
     actions = known_actions()
-    actions.concerns = stand.alerts.resend
+    actions.concerns = backend.alerts.resend
     log = MemoryActionLog(actions)
-    serving = stand.serving(action_log=log)
+    serving = backend.serving(action_log=log)
     serving.figures.actions = actions
-    return stand, serving, log
+    return backend, serving, log
 
 
 def run(check: Coroutine[Any, Any, None]) -> None:
@@ -50,9 +50,9 @@ def run(check: Coroutine[Any, Any, None]) -> None:
     asyncio.run(asyncio.wait_for(check, 60))
 
 
-def later(stand: Stand, ms: int = HOUR_MS) -> str:
-    """Return a future time of the stand's clock."""
-    return format_ms(int(stand.clock() * 1000) + ms)
+def later(backend: Backend, ms: int = HOUR_MS) -> str:
+    """Return a future time of the backend's clock."""
+    return format_ms(int(backend.clock() * 1000) + ms)
 
 
 async def shown(client: Any) -> dict[str, Any]:
@@ -91,17 +91,17 @@ def test_an_acknowledgement_ends_with_its_alert() -> None:
     """Once it cleared, the same rule's next alert has none; it is kept for a week, and the next action deletes it from the topic."""
 
     async def check() -> None:
-        stand, serving, log = center()
+        backend, serving, log = center()
         async with client_of(serving) as client:
             assert (await client.post(ALERT)).status == 200
-            stand.alerts.feed(*alert(state="cleared"))
+            backend.alerts.feed(*alert(state="cleared"))
             assert "acknowledged" not in (await shown(client))["sales"]
             assert (await client.post(ALERT)).status == 404
-            stand.alerts.feed(*alert(alert_id="id-sales-2", revision=9))
+            backend.alerts.feed(*alert(alert_id="id-sales-2", revision=9))
             assert "acknowledged" not in (await shown(client))["sales"]
             assert (await client.post("/api/v1/alerts/id-claims/acknowledgement")).status == 200
             assert log.written[1:] == [("acknowledged|id-claims", False)]
-            stand.clock.seconds += 7 * 24 * 3600
+            backend.clock.seconds += 7 * 24 * 3600
             assert (await client.post("/api/v1/alerts/id-sales-2/acknowledgement")).status == 200
         assert log.written[2:] == [("acknowledged|id-sales", True), ("acknowledged|id-sales-2", False)]
 
@@ -127,9 +127,9 @@ def test_a_silence_that_makes_no_sense_is_refused(body: dict[str, Any], status: 
     """What is missing, too long, over, or about everything at once is named, and nothing is kept."""
 
     async def check() -> None:
-        stand, serving, log = center()
+        backend, serving, log = center()
         until_ms = body.get("until")
-        sent = {**body, "until": later(stand, until_ms or HOUR_MS)} if isinstance(until_ms, int) else body
+        sent = {**body, "until": later(backend, until_ms or HOUR_MS)} if isinstance(until_ms, int) else body
         async with client_of(serving) as client:
             answer = await client.post("/api/v1/silences", json=sent)
             assert answer.status == status
@@ -144,24 +144,24 @@ def test_a_silence_covers_what_it_names_until_it_ends() -> None:
     """By rule, by scope or both; shown with who and why; over by itself at its time, and at once when it is ended."""
 
     async def check() -> None:
-        stand, serving, _ = center()
+        backend, serving, _ = center()
         async with client_of(serving) as client:
-            made = await client.post("/api/v1/silences", json={"scope": "queue:sales", "until": later(stand), "reason": "fire drill"})
+            made = await client.post("/api/v1/silences", json={"scope": "queue:sales", "until": later(backend), "reason": "fire drill"})
             silence = await made.json()
             alerts = await shown(client)
             assert alerts["sales"]["silenced"]["reason"] == "fire drill"
             assert "silenced" not in alerts["claims"]
-            both = {"rule": "low-service-level", "until": later(stand, 2 * HOUR_MS), "reason": "all"}
+            both = {"rule": "low-service-level", "until": later(backend, 2 * HOUR_MS), "reason": "all"}
             assert (await client.post("/api/v1/silences", json=both)).status == 200
             assert {each["silenced"]["reason"] for each in (await shown(client)).values() if each["state"] == "firing"} == {"all"}
-            other = {"rule": "another", "scope": "queue:claims", "until": later(stand, 3 * HOUR_MS), "reason": "not this rule"}
+            other = {"rule": "another", "scope": "queue:claims", "until": later(backend, 3 * HOUR_MS), "reason": "not this rule"}
             assert (await client.post("/api/v1/silences", json=other)).status == 200
             assert (await shown(client))["claims"]["silenced"]["reason"] == "all"
             assert (await client.delete(f"/api/v1/silences/{silence['silence_id']}")).status == 204
             assert (await client.delete(f"/api/v1/silences/{silence['silence_id']}")).status == 404
             listed = (await (await client.get("/api/v1/silences")).json())["silences"]
             assert [each["reason"] for each in listed] == ["all", "not this rule"]
-            stand.clock.seconds += 2.5 * 3600
+            backend.clock.seconds += 2.5 * 3600
             assert "silenced" not in (await shown(client))["claims"]
             assert len((await (await client.get("/api/v1/silences")).json())["silences"]) == 1
 
@@ -170,8 +170,8 @@ def test_a_silence_covers_what_it_names_until_it_ends() -> None:
 
 def test_silences_are_bounded_for_each_account_and_for_all() -> None:
     """A hundred of one account and a thousand of all: another account has its own; what is over or ended makes room."""
-    stand, serving, _ = center()
-    clock = stand.clock
+    backend, serving, _ = center()
+    clock = backend.clock
     access = Held(requests_per_minute=100_000, tokens={name: token(given, role="supervisor") for name, given in (("a", OLD), ("b", NEW))})
     guarded = replace(serving, door=Door(access, clock=clock))
 
@@ -179,7 +179,7 @@ def test_silences_are_bounded_for_each_account_and_for_all() -> None:
         async with client_of(guarded) as client:
 
             async def silence(given: str, ms: int = HOUR_MS) -> tuple[int, dict[str, Any]]:
-                body = {"scope": "queue:sales", "until": later(stand, ms), "reason": "drill"}
+                body = {"scope": "queue:sales", "until": later(backend, ms), "reason": "drill"}
                 answer = await client.post("/api/v1/silences", json=body, headers=bearing(given))
                 return answer.status, await answer.json()
 
@@ -209,10 +209,10 @@ def test_what_cannot_be_kept_is_not_done() -> None:
     """While Kafka does not take it, the answer is 503 with Retry-After, and nothing is shown as acknowledged or silenced."""
 
     async def check() -> None:
-        stand, serving, log = center()
+        backend, serving, log = center()
         log.fails = True
         async with client_of(serving) as client:
-            for path, body in ((ALERT, {}), ("/api/v1/silences", {"rule": "r", "until": later(stand), "reason": "x"})):
+            for path, body in ((ALERT, {}), ("/api/v1/silences", {"rule": "r", "until": later(backend), "reason": "x"})):
                 answer = await client.post(path, json=body)
                 assert answer.status == 503
                 assert answer.headers["Retry-After"] == "5"
@@ -232,8 +232,8 @@ def test_all_servers_follow_what_one_has_taken(bootstrap: str) -> None:
         tasks = [asyncio.create_task(reader.run()) for reader in readers[:2]]
         try:
             await until(lambda: all(reader.ready for reader in readers[:2]))
-            stand = Stand.fed(small_center()).with_alerts(alert())
-            serving = stand.serving(action_log=KafkaActionLog(tables[0], bootstrap=bootstrap, topic_prefix="shared"))
+            backend = Backend.fed(small_center()).with_alerts(alert())
+            serving = backend.serving(action_log=KafkaActionLog(tables[0], bootstrap=bootstrap, topic_prefix="shared"))
             serving.figures.actions = tables[0]
             async with client_of(serving) as client:
                 assert (await client.post(ALERT, json={"note": "mine"})).status == 200

@@ -18,7 +18,7 @@ from streams.serving.alerting.decisions import ingested
 from streams.serving.alerting.expectations import Expectations, Outlook
 from streams.serving.alerts import Alerts
 from tests.serving.alerting.memory import known_actions
-from tests.serving.records import Stand, alert, client_of, small_center
+from tests.serving.records import Backend, alert, client_of, small_center
 
 if TYPE_CHECKING:
     from schemas.alert_actions import ExpectedAlert
@@ -146,10 +146,10 @@ def test_it_is_served_beside_the_others() -> None:
 
     async def check() -> None:
         leader, expected = fired()
-        stand = Stand.fed(small_center()).with_alerts(alert())
-        serving = stand.serving()
+        backend = Backend.fed(small_center()).with_alerts(alert())
+        serving = backend.serving()
         actions = known_actions()
-        actions.expects = stand.alerts.expect
+        actions.expects = backend.alerts.expect
         serving.figures.actions = actions
         serving.figures.past.known = True
         actions.feed(*encoded(expected))
@@ -160,7 +160,7 @@ def test_it_is_served_beside_the_others() -> None:
                 return [each["rule"] for each in answer["alerts"]]
 
             assert await rules() == ["low-service-level", "soon"]
-            stand.with_alerts(alert(revision=3))
+            backend.with_alerts(alert(revision=3))
             assert await rules() == ["low-service-level", "soon"]
             leader.looks(60, queue(0.9, 0.9))
             leader.looks(120, queue(0.9, 0.9))

@@ -17,7 +17,7 @@ from streams.serving.alerting.past import PastAlerts
 from streams.serving.reader import Reader
 from tests.serving.alerting.center import cleared, fired
 from tests.serving.alerting.memory import known_actions
-from tests.serving.records import Stand, alert, client_of, small_center
+from tests.serving.records import Backend, alert, client_of, small_center
 from tests.serving.topics import bootstrap, make, publish, until
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def test_everything_that_happened_is_there_in_order() -> None:
         assert actions.feed(*encoded(record))
 
     async def check() -> None:
-        serving = Stand.fed(small_center()).serving()
+        serving = Backend.fed(small_center()).serving()
         serving.figures.actions = actions
         serving.figures.past = read(alert(), alert(state="cleared", value=0.85))
         async with client_of(serving) as client:
@@ -132,7 +132,7 @@ def test_it_is_asked_for_by_pages_rules_scopes_and_time() -> None:
     """The last to fire first, each once over all pages; 8 of 25 are of sales and its first rule; what is wrong is refused."""
 
     async def check() -> None:
-        serving = Stand.fed(small_center()).serving()
+        serving = Backend.fed(small_center()).serving()
         serving.figures.past = read(*many(25))
         async with client_of(serving) as client:
             found, query = [], "?limit=10"
@@ -158,7 +158,7 @@ def test_before_it_is_read_it_is_null() -> None:
     """An empty history would mean that nothing ever fired."""
 
     async def check() -> None:
-        async with client_of(Stand.fed(small_center()).serving()) as client:
+        async with client_of(Backend.fed(small_center()).serving()) as client:
             assert (await (await client.get("/api/v1/alerts/history")).json())["history"] is None
 
     run(check())

@@ -22,7 +22,7 @@ from streams.serving.alerting.messages import message_of
 from streams.serving.alerting.senders import SettingError, send
 from streams.serving.webhook import signature
 from tests.serving.alerting.center import FakeSystem, cleared, fired
-from tests.serving.records import Stand, window
+from tests.serving.records import Backend, window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,12 +36,12 @@ RECEIVER: TypeAdapter[Receiver] = TypeAdapter(Receiver)
 NOW = 1_780_000_000.0
 
 
-def message(*alerts: AlertRecord, event: str = "fired", stand: Stand | None = None) -> Message:
+def message(*alerts: AlertRecord, event: str = "fired", backend: Backend | None = None) -> Message:
     """Return the message of some alerts."""
     composed = {"message_id": "123e4567-e89b-12d3-a456-426614174000", "receiver": "x", "event": event, "step": 0}
     held = list(alerts or (fired(),))
     notification = Notification.model_validate({**composed, "alerts": held, "decided_at": "2026-04-01T09:00:00.000Z"})
-    current = current_of((stand or Stand()).store)
+    current = current_of((backend or Backend()).store)
     return message_of(notification, current, ZoneInfo("Asia/Tokyo"), "https://board.example.com")
 
 
@@ -80,15 +80,15 @@ def test_the_value_is_that_of_now() -> None:
     """A newer figure of the same window replaces the one at firing; that of another window or channel does not."""
     figure = {"service_level_live": {"value": 0.5, "numerator": 30.0, "denominator": 60.0}}
     other = {"service_level_live": {"value": 0.1, "numerator": 1.0, "denominator": 10.0}}
-    stand = Stand.fed(
+    backend = Backend.fed(
         [
             window("queue:sales", kpis=figure, as_of="2026-04-01T09:00:00Z"),
             window("queue:sales", "chat", kpis=other, as_of="2026-04-01T09:00:00Z"),
             window("queue:sales", name="trailing_5m", kpis=other, as_of="2026-04-01T09:00:00Z"),
         ]
     )
-    assert "50.0 %, 30 of 60" in message(stand=stand).texts["en"]
-    assert "62.0 %" in message(cleared(), event="cleared", stand=stand).texts["en"]
+    assert "50.0 %, 30 of 60" in message(backend=backend).texts["en"]
+    assert "62.0 %" in message(cleared(), event="cleared", backend=backend).texts["en"]
 
 
 def test_a_message_is_bounded_whatever_names_say() -> None:

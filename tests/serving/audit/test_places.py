@@ -69,7 +69,7 @@ def test_an_auditor_of_a_part_reads_what_is_of_it() -> None:
     """Logins of accounts that see something there, and what is about it; no place elsewhere is named, and no page is of others' records."""
     auditors = {"all": (OLD, {}), "kanto": (NEW, {"sites": ["kanto"]}), "matsu": (OTHER, {"departments": ["matsu"]})}
     access = Held(tokens={name: {**token(given), "roles": [{"role": "auditor", **area}]} for name, (given, area) in auditors.items()})
-    whole = center(lambda stand, clock: Door(access, configuration=lambda: CONFIGURATION, signed_in=stand.store.signed_in, clock=clock))
+    whole = center(lambda backend, clock: Door(access, configuration=lambda: CONFIGURATION, signed_in=backend.store.signed_in, clock=clock))
     object.__setattr__(whole.serving, "audit_log", lambda: HeldAuditLog([record for record, _ in RECORDS.values()]))
 
     async def check() -> None:

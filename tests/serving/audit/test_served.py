@@ -25,7 +25,7 @@ from streams.serving.reader import latest_topic
 from streams.serving.reload import now_ms
 from streams.serving.service import ServeSettings, run_serve
 from tests.serving.audit.topics import make_audit_topic, raw_records, recorded_in
-from tests.serving.records import Stand, client_of, small_center
+from tests.serving.records import Backend, client_of, small_center
 from tests.serving.topics import bootstrap, make, publish
 from tests.support import kafka as apache
 from tests.support.require import require
@@ -172,7 +172,7 @@ def test_without_an_access_file_nothing_is_recorded() -> None:
     """The address reports it, and there are no metrics of the audit."""
 
     async def check() -> None:
-        async with client_of(Stand.fed(small_center()).serving()) as client:
+        async with client_of(Backend.fed(small_center()).serving()) as client:
             answer = await client.get("/api/v1/audit")
             assert (answer.status, "start serve with --access" in (await answer.json())["detail"]) == (404, True)
             assert "contact_center_audit" not in await (await client.get("/metrics")).text()

@@ -13,7 +13,7 @@ from streams.serving.door import Door
 from streams.serving.login.devices import Devices, key_of
 from streams.serving.login.login import Login
 from streams.serving.topic_writer import NotWrittenError
-from tests.serving.records import Clock, Stand, small_center
+from tests.serving.records import Backend, Clock, small_center
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,4 +129,4 @@ class Desk:
 
     def serving(self, **changes: Any) -> Serving:
         """Return what an application needs."""
-        return Stand.fed(small_center()).serving(door=self.door, login=self.login, **changes)
+        return Backend.fed(small_center()).serving(door=self.door, login=self.login, **changes)

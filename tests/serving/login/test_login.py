@@ -18,7 +18,7 @@ from streams.listening.tokens import new_secret
 from streams.serving.api import create_app
 from streams.serving.login.known import known_browser, make_known
 from tests.serving.login.desk import PASSWORD, Desk, access_of, kiosk_entry, user_entry
-from tests.serving.records import Stand, client_of
+from tests.serving.records import Backend, client_of
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -102,7 +102,7 @@ def test_without_an_access_file_there_is_no_login() -> None:
     """Everything is as without logins: no user is asked, and the login's addresses report that they are off."""
 
     async def check() -> None:
-        async with client_of(Stand().serving()) as client:
+        async with client_of(Backend().serving()) as client:
             assert await status(client) == 200
             assert (await (await client.get("/api/v1/session")).json())["kind"] == "anyone"
             for method, path in (("GET", "/login"), ("POST", "/login"), ("POST", "/logout"), ("GET", "/kiosk"), ("POST", "/kiosk")):

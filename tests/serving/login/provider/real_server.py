@@ -16,7 +16,7 @@ from streams.serving.door import Door
 from streams.serving.login.login import Login
 from streams.serving.login.provider.logins import ProviderLogins
 from tests.serving.login.desk import RecordingAudit, access_of
-from tests.serving.records import Stand, small_center
+from tests.serving.records import Backend, small_center
 from tests.support.keycloak import SECRET
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ async def real_server(port: int, **access: Any) -> AsyncIterator[RealServer]:
     login, audit = server.login, server.audit
     logins = ProviderLogins(login, client_secret=SECRET, audit=audit)
     door = Door(server, configuration=lambda: CONFIGURATION, identifiers=(*login.identifiers, logins), audit=audit, login="/login")
-    serving = Stand.fed(small_center()).serving(door=door, login=login, provider_logins=logins)
+    serving = Backend.fed(small_center()).serving(door=door, login=login, provider_logins=logins)
     tasks = [asyncio.create_task(login.tend()), asyncio.create_task(logins.run())]
     try:
         async with TestServer(create_app(serving), host="127.0.0.1", port=port):

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 PUBLIC_URL = VALUES["CONTACT_STREAMS_PUBLIC_URL"]
 
 
-class Stand:
+class RelyingParty:
     """A realm, and this server's side of it."""
 
     def __init__(self, realm: Realm, http: aiohttp.ClientSession) -> None:
@@ -65,18 +65,18 @@ class Stand:
 
 
 @contextlib.asynccontextmanager
-async def stand(keycloak: Keycloak) -> AsyncIterator[Stand]:
+async def relying_party(keycloak: Keycloak) -> AsyncIterator[RelyingParty]:
     """Make a realm."""
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http:
-        yield Stand(await keycloak.realm(http), http)
+        yield RelyingParty(await keycloak.realm(http), http)
 
 
-def run(keycloak: Keycloak, check: Callable[[Stand], Awaitable[None]]) -> None:
+def run(keycloak: Keycloak, check: Callable[[RelyingParty], Awaitable[None]]) -> None:
     """Run a check for three minutes at most: other tests may want the machine, too."""
 
     async def whole() -> None:
-        async with stand(keycloak) as standing:
-            await check(standing)
+        async with relying_party(keycloak) as party:
+            await check(party)
 
     asyncio.run(asyncio.wait_for(whole(), 180))
 
@@ -90,7 +90,7 @@ async def now(session: Session) -> Identity | None:
 def test_people_of_keycloak_log_in_and_are_followed(keycloak: Keycloak) -> None:
     """Name and groups are those of the realm; groups that change, keys that are replaced and users who are disabled are followed."""
 
-    async def check(it: Stand) -> None:
+    async def check(it: RelyingParty) -> None:
         aoki = await it.log_in("aoki")
         assert aoki.identity == await now(aoki) == Identity("provider", "aoki", ("tokyo-wall",))
         await it.realm.move("aoki", "tokyo-supervisors")
@@ -118,7 +118,7 @@ def test_people_of_keycloak_log_in_and_are_followed(keycloak: Keycloak) -> None:
 def test_keycloak_asks_for_the_proof_that_belongs_to_a_code(keycloak: Keycloak) -> None:
     """The realm requires PKCE: without a challenge no login begins, and with another's verifier no code is redeemed."""
 
-    async def check(it: Stand) -> None:
+    async def check(it: RelyingParty) -> None:
         _, attempt = it.attempts.begin("/")
         url = URL(await it.here.login_url(attempt))
         without = url.with_query([(name, value) for name, value in url.query.items() if not name.startswith("code_challenge")])
@@ -142,7 +142,7 @@ def test_keycloak_asks_for_the_proof_that_belongs_to_a_code(keycloak: Keycloak) 
 def test_programs_of_keycloak_show_their_own_tokens(keycloak: Keycloak) -> None:
     """A service account's token for our audience is taken; a person's tokens, which have none, are not."""
 
-    async def check(it: Stand) -> None:
+    async def check(it: RelyingParty) -> None:
         token = await it.realm.program_token("prometheus", VALUES["CONTACT_STREAMS_SCRAPE_CLIENT_SECRET"])
         assert await it.here.program(token) == Identity("provider", "service-account-prometheus", ("monitoring",))
         await it.realm.rotate_keys()
@@ -158,7 +158,7 @@ def test_programs_of_keycloak_show_their_own_tokens(keycloak: Keycloak) -> None:
 def test_sessions_outlive_a_keycloak_that_answers_nobody(keycloak: Keycloak) -> None:
     """A session of a stopped Keycloak continues, and is checked again when it answers."""
 
-    async def check(it: Stand) -> None:
+    async def check(it: RelyingParty) -> None:
         aoki = await it.log_in("aoki")
         keycloak.pause()
         try:

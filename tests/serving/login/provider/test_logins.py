@@ -36,7 +36,7 @@ HTML = {"Accept": "text/html"}
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
 
 
-class Stand:
+class Deployment:
     """A provider, a server, and its browsers."""
 
     def __init__(self, there: SmallProvider, *, secure: bool = False, **keys: Any) -> None:
@@ -81,12 +81,12 @@ class Stand:
         return await self.get(client, await self.begin(client, user, target))
 
 
-def run(check: Callable[[Stand], Awaitable[None]], **keys: Any) -> None:
+def run(check: Callable[[Deployment], Awaitable[None]], **keys: Any) -> None:
     """Run a check for half a minute at most."""
 
     async def whole() -> None:
         async with small_provider() as there:
-            it = Stand(there, **keys)
+            it = Deployment(there, **keys)
             holding = asyncio.create_task(it.logins.run())
             try:
                 await check(it)
@@ -105,7 +105,7 @@ async def status(client: Client, **headers: str) -> int:
 def test_a_person_logs_in_sees_and_logs_out() -> None:
     """The way to the provider, back to where one was going, and out: here at once, and on to the provider's own logout."""
 
-    async def check(it: Stand) -> None:
+    async def check(it: Deployment) -> None:
         async with it.browser() as client:
             assert await status(client) == 401
             assert 'href="/login/provider?next=' in await (await client.get("/login?next=/?view=wall")).text()
@@ -129,7 +129,7 @@ def test_a_person_logs_in_sees_and_logs_out() -> None:
 def test_what_a_browser_keeps_is_out_of_reach_of_scripts_and_of_other_sites(secure: bool, name: str) -> None:
     """Both cookies are for this server alone, hidden from scripts, and come with no post of another site; under TLS by TLS alone."""
 
-    async def check(it: Stand) -> None:
+    async def check(it: Deployment) -> None:
         async with it.browser() as client:
             answer = await it.get(client, "/login/provider")
             cookie = answer.cookies[name]
@@ -148,7 +148,7 @@ def test_what_a_browser_keeps_is_out_of_reach_of_scripts_and_of_other_sites(secu
 def test_no_token_comes_into_a_browser() -> None:
     """Neither a page nor a header nor a cookie, from the first step to the logout, holds a token, a verifier or the client's secret."""
 
-    async def check(it: Stand) -> None:
+    async def check(it: Deployment) -> None:
         async with it.browser() as client:
             await it.log_in(client)
             await it.get(client, "/api/v1/session")
@@ -164,7 +164,7 @@ def test_no_token_comes_into_a_browser() -> None:
 def test_a_login_that_another_browser_began_is_refused() -> None:
     """Who is sent an attacker's way back does not come into the attacker's account (login CSRF), with or without an own login begun."""
 
-    async def check(it: Stand) -> None:
+    async def check(it: Deployment) -> None:
         async with it.browser() as attacker, it.browser() as victim:
             back = await it.begin(attacker)
             for _ in range(2):
@@ -183,7 +183,7 @@ def test_a_login_that_another_browser_began_is_refused() -> None:
 def test_a_way_back_leads_in_once() -> None:
     """The address in a browser's history opens nothing more: the attempt is over, and the provider has taken its code."""
 
-    async def check(it: Stand) -> None:
+    async def check(it: Deployment) -> None:
         async with it.browser() as client:
             back = await it.begin(client)
             cookie = client.session.cookie_jar.filter_cookies(client.make_url("/"))["attempt"].value
@@ -199,7 +199,7 @@ def test_a_way_back_leads_in_once() -> None:
 def test_an_attempt_is_over_after_ten_minutes() -> None:
     """Who comes back too late is asked to begin once more, in the browser's language."""
 
-    async def check(it: Stand) -> None:
+    async def check(it: Deployment) -> None:
         async with it.browser() as client:
             back = await it.begin(client)
             it.desk.clock.seconds += 600
@@ -213,7 +213,7 @@ def test_an_attempt_is_over_after_ten_minutes() -> None:
 def test_a_session_that_was_laid_into_a_browser_is_not_gone_on_with() -> None:
     """A login gives a new secret, whatever the browser had, and ends the session it had (session fixation)."""
 
-    async def check(it: Stand) -> None:
+    async def check(it: Deployment) -> None:
         async with it.browser() as attacker, it.browser() as victim:
             laid = (await it.log_in(attacker)).cookies["session"].value
             victim.session.cookie_jar.update_cookies({"session": laid}, victim.make_url("/"))
@@ -232,7 +232,7 @@ def test_a_session_that_was_laid_into_a_browser_is_not_gone_on_with() -> None:
 def test_a_login_leads_to_this_server_alone(target: str) -> None:
     """``next`` is a path of this server, or the login leads home (open redirect)."""
 
-    async def check(it: Stand) -> None:
+    async def check(it: Deployment) -> None:
         async with it.browser() as client:
             location = (await it.log_in(client, target=target)).headers["Location"]
             assert location in {"/", target} - {
@@ -250,7 +250,7 @@ def test_a_login_leads_to_this_server_alone(target: str) -> None:
 def test_who_is_in_no_group_of_the_access_file_gets_no_session() -> None:
     """The provider knows the user, the access file none of the groups: the page states it, and it is recorded."""
 
-    async def check(it: Stand) -> None:
+    async def check(it: Deployment) -> None:
         it.there.claims["aoki"]["groups"] = ["cleaning"]
         async with it.browser() as client:
             answer = await it.log_in(client)
@@ -265,7 +265,7 @@ def test_who_is_in_no_group_of_the_access_file_gets_no_session() -> None:
 def test_a_right_that_ends_in_the_access_file_ends_at_once() -> None:
     """A group that loses its role, a provider that is taken out or replaced: the next request of the session finds nothing."""
 
-    async def check(it: Stand) -> None:
+    async def check(it: Deployment) -> None:
         async with it.browser() as client:
             await it.log_in(client)
             assert await status(client) == 200
@@ -290,7 +290,7 @@ def test_a_right_that_ends_at_the_provider_ends_with_the_next_check(monkeypatch:
     """Half a minute after a group is lost, or the user disabled, the session shows less, or has ended."""
     monkeypatch.setattr(sessions, "_SCAN_SECONDS", 0.02)
 
-    async def check(it: Stand) -> None:
+    async def check(it: Deployment) -> None:
         tending = asyncio.create_task(it.desk.login.tend())
 
         async def soon(client: Client, expected: int) -> None:
@@ -325,7 +325,7 @@ def test_a_right_that_ends_at_the_provider_ends_with_the_next_check(monkeypatch:
 def test_the_provider_ends_sessions_by_notice() -> None:
     """A signed notice ends the session it names; one that is forged, old, for another or sent again ends nothing."""
 
-    async def check(it: Stand) -> None:
+    async def check(it: Deployment) -> None:
         def notice(**claims: Any) -> str:
             whole = {"aud": CLIENT_ID, "jti": secrets.token_hex(4), "sub": "sub-aoki", "sid": "sid-aoki", "events": {EVENT: {}}}
             return it.there.signed({name: value for name, value in {**whole, **claims}.items() if value is not None}, typ="logout+jwt")
@@ -362,7 +362,7 @@ def test_the_provider_ends_sessions_by_notice() -> None:
 def test_programs_come_in_by_a_token_of_the_provider() -> None:
     """The groups of a program's token are those of the access file; the error of another one is not sent to its program."""
 
-    async def check(it: Stand) -> None:
+    async def check(it: Deployment) -> None:
         claims = {"sub": "sub-prometheus", "aud": "api", "groups": ["tokyo"]}
         async with it.browser() as client:
             assert (await client.get("/metrics", headers={"Authorization": f"Bearer {it.there.signed(claims)}"})).status == 200
@@ -387,7 +387,7 @@ def test_programs_come_in_by_a_token_of_the_provider() -> None:
 def test_a_token_ends_in_the_middle_of_what_it_opened() -> None:
     """The same token that was taken a moment ago is not taken when its time is over."""
 
-    async def check(it: Stand) -> None:
+    async def check(it: Deployment) -> None:
         token = it.there.signed({"sub": "sub-prometheus", "aud": "api", "groups": ["tokyo"]})
         async with it.browser() as client:
             assert await status(client, Authorization=f"Bearer {token}") == 200
@@ -400,7 +400,7 @@ def test_a_token_ends_in_the_middle_of_what_it_opened() -> None:
 def test_a_provider_that_is_away_keeps_none_of_the_others_out() -> None:
     """Without its keys a program must retry, a user sees that the login does not answer; local users log in."""
 
-    async def check(it: Stand) -> None:
+    async def check(it: Deployment) -> None:
         it.there.status = 503
         async with it.browser() as client:
             token = it.there.signed({"sub": "sub-prometheus", "aud": "api", "groups": ["tokyo"]})
@@ -422,7 +422,7 @@ def test_a_provider_that_is_away_keeps_none_of_the_others_out() -> None:
 def test_many_logins_at_a_time_are_bounded() -> None:
     """No more than twenty logins wait for the provider at a time; further ones must retry, and none gets in by it."""
 
-    async def check(it: Stand) -> None:
+    async def check(it: Deployment) -> None:
         async with it.browser() as client:
             back = await it.begin(client)
             for _ in range(20):
@@ -438,7 +438,7 @@ def test_many_logins_at_a_time_are_bounded() -> None:
 def test_serve_logs_in_at_the_provider_of_its_access_file(tmp_path: Path) -> None:
     """The whole process: begins a login with its secret at hand, takes the provider's tokens, and leaves no connection behind."""
 
-    async def check(it: Stand) -> None:
+    async def check(it: Deployment) -> None:
         it.there.clock = time.time
         path = tmp_path / "access.yaml"
         path.write_text(json.dumps(it.keys), encoding="utf-8")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 AOKI = Identity("provider", "aoki", ("tokyo",))
 
 
-class Stand:
+class RelyingParty:
     """A provider, this server's side of it, and both clocks."""
 
     def __init__(self, provider: SmallProvider, http: aiohttp.ClientSession, **changed: Any) -> None:
@@ -51,18 +51,18 @@ class Stand:
 
 
 @contextlib.asynccontextmanager
-async def stand(**changed: Any) -> AsyncIterator[Stand]:
+async def relying_party(**changed: Any) -> AsyncIterator[RelyingParty]:
     """Run a provider for the length of a block."""
     async with small_provider() as provider, aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http:
-        yield Stand(provider, http, **changed)
+        yield RelyingParty(provider, http, **changed)
 
 
-def run(check: Callable[[Stand], Awaitable[None]], **changed: Any) -> None:
+def run(check: Callable[[RelyingParty], Awaitable[None]], **changed: Any) -> None:
     """Run a check for half a minute at most."""
 
     async def whole() -> None:
-        async with stand(**changed) as standing:
-            await check(standing)
+        async with relying_party(**changed) as party:
+            await check(party)
 
     asyncio.run(asyncio.wait_for(whole(), 30))
 
@@ -76,7 +76,7 @@ async def now(session: Session) -> Identity | None:
 def test_a_login_keeps_name_and_groups_alone() -> None:
     """Who logs in has a name and groups; the login leads through the provider's own address with state, nonce and PKCE."""
 
-    async def check(it: Stand) -> None:
+    async def check(it: RelyingParty) -> None:
         _, attempt = it.attempts.begin("/")
         url = URL(await it.here.login_url(attempt))
         assert f"{url.origin()}{url.path}" == f"{it.there.issuer}/authorize"
@@ -103,7 +103,7 @@ def test_a_login_keeps_name_and_groups_alone() -> None:
 def test_a_public_client_shows_its_id_and_no_secret() -> None:
     """Without a secret the client sends its id in the form."""
 
-    async def check(it: Stand) -> None:
+    async def check(it: RelyingParty) -> None:
         it.there.public = True
         assert (await it.log_in())[0] == AOKI
 
@@ -126,7 +126,7 @@ def test_a_public_client_shows_its_id_and_no_secret() -> None:
 def test_answers_of_no_login_are_refused(answer: dict[str, str], error: type[Exception], reason: str) -> None:
     """What the browser comes back with has to be of the login that it began, at this provider; no code is redeemed else."""
 
-    async def check(it: Stand) -> None:
+    async def check(it: RelyingParty) -> None:
         with pytest.raises(error) as caught:
             await it.log_in(**answer)
         assert reason in str(caught.value)
@@ -138,7 +138,7 @@ def test_answers_of_no_login_are_refused(answer: dict[str, str], error: type[Exc
 def test_a_code_belongs_to_the_browser_that_began() -> None:
     """A code that was caught on its way brings nothing to another browser: its verifier does not match the challenge."""
 
-    async def check(it: Stand) -> None:
+    async def check(it: RelyingParty) -> None:
         (_, owner), (_, thief) = it.attempts.begin("/"), it.attempts.begin("/")
         caught = it.there.log_in(await it.here.login_url(owner), "aoki")
         with pytest.raises(ProviderRefusedError):
@@ -163,7 +163,7 @@ def test_a_code_belongs_to_the_browser_that_began() -> None:
 def test_id_tokens_that_are_not_of_this_login_let_nobody_in(claims: dict[str, Any], reason: str) -> None:
     """What the token endpoint gives is judged as strictly as what a stranger brings."""
 
-    async def check(it: Stand) -> None:
+    async def check(it: RelyingParty) -> None:
         it.there.id_claims = claims
         with pytest.raises(TokenError) as caught:
             await it.log_in()
@@ -175,7 +175,7 @@ def test_id_tokens_that_are_not_of_this_login_let_nobody_in(claims: dict[str, An
 def test_a_token_by_a_key_that_the_provider_does_not_publish_lets_nobody_in() -> None:
     """An answer of the token endpoint itself has to be signed by a published key."""
 
-    async def check(it: Stand) -> None:
+    async def check(it: RelyingParty) -> None:
         await it.log_in()
         published = it.there.key
         it.there.key = RSAKey.generate_key(2048, {"kid": "one", "use": "sig"})
@@ -193,7 +193,7 @@ def test_a_token_by_a_key_that_the_provider_does_not_publish_lets_nobody_in() ->
 def test_what_a_login_needs_is_asked_for(lacks: str, reason: str) -> None:
     """A provider that gives no ID token, or none to ask again with, is named as what has to be configured."""
 
-    async def check(it: Stand) -> None:
+    async def check(it: RelyingParty) -> None:
         it.there.token_answer = {lacks: None}
         with pytest.raises(ProviderProblem, match=reason):
             await it.log_in()
@@ -218,7 +218,7 @@ def test_what_a_login_needs_is_asked_for(lacks: str, reason: str) -> None:
 def test_providers_that_cannot_be_used_say_why(offer: dict[str, Any], reason: str) -> None:
     """What a provider publishes of itself is judged before anything is sent there."""
 
-    async def check(it: Stand) -> None:
+    async def check(it: RelyingParty) -> None:
         it.there.offer = offer
         with pytest.raises(ProviderProblem, match=reason):
             await it.log_in()
@@ -243,7 +243,7 @@ def test_providers_that_cannot_be_used_say_why(offer: dict[str, Any], reason: st
 def test_answers_that_are_none_are_taken_for_an_absence(trouble: dict[str, Any]) -> None:
     """Whatever a provider answers in its trouble, it is not there: nothing else is raised, and no redirect is followed."""
 
-    async def check(it: Stand) -> None:
+    async def check(it: RelyingParty) -> None:
         for name, value in trouble.items():
             setattr(it.there, name, value)
         with pytest.raises(ProviderAwayError):
@@ -256,7 +256,7 @@ def test_answers_that_are_none_are_taken_for_an_absence(trouble: dict[str, Any])
 def test_many_who_want_to_log_in_ask_an_absent_provider_once() -> None:
     """A provider that is away is asked what it offers once in three seconds, however many want to log in; then it is there again."""
 
-    async def check(it: Stand) -> None:
+    async def check(it: RelyingParty) -> None:
         it.there.status = 503
         logins = await asyncio.gather(*(it.log_in() for _ in range(50)), return_exceptions=True)
         assert {type(each) for each in logins} == {ProviderAwayError}
@@ -270,7 +270,7 @@ def test_many_who_want_to_log_in_ask_an_absent_provider_once() -> None:
 def test_groups_that_stand_in_no_id_token_are_asked_for() -> None:
     """Groups come from the userinfo where the ID token has no such claim, and of the same person alone; without any there are none."""
 
-    async def check(it: Stand) -> None:
+    async def check(it: RelyingParty) -> None:
         it.there.claims["aoki"] = {"preferred_username": "aoki"}
         it.there.userinfo = {"realm_access": {"roles": ["osaka"]}}
         assert (await it.log_in())[0] == Identity("provider", "aoki", ("osaka",))
@@ -286,7 +286,7 @@ def test_groups_that_stand_in_no_id_token_are_asked_for() -> None:
 def test_a_session_follows_what_the_provider_says() -> None:
     """New groups are those of the session at the next check; a disabled user has none any more; each check redeems the newest token."""
 
-    async def check(it: Stand) -> None:
+    async def check(it: RelyingParty) -> None:
         session = await it.session()
         assert await now(session) == AOKI
         it.there.claims["aoki"]["groups"] = ["osaka"]
@@ -305,7 +305,7 @@ def test_a_session_follows_what_the_provider_says() -> None:
 def test_a_session_ends_when_it_is_said_to_be_of_another() -> None:
     """A refreshed token of another person, for another client, or of a key that is not the provider's ends the session."""
 
-    async def check(it: Stand) -> None:
+    async def check(it: RelyingParty) -> None:
         for claims in ({"sub": "sub-mori"}, {"aud": "another"}, {"exp": 1}):
             it.there.id_claims = {}
             session = await it.session()
@@ -318,7 +318,7 @@ def test_a_session_ends_when_it_is_said_to_be_of_another() -> None:
 def test_a_refreshed_session_needs_no_id_token() -> None:
     """Without a new ID token the userinfo is fetched; a provider with neither counts as away."""
 
-    async def check(it: Stand) -> None:
+    async def check(it: RelyingParty) -> None:
         session = await it.session()
         it.there.token_answer, it.there.userinfo = {"id_token": None}, {"preferred_username": "aoki", "groups": ["kyoto"]}
         assert await now(session) == Identity("provider", "aoki", ("kyoto",))
@@ -337,7 +337,7 @@ def test_sessions_outlive_a_provider_that_is_away_for_the_configured_time(
     """While the provider cannot be reached sessions continue, for ten minutes from its last confirmation; this is logged once."""
     monkeypatch.setattr("streams.serving.login.provider.client._ANSWER_SECONDS", 0.3)
 
-    async def check(it: Stand) -> None:
+    async def check(it: RelyingParty) -> None:
         session = await it.session()
         it.seconds = 100.0
         assert await now(session) == AOKI
@@ -360,7 +360,7 @@ def test_sessions_outlive_a_provider_that_is_away_for_the_configured_time(
 def test_a_wrong_client_secret_ends_no_session_at_once(caplog: pytest.LogCaptureFixture) -> None:
     """When the provider no longer knows this server, it is logged, and ends no session."""
 
-    async def check(it: Stand) -> None:
+    async def check(it: RelyingParty) -> None:
         session = await it.session()
         it.there.public = True
         assert await now(session) == AOKI
@@ -376,7 +376,7 @@ def test_a_wrong_client_secret_ends_no_session_at_once(caplog: pytest.LogCapture
 def test_keys_may_change_under_a_session() -> None:
     """Sessions continue, and users log in, when the provider changes its signing key."""
 
-    async def check(it: Stand) -> None:
+    async def check(it: RelyingParty) -> None:
         session = await it.session()
         for number in range(3):
             it.there.key = RSAKey.generate_key(2048, {"kid": f"new-{number}", "use": "sig"})
@@ -389,7 +389,7 @@ def test_keys_may_change_under_a_session() -> None:
 def test_programs_show_access_tokens_for_the_configured_audience() -> None:
     """A program's token leads to name and groups; an ID token, one for another audience, and any without an audience are refused."""
 
-    async def check(it: Stand) -> None:
+    async def check(it: RelyingParty) -> None:
         claims = {"sub": "sub-prometheus", "aud": "api", "preferred_username": "prometheus", "groups": ["monitoring"]}
         assert await it.here.program(it.there.signed(claims)) == Identity("provider", "prometheus", ("monitoring",))
         assert await it.here.program(it.there.signed({"sub": "s", "aud": "api"}, typ="at+jwt")) == Identity("provider", "s", ())
@@ -397,7 +397,7 @@ def test_programs_show_access_tokens_for_the_configured_audience() -> None:
             with pytest.raises(TokenError):
                 await it.here.program(it.there.signed(wrong))
 
-    async def none(it: Stand) -> None:
+    async def none(it: RelyingParty) -> None:
         with pytest.raises(TokenError, match="no audience is configured"):
             await it.here.program(it.there.signed({"sub": "s", "aud": CLIENT_ID}))
 
@@ -419,7 +419,7 @@ def test_programs_show_access_tokens_for_the_configured_audience() -> None:
 def test_a_notice_of_logout_means_a_session_or_all_of_a_person(notice: LogoutNotice, ends: set[str]) -> None:
     """A notice with a session ends that one, one with a person all of hers; one that may be meant, as it has no name there, ends too."""
 
-    async def check(it: Stand) -> None:
+    async def check(it: RelyingParty) -> None:
         sessions = {"1": "sid-1", "2": "sid-2", "3": None}
         made = {name: ProviderSession(it.here, "sub-aoki", sid, "r") for name, sid in sessions.items()}
         assert {name for name, each in made.items() if each.is_ended_by(notice)} == ends
@@ -430,13 +430,13 @@ def test_a_notice_of_logout_means_a_session_or_all_of_a_person(notice: LogoutNot
 def test_the_way_out_holds_no_token() -> None:
     """Logging out leads to the provider and back to the login page; the address, which the browser keeps, holds no token."""
 
-    async def check(it: Stand) -> None:
+    async def check(it: RelyingParty) -> None:
         await it.log_in()
         url = URL(str(await it.here.logout_url()))
         assert dict(url.query) == {"client_id": CLIENT_ID, "post_logout_redirect_uri": "https://wall.example/login"}
         assert url.with_query(None) == URL(f"{it.there.issuer}/logout")
 
-    async def none(it: Stand) -> None:
+    async def none(it: RelyingParty) -> None:
         it.there.offer = {"end_session_endpoint": None}
         assert await it.here.logout_url() is None
 
@@ -447,7 +447,7 @@ def test_the_way_out_holds_no_token() -> None:
 def test_no_log_line_holds_a_token(caplog: pytest.LogCaptureFixture) -> None:
     """Through login, checks, refusals and troubles no token, code, verifier, state or secret comes into the log, nor into an error."""
 
-    async def check(it: Stand) -> None:
+    async def check(it: RelyingParty) -> None:
         errors = []
         session = await it.session()
         await now(session)
