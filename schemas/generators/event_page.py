@@ -121,7 +121,7 @@ def _table(model: type[BaseModel], skipped: Iterable[str]) -> str:
     schema = TypeAdapter(model).json_schema(by_alias=True)
     required = schema.get("required", [])
     rows = [
-        f"| `{name}` | {_content(entry)} | {'yes' if name in required else ''} | {entry.get('description', '')} |"
+        f"| `{name}` | {_content(entry)} | {'yes' if name in required else ''} | {' '.join(entry.get('description', '').split())} |"
         for name, entry in schema["properties"].items()
         if name not in {*skipped, "type"}
     ]

@@ -86,6 +86,14 @@ def test_the_page_names_every_kind_and_field() -> None:
             assert f"| `{name}` |" in page
 
 
+def test_a_row_of_the_page_is_one_line() -> None:
+    """A line break inside a cell would end the table."""
+    rows = [line for line in PRODUCTS["docs/events.md"].splitlines() if line.startswith("|")]
+
+    assert rows
+    assert all(row.endswith("|") for row in rows)
+
+
 @pytest.mark.parametrize("path", sorted(PRODUCTS))
 def test_generated_files_end_in_one_newline(path: str) -> None:
     """Generated files look as an editor would leave them."""
