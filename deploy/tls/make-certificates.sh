@@ -26,7 +26,7 @@ sign() {
         -set_serial "0x$(openssl rand -hex 16)" -days 90 -sha256 -extfile "$work/$1.ext" -out "$work/$1.crt" 2>/dev/null
 }
 
-# place FILE TARGET: in one step. In containers other users read them; on this machine nobody enters the folder above them.
+# place FILE TARGET: in one step. In containers other users read them; on this machine no other user enters the folder above them.
 place() {
     chmod 0644 "$1"
     mv -f "$1" "$2"
