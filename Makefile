@@ -65,7 +65,7 @@ check: $(READY) ## lint, formatting and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: $(READY) ## mend what the linter can mend, then format
+format: $(READY) ## fix what the linter can fix, then format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -81,7 +81,7 @@ docs: $(READY) ## regenerate schemas and the pages made from code
 bench: $(READY) ## measure what an event costs, beside a plain loop and five figures on other engines (ARGS="--events 1500000")
 	$(BIN)/python -m benchmarks.pipeline --rate 1 200 --peers all $(ARGS)
 
-bench-all: $(READY) ## run all benchmarks in their long form, one after the other: some 20 minutes on a quiet machine
+bench-all: $(READY) ## run bench, bench-latency, bench-growth and bench-serving in their long form, one after the other: some 20 minutes on a quiet machine
 	@failed=0; \
 	$(BIN)/python -m benchmarks.pipeline --rate 1 200 --peers all --events 1500000 || failed=1; \
 	$(BIN)/python -m benchmarks.latency --page --peers kafka-streams --seconds 20 || failed=1; \
