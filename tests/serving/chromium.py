@@ -185,21 +185,21 @@ class Chromium:
 
     async def _listen(self) -> None:
         async for message in self._socket:
-            told = message.json()
-            if "id" in told:
-                waiting = self._answers.pop(told["id"])
+            payload = message.json()
+            if "id" in payload:
+                waiting = self._answers.pop(payload["id"])
                 if waiting.done():
                     continue
-                if "error" in told:
-                    waiting.set_exception(RuntimeError(str(told["error"])))
+                if "error" in payload:
+                    waiting.set_exception(RuntimeError(str(payload["error"])))
                 else:
-                    waiting.set_result(told["result"])
-            elif told["method"] == "Network.requestWillBeSent":
-                self.requested.append(told["params"]["request"]["url"])
-            elif told["method"] == "Runtime.exceptionThrown":
-                self.complaints.append(str(told["params"]["exceptionDetails"]))
-            elif told["method"] == "Log.entryAdded" and told["params"]["entry"]["level"] == "error":
-                self.complaints.append(str(told["params"]["entry"]))
+                    waiting.set_result(payload["result"])
+            elif payload["method"] == "Network.requestWillBeSent":
+                self.requested.append(payload["params"]["request"]["url"])
+            elif payload["method"] == "Runtime.exceptionThrown":
+                self.complaints.append(str(payload["params"]["exceptionDetails"]))
+            elif payload["method"] == "Log.entryAdded" and payload["params"]["entry"]["level"] == "error":
+                self.complaints.append(str(payload["params"]["entry"]))
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -41,7 +41,7 @@ __all__ = ["ALL", "FEW", "full", "guarded", "reading", "serving"]
 
 #: Nothing listens there: what reads Kafka has it answer 503.
 NO_KAFKA: Final = "127.0.0.1:9"
-ALL, FEW = (TOKEN_FORM + letter * 43 for letter in "ab")
+ALL, FEW = (TOKEN_FORM + character * 43 for character in "ab")
 
 
 def full(**changes: Any) -> Serving:

@@ -46,8 +46,8 @@ async def found(page: Chromium) -> list[Any]:
     """Return what axe finds wrong with what the page shows."""
     if not await page.ask("typeof axe !== 'undefined'"):
         await page.ask(axe())
-    told: list[Any] = await page.ask(_RUN)
-    return told
+    violations: list[Any] = await page.ask(_RUN)
+    return violations
 
 
 async def dialogs(page: Chromium, client: TestClient[web.Request, web.Application], query: str) -> list[Any]:
@@ -74,9 +74,9 @@ async def look(language: str, theme: str, width: int) -> None:
     """Look at every view."""
     async with client_of(full()) as client, Chromium(width=width, height=844) as page:
         query = f"lang={language}&theme={theme}"
-        wrong = {name: told async for name, _ in views(page, client, query) if (told := await found(page))}
-        wrong |= {"board": told} if (told := await board(page, client, query)) else {}
-        wrong |= {"dialogs": told} if (told := await dialogs(page, client, query)) else {}
+        wrong = {name: violations async for name, _ in views(page, client, query) if (violations := await found(page))}
+        wrong |= {"board": violations} if (violations := await board(page, client, query)) else {}
+        wrong |= {"dialogs": violations} if (violations := await dialogs(page, client, query)) else {}
         assert wrong == {}, json.dumps(wrong, indent=1, ensure_ascii=False)
 
 

@@ -38,7 +38,7 @@ def stage(*, permitted: bool) -> RollUpStage:
     )
 
 
-def told(of: RollUpStage) -> list[Output]:
+def outputs_of(of: RollUpStage) -> list[Output]:
     """Feed a stage a minute of ann's and of bo's, and return its output."""
     records: list[tuple[str, Any]] = [
         (f"cell|-|agents|0|{START_MS}|agent:{name}", {"counts": {"handling_ms": 45_000, "idle_ms": 15_000}}) for name in ("ann", "bo")
@@ -61,10 +61,10 @@ def people_in(outputs: list[Output]) -> dict[str, set[str]]:
 
 def test_only_into_their_own_topics_and_only_if_permitted() -> None:
     """Ann's site permits it, bo has none: only hers are written, to the topics of agents, and no alert is about her."""
-    outputs = told(stage(permitted=True))
+    outputs = outputs_of(stage(permitted=True))
 
     assert people_in(outputs) == {"agent-metrics": {"ann"}, "agent-metrics-latest": {"ann"}}
-    assert people_in(told(stage(permitted=False))) == {}
+    assert people_in(outputs_of(stage(permitted=False))) == {}
     for output in outputs:
         if output.topic == "agent-metrics":
             record = AgentFigures.model_validate_json(output.value or b"")
@@ -74,7 +74,7 @@ def test_only_into_their_own_topics_and_only_if_permitted() -> None:
 
 def test_figures_no_longer_permitted_are_deleted() -> None:
     """A stage that finds figures of an agent whose site forbids them deletes each, once."""
-    before = [output for output in told(stage(permitted=True)) if output.topic == "agent-metrics-latest"]
+    before = [output for output in outputs_of(stage(permitted=True)) if output.topic == "agent-metrics-latest"]
     after = stage(permitted=False)
     after.restore("agent-metrics-latest", [(output.key or b"", output.value or b"") for output in before])
     first, second = after.collect().outputs, after.collect().outputs
@@ -87,7 +87,7 @@ def test_figures_no_longer_permitted_are_deleted() -> None:
 def test_served_only_when_asked_for() -> None:
     """Without the option the endpoint does not exist; with it records are served by window and agent, and null while none are known."""
     fed = Agents()
-    for output in told(stage(permitted=True)):
+    for output in outputs_of(stage(permitted=True)):
         if output.topic == "agent-metrics-latest":
             assert fed.feed(output.key, output.value)
     agents = Agents()
@@ -103,10 +103,10 @@ def test_served_only_when_asked_for() -> None:
             agents.take_over(fed)
             everything = (await (await client.get("/api/v1/agents")).json())["agents"]
             day = (await (await client.get("/api/v1/agents?window=day&agent=ann")).json())["agents"]
-            nobody = (await (await client.get("/api/v1/agents?agent=bo")).json())["agents"]
+            absent = (await (await client.get("/api/v1/agents?agent=bo")).json())["agents"]
             assert [each["window"] for each in everything] == ["day", "interval_15m", "interval_30m"]
             assert [(each["scope"], each["window"]) for each in day] == [("ann", "day")]
-            assert nobody == []
+            assert absent == []
             assert (await client.get("/api/v1/agents?window=week")).status == 400
             assert b'"ann"' not in await (await client.get("/metrics")).read()
 

@@ -50,8 +50,8 @@ async def next_alerts(response: ClientResponse) -> dict[str, Any]:
         if name == "event":
             kind = value
         if name == "data" and kind == "alerts":
-            told: dict[str, Any] = orjson.loads(value)
-            return told
+            document: dict[str, Any] = orjson.loads(value)
+            return document
 
 
 def test_the_api_lists_alerts_as_they_are_in_the_topic() -> None:
@@ -62,7 +62,7 @@ def test_the_api_lists_alerts_as_they_are_in_the_topic() -> None:
         backend.alerts.feed(*alert("queue:new", of_tomorrow={"a": 1}))
         async with client_of(backend.serving()) as client:
 
-            async def told(query: str) -> list[tuple[str, str]]:
+            async def states(query: str) -> list[tuple[str, str]]:
                 answer = await (await client.get(f"/api/v1/alerts{query}")).json()
                 return [(record["scope"], record["state"]) for record in answer["alerts"]]
 
@@ -77,8 +77,8 @@ def test_the_api_lists_alerts_as_they_are_in_the_topic() -> None:
                 )
             ]
             assert (everything["as_of"], everything["stale"]) == ("2026-04-01T09:00:00.000Z", False)
-            assert await told("?state=firing") == [("new", "firing"), ("sales", "firing")]
-            assert await told("?state=cleared&state=pending") == [("north", "pending"), ("claims", "cleared")]
+            assert await states("?state=firing") == [("new", "firing"), ("sales", "firing")]
+            assert await states("?state=cleared&state=pending") == [("north", "pending"), ("claims", "cleared")]
             refused = await client.get("/api/v1/alerts?state=burning")
             assert (refused.status, "cleared, firing, pending" in (await refused.json())["error"]) == (400, True)
 
@@ -110,19 +110,19 @@ def test_the_event_stream_sends_firing_and_ended_alerts() -> None:
         backend = center()
         sales, claims = alert()[0].decode(), alert("queue:claims", "mail")[0].decode()
         async with client_of(backend.serving()) as client, client.get("/api/v1/events") as stream:
-            told = await next_alerts(stream)
-            assert (told["whole"], told["firing"], told["ended"]) == (True, {sales: orjson.loads(alert()[1])}, [])
+            message = await next_alerts(stream)
+            assert (message["whole"], message["firing"], message["ended"]) == (True, {sales: orjson.loads(alert()[1])}, [])
 
             backend.alerts.feed(*alert("queue:other", state="pending"))
             backend.alerts.feed(*alert("queue:claims", "mail", revision=4))
-            told = await next_alerts(stream)
-            assert (told["whole"], list(told["firing"])) == (False, [claims])
-            assert told["firing"][claims] == orjson.loads(alert("queue:claims", "mail", revision=4)[1])
+            message = await next_alerts(stream)
+            assert (message["whole"], list(message["firing"])) == (False, [claims])
+            assert message["firing"][claims] == orjson.loads(alert("queue:claims", "mail", revision=4)[1])
 
             backend.alerts.feed(*alert(state="cleared"))
             backend.alerts.feed(claims.encode(), None)
-            told = await next_alerts(stream)
-            assert (told["whole"], told["firing"], sorted(told["ended"])) == (False, {}, sorted([sales, claims]))
+            message = await next_alerts(stream)
+            assert (message["whole"], message["firing"], sorted(message["ended"])) == (False, {}, sorted([sales, claims]))
 
     run(check())
 
@@ -228,8 +228,8 @@ def test_from_topics_to_every_exit(bootstrap: str) -> None:
                 await asyncio.sleep(0.1)
                 exposed = await (await client.get("metrics")).text()
             assert (await client.get("readyz")).status == 200
-            told = await (await client.get("api/v1/alerts?state=firing")).json()
-            assert told["alerts"] == [orjson.loads(alert()[1])]
+            document = await (await client.get("api/v1/alerts?state=firing")).json()
+            assert document["alerts"] == [orjson.loads(alert()[1])]
         serving.cancel()
         with pytest.raises(asyncio.CancelledError):
             await serving
@@ -306,10 +306,10 @@ def test_the_page_shows_what_fires(language: str, texts: list[str], news: str, c
             # As of 09:00:00 it has been good for 30 of the 60 s that it takes; for all of them; while mail is silent; not by enough.
             good, bad = ({"service_level_live": figure(level, 100 * level, 100, 1)} for level in (0.85, 0.7115384615384616))
             backend.store.feed(*window("queue:sales", kpis=good, revision=2))
-            standings: list[dict[str, Any]] = [{"recovering_since": f"2026-04-01T08:59:{second}Z"} for second in ("30", "00")]
-            standings += [{}, {"clear_at": 0.9}]
-            for number, standing in enumerate(standings):
-                backend.alerts.feed(*alert(value=0.85, revision=9 + number, **standing))
+            states: list[dict[str, Any]] = [{"recovering_since": f"2026-04-01T08:59:{second}Z"} for second in ("30", "00")]
+            states += [{}, {"clear_at": 0.9}]
+            for number, changes in enumerate(states):
+                backend.alerts.feed(*alert(value=0.85, revision=9 + number, **changes))
                 await page.until(f"{STRIP}[0][4] === '{clearing[number]}'")
             # Beyond again, and no worker has taken that in yet.
             backend.store.feed(*window("queue:sales", kpis=bad, revision=3))

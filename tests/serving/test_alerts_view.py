@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
-SAID = "document.getElementById('silent').innerText"
+SENTENCE = "document.getElementById('silent').innerText"
 ROWS = "[...document.querySelectorAll('.view.alerts .firing li')]"
 ON_CALL = OnCall.model_validate({"default": "IT 4000", "kafka": "Net 4100", "serve": "Web 4300"})
 
@@ -90,17 +90,17 @@ def test_what_is_broken_is_said_in_one_sentence(language: Language, pictures: Pa
         async with Chromium(width=1280, height=700) as page:
             await server.start_server()
             await page.open(f"{server.make_url('/')}?lang={language}")
-            await page.until(f"{SAID} === {kafka!r} && {MARK} === {words['mark.kafka_not_reached']!r}")
+            await page.until(f"{SENTENCE} === {kafka!r} && {MARK} === {words['mark.kafka_not_reached']!r}")
             await page.photograph(pictures / f"kafka-{language}.png")
             for key, value in small_center():
                 backend.store.feed(key, value)
             backend.ready = backend.connected = backend.reached = True
-            await page.until(f"{SAID} === {source!r} && {MARK} === {words['live']!r}")
+            await page.until(f"{SENTENCE} === {source!r} && {MARK} === {words['live']!r}")
             backend.store.feed(*progress(1, revision=9))
             await page.until("document.getElementById('silent').hidden")
             assert page.complaints == []
             await server.close()
-            await page.until(f"{SAID}.endsWith({cut!r}) && {MARK} === {words['disconnected']!r}", seconds=15)
+            await page.until(f"{SENTENCE}.endsWith({cut!r}) && {MARK} === {words['disconnected']!r}", seconds=15)
             await page.photograph(pictures / f"cut-{language}.png")
 
     run(check())
@@ -113,13 +113,13 @@ def center() -> tuple[Backend, Serving, MemoryActionLog]:
         {"kpi": "abandon_rate", "window": "trailing_15m", "value": 0.2, "above": 0.05, "clear_at": 0.05, "minimum_contacts": 10},
     ]
     both: dict[str, Any] = {"rule": "flood", "kpi": "waiting", "window": None, "below": None, "above": 5.0, "value": 6.0, "combined": "all"}
-    told: dict[str, Any] = {
+    details: dict[str, Any] = {
         **both,
         "conditions": conditions,
         "message": {"en": "{scope}: open the overflow, {value} wait", "ja": "{scope}：あふれ（{value}件待ち）"},
     }
     backend = Backend.fed(small_center()).with_alerts(
-        alert(), alert("queue:claims", "mail"), alert(alert_id="id-flood", severity="warning", **told)
+        alert(), alert("queue:claims", "mail"), alert(alert_id="id-flood", severity="warning", **details)
     )
     actions = known_actions()
     actions.concerns = backend.alerts.resend
@@ -130,11 +130,11 @@ def center() -> tuple[Backend, Serving, MemoryActionLog]:
     over = alert("queue:over", state="cleared", value=0.85)
     for record in (alert("queue:over"), over, alert()):
         serving.figures.past.feed(*record)
-    for told_of in (
+    for notification in (
         message("fired", "floor", clock("08:55:05"), fired(), settled=clock("08:55:06")),
         message("escalated", "manager", clock("08:56:05"), fired(), step=1, settled=clock("08:56:07"), outcome="refused"),
     ):
-        actions.feed(*encoded(told_of))
+        actions.feed(*encoded(notification))
     return backend, serving, log
 
 
@@ -258,8 +258,8 @@ def test_who_may_not_has_no_buttons() -> None:
             answer = await handler(request)
             if request.path != "/api/v1/session" or not isinstance(answer, web.Response):
                 return answer
-            told = orjson.loads(answer.text or "{}")
-            return web.json_response({**told, "rights": [each for each in told["rights"] if each != "alerts"]})
+            session = orjson.loads(answer.text or "{}")
+            return web.json_response({**session, "rights": [each for each in session["rights"] if each != "alerts"]})
 
         app = create_app(serving)
         app.middlewares.append(fewer)
@@ -307,8 +307,8 @@ def test_the_outlook_is_shown(language: Language, width: int, pictures: Path) ->
             assert words["outlook.error_of"] in await page.ask("document.querySelector('.view.outlook td.error').innerText")
             small = await page.ask("[...document.querySelectorAll('.view.outlook tbody .at small')].map(e => e.innerText)")
             assert small[1].startswith("40件 · " if language == "ja" else "40 calls · ")
-            said = await page.ask("document.querySelector('.view.outlook .breaches').innerText")
-            assert said.startswith(("Below target within half an hour: 1, first sales at ", "30分以内に目標未達の見込み：1件"))
+            breaches = await page.ask("document.querySelector('.view.outlook .breaches').innerText")
+            assert breaches.startswith(("Below target within half an hour: 1, first sales at ", "30分以内に目標未達の見込み：1件"))
             assert await page.ask("document.documentElement.scrollWidth") <= width
             # A center that has just begun is told what is missing, and when it will be there.
             young = Backend.fed([progress(), interval("sales", NOW - QUARTER, 20), last_hour("sales")])
@@ -321,7 +321,7 @@ def test_the_outlook_is_shown(language: Language, width: int, pictures: Path) ->
     run(check())
 
 
-HEARD = """
+COUNT_TONES = """
 window.tones = 0;
 const plain = AudioContext.prototype.createOscillator;
 AudioContext.prototype.createOscillator = function () { window.tones += 1; return plain.call(this); };
@@ -336,7 +336,7 @@ def test_what_draws_attention_is_off_until_it_is_asked_for() -> None:
         async with client_of(serving) as client, Chromium(width=1280, height=900) as page:
             await page.open(url(client, "?view=alerts"))
             await page.until(f"{ROWS}.length === 3")
-            await page.ask(HEARD)
+            await page.ask(COUNT_TONES)
             assert await page.ask("document.getElementById('permit').hidden")
             backend.alerts.feed(*alert("queue:a", alert_id="a"))
             await page.until(f"{ROWS}.length === 4")
@@ -390,8 +390,8 @@ def test_a_wall_keeps_its_screen_on_and_notifications_name_what_fires() -> None:
             await page.until("document.querySelector('#alerts li .figure')?.textContent")
             backend.alerts.feed(*alert("queue:new", alert_id="new"))
             await page.until("window.told.length === 1")
-            (told,) = await page.ask("window.told")
-            assert told == ["Alerts", "new · Voice: Service level 62.0 % (below 80 % · as of 08:55:00)", "alerts"]
+            (notification,) = await page.ask("window.told")
+            assert notification == ["Alerts", "new · Voice: Service level 62.0 % (below 80 % · as of 08:55:00)", "alerts"]
             assert page.complaints == []
 
     run(check())

@@ -50,8 +50,8 @@ def test_errors_are_problem_details(method: str, path: str, status: int, title: 
     async def check() -> None:
         async with client_of(backend().serving()) as client:
             answer = await client.request(method, path)
-            told = await answer.json(content_type="application/problem+json")
-            assert (answer.status, told) == (
+            problem = await answer.json(content_type="application/problem+json")
+            assert (answer.status, problem) == (
                 status,
                 {"type": "about:blank", "title": title, "status": status, "detail": detail, "error": detail},
             )
@@ -125,8 +125,8 @@ async def pages_of(client: Client, path: str, member: str) -> list[list[str]]:
     pages = []
     while True:
         answer = await client.get(path)
-        told = (await answer.json())[member]
-        pages.append([*told] if isinstance(told, dict) else [each.get("alert_id") or each["scope"] for each in told])
+        page = (await answer.json())[member]
+        pages.append([*page] if isinstance(page, dict) else [each.get("alert_id") or each["scope"] for each in page])
         found = re.fullmatch(r'<(\?[^>]+)>; rel="next"', answer.headers.get("Link", ""))
         if found is None:
             assert "Link" not in answer.headers
@@ -214,8 +214,8 @@ def test_a_misspelled_parameter_is_refused(query: str) -> None:
     async def check() -> None:
         async with client_of(backend().serving()) as client:
             refused = await client.get(f"/api/v1/figures?{query}")
-            told = (await refused.json())["detail"]
-            assert (refused.status, re.sub(r"'[^']*'", "''", told, count=1)) == (
+            detail = (await refused.json())["detail"]
+            assert (refused.status, re.sub(r"'[^']*'", "''", detail, count=1)) == (
                 400,
                 f"unknown parameter '': did you mean '{'cursor' if 'cur' in query else 'limit' if 'limit' in query else 'window'}'?",
             )

@@ -52,10 +52,10 @@ def test_a_notification_is_shown_where_it_is_asked_for_and_permitted() -> None:
                 assert await page.ask("Notification.permission") == "granted"
                 backend.alerts.feed(*alert("queue:sales", alert_id=f"new{number}", rule=f"rule{number}"))
                 await page.until(f"document.getElementById('alert-news').textContent.includes('rule{number}')")
-                told = await page.ask("window.told")
-                assert len(told) == shown
-            assert told[0][0] == "Alerts"
-            assert told[0][1].startswith("sales · Voice: Service level ")
+                notifications = await page.ask("window.told")
+                assert len(notifications) == shown
+            assert notifications[0][0] == "Alerts"
+            assert notifications[0][1].startswith("sales · Voice: Service level ")
             assert page.complaints == []
 
     run(check())

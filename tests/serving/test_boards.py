@@ -59,14 +59,14 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_is_wrong_with_a_board_is_said(name: str, tmp_path: Path) -> None:
     """With its place in the file and what is permitted."""
-    tile, said = REFUSED[name]
+    tile, message = REFUSED[name]
     file = tmp_path / "center.yaml"
     file.write_bytes(orjson.dumps(page_of(tile)))
     with pytest.raises(ConfigurationError) as refused:
         load_configuration(file)
     (line,) = str(refused.value).splitlines()
     assert line.startswith(f"{file}:1: boards.hall.pages.0")
-    assert said in line
+    assert message in line
 
 
 @pytest.mark.parametrize(
@@ -114,8 +114,8 @@ def test_a_board_shows_what_its_viewer_may_see() -> None:
     """Tiles about other scopes are not told of, lists name seen queues alone; a board with nothing left is not there."""
     places = places_of(PLACED)
     kanto = boards_of(PLACED.boards, view_of([Area(sites=frozenset({"kanto"}))], [], places))["boards"]
-    told = [(tile["kind"], tile.get("scope"), tile.get("queues")) for tile in kanto["hall"]["pages"][0]["tiles"]]
-    assert told == [
+    tiles = [(tile["kind"], tile.get("scope"), tile.get("queues")) for tile in kanto["hall"]["pages"][0]["tiles"]]
+    assert tiles == [
         ("figure", "queue:sakura", None),
         ("queues", None, ("sakura",)),
         ("map", None, ("sakura",)),
@@ -140,7 +140,7 @@ TILES: list[dict[str, Any]] = [
     {"kind": "figure", "kpi": "asa", "scope": "queue:nowhere", "channel": "voice"},
     {"kind": "text", "text": {"en": "Call 300", "ja": "内線300"}, "color": "accent"},
 ]
-SAID = """[...document.querySelectorAll('.board .tile')].map(
+SHOWN_TILES = """[...document.querySelectorAll('.board .tile')].map(
   e => [e.className, ...[...e.querySelectorAll('b, p, small')].map(t => t.innerText)])"""
 
 
@@ -160,14 +160,14 @@ def test_a_board_is_shown_and_changes_with_its_file(tmp_path: Path) -> None:
             await page.until("document.querySelectorAll('.boards a').length === 4")
             await page.ask("document.querySelector('.boards a').click()")
             await page.until("document.querySelectorAll('.board .tile').length === 4")
-            assert await page.ask(SAID) == [
+            assert await page.ask(SHOWN_TILES) == [
                 ["tile figure warn", "3", ""],
                 ["tile figure bad", "70.0%", "target 80 % in 20 s"],
                 ["tile figure", "–", WORDS["en"]["board.missing"]],
                 ["tile text accent", "Call 300"],
             ]
             held.store.feed(*now_record("queue:sales", waiting=5, revision=2))
-            await page.until(f"{SAID}[0].join() === 'tile figure bad,5,'")
+            await page.until(f"{SHOWN_TILES}[0].join() === 'tile figure bad,5,'")
 
             board = page_of(*TILES[:1])["boards"]["hall"]
             two = {**board, "window_minutes": 30, "pages": [*board["pages"], {"tiles": [{"kind": "queues"}], "columns": 1, "rows": 1}]}
@@ -192,8 +192,8 @@ def test_a_board_is_shown_and_changes_with_its_file(tmp_path: Path) -> None:
             await page.until(
                 "document.querySelectorAll('.board .map li').length === 1 && document.querySelectorAll('.board .alerts li').length === 2"
             )
-            told = "[...e.children].filter(t => !t.matches('a')).map(t => t.innerText)"
-            cell = f"[...document.querySelectorAll('.map li')].map(e => [e.className, e.title, ...{told}])"
+            texts = "[...e.children].filter(t => !t.matches('a')).map(t => t.innerText)"
+            cell = f"[...document.querySelectorAll('.map li')].map(e => [e.className, e.title, ...{texts}])"
             assert await page.ask(cell) == [["bad", "sales · Voice · Service level 70.0% · Longest wait now –", "sales", "", "70.0%", "–"]]
             where = "[...document.querySelectorAll('.board .alerts li')].map(e => [e.className, e.querySelector('.where').innerText])"
             assert await page.ask(where) == [["critical", "sales · Voice"], ["critical", "Total · Voice"]]

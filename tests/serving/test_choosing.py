@@ -104,8 +104,8 @@ def test_by_key_alone() -> None:
             await page.open(url(client))
             await page.until(f"{NAMES}.length === 5")
             await page.press("/")
-            for letter in "AJI":
-                await page.press(letter)
+            for character in "AJI":
+                await page.press(character)
             await page.until(f"{NAMES}.length === 1 && location.search.includes('search=AJI')")
             assert await page.ask(NAMES) == ["ajisai"]
 
@@ -124,8 +124,8 @@ def test_by_key_alone() -> None:
             await page.press("Enter")
             # One is found among all by its name, and added at the end.
             await page.ask("document.querySelector('.chooser input').focus()")
-            for letter in "contacts answered":
-                await page.press(letter)
+            for character in "contacts answered":
+                await page.press(character)
             await page.until("document.querySelectorAll('.chooser .add').length === 1")
             await page.press("Tab")
             await page.press("Enter")
@@ -171,7 +171,7 @@ def test_a_heading_arranges() -> None:
 @pytest.mark.parametrize("language", ["en", "ja"])
 def test_figures_are_explained_without_a_mouse(language: Language) -> None:
     """Tab comes to a cell, arrows to the others; each says what it means, as a tap does; Escape and going on hide it."""
-    told = "document.querySelector('#explanation:popover-open')?.innerText ?? ''"
+    explanation = "document.querySelector('#explanation:popover-open')?.innerText ?? ''"
     meanings = {name: getattr(KPI_BY_ID[name], f"meaning_{language}") for name in ("waiting", "longest_wait")}
 
     async def check() -> None:
@@ -186,17 +186,17 @@ def test_figures_are_explained_without_a_mouse(language: Language) -> None:
                 await page.press("Tab")
                 if await page.ask("document.activeElement.tagName") == "TD":
                     break
-            await page.until(f"{told}.includes({meanings['waiting']!r})")
+            await page.until(f"{explanation}.includes({meanings['waiting']!r})")
             assert await page.ask("document.activeElement.getAttribute('aria-describedby')") == "explanation"
             await page.press("ArrowRight")
-            await page.until(f"{told}.includes({meanings['longest_wait']!r})")
+            await page.until(f"{explanation}.includes({meanings['longest_wait']!r})")
             await page.press("ArrowDown")
             await page.until("document.activeElement.parentElement.rowIndex === 2")
             assert await page.ask("document.querySelectorAll('#queues :is(td, tbody th)[tabindex=\"0\"]').length") == 1
             await page.press("Escape")
-            await page.until(f"{told} === ''")
+            await page.until(f"{explanation} === ''")
             await page.tap("#summary li:last-child .part")
-            await page.until(f"{told}.length > 10")
+            await page.until(f"{explanation}.length > 10")
 
     run(check())
 
@@ -215,9 +215,9 @@ def test_a_telephone_says_at_once_whether_it_burns_and_where() -> None:
             client_of(backend.serving(targets={f"Q{n:02}": 0.8 for n in range(60)})) as client,
             Chromium(width=390, height=844) as page,
         ):
-            for language, said in (("en", "20 alerts"), ("ja", "アラート20件")):
+            for language, label in (("en", "20 alerts"), ("ja", "アラート20件")):
                 await page.open(url(client, f"?lang={language}"))
-                await page.until(f"{NAMES}.length === 10 && document.querySelector('#burning b').innerText === {said!r}")
+                await page.until(f"{NAMES}.length === 10 && document.querySelector('#burning b').innerText === {label!r}")
                 # Of equal severity the oldest is the worst; of queues the one that is furthest from its target.
                 assert (await page.ask("document.querySelector('#burning span').innerText")).startswith("Q40 · ")
                 assert await page.ask(NAMES) == [f"Q{n}" for n in range(59, 49, -1)]
@@ -249,8 +249,8 @@ def test_a_place_is_told_only_to_who_sees_it() -> None:
 
     async def check() -> None:
         async with client_of(placed()) as client:
-            told = (await (await client.get("/api/v1/figures")).json())["places"]
-            assert told == {
+            places = (await (await client.get("/api/v1/figures")).json())["places"]
+            assert places == {
                 "queue:sakura": {"site": "kanto", "department": "ume"},
                 "queue:momiji": {"site": "kanto", "department": "matsu"},
                 "queue:ajisai": {"site": "kansai", "department": "matsu"},

@@ -79,7 +79,7 @@ def backend() -> Backend:
     )  # fmt: skip
 
 
-def told() -> CustomersAnswer:
+def customers_answer() -> CustomersAnswer:
     """Return the answer of the endpoint."""
 
     async def ask() -> CustomersAnswer:
@@ -93,7 +93,7 @@ def told() -> CustomersAnswer:
 
 def test_the_windows_of_the_answer() -> None:
     """The current day of each scope and channel with customer data, and every day and month of customers, with their figures."""
-    found = {(each.scope, each.channel, each.window, each.start): each for each in told().windows}
+    found = {(each.scope, each.channel, each.window, each.start): each for each in customers_answer().windows}
     today = DAY["window_start"]
     assert set(found) == {
         ("all", "voice", "day", today),
@@ -124,7 +124,7 @@ def test_the_windows_of_the_answer() -> None:
 
 def test_a_figure_without_value_has_a_reason() -> None:
     """No source reports thanks in calls; no survey was sent yet; below five customers their spending is withheld."""
-    found = {(each.scope, each.channel, each.window, each.start): each for each in told().windows}
+    found = {(each.scope, each.channel, each.window, each.start): each for each in customers_answer().windows}
     calls = found["all", "voice", "day", DAY["window_start"]]
     assert calls.unknown == {
         "csat_top2": "nothing_yet", "survey_response_rate": "nothing_yet", "gratitude_rate": "not_reported",
@@ -144,7 +144,7 @@ def test_a_figure_without_value_has_a_reason() -> None:
 def test_a_restricted_view_has_its_scopes_only() -> None:
     """A view of one queue has that queue."""
     view = View(frozenset({"queue:sales"}), frozenset())
-    assert [each.scope for each in told().windows if shows_window(view, each.model_dump())] == ["sales"]
+    assert [each.scope for each in customers_answer().windows if shows_window(view, each.model_dump())] == ["sales"]
 
 
 def test_every_figure_is_one() -> None:
@@ -200,8 +200,8 @@ def test_on_the_page(tmp_path: Path) -> None:
             ]
             assert await page.ask(f"{TEXTS}('.thanks .counted')") == ["5 contacts with thanks · 2 of them without a category"]
             # Each channel by itself, the larger scope first; of 10 answers half of what was sent.
-            said = await page.ask(f"{ROWS}('section.said')")
-            assert [[row[n] for n in (0, 1, 3, 5)] for row in said] == [
+            lines = await page.ask(f"{ROWS}('section.said')")
+            assert [[row[n] for n in (0, 1, 3, 5)] for row in lines] == [
                 ["Total\nVoice", "4.2\nof 10 · 50 % measured", "-20\nof 10 · 50 % measured", "–\nno source reports it"],
                 ["Total\nChat", "3.5\nof 2", "–\nno score yet", "83.3 %\n5 / 6"],
                 ["sales\nQueue · Voice", "4.2\nof 10 · 50 % measured", "–\nno score yet", "–\nno text of customers"],
@@ -236,8 +236,8 @@ def test_on_the_page(tmp_path: Path) -> None:
             await page.resize(390, 844)
             await page.open(url(client, "?view=customers&lang=ja"))
             await page.until("document.querySelectorAll('.about tbody tr').length === 2")
-            said = await page.ask("document.querySelector('main.view').innerText")
-            assert re.findall(r"[A-Za-z]{2,}", re.sub(r"UTC|on_call|delivery|billing|sales|web|CSAT|NPS|LTV|CSV|Excel", "", said)) == []
+            text = await page.ask("document.querySelector('main.view').innerText")
+            assert re.findall(r"[A-Za-z]{2,}", re.sub(r"UTC|on_call|delivery|billing|sales|web|CSAT|NPS|LTV|CSV|Excel", "", text)) == []
             assert await page.ask(UNEXPLAINED) == []
             await page.photograph(tmp_path / "customers-ja.png")
             assert await page.ask("document.documentElement.scrollWidth <= innerWidth")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from streams.catalogue.words import Language
     from streams.serving.api import Serving
 
-SAID: dict[str, tuple[dict[str, Any], str, str]] = {
+TEXTS: dict[str, tuple[dict[str, Any], str, str]] = {
     "standard": (
         {},
         (
@@ -62,17 +62,17 @@ SAID: dict[str, tuple[dict[str, Any], str, str]] = {
 }
 
 
-@pytest.mark.parametrize("name", SAID)
+@pytest.mark.parametrize("name", TEXTS)
 def test_the_sentence(name: str) -> None:
     """Each definition as text: which contacts are in time, too late, and not counted."""
-    keys, english, japanese = SAID[name]
+    keys, english, japanese = TEXTS[name]
 
     assert definition_text(ServiceLevelDefinition.model_validate(keys)) == {"text_en": english, "text_ja": japanese}
 
 
 CONFIGURATION = Configuration.model_validate(
     {
-        "definitions": {"standard": {}, "strict": SAID["strict"][0]},
+        "definitions": {"standard": {}, "strict": TEXTS["strict"][0]},
         "queues": {
             "sales": {"channel": "voice", "definitions": ["standard", "strict"], "target": 0.8},
             "claims": {"channel": "voice", "service_level": {"threshold_s": 45}},
@@ -110,15 +110,15 @@ def center() -> Serving:
 def test_the_definitions_of_queues_in_the_api() -> None:
     """By queue and channel, the deciding one first; a view of one queue has no definitions of others."""
     figures = center().figures
-    told = figures.everything(figures.chosen())
-    assert [(each["definition"], each["threshold_seconds"]) for each in told["definitions"]] == [
+    document = figures.everything(figures.chosen())
+    assert [(each["definition"], each["threshold_seconds"]) for each in document["definitions"]] == [
         ("service_level@1", 45),
         ("standard@1", 20),
         ("strict@1", 10),
     ]
-    assert told["judged_by"]["claims"] == {"voice": [0]}
-    assert told["judged_by"]["sales"]["voice"] == [1, 2]
-    assert told["definitions"][2]["text_en"] == SAID["strict"][1]
+    assert document["judged_by"]["claims"] == {"voice": [0]}
+    assert document["judged_by"]["sales"]["voice"] == [1, 2]
+    assert document["definitions"][2]["text_en"] == TEXTS["strict"][1]
 
     part = View(frozenset({"queue:claims"}), None)
     seen = figures.everything(figures.chosen(view=part), part)
@@ -133,8 +133,8 @@ def test_a_version_takes_effect_with_its_instant() -> None:
     figures = center().figures
     figures.configuration = Configuration.model_validate({"definitions": {"d": later}, "queues": {"sales": {"definitions": ["d"]}}})
 
-    told = figures.everything(figures.chosen())
-    assert [told["definitions"][n]["definition"] for n in told["judged_by"]["sales"]["voice"]] == ["d@2"]
+    document = figures.everything(figures.chosen())
+    assert [document["definitions"][n]["definition"] for n in document["judged_by"]["sales"]["voice"]] == ["d@2"]
 
 
 def test_the_definitions_of_one_queue_in_the_api() -> None:
@@ -142,12 +142,12 @@ def test_the_definitions_of_one_queue_in_the_api() -> None:
 
     async def check() -> None:
         async with client_of(center()) as client:
-            told = await (await client.get("/api/v1/intervals?queue=sales")).json()
-            bot, voice = sorted(told["channels"], key=lambda each: each["channel"])
+            intervals = await (await client.get("/api/v1/intervals?queue=sales")).json()
+            bot, voice = sorted(intervals["channels"], key=lambda each: each["channel"])
             assert bot["self_service"]["containment_rate"]["value"] == 0.7
             assert voice["self_service"] is None
             # Without a file the endpoint goes by the defaults.
-            assert [each["text_en"] for each in voice["definitions"]] == [SAID["standard"][1]]
+            assert [each["text_en"] for each in voice["definitions"]] == [TEXTS["standard"][1]]
 
     asyncio.run(check())
 
@@ -175,8 +175,8 @@ def test_the_page_shows_threshold_and_definition(language: Language, tmp_path: P
                     break
             if not await page.ask(f"{cell.format(queue='sales')} === document.activeElement"):
                 await page.press("ArrowDown")
-            said = SAID["strict"][1 + (language == "ja")]
-            await page.until(f"document.querySelector('#explanation:popover-open')?.innerText.includes({said!r})")
+            text = TEXTS["strict"][1 + (language == "ja")]
+            await page.until(f"document.querySelector('#explanation:popover-open')?.innerText.includes({text!r})")
             await page.photograph(tmp_path / f"overview-{language}.png")
             assert await page.ask("document.querySelectorAll('#summary li.channel').length") == 1
             assert await page.ask("[...document.querySelectorAll('#queues [data-channel]')].map(e => e.dataset.channel)") == ["voice"] * 2
@@ -184,13 +184,13 @@ def test_the_page_shows_threshold_and_definition(language: Language, tmp_path: P
 
             await page.open(url(client, f"?lang={language}&view=queue&of=sales&channel=bot"))
             await page.until("document.querySelectorAll('.view.queue .today li b').length === 2")
-            said = await page.ask("document.querySelector('.view.queue .today .none').innerText")
-            assert said.startswith({"en": "Sessions with a bot or FAQ have no wait", "ja": "ボット・FAQの利用には待ち時間"}[language])
+            text = await page.ask("document.querySelector('.view.queue .today .none').innerText")
+            assert text.startswith({"en": "Sessions with a bot or FAQ have no wait", "ja": "ボット・FAQの利用には待ち時間"}[language])
             assert await page.ask("[...document.querySelectorAll('.view.queue .body > section')].every(e => e.hidden)")
             await page.photograph(tmp_path / f"bot-{language}.png")
             await page.open(url(client, f"?lang={language}&view=queue&of=sales&channel=voice"))
             await page.until(
-                f"document.querySelector('.view.queue .judges dd')?.innerText === {SAID['standard'][1 + (language == 'ja')]!r}"
+                f"document.querySelector('.view.queue .judges dd')?.innerText === {TEXTS['standard'][1 + (language == 'ja')]!r}"
             )
             await page.photograph(tmp_path / f"queue-{language}.png")
             assert page.complaints == []

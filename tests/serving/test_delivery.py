@@ -216,9 +216,9 @@ def test_a_receiver_that_is_down_or_fails_gets_everything_in_order(bootstrap: st
             await joined(bootstrap, "down")
             await publish(bootstrap, history("down"), numbered(4))
             await until(lambda: delivery.deliveries.attempts["failed"] >= 2)
-            told = delivery.deliveries.at(time.time())
-            assert 0 < told.oldest_seconds < 60
-            down = told.attempts["failed"]
+            deliveries = delivery.deliveries.at(time.time())
+            assert 0 < deliveries.oldest_seconds < 60
+            down = deliveries.attempts["failed"]
             async with receiver.listening():
                 await until(lambda: len(receiver.accepted) == 4)
             assert [name for name, _ in receiver.accepted] == ["0", "1", "2", "3"]
@@ -477,9 +477,9 @@ def test_what_is_no_use_is_refused_without_being_quoted(
     args = parser.parse_args(["serve", "--port", "0", "--bootstrap", "127.0.0.1:1"])
 
     assert args.run(args) == 2
-    said = capsys.readouterr().err
-    assert "CONTACT_STREAMS_ALERT_WEBHOOK" in said
-    assert "pass-word" not in said
+    stderr = capsys.readouterr().err
+    assert "CONTACT_STREAMS_ALERT_WEBHOOK" in stderr
+    assert "pass-word" not in stderr
 
 
 def section() -> str:

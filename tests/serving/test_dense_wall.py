@@ -213,7 +213,7 @@ def test_a_wall_can_be_left(query: str, names: list[str]) -> None:
 @pytest.mark.parametrize("language", ["en", "ja"])
 def test_alerts_name_their_figure_as_it_is_now(language: Language) -> None:
     """What missed what, by name; the value is that of the figures, of other windows too, not of the last change; else it says when."""
-    told = [
+    alerts = [
         alert("queue:sales", below=0.8, value=0.5),
         alert("queue:sales", rule="of-now", kpi="longest_wait", window=None, below=None, above=60, value=61.0),
         alert("queue:sales", rule="five", kpi="abandon_rate", window="trailing_5m", below=None, above=0.05, value=0.3),
@@ -236,7 +236,7 @@ def test_alerts_name_their_figure_as_it_is_now(language: Language) -> None:
 
     async def check() -> None:
         five = window("queue:sales", name="trailing_5m", kpis={"abandon_rate": figure(0.2, 2, 10)})
-        held = Backend.fed([*small_center(), five]).with_alerts(*told)
+        held = Backend.fed([*small_center(), five]).with_alerts(*alerts)
         async with client_of(held.serving(targets={"sales": 0.8})) as client, Chromium() as page:
             await page.open(url(client, f"?lang={language}"))
             figures = "[...document.querySelectorAll('#alerts li .figure')].map(e => e.innerText)"

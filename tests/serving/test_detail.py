@@ -78,11 +78,11 @@ def test_the_day_so_far(tmp_path: Path) -> None:
 
     days = {(each.scope, each.channel): each for each in document.days}
     assert set(days) == {("sales", "voice"), ("claims", "voice"), ("billing", "voice"), ("vip", "voice"), ("all", "voice"), ("all", "chat")}
-    said = {
+    needs = {
         name: (each.met, each.contacts_to_restore, each.contacts_to_spare) for (name, channel), each in days.items() if channel == "voice"
     }
     # (225 − 210) ÷ 0.1; (66.4 − 63) ÷ 0.2; 90 ÷ 0.8 − 100 = 12.5; of all of 30 none may be missed.
-    assert said == {
+    assert needs == {
         "sales": (False, 150, 0),
         "claims": (False, 17, 0),
         "billing": (True, 0, 12),

@@ -24,7 +24,7 @@ NAMES = (
     r"Contact Streams|English|AHT|CSV|Excel|contact-streams dead-letters list|sales|claims|billing|vip|idle|tokyo|pbx|mail|chat|cdr|never"
 )
 NAMES += r"|Kafka|UTC|on_call|Enter|\(other\)|no_begin|no_leg|agent-events-dead-letters\.v1|contact-events-dead-letters\.v1"
-SAID = "[document.body.innerText, ...[...document.querySelectorAll('main.view [title]')].map(e => e.title)].join('\\n')"
+PAGE_TEXT = "[document.body.innerText, ...[...document.querySelectorAll('main.view [title]')].map(e => e.title)].join('\\n')"
 TEXTS = "(selector => [...document.querySelectorAll(selector)].map(e => e.innerText))"
 #: The rows of a table: each the texts of its cells.
 ROWS = """(selector => {
@@ -255,8 +255,8 @@ def test_in_japanese_and_on_a_phone(tmp_path: Path, width: int, height: int) -> 
                 for theme in ("light", "dark"):
                     await page.open(url(client, f"?lang=ja&theme={theme}&view={view}"))
                     await page.until(there)
-                    said = re.sub(NAMES, "", await page.ask(SAID))
-                    assert re.findall(r"[A-Za-z]{2,}", said) == [], view
+                    text = re.sub(NAMES, "", await page.ask(PAGE_TEXT))
+                    assert re.findall(r"[A-Za-z]{2,}", text) == [], view
                     assert await page.ask(FAINT) == [], (view, theme)
                 assert await page.ask("document.documentElement.scrollWidth <= innerWidth"), view
                 assert await page.ask(OUTSIDE) == [], view

@@ -21,7 +21,7 @@ from tests.serving.records import Backend, Clock, client_of, now_record, small_c
 if TYPE_CHECKING:
     from aiohttp import web
 
-OLD, NEW, OTHER = (TOKEN_FORM + letter * 43 for letter in "abc")
+OLD, NEW, OTHER = (TOKEN_FORM + character * 43 for character in "abc")
 
 
 class Held:

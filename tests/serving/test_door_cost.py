@@ -37,10 +37,10 @@ KPIS = {kpi: figure(0.5, 10.0, 20.0, 1.0) for kpi in ("service_level", "answer_r
 
 def records(revision: int) -> list[tuple[bytes, bytes]]:
     """Return the records of a tick: what waits in every queue, and one of its windows."""
-    told = [progress(revision=revision)]
+    changes = [progress(revision=revision)]
     for name in NAMES:
-        told += [now_record(f"queue:{name}", waiting=revision, revision=revision), window(f"queue:{name}", kpis=KPIS, revision=revision)]
-    return told + [people_now(f"team:team {number}", {"idle": 9}, revision=revision) for number in range(SITES)]
+        changes += [now_record(f"queue:{name}", waiting=revision, revision=revision), window(f"queue:{name}", kpis=KPIS, revision=revision)]
+    return changes + [people_now(f"team:team {number}", {"idle": 9}, revision=revision) for number in range(SITES)]
 
 
 class Held:
@@ -49,8 +49,8 @@ class Held:
     running = AccessFile.model_validate(
         {
             "tokens": {
-                name: {"hashes": [hash_of(TOKEN_FORM + letter * 43)], "roles": [grant]}
-                for letter, (name, grant) in zip(
+                name: {"hashes": [hash_of(TOKEN_FORM + character * 43)], "roles": [grant]}
+                for character, (name, grant) in zip(
                     "abc",
                     (
                         ("everything", {"role": "supervisor"}),
@@ -64,7 +64,7 @@ class Held:
     )
 
 
-TOKENS = {name: TOKEN_FORM + letter * 43 for letter, name in zip("abc", Held.running.tokens, strict=True)}
+TOKENS = {name: TOKEN_FORM + character * 43 for character, name in zip("abc", Held.running.tokens, strict=True)}
 
 
 class Screen:
@@ -101,11 +101,11 @@ async def cpu_of(boards: Sequence[str | None]) -> tuple[float, int]:
         await asyncio.sleep(0.05)
         spent = 0.0
         for revision in range(2, 2 + TICKS):
-            told = [screen.events for screen in screens]
+            counts = [screen.events for screen in screens]
             for key, value in records(revision):
                 assert backend.store.feed(key, value)
             with timed() as taken:
-                while any(screen.events == before for screen, before in zip(screens, told, strict=True)):  # noqa: ASYNC110 - of all of them
+                while any(screen.events == before for screen, before in zip(screens, counts, strict=True)):  # noqa: ASYNC110 - of all of them
                     await asyncio.sleep(0.005)
             spent += taken[0]
         return spent, sum(screen.bytes for screen in screens)

@@ -101,16 +101,16 @@ def test_rights_follow_the_files(bootstrap: str, tmp_path: Path) -> None:
 
         file = ConfigurationFile(configuration, now_ms())
         async with served(settings_of(file.running)) as client:
-            told = await (await client.get("api/v1/figures")).json()
-            assert set(told["records"]) == {"now|voice|queue:sales", "now|voice|queue:help"}
+            document = await (await client.get("api/v1/figures")).json()
+            assert set(document["records"]) == {"now|voice|queue:sales", "now|voice|queue:help"}
             assert (await client.get("api/v1/queues/loans")).status == (await client.get("api/v1/queues/none")).status == 404
             assert (await client.get("api/v1/agents")).status == 403
             async with asyncio.timeout(55), client.get("api/v1/events") as stream:
                 read = await until_line(stream, "data: ", "queue:help")
                 written(configuration, center("osaka"))
-                anew = await until_line(stream, "data: ", "queue:sales")
-                assert "queue:help" not in anew
-                read += anew
+                resent = await until_line(stream, "data: ", "queue:sales")
+                assert "queue:help" not in resent
+                read += resent
                 written(access_file, access())
                 read += (await stream.read()).decode()
                 assert "loans" not in read

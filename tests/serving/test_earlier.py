@@ -79,7 +79,7 @@ def counted() -> tuple[Backend, Any]:
     return Backend.fed(records), recount(events, CONFIGURATION)
 
 
-def told(start: str, view: View = EVERYTHING) -> dict[tuple[str, str], dict[str, Any]]:
+def scopes_at(start: str, view: View = EVERYTHING) -> dict[tuple[str, str], dict[str, Any]]:
     """Return the scopes of the interval that starts then."""
     found = Intervals(counted()[0].store, {"sales": 0.9}).at(parse_time_ms(start), view)
     assert found["start"] == start
@@ -94,7 +94,7 @@ def shown(each: dict[str, Any]) -> tuple[Any, ...]:
 
 def test_totals_are_of_sums_and_of_one_channel() -> None:
     """Of five calls 2 were in time: 40 %, not the mean of 50 and 0 %; 120 s of wait in 4 answers: 30 s, not 43; 700 s of talk: 175 s."""
-    found = told(FIRST)
+    found = scopes_at(FIRST)
     assert {place: shown(each) for place, each in found.items()} == {
         ("sales", "voice"): (4, 3, 1, (3, 4), (2, 4), 50 / 3, 100),
         ("claims", "voice"): (1, 1, 0, (1, 1), (0, 1), 70, 400),
@@ -108,7 +108,7 @@ def test_totals_are_of_sums_and_of_one_channel() -> None:
 
 def test_totals_count_a_contact_of_two_queues_once() -> None:
     """It entered sales, in time, and claims, late: in the total it is one contact, answered once, in time."""
-    found = told(SECOND)
+    found = scopes_at(SECOND)
     assert {place: shown(each)[:5] for place, each in found.items()} == {
         ("sales", "voice"): (1, 1, 0, (1, 1), (1, 1)),
         ("claims", "voice"): (1, 1, 0, (1, 1), (0, 1)),
@@ -119,7 +119,7 @@ def test_totals_count_a_contact_of_two_queues_once() -> None:
 @pytest.mark.parametrize("start", [FIRST, SECOND])
 def test_a_recount_agrees(start: str) -> None:
     """Every figure of queues and totals is that of the oracle."""
-    found, again = told(start), counted()[1]
+    found, again = scopes_at(start), counted()[1]
     for (scope, channel), each in found.items():
         kind = "total" if scope == "all" else "queue"
         figures = again.window(f"{kind}:{scope}", channel, "interval_15m", parse_time_ms(start))

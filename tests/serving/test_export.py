@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from streams.serving.store import Store
 
 
-def told(text: str) -> list[dict[str, str]]:
+def rows_of(text: str) -> list[dict[str, str]]:
     """Return the rows of a CSV by column."""
     return list(csv.DictReader(io.StringIO(text)))
 
@@ -45,7 +45,7 @@ def exported(backend: Backend, query: str = "", **serving: Any) -> list[dict[str
             assert "Content-Security-Policy" in answer.headers
             return (await answer.read()).decode()
 
-    return told(asyncio.run(ask()))
+    return rows_of(asyncio.run(ask()))
 
 
 def test_a_figure_a_row() -> None:
@@ -101,7 +101,7 @@ def test_what_is_chosen(query: str, kept: set[tuple[str, str, str]]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "status", "said"),
+    ("query", "status", "detail"),
     [
         ("kpi=servicelevel", 400, "unknown kpi 'servicelevel': did you mean 'service_level'?"),
         ("kpi=zzz", 400, "unknown kpi 'zzz'; /api/v1/catalogue has them"),
@@ -114,13 +114,13 @@ def test_what_is_chosen(query: str, kept: set[tuple[str, str, str]]) -> None:
     ],
     ids=range(8),
 )
-def test_what_cannot_be_chosen_is_said(query: str, status: int, said: str) -> None:
+def test_what_cannot_be_chosen_is_said(query: str, status: int, detail: str) -> None:
     """Who asks for what there is not is told what there is."""
 
     async def check() -> None:
         async with client_of(Backend.fed(small_center()).serving()) as client:
             answer = await client.get(f"/api/v1/export?{query}")
-            assert (answer.status, (await answer.json())["detail"][: len(said)]) == (status, said)
+            assert (answer.status, (await answer.json())["detail"][: len(detail)]) == (status, detail)
 
     asyncio.run(check())
 
@@ -171,7 +171,7 @@ def test_no_cell_is_a_formula() -> None:
     ]
     file = io.BytesIO()
     assert write_csv(table, file) == len(table)
-    found = told(file.getvalue().decode())
+    found = rows_of(file.getvalue().decode())
     assert [each["scope"] for each in found] == [*(f"'{name}" for name in EVIL), *ERRORS]
     assert {each["label"] for each in found} == {*(f"'{name}" for name in EVIL), *ERRORS}
     assert {(each["value"], each["numerator"], each["final"]) for each in found} == {("-50.5", "-1", "true")}
@@ -196,7 +196,7 @@ def test_a_workbook_has_what_the_csv_has() -> None:
             assert answer.headers["Content-Type"] == "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
             sheet = openpyxl.load_workbook(io.BytesIO(await answer.read()))["figures"]
         assert text[0] == "\ufeff"
-        found = told(text[1:])
+        found = rows_of(text[1:])
         table = [[cell.value for cell in row] for row in sheet.iter_rows()]
         assert tuple(table[0]) == COLUMNS == tuple(found[0])
         assert len(table) - 1 == len(found)
@@ -274,7 +274,7 @@ def test_exports_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
             texts = [await answer.text() for answer in answers]
             assert [answer.status for answer in answers] == [200, 200]
             assert texts[0] == texts[1]
-            assert len(told(texts[0])) > 50
+            assert len(rows_of(texts[0])) > 50
             await until(lambda: serving.export_turns.waiting == 0)
             assert (await client.get("/api/v1/export?kpi=offered")).status == 200
             assert len(made) == 3

@@ -136,11 +136,11 @@ def test_several_definitions_side_by_side() -> None:
     levels = {"service_level": figure(0.74, 37, 50)}
     beside = {"strict@4": {"service_level": figure(0.6, 30, 50)}, "lenient@1": {"service_level": figure(None, 0, 0)}}
     two = window("queue:two", kpis=levels, definitions={"service_level": "standard@2"}, by_definition=beside)
-    told = samples(text(Backend.fed([progress(), two, window("queue:one", kpis=levels)])))
+    values = samples(text(Backend.fed([progress(), two, window("queue:one", kpis=levels)])))
 
     stem = "contact_center_service_level_by_definition_"
     labels = "channel=voice,definition={},scope=two,scope_kind=queue,window=15m"
-    assert {name.removeprefix(stem): value for name, value in told.items() if name.startswith(stem)} == {
+    assert {name.removeprefix(stem): value for name, value in values.items() if name.startswith(stem)} == {
         f"ratio{{{labels.format('standard@2')}}}": 0.74,
         f"ratio{{{labels.format('strict@4')}}}": 0.6,
         f"numerator{{{labels.format('standard@2')}}}": 37,
@@ -150,7 +150,7 @@ def test_several_definitions_side_by_side() -> None:
         f"denominator{{{labels.format('strict@4')}}}": 50,
         f"denominator{{{labels.format('lenient@1')}}}": 0,
     }
-    assert told["contact_center_service_level_ratio{channel=voice,scope=two,scope_kind=queue,window=15m}"] == 0.74
+    assert values["contact_center_service_level_ratio{channel=voice,scope=two,scope_kind=queue,window=15m}"] == 0.74
 
 
 def test_openmetrics_is_negotiated() -> None:

@@ -63,18 +63,18 @@ def configured() -> Configuration:
     return CONFIGURATION
 
 
-class Noted(NoAudit):
+class MemoryAudit(NoAudit):
     """Holds the audited records."""
 
     def __init__(self) -> None:
-        self.looks: list[tuple[str, str | None]] = []
+        self.entries: list[tuple[str, str | None]] = []
 
     async def recorded(self, action: Any, **more: Any) -> None:
         """Hold a record."""
-        self.looks.append((action, more["about"].scope))
+        self.entries.append((action, more["about"].scope))
 
 
-async def asked(client: Any, path: str) -> tuple[int, Any]:
+async def get(client: Any, path: str) -> tuple[int, Any]:
     """Return status and document."""
     answer = await client.get(path)
     return answer.status, await answer.json()
@@ -101,11 +101,16 @@ def test_people_now() -> None:
     """State, reason, duration, limit and day of each agent; by team, queue and state; each request is audited."""
 
     async def check() -> None:
-        backend, audit = Backend.fed(small_center()), Noted()
+        backend, audit = Backend.fed(small_center()), MemoryAudit()
         async with client_of(serving(backend, audit=audit)) as client:
-            status, told = await asked(client, "/api/v1/people?strip=true")
-            assert (status, told["people_as_of"], told["people_complete"], told["as_of"]) == (200, day("09:00:00"), True, day("09:00:00"))
-            abe, baba, chiba = told["people"]
+            status, document = await get(client, "/api/v1/people?strip=true")
+            assert (status, document["people_as_of"], document["people_complete"], document["as_of"]) == (
+                200,
+                day("09:00:00"),
+                True,
+                day("09:00:00"),
+            )
+            abe, baba, chiba = document["people"]
             assert abe == {
                 "person": "abe", "team": "north", "site": "tokyo", "queues": None, "state": "unavailable", "word": "Away",
                 "reason": "Lunch", "since": day("07:59:00"), "seconds": 3660, "limit_seconds": 3600, "too_long": True, "handled": 14,
@@ -118,22 +123,22 @@ def test_people_now() -> None:
             assert [(each["start"], each["state"]) for each in baba["strip"]] == [
                 (day("08:30:00"), "available"), (day("08:55:00"), "unavailable"),
             ]  # fmt: skip
-            assert (told["reading"], told["sites"]) == (None, [{"site": "tokyo", "individual_figures": True}])
+            assert (document["reading"], document["sites"]) == (None, [{"site": "tokyo", "individual_figures": True}])
             # No limit is on calls unless one is configured.
             assert [chiba[name] for name in ("state", "seconds", "limit_seconds", "too_long")] == ["handling", 3600, None, False]
 
-            assert [each["person"] for each in (await asked(client, "/api/v1/people?state=unavailable&team=north"))[1]["people"]] == [
+            assert [each["person"] for each in (await get(client, "/api/v1/people?state=unavailable&team=north"))[1]["people"]] == [
                 "abe",
                 "baba",
             ]
-            for nobody in ("team=south", "queue=sales", "state=stale"):
-                assert (await asked(client, f"/api/v1/people?{nobody}"))[1]["people"] == []
+            for query in ("team=south", "queue=sales", "state=stale"):
+                assert (await get(client, f"/api/v1/people?{query}"))[1]["people"] == []
             for wrong in ("state=asleep", "strip=yes"):
-                assert (await asked(client, f"/api/v1/people?{wrong}"))[0] == 400
-        assert set(audit.looks) == {("looked_at_agents", None)}
-        assert len(audit.looks) == 5
+                assert (await get(client, f"/api/v1/people?{wrong}"))[0] == 400
+        assert set(audit.entries) == {("looked_at_agents", None)}
+        assert len(audit.entries) == 5
         async with client_of(backend.serving()) as client:
-            assert (await asked(client, "/api/v1/people"))[0] == (await asked(client, "/api/v1/abandoned"))[0] == 404
+            assert (await get(client, "/api/v1/people"))[0] == (await get(client, "/api/v1/abandoned"))[0] == 404
 
     asyncio.run(check())
 
@@ -142,32 +147,32 @@ def test_contacts_behind_a_figure_and_whom_to_call() -> None:
     """Ids with their links, abandoned first; of the customer eight digits of a hash of the key; each request is audited."""
 
     async def check() -> None:
-        audit = Noted()
+        audit = MemoryAudit()
         async with client_of(serving(Backend.fed([*small_center(), window("total:all", kpis={}, revision=2)]), audit=audit)) as client:
-            status, told = await asked(client, "/api/v1/contacts?queue=sales&kpi=offered")
-            assert (status, told["window"], told["channel"], told["total"]) == (200, "trailing_15m", "voice", 3)
+            status, document = await get(client, "/api/v1/contacts?queue=sales&kpi=offered")
+            assert (status, document["window"], document["channel"], document["total"]) == (200, "trailing_15m", "voice", 3)
             # The record has 52: the answer says that these contacts do not add up to it.
-            assert (told["agrees"], told["complete"]) == (False, True)
+            assert (document["agrees"], document["complete"]) == (False, True)
             shown = ("conversation_id", "outcome", "waited_seconds", "entered", "link")
-            assert [[each[name] for name in shown] for each in told["contacts"]] == [
+            assert [[each[name] for name in shown] for each in document["contacts"]] == [
                 ["call 1", "abandoned", 42, day("08:50:00"), "https://pbx.example/calls/call%201"],
                 ["call 3", "waiting", 60, day("08:59:00"), "https://pbx.example/calls/call%203"],
                 ["call/2", "answered", 10, day("08:52:00"), "https://pbx.example/calls/call%2F2"],
             ]  # fmt: skip
-            waiting = (await asked(client, "/api/v1/contacts?queue=sales&kpi=waiting"))[1]
+            waiting = (await get(client, "/api/v1/contacts?queue=sales&kpi=waiting"))[1]
             assert (waiting["window"], [each["conversation_id"] for each in waiting["contacts"]]) == (None, ["call 3"])
-            limited = (await asked(client, "/api/v1/contacts?queue=sales&kpi=offered&limit=1"))[1]
+            limited = (await get(client, "/api/v1/contacts?queue=sales&kpi=offered&limit=1"))[1]
             assert (limited["total"], len(limited["contacts"])) == (3, 1)
 
             # All together, each with its queue.
-            status, told = await asked(client, "/api/v1/contacts?scope=total:all&kpi=waiting&channel=voice")
-            assert (status, told["scope"], told["queue"], told["channel"]) == (200, "total:all", None, "voice")
-            assert [(each["conversation_id"], each["queue"]) for each in told["contacts"]] == [("call 3", "sales")]
+            status, document = await get(client, "/api/v1/contacts?scope=total:all&kpi=waiting&channel=voice")
+            assert (status, document["scope"], document["queue"], document["channel"]) == (200, "total:all", None, "voice")
+            assert [(each["conversation_id"], each["queue"]) for each in document["contacts"]] == [("call 3", "sales")]
 
-            status, told = await asked(client, "/api/v1/abandoned?hours=2")
-            assert (status, told["total"], told["complete"], told["since"]) == (200, 1, True, day("06:59:00"))
-            assert (told["reading"], told["links_known"]) == (None, False)
-            (customer,) = told["abandoned"]
+            status, document = await get(client, "/api/v1/abandoned?hours=2")
+            assert (status, document["total"], document["complete"], document["since"]) == (200, 1, True, day("06:59:00"))
+            assert (document["reading"], document["links_known"]) == (None, False)
+            (customer,) = document["abandoned"]
             assert re.fullmatch(r"[0-9a-f]{8}", customer.pop("customer"))
             assert customer == {
                 "conversation_id": "call 1", "source": "pbx", "queue": "sales", "channel": "voice", "left": day("08:50:42"),
@@ -175,9 +180,9 @@ def test_contacts_behind_a_figure_and_whom_to_call() -> None:
                 "waited_seconds": 42, "times": 1, "waits_again": False, "link": "https://pbx.example/calls/call%201",
                 "platform": "pbx.example",
             }  # fmt: skip
-            assert (told["short_total"], told["short_abandon_seconds"]) == (0, [])
-            assert (told["got_through_total"], told["got_through"]) == (0, [])
-            assert (await asked(client, "/api/v1/abandoned?queue=claims"))[1]["abandoned"] == []
+            assert (document["short_total"], document["short_abandon_seconds"]) == (0, [])
+            assert (document["got_through_total"], document["got_through"]) == (0, [])
+            assert (await get(client, "/api/v1/abandoned?queue=claims"))[1]["abandoned"] == []
             for wrong in (
                 "contacts?queue=sales",
                 "contacts?queue=sales&kpi=waiting&window=week",
@@ -191,8 +196,8 @@ def test_contacts_behind_a_figure_and_whom_to_call() -> None:
                 "abandoned?limit=x",
                 "abandoned?order=oldest",
             ):
-                assert (await asked(client, f"/api/v1/{wrong}"))[0] == 400, wrong
-        assert audit.looks == [("looked_at_contacts", name) for name in ("sales", "sales", "sales", "all", None, "claims")]
+                assert (await get(client, f"/api/v1/{wrong}"))[0] == 400, wrong
+        assert audit.entries == [("looked_at_contacts", name) for name in ("sales", "sales", "sales", "all", None, "claims")]
 
     asyncio.run(check())
 
@@ -202,13 +207,13 @@ def test_short_abandonments_are_left_out_and_counted() -> None:
     short = CONFIGURATION.model_copy(update={"service_level": ServiceLevelDefinition(short_abandon_s=45)})
     backend = Backend.fed(small_center())
 
-    async def told(queue: str) -> list[Any]:
+    async def totals(queue: str) -> list[Any]:
         made = CallBacks(contacts_of(HeldLog(CONTACTS), lambda: short, backend.clock))
         document = await made.document("x", 8, lambda name: name == queue, 9)
         return [document[name] for name in ("total", "abandoned", "got_through_total", "short_total", "short_abandon_seconds")]
 
-    assert asyncio.run(told("sales")) == [0, [], 0, 1, [45]]
-    assert asyncio.run(told("claims")) == [0, [], 0, 0, []]
+    assert asyncio.run(totals("sales")) == [0, [], 0, 1, [45]]
+    assert asyncio.run(totals("claims")) == [0, [], 0, 0, []]
 
 
 def test_the_name_of_a_platform() -> None:
@@ -248,8 +253,8 @@ async def called(log: HeldLog, links: HeldLog | None, order: str = "newest") -> 
     read = None if links is None else links_of(links, configured, backend.clock)
     made = backend.serving(call_backs=CallBacks(contacts_of(log, configured, backend.clock), read))
     async with client_of(made) as client:
-        told = (await asked(client, f"/api/v1/abandoned?order={order}"))[1]
-    return [(each["conversation_id"], each["times"]) for each in told["abandoned"]], told["links_known"]
+        document = (await get(client, f"/api/v1/abandoned?order={order}"))[1]
+    return [(each["conversation_id"], each["times"]) for each in document["abandoned"]], document["links_known"]
 
 
 def test_a_customer_who_got_through_under_a_linked_key_is_not_listed() -> None:
@@ -265,14 +270,14 @@ def test_a_customer_who_got_through_under_a_linked_key_is_not_listed() -> None:
     ]
 
     async def check() -> None:
-        apart = [("mori 2", 1), ("sato 1", 1), ("mori 1", 1), ("kato 1", 1)]
-        assert await called(HeldLog(events), HeldLog([])) == (apart, True)
+        unlinked = [("mori 2", 1), ("sato 1", 1), ("mori 1", 1), ("kato 1", 1)]
+        assert await called(HeldLog(events), HeldLog([])) == (unlinked, True)
         for at in ("07:30:00", "08:15:00", "08:50:00"):
             links = HeldLog([link(at, "k2", "k1"), link(at, "m1", "m2")])
             assert await called(HeldLog(events), links) == ([("mori 2", 2), ("sato 1", 1)], True), at
             # Mori has been waiting for a call since 08:01:30, sato since 08:20:20.
             assert await called(HeldLog(events), links, "longest") == ([("mori 2", 2), ("sato 1", 1)], True)
-        assert (await called(HeldLog(events), HeldLog([]), "longest"))[0] == apart[::-1]
+        assert (await called(HeldLog(events), HeldLog([]), "longest"))[0] == unlinked[::-1]
 
     asyncio.run(check())
 
@@ -324,12 +329,12 @@ def test_the_queue_of_an_agents_contact() -> None:
         skills |= {"queues": ["claims"], "occurred_at": day("08:00:00"), "received_at": day("08:00:00")}
         people = People(HeldLog([*AGENTS, skills]), configured, backend.clock, contacts_of(HeldLog(CONTACTS), configured, backend.clock))
         async with client_of(backend.serving(people=people)) as client:
-            abe, baba, chiba = (await asked(client, "/api/v1/people"))[1]["people"]
+            abe, baba, chiba = (await get(client, "/api/v1/people"))[1]["people"]
             assert abe["at_work"] == [{"queue": "sales", "channel": "voice", "since": day("08:52:10"), "wraps_up": False}]
             assert (baba["at_work"], chiba["at_work"]) == ([], [])
             assert [chiba[name] for name in ("queues", "skills")] == [["claims"], ["english"]]
             for queue, name in (("sales", "abe"), ("claims", "chiba")):
-                found = (await asked(client, f"/api/v1/people?queue={queue}"))[1]["people"]
+                found = (await get(client, f"/api/v1/people?queue={queue}"))[1]["people"]
                 assert [each["person"] for each in found] == [name]
 
     asyncio.run(check())
@@ -359,7 +364,7 @@ def test_contacts_of_another_system_belong_to_its_agents_as_in_figures() -> None
         contacts = contacts_of(HeldLog(calls), lambda: configuration, backend.clock)
         people = People(HeldLog(agents), lambda: configuration, backend.clock, contacts)
         async with client_of(backend.serving(people=people)) as client:
-            found = (await asked(client, "/api/v1/people"))[1]["people"]
+            found = (await get(client, "/api/v1/people"))[1]["people"]
             at_work = [(each["person"], each["state"], [(work["queue"], work["since"]) for work in each["at_work"]]) for each in found]
             assert at_work == [
                 ("abe", "unavailable", [("tokyo sales", day("08:50:10"))]),
@@ -368,7 +373,7 @@ def test_contacts_of_another_system_belong_to_its_agents_as_in_figures() -> None
                 ("chiba", "idle", [("tokyo sales", day("08:54:10")), ("osaka sales", day("08:53:10"))]),
                 ("chiba", "handling", [("tokyo sales", day("08:54:10"))]),
             ]
-            of_osaka = (await asked(client, "/api/v1/people?queue=osaka%20sales"))[1]["people"]
+            of_osaka = (await get(client, "/api/v1/people?queue=osaka%20sales"))[1]["people"]
             assert [each["person"] for each in of_osaka] == ["baba", "chiba"]
 
     asyncio.run(check())
@@ -381,11 +386,11 @@ class Slow(HeldLog):
         super().__init__(events)
         self.may_go_on = asyncio.Event()
 
-    async def events(self, since_ms: int, limits: Limits, take: Any, told: Any = None, *, after: Any = None) -> Span:
+    async def events(self, since_ms: int, limits: Limits, take: Any, report: Any = None, *, after: Any = None) -> Span:
         """Return the records in two parts."""
         half = len(self.records) // 2
         take(self.records[:half])
-        told(Span(self.topic, half, to_pass=len(self.records), passed=half))
+        report(Span(self.topic, half, to_pass=len(self.records), passed=half))
         await self.may_go_on.wait()
         take(self.records[half:])
         return Span(self.topic, len(self.records), to_pass=len(self.records), passed=len(self.records))
@@ -481,10 +486,10 @@ def test_only_new_records_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
         configuration[0] = Configuration()
         assert (await reading.query("x", lambda state, _: len(state.taken)), log.given) == (6, 12)
 
-        async def made_anew(*_: Any, **__: Any) -> Any:
+        async def recreated(*_: Any, **__: Any) -> Any:
             raise TopicError
 
-        plain, log.events = log.events, made_anew  # type: ignore[method-assign]
+        plain, log.events = log.events, recreated  # type: ignore[method-assign]
         with pytest.raises(TopicError):
             await reading.query("x", lambda state, _: len(state.taken))
         log.events = plain  # type: ignore[method-assign]
@@ -499,8 +504,8 @@ def test_requests_in_quick_succession_share_one_read() -> None:
     async def check() -> None:
         log = HeldLog(CONTACTS)
         reading = Materialized(log, Counter, configured, look_back_seconds=3600, clock=Clock())
-        told = await asyncio.gather(*(reading.query(f"asker {n}", lambda state, _: len(state.taken)) for n in range(10)))
-        assert (told, log.read) == ([6] * 10, 1)
+        counts = await asyncio.gather(*(reading.query(f"asker {n}", lambda state, _: len(state.taken)) for n in range(10)))
+        assert (counts, log.read) == ([6] * 10, 1)
         reading.drop()
         assert not reading.complete
         await reading.query("x", lambda state, _: len(state.taken))

@@ -17,7 +17,7 @@ from streams.serving.store import Store
 from tests.serving.audit.held import HeldAuditLog
 from tests.serving.held_log import HeldLog, agent_event, contact_event
 from tests.serving.matrix_center import AREAS, CONFIGURATION, Center, Grantee
-from tests.serving.test_matrix import GRANTEES, PARTIAL, made, serving_app, told
+from tests.serving.test_matrix import GRANTEES, PARTIAL, fetch, made, serving_app
 
 if TYPE_CHECKING:
     from schemas.audit import AuditRecord
@@ -65,7 +65,7 @@ async def answers(center: Center, asker: Grantee) -> list[tuple[int, str]]:
     """Return what is told of people and of whom to call back."""
     async with serving_app(center) as server, aiohttp.ClientSession() as session:
         paths = ("people?strip=true", "people", "abandoned", "abandoned?order=longest", "abandoned?hours=1")
-        return [await told(session, str(server.make_url(f"/api/v1/{path}")), asker) for path in paths]
+        return [await fetch(session, str(server.make_url(f"/api/v1/{path}")), asker) for path in paths]
 
 
 @pytest.mark.parametrize("figures", [True, False], ids=["figures", "none yet"])
@@ -123,7 +123,7 @@ def test_what_one_types_that_is_not_ones_own_is_not_on_record(typed: str) -> Non
         async with serving_app(whole) as server, aiohttp.ClientSession() as session:
 
             async def ask(path: str, asker: Grantee, **query: str) -> tuple[int, str]:
-                return await told(session, str(server.make_url(f"/api/v1/{path}")), asker, params=query)
+                return await fetch(session, str(server.make_url(f"/api/v1/{path}")), asker, params=query)
 
             kanto = grantee("supervisor", "kanto")
             assert (await ask("abandoned", kanto, queue=typed))[0] == 200

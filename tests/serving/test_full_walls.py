@@ -161,7 +161,7 @@ async def look(page: Chromium, client: Any, language: Language, number: int, fol
             await page.photograph(folder / f"full-{name}-{turn}-{number}-{language}-{width}.png")
             found = {"over": await page.ask(OVER), "cut": await page.ask(CUT_WITH_ROOM)}
             if any(found.values()):
-                wrong[f"{name} {turn}"] = {kind: told for kind, told in found.items() if told}
+                wrong[f"{name} {turn}"] = {kind: texts for kind, texts in found.items() if texts}
             await page.press("ArrowRight")
             await page.ask(FRAMES)
     return wrong

@@ -70,7 +70,7 @@ def made() -> Center:
     return center(lambda backend, clock: Door(Held(), configuration=lambda: CONFIGURATION, signed_in=backend.store.signed_in, clock=clock))
 
 
-def asked(endpoint: Endpoint) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+def requests_of(endpoint: Endpoint) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """Yield addresses and queries: bare, with each parameter by itself, and all values of what names something."""
     required = [each.name for each in endpoint.parameters if each.required]
     paths = [endpoint.template]
@@ -85,17 +85,17 @@ def asked(endpoint: Endpoint) -> Iterator[tuple[str, list[tuple[str, str]]]]:
                     yield from ((path, [*given, (parameter.name, value)]) for value in VALUES.get(parameter.name, [parameter.example]))
 
 
-def stands_in(marker: str, text: str) -> bool:
+def appears_in(marker: str, text: str) -> bool:
     """Say whether a name or number stands in a text, by itself."""
     return re.search(rf"(?<![0-9A-Za-z-]){re.escape(marker)}(?![0-9A-Za-z])", text) is not None
 
 
 def found(markers: set[str], text: str) -> set[str]:
     """Return which of the markers stand in a text."""
-    return {marker for marker in markers if marker in text and stands_in(marker, text)}
+    return {marker for marker in markers if marker in text and appears_in(marker, text)}
 
 
-async def told(session: aiohttp.ClientSession, url: str, grantee: Grantee | None, **more: Any) -> tuple[int, str]:
+async def fetch(session: aiohttp.ClientSession, url: str, grantee: Grantee | None, **more: Any) -> tuple[int, str]:
     """Return status, and body with headers as one text."""
     headers = {} if grantee is None else {"Authorization": f"Bearer {grantee.token}"}
     async with session.request(more.pop("method", "GET"), url, headers=headers | more.pop("headers", {}), **more) as answer:
@@ -121,8 +121,8 @@ def test_no_answer_tells_what_one_may_not_see(grantee: Grantee) -> None:
             for endpoint in ENDPOINTS:
                 if endpoint.messages:  # a stream: below
                     continue
-                for path, query in asked(endpoint):
-                    status, text = await told(session, str(server.make_url(path)), grantee, params=query, method=endpoint.method)
+                for path, query in requests_of(endpoint):
+                    status, text = await fetch(session, str(server.make_url(path)), grantee, params=query, method=endpoint.method)
                     where = f"{endpoint.name} {path} {query}"
                     if endpoint.right is not None and endpoint.right not in ROLES[grantee.role]:  # type: ignore[index]
                         assert status == 403, where
@@ -156,27 +156,27 @@ def test_what_one_may_see_is_all_there(grantee: Grantee) -> None:
         whole = made()
         async with serving_app(whole) as server, aiohttp.ClientSession() as session:
             paths = ["/api/v1/figures", "/api/v1/alerts", "/api/v1/targets"]
-            text = "".join([(await told(session, str(server.make_url(path)), grantee))[1] for path in paths])
+            text = "".join([(await fetch(session, str(server.make_url(path)), grantee))[1] for path in paths])
             assert found(shown, text) == shown
-            history = (await told(session, str(server.make_url("/api/v1/alerts/history?limit=1000")), grantee))[1]
+            history = (await fetch(session, str(server.make_url("/api/v1/alerts/history?limit=1000")), grantee))[1]
             of_alerts = {each for each in shown if each.isdigit() and int(each) in {*range(160_000, 180_000), *range(210_000, 220_000)}}
             assert found(of_alerts, history) == of_alerts
             if "export" in ROLES[grantee.role]:  # type: ignore[index]
-                exported = (await told(session, str(server.make_url("/api/v1/export")), grantee))[1]
-                assert stands_in(CUSTOMERS, exported) == (not AREAS[grantee.area].grant)
-            metrics = (await told(session, str(server.make_url("/metrics")), grantee))[1]
+                exported = (await fetch(session, str(server.make_url("/api/v1/export")), grantee))[1]
+                assert appears_in(CUSTOMERS, exported) == (not AREAS[grantee.area].grant)
+            metrics = (await fetch(session, str(server.make_url("/metrics")), grantee))[1]
             names = {scope.partition(":")[2] for scope in AREAS[grantee.area].contacts.split()}
             assert names <= {each for each in names if f'scope="{each}"' in metrics}
             for id_ in conversations:
                 query = {"queue": id_.partition("-")[2], "kpi": "offered"}
-                assert stands_in(id_, (await told(session, str(server.make_url("/api/v1/explain")), grantee, params=query))[1])
-                assert stands_in(id_, (await told(session, str(server.make_url("/api/v1/contacts")), grantee, params=query))[1])
+                assert appears_in(id_, (await fetch(session, str(server.make_url("/api/v1/explain")), grantee, params=query))[1])
+                assert appears_in(id_, (await fetch(session, str(server.make_url("/api/v1/contacts")), grantee, params=query))[1])
             if "audit" in ROLES[grantee.role]:  # type: ignore[index]
-                read = (await told(session, str(server.make_url("/api/v1/audit?limit=1000")), grantee))[1]
+                read = (await fetch(session, str(server.make_url("/api/v1/audit?limit=1000")), grantee))[1]
                 looked_at = {f"{160_000 + 1013 * (OF_CONTACTS.index(scope) + 1)}" for scope in AREAS[grantee.area].contacts.split()}
                 assert found(looked_at, read) == looked_at
             if "contacts" in ROLES[grantee.role]:  # type: ignore[index]
-                to_call = (await told(session, str(server.make_url("/api/v1/abandoned")), grantee))[1]
+                to_call = (await fetch(session, str(server.make_url("/api/v1/abandoned")), grantee))[1]
                 assert found(conversations, to_call) == {id_ for id_ in conversations if not id_.startswith("conv-")}
 
     asyncio.run(check())
@@ -206,7 +206,7 @@ def test_what_one_may_not_see_is_answered_as_what_there_is_not(grantee: Grantee,
 
             async def answer(path: str, query: dict[str, str], name: str, method: str = "GET") -> tuple[int, str, tuple[str, ...]]:
                 looked.clear()
-                status, text = await told(session, str(server.make_url(path)), grantee, params=query, method=method)
+                status, text = await fetch(session, str(server.make_url(path)), grantee, params=query, method=method)
                 return status, text.replace(name, "NAME"), tuple(looked)
 
             for method in ("GET", "HEAD"):
@@ -249,7 +249,9 @@ def test_an_etag_stands_still_while_others_are_busy(grantee: Grantee) -> None:
             def urls() -> Iterator[str]:
                 for endpoint in ENDPOINTS:
                     if endpoint.tagged and endpoint.right in ROLES[grantee.role] and not any(each.required for each in endpoint.parameters):  # type: ignore[index]
-                        yield from (str(server.make_url(path)) for path, query in asked(endpoint) if not query and "wallboard" not in path)
+                        yield from (
+                            str(server.make_url(path)) for path, query in requests_of(endpoint) if not query and "wallboard" not in path
+                        )
 
             tags = {}
             for url in urls():
@@ -259,7 +261,7 @@ def test_an_etag_stands_still_while_others_are_busy(grantee: Grantee) -> None:
             assert tags
             whole.changes(lambda scope: scope not in seen, 2)
             for url, tag in tags.items():
-                status, _ = await told(session, url, grantee, headers={"If-None-Match": tag})
+                status, _ = await fetch(session, url, grantee, headers={"If-None-Match": tag})
                 assert status == 304, url
 
     asyncio.run(check())
@@ -285,8 +287,8 @@ def test_what_others_do_changes_no_byte(grantee: Grantee) -> None:
         async with serving_app(quiet) as one, serving_app(busy) as other, aiohttp.ClientSession() as session:
             for endpoint in ENDPOINTS:
                 if not endpoint.messages:
-                    for path, query in asked(endpoint):
-                        answers = [await told(session, str(each.make_url(path)), grantee, params=query) for each in (one, other)]
+                    for path, query in requests_of(endpoint):
+                        answers = [await fetch(session, str(each.make_url(path)), grantee, params=query) for each in (one, other)]
                         assert answers[0] == answers[1], (path, query)
 
     asyncio.run(check())
@@ -300,7 +302,7 @@ def test_what_others_do_changes_no_byte_of_an_event(grantee: Grantee, monkeypatc
     entry = Held.running.tokens[f"t{GRANTEES.index(grantee)}"]
 
     async def check() -> None:
-        told_by = []
+        messages = []
         monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: 1000.0)
         for whole in (quiet, busy):
             door, feed = whole.serving.door, Feed(whole.serving.figures)
@@ -316,11 +318,11 @@ def test_what_others_do_changes_no_byte_of_an_event(grantee: Grantee, monkeypatc
             nothing = feed.message(changed_since, None, view)[1]
             of_time = feed.message(changed_since, None, view, silent_seconds=1.0)[1]
             assert nothing == b""
-            told_by.append([snapshot, alerts, change, alerts_changed, of_time])
-        assert told_by[0] == told_by[1]
-        assert all(told_by[0][index] for index in (0, 1, 4))
+            messages.append([snapshot, alerts, change, alerts_changed, of_time])
+        assert messages[0] == messages[1]
+        assert all(messages[0][index] for index in (0, 1, 4))
         # A viewer sees of usagi nothing that could change.
-        assert (told_by[0][2] != b"") == (grantee.area != "usagi")
+        assert (messages[0][2] != b"") == (grantee.area != "usagi")
 
     asyncio.run(check())
 
@@ -336,7 +338,7 @@ async def events_of(session: aiohttp.ClientSession, url: str, grantee: Grantee, 
                 texts[grantee].append(line.decode())
 
 
-async def settled(texts: dict[Grantee, list[str]]) -> None:
+async def quiet_streams(texts: dict[Grantee, list[str]]) -> None:
     """Wait until all were told something and nothing more comes, or for 15 seconds: the machine may be busy."""
     before = -1
     for _ in range(30):
@@ -374,7 +376,7 @@ def test_no_event_tells_what_one_may_not_see() -> None:
         steps: list[Callable[[], object]] = [lambda: whole.changes(lambda _: True, 2), lambda: whole.removes(lambda _: True)]
         number = 0
         async for texts in streaming(whole, (0.5, 0.5, 0.5), steps):
-            await settled(texts)
+            await quiet_streams(texts)
             for grantee, lines in texts.items():
                 shown, hidden = markers_of(grantee)
                 text = "".join(lines)

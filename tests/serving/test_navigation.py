@@ -58,8 +58,8 @@ def test_every_view_is_reached_at_any_width(language: Language, pictures: Path) 
         async with client_of(center(7)) as client, Chromium(width=3840, height=2160) as page:
             await page.open(url(client, f"?lang={language}"))
             await page.until("document.querySelectorAll('#queues tbody tr').length === 7 && !document.body.matches('.stale')")
-            told = await page.ask(LIST)
-            assert len(told) == 13
+            listed = await page.ask(LIST)
+            assert len(listed) == 13
             behind = {}
             for width, height in ((3840, 2160), (1920, 1080), (1500, 1000), (1366, 768), (1280, 800), (1024, 768), (800, 700)):
                 await page.resize(width, height)
@@ -70,13 +70,13 @@ def test_every_view_is_reached_at_any_width(language: Language, pictures: Path) 
                 await opened(page)
                 await page.photograph(pictures / f"navigation-{language}-{width}.png")
                 names = await page.ask(f"{SEEN}.map(e => e.textContent)")
-                assert sorted(names) == sorted(words[f"view.{id_}"][:1].upper() + words[f"view.{id_}"][1:] for id_, _ in told), width
+                assert sorted(names) == sorted(words[f"view.{id_}"][:1].upper() + words[f"view.{id_}"][1:] for id_, _ in listed), width
                 outside = f"{SEEN}.filter(e => {{ const r = e.getBoundingClientRect(); return r.right > innerWidth || r.left < 0; }})"
                 assert (width, await page.ask(f"{outside}.map(e => e.textContent)")) == (width, [])
                 labels = await page.ask(
                     "[...document.querySelectorAll('#views .panel .label')].filter(e => e.checkVisibility()).map(e => e.innerText)"
                 )
-                assert set(labels) <= {words[f"views.{group}"] for _, group in told}
+                assert set(labels) <= {words[f"views.{group}"] for _, group in listed}
                 await page.press("Escape")
                 assert not await page.ask("document.querySelector('#more-views').checkVisibility()")
             # Who has room sees all; from 1,500 px on nothing is one click further than it was.
@@ -93,7 +93,7 @@ def test_every_view_is_reached_at_any_width(language: Language, pictures: Path) 
             labels = await page.ask(
                 "[...document.querySelectorAll('#views .ways .label')].filter(e => e.checkVisibility()).map(e => e.innerText)"
             )
-            assert labels == [words[f"views.{group}"] for group in dict.fromkeys(group for _, group in told)]
+            assert labels == [words[f"views.{group}"] for group in dict.fromkeys(group for _, group in listed)]
             assert await page.ask("document.documentElement.scrollWidth") == 390
             assert page.complaints == []
 

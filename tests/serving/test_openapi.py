@@ -143,11 +143,11 @@ def test_answers_are_as_described() -> None:
             for endpoint in ENDPOINTS:
                 if endpoint.name in PATHS:
                     answer = await client.get(PATHS[endpoint.name])
-                    told = await answer.json()
+                    document = await answer.json()
                     schema = DOCUMENT["paths"][endpoint.template]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
-                    assert (answer.status, faults_of(schema, told)) == (200, []), endpoint.name
+                    assert (answer.status, faults_of(schema, document)) == (200, []), endpoint.name
                     assert endpoint.answer is not None
-                    endpoint.answer.model_validate_json(orjson.dumps(told))
+                    endpoint.answer.model_validate_json(orjson.dumps(document))
 
     asyncio.run(check())
 
@@ -161,9 +161,9 @@ def test_the_full_center_is_full() -> None:
             for kind, model in (("window", "WindowFigures"), ("now", "NowFigures"), ("progress", "ProgressFigures")):
                 held = {name for record in records if record["kind"] == kind for name in record}
                 assert held == COMPONENTS[model]["properties"].keys(), kind
-            told = await (await client.get("/api/v1/targets")).json()
-            assert {each["standing"] for each in told["targets"]} >= {"met", "missed", "unknown"}
-            assert any(each["progress"] for each in told["targets"])
+            document = await (await client.get("/api/v1/targets")).json()
+            assert {each["standing"] for each in document["targets"]} >= {"met", "missed", "unknown"}
+            assert any(each["progress"] for each in document["targets"])
             assert (await (await client.get("/api/v1/trends")).json())["trends"][0]["intervals"]
             sources = (await (await client.get("/api/v1/figures")).json())["sources"]
             assert {name for each in sources.values() for name in each} == COMPONENTS["SourceStanding"]["properties"].keys()
@@ -178,12 +178,12 @@ def test_a_wrong_answer_is_noticed(name: str) -> None:
 
     async def check() -> None:
         async with client_of(full()) as client:
-            told = await (await client.get(PATHS[name])).json()
+            document = await (await client.get(PATHS[name])).json()
             schema = {"$ref": "#/components/schemas/" + next(e.answer.__name__ for e in ENDPOINTS if e.name == name and e.answer)}
-            field = next(iter(told))
-            assert faults_of(schema, {key: value for key, value in told.items() if key != field})
-            assert faults_of(schema, {**told, field: {"no": "such"}})
-            assert faults_of(schema, {**told, "undescribed": 1})
+            field = next(iter(document))
+            assert faults_of(schema, {key: value for key, value in document.items() if key != field})
+            assert faults_of(schema, {**document, field: {"no": "such"}})
+            assert faults_of(schema, {**document, "undescribed": 1})
 
     asyncio.run(check())
 
@@ -214,9 +214,9 @@ def test_messages_of_the_event_stream_are_as_described() -> None:
         for event in (snapshot, change, alerts, ended):
             lines = dict(line.split(b": ", 1) for line in event.strip().split(b"\n"))
             kinds.append(kind := lines[b"event"].decode())
-            told = orjson.loads(lines[b"data"])
-            assert faults_of(described[kind], told) == []
-            types[kind].model_validate(told)
+            document = orjson.loads(lines[b"data"])
+            assert faults_of(described[kind], document) == []
+            types[kind].model_validate(document)
         assert kinds == ["snapshot", "change", "alerts", "alerts"]
 
     asyncio.run(check())

@@ -74,9 +74,9 @@ def test_the_start_of_the_forecast_is_reported() -> None:
 
 def test_computed() -> None:
     """With twice the calls from half past nine on, 8 agents are present, more are needed, and a breach is expected then."""
-    told = outlook_of(backend().store, Configuration(), {"sales": 0.75})
+    outlook = outlook_of(backend().store, Configuration(), {"sales": 0.75})
 
-    (sales,) = told["outlook"]  # Erlang's formulas say nothing of mail
+    (sales,) = outlook["outlook"]  # Erlang's formulas say nothing of mail
     assert (sales["queue"], sales["channel"], sales["target"], sales["threshold_seconds"]) == ("sales", "voice", 0.75, 20)
     assert sales["patience_seconds"] == pytest.approx(120)
     assert sales["agents_now"] == 8
@@ -119,9 +119,9 @@ def test_served() -> None:
         async with client_of(backend().serving(targets={"sales": 0.75})) as client:
             answer = await client.get("/api/v1/outlook")
             assert answer.status == 200
-            told = OutlookAnswer.model_validate_json(await answer.read())
-            assert [each.queue for each in told.outlook] == ["sales"]
-            assert told.outlook[0].intervals[0].contacts == pytest.approx(20)
+            document = OutlookAnswer.model_validate_json(await answer.read())
+            assert [each.queue for each in document.outlook] == ["sales"]
+            assert document.outlook[0].intervals[0].contacts == pytest.approx(20)
             assert "ETag" in answer.headers
 
     asyncio.run(check())

@@ -214,11 +214,11 @@ def test_a_verdict_has_color_and_shape(level: dict[str, Any], target: float | No
             await page.until(f"{ROW}('sales')")
             classes = await page.ask("[...document.querySelector('[data-kpi=service_level_live]').classList]")
             shape = await page.ask("getComputedStyle(document.querySelector('[data-kpi=service_level_live] .shape'), '::before').content")
-            told = await page.ask("document.querySelector('[data-kpi=service_level_live] .shape').getAttribute('aria-label')")
+            label = await page.ask("document.querySelector('[data-kpi=service_level_live] .shape').getAttribute('aria-label')")
 
             assert [name for name in classes if name in {"met", "missed"}] == ([verdict] if verdict else [])
             assert shape == {"met": '"✓"', "missed": '"▼"', "": "none"}[verdict]
-            assert told == {"met": "target met", "missed": "target missed", "": ""}[verdict]
+            assert label == {"met": "target met", "missed": "target missed", "": ""}[verdict]
             if verdict == "missed":
                 assert (await page.ask(f"{ROW}('sales')"))["service_level_live"][0] == "79.9 %"
 
@@ -283,9 +283,9 @@ def test_the_oldest_of_the_backlog_stands_still_while_it_is_closed() -> None:
                 backend.store.feed(*progress(revision=revision, as_of=as_of))
                 await page.until(f"document.getElementById('as-of').dateTime.startsWith('{as_of[:-1]}')")
                 answer = await (await client.get("/api/v1/figures")).json()
-                told = next(each for each in answer["records"].values() if each["kind"] == "now")
+                queue_now = next(each for each in answer["records"].values() if each["kind"] == "now")
                 minutes, seconds = age.split(":")
-                assert (await page.ask(of), told["backlog_oldest_seconds"]) == (age, 60 * int(minutes) + int(seconds))
+                assert (await page.ask(of), queue_now["backlog_oldest_seconds"]) == (age, 60 * int(minutes) + int(seconds))
 
     run(check())
 
@@ -334,8 +334,8 @@ def test_the_page_waits_for_figures() -> None:
             await page.until(f"{MARK} === 'reading figures' && {STALE}")
             assert await page.ask("[...document.querySelectorAll('#summary b')].map(b => b.innerText)") == ["–"] * 2
             for place in ("no-queues", "no-teams"):
-                said = "Not known yet: figures have not been read from Kafka"
-                await page.until(f"document.getElementById('{place}').innerText === '{said}'")
+                text = "Not known yet: figures have not been read from Kafka"
+                await page.until(f"document.getElementById('{place}').innerText === '{text}'")
 
             backend.store.take_over(Backend.fed(small_center()).store)
             backend.ready = backend.connected = True

@@ -125,26 +125,29 @@ def test_the_page_is_on_the_clock_of_the_configuration(tmp_path: Path) -> None:
             await page.until(f"{text}('#zone') === 'Europe/Berlin (UTC+02)' && {text}('#as-of').startsWith('11:00:00')")
             assert page.complaints == []
 
-            async def told(zone: str | None, what: str) -> Any:
+            async def evaluate(zone: str | None, what: str) -> Any:
                 name = "null" if zone is None else repr(zone)
                 return await page.ask(f"import('./text.js').then(m => {{ m.learnZone({name}); return {what}; }})")
 
             at = "'2026-04-01T03:04:05Z'"
-            names = [(zone, await told(zone, f"m.zoneName({at})")) for zone in ("Etc/GMT+7", "UTC", "Asia/Kolkata", "Europe/London")]
+            names = [(zone, await evaluate(zone, f"m.zoneName({at})")) for zone in ("Etc/GMT+7", "UTC", "Asia/Kolkata", "Europe/London")]
             assert [name for _, name in names] == ["UTC-07", "UTC", "Asia/Kolkata (UTC+05:30)", "Europe/London (UTC+01)"]
             # One that the browser does not know, or none: its own, and that is said.
             for zone in ("Mars/Olympus", None):
-                assert await told(zone, f"[m.zone, m.clock({at}), m.zoneName({at})]") == [
+                assert await evaluate(zone, f"[m.zone, m.clock({at}), m.zoneName({at})]") == [
                     None, "20:04:05", "America/Los Angeles (UTC-07)",
                 ]  # fmt: skip
             # The night in which the clock is set: 00:59:59 and 01:00 UTC are a second apart, from two to three o'clock.
             set_forth = "['2026-03-29T00:59:59Z', '2026-03-29T01:00:00Z'].map(time => m.clock(time).padStart(8, '0'))"
-            assert await told("Europe/Berlin", set_forth) == ["01:59:59", "03:00:00"]
+            assert await evaluate("Europe/Berlin", set_forth) == ["01:59:59", "03:00:00"]
             dates = "[m.day('2026-10-01'), m.day('2026-03-31T20:00:00Z'), m.isoDay('2026-03-31T20:00:00Z')]"
-            assert await told("Asia/Tokyo", dates) == ["2026年10月1日", "2026年4月1日", "2026-04-01"]
-            assert await told("America/Los_Angeles", dates) == ["2026年10月1日", "2026年3月31日", "2026-03-31"]
+            assert await evaluate("Asia/Tokyo", dates) == ["2026年10月1日", "2026年4月1日", "2026-04-01"]
+            assert await evaluate("America/Los_Angeles", dates) == ["2026年10月1日", "2026年3月31日", "2026-03-31"]
             begun = "new Date(m.beginOfDay('2026-04-01T09:00:00.500Z')).toISOString()"
-            assert await told("Asia/Tokyo", begun) == "2026-03-31T15:00:00.000Z"
-            assert await told("Asia/Tokyo", "[m.isSameDay('2026-03-31T15:00:00Z', '2026-04-01T14:59:59Z'), m.clock('soon')]") == [True, "–"]
+            assert await evaluate("Asia/Tokyo", begun) == "2026-03-31T15:00:00.000Z"
+            assert await evaluate("Asia/Tokyo", "[m.isSameDay('2026-03-31T15:00:00Z', '2026-04-01T14:59:59Z'), m.clock('soon')]") == [
+                True,
+                "–",
+            ]
 
     run(check())

@@ -155,17 +155,17 @@ def test_each_command_has_the_option(arguments: list[str], tmp_path: Path, capsy
     """A file that cannot be used is said before anything starts; the connector looks at its own file first."""
     (tmp_path / "access.yaml").write_text("tokens: 7\n", encoding="utf-8")
     status = main([*arguments, "--access", str(tmp_path / "access.yaml")])
-    said = capsys.readouterr().err
+    stderr = capsys.readouterr().err
 
     assert status == 2
-    assert ("none.yaml" if arguments[0] == "connector" else "access.yaml") in said
+    assert ("none.yaml" if arguments[0] == "connector" else "access.yaml") in stderr
 
 
 def test_a_worker_on_the_network_says_who_reads(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before it does anything else; on the loopback address, with a file and with --insecure there is nothing to say."""
     monkeypatch.setattr("streams.commands.worker.run_worker", lambda *_: None)
     with caplog.at_level("WARNING"):
-        for options, said in ((["--host", "0.0.0.0"], 1), ([], 0), (["--host", "0.0.0.0", "--insecure"], 0)):  # noqa: S104 - the point
+        for options, warnings in ((["--host", "0.0.0.0"], 1), ([], 0), (["--host", "0.0.0.0", "--insecure"], 0)):  # noqa: S104 - the point
             caplog.clear()
             main(["worker", "--port", "0", *options])
-            assert len([each for each in caplog.records if "/metrics is served to this machine only" in each.getMessage()]) == said
+            assert len([each for each in caplog.records if "/metrics is served to this machine only" in each.getMessage()]) == warnings

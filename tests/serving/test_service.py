@@ -197,8 +197,8 @@ def test_from_topic_to_page(bootstrap: str) -> None:
             async with asyncio.timeout(15):
                 while (await client.get("readyz")).status != 200:  # noqa: ASYNC110 - asks over HTTP
                     await asyncio.sleep(0.05)
-            told = await (await client.get("api/v1/queues/sales")).json()
-            assert told["channels"]["voice"]["now"]["waiting"] == 2
+            document = await (await client.get("api/v1/queues/sales")).json()
+            assert document["channels"]["voice"]["now"]["waiting"] == 2
 
             await publish(bootstrap, name, [now_record("queue:sales", waiting=4, revision=2)])
             exposed = ""
@@ -258,6 +258,6 @@ def test_a_taken_port_and_a_wrong_window_are_said(capsys: pytest.CaptureFixture[
         taken.listen()
         args = parser.parse_args(["serve", "--port", str(taken.getsockname()[1])])
         assert args.run(args) == 1
-    said = capsys.readouterr()
-    assert "another --host or --port" in said.err
-    assert said.out == ""
+    output = capsys.readouterr()
+    assert "another --host or --port" in output.err
+    assert output.out == ""

@@ -90,9 +90,9 @@ def day_of(number: int) -> Iterator[tuple[bytes, bytes]]:
         yield from intervals(name, channel)
         if channel == "voice" and n < FORESEEN:
             yield last_hour(name)
-    said = {"csat": figure(4.25, 425, 100, 0.8), "nps": figure(20, 20, 100, 0.8), "complaints": figure(3, 3)}
+    kpis = {"csat": figure(4.25, 425, 100, 0.8), "nps": figure(20, 20, 100, 0.8), "complaints": figure(3, 3)}
     about = {f"項目 {n} with a name of some length": figure(n, n) for n in range(1, 20)}
-    yield day("total:all", 9000, 9900, kpis=said, by_label={"contacts_by_category": about})
+    yield day("total:all", 9000, 9900, kpis=kpis, by_label={"contacts_by_category": about})
     yield day("site:Tokyo", 4500, 4950)
     yield now_record(
         "queue:(unassigned)", "mail", backlog_untouched=3, backlog_in_progress=1, backlog_waiting_on_customer=0, backlog_on_hold=0
@@ -135,11 +135,11 @@ def center(number: int) -> Serving:
 
 async def arcs_below(page: Chromium, language: str) -> list[Any]:
     """Return the texts of a wall that are too small from five meters: figures and alerts below 14 minutes of arc, headings below 10."""
-    letter = "国" if language == "ja" else "H"
+    character = "国" if language == "ja" else "H"
     looks = [
         ("#queues td:not(.trend) > b, #summary b, #map .level, #map .longest", "0", 14),
         ("#alerts .figure", "0", 14),
-        ("#queues thead th, #summary .heading, #map .legend", letter, 10),
+        ("#queues thead th, #summary .heading, #map .legend", character, 10),
     ]
     found = []
     for selector, sample, least in looks:
@@ -154,22 +154,22 @@ async def look(language: Language, width: int, height: int, number: int, picture
         async for name, wall in views(page, client, f"lang={language}&rotate=0&board=floor", rows=number):
             await page.photograph(pictures / f"{name}-{number}-{language}-{width}.png")
             overflow = await page.ask("document.documentElement.scrollWidth") - width
-            said = {
+            found = {
                 "overflow": max(0, overflow),
                 "cut": await page.ask(CUT),
                 "broken": await page.ask(BROKEN),
                 "complaints": errors(page.complaints),
             }
             if wall and width > 760:
-                said["small"] = await arcs_below(page, language)
-                said["scrolls"] = max(0, await page.ask("document.documentElement.scrollHeight") - height)
-            said = {kind: told for kind, told in said.items() if told}
+                found["small"] = await arcs_below(page, language)
+                found["scrolls"] = max(0, await page.ask("document.documentElement.scrollHeight") - height)
+            found = {kind: details for kind, details in found.items() if details}
             if not await page.ask(FIGURES):
-                said["figures"] = "none"
+                found["figures"] = "none"
             if not await page.ask(f"{TEXT} > 1"):
-                said["text"] = "a heading alone"
-            if said:
-                wrong[name] = said
+                found["text"] = "a heading alone"
+            if found:
+                wrong[name] = found
     assert wrong == {}
 
 

@@ -55,11 +55,11 @@ def test_an_answer_that_is_not_read_has_an_end(path: str) -> None:
         loop = asyncio.get_running_loop()
         host, port = address.removeprefix("http://").split(":")
         with socket.socket() as silent, socket.socket() as halfway:
-            for client, said in ((silent, f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n" * TIMES), (halfway, f"GET {path} HTT")):
+            for client, request in ((silent, f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n" * TIMES), (halfway, f"GET {path} HTT")):
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
                 client.settimeout(0)
                 await loop.sock_connect(client, (host, int(port)))
-                await loop.sock_sendall(client, said.encode())
+                await loop.sock_sendall(client, request.encode())
             async with ClientSession() as session:
                 async with session.get(address + path) as response:
                     assert response.status == 200

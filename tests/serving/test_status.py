@@ -29,7 +29,7 @@ WELL = Seen(now_ms=NOW, ready=True, connected=True, reached=True, missing=False,
 ON_CALL = OnCall.model_validate({"default": "IT 4000", "kafka": "Net 4100", "sources": {"pbx": "Tel 4200"}})
 
 #: What is seen → the code, and the sentences in English and Japanese; the times are those of Tokyo, nine hours ahead.
-SAID: list[tuple[Seen, str, str, str]] = [
+SENTENCES: list[tuple[Seen, str, str, str]] = [
     (WELL, "ok", "Everything works: figures are as of 14:05:29 JST.", "正常に動作しています（14:05:29 JST現在）。"),
     (
         replace(WELL, ready=False, connected=False, reached=False, as_of_ms=None),
@@ -212,7 +212,9 @@ SAID: list[tuple[Seen, str, str, str]] = [
 
 
 @pytest.mark.parametrize(
-    ("seen", "code", "english", "japanese"), SAID, ids=[each[1] + ("" if each[0].percent is None else " percent") for each in SAID]
+    ("seen", "code", "english", "japanese"),
+    SENTENCES,
+    ids=[each[1] + ("" if each[0].percent is None else " percent") for each in SENTENCES],
 )
 def test_the_sentence(seen: Seen, code: str, english: str, japanese: str) -> None:
     """Each single fault has its code, and one sentence in each language, with times in the center's zone."""
@@ -224,7 +226,7 @@ def test_the_sentence(seen: Seen, code: str, english: str, japanese: str) -> Non
 
 def test_every_code_has_its_sentence_here() -> None:
     """No code is without a reviewed sentence; the command shows the one about the server itself."""
-    assert {code for _, code, _, _ in SAID} | {"serve_not_reached"} == set(CODES)
+    assert {code for _, code, _, _ in SENTENCES} | {"serve_not_reached"} == set(CODES)
 
 
 def test_the_page_about_operations_has_every_code() -> None:
@@ -277,7 +279,7 @@ def test_consequences_of_another_fault_are_left_out(seen: Seen, codes: list[str]
     assert [fault.code for fault in faults_of(seen)] == codes
 
 
-def asked(backend: Backend, path: str = "/api/v1/standing", **changes: Any) -> dict[str, Any]:
+def status_of(backend: Backend, path: str = "/api/v1/standing", **changes: Any) -> dict[str, Any]:
     """Return a server's answer."""
 
     async def ask() -> dict[str, Any]:
@@ -299,11 +301,11 @@ def test_the_api_tells_of_workers_that_fell_silent() -> None:
     backend = replace(Backend.fed(small_center()), workers=workers)
     workers.begin()
     seconds[0] += STALLED_AFTER_SECONDS + 28  # 30 s of silence; the clock of the server stands at 09:00:01
-    document = asked(backend)
+    document = status_of(backend)
 
     assert (document["code"], document["part"], document["since"]) == ("worker_silent", "worker", "2026-04-01T08:59:31.000Z")
     assert document["text_en"].startswith("No worker has counted since 17:59:31 JST: figures are right as of 18:00:00 JST")
-    ready = asked(backend, "/readyz")
+    ready = status_of(backend, "/readyz")
     assert (ready["status"], ready["code"], ready["since"]) == ("ready", "worker_silent", "2026-04-01T08:59:31.000Z")
     assert "call" not in ready
 
@@ -317,11 +319,11 @@ def test_a_restoring_worker_is_not_silent() -> None:
     workers.feed(restoring)
     seconds[0] += STALLED_AFTER_SECONDS + 8
     workers.feed(restoring)
-    document = asked(backend)
+    document = status_of(backend)
 
     assert (document["code"], document["since"], document["call"]) == ("worker_restoring", "2026-04-01T08:59:51.000Z", None)
     seconds[0] += STALLED_AFTER_SECONDS + 0.1
-    assert asked(backend)["code"] == "worker_silent"
+    assert status_of(backend)["code"] == "worker_silent"
 
 
 def test_figures_that_catch_up_are_not_stalled() -> None:
@@ -330,23 +332,23 @@ def test_figures_that_catch_up_are_not_stalled() -> None:
     backend.store.feed(*progress(as_of="2026-04-01T08:00:00Z"), 0)
     serving = backend.serving()  # the clock stands at 09:00:01
 
-    def standing() -> tuple[str, str]:
+    def status() -> tuple[str, str]:
         document = status_document(serving.figures.seen(EVERYTHING), TOKYO, None)
         return document["code"], document["text_en"]
 
-    assert standing()[0] == "figures_old"  # seen once, and nobody knows whether it moves
+    assert status()[0] == "figures_old"  # seen once, and nobody knows whether it moves
     backend.clock.seconds += 1
     backend.store.feed(*progress(as_of="2026-04-01T08:02:00Z", revision=2), 0)
-    assert standing() == (
+    assert status() == (
         "figures_catching_up",
         "Figures catch up: they are right as of 17:02:00 JST, and later events are being counted.",
     )
     backend.clock.seconds += 10
-    assert standing()[0] == "figures_catching_up"
+    assert status()[0] == "figures_catching_up"
     backend.clock.seconds += 0.5
-    assert standing()[0] == "figures_old"
+    assert status()[0] == "figures_old"
     backend.store.feed(*progress(as_of="2026-04-01T09:00:10Z", revision=3), 0)
-    assert standing()[0] == "ok"
+    assert status()[0] == "ok"
 
 
 def test_scopes_that_catch_up_are_distinguished_from_stalled_ones() -> None:
@@ -379,8 +381,8 @@ def test_kafka_that_never_answered_and_kafka_that_went_away() -> None:
     never = Backend(ready=False, connected=False, reached=False, since_ms=parse_time_ms("2026-04-01T08:00:00Z"))
     gone = replace(Backend.fed(small_center()), connected=False, since_ms=parse_time_ms("2026-04-01T08:30:00Z"))
 
-    assert (asked(never)["code"], asked(never, "/readyz")["code"]) == ("kafka_not_reached", "kafka_not_reached")
-    document = asked(gone)
+    assert (status_of(never)["code"], status_of(never, "/readyz")["code"]) == ("kafka_not_reached", "kafka_not_reached")
+    document = status_of(gone)
     assert (document["code"], document["since"], document["call"]) == ("kafka_lost", "2026-04-01T08:30:00.000Z", "Net 4100")
 
 
@@ -388,8 +390,8 @@ def test_readyz_names_no_source() -> None:
     """It needs no account: single sources are shown only to accounts with the right figures."""
     backend = Backend.fed(small_center())  # its mail is silent
 
-    assert (asked(backend)["code"], asked(backend)["names"]) == ("source_silent", ["mail"])
-    assert asked(backend, "/readyz")["code"] == "ok"
+    assert (status_of(backend)["code"], status_of(backend)["names"]) == ("source_silent", ["mail"])
+    assert status_of(backend, "/readyz")["code"] == "ok"
 
 
 def test_the_command_reports_an_unreachable_server(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

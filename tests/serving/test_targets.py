@@ -66,9 +66,9 @@ LEVEL = {"kpi": "service_level", "unit": "ratio", "target": 0.8}
 def test_which_record_counts(records: list[Any], target: dict[str, Any], value: float | None, provisional: bool | None) -> None:
     """The running day, the channels asked for, waits as of now; else nothing is known."""
     backend = Backend.fed([progress(), *records])
-    ((_, judgment, told, _),) = judged_targets(backend.store, terms(target))
+    ((_, judgment, is_provisional, _),) = judged_targets(backend.store, terms(target))
 
-    assert (judgment.figure["value"], told) == (value, provisional)
+    assert (judgment.figure["value"], is_provisional) == (value, provisional)
     assert (judgment.standing == "unknown") is (value is None)
 
 
@@ -100,9 +100,11 @@ def test_a_kpi_with_a_horizon_is_judged_when_final(
         )
         records.append((key + f"|{date}".encode(), record))
     backend = Backend.fed([progress(), *records])
-    ((_, judgment, told, start),) = judged_targets(backend.store, terms({"kpi": "repeat_contact_rate", "unit": "percent", "target": 20}))
+    ((_, judgment, is_provisional, start),) = judged_targets(
+        backend.store, terms({"kpi": "repeat_contact_rate", "unit": "percent", "target": 20})
+    )
 
-    assert (judgment.figure["value"], told) == (value, provisional)
+    assert (judgment.figure["value"], is_provisional) == (value, provisional)
     assert start == next((f"{date}T00:00:00Z" for date, share, _ in days if share == value), None)
 
 
@@ -150,10 +152,10 @@ def test_the_answer_of_the_api() -> None:
     async def check() -> None:
         backend = Backend.fed([*small_center(), people_window("team:south", figure(0.5, 1, 2))])
         async with client_of(backend.serving(kpi_targets=terms_of(configuration))) as client:
-            told = await (await client.get("/api/v1/targets")).json()
-            csat, occupancy, own = told["targets"]
+            document = await (await client.get("/api/v1/targets")).json()
+            csat, occupancy, own = document["targets"]
 
-            assert told["as_of"] == "2026-04-01T09:00:00.000Z"
+            assert document["as_of"] == "2026-04-01T09:00:00.000Z"
             # March 2 to May 1 are 60 days, of which 30.375 are gone: 4 + 0.50625 × 0.5. Half the way took these: the whole takes 60.75.
             assert csat == {
                 "kpi": "csat",
@@ -204,6 +206,6 @@ def test_the_answer_of_the_api() -> None:
 
 def test_without_any_record() -> None:
     """Before any record every target is listed, with an unknown judgment."""
-    (told,) = targets_of(Backend().store, terms(LEVEL))["targets"]
+    (answer,) = targets_of(Backend().store, terms(LEVEL))["targets"]
 
-    assert (told["standing"], told["figure"]["value"], told["met"], told["progress"]) == ("unknown", None, None, None)
+    assert (answer["standing"], answer["figure"]["value"], answer["met"], answer["progress"]) == ("unknown", None, None, None)

@@ -119,8 +119,8 @@ def test_in_japanese_and_on_a_wall() -> None:
         async with client_of(serving()) as client, Chromium(width=1280, height=720) as page:
             await page.open(url(client, "?lang=ja"))
             await page.until(f"{ROWS}.length === 6")
-            said = await page.ask("[document.body.innerText, ...[...document.querySelectorAll('[title]')].map(e => e.title)].join('\\n')")
-            assert re.findall(r"[A-Za-z]{2,}", re.sub(names, "", said)) == []
+            text = await page.ask("[document.body.innerText, ...[...document.querySelectorAll('[title]')].map(e => e.title)].join('\\n')")
+            assert re.findall(r"[A-Za-z]{2,}", re.sub(names, "", text)) == []
             rows = {row[0]: row[1:] for row in await page.ask(READ)}
             assert rows["放棄率"] == [
                 "sales · 電話 · 直近15分", "10.0%", "目標 5% · 5 / 50", "50.0%", "順調", "計画より7.3ポイント先行",

@@ -81,14 +81,14 @@ async def without(serving: Serving, **session: Any) -> AsyncIterator[TestClient[
     """Serve to one who is told of other rights than anyone has."""
 
     @web.middleware
-    async def told(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def other_rights(request: web.Request, handler: Handler) -> web.StreamResponse:
         answer = await handler(request)
         if request.path != "/api/v1/session" or not isinstance(answer, web.Response):
             return answer
         return web.json_response({**orjson.loads(answer.text or "{}"), **session})
 
     app = create_app(serving)
-    app.middlewares.append(told)
+    app.middlewares.append(other_rights)
     async with TestClient(TestServer(app)) as client:
         yield client
 
@@ -129,9 +129,9 @@ def test_tiles_and_alerts_open_their_contacts(tmp_path: Path, pictures: Path) ->
             await page.open(url(client, "?view=alerts"))
             await page.until(f"{WAYS}.length >= 2")
             await page.open(url(client, "?view=board&board=hall&rotate=0"))
-            told = "[...document.querySelectorAll('.board a[href]')].filter(e => e.checkVisibility()).map(e => e.ariaLabel)"
-            await page.until(f"{told}.length === 3")
-            assert await page.ask(told) == [
+            labels = "[...document.querySelectorAll('.board a[href]')].filter(e => e.checkVisibility()).map(e => e.ariaLabel)"
+            await page.until(f"{labels}.length === 3")
+            assert await page.ask(labels) == [
                 f"Waiting 2 · sales – {behind}",
                 f"Service level 71.2% · sales – {behind}",
                 f"Service level 71.2 % (below 80 %) – {behind}",
@@ -172,8 +172,8 @@ class Halfway(HeldLog):
         return await super().events(since_ms, limits, take, report, **more)
 
 
-@pytest.mark.parametrize(("language", "said"), [("en", "50 % read"), pytest.param("ja", "50%完了", marks=pytest.mark.nightly)])
-def test_how_far_a_question_is(language: str, said: str, tmp_path: Path, pictures: Path) -> None:
+@pytest.mark.parametrize(("language", "progress"), [("en", "50 % read"), pytest.param("ja", "50%完了", marks=pytest.mark.nightly)])
+def test_how_far_a_question_is(language: str, progress: str, tmp_path: Path, pictures: Path) -> None:
     """While events are read: since when, how much of them in percent and as a bar, and for how long; then the contacts."""
 
     async def check() -> None:
@@ -183,12 +183,12 @@ def test_how_far_a_question_is(language: str, said: str, tmp_path: Path, picture
             assert await (await client.get(path)).json() == {"reading": None}
             await page.open(url(client, f"?view=contacts&of=sales&kpi=offered&channel=voice&span=trailing_15m&lang={language}"))
             line = "document.querySelector('.behind .reading:not([hidden])')"
-            await page.until(f"{line}?.innerText.includes({said!r})")
+            await page.until(f"{line}?.innerText.includes({progress!r})")
             assert await page.ask(
                 f"[{line}.querySelector('progress').value, /0:0[1-9]/.test({line}.querySelector('.taken').innerText)]"
             ) == [0.5, True]
-            told = await (await client.get(path)).json()
-            assert (told["reading"]["topic"], told["reading"]["share"]) == ("contactcenter.contact-events.v1", 0.5)
+            document = await (await client.get(path)).json()
+            assert (document["reading"]["topic"], document["reading"]["share"]) == ("contactcenter.contact-events.v1", 0.5)
             # Another question is not it.
             assert await (await client.get(path.replace("sales", "claims"))).json() == {"reading": None}
             await page.photograph(pictures / f"behind-reading-{language}.png")

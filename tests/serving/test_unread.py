@@ -34,7 +34,7 @@ __all__ = ["bootstrap"]
 
 TOPIC = latest_topic("contactcenter")
 UNREAD: dict[str, Any] = {"ready": False, "connected": False, "reading": Reading(TOPIC, 0.438)}
-TOLD = {"topic": TOPIC, "share": 0.43}
+READING = {"topic": TOPIC, "share": 0.43}
 
 #: Addresses that answer with nothing of the topics of figures, or say of themselves whether it is known.
 OF_OTHERS = {
@@ -62,7 +62,7 @@ ASKED = {
 }
 
 
-async def told(answer: ClientResponse) -> tuple[int, Any]:
+async def status_and_reading(answer: ClientResponse) -> tuple[int, Any]:
     """Return status and how far figures are read, as an answer says it."""
     document = await answer.json(content_type=None)
     assert document.get("ready") in {None, False}
@@ -89,11 +89,11 @@ def test_every_endpoint_tells_what_is_not_read_from_what_is_not_there() -> None:
             assert len(documented) >= 18
             for each in documented:
                 answer = await asked(client, ASKED.get(each.name, each.path))
-                assert (each.name, *(await told(answer))) == (each.name, 503 if each.name in ASKED else 200, TOLD)
+                assert (each.name, *(await status_and_reading(answer))) == (each.name, 503 if each.name in ASKED else 200, READING)
                 assert answer.headers.get("Retry-After") == ("2" if each.name in ASKED else None)
 
-            said = (await (await asked(client, ASKED["queue"])).json())["detail"]
-            assert said == f"serve is still reading {TOPIC}, 43 % so far: figures are not known yet"
+            detail = (await (await asked(client, ASKED["queue"])).json())["detail"]
+            assert detail == f"serve is still reading {TOPIC}, 43 % so far: figures are not known yet"
             # Now it is read, and there is none.
             backend.ready = backend.connected = True
             for name in ("queue", "intervals"):
@@ -105,21 +105,21 @@ def test_every_endpoint_tells_what_is_not_read_from_what_is_not_there() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "detail"),
     [
         ({"missing": True}, "no worker has created the topics of figures yet: figures are not known"),
         ({"reached": False}, "figures have not been read from Kafka yet"),
     ],
     ids=["no topic", "no Kafka"],
 )
-def test_figures_that_nothing_reads_yet(changes: dict[str, bool], said: str) -> None:
+def test_figures_that_nothing_reads_yet(changes: dict[str, bool], detail: str) -> None:
     """Without a topic, and without Kafka, it is not known either what there is: 503, which says why."""
 
     async def check() -> None:
         backend = Backend(**{**UNREAD, "reading": None, **changes})
         async with client_of(backend.serving()) as client:
             answer = await asked(client, ASKED["intervals"])
-            assert (answer.status, (await answer.json())["detail"]) == (503, said)
+            assert (answer.status, (await answer.json())["detail"]) == (503, detail)
 
     asyncio.run(check())
 
@@ -194,7 +194,7 @@ def test_a_reader_says_how_far_it_is(bootstrap: str) -> None:
 
 
 #: View → where it says what there is.
-SAYS = {
+MESSAGES = {
     "queue&of=sales": "main.view > .none",
     "outlook": ".breaches",
     "goals": ".attained",
@@ -216,7 +216,7 @@ def test_views_say_that_figures_are_being_read(language: Language, tmp_path: Pat
         read = center()
         backend = Backend(**UNREAD, clock=read.clock)
         async with client_of(serving(backend, tmp_path)) as client, Chromium(width=1280, height=800) as page:
-            for view, place in SAYS.items():
+            for view, place in MESSAGES.items():
                 await page.open(url(client, f"?lang={language}&view={view}"))
                 await page.until(f"document.querySelector({place!r})?.innerText.includes({unread!r})")
             await page.open(url(client, f"?lang={language}&view=queue&of=sales"))

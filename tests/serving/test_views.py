@@ -125,7 +125,7 @@ def test_views_are_shown_in_turn() -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "said"),
+    ("query", "message"),
     [
         ("?view=broken", "This could not be shown: no such thing"),
         ("?view=broken&lang=ja", "表示できませんでした：no such thing"),
@@ -133,13 +133,13 @@ def test_views_are_shown_in_turn() -> None:
         ("?view=secret&lang=ja", "この画面を表示する権限がありません。"),
     ],
 )
-def test_a_view_that_cannot_be_shown_says_why(query: str, said: str) -> None:
+def test_a_view_that_cannot_be_shown_says_why(query: str, message: str) -> None:
     """In its place; the rest of the page goes on, and the overview is a link away."""
 
     async def check() -> None:
         async with TestClient(TestServer(app(Backend.fed(small_center())))) as client, Chromium() as page:
             await page.open(url(client, query))
-            await page.until("document.querySelector('.view > .none')?.innerText" + f".startsWith({said!r})")
+            await page.until("document.querySelector('.view > .none')?.innerText" + f".startsWith({message!r})")
             await page.ask("document.querySelector('#views a').click()")
             await page.until("document.querySelector('#queues tbody tr')?.getClientRects().length")
 

@@ -120,41 +120,41 @@ def test_calendar_exceptions_are_marked() -> None:
     async def check() -> None:
         backend = Backend.fed([*small_center(), *records])
         async with client_of(backend.serving(targets={"sales": 0.8})) as client, Chromium() as page:
-            for query, said in (("", "calendar exception: Typhoon 台風"), ("?lang=ja", "カレンダー例外：Typhoon 台風")):
+            for query, label in (("", "calendar exception: Typhoon 台風"), ("?lang=ja", "カレンダー例外：Typhoon 台風")):
                 await page.open(url(client, query))
                 await page.until("document.querySelector('.trend rect')")
                 assert await page.ask("document.querySelectorAll('.trend line.exception').length") == 2
                 assert await page.ask("document.querySelector('.trend:has(rect) .ends .exception').innerText") == typhoon[0]
                 text = await page.ask("document.querySelector('.trend:has(rect) svg').getAttribute('aria-label')")
-                assert text.endswith(said)
+                assert text.endswith(label)
                 assert page.complaints == []
 
     run(check())
 
 
 @pytest.mark.parametrize(
-    ("language", "said", "since"),
+    ("language", "sentence", "since"),
     [
         ("en", "Events from mail have been quarantined since 08:00:00", "mail quarantined since"),
         ("ja", "mailのデータは08:00:00 UTCから隔離され", "から隔離中"),
     ],
 )
-def test_a_quarantined_source_is_named(language: str, said: str, since: str) -> None:
+def test_a_quarantined_source_is_named(language: str, sentence: str, since: str) -> None:
     """One line above the figures names it, and the queue that it feeds is gray; queues of others, or of which nobody says, are judged."""
     level = figure(0.5, 10, 20)
     records = [window(f"queue:{name}", kpis={"service_level_live": level}) for name in ("calls", "letters", "unsaid")]
-    apart = {"mail": {"reason": "bad_records", "since": "2026-04-01T08:00:00Z", "partitions": 1, "records": 7}}
+    quarantined = {"mail": {"reason": "bad_records", "since": "2026-04-01T08:00:00Z", "partitions": 1, "records": 7}}
     fed_by = {"queue:calls": ["pbx"], "queue:letters": ["mail"]}
 
     async def check() -> None:
-        backend = Backend.fed([progress(quarantined_sources=apart), *records])
+        backend = Backend.fed([progress(quarantined_sources=quarantined), *records])
         serving = backend.serving(targets=dict.fromkeys(("calls", "letters", "unsaid"), 0.8), fed_by=fed_by)
         async with client_of(serving) as client, Chromium() as page:
             answer = await (await client.get("/api/v1/figures")).json()
-            assert answer["sources"]["mail"] == {"last_seen": None, "stale": False, "quarantined": apart["mail"]}
+            assert answer["sources"]["mail"] == {"last_seen": None, "stale": False, "quarantined": quarantined["mail"]}
             await page.open(url(client) + f"?lang={language}")
             await page.until("document.querySelectorAll('#queues tbody tr').length === 3")
-            await page.until(f"document.querySelector('#silent').innerText.startsWith({said!r})")
+            await page.until(f"document.querySelector('#silent').innerText.startsWith({sentence!r})")
             assert await page.ask("[...document.querySelectorAll('#queues tbody tr')].map(r => r.classList.contains('silent'))") == [
                 False,
                 True,
@@ -345,8 +345,8 @@ def test_no_english_is_left_on_the_japanese_page() -> None:
             for query in ("?lang=ja", "?lang=ja&view=wall"):
                 await page.open(url(client, query))
                 await page.until("document.querySelector('.trend rect')")
-                said = await page.ask(everything)
-                assert re.findall(r"[A-Za-z]{2,}", re.sub(names, "", said)) == []
+                text = await page.ask(everything)
+                assert re.findall(r"[A-Za-z]{2,}", re.sub(names, "", text)) == []
 
     run(check())
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 HOOKS: Final = {"SCHEMATHESIS_HOOKS": str(Path(__file__).with_name("schemathesis_checks.py"))}
 WHO: Final = {"all": ALL, "few": FEW, "unknown": None}
 #: Some addresses → who is told something there.
-TOLD: Final = {"figures": "all few", "events": "all few", "explain": "all", "contacts": "all", "audit": "all"}
+ANSWERED: Final = {"figures": "all few", "events": "all few", "explain": "all", "contacts": "all", "audit": "all"}
 #: An event stream is read for so long: everything comes at once.
 STREAM_SECONDS: Final = 0.05
 #: The pages, but for their files, and what they take.
@@ -77,7 +77,7 @@ def api() -> dict[str, Any]:
     return document
 
 
-def asked(
+def run_schemathesis(
     address: str, token: str | None, report: Path, *options: str, described: dict[str, Any] | None = None
 ) -> tuple[str, dict[str, Any]]:
     """Have schemathesis ask a server; return what it printed, and its report."""
@@ -98,14 +98,14 @@ def asked(
 def answered(who: str, folder: Path, *options: str) -> None:
     """Ask everything as somebody; fail with what was found."""
     with serving(stream_seconds=STREAM_SECONDS, **reading()) as address:
-        printed, told = asked(address, WHO[who], folder / "report.json", "--phases", "examples,coverage,fuzzing", *options)
-    assert (told["exit_code"], told["failures"], told["errors"]) == (0, [], []), printed
+        printed, report = run_schemathesis(address, WHO[who], folder / "report.json", "--phases", "examples,coverage,fuzzing", *options)
+    assert (report["exit_code"], report["failures"], report["errors"]) == (0, [], []), printed
     documented = len([each for each in ENDPOINTS if each.documented])
-    assert (told["operations"]["tested"], told["complete"]) == (documented, True), printed
-    assert told["test_cases"]["generated"] > 30 * documented, printed
+    assert (report["operations"]["tested"], report["complete"]) == (documented, True), printed
+    assert report["test_cases"]["generated"] > 30 * documented, printed
     # Not only refusals were tried: one who may ask gets what is there.
-    for path, asks in TOLD.items():
-        accepted = sum(phase["accepted"] for phase in told["valid_rates"].get(f"GET /api/v1/{path}", {}).values())
+    for path, asks in ANSWERED.items():
+        accepted = sum(phase["accepted"] for phase in report["valid_rates"].get(f"GET /api/v1/{path}", {}).values())
         assert (accepted > 0) == (who in asks.split()), (path, printed)
 
 
@@ -125,9 +125,9 @@ def test_every_answer_is_documented_however_long_one_asks(who: str, tmp_path: Pa
 def shown(who: str, folder: Path, *options: str) -> None:
     """Ask for the pages as somebody; fail with what was found."""
     with serving() as address:
-        printed, told = asked(address, WHO[who], folder / "report.json", *options, described=pages())
-    assert (told["exit_code"], told["failures"], told["errors"]) == (0, [], []), printed
-    assert (told["operations"]["tested"], told["complete"]) == (len(PAGES), True), printed
+        printed, report = run_schemathesis(address, WHO[who], folder / "report.json", *options, described=pages())
+    assert (report["exit_code"], report["failures"], report["errors"]) == (0, [], []), printed
+    assert (report["operations"]["tested"], report["complete"]) == (len(PAGES), True), printed
 
 
 @pytest.mark.parametrize("who", ["all", "unknown"])
@@ -148,8 +148,10 @@ def test_events_that_are_not_as_documented_are_found(tmp_path: Path, monkeypatch
     """A snapshot that lacks its fields fails at the stream."""
     monkeypatch.setattr(Figures, "everything", lambda *_: {"records": {}})
     with serving(stream_seconds=STREAM_SECONDS) as address:
-        printed, told = asked(address, ALL, tmp_path / "report.json", "--phases", "examples", "--include-path", "/api/v1/events")
-    assert told["exit_code"] == 1
+        printed, report = run_schemathesis(
+            address, ALL, tmp_path / "report.json", "--phases", "examples", "--include-path", "/api/v1/events"
+        )
+    assert report["exit_code"] == 1
     assert "event snapshot" in printed, printed
 
 
@@ -172,8 +174,8 @@ def test_what_is_not_as_documented_is_found(tmp_path: Path) -> None:
     agents = Broken()
     agents.take_over(read)
     with serving(agents=agents) as address:
-        printed, told = asked(
+        printed, report = run_schemathesis(
             address, ALL, tmp_path / "report.json", "--phases", "examples,coverage", "--include-path", "/api/v1/agents", "--seed", "1"
         )
-    assert told["exit_code"] == 1
-    assert {"Response violates schema", "Server error"} <= {each["title"] for each in told["failures"]}, printed
+    assert report["exit_code"] == 1
+    assert {"Response violates schema", "Server error"} <= {each["title"] for each in report["failures"]}, printed

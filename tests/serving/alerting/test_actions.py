@@ -109,7 +109,7 @@ def test_an_acknowledgement_ends_with_its_alert() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "status", "says"),
+    ("body", "status", "detail"),
     [
         ({"rule": "low-service-level", "scope": "queue:sales", "reason": "drill"}, 400, "until"),
         ({"until": "soon", "rule": "r", "reason": "drill"}, 400, "RFC 3339"),
@@ -123,7 +123,7 @@ def test_an_acknowledgement_ends_with_its_alert() -> None:
         ({"until": HOUR_MS, "rule": "r", "reason": "x" * 20_000}, 413, "16384"),
     ],
 )
-def test_a_silence_that_makes_no_sense_is_refused(body: dict[str, Any], status: int, says: str) -> None:
+def test_a_silence_that_makes_no_sense_is_refused(body: dict[str, Any], status: int, detail: str) -> None:
     """What is missing, too long, over, or about everything at once is named, and nothing is kept."""
 
     async def check() -> None:
@@ -133,7 +133,7 @@ def test_a_silence_that_makes_no_sense_is_refused(body: dict[str, Any], status: 
         async with client_of(serving) as client:
             answer = await client.post("/api/v1/silences", json=sent)
             assert answer.status == status
-            assert says in (await answer.json())["detail"]
+            assert detail in (await answer.json())["detail"]
             assert (await client.post("/api/v1/silences", data=b"{}", headers={"Content-Type": "text/plain"})).status == 415
         assert log.written == []
 

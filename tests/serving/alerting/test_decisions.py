@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 BEGAN = parse_time_ms("2026-04-01T09:00:00Z")
 
 
-class Play:
+class Process:
     """The topic, and a process that decides on it and may restart at any time."""
 
     def __init__(self, configured: Alerting | None = None) -> None:
@@ -37,13 +37,13 @@ class Play:
         self.topic.append((key, value))
         self.actions.feed(key, value)
 
-    def comes(self, alert: AlertRecord) -> None:
+    def ingest(self, alert: AlertRecord) -> None:
         """Have an alert come into the history."""
         notified = ingested(self.actions, alert, self.now_ms)
         if notified is not None:
             self.write(*encoded(notified))
 
-    def looks(self, seconds: float = 0) -> list[str]:
+    def decide_after(self, seconds: float = 0) -> list[str]:
         """Let time pass, decide and write; return the decided notifications: event, receiver and scopes."""
         self.now_ms += int(1000 * seconds)
         decided = decide(self.actions, self.alerting, self.now_ms)
@@ -54,7 +54,7 @@ class Play:
         notified = [each for each in decided.records if isinstance(each, Notification)]
         return [f"{each.event} {each.receiver} {' '.join(alert.scope for alert in each.alerts)}" for each in notified]
 
-    def begins_anew(self) -> None:
+    def restart(self) -> None:
         """Continue with another process, from the topic alone."""
         self.actions = Actions()
         for key, value in self.topic:
@@ -73,7 +73,7 @@ class Play:
         about = {"silence_id": name, "rule": None, "scope": f"queue:{name}", "until": until}
         self.write(f"silence|{name}".encode(), orjson.dumps({"kind": "silence", **about, **who}))
 
-    def settles(self) -> None:
+    def deliver_all(self) -> None:
         """Have everything that is due delivered."""
         for message in self.actions.due():
             self.write(*encoded(with_outcome(message, accepted=True, now_ms=self.now_ms)))
@@ -81,75 +81,75 @@ class Play:
 
 def test_unacknowledged_it_is_escalated_step_by_step_and_all_are_notified_that_it_cleared() -> None:
     """After the group's seconds the floor; 60 s later the manager; 120 s later the head and the manager again; then no one; once each."""
-    play = Play()
-    play.comes(fired())
-    assert play.looks(4.9) == []
-    assert play.looks(0.1) == ["fired floor sales"]
-    assert play.looks(59.9) == []
-    assert play.looks(0.1) == ["escalated manager sales"]
-    assert play.looks(119.9) == []
-    assert play.looks(0.1) == ["escalated head sales", "escalated manager sales"]
-    assert play.looks(86_400) == []
-    play.comes(cleared())
-    assert play.looks(5) == ["cleared floor sales", "cleared manager sales", "cleared head sales"]
-    assert play.actions.open_alerts() == []
-    assert play.looks(600) == []
+    process = Process()
+    process.ingest(fired())
+    assert process.decide_after(4.9) == []
+    assert process.decide_after(0.1) == ["fired floor sales"]
+    assert process.decide_after(59.9) == []
+    assert process.decide_after(0.1) == ["escalated manager sales"]
+    assert process.decide_after(119.9) == []
+    assert process.decide_after(0.1) == ["escalated head sales", "escalated manager sales"]
+    assert process.decide_after(86_400) == []
+    process.ingest(cleared())
+    assert process.decide_after(5) == ["cleared floor sales", "cleared manager sales", "cleared head sales"]
+    assert process.actions.open_alerts() == []
+    assert process.decide_after(600) == []
 
 
 def test_acknowledged_it_goes_no_further() -> None:
     """Receivers that were notified are notified that it cleared, others are not; the next alert of the same queue starts again."""
-    play = Play()
-    play.comes(fired())
-    assert play.looks(5) == ["fired floor sales"]
-    play.acknowledged("sales")
-    assert play.looks(3600) == []
-    play.comes(cleared())
-    assert play.looks(5) == ["cleared floor sales"]
-    play.comes(fired(alert_id="another"))
-    assert play.looks(5) == ["fired floor sales"]
+    process = Process()
+    process.ingest(fired())
+    assert process.decide_after(5) == ["fired floor sales"]
+    process.acknowledged("sales")
+    assert process.decide_after(3600) == []
+    process.ingest(cleared())
+    assert process.decide_after(5) == ["cleared floor sales"]
+    process.ingest(fired(alert_id="another"))
+    assert process.decide_after(5) == ["fired floor sales"]
 
 
 def test_silenced_no_receiver_is_notified_until_it_ends() -> None:
     """Alerts that fire meanwhile are notified when the silence ends; those cleared by then are not."""
-    play = Play()
-    play.silenced("sales", 600)
-    play.silenced("claims", 600)
-    play.comes(fired())
-    play.comes(fired("claims"))
-    assert play.looks(300) == []
-    play.comes(cleared("claims"))
-    assert play.looks(200) == []
-    assert play.looks(101) == ["fired floor sales"]
-    assert [each.alert.scope for each in play.actions.open_alerts()] == ["sales"]
+    process = Process()
+    process.silenced("sales", 600)
+    process.silenced("claims", 600)
+    process.ingest(fired())
+    process.ingest(fired("claims"))
+    assert process.decide_after(300) == []
+    process.ingest(cleared("claims"))
+    assert process.decide_after(200) == []
+    assert process.decide_after(101) == ["fired floor sales"]
+    assert [each.alert.scope for each in process.actions.open_alerts()] == ["sales"]
 
 
 def test_alerts_of_one_rule_are_in_one_message() -> None:
     """Those that fire within the group's seconds; another rule by itself; they are escalated and cleared together; 50 at most in one."""
-    play = Play()
-    play.comes(fired("a"))
-    play.now_ms += 3000
-    play.comes(fired("b"))
-    play.comes(fired("c", rule="long-wait"))
-    assert play.looks(2) == ["fired floor a b"]
-    assert play.looks(3) == ["fired floor c"]
-    assert play.looks(57) == ["escalated manager a b"]
-    assert play.looks(3) == ["escalated manager c"]
-    play.comes(cleared("a"))
-    play.comes(cleared("b"))
-    assert play.looks(5) == ["cleared floor a b", "cleared manager a b"]
-    many = Play()
+    process = Process()
+    process.ingest(fired("a"))
+    process.now_ms += 3000
+    process.ingest(fired("b"))
+    process.ingest(fired("c", rule="long-wait"))
+    assert process.decide_after(2) == ["fired floor a b"]
+    assert process.decide_after(3) == ["fired floor c"]
+    assert process.decide_after(57) == ["escalated manager a b"]
+    assert process.decide_after(3) == ["escalated manager c"]
+    process.ingest(cleared("a"))
+    process.ingest(cleared("b"))
+    assert process.decide_after(5) == ["cleared floor a b", "cleared manager a b"]
+    many = Process()
     for number in range(MOST_IN_ONE + 1):
-        many.comes(fired(f"q{number:03}"))
-    assert [len(each.split()) - 2 for each in many.looks(5)] == [MOST_IN_ONE, 1]
+        many.ingest(fired(f"q{number:03}"))
+    assert [len(each.split()) - 2 for each in many.decide_after(5)] == [MOST_IN_ONE, 1]
 
 
 def test_an_alert_that_cleared_before_its_notification_has_both() -> None:
     """Nothing that fired is kept from people because it was short."""
-    play = Play()
-    play.comes(fired())
-    play.comes(cleared())
-    assert play.looks(1) == ["fired floor sales"]
-    assert play.looks(5) == ["cleared floor sales"]
+    process = Process()
+    process.ingest(fired())
+    process.ingest(cleared())
+    assert process.decide_after(1) == ["fired floor sales"]
+    assert process.decide_after(5) == ["cleared floor sales"]
 
 
 def test_the_first_route_that_fits_holds_and_without_one_there_is_no_notification() -> None:
@@ -159,10 +159,10 @@ def test_the_first_route_that_fits_holds_and_without_one_there_is_no_notificatio
         {"severities": ["warning"], "receivers": []},
         {"scopes": ["queue:b"], "receivers": ["manager"]},
     ]
-    play = Play(alerting(routes=routes))
+    process = Process(alerting(routes=routes))
     for name, more in (("a1", {}), ("b", {}), ("c", {}), ("b2", {"severity": "warning"})):
-        play.comes(fired(name, **more))
-    assert sorted(play.looks(5)) == ["fired head a1", "fired manager b"]
+        process.ingest(fired(name, **more))
+    assert sorted(process.decide_after(5)) == ["fired head a1", "fired manager b"]
 
 
 STEPS = st.lists(
@@ -178,28 +178,28 @@ STEPS = st.lists(
 )
 
 
-def played(steps: list[tuple[str, int]], *, anew: bool) -> list[str]:
+def notifications_of(steps: list[tuple[str, int]], *, restarting: bool) -> list[str]:
     """Play steps, each of which may be the last of a process; return the notifications, in order."""
-    play, notified, rounds = Play(), list[str](), [0, 0, 0]
+    process, notified, rounds = Process(), list[str](), [0, 0, 0]
     for what, number in steps:
         name, alert_id = f"q{number}", f"id-{number}-{rounds[number % 3]}"
         match what:
             case "fire":
-                play.comes(fired(name, alert_id=alert_id))
+                process.ingest(fired(name, alert_id=alert_id))
             case "clear":
-                play.comes(cleared(name, alert_id=alert_id))
+                process.ingest(cleared(name, alert_id=alert_id))
                 rounds[number] += 1
             case "acknowledge":
-                play.write(b"acknowledged|" + alert_id.encode(), orjson.dumps(_acknowledgement(alert_id, name)))
+                process.write(b"acknowledged|" + alert_id.encode(), orjson.dumps(_acknowledgement(alert_id, name)))
             case "silence":
-                play.silenced(name, 100)
+                process.silenced(name, 100)
             case "settle":
-                play.settles()
+                process.deliver_all()
             case _:
-                notified += play.looks(number)
-        if anew:
-            play.begins_anew()
-    ids = [key for key, value in play.topic if key.startswith(b"notification|") and value and orjson.loads(value)["outcome"] == "due"]
+                notified += process.decide_after(number)
+        if restarting:
+            process.restart()
+    ids = [key for key, value in process.topic if key.startswith(b"notification|") and value and orjson.loads(value)["outcome"] == "due"]
     assert all(number == 1 for number in Counter(ids).values())
     return notified
 
@@ -213,17 +213,17 @@ def _acknowledgement(alert_id: str, name: str) -> dict[str, Any]:
 @given(STEPS)
 def test_a_successor_decides_the_same(steps: list[tuple[str, int]]) -> None:
     """A process that restarts after every step notifies the same as one that continues; no notification is decided twice."""
-    assert played(steps, anew=True) == played(steps, anew=False)
+    assert notifications_of(steps, restarting=True) == notifications_of(steps, restarting=False)
 
 
 def test_a_repeat_of_the_history_changes_nothing() -> None:
     """An alert that comes twice, fired or cleared, is open once."""
-    play = Play()
-    play.comes(fired())
-    play.comes(fired())
-    play.looks(5)
-    play.comes(fired())
-    play.comes(cleared())
-    play.comes(cleared())
-    opened = [value for key, value in play.topic if key == b"open|id-sales" and value is not None]
+    process = Process()
+    process.ingest(fired())
+    process.ingest(fired())
+    process.decide_after(5)
+    process.ingest(fired())
+    process.ingest(cleared())
+    process.ingest(cleared())
+    opened = [value for key, value in process.topic if key == b"open|id-sales" and value is not None]
     assert [OpenAlert.model_validate_json(each).revision for each in opened] == [1, 2, 3]

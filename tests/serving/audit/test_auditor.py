@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 __all__ = ["bootstrap"]
 
 
-class Somebody(NamedTuple):
+class FakePrincipal(NamedTuple):
     """A principal as the audit sees it."""
 
     name: str
     kind: ActorKind = "user"
 
 
-ANNA, BEN = Somebody("anna"), Somebody("ben", "token")
+ANNA, BEN = FakePrincipal("anna"), FakePrincipal("ben", "token")
 AGENTS = AuditObject(endpoint="GET /api/v1/agents")
 
 
@@ -219,7 +219,7 @@ def test_a_killed_kafka_shows_nothing_personal_and_loses_no_record() -> None:
                 await auditor.recorded("looked_at_agents", principal=ANNA, about=AGENTS)
                 kafka.kill(1)
                 for number in range(50):
-                    auditor.record("login", principal=Somebody(f"user-{number}"))
+                    auditor.record("login", principal=FakePrincipal(f"user-{number}"))
                 await asyncio.sleep(0.5)
                 for who in (BEN, ANNA):
                     with pytest.raises(NotRecordedError):

@@ -20,7 +20,7 @@ from streams.serving.reader import latest_topic
 from streams.worker import create_topics
 from tests.serving.audit.topics import raw_records, recorded_in
 from tests.serving.records import small_center
-from tests.serving.test_agents import stage, told
+from tests.serving.test_agents import outputs_of, stage
 from tests.serving.topics import publish
 from tests.support.require import require_embedded_broker
 from tests.support.services import Services, until
@@ -69,7 +69,7 @@ async def do_it(services: Services, bootstrap: str, center: Path, access: Path, 
     """Do everything, and look what is on record."""
     await create_topics(bootstrap, PREFIX)
     await publish(bootstrap, latest_topic(PREFIX), small_center())
-    people = [(each.key or b"", each.value) for each in told(stage(permitted=True)) if each.topic == "agent-metrics-latest"]
+    people = [(each.key or b"", each.value) for each in outputs_of(stage(permitted=True)) if each.topic == "agent-metrics-latest"]
     await publish(bootstrap, agents_topic(PREFIX), people)
     services.run("serve", "--agents", "--access", str(access))
     services.run("gateway", "--senders", str(senders))

@@ -337,8 +337,8 @@ def test_the_login_fits_a_phone() -> None:
                 sizes = await page.ask("[...document.querySelectorAll('input:not([type=hidden]), button')].map(e => e.offsetHeight)")
                 assert len(sizes) == 3
                 assert min(sizes) >= 44
-                letters = "[...document.querySelectorAll('input')].map(e => parseFloat(getComputedStyle(e).fontSize))"
-                assert min(await page.ask(letters)) >= 16
+                font_sizes = "[...document.querySelectorAll('input')].map(e => parseFloat(getComputedStyle(e).fontSize))"
+                assert min(await page.ask(font_sizes)) >= 16
                 assert await page.ask("[...document.querySelectorAll('input:not([type=hidden])')].every(e => e.labels.length === 1)")
                 assert await page.ask("document.querySelector('button').getBoundingClientRect().bottom <= innerHeight")
             assert page.complaints == []

@@ -155,11 +155,11 @@ def test_two_browsers_at_one_server_do_not_share_a_screen() -> None:
 
     async def check() -> None:
         desk = Desk(access_of(kiosks={"hall": kiosk_entry(TICKET)}))
-        write, begun, goes_on = desk.log.write, asyncio.Event(), asyncio.Event()
+        write, begun, resume = desk.log.write, asyncio.Event(), asyncio.Event()
 
         async def slowly(record: Any) -> None:
             begun.set()
-            await goes_on.wait()
+            await resume.wait()
             await write(record)
 
         desk.log.write = slowly  # type: ignore[method-assign]
@@ -168,7 +168,7 @@ def test_two_browsers_at_one_server_do_not_share_a_screen() -> None:
             await begun.wait()
             waiting = await redeem(two)
             assert (waiting.status, waiting.headers["Retry-After"]) == (503, "5")
-            goes_on.set()
+            resume.set()
             assert (await first).status == 200
             assert (await redeem(two)).status == 403
 

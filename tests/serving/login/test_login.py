@@ -462,7 +462,7 @@ def test_no_secret_is_in_a_log(caplog: pytest.LogCaptureFixture) -> None:
 
 
 @pytest.mark.parametrize(
-    ("headers", "comes_from_us"),
+    ("headers", "same_origin"),
     [
         ({"Origin": "https://evil.example"}, False),
         ({"Origin": "null"}, False),
@@ -475,7 +475,7 @@ def test_no_secret_is_in_a_log(caplog: pytest.LogCaptureFixture) -> None:
     ],
     ids=range(8),
 )
-def test_no_other_site_logs_in_or_out(headers: dict[str, str], *, comes_from_us: bool) -> None:
+def test_no_other_site_logs_in_or_out(headers: dict[str, str], *, same_origin: bool) -> None:
     """A form of another page neither begins a session, which would be the attacker's own, nor ends one, nor redeems a ticket."""
 
     async def check() -> None:
@@ -496,10 +496,10 @@ def test_no_other_site_logs_in_or_out(headers: dict[str, str], *, comes_from_us:
                 ("POST", "/logout", {}, 200),
             ):
                 async with client.request(method, path, headers=sent, allow_redirects=False, **more) as answer:  # type: ignore[arg-type]
-                    assert answer.status == (expected if comes_from_us else 403)
-                    assert bool(answer.cookies) is (comes_from_us and method == "POST")
-            assert (desk.topic.records != []) is comes_from_us
-            assert before.ended is comes_from_us
+                    assert answer.status == (expected if same_origin else 403)
+                    assert bool(answer.cookies) is (same_origin and method == "POST")
+            assert (desk.topic.records != []) is same_origin
+            assert before.ended is same_origin
         await server.stop()
 
     run(check())

@@ -83,7 +83,7 @@ async def status(client: aiohttp.ClientSession) -> int:
         return answer.status
 
 
-async def settled(client: aiohttp.ClientSession) -> int:
+async def status_once_read(client: aiohttp.ClientSession) -> int:
     """Return how the server answers once it has read its topics."""
     async with asyncio.timeout(20):
         while (found := await status(client)) == 503:  # noqa: ASYNC110 - asks over HTTP
@@ -117,7 +117,7 @@ async def story(center: Center) -> None:
             assert await redeem(other, ticket) == (403, None)
             assert await redeem(elsewhere, ticket) == (403, None)
         async with browser(two, device=device) as moved:
-            assert await settled(moved) == 200
+            assert await status_once_read(moved) == 200
 
         # Two servers at the same time: one of them has the screen, and both know which.
         async with browser(one) as left, browser(two) as right:
@@ -138,7 +138,7 @@ async def story(center: Center) -> None:
 
     async with center.server() as again, browser(again) as late, browser(again, device=device) as screen, browser(again) as operator:
         assert await redeem(late, ticket) == (403, None)
-        assert await settled(screen) == 200
+        assert await status_once_read(screen) == 200
         async with operator.post("/login", data={"name": "ken", "password": PASSWORD}, allow_redirects=False):
             pass
         async with operator.get("/api/v1/sessions") as answer:
@@ -147,7 +147,7 @@ async def story(center: Center) -> None:
             assert answer.status == 204
         assert await status(screen) == 401
     async with center.server() as once_more, browser(once_more, device=device) as screen:
-        assert await settled(screen) == 401
+        assert await status_once_read(screen) == 401
         assert await redeem(screen, ticket) == (403, None)
 
 

@@ -163,11 +163,11 @@ class Provider:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
-        self.say: Callable[[], Identity | None] = lambda: None
+        self.reply: Callable[[], Identity | None] = lambda: None
 
     async def check(self, session: Session) -> Identity | None:
         self.asked.append(session.identity.name)
-        return self.say()
+        return self.reply()
 
 
 def test_a_provider_is_asked_again_and_ends_a_session(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,14 +193,14 @@ def test_a_provider_is_asked_again_and_ends_a_session(monkeypatch: pytest.Monkey
         now = 29.0
         await asyncio.sleep(0.02)
         assert provider.asked == []
-        provider.say = lambda: Identity("provider", "yuki", groups)
+        provider.reply = lambda: Identity("provider", "yuki", groups)
         now = 30.0
         await asyncio.sleep(0.02)
         assert provider.asked == ["yuki"]
         assert session.identity.groups == groups
         assert not over(session)
-        for say in (lambda: None, refuse, lambda: Identity("provider", "ken", groups)):
-            provider.say = say
+        for reply in (lambda: None, refuse, lambda: Identity("provider", "ken", groups)):
+            provider.reply = reply
             session = begun() if over(session) else session
             now += 31.0
             await asyncio.sleep(0.02)

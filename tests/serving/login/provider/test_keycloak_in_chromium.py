@@ -130,8 +130,8 @@ async def only_tokyo(page: Chromium) -> None:
     """Check that nothing on the page, in its answers or in its events, is of the other site."""
     names: list[Any] = await page.ask(NAMES)
     assert any("sales" in name for name in names)
-    said = await page.ask("Promise.all(['figures', 'alerts', 'trends', 'targets'].map(n => fetch('/api/v1/' + n).then(r => r.text())))")
-    for text in (await page.ask("document.body.innerText"), *said):
+    answers = await page.ask("Promise.all(['figures', 'alerts', 'trends', 'targets'].map(n => fetch('/api/v1/' + n).then(r => r.text())))")
+    for text in (await page.ask("document.body.innerText"), *answers):
         assert "claims" not in text
         assert "north" not in text
         assert "osaka" not in text
