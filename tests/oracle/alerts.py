@@ -1,4 +1,4 @@
-"""When alerts fire and clear, said anew from all looks at once: ``docs/judging.md``, slow and with nothing to remember."""
+"""When alerts fire and clear, from all evaluations at once: ``docs/judging.md``, slow and without state."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ __all__ = ["Breach", "Seen", "breaches"]
 
 
 class Seen(NamedTuple):
-    """What a look saw of one scope and channel."""
+    """The values of one scope and channel in one evaluation."""
 
     at_ms: int
     value: float | None
     denominator: float | None
     stale: bool
-    """Whether any source of the stream was silent for too long."""
+    """Whether any source of the stream was stale."""
     before_ms: int | None = None
-    """The look before, if the same worker looked then."""
+    """The evaluation before, if the same worker did it."""
     others: tuple[tuple[float | None, float | None], ...] = ()
     """Value and denominator of the second condition on, of a rule that has several."""
 
@@ -37,7 +37,7 @@ class Breach(NamedTuple):
     fired: Seen
     cleared: Seen | None
     because: str | None
-    #: The condition whose value the records say.
+    #: The condition whose value the records show.
     shown: int = 0
 
 
@@ -46,7 +46,7 @@ def breaches(
 ) -> list[Breach]:
     """Return the alerts of one rule, scope and channel in the order in which they fire.
 
-    `target` is the queue's; `is_open` says of an instant whether the rule is in force.
+    `target` is the queue's; `is_open` returns whether the rule is in force at an instant.
     """
     conditions = rule.conditions
 
@@ -70,7 +70,7 @@ def breaches(
         return is_open(seen[index].at_ms) and (any(found) if rule.any else all(found))
 
     def recovered(index: int) -> bool:
-        """Say whether what is known is why: of all, one that is good; of any, all of them are known."""
+        """Return whether known values recovered: of all, one good value; of any, all values known."""
         enough = [has_enough(index, number) for number in range(len(conditions))]
         if rule.any:
             return all(enough)
@@ -83,9 +83,9 @@ def breaches(
     good = [not beyond(index, still=True) and not each.stale for index, each in enumerate(seen)]
     found: list[Breach] = []
     at = [each.at_ms for each in seen]
-    #: a breach is taken to have begun at the look before, at most a second ago
+    #: a breach begins at the evaluation before, at most a second ago
     since = [each.at_ms if each.before_ms is None else max(each.before_ms, each.at_ms - 1000) for each in seen]
-    free_from = 0  # looks before this belong to alerts already found
+    free_from = 0  # evaluations before this belong to alerts already found
     while True:
         fired = _first_after(since, at, bad, free_from, rule.for_seconds)
         if fired is None:
@@ -106,7 +106,7 @@ def breaches(
 
 
 def _first_after(since: Sequence[int], at: Sequence[int], holds: Sequence[bool], first: int, seconds: int) -> tuple[int, int] | None:
-    """Return the first look of the first stretch, and the first in it at which it has held for so long without a break."""
+    """Return the first evaluation of the first stretch, and the first in it at which the hold time has passed without a break."""
     for end in range(first, len(at)):
         begin = end
         while begin > first and holds[begin - 1]:

@@ -53,18 +53,18 @@ if TYPE_CHECKING:
     from schemas.other import SourceSnapshot
     from streams.configuration.models import Configuration, ServiceLevelDefinition
 
-__all__ = ["PANE_MS", "REPLY_CHANNELS", "Contribution", "Standing", "Verdict", "is_late", "journals_of", "judge"]
+__all__ = ["PANE_MS", "REPLY_CHANNELS", "Contribution", "OpenItem", "Verdict", "is_late", "journals_of", "judge"]
 
 PANE_MS = 10_000
-#: So many visits of a conversation are open at a time at most, and so many legs active.
+#: A conversation has at most this number of open visits, and of active legs, at a time.
 MOST_OPEN = 50
 DAY_MS = 86_400_000
 MINUTE_MS = 60_000
 
-#: Here an agent answers by writing, and talk is the touch time.
+#: In these channels an agent answers in writing, and talk is the touch time.
 REPLY_CHANNELS = frozenset({"mail", "web_form", "ticket", "social", "sms"})
 
-#: Kinds that an event of a consultation may be of; it is ordered before all else of its instant.
+#: Kinds of the events of a consultation; they come before all other events of their instant.
 OF_VISITS_AND_LEGS = (
     ContactArrived,
     ContactLeftQueue,
@@ -82,10 +82,10 @@ OF_VISITS_AND_LEGS = (
 )
 RANK_OF_CONSULTATION = -3
 
-#: Scales of satisfaction that are counted apart.
+#: Scales of satisfaction that are counted separately.
 SCALES = {"0-1", "1-2", "1-3", "0-4", "1-4", "0-5", "1-6", "1-7", "0-10", "1-10", "0-100", "1-100", "-100-100", "-103-103"}
 
-#: The order of what happened in one instant.
+#: The order of events of one instant.
 RANKS = {
     kind: rank
     for rank, kind in enumerate(
@@ -125,27 +125,26 @@ class Contribution:
 
     scope: str
     channel: str | None
-    """None for what counts for people."""
+    """None for figures of agents."""
     what: str
     amount: int
     outcome_ms: int
     offer_ms: int
     wait_ms: int | None = None
     queue: str | None = None
-    """Of what left the waiting: the queue, how long it had waited, and how long it had been there at all."""
+    """Of an exit from waiting: the queue, the wait, and the time since the contact arrived."""
     waited_ms: int | None = None
     in_system_ms: int | None = None
     score: Fraction | None = None
     held_ms: int = 0
-    """Of a handle time, what the customer was on hold."""
+    """The hold time within a handle time."""
 
 
 @dataclass(frozen=True)
-class Standing:
-    """What goes on with a conversation in a scope now.
+class OpenItem:
+    """An open state of a conversation in a scope now.
 
-    It is ``waiting`` since then, ``in_progress`` (no time), has a ``callback`` or a ``reply`` (pending, due then), or is in a ``backlog_…``
-    of that start.
+    ``at_ms`` is the start of ``waiting`` and ``backlog_…``, the due time of ``callback`` and ``reply``, and None for ``in_progress``.
     """
 
     scope: str
@@ -157,13 +156,13 @@ class Standing:
 
 @dataclass
 class Verdict:
-    """All that one conversation comes to."""
+    """The result of one conversation."""
 
     contributions: list[Contribution] = field(default_factory=list)
-    standing: list[Standing] = field(default_factory=list)
+    open_items: list[OpenItem] = field(default_factory=list)
     late: list[ContactModel] = field(default_factory=list)
-    story: _Telling | None = None
-    """What was told of it; None where it counts nothing."""
+    story: _Story | None = None
+    """The story of its events; None where it counts nothing."""
     customer_key: str | None = None
     category: str | None = None
 
@@ -196,7 +195,7 @@ class _Leg:
     asks_since: int | None = None
 
     def is_meant(self, contact: str | None, agent: str | None, queue: str | None, never: str | None) -> bool:
-        """Say whether all names fit, and it is not of an agent whom it never is of."""
+        """Return whether all names fit, and the agent is not the excluded one."""
         names = _fits(contact, self.contact) and _fits(agent, self.agent) and _fits(queue, self.queue)
         return names and (never is None or self.agent != never)
 
@@ -210,13 +209,13 @@ class _Episode:
 
 
 def is_late(occurred_ms: int, received_ms: int, grace_ms: int) -> bool:
-    """Say whether an event came when the pane of its instant was already frozen."""
+    """Return whether an event arrived after the pane of its instant was frozen."""
     pane_end = (occurred_ms // PANE_MS + 1) * PANE_MS
     return received_ms > pane_end + grace_ms
 
 
 def journals_of(configuration: Configuration) -> set[str]:
-    """Return the sources that tell after the fact."""
+    """Return the sources that report after the fact."""
     return {name for name, source in configuration.sources.items() if source.delivery == "journal"}
 
 
@@ -228,22 +227,22 @@ def judge(
 ) -> Verdict:
     """Return what the deliveries of one conversation contribute, in whatever order they are given.
 
-    What nothing more is known of by `through_ms` (none: nothing is missing) is lost: section 4.3.
+    A conversation without further events by `through_ms` (None: nothing is missing) is lost: section 4.3.
     """
     grace_ms = configuration.counting.grace_seconds * 1000
     verdict = Verdict()
     received = sorted(deliveries, key=lambda event: (event.received_at, event.event_id))
     journals = journals_of(configuration)
-    words, verdict.late = _last_words(received, grace_ms, journals)
-    exclusions = sorted((each for each in words if isinstance(each, ContactExcluded)), key=lambda event: event.received_at)
-    ordered = _in_order(words)
+    revisions, verdict.late = _latest_revisions(received, grace_ms, journals)
+    exclusions = sorted((each for each in revisions if isinstance(each, ContactExcluded)), key=lambda event: event.received_at)
+    ordered = _in_order(revisions)
     arrivals = _arrivals(ordered)
     ours = _is_ours(arrivals)
     gone = sorted(_gone_at(ordered, snapshots, grace_ms, through_ms))
-    told = _told(ordered, configuration, through_ms, gone)
+    story = _story_of(ordered, configuration, through_ms, gone)
     excluded: list[ContactExcluded] = []
     for exclusion in exclusions:  # by received_at: once one holds, a further one changes nothing
-        by_then, _ = _last_words((each for each in received if each.received_at <= exclusion.received_at), grace_ms, journals)
+        by_then, _ = _latest_revisions((each for each in received if each.received_at <= exclusion.received_at), grace_ms, journals)
         touched = (
             []
             if excluded or exclusion.source in journals
@@ -256,21 +255,21 @@ def judge(
     if ours:
         verdict.contributions = [] if excluded else _outbound(ordered)
     elif not excluded:
-        verdict.contributions = told.everything()
-        verdict.standing = told.standing()
-        verdict.story = told
-        verdict.category = subjects.category_after(told.moments)
+        verdict.contributions = story.everything()
+        verdict.open_items = story.open_items()
+        verdict.story = story
+        verdict.category = subjects.category_after(story.moments)
         verdict.customer_key = next((arrival.customer_key for arrival in arrivals if arrival.customer_key is not None), None)
     else:
         first = min(excluded, key=_order)
-        before = _told([event for event in ordered if _order(event) < _order(first)], configuration, None, [])
+        before = _story_of([event for event in ordered if _order(event) < _order(first)], configuration, None, [])
         verdict.contributions = [Contribution(*booking) for booking in subjects.of_exclusion(before.moments, first, configuration)]
     return verdict
 
 
 def _contributed(ordered: list[ContactModel], configuration: Configuration, through_ms: int, gone: Iterable[int]) -> list[Contribution]:
-    """Return what facts come to, whoever began the conversation."""
-    return _outbound(ordered) if _is_ours(_arrivals(ordered)) else _told(ordered, configuration, through_ms, gone).everything()
+    """Return the contributions of facts, inbound or outbound."""
+    return _outbound(ordered) if _is_ours(_arrivals(ordered)) else _story_of(ordered, configuration, through_ms, gone).everything()
 
 
 def _arrivals(ordered: Iterable[ContactModel]) -> list[ContactArrived]:
@@ -282,34 +281,34 @@ def _is_ours(arrivals: Iterable[ContactArrived]) -> bool:
 
 
 def _outbound(ordered: list[ContactModel]) -> list[Contribution]:
-    """Return what facts come to of a conversation that the business began."""
-    told = [event for event in ordered if not _is_of_consultation(event)]
-    return [Contribution(*booking) for booking in outbound.bookings(told)] if any(_is_outbound(event) for event in told) else []
+    """Return the contributions of a conversation that the business began."""
+    events = [event for event in ordered if not _is_of_consultation(event)]
+    return [Contribution(*booking) for booking in outbound.bookings(events)] if any(_is_outbound(event) for event in events) else []
 
 
 def _is_outbound(event: ContactModel) -> bool:
     return isinstance(event, ContactArrived) and event.direction == "outbound"
 
 
-def _last_words(
+def _latest_revisions(
     received: Iterable[ContactModel], grace_ms: int, journals: Collection[str]
 ) -> tuple[list[ContactModel], list[ContactModel]]:
-    """Return what holds of each event id after these, by the time of receipt, and what came too late: section 3."""
-    words: dict[str, ContactModel] = {}
+    """Return the revision of each event id that holds, by time of receipt, and the late events: section 3."""
+    revisions: dict[str, ContactModel] = {}
     late: list[ContactModel] = []
     for event in received:
-        if event.event_id in words and (event.revision or 0) <= (words[event.event_id].revision or 0):
+        if event.event_id in revisions and (event.revision or 0) <= (revisions[event.event_id].revision or 0):
             continue
         if event.source not in journals and is_late(to_ms(event.occurred_at), to_ms(event.received_at), grace_ms):
             late.append(event)
         else:
-            words[event.event_id] = event
-    return [*words.values()], late
+            revisions[event.event_id] = event
+    return [*revisions.values()], late
 
 
-def _in_order(words: Iterable[ContactModel]) -> list[ContactModel]:
-    """Return what happened, as far as it may count, in order."""
-    return sorted((each for each in words if not isinstance(each, ContactExcluded | ContactWithdrawn)), key=_order)
+def _in_order(revisions: Iterable[ContactModel]) -> list[ContactModel]:
+    """Return the events that may count, in order."""
+    return sorted((each for each in revisions if not isinstance(each, ContactExcluded | ContactWithdrawn)), key=_order)
 
 
 def _order(event: ContactModel) -> tuple[datetime, int, int, str]:
@@ -326,50 +325,50 @@ def _fits(name: str | None, known: str | None) -> bool:
 
 
 def _gone_at(ordered: list[ContactModel], snapshots: Iterable[SourceSnapshot], grace_ms: int, through_ms: int | None) -> set[int]:
-    """Return the instants at which its source listed it no more, and said nothing of it within a minute either: section 4.4."""
+    """Return when its source no longer listed it, and sent no event of it within a minute: section 4.4."""
     signs = [event for event in ordered if _is_sign_of_life(event)]
     names = {event.conversation_id for event in signs} | {event.contact_id for event in signs if event.contact_id is not None}
     gone: set[int] = set()
     for snapshot in snapshots:
         at = to_ms(snapshot.occurred_at)
-        heard = [to_ms(event.occurred_at) for event in signs]
+        seen = [to_ms(event.occurred_at) for event in signs]
         if through_ms is None or through_ms <= at + MINUTE_MS or snapshot.kind != "contacts" or not names.isdisjoint(snapshot.open_ids):
             continue
         if is_late(at, to_ms(snapshot.received_at), grace_ms) or not signs or snapshot.source != signs[-1].source:
             continue
-        if min(heard) < at and not any(at <= each <= at + MINUTE_MS for each in heard):
+        if min(seen) < at and not any(at <= each <= at + MINUTE_MS for each in seen):
             gone.add(at)
     return gone
 
 
-def _told(ordered: Iterable[ContactModel], configuration: Configuration, through_ms: int | None, gone: Iterable[int]) -> _Telling:
+def _story_of(ordered: Iterable[ContactModel], configuration: Configuration, through_ms: int | None, gone: Iterable[int]) -> _Story:
     """Return the story of the ordered events up to an instant."""
-    told = _Telling(configuration)
+    story = _Story(configuration)
     still_gone = list(gone)
     for event in ordered:
         while _is_sign_of_life(event) and still_gone and still_gone[0] <= to_ms(event.occurred_at):
-            told.lose_as_missing(still_gone.pop(0))
+            story.lose_as_missing(still_gone.pop(0))
         if _is_sign_of_life(event):
-            told.lose_if_silent(to_ms(event.occurred_at))
-            told.last_known = to_ms(event.occurred_at)
-        told.tell(event)
+            story.lose_if_silent(to_ms(event.occurred_at))
+            story.last_known = to_ms(event.occurred_at)
+        story.apply(event)
     for at in still_gone:
-        told.lose_as_missing(at)
+        story.lose_as_missing(at)
     if through_ms is not None:
-        told.lose_if_silent(through_ms)
-    return told
+        story.lose_if_silent(through_ms)
+    return story
 
 
-class _Telling:
-    """The story of one conversation, told from its first fact to its last; methods are named as the rules are."""
+class _Story:
+    """The story of one conversation, from its first fact to its last; methods are named as the rules are."""
 
     def __init__(self, configuration: Configuration) -> None:
         self.configuration = configuration
         self.contributions: list[Contribution] = []
         self.arrived_channel: str | None = None
-        self.legs: list[_Leg] = []  # in the order in which they began
+        self.legs: list[_Leg] = []  # in order of their start
         self.ever_answered = False
-        self.contacts: set[str] = set()  # of which a visit or leg was told
+        self.contacts: set[str] = set()  # named by visits and legs
         self.consultations: set[str] = set()
         self.places: list[tuple[str, str]] = []  # queue and channel of every visit and leg, in order
         self.episodes: dict[tuple[str, str], _Episode] = {}
@@ -386,7 +385,7 @@ class _Telling:
         self.callback_pending = False
         self.callback_due: int | None = None
         self.last_known = 0
-        self.words = Correspondence()
+        self.correspondence = Correspondence()
         self.reopened_by: str | None = None
         self.called_back_since = 0
         self.ever_called_back = False
@@ -394,7 +393,7 @@ class _Telling:
         self.session: SelfServiceStarted | None = None
 
     def everything(self) -> list[Contribution]:
-        """Return all that the story comes to, with what it was about."""
+        """Return all contributions of the story, those by subject included."""
         if not any(each.event is not None and subjects.is_about(each.event) for each in self.moments):
             return self.contributions
         category = subjects.category_after(self.moments)
@@ -403,14 +402,14 @@ class _Telling:
         about = (Contribution(*booking) for booking in subjects.of_story(self.moments, self.configuration))
         return [*self.contributions, *by_category, *about]
 
-    def tell(self, event: ContactModel) -> None:
+    def apply(self, event: ContactModel) -> None:
         at = to_ms(event.occurred_at)
         visits = len(self.visits)
         if self.is_of_consultation(event):
             return
-        self.tell_of_queues_and_agents(event, at)
-        self.tell_of_the_whole(event, at)
-        self.tell_of_words(event, at)
+        self.apply_queues_and_agents(event, at)
+        self.apply_to_conversation(event, at)
+        self.apply_messages(event, at)
         turned = len(self.visits) > visits or isinstance(event, ContactAnswered | ContactHandedOver)
         turned = turned or (isinstance(event, ContactMessage) and is_reply(event))
         if isinstance(event, SelfServiceStarted):
@@ -420,7 +419,7 @@ class _Telling:
         self.note(event, at, turned=turned)
 
     def is_of_consultation(self, event: ContactModel) -> bool:
-        """Say whether agents ask one another in it: section 4."""
+        """Return whether it belongs to a consultation between agents: section 4."""
         if not isinstance(event, OF_VISITS_AND_LEGS):
             return False
         if event.relation == "consult":
@@ -448,49 +447,49 @@ class _Telling:
         return fitting[-1] if fitting else None
 
     def note(self, event: ContactModel | None, at: int, *, turned: bool = False) -> None:
-        """Note how it stands now."""
+        """Record the current moment."""
         place = self.place()
-        offers: tuple[tuple[str, int], ...] = () if place is None else tuple(self.offers_of_the_whole(at))
+        offers: tuple[tuple[str, int], ...] = () if place is None else tuple(self.offers_of_place(at))
         self.moments.append(subjects.Moment(at, event, place, offers, self.start(), self.resolved, turned))
 
-    def tell_of_words(self, event: ContactModel, at: int) -> None:
-        """Tell what section 11 says of it, after all else."""
+    def apply_messages(self, event: ContactModel, at: int) -> None:
+        """Apply section 11, last of all."""
         channel = self.channel()
-        words = self.words
+        correspondence = self.correspondence
         match event:
             case ContactArrived() if event.channel in REPLY_CHANNELS:
-                words.arrived = True
+                correspondence.arrived = True
                 if event.initiated_by not in {"agent", "system"}:
-                    words.hear(at)
+                    correspondence.record_customer(at)
             case ContactMessage() if is_customers(event):
-                words.read(at, event.thanks)
+                correspondence.record_message(at, event.thanks)
             case ContactMessage() if is_reply(event):
-                begun, counts = words.reply(at, event.agent)
+                begun, counts = correspondence.record_reply(at, event.agent)
                 if begun is not None:
-                    self.book_whole("response_ms", at, self.passed_ms(self.without_bot(begun, at), at))
+                    self.book_in_place("response_ms", at, self.passed_ms(self.without_bot(begun, at), at))
                 for what in counts:
-                    self.book_whole(what, at)
+                    self.book_in_place(what, at)
             case ContactEnded() if self.open_visits() or self.active_legs():
                 pass
             case ContactEnded() | ContactStatusChanged(status="resolved" | "closed"):
-                words.settle(at)
+                correspondence.close(at)
             case _:
                 pass
         if isinstance(event, ContactStatusChanged):
             if "customer" in {event.waiting_on, event.status.removeprefix("waiting_on_")}:
-                words.turn_to_customer(at)
+                correspondence.turn_to_customer(at)
             elif self.reopened_by == event.event_id and channel in REPLY_CHANNELS:
-                words.hear(at)
+                correspondence.record_customer(at)
         if self.place() is not None:
-            for what in words.new_texts():
-                self.book_whole(what, at)
+            for what in correspondence.new_texts():
+                self.book_in_place(what, at)
 
     def channel(self) -> str | None:
-        """Return the channel of the place, without one that of the last arrival."""
+        """Return the channel of the place, else of the last arrival."""
         place = self.place()
         return self.arrived_channel if place is None else place[1]
 
-    def tell_of_queues_and_agents(self, event: ContactModel, at: int) -> None:
+    def apply_queues_and_agents(self, event: ContactModel, at: int) -> None:
         match event:
             case ContactArrived():
                 self.arrived_channel = event.channel
@@ -561,12 +560,12 @@ class _Telling:
                 else:
                     self.touches.append(at - self.work_since.pop(event.agent))
             case ContactStatusChanged(status="resolved" | "closed"):
-                self.count_nothing_of_the_whole(event, at)
+                self.count_nothing_without_place(event, at)
                 self.end(None, by_customer=False, at=at)
             case ContactEscalated() | ContactCallbackRequested() | SurveyInvited() | SurveyAnswered():
-                self.count_nothing_of_the_whole(event, at)
+                self.count_nothing_without_place(event, at)
             case ContactEnded():
-                self.end_as_told(event, at)
+                self.end_leg_or_contact(event, at)
             case ContactWrapUpStarted() | ContactWrappedUp():
                 unwrapped = self.latest_unwrapped(event.contact_id, event.agent)
                 if unwrapped is None:
@@ -578,7 +577,7 @@ class _Telling:
             case _:
                 pass
 
-    def count_nothing_of_the_whole(self, event: ContactModel, at: int) -> None:
+    def count_nothing_without_place(self, event: ContactModel, at: int) -> None:
         if self.place() is None:
             self.count_nothing("no_begin" if self.arrived_channel is None else "no_queue", event, at)
 
@@ -597,12 +596,12 @@ class _Telling:
         if contact is not None:
             self.contacts.add(contact)
 
-    def tell_of_the_whole(self, event: ContactModel, at: int) -> None:
-        """Tell what section 4.2 says of it, after all else that the event does."""
+    def apply_to_conversation(self, event: ContactModel, at: int) -> None:
+        """Apply section 4.2, after the effects on queues and agents."""
         match event:
             case ContactAnswered():
-                # In writing it is a message that responds, where messages are told of.
-                if not self.words.thanks or self.channel() not in {*REPLY_CHANNELS, "chat"}:
+                # In writing a message is the response, where messages are reported.
+                if not self.correspondence.thanks or self.channel() not in {*REPLY_CHANNELS, "chat"}:
                     self.respond(at)
             case ContactMessage():
                 if is_reply(event):
@@ -611,7 +610,7 @@ class _Telling:
                 self.ever_transferred = True
             case ContactEscalated():
                 self.ever_escalated = True
-                self.book_whole("escalations", at)
+                self.book_in_place("escalations", at)
             case ContactStatusChanged():
                 self.status = event
                 if event.status in {"resolved", "closed"}:
@@ -629,13 +628,13 @@ class _Telling:
             case ContactCallbackEnded():
                 self.call_back(reached=event.outcome == "reached", over=True, at=at)
             case SurveyInvited():
-                self.book_whole("surveys_invited", at)
+                self.book_in_place("surveys_invited", at)
             case SurveyAnswered():
                 self.survey(event, at)
             case _:
                 pass
 
-    # ---- where things belong
+    # ---- scopes and channels
 
     def larger_scopes(self, queue: str) -> list[str]:
         place = self.configuration.queues.get(queue)
@@ -645,17 +644,17 @@ class _Telling:
             scopes = [f"{kind}:{name}" for kind, name in named if name is not None]
         return [*scopes, "total:all"]
 
-    def channel_of_visit(self, queue: str, said: str | None = None) -> str:
+    def channel_of_visit(self, queue: str, reported: str | None = None) -> str:
         place = self.configuration.queues.get(queue)
-        return said or self.arrived_channel or (place.channel if place else None) or "voice"
+        return reported or self.arrived_channel or (place.channel if place else None) or "voice"
 
     def channel_without_visit(self, queue: str) -> str:
-        """Return the channel of its last visit or leg if that was in the queue, else what a visit there would have."""
+        """Return the channel of the last visit or leg if it was in the queue, else the channel of a new visit there."""
         last_queue, last_channel = self.places[-1] if self.places else (None, "")
         return last_channel if last_queue == queue else self.channel_of_visit(queue)
 
     def offer_ms(self, scope: str, channel: str, visit: _Visit | None, at: int) -> int:
-        """Return the instant by which a thing is booked by offer that is not itself the entry to a visit or its end."""
+        """Return the instant by offer of a booking that is neither the entry to a visit nor its end."""
         if scope.startswith("queue:"):
             return at if visit is None else visit.entered
         return self.episodes[scope, channel].first_entry if (scope, channel) in self.episodes else at
@@ -670,7 +669,7 @@ class _Telling:
     # ---- the queue
 
     def enter(self, queue: str, channel: str, contact: str | None, *, entered: int, booked: int) -> bool:
-        """Enter a queue, unless as many visits are open as may be; say whether there is a visit now."""
+        """Enter a queue unless too many visits are open; return whether there is a visit now."""
         if self.visit_of(contact, queue) is not None:
             return True
         for visit in self.open_visits():
@@ -700,7 +699,7 @@ class _Telling:
         return True
 
     def enter_afterwards(self, queue: str | None, wait_seconds: float | None, contact: str | None, at: int) -> _Visit | None:
-        """Enter a queue that only an answer or a leaving with its wait tells of."""
+        """Enter a queue that is known only from the wait of an answer or exit."""
         if queue is None or wait_seconds is None:
             return None
         self.enter(queue, self.channel_of_visit(queue), contact, entered=at - seconds_to_ms(wait_seconds), booked=at)
@@ -733,7 +732,7 @@ class _Telling:
         return leg
 
     def exit_of(self, visit: _Visit, since: int, at: int) -> dict[str, Any]:
-        """Return what a definition asks of who leaves the waiting."""
+        """Return the fields of an exit that definitions use."""
         start = self.start()
         return {"queue": visit.queue, "waited_ms": at - since, "in_system_ms": at - min(since, since if start is None else start)}
 
@@ -793,7 +792,7 @@ class _Telling:
         for scope in (f"queue:{queue}", *self.larger_scopes(queue)):
             self.book(scope, channel, "non_response", at=at, offer=self.offer_ms(scope, channel, visit, at))
 
-    def end_as_told(self, event: ContactEnded, at: int) -> None:
+    def end_leg_or_contact(self, event: ContactEnded, at: int) -> None:
         contact = event.contact_id
         if event.agent is not None:
             leg = self.leg_of(contact, event.agent)
@@ -845,17 +844,17 @@ class _Telling:
             self.book(scope, leg.channel, "consult_count", at=at, offer=offer)
             self.book(scope, leg.channel, "consult_ms", at=at, offer=offer, amount=length)
 
-    def resume(self, leg: _Leg | None, at: int, said_seconds: float | None = None) -> None:
+    def resume(self, leg: _Leg | None, at: int, reported_seconds: float | None = None) -> None:
         if leg is not None:
             leg.hold_known = True
-            if said_seconds is not None:
-                leg.hold, leg.held_since = min(leg.hold + round(said_seconds * 1000), at - leg.started), None
+            if reported_seconds is not None:
+                leg.hold, leg.held_since = min(leg.hold + round(reported_seconds * 1000), at - leg.started), None
             elif leg.held_since is not None:
                 leg.hold += at - leg.held_since
                 leg.held_since = None
 
     def move_on(self, leg: _Leg, at: int) -> None:
-        """End a leg because the contact went on elsewhere."""
+        """End a leg because the contact moved elsewhere."""
         self.end_leg(leg, at)
         leg.moved_on = True
 
@@ -903,7 +902,7 @@ class _Telling:
         if leg.wrap_started is None:
             leg.wrap_started = at
 
-    def wrap_up(self, leg: _Leg | None, said_seconds: float | None, at: int) -> None:
+    def wrap_up(self, leg: _Leg | None, reported_seconds: float | None, at: int) -> None:
         if leg is None:
             return
         if leg.ended is None:
@@ -911,7 +910,7 @@ class _Telling:
         leg.wrapped = True
         began = leg.wrap_started if leg.wrap_started is not None else leg.ended
         timed = max(0, at - (at if began is None else began))
-        wrap = timed if said_seconds is None else seconds_to_ms(said_seconds)
+        wrap = timed if reported_seconds is None else seconds_to_ms(reported_seconds)
         sums, counts = {"wrap_ms": wrap}, ["wrap_count"]
         if leg.talk is not None and leg.channel not in REPLY_CHANNELS:
             sums["handle_ms"] = leg.talk + leg.hold + wrap
@@ -929,7 +928,7 @@ class _Telling:
                     self.counted.add((scope, leg.channel, what))
                     self.book(scope, leg.channel, what, at=at, offer=offer)
 
-    # ---- the conversation as a whole
+    # ---- the conversation
 
     def place(self) -> tuple[str, str] | None:
         """Return the queue and channel of the last visit or leg."""
@@ -940,15 +939,15 @@ class _Telling:
             return self.arrived_at
         return self.visits[0].entered if self.visits else None
 
-    def book_whole(self, what: str, at: int, amount: int = 1, score: Fraction | None = None) -> None:
+    def book_in_place(self, what: str, at: int, amount: int = 1, score: Fraction | None = None) -> None:
         """Book in all scopes of the place, if there is one."""
         place = self.place()
         if place is not None:
-            for scope, offer in self.offers_of_the_whole(at):
+            for scope, offer in self.offers_of_place(at):
                 self.book(scope, place[1], what, at=at, offer=offer, amount=amount, score=score)
 
-    def offers_of_the_whole(self, at: int) -> Iterator[tuple[str, int]]:
-        """Yield the scopes of the place, each with the instant by offer of what belongs to the whole."""
+    def offers_of_place(self, at: int) -> Iterator[tuple[str, int]]:
+        """Yield the scopes of the place, each with the instant by offer of what counts once per conversation."""
         place = self.place()
         if place is None:
             return
@@ -959,7 +958,7 @@ class _Telling:
             yield scope, self.offer_ms(scope, channel, own, at)
 
     def passed_ms(self, since: int, at: int) -> int:
-        """Return how long it took, on the clock of the queue of its place: section 15.2."""
+        """Return the time passed, on the clock of its queue: section 15.2."""
         place = self.place()
         entry = None if place is None else self.configuration.queues.get(place[0])
         if place is None or entry is None or entry.clock == "calendar":
@@ -972,11 +971,11 @@ class _Telling:
         self.responded = True
         start = self.start()
         if start is not None:
-            self.book_whole("first_response_ms", at, self.passed_ms(self.response_start(start, at), at))
-            self.book_whole("first_response_count", at)
+            self.book_in_place("first_response_ms", at, self.passed_ms(self.response_start(start, at), at))
+            self.book_in_place("first_response_count", at)
 
     def response_start(self, start: int, at: int) -> int:
-        """Return from when a first response at an instant runs: by the first definition of its place."""
+        """Return the start of a first response, by the first definition of its place."""
         definition = self.definition(at)
         if definition.first_response == "handed_over":
             handed = self.handovers_before(at)
@@ -984,7 +983,7 @@ class _Telling:
         return self.visits[-1].entered if self.visits and definition.first_response == "queued" else start
 
     def without_bot(self, since: int, at: int) -> int:
-        """Return from when a time runs that ends now: section 14, bot_time."""
+        """Return the start of a time that ends now, without the bot's: section 14, bot_time."""
         if self.place() is None or self.definition(at).bot_time == "counted":
             return since
         return max([since, *self.handovers_before(at)])
@@ -993,7 +992,7 @@ class _Telling:
         return [each.at for each in self.moments if isinstance(each.event, ContactHandedOver) and each.at < at]
 
     def definition(self, at: int) -> ServiceLevelDefinition:
-        """Return the first definition of its place, in the version that is in force."""
+        """Return the first definition of its place, in the version in force."""
         queue, channel = self.places[-1]
         return chosen_for(self.configuration, f"queue:{queue}", channel, at, {})[1]
 
@@ -1002,29 +1001,29 @@ class _Telling:
             return
         first = not self.ever_resolved
         self.resolved = self.ever_resolved = True
-        self.book_whole("resolved", at)
-        if self.words.known:
-            self.book_whole("exchanged", at)
-            self.book_whole("exchanges", at, self.words.trips_since_last_asked())
+        self.book_in_place("resolved", at)
+        if self.correspondence.known:
+            self.book_in_place("exchanged", at)
+            self.book_in_place("exchanges", at, self.correspondence.new_trips())
         if not first:
             return
-        self.book_whole("first_resolved", at)
+        self.book_in_place("first_resolved", at)
         start = self.start()
         if start is not None:
-            self.book_whole("resolution_ms", at, self.passed_ms(self.without_bot(start, at), at))
-            self.book_whole("resolution_count", at)
+            self.book_in_place("resolution_ms", at, self.passed_ms(self.without_bot(start, at), at))
+            self.book_in_place("resolution_count", at)
         if not self.ever_transferred and not self.ever_escalated and len(self.visits) <= 1:
             self.resolved_at_first_contact = self.place() is not None
-            self.book_whole("first_contact_resolved", at)
+            self.book_in_place("first_contact_resolved", at)
 
     def reopen(self, at: int) -> None:
         if not self.resolved:
             return
         self.resolved = False
-        self.book_whole("reopened", at)
+        self.book_in_place("reopened", at)
         if self.resolved_at_first_contact and not self.undone:
             self.undone = True
-            self.book_whole("first_contact_undone", at)
+            self.book_in_place("first_contact_undone", at)
 
     def request_callback(self, due: datetime | None, at: int) -> None:
         if self.callback_pending:
@@ -1033,40 +1032,40 @@ class _Telling:
         self.callback_due = None if due is None else to_ms(due)
         waits_since_queued = self.visits and not self.ever_answered and not self.ever_called_back
         self.called_back_since = self.visits[0].entered if waits_since_queued else at
-        self.book_whole("callbacks_requested", at)
+        self.book_in_place("callbacks_requested", at)
 
     def call_back(self, *, reached: bool, over: bool, at: int) -> None:
         if self.callback_pending and reached:
             self.ever_called_back = True
-            self.book_whole("callbacks_reached", at)
-            self.book_whole("callback_wait_ms", at, at - self.called_back_since)
+            self.book_in_place("callbacks_reached", at)
+            self.book_in_place("callback_wait_ms", at, at - self.called_back_since)
         if over:
             self.callback_pending = False
 
     def survey(self, event: SurveyAnswered, at: int) -> None:
-        self.book_whole("surveys_answered", at)
+        self.book_in_place("surveys_answered", at)
         lowest, highest = map(int, re.fullmatch(r"(-?\d+)-(\d+)", event.scale or "1-5").groups())  # type: ignore[union-attr]
         if event.kind == "csat" and lowest < highest and lowest <= event.score <= highest:
             converted = 1 + 4 * (Fraction(event.score) - lowest) / (highest - lowest)
-            self.book_whole("csat_count", at, score=converted)
+            self.book_in_place("csat_count", at, score=converted)
             if highest - lowest == 1:
-                self.book_whole("csat_good_or_bad", at)
+                self.book_in_place("csat_good_or_bad", at)
             else:
-                self.book_whole("csat_milli", at, round(converted * 1000))
+                self.book_in_place("csat_milli", at, round(converted * 1000))
             if converted >= 4:
-                self.book_whole("csat_top", at)
+                self.book_in_place("csat_top", at)
             if (lowest, highest) != (1, 5):
-                self.book_whole(f"csat_scale={event.scale if event.scale in SCALES else '(other)'}", at)
+                self.book_in_place(f"csat_scale={event.scale if event.scale in SCALES else '(other)'}", at)
         if event.kind == "nps" and event.scale in {None, "0-10"} and 0 <= event.score <= 10:
-            self.book_whole("nps_count", at)
+            self.book_in_place("nps_count", at)
             if event.score >= 9:
-                self.book_whole("nps_promoters", at)
+                self.book_in_place("nps_promoters", at)
             if event.score <= 6:
-                self.book_whole("nps_detractors", at)
+                self.book_in_place("nps_detractors", at)
 
     def backlog(self) -> str | None:
         """Return the state of the backlog that the conversation is in."""
-        if self.stands() is None or self.channel() not in REPLY_CHANNELS or self.resolved:
+        if self.place_or_unassigned() is None or self.channel() not in REPLY_CHANNELS or self.resolved:
             return None
         status = None if self.status is None else self.status.status
         waiting_on = None if self.status is None else self.status.waiting_on
@@ -1074,49 +1073,49 @@ class _Telling:
             (status == "on_hold", "backlog_on_hold"),
             (status == "waiting_on_customer" or waiting_on == "customer", "backlog_waiting_on_customer"),
             (self.is_untouched(status), "backlog_untouched"),
-            (self.is_going_on() or status in {"open", "new", "reopened"}, "backlog_in_progress"),
+            (self.is_active() or status in {"open", "new", "reopened"}, "backlog_in_progress"),
         )
         return next((state for holds, state in rules if holds), None)
 
     def is_untouched(self, status: str | None) -> bool:
         if self.place() is not None:
             return bool(self.open_visits()) and not self.ever_answered
-        return self.is_going_on() and not self.ever_answered and not self.words.replied and status in {None, "new"}
+        return self.is_active() and not self.ever_answered and not self.correspondence.replied and status in {None, "new"}
 
-    def is_going_on(self) -> bool:
+    def is_active(self) -> bool:
         if self.place() is not None:
             return bool(self.open_visits() or self.active_legs())
-        return not self.words.is_settled()
+        return not self.correspondence.is_closed()
 
-    def stands(self) -> tuple[str, str] | None:
-        """Return the place, or that of section 11.5 for one of no queue."""
-        if self.place() is None and self.words.arrived and self.arrived_channel in REPLY_CHANNELS:
+    def place_or_unassigned(self) -> tuple[str, str] | None:
+        """Return the place, or the one of section 11.5 for a conversation without a queue."""
+        if self.place() is None and self.correspondence.arrived and self.arrived_channel in REPLY_CHANNELS:
             return "(unassigned)", self.arrived_channel
         return self.place()
 
     def reply_due(self) -> int | None:
-        """Return when the customer is to have a reply: section 11.4."""
-        since, stands = self.words.waits_since(), self.stands()
-        if since is None or stands is None or self.resolved:
+        """Return when a reply to the customer is due: section 11.4."""
+        since, place = self.correspondence.waits_since(), self.place_or_unassigned()
+        if since is None or place is None or self.resolved:
             return None
-        queue, channel = stands
+        queue, channel = place
         configured = self.configuration.queues.get(queue)
         if configured is not None and configured.reply_target_seconds is not None:
             return since + seconds_to_ms(configured.reply_target_seconds)
         _, judging = chosen_for(self.configuration, f"queue:{queue}", channel, since, {})
         return since + seconds_to_ms(judging.threshold_s) if channel in REPLY_CHANNELS else None
 
-    # ---- what nothing more is heard of
+    # ---- lost contacts
 
     def lost_from(self) -> int | None:
-        """Return when it is lost unless something more is known of it; None if nothing of it is open."""
+        """Return when it is lost without a further event; None if nothing of it is open."""
         at = self.lost_from_beside_sessions()
         if at is None and self.session is not None:
             return self.last_known + 1000 * self.configuration.counting.lost_after_seconds[self.session.kind]
         return at
 
     def lost_from_beside_sessions(self) -> int | None:
-        place = self.stands()
+        place = self.place_or_unassigned()
         at_work = bool(self.active_legs())
         called = self.callback_pending and self.place() is not None
         waited_for = self.backlog() is not None or self.reply_due() is not None
@@ -1143,12 +1142,12 @@ class _Telling:
             self.lose(at)
 
     def lose(self, at: int) -> None:
-        place = self.stands()
+        place = self.place_or_unassigned()
         if place is None or self.lost_from_beside_sessions() is None:
             self.session = None
             self.note(None, at)
             return
-        self.words.settle(at)
+        self.correspondence.close(at)
         queue, channel = place
         for scope in (f"queue:{queue}", *self.larger_scopes(queue)):
             self.book(scope, channel, "lost_contacts", at=at, offer=at)
@@ -1173,10 +1172,10 @@ class _Telling:
 
     # ---- now
 
-    def standing(self) -> list[Standing]:
-        found: list[Standing] = []
-        place = self.stands()
-        waiting: dict[tuple[str, str], Standing] = {}
+    def open_items(self) -> list[OpenItem]:
+        found: list[OpenItem] = []
+        place = self.place_or_unassigned()
+        waiting: dict[tuple[str, str], OpenItem] = {}
         for visit in self.open_visits():
             own = f"queue:{visit.queue}"
             for scope in (own, *self.larger_scopes(visit.queue)):
@@ -1184,25 +1183,25 @@ class _Telling:
                 since = visit.entered if episode is None or episode.state != "waiting" else episode.first_entry
                 before = waiting.get((scope, visit.channel))
                 if before is None or before.at_ms is None or since < before.at_ms:
-                    waiting[scope, visit.channel] = Standing(scope, visit.channel, "waiting", since, visit.queue)
+                    waiting[scope, visit.channel] = OpenItem(scope, visit.channel, "waiting", since, visit.queue)
         found += waiting.values()
         at_work = {(scope, leg.channel) for leg in self.active_legs() for scope in (f"queue:{leg.queue}", *self.larger_scopes(leg.queue))}
-        found += [Standing(*each, "in_progress") for each in at_work]
+        found += [OpenItem(*each, "in_progress") for each in at_work]
         if place is not None:
             queue, channel = place
             state, reply_due = self.backlog(), self.reply_due()
             for scope in (f"queue:{queue}", *self.larger_scopes(queue)):
                 if self.callback_pending and self.place() is not None:
-                    found.append(Standing(scope, channel, "callback", self.callback_due))
+                    found.append(OpenItem(scope, channel, "callback", self.callback_due))
                 if state is not None:
-                    found.append(Standing(scope, channel, state, self.start()))
+                    found.append(OpenItem(scope, channel, state, self.start()))
                 if reply_due is not None:
-                    found.append(Standing(scope, channel, "reply", reply_due))
+                    found.append(OpenItem(scope, channel, "reply", reply_due))
         return found
 
 
 def _is_sign_of_life(event: ContactModel) -> bool:
-    """Say whether it is of a kind that counts something somewhere; others do not keep a conversation from being lost."""
+    """Return whether its kind counts somewhere; other events do not keep a conversation from being lost."""
     if _is_of_consultation(event):
         return event.contact_id is not None
     if isinstance(event, ContactMessage):

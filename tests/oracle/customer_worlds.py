@@ -60,7 +60,7 @@ class _World:
         self.random = random
         self.events: list[Event] = []
 
-    def say(self, kind: type[Event], at_ms: int, **fields: Any) -> None:
+    def add(self, kind: type[Event], at_ms: int, **fields: Any) -> None:
         number = len(self.events)
         self.events.append(
             kind(
@@ -78,43 +78,43 @@ class _World:
         queue = random.choice(_QUEUES)
         channel = "mail" if queue == "mailbox" else "voice"
         key = random.choice((*_KEYS, None))
-        self.say(
+        self.add(
             ContactArrived, at, **name, channel=channel, direction=random.choice((None, "inbound", "inbound", "outbound")), customer_key=key
         )
         if random.random() < 0.9:
-            self.say(ContactQueued, at + 1, **name, queue=queue)
-            self.say(ContactAnswered, at + 20_000, **name, agent="ann")
+            self.add(ContactQueued, at + 1, **name, queue=queue)
+            self.add(ContactAnswered, at + 20_000, **name, agent="ann")
         if random.random() < 0.5:
-            self.say(ContactCategorized, at + 25_000, **name, category=random.choice(("billing", "returns")))
+            self.add(ContactCategorized, at + 25_000, **name, category=random.choice(("billing", "returns")))
         if random.random() < 0.1:
-            self.say(ContactEscalated, at + 30_000, **name)
+            self.add(ContactEscalated, at + 30_000, **name)
         if random.random() < 0.7:
-            self.say(ContactStatusChanged, at + 60_000, **name, status="resolved")
+            self.add(ContactStatusChanged, at + 60_000, **name, status="resolved")
         if random.random() < 0.2:
-            self.say(ContactStatusChanged, at + random.choice((70_000, 5 * _HOUR_MS)), **name, status="reopened")
-        self.say(ContactEnded, at + 90_000, **name, by="agent")
+            self.add(ContactStatusChanged, at + random.choice((70_000, 5 * _HOUR_MS)), **name, status="reopened")
+        self.add(ContactEnded, at + 90_000, **name, by="agent")
         if random.random() < 0.1:
-            self.say(ContactExcluded, at + 95_000, **name, reason="test")
+            self.add(ContactExcluded, at + 95_000, **name, reason="test")
 
     def of_customer(self, number: int) -> None:
         random = self.random
-        # Some of it long ago: a shop tells its history.
+        # Some of it long ago: a shop sends its history.
         at = _START_MS + random.randrange(-40 * _DAY_MS, _DAYS * _DAY_MS)
         common: dict[str, Any] = {"customer_key": random.choice(_KEYS), "source": "shop"}
         if random.random() < 0.4:
-            self.say(random.choice((CustomerActivated, CustomerActivated, CustomerChurned)), at, **common)
+            self.add(random.choice((CustomerActivated, CustomerActivated, CustomerChurned)), at, **common)
             return
         order = random.choice((None, f"o{number}"))
         amount = {"value": random.choice((None, 1200, 99.99)), "currency": random.choice(("JPY", "JPY", "EUR"))}
-        for _ in range(random.choice((1, 1, 1, 2))):  # some orders are told again under another id
-            self.say(OrderPlaced, at, **common, order_id=order, **amount)
+        for _ in range(random.choice((1, 1, 1, 2))):  # some orders are sent again under another id
+            self.add(OrderPlaced, at, **common, order_id=order, **amount)
             at += random.choice((1, _HOUR_MS))
         for _ in range(random.choice((0, 0, 1, 2))):
             at += random.choice((0, 7 * _HOUR_MS, 30 * _HOUR_MS))
-            self.say(OrderCancelled, at, **common, order_id=order)
+            self.add(OrderCancelled, at, **common, order_id=order)
 
-    def tell_also(self) -> None:
-        """Have another source say some of it with the same ids: the same once more where the two are joined, else something else."""
+    def repeat_from_other_sources(self) -> None:
+        """Repeat some events from another source with the same ids: repeats where the two are joined, else other events."""
         random = self.random
         names = {event.conversation_id for event in self.events if isinstance(event, ContactModel)}
         twins = {name for name in sorted(names) if random.random() < 0.1}
@@ -127,9 +127,9 @@ class _World:
 
 
 def customer_world(seed: int, contacts: int = 70, others: int = 80, links: int | None = None) -> tuple[Configuration, list[Event], int]:
-    """Return a configuration, events in the order in which they were received, and the instant through which all was told.
+    """Return a configuration, events in the order in which they were received, and the instant through which they are complete.
 
-    There are 0, 2 or 4 links, unless it is said how many.
+    Without `links` there are 0, 2 or 4 of them.
     """
     random = Random(seed)
     world = _World(random)
@@ -140,11 +140,11 @@ def customer_world(seed: int, contacts: int = 70, others: int = 80, links: int |
     few = random.choice((0, 2, 4))
     for _ in range(few if links is None else links):
         one, other = random.sample(_KEYS, 2)
-        world.say(CustomerLinked, _START_MS + random.randrange(_DAYS * _DAY_MS), customer_key=one, linked_key=other, source="shop")
-    world.tell_also()
+        world.add(CustomerLinked, _START_MS + random.randrange(_DAYS * _DAY_MS), customer_key=one, linked_key=other, source="shop")
+    world.repeat_from_other_sources()
     end = _START_MS + (_DAYS + random.randrange(4)) * _DAY_MS
     for source in _SOURCES:
         for at in [*range(_START_MS, end, 5 * _HOUR_MS), end]:
-            world.say(SourceHeartbeat, at, source=source, complete_through=from_ms(at))
+            world.add(SourceHeartbeat, at, source=source, complete_through=from_ms(at))
             world.events[-1] = world.events[-1].model_copy(update={"received_at": from_ms(at)})
     return _configuration(random), sorted(world.events, key=lambda event: event.received_at), end

@@ -1,6 +1,6 @@
-"""The independent recount of customers and forecasts: section 16, every figure looked up anew from all events.
+"""The independent recount of customers and forecasts: section 16, every figure from all events.
 
-No key is ever overfull here (section 16.1): no world comes near 10,000 facts of one.
+No key is ever overfull here (section 16.1): worlds have far fewer than 10,000 facts of a key.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Contact:
 
 
 def contact_of(verdict: Verdict) -> Contact | None:
-    """Return the contact that a conversation is, None if it is none."""
+    """Return the contact of a conversation, None if it counts as none."""
     story, customer = verdict.story, verdict.customer_key
     if story is None or customer is None:
         return None
@@ -79,32 +79,32 @@ class Customers:
 
     def __init__(self, events: Iterable[Event], contacts: list[Contact], configuration: Configuration) -> None:
         spaced = [with_ids_of_its_own(event, configuration) for event in events if isinstance(event, CustomerModel)]
-        told = {event.event_id: event for event in spaced}
+        by_id = {event.event_id: event for event in spaced}
         forecasts = {event.event_id: event for event in events if isinstance(event, ForecastSet)}
-        self.events = sorted(told.values(), key=lambda event: (event.occurred_at, event.sequence or 0, event.event_id))
+        self.events = sorted(by_id.values(), key=lambda event: (event.occurred_at, event.sequence or 0, event.event_id))
         self.forecasts = sorted(forecasts.values(), key=lambda event: (event.occurred_at, event.sequence or 0, event.event_id))
         self.contacts = contacts
         self.configuration = configuration
         self.settings = configuration.customers
         self.zone: ZoneInfo = configuration.zone_of_site(None)
-        self.said: dict[str, list[CustomerModel]] = defaultdict(list)
-        self.met: dict[str, list[Contact]] = defaultdict(list)
+        self.events_of: dict[str, list[CustomerModel]] = defaultdict(list)
+        self.contacts_of: dict[str, list[Contact]] = defaultdict(list)
         for event in self.events:
-            self.said[event.customer_key].append(event)
+            self.events_of[event.customer_key].append(event)
         for contact in contacts:
-            self.met[contact.customer].append(contact)
+            self.contacts_of[contact.customer].append(contact)
         links = [(event.customer_key, event.linked_key) for event in self.events if isinstance(event, CustomerLinked)]
         #: keys that are ever linked, by each of them
-        self.family = {key: group for group in _groups({*self.said, *self.met}, links) for key in group}
+        self.family = {key: group for group in _groups({*self.events_of, *self.contacts_of}, links) for key in group}
         self.cells: dict[tuple[tuple[str, str], int, int], dict[str, Fraction]] = {}
 
-    # ---- who is who
+    # ---- linked keys
 
     def customers(self, before: int | date, family: set[str] | None = None) -> Iterator[set[str]]:
         """Yield the keys of each customer (of a family) as known at an instant, or at the end of a date."""
         for group in {id(each): each for each in self.family.values()}.values() if family is None else [family]:
             links = []
-            for event in (event for key in group for event in self.said[key] if isinstance(event, CustomerLinked)):
+            for event in (event for key in group for event in self.events_of[key] if isinstance(event, CustomerLinked)):
                 when = to_ms(event.occurred_at) if isinstance(before, int) else self.date_of(to_ms(event.occurred_at))
                 if when <= before:  # type: ignore[operator]
                     links.append((event.customer_key, event.linked_key))
@@ -121,9 +121,9 @@ class Customers:
     # ---- contacts
 
     def is_repeated(self, contact: Contact) -> bool:
-        """Say whether the same customer made contact again within the days of the settings."""
+        """Return whether the same customer made contact again within ``repeat_days``."""
         family = self.family[contact.customer]
-        for later in (each for key in family for each in self.met[key]):
+        for later in (each for key in family for each in self.contacts_of[key]):
             if not contact.start < later.start <= contact.start + self.settings.repeat_days * DAY_MS:
                 continue
             if contact.category is not None and later.category is not None and contact.category != later.category:
@@ -143,7 +143,7 @@ class Customers:
             "first_contact_resolution_with_repeats": {**_rate(len(at_once), len(resolved)), "coverage": None},
         }
 
-    def cohort_starts(self) -> Iterator[tuple[str, str, int]]:
+    def contact_starts(self) -> Iterator[tuple[str, str, int]]:
         """Yield scope, channel and start of every contact that counts there."""
         for each in self.contacts:
             for scope in each.scopes:
@@ -152,10 +152,10 @@ class Customers:
     # ---- orders
 
     def orders(self, keys: Iterable[str]) -> Iterator[tuple[OrderPlaced, date | None]]:
-        """Yield the orders of some keys, each with the date on which it was taken back."""
+        """Yield the orders of some keys, each with the date of its cancellation."""
         for key in keys:
             seen: set[str] = set()
-            for event in sorted(self.said[key], key=lambda each: (each.occurred_at, each.event_id)):
+            for event in sorted(self.events_of[key], key=lambda each: (each.occurred_at, each.event_id)):
                 if not isinstance(event, OrderPlaced):
                     continue
                 if event.order_id is None:
@@ -164,7 +164,7 @@ class Customers:
                     seen.add(event.order_id)
                     back = [
                         self.date_of(to_ms(each.occurred_at))
-                        for each in self.said[key]
+                        for each in self.events_of[key]
                         if isinstance(each, OrderCancelled) and each.order_id == event.order_id
                     ]
                     yield event, max(min(back), self.date_of(to_ms(event.occurred_at))) if back else None
@@ -175,14 +175,14 @@ class Customers:
         for keys in self.customers(day):
             if self.is_forgotten(keys, day):
                 continue
-            starts = [each.start for key in keys for each in self.met[key]]
+            starts = [each.start for key in keys for each in self.contacts_of[key]]
             first = min(starts, default=None)
-            standing = [
+            valid = [
                 (order, to_ms(order.occurred_at))
                 for order, back in self.orders(keys)
                 if self.date_of(to_ms(order.occurred_at)) <= day and (back is None or back > day)
             ]
-            window = [at for _, at in standing if self.date_of(at) > day - timedelta(days=self.settings.order_window_days)]
+            window = [at for _, at in valid if self.date_of(at) > day - timedelta(days=self.settings.order_window_days)]
             after = first is not None and any(at > first for at in window)
             number["order"] += len(window) > 0
             number["repeat"] += len(window) > 1
@@ -190,8 +190,8 @@ class Customers:
             number["repeat after"] += after and len(window) > 1
             if first is not None and self.date_of(first) <= day:
                 number["supported"] += 1
-                number["orders"] += len(standing)
-                valued = [order.value for order, _ in standing if order.value is not None and order.currency == self.settings.currency]
+                number["orders"] += len(valid)
+                valued = [order.value for order, _ in valid if order.value is not None and order.currency == self.settings.currency]
                 number["valued"] += len(valued)
                 number["milli"] += sum(round(value * 1000) for value in valued)
         lifetime = NOTHING
@@ -206,24 +206,24 @@ class Customers:
         }
 
     def is_forgotten(self, keys: set[str], day: date) -> bool:
-        """Say whether nothing was heard of a customer for too long: of any key that is ever linked with it."""
+        """Return whether no sign of a customer, or of a key ever linked with it, came within ``retention_days``."""
         ever = self.family[min(keys)]
-        said = [to_ms(event.occurred_at) for key in ever for event in self.said[key] if not _says_nothing(event)]
-        said += [each.start for key in ever for each in self.met[key]]
+        signs = [to_ms(event.occurred_at) for key in ever for event in self.events_of[key] if not _is_no_sign(event)]
+        signs += [each.start for key in ever for each in self.contacts_of[key]]
         if any(self.is_active(key, date.max) for key in ever):
             return False
-        return bool(said) and day > self.date_of(max(said)) + timedelta(days=self.settings.retention_days)
+        return bool(signs) and day > self.date_of(max(signs)) + timedelta(days=self.settings.retention_days)
 
     # ---- customers who stay
 
     def is_active(self, key: str, day: date) -> bool:
-        """Say whether a key is active at the end of a date."""
-        told = [
+        """Return whether a key is active at the end of a date."""
+        changes = [
             event
-            for event in self.said[key]
+            for event in self.events_of[key]
             if isinstance(event, CustomerActivated | CustomerChurned) and self.date_of(to_ms(event.occurred_at)) <= day
         ]
-        return bool(told) and isinstance(told[-1], CustomerActivated)
+        return bool(changes) and isinstance(changes[-1], CustomerActivated)
 
     def of_month(self, first: date) -> dict[str, Figure]:
         """Return the figures of customers who stay through the month that begins with a date."""
@@ -259,7 +259,7 @@ class Customers:
             work_ms += sum(round(each["work"]) for each in with_work)
             staff_ms += sum(round(each["staff"]) for each in with_staff)
             hits += bisect_left(entries, cell + cell_ms) - bisect_left(entries, cell) if with_volume else 0
-        told = {**NOTHING, "value": volume / 1000, "numerator": volume / 1000} if cells else NOTHING
+        forecast = {**NOTHING, "value": volume / 1000, "numerator": volume / 1000} if cells else NOTHING
         accuracy = NOTHING
         if cells and over:
             hit = volume - abs(1000 * hits - volume)
@@ -270,18 +270,18 @@ class Customers:
                 "coverage": 1.0 if volume else None,
             }
         return {
-            "forecast_contacts": told,
+            "forecast_contacts": forecast,
             "staff_forecast": _people(work_ms, work_cells * cell_ms, worked / volume if volume else None),
             "staff_required": _people(staff_ms, staff_cells * cell_ms, 1.0 if staff_cells else None),
             "forecast_accuracy": accuracy,
         }
 
     def _cell(self, place: tuple[str, str], cell: int, cell_ms: int) -> dict[str, Fraction]:
-        """Return what is forecast in a cell, second by second: whole seconds are what forecasts begin and end with in these worlds."""
+        """Return what is forecast in a cell, second by second: forecasts of these worlds begin and end at full seconds."""
         if (place, cell, cell_ms) in self.cells:
             return self.cells[place, cell, cell_ms]
         found = self.cells[place, cell, cell_ms] = {}
-        telling = [
+        overlapping = [
             each
             for each in self.forecasts
             if (each.queue, each.channel or self._channel(each.queue)) == place
@@ -289,7 +289,7 @@ class Customers:
             and to_ms(each.interval_start) + 1000 * each.interval_seconds > cell
         ]
         seconds = range(cell, cell + cell_ms, 1000)
-        for each, length in _holding(telling, seconds):
+        for each, length in _holding(overlapping, seconds):
             share = Fraction(length) / (1000 * Fraction(each.interval_seconds))
             if each.volume is not None:
                 found["volume"] = found.get("volume", Fraction(0)) + Fraction(each.volume) * 1000 * share
@@ -317,7 +317,7 @@ class Customers:
 
 
 def _groups(keys: Iterable[str], links: Iterable[tuple[str, str]]) -> list[set[str]]:
-    """Return the sets that links make of keys."""
+    """Return the sets of linked keys."""
     of: dict[str, set[str]] = {key: {key} for key in keys}
     for one, other in links:
         joined = of.get(one, {one}) | of.get(other, {other})
@@ -327,7 +327,7 @@ def _groups(keys: Iterable[str], links: Iterable[tuple[str, str]]) -> list[set[s
 
 
 def _holding(forecasts: list[ForecastSet], seconds: range) -> Iterator[tuple[ForecastSet, int]]:
-    """Yield the forecasts that hold, each with for how many ms: the last told of those that cover a second."""
+    """Yield the forecasts that hold, each with its ms: the latest of those that cover a second."""
     lengths: dict[str, int] = {}
     starts = [(to_ms(each.interval_start), each) for each in forecasts]
     spans = [(start, start + 1000 * each.interval_seconds, each.event_id) for start, each in starts]
@@ -340,7 +340,7 @@ def _holding(forecasts: list[ForecastSet], seconds: range) -> Iterator[tuple[For
             yield each, lengths[each.event_id]
 
 
-def _says_nothing(event: CustomerModel) -> bool:
+def _is_no_sign(event: CustomerModel) -> bool:
     return isinstance(event, OrderCancelled) and event.order_id is None
 
 

@@ -45,7 +45,7 @@ def _in_force(configuration: Configuration, name: str, at_ms: int, known: Mappin
 
 
 def chosen_for(configuration: Configuration, scope: str, channel: str | None, at_ms: int, known: Mapping[str, int]) -> Chosen:
-    """Return what judges a scope's window that begins at an instant."""
+    """Return the definition of a scope's window that begins at an instant."""
     names = _names(configuration, scope, channel)
     if names:
         return _in_force(configuration, names[0], at_ms, known)
@@ -55,7 +55,7 @@ def chosen_for(configuration: Configuration, scope: str, channel: str | None, at
 
 
 def side_by_side(configuration: Configuration, scope: str, channel: str | None, at_ms: int, known: Mapping[str, int]) -> list[Chosen]:
-    """Return what is computed beside it."""
+    """Return the definitions computed beside it."""
     return [
         _in_force(configuration, name, at_ms, known)
         for name in _names(configuration, scope, channel)[1:]
@@ -64,7 +64,7 @@ def side_by_side(configuration: Configuration, scope: str, channel: str | None, 
 
 
 def judge_of(configuration: Configuration, scope: str, queue: str | None, channel: str, at_ms: int, known: Mapping[str, int]) -> Chosen:
-    """Return what judges one contact of a queue in a scope: in a larger scope, what the queue names."""
+    """Return the definition for one contact of a queue in a scope: in a larger scope, the one that the queue names."""
     place = None if queue is None or scope.startswith("queue:") else configuration.queues.get(queue)
     if place is not None and place.definitions is not None:
         names = place.definitions.get(channel, place.definitions.get("*"))
@@ -79,17 +79,17 @@ def _ms(seconds: float) -> Fraction:
 
 
 def is_met(definition: ServiceLevelDefinition, waited_ms: int) -> bool:
-    """Say whether a wait is within the threshold."""
+    """Return whether a wait is within the threshold."""
     threshold = _ms(definition.threshold_s)
     return waited_ms <= threshold if definition.boundary == "le" else waited_ms < threshold
 
 
 def is_over(definition: ServiceLevelDefinition, wait_ms: int) -> bool:
-    """Say whether a wait that goes on has missed the threshold."""
+    """Return whether a wait that has not ended has missed the threshold."""
     return not is_met(definition, wait_ms)
 
 
 def is_short(definition: ServiceLevelDefinition, abandon: Contribution) -> bool:
-    """Say whether an abandon is too short to count."""
+    """Return whether an abandon is too short to count."""
     clock = abandon.waited_ms if definition.short_abandon_clock == "queue_enter" else abandon.in_system_ms
     return definition.short_abandon_s is not None and clock is not None and clock < _ms(definition.short_abandon_s)

@@ -22,7 +22,7 @@ __all__ = ["KEYS_OF", "Figure", "Judge", "contact_kpis", "definition_kpis", "lev
 #: value, numerator, denominator, coverage.
 Figure = dict[str, float | None]
 
-#: An abandonment rate says nothing here.
+#: Channels without an abandonment rate.
 NEVER_ABANDONED = frozenset({"mail", "ticket"})
 
 
@@ -53,7 +53,7 @@ def _share(part: Fraction | int, whole: Fraction | int) -> Fraction | None:
 
 
 def sums(contributions: Iterable[Contribution]) -> Counter[str]:
-    """Return what the contributions add up to."""
+    """Return the sums of the contributions."""
     total: Counter[str] = Counter()
     for each in contributions:
         total[each.what] += each.amount
@@ -160,11 +160,11 @@ def contact_kpis(
     """Return the KPIs of contacts: of an interval or day (by offer), or of a trailing window; over all channels if none is named."""
     n = sums(contributions)
     decided = n["answered"] + n["abandoned"] + sum(amount for what, amount in n.items() if what.startswith("flow_out:"))
-    cohort = _share(decided, n["offered"])
+    decided_share = _share(decided, n["offered"])
     whole = n["offered"] if by_offer else decided
 
     def rate(numerator: int, denominator: int) -> Figure:
-        return _figure(numerator, denominator, cohort if by_offer else _share(denominator, denominator))
+        return _figure(numerator, denominator, decided_share if by_offer else _share(denominator, denominator))
 
     def mean(total_ms: int, number: int, every: int) -> Figure:
         return _figure(Fraction(total_ms, 1000), number, _share(min(number, every), every))

@@ -67,7 +67,7 @@ class Stretch:
 
 @dataclass
 class PersonVerdict:
-    """All that one person comes to; the last stretch is what holds now."""
+    """The result of one person; the last stretch is the current one."""
 
     stretches: list[Stretch] = field(default_factory=list)
     spans: list[Span] = field(default_factory=list)
@@ -107,7 +107,7 @@ def _scopes(person: str, team: str | None, site: str | None, configuration: Conf
 
 
 def follow(deliveries: Iterable[AgentModel], configuration: Configuration, through_ms: int | None = None) -> PersonVerdict:
-    """Return how one person spent the time, whatever the order of the deliveries; who is silent too long before `through_ms` is stale."""
+    """Return the time of one person, in any order of deliveries; a person silent for too long before `through_ms` is stale."""
     verdict = PersonVerdict()
     facts: dict[str, AgentModel] = {}
     for event in sorted(deliveries, key=lambda event: (event.received_at, event.event_id)):
@@ -134,18 +134,18 @@ def follow(deliveries: Iterable[AgentModel], configuration: Configuration, throu
             team = event.team or team
             site = event.site or site
         category = _category(axes)
-        goes_stale = category in BOOKED
+        may_go_stale = category in BOOKED
         silent_from = to_ms(event.occurred_at) + timeout_ms
-        forgotten_from = to_ms(event.occurred_at) + retention_ms + (timeout_ms if goes_stale else 0)
+        forgotten_from = to_ms(event.occurred_at) + retention_ms + (timeout_ms if may_go_stale else 0)
         scopes = _scopes(event.person_id, team, site, configuration)
         ends = [to_ms(following.occurred_at)] if following is not None else []
-        if goes_stale and (following is None or silent_from < ends[0]):
+        if may_go_stale and (following is None or silent_from < ends[0]):
             ends.append(silent_from)
         verdict.stretches.append(Stretch(scopes, category, to_ms(event.occurred_at), min(ends, default=None)))
-        if following is None and goes_stale and through_ms is not None and silent_from < through_ms:
+        if following is None and may_go_stale and through_ms is not None and silent_from < through_ms:
             verdict.stretches.append(Stretch(scopes, "stale", silent_from, None))
         moments.append(Moment(to_ms(event.occurred_at), category, team, site, _taken_together(slots)))
-        if goes_stale:
+        if may_go_stale:
             moments.append(Moment(silent_from, None, team, site))
         moments.append(Moment(forgotten_from))
         next_at = None if following is None else to_ms(following.occurred_at)

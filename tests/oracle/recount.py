@@ -14,12 +14,12 @@ from schemas.other import CustomerModel, ForecastSet, SourceHeartbeat, SourceSna
 from schemas.times import from_ms, to_ms
 from streams.configuration.models import Configuration
 from tests.oracle import subject_figures, wall
-from tests.oracle.conversation import PANE_MS, REPLY_CHANNELS, Contribution, Standing, journals_of, judge
+from tests.oracle.conversation import PANE_MS, REPLY_CHANNELS, Contribution, OpenItem, journals_of, judge
 from tests.oracle.customers import Customers, contact_of
 from tests.oracle.definitions import Chosen, chosen_for, is_over, judge_of, side_by_side
 from tests.oracle.figures import KEYS_OF, Figure, contact_kpis, definition_kpis, level_kpis, occupancy, sums
 from tests.oracle.people import BOOKED, Stretch, follow
-from tests.oracle.places import never_told, team_and_site
+from tests.oracle.places import never_reported, team_and_site
 from tests.oracle.spaces import as_known_in, person_of, space_of
 from tests.oracle.staff import Span, fixed_an_hour, staff_figures
 from tests.oracle.targets import attainments
@@ -42,13 +42,13 @@ BACKLOG = ("backlog_untouched", "backlog_in_progress", "backlog_waiting_on_custo
 
 @dataclass(frozen=True)
 class Progress:
-    """How far one partition with these events has come: section 7."""
+    """How far one partition with these events is complete: section 7."""
 
     received_through_ms: int | None
     progress_ms: int | None
     stale: frozenset[str]
-    heard: frozenset[str]
-    """Sources that have sent something themselves and are not forgotten; an instance that speaks for a source is not the source."""
+    seen: frozenset[str]
+    """Sources that sent events themselves and are not forgotten; an instance that reports for a source is not the source."""
 
 
 def progress_of(events: Iterable[Event], configuration: Configuration) -> Progress:
@@ -82,30 +82,30 @@ def progress_of(events: Iterable[Event], configuration: Configuration) -> Progre
         for source, received in last_received.items()
         if (through - received <= forget_ms or source in declared_ms) and received > ended.get(source, received - 1)
     }
-    # Of each instance what it said last, unless that was that it ends, or too long ago.
-    spoken_for: dict[str, list[int]] = defaultdict(list)
-    for (source, _), words in instances.items():
-        at, word = max(words, key=lambda each: (each[0], each[1] is None))
-        if word is not None and at >= through - timeout_ms:
-            spoken_for[source].append(word)
+    # The latest report of each instance, unless it ended or the report is too old.
+    instance_reports: dict[str, list[int]] = defaultdict(list)
+    for (source, _), reports in instances.items():
+        at, reported_ms = max(reports, key=lambda each: (each[0], each[1] is None))
+        if reported_ms is not None and at >= through - timeout_ms:
+            instance_reports[source].append(reported_ms)
 
     def may_be_silent_ms(source: str) -> int:
         if source in declared_ms:
             return declared_ms[source]
-        return max(timeout_ms, configuration.counting.silence_seconds * 1000) if source in spoken_for else timeout_ms
+        return max(timeout_ms, configuration.counting.silence_seconds * 1000) if source in instance_reports else timeout_ms
 
     stale = frozenset(source for source, received in last_received.items() if through - received > may_be_silent_ms(source))
-    waited_for = {source for source, received in last_received.items() if through - received <= timeout_ms} | spoken_for.keys()
+    reporting = {source for source, received in last_received.items() if through - received <= timeout_ms} | instance_reports.keys()
 
     def complete_of(source: str) -> int:
         own = max(heartbeats[source], default=None)
         if own is not None and own[0] >= through - timeout_ms:
             return own[1]
-        if source in spoken_for:
-            return min(spoken_for[source])
+        if source in instance_reports:
+            return min(instance_reports[source])
         return last_received[source] - disorder_ms if own is None else own[1]
 
-    complete = {source: complete_of(source) for source in waited_for}
+    complete = {source: complete_of(source) for source in reporting}
     journals = journals_of(configuration)
     if complete.keys() - journals:
         complete = {source: at for source, at in complete.items() if source not in journals}
@@ -122,10 +122,10 @@ def recount(
     as_of_ms: int | None = None,
     complete_through_ms: int | None = None,
 ) -> Recount:
-    """Count everything anew from the events, in whatever order they are given.
+    """Count everything from the events, in any order.
 
     Without `as_of_ms` or `complete_through_ms` these are taken as if all events were in one partition.
-    People's time is booked through `complete_through_ms`, if given, else the progress of people's own events, rounded down to a pane.
+    Agents' time is booked through `complete_through_ms`, if given, else the progress of agents' own events, rounded down to a pane.
     """
     published = list(events)
     of_customers = [event for event in published if isinstance(event, CustomerModel | ForecastSet)]
@@ -138,7 +138,7 @@ def recount(
             contacts[space_of(event.source, configuration), event.conversation_id].append(event)
         elif isinstance(event, AgentModel):
             agents[person_of(event, configuration)].append(event)
-    told = Recount(
+    result = Recount(
         configuration,
         as_of_ms if as_of_ms is not None else progress.received_through_ms,
         complete_through_ms if complete_through_ms is not None else progress.progress_ms,
@@ -147,30 +147,30 @@ def recount(
     snapshots = [event for event in published if isinstance(event, SourceSnapshot)]
     of_known_customers = []
     for (space, _), deliveries in contacts.items():
-        verdict = judge(deliveries, as_known_in(space, configuration), told.complete_through_ms, snapshots)
-        told.contributions += verdict.contributions
-        told.standing += verdict.standing
+        verdict = judge(deliveries, as_known_in(space, configuration), result.complete_through_ms, snapshots)
+        result.contributions += verdict.contributions
+        result.open_items += verdict.open_items
         of_known_customers += [each for each in [contact_of(verdict)] if each is not None]
-        told.late_contacts.update(getattr(event, "queue", None) for event in verdict.late)
+        result.late_contacts.update(getattr(event, "queue", None) for event in verdict.late)
     for (space, _), of_person in agents.items():
-        person = follow(of_person, as_known_in(space, configuration), told._people_through())
-        told.stretches += person.stretches
-        told.spans += person.spans
-        told.late_people += len(person.late)
-        told.people_now += person.stretches[-1:]
-    told.customers = Customers(of_customers, of_known_customers, configuration)
-    return told
+        person = follow(of_person, as_known_in(space, configuration), result._people_through())
+        result.stretches += person.stretches
+        result.spans += person.spans
+        result.late_people += len(person.late)
+        result.people_now += person.stretches[-1:]
+    result.customers = Customers(of_customers, of_known_customers, configuration)
+    return result
 
 
 @dataclass
 class Recount:
-    """What the events come to; every method adds up from the start."""
+    """The result of the events; every method adds up from the start."""
 
     configuration: Configuration
     as_of_ms: int | None
     complete_through_ms: int | None
     contributions: list[Contribution] = field(default_factory=list)
-    standing: list[Standing] = field(default_factory=list)
+    open_items: list[OpenItem] = field(default_factory=list)
     stretches: list[Stretch] = field(default_factory=list)
     spans: list[Span] = field(default_factory=list)
     people_now: list[Stretch] = field(default_factory=list)
@@ -179,9 +179,9 @@ class Recount:
     late_people: int = 0
     people_through_ms: int | None = None
     known_since: dict[str, int] = field(default_factory=dict)
-    """Versions that a stream has seen only since then, where it had figures before."""
+    """Since when a stream knows each version, where it had figures before."""
     customers: Customers | None = None
-    #: What has been looked for already.
+    #: Caches.
     _found: dict[tuple[Any, ...], list[Contribution]] = field(default_factory=dict, init=False, repr=False)
     _judges: dict[tuple[Any, ...], Chosen] = field(default_factory=dict, init=False, repr=False)
 
@@ -194,7 +194,7 @@ class Recount:
     def all_scopes(self) -> list[tuple[str, str | None]]:
         """Return all pairs of scope and channel of which anything is known, those of single people too."""
         found: set[tuple[str, str | None]] = {(each.scope, each.channel) for each in self.contributions}
-        found |= {(each.scope, each.channel) for each in self.standing}
+        found |= {(each.scope, each.channel) for each in self.open_items}
         found |= {(scope, None) for each in self.stretches if each.category is not None for scope in each.scopes}
         found |= {(scope, None) for each in self.spans for scope in each.scopes}
         return sorted(found, key=lambda pair: (pair[0], pair[1] or ""))
@@ -209,7 +209,9 @@ class Recount:
             return self.customers.window(scope, channel, name, low, high) if self.customers else {}
         if channel is None:
             slice_ms = PANE_MS if name.startswith("trailing_") else self._cell_ms
-            return self._told(scope, channel, self._people_kpis(scope, [(low, high)], slice_ms, None if name == "all" else high - low))
+            return self._reported_only(
+                scope, channel, self._people_kpis(scope, [(low, high)], slice_ms, None if name == "all" else high - low)
+            )
         at = self._judged_at(name, low)
         kpis = contact_kpis(
             self._chosen(scope, channel, low, high, by_offer=by_offer),
@@ -219,12 +221,12 @@ class Recount:
             waiting_over_threshold=0 if by_offer else self._over(scope, channel, at, missed=True),
             judge=lambda each: self._judge(scope, each.queue, channel, at)[1],
         )
-        kpis = self._told(scope, channel, kpis)
+        kpis = self._reported_only(scope, channel, kpis)
         return kpis | self._forecasts(scope, channel, low, high) if name == "day" or name.startswith("interval_") else kpis
 
-    def _told(self, scope: str, channel: str | None, kpis: dict[str, Figure]) -> dict[str, Figure]:
-        """Return figures with nothing in place of those that no source tells of."""
-        never = never_told(scope, channel, self.configuration)
+    def _reported_only(self, scope: str, channel: str | None, kpis: dict[str, Figure]) -> dict[str, Figure]:
+        """Return figures, with nulls in place of those that no source reports."""
+        never = never_reported(scope, channel, self.configuration)
         nothing: Figure = {"value": None, "numerator": None, "denominator": None, "coverage": 0.0}
         return {kpi: nothing if kpi in never else figure for kpi, figure in kpis.items()}
 
@@ -245,7 +247,7 @@ class Recount:
         return subject_figures.by_label(sums(self._chosen(scope, channel, low, high, by_offer=not name.startswith("trailing_"))))
 
     def by_definition(self, scope: str, channel: str | None, name: str, start_ms: int | None = None) -> dict[str, dict[str, Figure]]:
-        """Return what the definitions beside the first give, where they mean something else."""
+        """Return the figures of the definitions beside the first, where they differ."""
         if channel is None:
             return {}
         low, high = self.bounds(scope, channel, name, start_ms)
@@ -264,11 +266,11 @@ class Recount:
                 for kpi, figure in definition_kpis(chosen, definition, total).items()
                 if getattr(definition, KEYS_OF[kpi]) != getattr(first, KEYS_OF[kpi])
             }
-            found[f"{other}@{definition.version}"] = self._told(scope, channel, kpis)
+            found[f"{other}@{definition.version}"] = self._reported_only(scope, channel, kpis)
         return found
 
     def named(self, scope: str, channel: str | None, name: str, start_ms: int | None = None) -> dict[str, str]:
-        """Return what a window's figures are judged by."""
+        """Return the definitions of a window's figures."""
         if channel is None:
             return {}
         low, high = self.bounds(scope, channel, name, start_ms)
@@ -310,11 +312,11 @@ class Recount:
     def totals(self) -> dict[str, Figure]:
         """Return the KPIs of ``total:all`` over its channels for the whole input; handling times are null where channels would be mixed."""
         chosen = [each for each in self.contributions if each.scope == "total:all" and each.channel is not None]
-        channels = sorted({each.channel or "" for each in chosen} | {each.channel for each in self.standing})
+        channels = sorted({each.channel or "" for each in chosen} | {each.channel for each in self.open_items})
         at = self.as_of_ms or 0
         first = self._definition("total:all", channels[0] if channels else None, at)
         judge = lambda each: self._judge("total:all", each.queue, each.channel, at)[1]  # noqa: E731
-        kpis = self._told("total:all", "any", contact_kpis(chosen, first, None, by_offer=True, judge=judge))
+        kpis = self._reported_only("total:all", "any", contact_kpis(chosen, first, None, by_offer=True, judge=judge))
         if len({each.channel for each in chosen if each.what == "handled"}) > 1:
             for name in ("aht", "att", "acw", "average_hold"):
                 kpis[name] = {**kpis[name], "value": None, "coverage": None}
@@ -329,16 +331,16 @@ class Recount:
         return dict(found)
 
     def now(self, scope: str, channel: str | None) -> dict[str, Any]:
-        """Return what goes on at as-of: for people the count by category, else who waits, what is in progress, callbacks and backlog."""
+        """Return the state at as-of: for agents the count by category, else waiting, in progress, callbacks and backlog."""
         if channel is None:
             counted = Counter(each.category for each in self.people_now if scope in each.scopes and each.category in {*BOOKED, "stale"})
             return {"agents_by_state": dict(counted)}
-        standing = [each for each in self.standing if (each.scope, each.channel) == (scope, channel)]
+        open_items = [each for each in self.open_items if (each.scope, each.channel) == (scope, channel)]
         times: dict[str, list[int]] = defaultdict(list)
-        for each in standing:
+        for each in open_items:
             if each.at_ms is not None:
                 times[each.what].append(each.at_ms)
-        number = Counter(each.what for each in standing)
+        number = Counter(each.what for each in open_items)
         waits = [wait for wait, _ in self._waits(scope, channel)]
         return {
             "waiting": number["waiting"],
@@ -358,7 +360,7 @@ class Recount:
         """Return the attainment of the targets of days and trailing windows by KPI, scope, channel (empty: all) and window."""
         return attainments(self)
 
-    # ---- the same, seen otherwise: section 15
+    # ---- by outcome and without exceptions: section 15
 
     def by_outcome(self, scope: str, channel: str, name: str, start_ms: int | None = None) -> dict[str, Figure]:
         """Return the KPIs of an interval or day of contacts from what happened in it."""
@@ -366,7 +368,7 @@ class Recount:
         chosen = self._chosen(scope, channel, low, high, by_offer=False)
         judge = lambda each: self._judge(scope, each.queue, channel, low)[1]  # noqa: E731
         kpis = contact_kpis(chosen, self._definition(scope, channel, low), channel, by_offer=False, judge=judge)
-        return self._told(scope, channel, {kpi: figure for kpi, figure in kpis.items() if kpi != "service_level_live"})
+        return self._reported_only(scope, channel, {kpi: figure for kpi, figure in kpis.items() if kpi != "service_level_live"})
 
     def exceptions(self, scope: str, channel: str | None, name: str, start_ms: int | None = None) -> list[str]:
         """Return the names of the calendar exceptions that an interval or day falls into, by their begins."""
@@ -382,12 +384,12 @@ class Recount:
         cells = [c for c in range(low, high, cell_ms) if not any(_touches(each, c, c + cell_ms) for each in exceptional)]
         if channel is None:
             there = [(cell, cell + cell_ms) for cell in cells]
-            return self._told(scope, channel, self._people_kpis(scope, there, cell_ms, cell_ms * len(cells)))
+            return self._reported_only(scope, channel, self._people_kpis(scope, there, cell_ms, cell_ms * len(cells)))
         offered = self._chosen(scope, channel, low, high, by_offer=True)
         chosen = [each for each in offered if each.offer_ms // cell_ms * cell_ms in set(cells)]
         judge = lambda each: self._judge(scope, each.queue, channel, low)[1]  # noqa: E731
         kpis = contact_kpis(chosen, self._definition(scope, channel, low), channel, by_offer=True, judge=judge)
-        return self._told(scope, channel, kpis) | self._forecasts(scope, channel, low, high, cells)
+        return self._reported_only(scope, channel, kpis) | self._forecasts(scope, channel, low, high, cells)
 
     def age_ms(self, scope: str, since_ms: int, as_of_ms: int) -> int:
         """Return the age of what is in a backlog since an instant: of a queue on its clock."""
@@ -400,7 +402,7 @@ class Recount:
         return wall.exceptions_of(self.configuration, scope, about_people=channel is None)
 
     def _ages(self, scope: str, starts: Iterable[int]) -> dict[str, int]:
-        """Return how many began how long ago, by sections 11.6 and 15.2."""
+        """Return the count of starts by age, by sections 11.6 and 15.2."""
         as_of, queue = self.as_of_ms or 0, scope.removeprefix("queue:")
         entry = self.configuration.queues.get(queue) if queue != scope else None
         found = dict.fromkeys(("0-4h", "4-24h", "1-3d", "3-7d", "over-7d"), 0)
@@ -413,7 +415,7 @@ class Recount:
         return found
 
     def _replies_count(self, scope: str, channel: str) -> bool:
-        """Say whether overdue replies are counted in a scope and channel: section 11.4."""
+        """Return whether overdue replies are counted in a scope and channel: section 11.4."""
         kind, _, name = scope.partition(":")
         targeted = [
             {"queue": queue, "department": entry.department, "business": entry.business, "site": entry.site, "total": "all"}
@@ -478,13 +480,13 @@ class Recount:
         return chosen_for(self.configuration, scope, channel, at_ms, self.known_since)[1]
 
     def _judge(self, scope: str, queue: str | None, channel: str, at_ms: int) -> Chosen:
-        asked = (scope, queue, channel, at_ms)
-        if asked not in self._judges:
-            self._judges[asked] = judge_of(self.configuration, scope, queue, channel, at_ms, self.known_since)
-        return self._judges[asked]
+        key = (scope, queue, channel, at_ms)
+        if key not in self._judges:
+            self._judges[key] = judge_of(self.configuration, scope, queue, channel, at_ms, self.known_since)
+        return self._judges[key]
 
     def _over(self, scope: str, channel: str, at_ms: int, *, missed: bool = False) -> int:
-        """Return how many wait too long by what judges windows that begin then; with `missed` those that count as missed by now."""
+        """Return how many wait too long by the definitions of windows that begin then; with `missed` those already missed."""
         over = 0
         for wait, queue in self._waits(scope, channel):
             definition = self._judge(scope, queue, channel, at_ms)[1]
@@ -492,14 +494,14 @@ class Recount:
         return over
 
     def _chosen(self, scope: str, channel: str, low: int, high: int, *, by_offer: bool) -> list[Contribution]:
-        # A pane or cell belongs to a window as a whole, and windows begin and end at their edges: the instants themselves will do.
+        # Windows begin and end at edges of panes and cells, so the instants themselves will do.
         instant: Callable[[Contribution], int] = (lambda each: each.offer_ms) if by_offer else (lambda each: each.outcome_ms)
-        asked = (scope, channel, low, high, by_offer, len(self.contributions))
-        if asked not in self._found:
-            self._found[asked] = [
+        key = (scope, channel, low, high, by_offer, len(self.contributions))
+        if key not in self._found:
+            self._found[key] = [
                 each for each in self.contributions if each.scope == scope and each.channel == channel and low <= instant(each) < high
             ]
-        return self._found[asked]
+        return self._found[key]
 
     def _people_time(self, scope: str, low: int, high: int) -> Counter[str]:
         time_ms: Counter[str] = Counter()
@@ -509,7 +511,7 @@ class Recount:
         return time_ms
 
     def _people_kpis(self, scope: str, parts: list[tuple[int, int]], slice_ms: int, length_ms: int | None) -> dict[str, Figure]:
-        """Return the KPIs of people of some stretches of time together, of which whole slices are staffed."""
+        """Return the KPIs of agents of some stretches of time together; staffed time counts in full slices."""
         time_ms: Counter[str] = Counter()
         handled, staffed = 0, set()
         worked = [each for each in self.stretches if scope in each.scopes and each.category in BOOKED]
@@ -536,8 +538,8 @@ class Recount:
 
     def _waits(self, scope: str, channel: str) -> list[tuple[int, str | None]]:
         as_of = self.as_of_ms or 0
-        standing = [each for each in self.standing if (each.scope, each.channel, each.what) == (scope, channel, "waiting")]
-        return [(max(0, as_of - each.at_ms), each.queue) for each in standing if each.at_ms is not None]
+        open_items = [each for each in self.open_items if (each.scope, each.channel, each.what) == (scope, channel, "waiting")]
+        return [(max(0, as_of - each.at_ms), each.queue) for each in open_items if each.at_ms is not None]
 
 
 def _label(chosen: Chosen) -> str:

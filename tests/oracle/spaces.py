@@ -1,4 +1,4 @@
-"""Whose an id is: section 3 of ``docs/counting.md``."""
+"""The space of an id: section 3 of ``docs/counting.md``."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 __all__ = ["as_known_in", "person_of", "space_of", "with_ids_of_its_own"]
 
-#: The space of the people whom the configuration makes one over several sources.
+#: The space of agents whom the configuration joins over several sources.
 OF_THE_CONFIGURATION = ""
 
 
 def space_of(source: str, configuration: Configuration) -> str:
-    """Return a word for the sources that share the ids of one."""
+    """Return the name of the space of a source: of the sources that share its ids."""
     for patterns in configuration.joined_sources:
         for pattern in patterns:
             if re.fullmatch(".*".join(re.escape(part) for part in pattern.split("*")), source):
@@ -38,13 +38,13 @@ def _spaces_of_person(name: str, configuration: Configuration) -> set[str]:
 
 
 def person_of(event: AgentModel, configuration: Configuration) -> tuple[str, str]:
-    """Return the space and the id of who an event is about."""
+    """Return the space and the id of an event's person."""
     space = space_of(event.source, configuration)
     return (OF_THE_CONFIGURATION if space in _spaces_of_person(event.person_id, configuration) else space), event.person_id
 
 
 def as_known_in(space: str, configuration: Configuration) -> Configuration:
-    """Return the configuration without the people who are somebody else in a space."""
+    """Return the configuration without the agents whose ids name other agents in a space."""
     strangers = {
         name
         for name, person in configuration.people.items()

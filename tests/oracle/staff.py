@@ -1,4 +1,4 @@
-"""What people were planned to do, what they could take and what they cost, and the figures of section 13 of ``docs/counting.md``."""
+"""Plans, capacity and costs of agents, and the figures of section 13 of ``docs/counting.md``."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ AT_WORK = frozenset({"handling", "wrap_up", "idle", "available"})
 WORKED = AT_WORK | {"unavailable"}
 FAR_MS = 10**15
 
-#: By channel (None: all of them) capacity and contacts in use, as far as told.
+#: By channel (None: all of them) capacity and contacts in use, as far as reported.
 Slots = dict[str | None, dict[str, int]]
 
 
 @dataclass(frozen=True)
 class Moment:
-    """From this instant on, all of this holds of a person."""
+    """The state of a person from this instant on."""
 
     at_ms: int
     category: str | None = None
@@ -42,7 +42,7 @@ class Moment:
 
 @dataclass(frozen=True)
 class Span:
-    """Time of which each millisecond adds the rate to something in these scopes."""
+    """A span of time; each millisecond adds the rate to ``what`` in these scopes."""
 
     scopes: tuple[str, ...]
     what: str
@@ -51,12 +51,12 @@ class Span:
     end_ms: int
 
     def within(self, low_ms: int, high_ms: int) -> int:
-        """Return what it adds in [low, high)."""
+        """Return its amount in [low, high)."""
         return self.rate * max(0, min(self.end_ms, high_ms) - max(self.start_ms, low_ms))
 
 
 def reported(slots: Slots, event: AgentStateChanged) -> Slots:
-    """Return what is known of slots after an event: of all channels, or of single ones."""
+    """Return the known slots after an event: of all channels, or of single ones."""
     named = {
         name: number for name, number in (("capacity", event.capacity), ("in_use", event.in_use)) if number is not None and number <= 1000
     }
@@ -77,7 +77,7 @@ def _is_work(activity: str, configuration: Configuration) -> bool:
 
 
 def spans_of(person: str, moments: Sequence[Moment], plans: Sequence[SchedulePlanned], configuration: Configuration) -> list[Span]:
-    """Return what the time of a person adds beside the time in each category; the moments are in order."""
+    """Return the spans of a person beside the time in each category; the moments are in order."""
     moments = [Moment(-FAR_MS), *moments]
     ordered = sorted(plans, key=lambda plan: (plan.occurred_at, plan.sequence or 0, plan.event_id))
     holding = [(max(to_ms(plan.start), to_ms(plan.occurred_at)), to_ms(plan.end), plan) for plan in ordered]
@@ -119,7 +119,7 @@ def _hourly(team: str | None, configuration: Configuration) -> int:
 
 
 def fixed_an_hour(scope: str, configuration: Configuration) -> Fraction | None:
-    """Return what a scope costs beside its people, in units of the currency an hour; None without costs."""
+    """Return the fixed costs of a scope, in units of the currency an hour; None without costs."""
     if configuration.costs is None:
         return None
     total = Fraction(0)
@@ -151,14 +151,14 @@ def staff_figures(
 
     null: Figure = {"value": None, "numerator": None, "denominator": None, "coverage": None}
     at_work, worked = seconds(*sorted(AT_WORK)), seconds(*sorted(WORKED))
-    told = share(worked - seconds("available"), worked)
+    idle_known = share(worked - seconds("available"), worked)
     attributed = share(worked - seconds("unattributed"), worked)
     work = [seconds(f"planned_work_{how}") for how in ("adhered", "missed", "unknown")]
     other = [seconds(f"planned_other_{how}") for how in ("adhered", "missed", "unknown")]
     planned, unknown = sum(work) + sum(other), work[2] + other[2]
     kpis = {
-        "utilization": figure(seconds("handling", "wrap_up"), worked, told),
-        "utilization_with_idle": figure(seconds("handling", "wrap_up", "idle"), worked, told),
+        "utilization": figure(seconds("handling", "wrap_up"), worked, idle_known),
+        "utilization_with_idle": figure(seconds("handling", "wrap_up", "idle"), worked, idle_known),
         "occupancy_slot_weighted": figure(seconds("slot_in_use"), seconds("slot_capacity"), share(seconds("slotted"), at_work)),
         "adherence": figure(work[0] + other[0], planned, share(planned - unknown, Fraction(planned))),
         "shrinkage": figure(work[1] + work[2], sum(work), share(work[0] + work[1], Fraction(sum(work)))),

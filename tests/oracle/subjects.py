@@ -1,4 +1,4 @@
-"""Section 12 of ``docs/counting.md``, told from the end: what a conversation was about is asked once its whole story is known."""
+"""Section 12 of ``docs/counting.md``: the subject of a conversation is evaluated from its complete story."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Booking = tuple[str, str, str, int, int, int]
 
 @dataclass(frozen=True)
 class Moment:
-    """How a conversation stands after an event, or after it was lost (no event)."""
+    """The state of a conversation after an event, or after it was lost (no event)."""
 
     at: int
     event: ContactModel | None
@@ -46,14 +46,14 @@ class Moment:
 
 
 def is_about(event: ContactModel) -> bool:
-    """Say whether an event makes it worth while to look."""
+    """Return whether an event is about a subject."""
     if isinstance(event, ContactQueued):
         return event.category is not None
     return isinstance(event, ContactNotOffered | ContactCategorized | SelfServiceStarted | SelfServiceEnded)
 
 
 def of_story(moments: Sequence[Moment], configuration: Configuration) -> Iterator[Booking]:
-    """Yield what the whole story comes to."""
+    """Yield the bookings of a story."""
     yield from _not_offered(moments, configuration)
     yield from _category(moments)
     yield from _complaint(moments, category_after(moments))
@@ -61,7 +61,7 @@ def of_story(moments: Sequence[Moment], configuration: Configuration) -> Iterato
 
 
 def of_exclusion(before: Sequence[Moment], exclusion: ContactExcluded, configuration: Configuration) -> Iterator[Booking]:
-    """Yield the one thing that an excluded conversation comes to, from how it stood before."""
+    """Yield the one booking of an excluded conversation, from its state before."""
     at = to_ms(exclusion.occurred_at)
     if before and before[-1].place is not None:
         scopes, channel = [scope for scope, _ in before[-1].offers], before[-1].place[1]
@@ -72,7 +72,7 @@ def of_exclusion(before: Sequence[Moment], exclusion: ContactExcluded, configura
 
 
 def outside(moments: Sequence[Moment], event: ContactModel, configuration: Configuration) -> tuple[list[str], str]:
-    """Return scopes and channel of what an event says that comes after these moments."""
+    """Return scopes and channel of an event after these moments."""
     arrivals = [each.event for each in moments if isinstance(each.event, ContactArrived)]
     place = moments[-1].place if moments else None
     queue = configuration.queues.get(place[0]) if place is not None else None
@@ -96,9 +96,9 @@ def category_after(moments: Sequence[Moment]) -> str | None:
     """Return the category that a conversation has after these moments: section 12.3."""
     events = [each.event for each in reversed(moments)]
     for kinds in (ContactCategorized, ContactQueued, (SelfServiceStarted, SelfServiceEnded)):
-        said = [event.category for event in events if isinstance(event, kinds) and event.category is not None]
-        if said:
-            return said[0]
+        categories = [event.category for event in events if isinstance(event, kinds) and event.category is not None]
+        if categories:
+            return categories[0]
     return None
 
 

@@ -1,4 +1,4 @@
-"""What ``docs/judging.md`` makes of a target and the figures of its channels, written anew in decimal numbers."""
+"""Targets by ``docs/judging.md`` and the figures of their channels, in decimal numbers."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ Parts = dict[str, Any]
 
 def of_channels(kpi: str, figures: Sequence[Mapping[str, float | None]]) -> Parts:
     """Return the one figure of all channels."""
-    told = [each for each in figures if not (each["value"] is None and each["denominator"] is None)]
-    if len(told) == 1:
-        return dict(told[0])
-    coverage = min((each["coverage"] for each in told if each["coverage"] is not None), default=None)
+    known = [each for each in figures if not (each["value"] is None and each["denominator"] is None)]
+    if len(known) == 1:
+        return dict(known[0])
+    coverage = min((each["coverage"] for each in known if each["coverage"] is not None), default=None)
     if KPI_BY_ID[kpi].denominator_unit is None:
-        values = [each["value"] for each in told if each["value"] is not None]
+        values = [each["value"] for each in known if each["value"] is not None]
         value = None if not values else max(values) if kpi in {"longest_wait", "backlog_oldest"} else sum(values)
         return {"value": value, "numerator": value, "denominator": None, "coverage": coverage}
-    both = [each for each in told if each["numerator"] is not None and each["denominator"] is not None]
+    both = [each for each in known if each["numerator"] is not None and each["denominator"] is not None]
     if not both:
         return {"value": None, "numerator": None, "denominator": None, "coverage": coverage}
     over = sum((_decimal(each["numerator"]) for each in both), Decimal(0))
@@ -44,7 +44,7 @@ def of_channels(kpi: str, figures: Sequence[Mapping[str, float | None]]) -> Part
 
 
 def target_recounted(target: Target, zone: ZoneInfo, figure: Parts, as_of_ms: int) -> Parts:
-    """Return everything that is said of a target, from what the file says and its figure."""
+    """Return the judgment of a target, from its configuration and its figure."""
     if figure["value"] is None:
         return {"standing": "unknown", "attainment": (None, None, None), "met": None, "stretch_met": None, "margin": None, "progress": None}
     percent = Decimal("0.01") if target.unit == "percent" else Decimal(1)
@@ -126,30 +126,32 @@ def _way(target: Target, start: Decimal | None, goal: Decimal, v: Decimal, zone:
     }
 
 
-def attainments(told: Recount) -> dict[tuple[str, str, str, str], Figure]:
+def attainments(result: Recount) -> dict[tuple[str, str, str, str], Figure]:
     """Return the attainment of every target of the running day or a trailing window by KPI, scope, channel (empty: all) and window."""
-    configuration = told.configuration
+    configuration = result.configuration
     found: dict[tuple[str, str, str, str], Figure] = {}
     for target in configuration.targets:
         if target.window is not None and target.window.startswith(("day", "trailing_")) and KPI_BY_ID[target.kpi].horizon is None:
-            found[target.kpi, target.scope, target.channel or "", target.window] = _attained(told, target)
+            found[target.kpi, target.scope, target.channel or "", target.window] = _attained(result, target)
     written = {scope for kpi, scope, *_ in found if kpi == "service_level"}
     for name, queue in configuration.queues.items():
         scope = f"queue:{name}"
         if queue.target is not None and scope not in written:
-            level = of_channels("service_level", [told.window(*each, "day")["service_level"] for each in told.scopes() if each[0] == scope])
+            level = of_channels(
+                "service_level", [result.window(*each, "day")["service_level"] for each in result.scopes() if each[0] == scope]
+            )
             own = Target(kpi="service_level", scope=scope, window="day", unit="ratio", target=queue.target)
-            found["service_level", scope, "", "day"] = _with_coverage(own, configuration, level, told.as_of_ms or 0)
+            found["service_level", scope, "", "day"] = _with_coverage(own, configuration, level, result.as_of_ms or 0)
     return found
 
 
-def _attained(told: Recount, target: Target) -> Figure:
+def _attained(result: Recount, target: Target) -> Figure:
     assert target.window is not None
-    places = [(scope, channel) for scope, channel in told.scopes() if scope == target.scope]
+    places = [(scope, channel) for scope, channel in result.scopes() if scope == target.scope]
     places = [place for place in places if target.channel is None or place[1] == target.channel]
-    windows = [told.window(scope, channel, target.window) for scope, channel in places]
+    windows = [result.window(scope, channel, target.window) for scope, channel in places]
     figure = of_channels(target.kpi, [window[target.kpi] for window in windows if target.kpi in window])
-    return _with_coverage(target, told.configuration, figure, told.as_of_ms or 0)
+    return _with_coverage(target, result.configuration, figure, result.as_of_ms or 0)
 
 
 def _with_coverage(target: Target, configuration: Configuration, figure: Parts, as_of_ms: int) -> Figure:

@@ -1,4 +1,4 @@
-"""The recount against figures calculated by hand; the arithmetic stands in the comments."""
+"""The recount against figures calculated by hand; comments have the arithmetic."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from schemas.other import SourceHeartbeat
 from schemas.times import parse_time, to_ms
 from streams.configuration import Configuration
 from tests.oracle.recount import Recount, progress_of, recount
-from tests.oracle.saying import CONFIGURATION, beat, call, ms, parts, say
+from tests.oracle.reporting import CONFIGURATION, beat, call, ms, parts, report
 from tests.oracle.worlds import World, random_world, repeated, shuffled_within_grace, worlds
 
 if TYPE_CHECKING:
@@ -65,10 +65,10 @@ class TestServiceLevel:
         events += [event for i in range(10) for event in call(f"gone{i}", 15, given_up=True)]
         events += [event for i in range(20) for event in call(f"out{i}", 30)]
 
-        told = recount(events, with_level(abandon=abandon))
+        result = recount(events, with_level(abandon=abandon))
 
         for name in ("trailing_15m", "interval_15m", "day"):
-            assert parts(told.window("queue:A", "voice", name)["service_level"]) == (met / counting, met, counting, 1)
+            assert parts(result.window("queue:A", "voice", name)["service_level"]) == (met / counting, met, counting, 1)
 
     def test_boundary(self) -> None:
         """A wait of exactly the threshold is in time with `le` and not with `lt`."""
@@ -81,7 +81,7 @@ class TestServiceLevel:
         """Short abandons count nowhere in it, flow-outs only those of negative reasons."""
         events = call("short", 4.999, given_up=True) + call("gone", 5, given_up=True) + call("in", 1)
         for reason in ("timeout", "empty", "voicemail", "callback"):
-            events += [say(ContactQueued, 0, reason, queue="A"), say(ContactLeftQueue, 9, reason, reason=reason)]
+            events += [report(ContactQueued, 0, reason, queue="A"), report(ContactLeftQueue, 9, reason, reason=reason)]
 
         kpis = recount(events, with_level(short_abandon_s=5)).window("queue:A", "voice", "trailing_5m")
 
@@ -93,22 +93,24 @@ class TestServiceLevel:
         own = CONFIGURATION.service_level.model_copy(update={"threshold_s": 5})
         queues = {**CONFIGURATION.queues, "A": CONFIGURATION.queues["A"].model_copy(update={"service_level": own})}
 
-        told = recount(call("c1", 10), CONFIGURATION.model_copy(update={"queues": queues}))
+        result = recount(call("c1", 10), CONFIGURATION.model_copy(update={"queues": queues}))
 
-        assert told.window("queue:A", "voice", "day")["service_level"]["value"] == 0
-        assert told.window("department:help", "voice", "day")["service_level"]["value"] == 1
+        assert result.window("queue:A", "voice", "day")["service_level"]["value"] == 0
+        assert result.window("department:help", "voice", "day")["service_level"]["value"] == 1
 
     def test_live(self) -> None:
         """The live form counts those waiting longer than the threshold as missed."""
-        events = call("c1", 10) + [say(ContactQueued, 0, f"w{i}", queue="A") for i in range(2)] + [say(ContactQueued, 20, "w3", queue="A")]
+        events = (
+            call("c1", 10) + [report(ContactQueued, 0, f"w{i}", queue="A") for i in range(2)] + [report(ContactQueued, 20, "w3", queue="A")]
+        )
 
-        told = recount([*events, beat(40)], CONFIGURATION)
-        kpis = told.window("queue:A", "voice", "trailing_5m")
+        result = recount([*events, beat(40)], CONFIGURATION)
+        kpis = result.window("queue:A", "voice", "trailing_5m")
 
         assert parts(kpis["service_level"]) == (1, 1, 1, 1)
         assert parts(kpis["service_level_live"]) == (1 / 3, 1, 3, 1)  # two wait 40 s; the third exactly 20 s, which is not over
-        assert "service_level_live" not in told.window("queue:A", "voice", "day")
-        assert told.now("queue:A", "voice") == {
+        assert "service_level_live" not in result.window("queue:A", "voice", "day")
+        assert result.now("queue:A", "voice") == {
             "waiting": 3,
             "waiting_since_ms": [ms(0), ms(0), ms(20)],
             "longest_wait_seconds": 40,
@@ -130,14 +132,14 @@ class TestQueues:
     """Visits, episodes and where they are booked."""
 
     def test_offered_and_answered_in_different_intervals(self) -> None:
-        """Offered 7:28, answered 7:32: one cohort of 7:00 by offer, but the answer alone in the five minutes before 7:33:10."""
-        told = recount([*call("c1", 4 * 60, at=28 * 60), beat(33 * 60 + 5)], CONFIGURATION)
+        """Offered 7:28, answered 7:32: one contact of 7:00 by offer, but the answer alone in the five minutes before 7:33:10."""
+        result = recount([*call("c1", 4 * 60, at=28 * 60), beat(33 * 60 + 5)], CONFIGURATION)
 
-        intervals = told.intervals("queue:A", "voice", 30)
+        intervals = result.intervals("queue:A", "voice", 30)
         assert list(intervals) == [ms(0)]
         assert parts(intervals[ms(0)]["answer_rate"]) == (1, 1, 1, 1)
-        assert told.window("queue:A", "voice", "interval_30m", ms(30 * 60))["answered"]["value"] == 0
-        trailing = told.window("queue:A", "voice", "trailing_5m")
+        assert result.window("queue:A", "voice", "interval_30m", ms(30 * 60))["answered"]["value"] == 0
+        trailing = result.window("queue:A", "voice", "trailing_5m")
         assert trailing["offered"]["value"] == 0
         assert trailing["answered"]["value"] == 1
         assert parts(trailing["asa"]) == (240, 240, 1, 1)
@@ -146,36 +148,36 @@ class TestQueues:
         """Half hours of Nepal, 5:45 ahead, begin at a quarter past and to of UTC."""
         configuration = CONFIGURATION.model_copy(update={"default_zone": "Asia/Kathmandu"})
 
-        told = recount(call("c1", 5, at=10 * 60), configuration)
+        result = recount(call("c1", 5, at=10 * 60), configuration)
 
-        assert list(told.intervals("total:all", "voice", 30)) == [ms(-15 * 60)]  # 07:10Z is 12:55, in 12:30–13:00
+        assert list(result.intervals("total:all", "voice", 30)) == [ms(-15 * 60)]  # 07:10Z is 12:55, in 12:30–13:00
 
     def test_overflow(self) -> None:
         """From A after 40 s to B, answered there 20 s later: two visits, and one conversation that waited 60 s."""
         events = [
-            say(ContactQueued, 0, queue="A"),
-            say(ContactLeftQueue, 40, reason="overflow", queue="A"),
-            say(ContactQueued, 40, queue="B"),
-            say(ContactAnswered, 60),
+            report(ContactQueued, 0, queue="A"),
+            report(ContactLeftQueue, 40, reason="overflow", queue="A"),
+            report(ContactQueued, 40, queue="B"),
+            report(ContactAnswered, 60),
         ]
 
-        told = recount(events, CONFIGURATION)
+        result = recount(events, CONFIGURATION)
 
         for scope in ("department:help", "total:all"):
-            kpis = told.window(scope, "voice", "day")
+            kpis = result.window(scope, "voice", "day")
             assert (kpis["offered"]["value"], kpis["answered"]["value"], kpis["asa"]["value"]) == (1, 1, 60)
             assert parts(kpis["service_level"]) == (0, 0, 1, 1)
-        assert told.counts("queue:A", "voice", "day") == {"offered": 1, "flow_out:overflow": 1}
-        assert told.window("queue:B", "voice", "day")["asa"]["value"] == 20
+        assert result.counts("queue:A", "voice", "day") == {"offered": 1, "flow_out:overflow": 1}
+        assert result.window("queue:B", "voice", "day")["asa"]["value"] == 20
 
     @pytest.mark.parametrize(("gap", "offered"), [(60, 1), (60.001, 2)])
     def test_rejoin(self, gap: float, offered: int) -> None:
-        """Queued again within 60 s the customer goes on waiting; a millisecond later it is another try."""
+        """Queued again within 60 s is one wait; a millisecond later it is a second offer."""
         events = [
-            say(ContactQueued, 0, queue="A"),
-            say(ContactLeftQueue, 10, reason="timeout"),
-            say(ContactQueued, 10 + gap, queue="B"),
-            say(ContactAnswered, 100),
+            report(ContactQueued, 0, queue="A"),
+            report(ContactLeftQueue, 10, reason="timeout"),
+            report(ContactQueued, 10 + gap, queue="B"),
+            report(ContactAnswered, 100),
         ]
 
         counts = recount(events, CONFIGURATION).counts("department:help", "voice", "day")
@@ -188,17 +190,17 @@ class TestQueues:
     def test_other_department(self) -> None:
         """A transfer to another department is offered there, and a transfer in where the conversation was answered before."""
         events = [
-            say(ContactQueued, 0, queue="A"),
-            say(ContactAnswered, 10, agent="ann"),
-            say(ContactTransferred, 70),
-            say(ContactQueued, 70, queue="C"),
-            say(ContactAnswered, 95, agent="bo"),
-            say(ContactEnded, 125, by="customer"),
+            report(ContactQueued, 0, queue="A"),
+            report(ContactAnswered, 10, agent="ann"),
+            report(ContactTransferred, 70),
+            report(ContactQueued, 70, queue="C"),
+            report(ContactAnswered, 95, agent="bo"),
+            report(ContactEnded, 125, by="customer"),
         ]
 
-        told = recount(events, CONFIGURATION)
+        result = recount(events, CONFIGURATION)
 
-        assert told.counts("queue:A", "voice", "day") == {
+        assert result.counts("queue:A", "voice", "day") == {
             "offered": 1,
             "answered": 1,
             "answered_wait_ms": 10_000,
@@ -209,7 +211,7 @@ class TestQueues:
             "talk_count": 1,
             "transfers_out": 1,
         }
-        assert told.counts("department:shop", "voice", "day") == {
+        assert result.counts("department:shop", "voice", "day") == {
             "offered": 1,
             "answered": 1,
             "answered_wait_ms": 25_000,
@@ -217,9 +219,9 @@ class TestQueues:
             "talk_ms": 30_000,
             "talk_count": 1,
         }
-        assert told.counts("queue:C", "voice", "day")["transfers_in"] == 1
+        assert result.counts("queue:C", "voice", "day")["transfers_in"] == 1
         # Everything once, and the talk of both legs: 60 s + 30 s.
-        assert told.counts("total:all", "voice", "day") == {
+        assert result.counts("total:all", "voice", "day") == {
             "offered": 1,
             "answered": 1,
             "answered_wait_ms": 10_000,
@@ -233,88 +235,93 @@ class TestQueues:
         }
 
     def test_two_queues_of_a_department(self) -> None:
-        """What went through two queues counts in both rows and once in the department."""
+        """A contact of two queues counts in both rows and once in the department."""
         events = [
-            say(ContactQueued, 0, queue="A"),
-            say(ContactAnswered, 5),
-            say(ContactQueued, 30, queue="B"),
-            say(ContactAnswered, 40),
-            say(ContactEnded, 60),
+            report(ContactQueued, 0, queue="A"),
+            report(ContactAnswered, 5),
+            report(ContactQueued, 30, queue="B"),
+            report(ContactAnswered, 40),
+            report(ContactEnded, 60),
         ]
 
-        told = recount(events, CONFIGURATION)
+        result = recount(events, CONFIGURATION)
 
         for name, talk in (("A", 25), ("B", 20)):
-            assert parts(told.window(f"queue:{name}", "voice", "day")["att"]) == (talk, talk, 1, 1)
-        assert parts(told.window("department:help", "voice", "day")["att"]) == (45, 45, 1, 1)
-        assert set(told.queues()) == {"A", "B"}
+            assert parts(result.window(f"queue:{name}", "voice", "day")["att"]) == (talk, talk, 1, 1)
+        assert parts(result.window("department:help", "voice", "day")["att"]) == (45, 45, 1, 1)
+        assert set(result.queues()) == {"A", "B"}
 
     def test_abandoned_after_answer(self) -> None:
-        """Who gives up after a transfer has abandoned the second queue, but is no abandoned conversation."""
-        events = [*call("c1", 5), say(ContactTransferred, 20), say(ContactQueued, 20, queue="B"), say(ContactEnded, 50, by="customer")]
+        """An abandon after a transfer counts in the second queue, but is no abandoned conversation."""
+        events = [
+            *call("c1", 5),
+            report(ContactTransferred, 20),
+            report(ContactQueued, 20, queue="B"),
+            report(ContactEnded, 50, by="customer"),
+        ]
 
-        told = recount(events, CONFIGURATION)
+        result = recount(events, CONFIGURATION)
 
-        assert parts(told.window("queue:B", "voice", "day")["time_to_abandon"]) == (30, 30, 1, 1)
-        assert told.window("department:help", "voice", "day")["abandoned"]["value"] == 0
-        assert told.counts("department:help", "voice", "day")["abandoned_after_answer"] == 1
+        assert parts(result.window("queue:B", "voice", "day")["time_to_abandon"]) == (30, 30, 1, 1)
+        assert result.window("department:help", "voice", "day")["abandoned"]["value"] == 0
+        assert result.counts("department:help", "voice", "day")["abandoned_after_answer"] == 1
 
     def test_waiting_again_after_an_answer(self) -> None:
         """The customer of an answered conversation waits again since the second entry, everywhere."""
-        events = [*call("c1", 5), say(ContactTransferred, 20), say(ContactQueued, 25, queue="B"), beat(60)]
+        events = [*call("c1", 5), report(ContactTransferred, 20), report(ContactQueued, 25, queue="B"), beat(60)]
 
-        told = recount(events, CONFIGURATION)
+        result = recount(events, CONFIGURATION)
 
-        assert told.now("department:help", "voice")["longest_wait_seconds"] == 35
-        assert told.now("total:all", "voice")["in_progress"] == 0
+        assert result.now("department:help", "voice")["longest_wait_seconds"] == 35
+        assert result.now("total:all", "voice")["in_progress"] == 0
 
-    def test_told_afterwards(self) -> None:
-        """An answer that tells its wait is an entry that long ago, offered in the pane of the answer and in the cell of the entry."""
-        events = [say(ContactAnswered, 905, queue="A", wait_seconds=30.5), beat(1180)]
+    def test_answered_with_its_wait(self) -> None:
+        """An answer with its wait is an entry that long before: offered in the pane of the answer and in the cell of the entry."""
+        events = [report(ContactAnswered, 905, queue="A", wait_seconds=30.5), beat(1180)]
 
-        told = recount(events, CONFIGURATION)
+        result = recount(events, CONFIGURATION)
 
-        assert told.intervals("queue:A", "voice", 15).keys() == {ms(0)}  # entered at 874.5 s, before 900 s
-        trailing = told.window("queue:A", "voice", "trailing_5m")  # [890 s, 1190 s)
+        assert result.intervals("queue:A", "voice", 15).keys() == {ms(0)}  # entered at 874.5 s, before 900 s
+        trailing = result.window("queue:A", "voice", "trailing_5m")  # [890 s, 1190 s)
         assert (trailing["offered"]["value"], trailing["answered"]["value"], trailing["asa"]["value"]) == (1, 1, 30.5)
 
-    def test_left_told_afterwards(self) -> None:
-        """Leaving without an entry counts if it tells queue and wait, else it counts nothing, by reason."""
-        told = recount([say(ContactLeftQueue, 60, reason="abandoned", queue="A", wait_seconds=8)], CONFIGURATION)
-        nothing = recount([say(ContactLeftQueue, 60, reason="abandoned", queue="A")], CONFIGURATION)
+    def test_left_with_its_wait(self) -> None:
+        """An exit without an entry counts if it has queue and wait, else it counts as uncounted, by reason."""
+        result = recount([report(ContactLeftQueue, 60, reason="abandoned", queue="A", wait_seconds=8)], CONFIGURATION)
+        nothing = recount([report(ContactLeftQueue, 60, reason="abandoned", queue="A")], CONFIGURATION)
 
-        assert told.counts("queue:A", "voice", "day") == {"offered": 1, "abandoned": 1, "abandoned_wait_ms": 8_000}
+        assert result.counts("queue:A", "voice", "day") == {"offered": 1, "abandoned": 1, "abandoned_wait_ms": 8_000}
         assert nothing.counts("total:all", "voice", "day") == {"uncounted=no_visit": 1}
         assert nothing.scopes() == [("total:all", "voice")]
 
     def test_queued_twice(self) -> None:
         """A second entry to the same queue changes nothing."""
-        events = [say(ContactQueued, 0, queue="A"), say(ContactQueued, 9, queue="A"), say(ContactAnswered, 12)]
+        events = [report(ContactQueued, 0, queue="A"), report(ContactQueued, 9, queue="A"), report(ContactAnswered, 12)]
 
         assert parts(recount(events, CONFIGURATION).totals()["asa"]) == (12, 12, 1, 1)
 
     def test_no_response(self) -> None:
-        """An offer nobody took counts in the queue it names, else where the contact waits."""
+        """An unanswered offer counts in the queue it names, else where the contact waits."""
         events = [
-            say(ContactQueued, 0, queue="A"),
-            say(ContactOfferEnded, 5, agent="ann", outcome="no_answer"),
-            say(ContactOfferEnded, 9, agent="bo", outcome="no_answer", queue="C"),
-            say(ContactOfferEnded, 9, agent="bo", outcome="declined"),
+            report(ContactQueued, 0, queue="A"),
+            report(ContactOfferEnded, 5, agent="ann", outcome="no_answer"),
+            report(ContactOfferEnded, 9, agent="bo", outcome="no_answer", queue="C"),
+            report(ContactOfferEnded, 9, agent="bo", outcome="declined"),
         ]
 
-        told = recount(events, CONFIGURATION)
+        result = recount(events, CONFIGURATION)
 
-        found = {scope: told.window(scope, "voice", "day")["non_response"]["value"] for scope, _ in told.scopes()}
+        found = {scope: result.window(scope, "voice", "day")["non_response"]["value"] for scope, _ in result.scopes()}
         assert found == {"queue:A": 1, "queue:C": 1, "department:help": 1, "department:shop": 1, "total:all": 2}
 
     def test_outbound(self) -> None:
-        """What the business begins is in no figure about contacts but those of its own: one attempt, reached, its end not told."""
-        events = [say(ContactArrived, 0, channel="voice", direction="outbound"), *call("c1", 5)]
-        told = recount(events, CONFIGURATION)
+        """An outbound contact is only in outbound figures: one attempt, reached, without an end."""
+        events = [report(ContactArrived, 0, channel="voice", direction="outbound"), *call("c1", 5)]
+        result = recount(events, CONFIGURATION)
 
-        assert told.scopes() == [("total:all", "voice")]
-        assert told.counts("total:all", "voice", "day") == {"outbound": 1, "outbound_reached": 1}
-        internal = [say(ContactArrived, 0, channel="voice", direction="internal"), *call("c1", 5)]
+        assert result.scopes() == [("total:all", "voice")]
+        assert result.counts("total:all", "voice", "day") == {"outbound": 1, "outbound_reached": 1}
+        internal = [report(ContactArrived, 0, channel="voice", direction="internal"), *call("c1", 5)]
         assert recount(internal, CONFIGURATION).scopes() == []
 
     def test_no_contacts(self) -> None:
@@ -326,13 +333,13 @@ class TestQueues:
         assert parts(kpis["offered"]) == (0, 0, None, None)
 
     def test_undecided(self) -> None:
-        """Rates of a day divide by what was offered, and their coverage says how much of it is decided."""
-        events = call("c1", 5) + call("c2", 9, given_up=True) + [say(ContactQueued, 0, whom, queue="A") for whom in ("c3", "c4")]
+        """Rates of a day divide by offered contacts; coverage is the decided share of them."""
+        events = call("c1", 5) + call("c2", 9, given_up=True) + [report(ContactQueued, 0, whom, queue="A") for whom in ("c3", "c4")]
 
-        told = recount(events, CONFIGURATION)
+        result = recount(events, CONFIGURATION)
 
-        assert parts(told.window("queue:A", "voice", "day")["answer_rate"]) == (1 / 4, 1, 4, 1 / 2)
-        assert parts(told.window("queue:A", "voice", "trailing_5m")["answer_rate"]) == (1 / 2, 1, 2, 1)
+        assert parts(result.window("queue:A", "voice", "day")["answer_rate"]) == (1 / 4, 1, 4, 1 / 2)
+        assert parts(result.window("queue:A", "voice", "trailing_5m")["answer_rate"]) == (1 / 2, 1, 2, 1)
 
 
 class TestHandling:
@@ -342,11 +349,11 @@ class TestHandling:
         """60 s connected with 15 s and, to the end, 10 s of hold are 35 s of talk."""
         events = [
             *call("c1", 0),
-            say(ContactHeld, 30),
-            say(ContactResumed, 45),
-            say(ContactHeld, 50),
-            say(ContactEnded, 60),
-            say(ContactWrappedUp, 72.5),
+            report(ContactHeld, 30),
+            report(ContactResumed, 45),
+            report(ContactHeld, 50),
+            report(ContactEnded, 60),
+            report(ContactWrappedUp, 72.5),
         ]
 
         kpis = recount(events, CONFIGURATION).totals()
@@ -359,10 +366,10 @@ class TestHandling:
     def test_hold_unknown(self) -> None:
         """Where no hold is reported it is null with coverage, not zero; where the source would report it, it is zero."""
         events = [
-            *(say(ContactQueued, 0, whom, queue="A") for whom in ("c1", "c2")),
-            say(ContactAnswered, 5, "c1"),
-            say(ContactAnswered, 5, "c2", reports=("hold",)),
-            *(say(ContactEnded, 35, whom) for whom in ("c1", "c2")),
+            *(report(ContactQueued, 0, whom, queue="A") for whom in ("c1", "c2")),
+            report(ContactAnswered, 5, "c1"),
+            report(ContactAnswered, 5, "c2", reports=("hold",)),
+            *(report(ContactEnded, 35, whom) for whom in ("c1", "c2")),
         ]
 
         kpis = recount(events, CONFIGURATION).totals()
@@ -384,7 +391,7 @@ class TestHandling:
     )
     def test_wrap_up(self, steps: list[tuple[type[Event], float, dict[str, Any]]], talk: float, wrap: float) -> None:
         """Wrap-up counts as given, else since it began, else since the leg ended; it ends a leg that is still active."""
-        events = [*call("c1", 0), *(say(kind, at, **fields) for kind, at, fields in steps)]
+        events = [*call("c1", 0), *(report(kind, at, **fields) for kind, at, fields in steps)]
 
         kpis = recount(events, CONFIGURATION).totals()
 
@@ -395,52 +402,52 @@ class TestHandling:
     def test_wrap_up_of_an_earlier_leg(self) -> None:
         """The wrap-up of the first agent belongs to the first leg though the second talks already."""
         events = [
-            say(ContactQueued, 0, queue="A"),
-            say(ContactAnswered, 0, agent="ann"),
-            say(ContactTransferred, 30),
-            say(ContactAnswered, 30, agent="bo"),
-            say(ContactWrappedUp, 40, agent="ann"),
-            say(ContactEnded, 90),
+            report(ContactQueued, 0, queue="A"),
+            report(ContactAnswered, 0, agent="ann"),
+            report(ContactTransferred, 30),
+            report(ContactAnswered, 30, agent="bo"),
+            report(ContactWrappedUp, 40, agent="ann"),
+            report(ContactEnded, 90),
         ]
 
-        told = recount(events, CONFIGURATION)
+        result = recount(events, CONFIGURATION)
 
-        kpis = told.window("queue:A", "voice", "day")
+        kpis = result.window("queue:A", "voice", "day")
         assert parts(kpis["acw"]) == (10, 10, 1, 1 / 2)  # one of two legs
         assert parts(kpis["aht"]) == (40, 40, 1, 1 / 2)
         assert parts(kpis["att"]) == (45, 90, 2, 1)  # 30 s and 60 s; the second leg stays in the queue of the first
-        assert parts(told.window("department:help", "voice", "day")["att"]) == (90, 90, 1, 1)
+        assert parts(result.window("department:help", "voice", "day")["att"]) == (90, 90, 1, 1)
 
     def test_mail(self) -> None:
         """A mail is answered by the first public message that an agent wrote, and talk is the touch time until then and after."""
         events = [
-            say(ContactArrived, 0, channel="mail"),
-            say(ContactQueued, 0, queue="A"),
-            say(ContactMessage, 1, author_kind="agent", automatic=True),
-            say(ContactMessage, 2, author_kind="agent", public=False),
-            say(ContactWorkStarted, 600, agent="ann"),
-            say(ContactMessage, 840, author_kind="agent"),
-            say(ContactWorkEnded, 900, agent="ann"),
-            say(ContactWorkStarted, 1000, agent="bo"),
-            say(ContactWorkEnded, 1060, agent="bo"),
-            say(ContactStatusChanged, 1060, status="resolved"),
+            report(ContactArrived, 0, channel="mail"),
+            report(ContactQueued, 0, queue="A"),
+            report(ContactMessage, 1, author_kind="agent", automatic=True),
+            report(ContactMessage, 2, author_kind="agent", public=False),
+            report(ContactWorkStarted, 600, agent="ann"),
+            report(ContactMessage, 840, author_kind="agent"),
+            report(ContactWorkEnded, 900, agent="ann"),
+            report(ContactWorkStarted, 1000, agent="bo"),
+            report(ContactWorkEnded, 1060, agent="bo"),
+            report(ContactStatusChanged, 1060, status="resolved"),
         ]
 
-        told = recount(events, CONFIGURATION)
-        kpis = told.window("queue:A", "mail", "day")
+        result = recount(events, CONFIGURATION)
+        kpis = result.window("queue:A", "mail", "day")
 
         assert parts(kpis["asa"]) == (840, 840, 1, 1)
         assert parts(kpis["att"]) == (360, 360, 1, 1)  # 300 s by ann, 60 s by bo
         assert parts(kpis["average_hold"]) == (None, 0, 0, 0)
         assert parts(kpis["abandon_rate"]) == (None, None, None, None)
-        assert told.scopes() == [("department:help", "mail"), ("queue:A", "mail"), ("total:all", None), ("total:all", "mail")]
+        assert result.scopes() == [("department:help", "mail"), ("queue:A", "mail"), ("total:all", None), ("total:all", "mail")]
 
     def test_mail_without_work(self) -> None:
         """Without reported work the talk of a mail is unknown, not zero."""
         events = [
-            say(ContactQueued, 0, queue="A", channel="mail"),
-            say(ContactMessage, 9, author_kind="agent", public=True),
-            say(ContactStatusChanged, 20, status="closed"),
+            report(ContactQueued, 0, queue="A", channel="mail"),
+            report(ContactMessage, 9, author_kind="agent", public=True),
+            report(ContactStatusChanged, 20, status="closed"),
         ]
 
         assert parts(recount(events, CONFIGURATION).totals()["att"]) == (None, 0, 0, 0)
@@ -448,42 +455,42 @@ class TestHandling:
     def test_mail_passed_on(self) -> None:
         """Each leg has the touch time closed since the last; whose agent is unknown, as after a message, wraps up for any."""
         events = [
-            say(ContactQueued, 0, queue="A", channel="mail"),
-            say(ContactWorkStarted, 10, agent="ann"),
-            say(ContactWorkEnded, 40, agent="ann"),
-            say(ContactMessage, 40, author_kind="agent"),
-            say(ContactTransferred, 50),
-            say(ContactWrappedUp, 55, agent="ann"),
-            say(ContactQueued, 60, queue="B", channel="mail"),
-            say(ContactWorkStarted, 70, agent="bo"),
-            say(ContactWorkStarted, 75, agent="bo"),
-            say(ContactMessage, 80, author_kind="agent"),
-            say(ContactWorkEnded, 90, agent="bo"),
-            say(ContactEnded, 95, by="agent"),
+            report(ContactQueued, 0, queue="A", channel="mail"),
+            report(ContactWorkStarted, 10, agent="ann"),
+            report(ContactWorkEnded, 40, agent="ann"),
+            report(ContactMessage, 40, author_kind="agent"),
+            report(ContactTransferred, 50),
+            report(ContactWrappedUp, 55, agent="ann"),
+            report(ContactQueued, 60, queue="B", channel="mail"),
+            report(ContactWorkStarted, 70, agent="bo"),
+            report(ContactWorkStarted, 75, agent="bo"),
+            report(ContactMessage, 80, author_kind="agent"),
+            report(ContactWorkEnded, 90, agent="bo"),
+            report(ContactEnded, 95, by="agent"),
         ]
 
-        told = recount(events, CONFIGURATION)
+        result = recount(events, CONFIGURATION)
 
-        first = told.window("queue:A", "mail", "day")
+        first = result.window("queue:A", "mail", "day")
         assert parts(first["att"]) == (30, 30, 1, 1)  # 10 s to 40 s
         assert parts(first["aht"]) == (30, 30, 1, 1)  # handling is touch time: the 5 s of wrap-up add nothing
         assert parts(first["acw"]) == (5, 5, 1, 1)
-        assert told.window("queue:B", "mail", "day")["att"]["value"] == 20  # 70 s to 90 s
+        assert result.window("queue:B", "mail", "day")["att"]["value"] == 20  # 70 s to 90 s
 
     def test_leg_without_visit(self) -> None:
         """A leg that answered no visit is booked at its end in the queue, and with the latest episode in larger scopes."""
         events = [
             *call("c1", 5),
-            say(ContactTransferred, 20),
-            say(ContactAnswered, 890, agent="bo"),
-            say(ContactEnded, 910),
+            report(ContactTransferred, 20),
+            report(ContactAnswered, 890, agent="bo"),
+            report(ContactEnded, 910),
         ]
 
-        told = recount(events, CONFIGURATION)
+        result = recount(events, CONFIGURATION)
 
-        in_queue = told.intervals("queue:A", "voice", 15)
+        in_queue = result.intervals("queue:A", "voice", 15)
         assert {start: kpis["handled"]["value"] for start, kpis in in_queue.items()} == {ms(0): 1, ms(900): 1}
-        in_department = told.intervals("department:help", "voice", 15)
+        in_department = result.intervals("department:help", "voice", 15)
         assert parts(in_department[ms(0)]["att"]) == (15 + 20, 35, 1, 1)
         assert list(in_department) == [ms(0)]
 
@@ -491,15 +498,19 @@ class TestHandling:
         """A short message answers where people reply by writing; a chat is answered when an agent takes it."""
         answered = {}
         for channel in ("sms", "social", "chat"):
-            events = [say(ContactQueued, 0, queue="A", channel=channel), say(ContactMessage, 9, author_kind="agent")]
+            events = [report(ContactQueued, 0, queue="A", channel=channel), report(ContactMessage, 9, author_kind="agent")]
             answered[channel] = recount(events, CONFIGURATION).totals()["answered"]["value"]
 
         assert answered == {"sms": 1, "social": 1, "chat": 0}
 
     def test_totals_of_channels(self) -> None:
         """Handling times are not averaged over channels; counts and rates are."""
-        events = [*call("c1", 5), say(ContactEnded, 30)]
-        events += [say(ContactQueued, 0, "c2", queue="A", channel="chat"), say(ContactAnswered, 9, "c2"), say(ContactEnded, 90, "c2")]
+        events = [*call("c1", 5), report(ContactEnded, 30)]
+        events += [
+            report(ContactQueued, 0, "c2", queue="A", channel="chat"),
+            report(ContactAnswered, 9, "c2"),
+            report(ContactEnded, 90, "c2"),
+        ]
 
         kpis = recount(events, CONFIGURATION).totals()
 
@@ -509,79 +520,81 @@ class TestHandling:
 
 
 class TestReceiving:
-    """What arrives twice, late, or not to be counted."""
+    """Repeated, late and excluded events."""
 
     @pytest.mark.parametrize(("delay", "late"), [(127, 0), (127.001, 1)])
     def test_late(self, delay: float, late: int) -> None:
         """An event of 7:00:03 is late after 7:00:10 + 120 s, and counts nothing then."""
-        told = recount([say(ContactQueued, 3, queue="A", delay=delay)], CONFIGURATION)
+        result = recount([report(ContactQueued, 3, queue="A", delay=delay)], CONFIGURATION)
 
-        assert told.late_contacts.total() == late
-        assert told.late_contacts["A"] == late
-        assert len(told.scopes()) == (0 if late else 3)
+        assert result.late_contacts.total() == late
+        assert result.late_contacts["A"] == late
+        assert len(result.scopes()) == (0 if late else 3)
 
-    @pytest.mark.parametrize(("received", "taken_back"), [(130, True), (130.001, False)])
-    def test_excluded(self, received: float, taken_back: bool) -> None:
-        """An exclusion takes back everything and is counted, or, when a pane of it is frozen (7:00:10 + 120 s), nothing."""
-        events = [*call("c1", 20), say(ContactExcluded, 100, reason="spam", delay=received - 100)]
+    @pytest.mark.parametrize(("received", "removed"), [(130, True), (130.001, False)])
+    def test_excluded(self, received: float, removed: bool) -> None:
+        """An exclusion removes everything and is counted; once a pane of it is frozen (7:00:10 + 120 s), it removes nothing."""
+        events = [*call("c1", 20), report(ContactExcluded, 100, reason="spam", delay=received - 100)]
 
-        told = recount(events, CONFIGURATION)
+        result = recount(events, CONFIGURATION)
 
-        assert (told.counts("queue:A", "voice", "all") == {"excluded=spam": 1}) is taken_back
-        assert told.late_contacts == ({} if taken_back else {None: 1})
+        assert (result.counts("queue:A", "voice", "all") == {"excluded=spam": 1}) is removed
+        assert result.late_contacts == ({} if removed else {None: 1})
 
     def test_repeats(self) -> None:
         """An event that comes again, even when late by then, counts once."""
-        events: list[Event] = [*call("c1", 5), say(ContactEnded, 60)]
+        events: list[Event] = [*call("c1", 5), report(ContactEnded, 60)]
         again = [event.model_copy(update={"received_at": event.received_at + timedelta(hours=1)}) for event in events]
 
-        told = recount([*again, *events, *events], CONFIGURATION)
+        result = recount([*again, *events, *events], CONFIGURATION)
 
-        assert told.totals() == recount(events, CONFIGURATION).totals()
-        assert not told.late_contacts
+        assert result.totals() == recount(events, CONFIGURATION).totals()
+        assert not result.late_contacts
 
     @pytest.mark.parametrize("seed", range(12))
     def test_order(self, seed: int) -> None:
-        """The order of the input does not matter, nor repeats, nor when an event came while it was not late."""
+        """The order of the input, repeats and arrival times within the grace change nothing."""
         world = random_world(seed, conversations=25, people=4)
         rng = Random(seed)
-        told = recount(world.events, world.configuration)
-        anyhow = list(world.events)
-        rng.shuffle(anyhow)
+        result = recount(world.events, world.configuration)
+        shuffled = list(world.events)
+        rng.shuffle(shuffled)
 
         otherwise = repeated(shuffled_within_grace(world.events, rng), rng)
 
-        for events in (anyhow, otherwise):
-            again = recount(events, world.configuration, told.as_of_ms, told.people_through_ms)
-            assert everything(again) == everything(told)
+        for events in (shuffled, otherwise):
+            again = recount(events, world.configuration, result.as_of_ms, result.people_through_ms)
+            assert everything(again) == everything(result)
 
     @settings(max_examples=30, deadline=None)
     @given(world=worlds(late=True))
     def test_sums(self, world: World) -> None:
         """In any world intervals add up to the input, what is decided is offered, and channels of the total are its scopes'."""
-        told = recount(world.events, world.configuration)
+        result = recount(world.events, world.configuration)
 
-        for scope, channel in told.scopes():
+        for scope, channel in result.scopes():
             if channel is not None:
-                whole = told.window(scope, channel, "all")
+                whole = result.window(scope, channel, "all")
                 for name in ("offered", "answered", "abandoned", "handled", "non_response", "escalation_count", "callbacks_requested"):
-                    by_interval = [kpis[name]["value"] or 0 for kpis in told.intervals(scope, channel, 15).values()]
+                    by_interval = [kpis[name]["value"] or 0 for kpis in result.intervals(scope, channel, 15).values()]
                     assert sum(by_interval) == (whole[name]["value"] or 0)
-        counts = [told.counts(scope, channel, "all") for scope, channel in told.scopes() if scope == "total:all" and channel is not None]
+        counts = [
+            result.counts(scope, channel, "all") for scope, channel in result.scopes() if scope == "total:all" and channel is not None
+        ]
         ends = ("answered", "abandoned")
         decided = sum(n for each in counts for what, n in each.items() if what in ends or what.startswith("flow_out:"))
-        assert decided <= (told.totals()["offered"]["value"] or 0)
+        assert decided <= (result.totals()["offered"]["value"] or 0)
 
 
-def everything(told: Recount) -> dict[str, Any]:
+def everything(result: Recount) -> dict[str, Any]:
     """Return all figures of a recount."""
     windows = ("trailing_5m", "trailing_60m", "interval_15m", "day", "all")
     return {
-        "totals": told.totals(),
-        "queues": told.queues(),
-        "windows": {(*pair, name): told.window(*pair, name) for pair in told.scopes() for name in windows},
-        "intervals": {pair: told.intervals(*pair, 30) for pair in told.scopes()},
-        "now": {pair: told.now(*pair) for pair in told.scopes()},
+        "totals": result.totals(),
+        "queues": result.queues(),
+        "windows": {(*pair, name): result.window(*pair, name) for pair in result.scopes() for name in windows},
+        "intervals": {pair: result.intervals(*pair, 30) for pair in result.scopes()},
+        "now": {pair: result.now(*pair) for pair in result.scopes()},
     }
 
 
@@ -589,53 +602,53 @@ class TestDays:
     """A day is the scope's own."""
 
     def test_midnight_in_tokyo(self) -> None:
-        """A call that waits over Tokyo's midnight (15:00 UTC) belongs to the day it was offered; elsewhere the day goes on."""
+        """A call that waits over Tokyo's midnight (15:00 UTC) belongs to the day it was offered; elsewhere the day has not ended."""
         start = "2026-06-15T14:59:50Z"
-        events = [say(ContactQueued, 0, queue="osaka", start=start), say(ContactAnswered, 20, start=start)]
-        events += [say(ContactQueued, 15, "c2", queue="osaka", start=start)]
+        events = [report(ContactQueued, 0, queue="osaka", start=start), report(ContactAnswered, 20, start=start)]
+        events += [report(ContactQueued, 15, "c2", queue="osaka", start=start)]
 
-        told = recount(events, CONFIGURATION)
+        result = recount(events, CONFIGURATION)
 
-        assert told.bounds("queue:osaka", "voice", "day") == (ms(10, start), ms(10 + 86_400, start))
-        assert told.counts("queue:osaka", "voice", "day") == {"offered": 1}  # only the second call
-        assert told.counts("site:tokyo", "voice", "day") == {"offered": 1}
-        assert told.counts("total:all", "voice", "day") == {
+        assert result.bounds("queue:osaka", "voice", "day") == (ms(10, start), ms(10 + 86_400, start))
+        assert result.counts("queue:osaka", "voice", "day") == {"offered": 1}  # only the second call
+        assert result.counts("site:tokyo", "voice", "day") == {"offered": 1}
+        assert result.counts("total:all", "voice", "day") == {
             "offered": 2,
             "answered": 1,
             "answered_wait_ms": 20_000,
             "first_response_ms": 20_000,
             "first_response_count": 1,
         }
-        assert told.window("queue:osaka", "voice", "trailing_5m")["answered"]["value"] == 1
+        assert result.window("queue:osaka", "voice", "trailing_5m")["answered"]["value"] == 1
 
     def test_day_of_25_hours(self) -> None:
         """When Berlin's clock goes back its day lasts from 22:00 to 23:00 UTC of the next, and 2:00 to 3:00 comes twice."""
         start = "2026-10-24T22:00:00Z"
         hours = (-0.01, 0, 2.5, 3.5, 24.99, 25)  # local 23:59, 0:00, 2:30, 2:30 again, 23:59, 0:00
-        events = [say(ContactQueued, hour * 3600, f"c{hour}", queue="bonn", start=start) for hour in hours]
+        events = [report(ContactQueued, hour * 3600, f"c{hour}", queue="bonn", start=start) for hour in hours]
 
-        told = recount(events, CONFIGURATION, as_of_ms=ms(24 * 3600, start))
+        result = recount(events, CONFIGURATION, as_of_ms=ms(24 * 3600, start))
 
-        assert told.bounds("queue:bonn", "voice", "day") == (ms(0, start), ms(25 * 3600, start))
-        assert told.window("queue:bonn", "voice", "day")["offered"]["value"] == 4
+        assert result.bounds("queue:bonn", "voice", "day") == (ms(0, start), ms(25 * 3600, start))
+        assert result.window("queue:bonn", "voice", "day")["offered"]["value"] == 4
         # Those of the six entries, and of what is lost four hours after the first four: in one of these already, at 4:00, 6:30 and 7:30.
-        assert len(told.intervals("site:berlin", "voice", 30)) == 6 + 3
+        assert len(result.intervals("site:berlin", "voice", 30)) == 6 + 3
 
     @pytest.mark.parametrize(("as_of", "offered"), [(5.99, 1), (6, 2)])
     def test_day_start(self, as_of: float, offered: int) -> None:
-        """A site's day begins when it says, here at 6:00."""
+        """A site's day begins at its configured time, here at 6:00."""
         midnight = "2026-06-15T00:00:00Z"
         hours = {"yesterday": -1.0, "early": 6.0, "today": 6.5}
-        events = [say(ContactQueued, hour * 3600, whom, queue="dawn", start=midnight) for whom, hour in hours.items()]
+        events = [report(ContactQueued, hour * 3600, whom, queue="dawn", start=midnight) for whom, hour in hours.items()]
 
-        told = recount(events, CONFIGURATION, as_of_ms=ms(as_of * 3600, midnight))
+        result = recount(events, CONFIGURATION, as_of_ms=ms(as_of * 3600, midnight))
 
-        assert told.window("site:early", "voice", "day")["offered"]["value"] == offered
+        assert result.window("site:early", "voice", "day")["offered"]["value"] == offered
 
 
 def state(seconds: float, axis: str, name: str, whom: str = "ann", **fields: Any) -> AgentStateChanged:
     """Return a change of a person's state."""
-    return say(AgentStateChanged, seconds, whom, axis=axis, state=name, **fields)
+    return report(AgentStateChanged, seconds, whom, axis=axis, state=name, **fields)
 
 
 class TestPeople:
@@ -656,25 +669,25 @@ class TestPeople:
             beat(600),
         ]
 
-        told = recount(events, CONFIGURATION)
+        result = recount(events, CONFIGURATION)
 
         # handling 200 + 140 + 40 = 380 s, idle 100 s: 380 / 480
-        assert parts(told.window("team:red", None, "day")["occupancy"]) == (380 / 480, 380, 480, 1)
-        assert told.counts("total:all", None, "day") == {"handling": 380_000, "idle": 100_000, "unavailable": 60_000}
+        assert parts(result.window("team:red", None, "day")["occupancy"]) == (380 / 480, 380, 480, 1)
+        assert result.counts("total:all", None, "day") == {"handling": 380_000, "idle": 100_000, "unavailable": 60_000}
         # [300 s, 600 s) holds no idle time.
-        assert parts(told.window("site:berlin", None, "trailing_5m")["occupancy"]) == (1, 180, 180, 1)
-        assert told.now("total:all", None) == {"agents_by_state": {}}
-        assert told.scopes() == [("business:acme", None), ("site:berlin", None), ("team:red", None), ("total:all", None)]
+        assert parts(result.window("site:berlin", None, "trailing_5m")["occupancy"]) == (1, 180, 180, 1)
+        assert result.now("total:all", None) == {"agents_by_state": {}}
+        assert result.scopes() == [("business:acme", None), ("site:berlin", None), ("team:red", None), ("total:all", None)]
 
     def test_presence_only(self) -> None:
-        """Who is only said to be there may be idle or not: occupancy is null, and covers nothing."""
-        told = recount([state(0, "presence", "Available"), beat(100)], CONFIGURATION)
+        """An agent with presence alone may be idle or not: occupancy is null, and covers nothing."""
+        result = recount([state(0, "presence", "Available"), beat(100)], CONFIGURATION)
 
-        assert parts(told.window("team:red", None, "trailing_5m")["occupancy"]) == (None, 0, 0, 0)
-        assert told.now("team:red", None) == {"agents_by_state": {"available": 1}}
+        assert parts(result.window("team:red", None, "trailing_5m")["occupancy"]) == (None, 0, 0, 0)
+        assert result.now("team:red", None) == {"agents_by_state": {"available": 1}}
 
     def test_mixed_sources(self) -> None:
-        """The time of those whose idleness nobody reports lowers the coverage."""
+        """The time of agents without reported idle states lowers the coverage."""
         events = [
             state(0, "presence", "online"),
             state(0, "activity", "on call", "bo"),
@@ -683,11 +696,11 @@ class TestPeople:
             beat(100),
         ]
 
-        told = recount(events, CONFIGURATION)
+        result = recount(events, CONFIGURATION)
 
         # handling 100 + wrap-up 50 of that + idle 50 = 200 s; ann's 100 s are not known: 200 / 300
-        assert parts(told.window("total:all", None, "day")["occupancy"]) == (150 / 200, 150, 200, 200 / 300)
-        assert told.now("total:all", None)["agents_by_state"] == {"available": 1, "handling": 1, "wrap_up": 1}
+        assert parts(result.window("total:all", None, "day")["occupancy"]) == (150 / 200, 150, 200, 200 / 300)
+        assert result.now("total:all", None)["agents_by_state"] == {"available": 1, "handling": 1, "wrap_up": 1}
 
     def test_booked_by_panes(self) -> None:
         """Time is booked up to the last whole pane that progress has passed."""
@@ -697,7 +710,7 @@ class TestPeople:
         assert recount([*events, beat(30)], CONFIGURATION).counts("team:red", None, "day") == {"idle": 27_000}
 
     def test_break_of_presence(self) -> None:
-        """A break said on the axis of presence goes before idle on another, but not before handling."""
+        """A break on the presence axis takes precedence over idle on another, but not over handling."""
         events = [state(0, "presence", "Lunch"), state(0, "routing", "idle"), state(20, "activity", "on call"), beat(60)]
 
         assert recount(events, CONFIGURATION).counts("team:red", None, "day") == {"unavailable": 20_000, "handling": 40_000}
@@ -706,38 +719,38 @@ class TestPeople:
         """The trailing window of people ends with progress, that of contacts with as-of."""
         events = [
             state(0, "activity", "idle"),
-            say(ContactQueued, 15, queue="A"),
+            report(ContactQueued, 15, queue="A"),
             beat(400, complete_through=parse_time("2026-06-15T07:05:05Z")),
         ]
 
-        told = recount(events, CONFIGURATION)
+        result = recount(events, CONFIGURATION)
 
-        assert told.counts("team:red", None, "trailing_5m") == {"idle": 300_000}
-        assert told.bounds("team:red", None, "trailing_5m") == (ms(0), ms(300))
-        assert told.bounds("queue:A", "voice", "trailing_5m") == (ms(110), ms(410))
+        assert result.counts("team:red", None, "trailing_5m") == {"idle": 300_000}
+        assert result.bounds("team:red", None, "trailing_5m") == (ms(0), ms(300))
+        assert result.bounds("queue:A", "voice", "trailing_5m") == (ms(110), ms(410))
 
     def test_agent_of_two_queues(self) -> None:
-        """Who serves two queues is one person in the total, and no person's time belongs to a queue."""
-        events = [say(AgentSkillsChanged, 0, "ann", queues=("A", "B")), state(0, "activity", "idle"), beat(60)]
+        """An agent of two queues is one agent in the total; no agent's time belongs to a queue."""
+        events = [report(AgentSkillsChanged, 0, "ann", queues=("A", "B")), state(0, "activity", "idle"), beat(60)]
 
-        told = recount(events, CONFIGURATION)
+        result = recount(events, CONFIGURATION)
 
-        assert told.now("total:all", None) == {"agents_by_state": {"idle": 1}}
-        assert not [scope for scope, _ in told.scopes() if scope.startswith("queue:")]
+        assert result.now("total:all", None) == {"agents_by_state": {"idle": 1}}
+        assert not [scope for scope, _ in result.scopes() if scope.startswith("queue:")]
 
     def test_another_team(self) -> None:
         """From the event that names another team on the time is that team's; an own site goes before the team's; heartbeats name none."""
         events = [
             state(0, "activity", "idle"),
-            say(AgentSkillsChanged, 20, "ann", team="blue"),
-            say(AgentHeartbeat, 30, "ann", site="berlin"),
-            say(AgentSkillsChanged, 60, "ann", site="early"),
+            report(AgentSkillsChanged, 20, "ann", team="blue"),
+            report(AgentHeartbeat, 30, "ann", site="berlin"),
+            report(AgentSkillsChanged, 60, "ann", site="early"),
             beat(100),
         ]
 
-        told = recount(events, CONFIGURATION)
+        result = recount(events, CONFIGURATION)
 
-        found = {scope: told.counts(scope, None, "all") for scope, _ in told.scopes()}
+        found = {scope: result.counts(scope, None, "all") for scope, _ in result.scopes()}
         assert found == {
             "team:red": {"idle": 20_000},
             "business:acme": {"idle": 20_000},
@@ -764,18 +777,18 @@ class TestPeople:
 
     def test_late(self) -> None:
         """A late event of a person is no fact."""
-        told = recount([state(0, "activity", "idle"), state(5, "activity", "talk", delay=200), beat(300)], CONFIGURATION)
+        result = recount([state(0, "activity", "idle"), state(5, "activity", "talk", delay=200), beat(300)], CONFIGURATION)
 
-        assert told.late_people == 1
-        assert told.counts("team:red", None, "all") == {"idle": 300_000}
+        assert result.late_people == 1
+        assert result.counts("team:red", None, "all") == {"idle": 300_000}
 
 
 class TestProgress:
     """How far a partition has come."""
 
     def test_heartbeats(self) -> None:
-        """Progress is the smallest of the sources': what a heartbeat said, else the last event less the disorder allowed for."""
-        events = [beat(90, source="switch"), say(ContactQueued, 100, queue="A", source="log"), beat(80, source="desk")]
+        """Progress is the smallest of the sources': its heartbeat, else the last event less the disorder allowed for."""
+        events = [beat(90, source="switch"), report(ContactQueued, 100, queue="A", source="log"), beat(80, source="desk")]
 
         progress = progress_of(events, CONFIGURATION)
 
@@ -785,17 +798,17 @@ class TestProgress:
         assert progress_of([], CONFIGURATION).progress_ms is None
 
     def test_ended(self) -> None:
-        """A source that said its last word is neither waited for nor stale, until it is heard again."""
+        """A source that ended is neither waited for nor stale, until its next event."""
         events = [beat(20, source="file", ended=True), beat(100, source="alive")]
 
         assert progress_of(events, CONFIGURATION).progress_ms == ms(100)
         assert progress_of(events, CONFIGURATION).stale == set()
         assert progress_of(events[:1], CONFIGURATION).progress_ms == ms(20)
         assert progress_of([*events, beat(30, source="file")], CONFIGURATION).stale == {"file"}
-        assert progress_of(events, CONFIGURATION).heard == {"alive"}
+        assert progress_of(events, CONFIGURATION).seen == {"alive"}
 
     def test_instances(self) -> None:
-        """A source is complete through the least of its gateways, but for those that ended or fell silent; its own word goes first."""
+        """A source is complete through the least of its gateways, without ended or silent ones; its own heartbeat takes precedence."""
         one, two = beat(90, source="desk", instance="one"), beat(80, source="desk", instance="two")
 
         assert progress_of([one, two], CONFIGURATION).progress_ms == ms(80)
@@ -808,14 +821,14 @@ class TestProgress:
         ("now", "declared", "stale"), [(1000, None, False), (1000.001, None, True), (130, 30, False), (130.001, 30, True)]
     )
     def test_silent_behind_a_gateway(self, now: float, declared: int | None, stale: bool) -> None:
-        """A gateway's word is waited for, and is no sign of life: silent after 15 minutes, or as the configuration says."""
+        """A gateway's heartbeat is waited for, but is no sign of life: silent after 15 minutes, or as configured."""
         configuration = Configuration.model_validate({"sources": {"desk": {"silence_seconds": declared}}})
-        sent, spoken = say(ContactQueued, 100, queue="A", source="desk"), beat(now, source="desk", instance="one")
+        sent, heartbeat = report(ContactQueued, 100, queue="A", source="desk"), beat(now, source="desk", instance="one")
 
-        assert progress_of([sent, spoken], configuration).stale == ({"desk"} if stale else set())
-        assert progress_of([sent, spoken], configuration).progress_ms == ms(now)
-        assert progress_of([spoken], configuration).stale == set()
-        assert [progress_of(each, configuration).heard for each in ([sent, spoken], [spoken])] == [{"desk"}, set()]
+        assert progress_of([sent, heartbeat], configuration).stale == ({"desk"} if stale else set())
+        assert progress_of([sent, heartbeat], configuration).progress_ms == ms(now)
+        assert progress_of([heartbeat], configuration).stale == set()
+        assert [progress_of(each, configuration).seen for each in ([sent, heartbeat], [heartbeat])] == [{"desk"}, set()]
 
     @pytest.mark.parametrize(("now", "stale"), [(140, False), (140.001, True)])
     def test_stale(self, now: float, stale: bool) -> None:
@@ -835,14 +848,14 @@ class TestWorlds:
         world = random_world(seed, conversations=15, people=3, late=bool(seed % 2))
 
         for event in world.events:
-            told = encode(event)
+            encoded = encode(event)
             match event.type.partition(".")[0]:
                 case "agent" | "schedule":
-                    assert parse_agent_event(told) == event
+                    assert parse_agent_event(encoded) == event
                 case "customer" | "order" | "forecast":
-                    assert parse_customer_event(told) == event
+                    assert parse_customer_event(encoded) == event
                 case _:
-                    assert parse_contact_event(told) == event
+                    assert parse_contact_event(encoded) == event
         assert world.events == sorted(world.events, key=lambda event: event.received_at)
         assert world == random_world(seed, conversations=15, people=3, late=bool(seed % 2))
 
@@ -852,8 +865,8 @@ class TestWorlds:
         otherwise = repeated(shuffled_within_grace(world.events, Random(3)), Random(3))
 
         for events in (world.events, otherwise):
-            told = recount([each for each in events if not isinstance(each, ContactExcluded)], world.configuration)
-            assert (told.late_contacts.total(), told.late_people) == (0, 0)
+            result = recount([each for each in events if not isinstance(each, ContactExcluded)], world.configuration)
+            assert (result.late_contacts.total(), result.late_people) == (0, 0)
         assert recount(random_world(3, late=True).events, world.configuration).late_contacts.total() > 0
 
     @pytest.mark.parametrize("seed", range(8))

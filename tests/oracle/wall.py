@@ -1,4 +1,4 @@
-"""The clock on the wall, read minute by minute: intervals, days, opening hours, open time (``docs/judging.md``; ``docs/counting.md`` 15).
+"""The wall clock, minute by minute: intervals, days, opening hours, open time (``docs/judging.md``; ``docs/counting.md`` 15).
 
 It asks a zone for nothing but what the clock shows at an instant, and shares no line with ``streams/windows``.
 """
@@ -26,7 +26,7 @@ WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 @cache
 def shown(zone: ZoneInfo, minute: int) -> datetime:
-    """Return what the clock shows at the begin of a minute since the epoch."""
+    """Return the clock time at the start of a minute since the epoch."""
     return from_ms(minute * MINUTE_MS).astimezone(zone)
 
 
@@ -126,7 +126,7 @@ def _days_of(key: str) -> list[str]:
 
 
 def _spans_of(hours: Iterable[Hours], on: date) -> tuple[str, ...]:
-    """Return what the first of several places says of a date, else the first week. A holiday calendar is not understood here."""
+    """Return the hours of a date from the first entry that names it, else the first week. Holiday calendars are not read here."""
     known = list(hours)
     assert not any(each.holiday_calendar for each in known)
     for each in known:
@@ -141,7 +141,7 @@ def _spans_of(hours: Iterable[Hours], on: date) -> tuple[str, ...]:
 
 
 def is_open(configuration: Configuration, queue: str, minute: int) -> bool:
-    """Say whether a queue is open at a minute since the epoch."""
+    """Return whether a queue is open at a minute since the epoch."""
     entry = configuration.queues.get(queue)
     site = configuration.sites.get(entry.site) if entry is not None and entry.site is not None else None
     zone = configuration.zone_of_site(None if entry is None else entry.site)

@@ -76,26 +76,26 @@ QUEUES = ("sales", "support", "care", "mailbox", "chats", "tickets", "unlisted")
 VOICE = ("sales", "support", "care", "unlisted")
 WRITTEN = ("mailbox", "tickets", "care")
 AGENTS = ("ann", "bo", "cy")
-#: Those who tell of themselves; two of them handle contacts, too.
+#: Agents that have events of their own; two of them handle contacts, too.
 PEOPLE = ("p0", "ann", "p2", "p3", "bo", "p1")
 
-#: The first two send heartbeats, the third never does, so that it is taken as complete a few seconds ago.
+#: The first two send heartbeats, the third never does: it counts as complete a few seconds ago.
 SOURCES = ("switch", "desk", "log")
 SILENT = "log"
-#: What the second one sends comes by one of two gateways, each of which says how far it is complete.
+#: Events of the second one come by one of two gateways, each of which reports how far it is complete.
 GATEWAYS = {"desk": ("gateway-1", "gateway-2")}
-#: Which of them share their ids.
+#: The sources that share their ids.
 JOINED: tuple[list[list[str]], ...] = ([], [], [["switch", "desk"]], [["*"]], [["log", "s*"]], [["d*k", "switch"], ["log", "another"]])
-#: Which of them tell after the fact.
+#: The sources that report after the fact.
 JOURNALS: tuple[tuple[str, ...], ...] = ((), (), (), ("log",), ("desk",), ("switch", "desk"))
-#: The sources that report some figures not: where nobody else tells these, they are null.
+#: The sources that do not report some figures: without another source these are null.
 NOT_REPORTED: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     ((), ()),
     ((), ()),
     (("switch",), ("non_response", "occupancy")),
     (SOURCES, ("non_response", "service_level", "service_level_live", "occupancy")),
 )
-#: At which of them somebody is the one whom the configuration names; none: at each of them somebody.
+#: The number of a configured agent at some sources; none: the id names an agent of its own at each source.
 IDENTITIES: tuple[dict[str, int], ...] = ({}, {}, {"switch": 7}, {"switch": 7, "log": 17})
 
 #: Nothing, one millisecond, exact edges of panes, thresholds and rejoin, and in between.
@@ -108,15 +108,15 @@ WRAPS_S = (0.0, 1.001, 15.5, 42.0)
 #: When a callback is due, from now: long ago, now, soon, and after the end of any world.
 DUES_MS = (None, None, -60_000, 0, 1, 90_000, 600_000, 30 * 3_600_000, 30 * 3_600_000)
 
-#: How long after all else a survey is answered; the longest only in some worlds, since nothing is left in the windows of now then.
-#: A few of them together stay within the 36 hours for which a day is revised.
+#: How long after the last event a survey is answered; the longest only in some worlds, as they empty the windows of now.
+#: A few together stay within the 36 hours for which a day is revised.
 SURVEYED_MS = (0, 0, 1, 20_000, 60_001, 310_000)
 SURVEYED_LONG_AFTER_MS = (*SURVEYED_MS, 3_600_000, 3 * 3_600_000)
 
 STATUSES = ("new", "open", "waiting_on_customer", "on_hold", "resolved", "closed", "reopened")
 WAITING_ON = (None, None, "customer", "agent", "third_party")
 
-#: Who writes, whether the customer can see it, whether a machine did, and whether the connector found thanks.
+#: The author, whether the customer sees it, whether it is automatic, and whether the connector found thanks.
 MESSAGES: dict[str, Sequence[Any]] = {
     "author_kind": ("customer", "customer", "agent", "agent", "agent", "bot", "system"),
     "agent": (None, "ann", "ann", "bo", "cy"),
@@ -124,7 +124,7 @@ MESSAGES: dict[str, Sequence[Any]] = {
     "automatic": (None, None, False, True),
     "thanks": (None, None, False, True),
 }
-#: In how long a reply is due, where that is not the threshold's business.
+#: Targets of replies, instead of the threshold.
 REPLY_TARGETS_S = (None, 1, 45, 7_200)
 
 #: Scales and scores that count and that do not: fractions, the edges, beyond them.
@@ -134,7 +134,7 @@ SURVEYS: dict[str, Sequence[Any]] = {
     "score": (-103, -1.5, 0, 0.5, 1, 3.9996, 4, 4.25, 5, 5.001, 6, 6.5, 8.999, 9, 10, 10.5, 77),
 }
 INVITATIONS: dict[str, Sequence[Any]] = {"kind": ("csat", "nps"), "scale": (None, "1-5")}
-#: When silence means that a contact is lost: never within these worlds, and often.
+#: The silence after which a contact is lost: never within these worlds, and often.
 LOST_AFTER_S: tuple[dict[str, int], ...] = (
     {},
     {"voice": 90, "chat": 95, "mail": 170},
@@ -147,7 +147,7 @@ KEPT_OUT: dict[str, Sequence[Any]] = {
     "site": (None, None, "tokyo", "nowhere"),
 }
 SELF_SERVICE_ENDS = (None, "confirmed_solved", "left", "left", "handed_over")
-#: How customers turn to people.
+#: How customers turn to agents.
 TO_PEOPLE: tuple[tuple[type[ContactModel], dict[str, Sequence[Any]]], ...] = (
     (ContactHandedOver, {}),
     (ContactMessage, {"author_kind": ("agent",), "public": (None, False)}),
@@ -166,20 +166,20 @@ class Pick(Protocol):
 
 @dataclass(frozen=True)
 class World:
-    """Events in the order in which they were received, and the configuration that they are counted by."""
+    """Events in the order received, and their configuration."""
 
     configuration: Configuration
     events: list[Event]
     start_ms: int
     end_ms: int
-    """After the last instant at which anything happened."""
+    """After the last event."""
 
 
 # ---- one conversation
 
 
 class _Story:
-    """Says events of one conversation while its own clock goes on."""
+    """Creates events of one conversation and advances its clock."""
 
     def __init__(self, pick: Pick, conversation: str, at_ms: int, source: str) -> None:
         self.pick = pick
@@ -189,10 +189,10 @@ class _Story:
         self.contact_id = pick((None, None, f"leg of {conversation}"))
         self.events: list[ContactModel] = []
 
-    def say(self, kind: type[ContactModel], /, after_ms: int | None = None, **fields: Any) -> None:
-        """Say that something happened, a while after the last."""
+    def add(self, kind: type[ContactModel], /, after_ms: int | None = None, **fields: Any) -> None:
+        """Add an event, some time after the last one."""
         self.at_ms += self.pick(GAPS_MS) if after_ms is None else after_ms
-        # The first letter decides the order of ids, so that it is none of the orders of time.
+        # The first letter decides the order of ids, so that it differs from the orders of time.
         event_id = f"{self.pick('bca')}{len(self.events)}.{self.conversation}"
         delay = self.pick(LONG_DELAYS_MS if self.source == SILENT else DELAYS_MS)
         self.events.append(
@@ -208,9 +208,9 @@ class _Story:
         )
 
     def maybe(self, kind: type[ContactModel], /, **fields: Any) -> None:
-        """Say it, or leave it out."""
+        """Add an event, or leave it out."""
         if self.pick((True, True, False)):
-            self.say(kind, **fields)
+            self.add(kind, **fields)
 
     def one_of(self, choices: dict[str, Sequence[Any]]) -> dict[str, Any]:
         """Return fields, each with one of its choices."""
@@ -224,13 +224,13 @@ class _Story:
 
 def _arrive(story: _Story, channels: Sequence[str], direction: str | None = None) -> None:
     if direction is not None or story.pick((True, False)):
-        story.say(ContactArrived, 0, channel=story.pick(channels), direction=direction or story.pick((None, "inbound")))
+        story.add(ContactArrived, 0, channel=story.pick(channels), direction=direction or story.pick((None, "inbound")))
 
 
 def _talk(story: _Story, agent: str | None, **fields: Any) -> None:
-    story.say(ContactAnswered, agent=agent, reports=story.pick((None, (), ("hold",), ("hold", "wrap_up"), ("ring",))), **fields)
+    story.add(ContactAnswered, agent=agent, reports=story.pick((None, (), ("hold",), ("hold", "wrap_up"), ("ring",))), **fields)
     for _ in range(story.pick((0, 0, 1, 2))):
-        story.say(ContactHeld, agent=agent)
+        story.add(ContactHeld, agent=agent)
         story.maybe(ContactResumed, agent=agent, hold_seconds=story.pick((None, None, None, 0, 7.25, 90)))
 
 
@@ -255,17 +255,17 @@ def _finish(story: _Story, agent: str | None) -> None:
         ),
     )
     for kind, fields in order:
-        story.say(kind, **fields)
+        story.add(kind, **fields)
 
 
 def _call(story: _Story) -> None:
     _arrive(story, ("voice", "video", "chat"))
-    story.say(ContactQueued, queue=story.pick(VOICE), channel=story.pick((None, None, "voice", "chat")))
+    story.add(ContactQueued, queue=story.pick(VOICE), channel=story.pick((None, None, "voice", "chat")))
     agent = story.pick(AGENTS)
     for _ in range(story.pick((0, 0, 1, 2))):
         ringing = story.pick(AGENTS)
         story.maybe(ContactAgentOffered, agent=ringing)
-        story.say(
+        story.add(
             ContactOfferEnded, agent=ringing, outcome=story.pick(("no_answer", "declined", "accepted")), queue=story.pick((None, *VOICE))
         )
     _talk(story, agent)
@@ -274,38 +274,38 @@ def _call(story: _Story) -> None:
 
 def _given_up(story: _Story) -> None:
     _arrive(story, ("voice", "chat"))
-    story.say(ContactQueued, queue=story.pick(QUEUES))
+    story.add(ContactQueued, queue=story.pick(QUEUES))
     if story.pick((True, False)):
-        story.say(ContactLeftQueue, reason="abandoned")
-    story.say(ContactEnded, by="customer")
+        story.add(ContactLeftQueue, reason="abandoned")
+    story.add(ContactEnded, by="customer")
     if story.pick((True, False)):  # and comes back
-        story.say(ContactQueued, queue=story.pick(QUEUES))
+        story.add(ContactQueued, queue=story.pick(QUEUES))
         story.maybe(ContactAnswered, agent="bo")
 
 
-def _told_afterwards(story: _Story) -> None:
+def _answered_afterwards(story: _Story) -> None:
     _arrive(story, ("voice",))
     story.at_ms += max(round(wait * 1000) for wait in WAITS_S)
     if story.pick((True, True, False)):
         _talk(story, "ann", queue=story.pick(VOICE), wait_seconds=story.pick(WAITS_S))
         if story.pick((True, False)):
-            story.say(ContactAnswered, agent="bo", queue=story.pick((None, *VOICE)), wait_seconds=story.pick((None, *WAITS_S)))
+            story.add(ContactAnswered, agent="bo", queue=story.pick((None, *VOICE)), wait_seconds=story.pick((None, *WAITS_S)))
         _finish(story, story.pick(("ann", "bo")))
     else:
-        story.say(ContactLeftQueue, reason=story.pick(("abandoned", "timeout")), queue=story.pick(VOICE), wait_seconds=story.pick(WAITS_S))
+        story.add(ContactLeftQueue, reason=story.pick(("abandoned", "timeout")), queue=story.pick(VOICE), wait_seconds=story.pick(WAITS_S))
 
 
 def _wandering(story: _Story) -> None:
     """Overflow and queue again, within the time to rejoin, at its edge and beyond."""
     _arrive(story, ("voice",))
-    story.say(ContactQueued, queue=story.pick(VOICE))
+    story.add(ContactQueued, queue=story.pick(VOICE))
     for _ in range(story.pick((1, 1, 2, 3))):
         if story.pick((True, True, False)):
-            story.say(
+            story.add(
                 ContactLeftQueue,
                 reason=story.pick(("overflow", "timeout", "empty", "voicemail", "keypress", "callback", "withdrawn", "transfer")),
             )
-        story.say(
+        story.add(
             ContactQueued,
             story.pick((0, 1, 29_999, 30_000, 30_001, 60_000, 60_001, 95_000)),
             queue=story.pick(QUEUES),
@@ -320,31 +320,31 @@ def _wandering(story: _Story) -> None:
 
 def _passed_on(story: _Story) -> None:
     _arrive(story, ("voice", "chat"))
-    story.say(ContactQueued, queue=story.pick(VOICE))
+    story.add(ContactQueued, queue=story.pick(VOICE))
     agent = story.pick((*AGENTS, None))
     _talk(story, agent)
     for _ in range(story.pick((1, 1, 2))):
         if story.pick((True, False, False)):
-            story.say(ContactEscalated, kind=story.pick((None, "functional", "hierarchical")))
+            story.add(ContactEscalated, kind=story.pick((None, "functional", "hierarchical")))
         stays = story.pick((None, None, False, True))
         story.maybe(ContactTransferred, kind=story.pick(("blind", "attended", "queue", None)), agent_stays=stays)
         story.maybe(ContactWrappedUp, agent=agent)
         if story.pick((True, True, False)):
-            story.say(ContactQueued, queue=story.pick(QUEUES))
+            story.add(ContactQueued, queue=story.pick(QUEUES))
         if story.pick((True, True, False)):
             agent = story.pick(AGENTS)
             _talk(story, agent)
         else:
-            story.say(ContactEnded, by="customer")
+            story.add(ContactEnded, by="customer")
     _finish(story, agent)
 
 
 def _together(story: _Story) -> None:
-    """Several visits and legs at once, named by contact, queue and agent, by some of these or by none: warm transfers, conferences."""
+    """Several visits and legs at once, named by contact, queue and agent, by some or none: warm transfers, conferences."""
     contacts = (None, *(f"{number} of {story.conversation}" for number in range(3)))
     queues = story.pick((VOICE, ("sales", "support", "care"), WRITTEN, QUEUES))
     _arrive(story, ("voice", "chat", "mail", "ticket"))
-    story.say(ContactQueued, queue=story.pick(queues), contact_id=story.pick(contacts))
+    story.add(ContactQueued, queue=story.pick(queues), contact_id=story.pick(contacts))
 
     def named(**choices: Sequence[Any]) -> dict[str, Any]:
         return {name: story.pick((None, *options)) for name, options in {"contact_id": contacts, **choices}.items()}
@@ -364,40 +364,40 @@ def _together(story: _Story) -> None:
                 "wrap",
                 "offer",
                 "consult",
-                "said",
+                "message",
             ),
         )
         if step == "queued":
-            story.say(ContactQueued, queue=story.pick(queues), contact_id=story.pick(contacts), channel=story.pick((None, None, "chat")))
+            story.add(ContactQueued, queue=story.pick(queues), contact_id=story.pick(contacts), channel=story.pick((None, None, "chat")))
         elif step == "answered":
             waited = story.pick((None, None, None, *WAITS_S))
             fields = named(agent=AGENTS, queue=queues, relation=("transfer",))
-            story.say(ContactAnswered, wait_seconds=waited, reports=story.pick((None, ("hold",))), **fields)
+            story.add(ContactAnswered, wait_seconds=waited, reports=story.pick((None, ("hold",))), **fields)
         elif step == "held":
             holds: tuple[type[ContactModel], ...] = (ContactHeld, ContactHeld, ContactResumed)
-            story.say(story.pick(holds), **named(agent=AGENTS))
+            story.add(story.pick(holds), **named(agent=AGENTS))
         elif step == "transferred":
             stays = story.pick((None, None, False, True))
-            story.say(ContactTransferred, agent_stays=stays, **named(agent=AGENTS, from_queue=queues, to_agent=AGENTS))
+            story.add(ContactTransferred, agent_stays=stays, **named(agent=AGENTS, from_queue=queues, to_agent=AGENTS))
         elif step == "left":
             waited = story.pick((None, None, *WAITS_S))
             reason = story.pick(("abandoned", "abandoned", "overflow", "timeout"))
-            story.say(ContactLeftQueue, reason=reason, wait_seconds=waited, **named(queue=queues))
+            story.add(ContactLeftQueue, reason=reason, wait_seconds=waited, **named(queue=queues))
         elif step == "ended":
-            story.say(ContactEnded, by=story.pick(("customer", "agent", None)), **named(agent=AGENTS))
+            story.add(ContactEnded, by=story.pick(("customer", "agent", None)), **named(agent=AGENTS))
         elif step == "wrap":
             wraps: tuple[type[ContactModel], ...] = (ContactWrapUpStarted, ContactWrappedUp)
-            story.say(story.pick(wraps), **named(agent=AGENTS))
+            story.add(story.pick(wraps), **named(agent=AGENTS))
         elif step == "offer":
-            story.say(ContactOfferEnded, outcome="no_answer", agent=story.pick(AGENTS), **named(queue=queues))
+            story.add(ContactOfferEnded, outcome="no_answer", agent=story.pick(AGENTS), **named(queue=queues))
         elif step == "consult":
             asked = story.pick(contacts)
-            story.say(ContactConsultStarted, agent=story.pick(AGENTS))
+            story.add(ContactConsultStarted, agent=story.pick(AGENTS))
             story.maybe(ContactArrived, channel="voice", direction="internal", relation="consult", contact_id=asked)
-            story.say(ContactAnswered, agent=story.pick(AGENTS), queue=story.pick((None, *queues)), relation="consult", contact_id=asked)
+            story.add(ContactAnswered, agent=story.pick(AGENTS), queue=story.pick((None, *queues)), relation="consult", contact_id=asked)
             story.maybe(ContactEnded, relation=story.pick((None, "consult")), contact_id=asked)
         else:
-            story.say(ContactMessage, **{**story.one_of(MESSAGES), "contact_id": story.pick(contacts)})
+            story.add(ContactMessage, **{**story.one_of(MESSAGES), "contact_id": story.pick(contacts)})
     story.maybe(ContactEnded, by=story.pick(("customer", "agent")))
 
 
@@ -405,14 +405,14 @@ def _writing(story: _Story) -> None:
     """Mail, tickets and their like: answered by a message, worked on by several, reopened."""
     _arrive(story, ("mail", "ticket", "web_form", "social", "sms"))
     for _ in range(story.pick((1, 1, 2))):
-        story.say(ContactQueued, queue=story.pick(WRITTEN))
+        story.add(ContactQueued, queue=story.pick(WRITTEN))
         for _ in range(story.pick((1, 2, 4))):
             agent = story.pick(AGENTS)
             story.maybe(ContactWorkStarted, agent=agent)
-            story.say(ContactMessage, **{**story.one_of(MESSAGES), "agent": story.pick((None, agent, "bo"))})
+            story.add(ContactMessage, **{**story.one_of(MESSAGES), "agent": story.pick((None, agent, "bo"))})
             story.maybe(ContactWorkEnded, agent=story.pick((agent, agent, "bo")))
         if story.pick((False, False, True)):
-            story.say(ContactWrappedUp, agent=story.pick((None, "ann")), wrap_up_seconds=story.pick((None, *WRAPS_S)))
+            story.add(ContactWrappedUp, agent=story.pick((None, "ann")), wrap_up_seconds=story.pick((None, *WRAPS_S)))
         story.maybe(
             ContactStatusChanged,
             status=story.pick(("resolved", "closed", "waiting_on_customer", "reopened")),
@@ -424,39 +424,39 @@ def _ticket(story: _Story) -> None:
     """A ticket through its statuses in any order, with replies, escalations and further queues in between."""
     _arrive(story, ("mail", "ticket", "ticket", "sms", "voice"))
     story.maybe(ContactStatusChanged, status="new", waiting_on=story.pick(WAITING_ON))
-    story.say(ContactQueued, queue=story.pick(WRITTEN), channel=story.pick((None, None, "ticket")))
+    story.add(ContactQueued, queue=story.pick(WRITTEN), channel=story.pick((None, None, "ticket")))
     for _ in range(story.pick((1, 2, 3, 5, 8))):
-        step = story.pick(("status", "status", "status", "settled", "reply", "escalated", "queued", "transferred", "ended"))
+        step = story.pick(("status", "status", "status", "resolved", "reply", "escalated", "queued", "transferred", "ended"))
         if step == "status":
-            story.say(ContactStatusChanged, status=story.pick(STATUSES), waiting_on=story.pick(WAITING_ON))
-        elif step == "settled":  # resolved, sometimes reopened, sometimes within the same instant
-            story.say(ContactStatusChanged, status=story.pick(("resolved", "closed")))
+            story.add(ContactStatusChanged, status=story.pick(STATUSES), waiting_on=story.pick(WAITING_ON))
+        elif step == "resolved":  # resolved, sometimes reopened, sometimes within the same instant
+            story.add(ContactStatusChanged, status=story.pick(("resolved", "closed")))
             story.maybe(ContactStatusChanged, status=story.pick(("reopened", "open", "new", "on_hold", "closed")))
         elif step == "reply":
             agent = story.pick(AGENTS)
             story.maybe(ContactWorkStarted, agent=agent)
             story.maybe(ContactMessage, author_kind="customer", thanks=story.pick((None, False, True)))
-            story.say(ContactMessage, author_kind="agent", agent=story.pick((None, agent)), public=story.pick((None, True)))
+            story.add(ContactMessage, author_kind="agent", agent=story.pick((None, agent)), public=story.pick((None, True)))
             story.maybe(ContactMessage, author_kind="agent", agent=story.pick(AGENTS))
             story.maybe(ContactWorkEnded, agent=agent)
         elif step == "escalated":
-            story.say(ContactEscalated, to=story.pick((None, "care")))
+            story.add(ContactEscalated, to=story.pick((None, "care")))
         elif step == "queued":
-            story.say(ContactQueued, queue=story.pick(WRITTEN))
+            story.add(ContactQueued, queue=story.pick(WRITTEN))
         elif step == "transferred":
-            story.say(ContactTransferred)
+            story.add(ContactTransferred)
         else:
-            story.say(ContactEnded, by=story.pick(("agent", "system", None)))
+            story.add(ContactEnded, by=story.pick(("agent", "system", None)))
 
 
 def _chat(story: _Story) -> None:
-    """A bot first, then people who write before and after they take the chat."""
+    """A bot first, then agents who write before and after they take the chat."""
     _arrive(story, ("chat", "chat", "sms"))
     for _ in range(story.pick((0, 1, 2))):
-        story.say(ContactMessage, **story.one_of(MESSAGES))
-    story.say(ContactQueued, queue=story.pick(("chats", "care", "unlisted")), channel=story.pick((None, "chat")))
+        story.add(ContactMessage, **story.one_of(MESSAGES))
+    story.add(ContactQueued, queue=story.pick(("chats", "care", "unlisted")), channel=story.pick((None, "chat")))
     for _ in range(story.pick((0, 1, 2, 3))):
-        story.say(ContactMessage, **story.one_of(MESSAGES))
+        story.add(ContactMessage, **story.one_of(MESSAGES))
     story.maybe(ContactAnswered, agent=story.pick((*AGENTS, None)))
     story.maybe(ContactMessage, author_kind="agent")
     story.maybe(ContactStatusChanged, status=story.pick(STATUSES))
@@ -464,94 +464,94 @@ def _chat(story: _Story) -> None:
 
 
 def _called_back(story: _Story) -> None:
-    """Who asks to be called back, is tried some times, and asks again."""
+    """A customer asks for a callback, is tried some times, and asks again."""
     _arrive(story, ("voice", "voice", "mail"))
     if story.pick((True, *(False,) * 5)):  # before there is a queue to count it in
-        story.say(ContactCallbackRequested, due=story.due())
-    story.say(ContactQueued, queue=story.pick(VOICE))
+        story.add(ContactCallbackRequested, due=story.due())
+    story.add(ContactQueued, queue=story.pick(VOICE))
     for _ in range(story.pick((1, 1, 2))):
-        story.say(ContactCallbackRequested, due=story.due())
+        story.add(ContactCallbackRequested, due=story.due())
         story.maybe(ContactLeftQueue, reason=story.pick(("callback", "callback", "abandoned")))
         for _ in range(story.pick((0, 1, 2, 3))):
-            story.say(
+            story.add(
                 ContactCallbackAttempted, due=story.due(), outcome=story.pick((None, "no_answer", "no_answer", "cancelled", *CALLBACK_ENDS))
             )
         if story.pick((True, False)):
             _talk(story, story.pick(AGENTS), queue=story.pick((None, *VOICE)))
             _finish(story, "bo")
         if story.pick((True, False, False)):
-            story.say(ContactCallbackEnded, outcome=story.pick(CALLBACK_ENDS))
+            story.add(ContactCallbackEnded, outcome=story.pick(CALLBACK_ENDS))
 
 
 def _asides(story: _Story, surveyed_ms: Sequence[int]) -> None:
-    """Say what may follow any conversation, or come before it is over: between its events, at its end and long after."""
+    """Add what may happen in any conversation: between its events, at its end and long after."""
     if story.pick((True, False, False, False)):
         over_ms = story.at_ms
         story.at_ms = max(story.at_ms - story.pick((0, 1, 30_000, 120_000)), min(to_ms(each.occurred_at) for each in story.events))
         kind, choices = story.pick(ASIDES)
-        story.say(kind, 0, **story.one_of(choices))
+        story.add(kind, 0, **story.one_of(choices))
         story.at_ms = over_ms
     for _ in range(story.pick((0, 0, 1, 2))):
         story.maybe(SurveyInvited, **story.one_of(INVITATIONS))
-        story.say(SurveyAnswered, story.pick(surveyed_ms), **story.one_of(SURVEYS))
+        story.add(SurveyAnswered, story.pick(surveyed_ms), **story.one_of(SURVEYS))
 
 
 def _correspondence(story: _Story) -> None:
-    """Letters to and fro, with a queue early, late or never, two who answer the same, and things settled in between."""
-    story.say(ContactArrived, 0, channel=story.pick(("mail", "ticket", "chat")), initiated_by=story.pick((None, "customer", "system")))
+    """Messages to and fro, with a queue early, late or never, two answers to one message, and resolutions in between."""
+    story.add(ContactArrived, 0, channel=story.pick(("mail", "ticket", "chat")), initiated_by=story.pick((None, "customer", "system")))
     queued = story.pick((0, 1, 4, 99))
     for number in range(story.pick((2, 4, 7))):
         if number == queued:
-            story.say(ContactQueued, queue=story.pick(("mailbox", "tickets", "chats", "care")))
-        step = story.pick(("words", "words", "reply", "reply", "another", "status", "ended", "answered"))
-        if step == "words":
-            story.say(ContactMessage, author_kind="customer", thanks=story.pick((None, False, True)))
+            story.add(ContactQueued, queue=story.pick(("mailbox", "tickets", "chats", "care")))
+        step = story.pick(("customer", "customer", "reply", "reply", "another", "status", "ended", "answered"))
+        if step == "customer":
+            story.add(ContactMessage, author_kind="customer", thanks=story.pick((None, False, True)))
         elif step in {"reply", "another"}:
-            story.say(ContactMessage, author_kind="agent", agent="ann" if step == "reply" else story.pick((None, "bo", "cy")))
+            story.add(ContactMessage, author_kind="agent", agent="ann" if step == "reply" else story.pick((None, "bo", "cy")))
         elif step == "status":
-            story.say(ContactStatusChanged, status=story.pick(STATUSES), waiting_on=story.pick(WAITING_ON))
+            story.add(ContactStatusChanged, status=story.pick(STATUSES), waiting_on=story.pick(WAITING_ON))
         elif step == "ended":
-            story.say(ContactEnded, by=story.pick(("customer", "agent")))
+            story.add(ContactEnded, by=story.pick(("customer", "agent")))
         else:
             story.maybe(ContactAnswered, agent="ann", queue=story.pick((None, "mailbox")))
 
 
 def _kept_out(story: _Story) -> None:
-    """Find the lines busy or the doors closed, again and again, and sometimes get through."""
+    """Find busy lines or closed queues, again and again, and sometimes get through."""
     _arrive(story, ("voice", "chat", "mail"))
     for _ in range(story.pick((1, 1, 2, 3))):
-        story.say(ContactNotOffered, **story.one_of(KEPT_OUT))
+        story.add(ContactNotOffered, **story.one_of(KEPT_OUT))
     if story.pick((True, False)):
-        story.say(ContactQueued, queue=story.pick(QUEUES), category=story.pick(CATEGORIES))
+        story.add(ContactQueued, queue=story.pick(QUEUES), category=story.pick(CATEGORIES))
         story.maybe(ContactNotOffered, **story.one_of(KEPT_OUT))
         story.maybe(ContactAnswered, agent="cy")
     if story.pick((True, False, False)):
-        story.say(ContactExcluded, reason=story.pick(("spam", "duplicate")), site=story.pick((None, "tokyo")))
+        story.add(ContactExcluded, reason=story.pick(("spam", "duplicate")), site=story.pick((None, "tokyo")))
 
 
 def _helping_themselves(story: _Story) -> None:
-    """Ask a bot or a FAQ first, once or again, and turn to people in one of the ways there are, or not."""
+    """Ask a bot or a FAQ first, once or again, and turn to agents in some way, or not."""
     if story.pick((True, False)):
         _arrive(story, ("chat", "bot", "faq"))
     for _ in range(story.pick((1, 1, 2, 3))):
-        story.say(SelfServiceStarted, kind=story.pick(("faq", "bot")), category=story.pick(CATEGORIES), site=story.pick((None, "berlin")))
+        story.add(SelfServiceStarted, kind=story.pick(("faq", "bot")), category=story.pick(CATEGORIES), site=story.pick((None, "berlin")))
         story.maybe(ContactMessage, author_kind=story.pick(("bot", "customer")))
         if story.pick((True, True, True, False)):
-            story.say(SelfServiceEnded, category=story.pick(CATEGORIES), outcome=story.pick(SELF_SERVICE_ENDS))
+            story.add(SelfServiceEnded, category=story.pick(CATEGORIES), outcome=story.pick(SELF_SERVICE_ENDS))
         if story.pick((True, False, False, False)):
             kind, choices = story.pick(TO_PEOPLE)
-            story.say(kind, **story.one_of(choices))
+            story.add(kind, **story.one_of(choices))
     if story.pick((True, False)):
-        story.say(ContactQueued, queue=story.pick(("chats", "care")), category=story.pick(CATEGORIES))
+        story.add(ContactQueued, queue=story.pick(("chats", "care")), category=story.pick(CATEGORIES))
         story.maybe(ContactAnswered, agent="bo")
         story.maybe(ContactCategorized, **story.one_of(CATEGORIZED))
 
 
 def _complaining(story: _Story) -> None:
-    """Complain, be categorized anew, and have it resolved and reopened around a day later."""
+    """Complain, be categorized again, and have it resolved and reopened around a day later."""
     _arrive(story, ("mail", "ticket", "voice"))
     story.maybe(ContactCategorized, **story.one_of(CATEGORIZED))
-    story.say(ContactQueued, queue=story.pick(WRITTEN), category=story.pick(CATEGORIES))
+    story.add(ContactQueued, queue=story.pick(WRITTEN), category=story.pick(CATEGORIES))
     for _ in range(story.pick((1, 2, 4))):
         story.maybe(ContactCategorized, **story.one_of(CATEGORIZED))
         story.maybe(ContactStatusChanged, status=story.pick(STATUSES))
@@ -567,7 +567,7 @@ def _reaching_out(story: _Story) -> None:
 
 
 def _anything(story: _Story) -> None:
-    """Say whatever the models allow, in whatever order."""
+    """Add any events that the models allow, in any order."""
     agents = (*AGENTS, None)
     queues = (*QUEUES[:4], None)
     reasons = ("abandoned", "overflow", "timeout", "transfer", "empty")
@@ -609,7 +609,7 @@ def _anything(story: _Story) -> None:
     )
     for _ in range(story.pick(range(1, 15))):
         kind, choices = story.pick(kinds)
-        story.say(kind, **story.one_of(choices))
+        story.add(kind, **story.one_of(choices))
 
 
 ASIDES: tuple[tuple[type[ContactModel], dict[str, Sequence[Any]]], ...] = (
@@ -626,7 +626,7 @@ PLOTS: tuple[Callable[[_Story], None], ...] = (
     _call,
     _call,
     _given_up,
-    _told_afterwards,
+    _answered_afterwards,
     _wandering,
     _wandering,
     _passed_on,
@@ -661,33 +661,33 @@ def _conversation(pick: Pick, name: str, at_ms: int, surveyed_ms: Sequence[int],
     pick(PLOTS)(story)
     _asides(story, surveyed_ms)
     if pick((True, *(False,) * 9)):
-        story.say(ContactExcluded, pick((0, 1_000, 40_000, 400_000)), reason=pick(("spam", "test", "merged")))
+        story.add(ContactExcluded, pick((0, 1_000, 40_000, 400_000)), reason=pick(("spam", "test", "merged")))
     if pick((True, False, False)):  # one event got lost on the way
         kept = pick(range(len(story.events)))
         story.events = story.events[:kept] + story.events[kept + 1 :]
-    return _told_again(pick, story.events) if pick((True, False, False, False)) else story.events
+    return _revised(pick, story.events) if pick((True, False, False, False)) else story.events
 
 
-#: What a source may say again of an event: with more or less authority than the first time, as it was, as another event or as none.
-AGAIN = ("as it was", "otherwise", "otherwise", "withdrawn")
+#: How a source may revise an event: unchanged, as another event or withdrawn.
+AGAIN = ("unchanged", "changed", "changed", "withdrawn")
 
 
-def _told_again(pick: Pick, events: list[ContactModel]) -> list[ContactModel]:
-    """Return the events with further words on some of them, before or after the first; an exclusion is told once."""
-    words = []
+def _revised(pick: Pick, events: list[ContactModel]) -> list[ContactModel]:
+    """Return the events with revisions of some, before or after the first; an exclusion comes once."""
+    revisions = []
     for event in events:
-        words.append(event)
+        revisions.append(event)
         if not isinstance(event, ContactExcluded) and pick((True, False, False)):
-            words[-1] = event.model_copy(update={"revision": pick((None, 0, 4))})
+            revisions[-1] = event.model_copy(update={"revision": pick((None, 0, 4))})
             for revision in pick(((1,), (9,), (9, 3))):
                 others = [each for each in events if not isinstance(each, ContactExcluded)]
-                word = {"as it was": event, "otherwise": pick(others), "withdrawn": event}[how := pick(AGAIN)]
-                word = word.model_copy(update={"event_id": event.event_id, "revision": revision})
+                revised = {"unchanged": event, "changed": pick(others), "withdrawn": event}[how := pick(AGAIN)]
+                revised = revised.model_copy(update={"event_id": event.event_id, "revision": revision})
                 if how == "withdrawn":
-                    common = {name: getattr(word, name) for name in ContactModel.model_fields if name != "type"}
-                    word = ContactWithdrawn(**common)
-                words.append(word)
-    return words
+                    common = {name: getattr(revised, name) for name in ContactModel.model_fields if name != "type"}
+                    revised = ContactWithdrawn(**common)
+                revisions.append(revised)
+    return revisions
 
 
 # ---- one person
@@ -707,7 +707,7 @@ STATES: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
 }
 
 
-#: What is said of slots, mostly nothing: in parts, of all channels, beyond what is believed.
+#: Reports of slots, mostly none: in parts, of all channels, above the accepted limit.
 SLOTS: tuple[dict[str, Any], ...] = (
     *({},) * 5,
     {"capacity": 3, "in_use": 1, "channel": "chat"},
@@ -757,7 +757,7 @@ def _person(pick: Pick, name: str, start_ms: int, end_ms: int, source: str) -> l
 
 
 def _definitions(pick: Pick, start_ms: int) -> dict[str, Any]:
-    """Return definitions that differ in every key, some with versions that take effect while the world goes on."""
+    """Return definitions that differ in every key, some with versions that take effect during the world."""
 
     def changed(minutes: float) -> str:
         return format_ms(start_ms + round(minutes * MINUTE_MS))
@@ -884,7 +884,7 @@ def configuration_of(pick: Pick, start_ms: int) -> Configuration:
                 "bo": {"team": "blue", "site": pick((None, "berlin"))},
             },
             "agent_state_map": {"presence": {"Training": "ready"}, "activity": {"paperwork": "wrap_up"}},
-            # Nothing that these worlds tell of is forgotten.
+            # Nothing of these worlds is forgotten.
             "counting": {
                 "rejoin_seconds": pick((60, 60, 30, 0)),
                 "closed_retention_seconds": 86_400,
@@ -896,10 +896,10 @@ def configuration_of(pick: Pick, start_ms: int) -> Configuration:
 
 
 def _sources(journals: tuple[str, ...], silent: tuple[str, ...], figures: tuple[str, ...]) -> dict[str, dict[str, Any]]:
-    told: dict[str, dict[str, Any]] = {name: {"delivery": "journal"} for name in journals}
+    entries: dict[str, dict[str, Any]] = {name: {"delivery": "journal"} for name in journals}
     for name in silent:
-        told.setdefault(name, {})["not_reported"] = list(figures)
-    return told
+        entries.setdefault(name, {})["not_reported"] = list(figures)
+    return entries
 
 
 def _with_heartbeats(pick: Pick, events: list[Event], configuration: Configuration, grace_ms: int, end_ms: int) -> list[Event]:
@@ -907,7 +907,7 @@ def _with_heartbeats(pick: Pick, events: list[Event], configuration: Configurati
     journals = journals_of(configuration)
     timely = [each for each in events if each.source in journals or not is_late(to_ms(each.occurred_at), to_ms(each.received_at), grace_ms)]
     beats: list[Event] = []
-    # When nothing can come any more but late events, and the silent source is stale: every partition has come equally far.
+    # From here only late events can arrive, and the silent source is stale: every partition is equally far.
     over_ms = end_ms + grace_ms + pick((8 * PANE_MS, 14 * PANE_MS))
     for source in (each for each in SOURCES if each != SILENT):
         own = [each for each in timely if each.source == source]
@@ -920,7 +920,7 @@ def _with_heartbeats(pick: Pick, events: list[Event], configuration: Configurati
 
 
 def _heartbeats(source: str, number: int, at_ms: int, own: Iterable[Event]) -> list[Event]:
-    """Return what the source, or each of its gateways, says at an instant."""
+    """Return the heartbeats of a source, or of each of its gateways, at an instant."""
     to_come = [each for each in own if to_ms(each.received_at) > at_ms]
     ways = GATEWAYS.get(source, (None,))
     return [
@@ -939,7 +939,7 @@ def _heartbeats(source: str, number: int, at_ms: int, own: Iterable[Event]) -> l
 
 
 def _snapshot(pick: Pick, number: int, events: Sequence[Event], start_ms: int, end_ms: int) -> SourceSnapshot:
-    """Return what a source says is open: some of its contacts, by their own ids or by their conversations'."""
+    """Return a source's list of open contacts: some of its own, by their ids or by their conversations'."""
     source = pick(SOURCES)
     at_ms = start_ms + (end_ms - start_ms) * pick(range(11)) // 10
     of_source = sorted({(e.conversation_id, e.contact_id) for e in events if isinstance(e, ContactModel) and e.source == source}, key=str)
@@ -953,7 +953,7 @@ def _snapshot(pick: Pick, number: int, events: Sequence[Event], start_ms: int, e
 
 
 def _forecast(pick: Pick, number: int, start_ms: int) -> ForecastSet:
-    """Return what is expected of a queue in a time that may have begun, overlaps others, and is not aligned to anything."""
+    """Return a forecast of a queue for a time that may have begun, may overlap others, and is not aligned."""
     at_ms = start_ms + pick((0, 60_000, 400_000))
     return ForecastSet(
         event_id=f"forecast-{number}",
@@ -979,12 +979,12 @@ def _frozen_ms(event: Event, grace_ms: int) -> int:
     return to_ms(event.occurred_at) // PANE_MS * PANE_MS + PANE_MS + grace_ms
 
 
-def _also_told_by(pick: Pick, source: str) -> list[str]:
-    """Return another source, if it tells of something under the same id."""
+def _second_source(pick: Pick, source: str) -> list[str]:
+    """Return another source that uses the same id, if there is one."""
     return [pick([each for each in SOURCES if each != source])] if pick((True, False, False, False)) else []
 
 
-def _told_apart(events: Sequence[E]) -> list[E]:
+def _with_own_event_ids(events: Sequence[E]) -> list[E]:
     """Return events with ids of their own."""
     return [each.model_copy(update={"event_id": f"{each.event_id} too"}) for each in events]
 
@@ -999,20 +999,20 @@ def _world(pick: Pick, conversations: int, people: int, *, late: bool) -> World:
     for number in range(conversations):
         source = pick(SOURCES)
         events += _conversation(pick, f"c{number}", at_ms, surveyed_ms, source)
-        for other in _also_told_by(pick, source):
+        for other in _second_source(pick, source):
             # Of the same id, with the same event ids where these are other events.
             twin = _conversation(pick, f"c{number}", at_ms, surveyed_ms, other)
-            events += _told_apart(twin) if space_of(other, configuration) == space_of(source, configuration) else twin
+            events += _with_own_event_ids(twin) if space_of(other, configuration) == space_of(source, configuration) else twin
         at_ms += pick((0, 1_000, 12_345, 60_000, 200_000))
     end_ms = max([start_ms + 10 * MINUTE_MS, *(to_ms(each.occurred_at) + 1 for each in events)])
     for number in range(people):
         name = PEOPLE[number] if number < len(PEOPLE) else f"p{number}"
         source = pick(SOURCES)
         events += _person(pick, name, start_ms, end_ms, source)
-        for other in _also_told_by(pick, source):
+        for other in _second_source(pick, source):
             double = _person(pick, name, start_ms, end_ms, other)
             same = person_of(double[0], configuration) == person_of(double[0].model_copy(update={"source": source}), configuration)
-            events += _told_apart(double) if same else double
+            events += _with_own_event_ids(double) if same else double
     for number in range(pick((0, 0, 3, 8))):
         events.append(_forecast(pick, number, start_ms))
     for number in range(pick((0, 0, 1, 4))):
@@ -1028,18 +1028,18 @@ def _world(pick: Pick, conversations: int, people: int, *, late: bool) -> World:
 
 
 def random_world(seed: int, conversations: int = 50, people: int = 6, *, late: bool = False) -> World:
-    """Return the world of a seed; with `late` about one event of twelve comes at the last moment or later than that."""
+    """Return the world of a seed; with `late` about one event of twelve arrives at the last moment or later."""
     return _with_answers(_world(Random(seed).choice, conversations, people, late=late))
 
 
 def _with_answers(world: World) -> World:
-    """Have consultations end: of those who come back from a hold, some have asked another agent, and say so in that instant."""
+    """End consultations: some agents who resume from a hold have consulted another one, and report it in that instant."""
     events: list[Event] = []
     for each in world.events:
         events.append(each)
         if isinstance(each, ContactResumed) and each.event_id[0] != "a":
-            told = each.model_dump(exclude={"type", "event_id", "hold_seconds"})
-            events.append(ContactConsultEnded(**told, event_id=f"{each.event_id} asked"))
+            fields = each.model_dump(exclude={"type", "event_id", "hold_seconds"})
+            events.append(ContactConsultEnded(**fields, event_id=f"{each.event_id} asked"))
     return dataclasses.replace(world, events=events)
 
 
@@ -1054,23 +1054,23 @@ def worlds(draw: st.DrawFn, max_conversations: int = 6, max_people: int = 3, *, 
     return _with_answers(_world(pick, conversations, draw(st.integers(0, max_people)), late=late))
 
 
-# ---- the same world, received otherwise
+# ---- the same world, received in another order
 
 
 def shuffled_within_grace(events: Sequence[Event], rng: Random, grace_seconds: int = 120) -> list[Event]:
     """Return the events as received at other times and in another order, none of them late that was not.
 
-    Late events and exclusions keep their time, since their effect depends on it, and so do the words on what is told several times of
-    a conversation that is excluded; heartbeats keep theirs and stay honest.
+    Late events and exclusions keep their time, since their effect depends on it; so do revised events of an excluded conversation.
+    Heartbeats keep their time and stay honest.
     """
     grace_ms = grace_seconds * SECOND_MS
     excluded = {each.conversation_id for each in events if isinstance(each, ContactExcluded)}
-    words = Counter((each.conversation_id, each.event_id) for each in events if isinstance(each, ContactModel))
-    waited_for = {event_id for (name, event_id), number in words.items() if number > 1 and name in excluded}
+    deliveries = Counter((each.conversation_id, each.event_id) for each in events if isinstance(each, ContactModel))
+    revised = {event_id for (name, event_id), number in deliveries.items() if number > 1 and name in excluded}
     moved: list[Event] = []
     for each in events:
         last_ms = _frozen_ms(each, grace_ms)
-        fixed = isinstance(each, SourceHeartbeat | ContactExcluded) or each.event_id in waited_for or to_ms(each.received_at) > last_ms
+        fixed = isinstance(each, SourceHeartbeat | ContactExcluded) or each.event_id in revised or to_ms(each.received_at) > last_ms
         moved.append(each if fixed else _received(each, rng.randint(to_ms(each.occurred_at), last_ms)))
     rng.shuffle(moved)  # those received in one millisecond too
     timely = [each for each in moved if not isinstance(each, SourceHeartbeat) and to_ms(each.received_at) <= _frozen_ms(each, grace_ms)]

@@ -91,10 +91,10 @@ def looks(pipeline: MemoryPipeline, configuration: Configuration) -> Iterator[tu
         received = [each.received_through_ms for each in progress if each.received_through_ms is not None]
         if not received:
             continue
-        heard = {source for each in progress for source in each.heard}
-        fresh = {source for each in progress for source in each.heard - each.stale}
+        seen = {source for each in progress for source in each.seen}
+        fresh = {source for each in progress for source in each.seen - each.stale}
         everything = [event for part in parts for event in part]
-        stale = heard != fresh
+        stale = seen != fresh
         yield number, recount(everything, configuration, max(received)), stale, before.get((number, start))
         before[number, start] = max(received)
 

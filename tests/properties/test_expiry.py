@@ -12,7 +12,7 @@ from schemas.agent import AgentStateChanged
 from schemas.contact import ContactAnswered, ContactEnded, ContactLeftQueue, ContactQueued
 from streams.configuration import Configuration
 from streams.replay import Replay
-from tests.oracle.saying import beat, say
+from tests.oracle.reporting import beat, report
 from tests.properties.pipeline import MemoryPipeline
 
 if TYPE_CHECKING:
@@ -42,10 +42,10 @@ def configuration(idle_hours: int = IDLE_HOURS) -> Configuration:
 def call(begin: float, queue: str, name: str, channel: str = "voice") -> list[Event]:
     """Return a call that waits 40 s, with a look in between at which it has waited 30 s, and talks a minute."""
     return [
-        say(ContactQueued, begin, name, queue=queue, channel=channel),
+        report(ContactQueued, begin, name, queue=queue, channel=channel),
         beat(begin + 30),
-        say(ContactAnswered, begin + 40, name, agent="a", queue=queue),
-        say(ContactEnded, begin + 100, name, by="customer"),
+        report(ContactAnswered, begin + 40, name, agent="a", queue=queue),
+        report(ContactEnded, begin + 100, name, by="customer"),
     ]
 
 
@@ -57,7 +57,7 @@ def beats(first_hour: float, last_hour: float, every: float = 1 / 6) -> list[Eve
 def day(made_up: str = "made up") -> list[Event]:
     """Return what is told at the beginning: calls of a configured queue and of one that is made up, and a person of a made-up team."""
     person = [
-        say(AgentStateChanged, at, "p", axis="routing", state=state, team=made_up, site="nowhere")
+        report(AgentStateChanged, at, "p", axis="routing", state=state, team=made_up, site="nowhere")
         for at, state in ((10, "idle"), (500, "offline"))
     ]
     return sorted(
@@ -68,9 +68,9 @@ def day(made_up: str = "made up") -> list[Event]:
             *person,
             # Its alert fires, and while a source is silent none recovers.
             beat(0, source="dead"),
-            say(ContactQueued, 200, "c4", queue=made_up, channel="voice"),
+            report(ContactQueued, 200, "c4", queue=made_up, channel="voice"),
             beat(260),
-            say(ContactLeftQueue, 300, "c4", reason="abandoned"),
+            report(ContactLeftQueue, 300, "c4", reason="abandoned"),
         ],
         key=lambda each: each.occurred_at,
     )
@@ -145,7 +145,7 @@ def test_neither_chunks_nor_restarts_decide(seed: int) -> None:
 def test_what_is_open_holds_a_scope_and_what_comes_back_begins_anew() -> None:
     """A contact that waits for weeks is shown as waiting; a queue that is reported of again after it expired is there with new figures."""
     there = MemoryPipeline(configuration(), Random(5))
-    there.run([*day(), say(ContactQueued, 900, "m1", queue="letters", channel="mail"), *beats(1, 200)], moves=1.0, restarts=0.002)
+    there.run([*day(), report(ContactQueued, 900, "m1", queue="letters", channel="mail"), *beats(1, 200)], moves=1.0, restarts=0.002)
     assert there.latest["now|mail|queue:letters"]["waiting"] == 1
     assert about(there.latest, "made up") == set()
 

@@ -11,7 +11,7 @@ from schemas.contact import ContactQueued
 from schemas.times import parse_time_ms, to_ms
 from streams.configuration.models import Configuration
 from tests.oracle.recount import recount
-from tests.oracle.saying import beat, call
+from tests.oracle.reporting import beat, call
 from tests.properties.compare import differences
 from tests.properties.pipeline import MemoryPipeline
 

@@ -13,7 +13,7 @@ from streams.configuration import Configuration
 from streams.replay import Replay
 from streams.serving.store import Store
 from streams.windows.hours import business_clocks
-from tests.oracle.saying import say
+from tests.oracle.reporting import report
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,9 +34,9 @@ def mails(queue: str) -> list[ContactModel]:
     """Return a mail of Friday evening that is answered on Tuesday at 09:20 and resolved at 10:00."""
     answered = (parse_time(TUESDAY) - parse_time(FRIDAY)).total_seconds()
     return [
-        say(ContactQueued, 0, "m1", start=FRIDAY, queue=queue),
-        say(ContactMessage, answered, "m1", start=FRIDAY, author_kind="agent", agent="ann", public=True),
-        say(ContactStatusChanged, answered + 40 * MINUTE, "m1", start=FRIDAY, status="resolved"),
+        report(ContactQueued, 0, "m1", start=FRIDAY, queue=queue),
+        report(ContactMessage, answered, "m1", start=FRIDAY, author_kind="agent", agent="ann", public=True),
+        report(ContactStatusChanged, answered + 40 * MINUTE, "m1", start=FRIDAY, status="resolved"),
     ]
 
 

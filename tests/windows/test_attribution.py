@@ -9,7 +9,7 @@ from schemas.contact import ContactAnswered, ContactEnded, ContactQueued, Contac
 from schemas.times import parse_time_ms
 from streams.configuration import Configuration
 from streams.replay import Replay
-from tests.oracle.saying import say
+from tests.oracle.reporting import report
 
 if TYPE_CHECKING:
     from schemas.base import Event
@@ -39,8 +39,8 @@ class TestOfferedAndAnsweredInDifferentIntervals:
     """Genesys: offered 7:28, answered 7:32."""
 
     EVENTS = (
-        say(ContactQueued, 0, start="2026-06-15T07:28:00Z", queue="sales", channel="voice"),
-        say(ContactAnswered, 240, start="2026-06-15T07:28:00Z", agent="ann"),
+        report(ContactQueued, 0, start="2026-06-15T07:28:00Z", queue="sales", channel="voice"),
+        report(ContactAnswered, 240, start="2026-06-15T07:28:00Z", agent="ann"),
     )
 
     def test_by_outcome_the_answer_is_in_the_second(self) -> None:
@@ -78,10 +78,10 @@ class TestALongContact:
         """By outcome the contact's 52 minutes are in 06:00-06:30 as a whole; by offer, where it began."""
         start = "2026-06-15T05:23:00Z"
         events: list[Event] = [
-            say(ContactQueued, 0, start=start, queue="sales", channel="voice"),
-            say(ContactAnswered, 0, start=start, agent="ann"),
-            say(ContactEnded, 52 * 60, start=start, by="agent"),
-            say(ContactWrappedUp, 52 * 60, start=start, agent="ann", wrap_up_seconds=0),
+            report(ContactQueued, 0, start=start, queue="sales", channel="voice"),
+            report(ContactAnswered, 0, start=start, agent="ann"),
+            report(ContactEnded, 52 * 60, start=start, by="agent"),
+            report(ContactWrappedUp, 52 * 60, start=start, agent="ann", wrap_up_seconds=0),
         ]
         records = replayed(events, "offer", "outcome")
 
@@ -93,9 +93,9 @@ class TestALongContact:
         """7, 30 and 15 minutes of handling in the three intervals."""
         start = "2026-06-15T05:23:00Z"
         events: list[Event] = [
-            say(AgentStateChanged, 0, "ann", start=start, axis="activity", state="on call", team="red"),
-            say(AgentStateChanged, 52 * 60, "ann", start=start, axis="activity", state="idle", team="red"),
-            say(AgentStateChanged, 70 * 60, "ann", start=start, axis="presence", state="offline", team="red"),
+            report(AgentStateChanged, 0, "ann", start=start, axis="activity", state="on call", team="red"),
+            report(AgentStateChanged, 52 * 60, "ann", start=start, axis="activity", state="idle", team="red"),
+            report(AgentStateChanged, 70 * 60, "ann", start=start, axis="presence", state="offline", team="red"),
         ]
         records = replayed(events)
 

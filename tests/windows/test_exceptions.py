@@ -9,7 +9,7 @@ from schemas.times import parse_time_ms
 from streams.configuration import Configuration
 from streams.replay import Replay
 from streams.windows.exceptions import Exceptions
-from tests.oracle.saying import call, say
+from tests.oracle.reporting import call, report
 
 if TYPE_CHECKING:
     from schemas.base import Event
@@ -33,9 +33,9 @@ def replayed(*exceptions: dict[str, Any]) -> dict[str, dict[str, Any]]:
         *_at(65, "c3", "B"),
         *_at(102, "c4", "A"),
         *_at(125, "c5", "A"),
-        say(AgentStateChanged, 0, "ann", start=NOON, axis="activity", state="on call", team="red"),
-        say(AgentStateChanged, 7200, "ann", start=NOON, axis="presence", state="offline", team="red"),
-        say(AgentStateChanged, 7300, "bob", start=NOON, axis="activity", state="idle", team="blue"),
+        report(AgentStateChanged, 0, "ann", start=NOON, axis="activity", state="on call", team="red"),
+        report(AgentStateChanged, 7200, "ann", start=NOON, axis="presence", state="offline", team="red"),
+        report(AgentStateChanged, 7300, "bob", start=NOON, axis="activity", state="idle", team="blue"),
     ]
     replay = Replay(Configuration.model_validate(center))
     for each in events:

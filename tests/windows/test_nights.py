@@ -12,7 +12,7 @@ from schemas.times import format_ms, parse_time_ms
 from streams.configuration import Configuration
 from streams.replay import Replay
 from tests.oracle.recount import recount
-from tests.oracle.saying import say
+from tests.oracle.reporting import report
 from tests.properties.compare import differences
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ def quarters(site: str, start: str, end: str) -> dict[str, dict[str, Any]]:
     for number in range((last - first) // QUARTER_MS):
         at = number * QUARTER_MS / 1000 + 300
         events += [
-            say(ContactQueued, at, f"c{number}", start=start, queue=site, channel="voice"),
-            say(ContactAnswered, at + 60, f"c{number}", start=start, agent="ann"),
+            report(ContactQueued, at, f"c{number}", start=start, queue=site, channel="voice"),
+            report(ContactAnswered, at + 60, f"c{number}", start=start, agent="ann"),
         ]
     return replayed(events)
 
@@ -152,12 +152,12 @@ def test_a_conversation_across_midnight_and_one_across_the_change() -> None:
     start = "2026-10-24T21:58:00Z"
     change = (2 * 60 + 52) * 60.0
     events: list[ContactModel] = [
-        say(ContactQueued, 0, "midnight", start=start, queue="berlin", channel="voice"),
-        say(ContactAnswered, 300, "midnight", start=start, agent="ann"),
-        say(ContactEnded, 360, "midnight", start=start, by="agent"),
-        say(ContactQueued, change, "change", start=start, queue="berlin", channel="voice"),
-        say(ContactAnswered, change + 1200, "change", start=start, agent="ann"),
-        say(ContactEnded, change + 1800, "change", start=start, by="agent"),
+        report(ContactQueued, 0, "midnight", start=start, queue="berlin", channel="voice"),
+        report(ContactAnswered, 300, "midnight", start=start, agent="ann"),
+        report(ContactEnded, 360, "midnight", start=start, by="agent"),
+        report(ContactQueued, change, "change", start=start, queue="berlin", channel="voice"),
+        report(ContactAnswered, change + 1200, "change", start=start, agent="ann"),
+        report(ContactEnded, change + 1800, "change", start=start, by="agent"),
     ]
     records = replayed(events)
 

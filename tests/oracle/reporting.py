@@ -1,4 +1,4 @@
-"""How the tests of the oracle say what happened, and the places it happened in."""
+"""Events and a configuration for the tests of the oracle."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from streams.configuration.models import Configuration
 if TYPE_CHECKING:
     from tests.oracle.figures import Figure
 
-__all__ = ["CONFIGURATION", "SEVEN", "beat", "call", "ms", "parts", "say"]
+__all__ = ["CONFIGURATION", "SEVEN", "beat", "call", "ms", "parts", "report"]
 
 E = TypeVar("E", bound=Event)
 
-#: When the figures below begin, unless they say otherwise.
+#: The default start of events.
 SEVEN = "2026-06-15T07:00:00Z"
 
 CONFIGURATION = Configuration.model_validate(
@@ -41,7 +41,7 @@ CONFIGURATION = Configuration.model_validate(
 _numbers = count()
 
 
-def say(kind: type[E], seconds: float, whom: str = "c1", /, *, start: str = SEVEN, delay: float = 0, **fields: Any) -> E:
+def report(kind: type[E], seconds: float, whom: str = "c1", /, *, start: str = SEVEN, delay: float = 0, **fields: Any) -> E:
     """Return an event of a conversation or person, some seconds after the start."""
     occurred = parse_time(start) + timedelta(seconds=seconds)
     keys = {"person_id": whom} if kind.__module__.endswith("agent") else {"conversation_id": whom}
@@ -55,13 +55,13 @@ def say(kind: type[E], seconds: float, whom: str = "c1", /, *, start: str = SEVE
 
 
 def beat(seconds: float, *, start: str = SEVEN, **fields: Any) -> SourceHeartbeat:
-    """Return a heartbeat that says that all is reported."""
+    """Return a heartbeat, by default complete through its own time."""
     through = parse_time(start) + timedelta(seconds=seconds)
-    return say(SourceHeartbeat, seconds, start=start, **{"complete_through": through, **fields})
+    return report(SourceHeartbeat, seconds, start=start, **{"complete_through": through, **fields})
 
 
 def ms(seconds: float, start: str = SEVEN) -> int:
-    """Return an instant."""
+    """Return an instant in milliseconds since 1970."""
     return to_ms(parse_time(start)) + round(seconds * 1000)
 
 
@@ -71,6 +71,6 @@ def parts(figure: Figure) -> tuple[float | None, float | None, float | None, flo
 
 
 def call(whom: str, wait: float, queue: str = "A", *, given_up: bool = False, at: float = 0) -> list[Event]:
-    """Return a call that waits until it is answered or given up."""
-    end = say(ContactEnded, at + wait, whom, by="customer") if given_up else say(ContactAnswered, at + wait, whom)
-    return [say(ContactQueued, at, whom, queue=queue), end]
+    """Return a call that waits until it is answered or abandoned."""
+    end = report(ContactEnded, at + wait, whom, by="customer") if given_up else report(ContactAnswered, at + wait, whom)
+    return [report(ContactQueued, at, whom, queue=queue), end]

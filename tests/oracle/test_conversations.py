@@ -1,4 +1,4 @@
-"""What belongs to a conversation as a whole, against figures calculated by hand; the arithmetic stands in the comments."""
+"""Figures that count once per conversation, calculated by hand; comments have the arithmetic."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from schemas.contact import (
 )
 from schemas.times import parse_time
 from tests.oracle.recount import recount
-from tests.oracle.saying import CONFIGURATION, SEVEN, beat, call, ms, parts, say
+from tests.oracle.reporting import CONFIGURATION, SEVEN, beat, call, ms, parts, report
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -42,8 +42,8 @@ NOTHING: tuple[float | None, float | None, float | None, float | None] = (None, 
 
 def written(*steps: tuple[float, str], whom: str = "c1", queue: str = "A") -> list[Event]:
     """Return a ticket of 7:00:00 in a queue since 7:01:00, and its statuses."""
-    begun: list[Event] = [say(ContactArrived, 0, whom, channel="ticket"), say(ContactQueued, 60, whom, queue=queue)]
-    return [*begun, *(say(ContactStatusChanged, at, whom, status=status) for at, status in steps)]
+    begun: list[Event] = [report(ContactArrived, 0, whom, channel="ticket"), report(ContactQueued, 60, whom, queue=queue)]
+    return [*begun, *(report(ContactStatusChanged, at, whom, status=status) for at, status in steps)]
 
 
 def at_seven(seconds: float) -> datetime:
@@ -52,7 +52,7 @@ def at_seven(seconds: float) -> datetime:
 
 
 class TestFirstResponse:
-    """How long it takes until somebody reacts."""
+    """The time until the first reaction."""
 
     @pytest.mark.parametrize(
         ("steps", "figure"),
@@ -69,29 +69,29 @@ class TestFirstResponse:
     def test_chat(self, steps: list[tuple[type[Event], float, dict[str, Any]]], figure: tuple[float | None, ...]) -> None:
         """An answer or a public message of an agent, whichever is first, of a chat arrived 7:00:00 and queued 7:01:00."""
         events = [
-            say(ContactArrived, 0, channel="chat"),
-            say(ContactQueued, 60, queue="A"),
-            *(say(kind, at, **fields) for kind, at, fields in steps),
+            report(ContactArrived, 0, channel="chat"),
+            report(ContactQueued, 60, queue="A"),
+            *(report(kind, at, **fields) for kind, at, fields in steps),
         ]
 
-        told = recount(events, CONFIGURATION)
+        result = recount(events, CONFIGURATION)
 
         for scope in ("queue:A", "department:help", "total:all"):
-            assert parts(told.window(scope, "chat", "day")["first_response_time"]) == figure
+            assert parts(result.window(scope, "chat", "day")["first_response_time"]) == figure
 
     def test_without_arrival(self) -> None:
-        """Without an arrival the conversation starts with its first entry, even one that is only told of afterwards."""
-        told = recount([say(ContactAnswered, 60, queue="A", wait_seconds=12.5)], CONFIGURATION)
+        """Without an arrival the conversation starts with its first entry, even one known only from the wait of an answer."""
+        result = recount([report(ContactAnswered, 60, queue="A", wait_seconds=12.5)], CONFIGURATION)
 
-        assert parts(told.totals()["first_response_time"]) == (12.5, 12.5, 1, 1)
+        assert parts(result.totals()["first_response_time"]) == (12.5, 12.5, 1, 1)
 
     def test_without_start(self) -> None:
         """A response to what has no start is none, and uses up the chance."""
         events = [
-            say(ContactAnswered, 10, queue="A"),
-            say(ContactArrived, 20, channel="voice"),
-            say(ContactQueued, 30, queue="A"),
-            say(ContactAnswered, 40),
+            report(ContactAnswered, 10, queue="A"),
+            report(ContactArrived, 20, channel="voice"),
+            report(ContactQueued, 30, queue="A"),
+            report(ContactAnswered, 40),
         ]
 
         assert parts(recount(events, CONFIGURATION).totals()["first_response_time"]) == NOTHING
@@ -99,18 +99,18 @@ class TestFirstResponse:
     def test_place_after_the_answer(self) -> None:
         """A reply by mail answers first and is the response then, in the queue of the leg; booked by offer with the entry."""
         events = [
-            say(ContactArrived, 800, channel="mail"),
-            say(ContactQueued, 890, queue="A"),
-            say(ContactMessage, 1000, author_kind="agent"),
+            report(ContactArrived, 800, channel="mail"),
+            report(ContactQueued, 890, queue="A"),
+            report(ContactMessage, 1000, author_kind="agent"),
             beat(1000),
         ]
 
-        told = recount(events, CONFIGURATION)
+        result = recount(events, CONFIGURATION)
 
         # 1000 − 800 = 200 s; by offer in the quarter of 890 s, by outcome at 1000 s
-        assert parts(told.window("queue:A", "mail", "interval_15m", ms(0))["first_response_time"]) == (200, 200, 1, 1)
-        assert parts(told.window("queue:A", "mail", "interval_15m", ms(900))["first_response_time"]) == NOTHING
-        assert parts(told.window("queue:A", "mail", "trailing_5m")["first_response_time"]) == (200, 200, 1, 1)
+        assert parts(result.window("queue:A", "mail", "interval_15m", ms(0))["first_response_time"]) == (200, 200, 1, 1)
+        assert parts(result.window("queue:A", "mail", "interval_15m", ms(900))["first_response_time"]) == NOTHING
+        assert parts(result.window("queue:A", "mail", "trailing_5m")["first_response_time"]) == (200, 200, 1, 1)
 
 
 class TestTouchTime:
@@ -119,32 +119,32 @@ class TestTouchTime:
     def test_wrap_up_adds_nothing(self) -> None:
         """A mail worked on for 30 s + 20 s and wrapped up in 15 s is 50 s of handling; of a call talk and wrap-up are."""
         events = [
-            say(ContactQueued, 0, queue="A", channel="mail"),
-            say(ContactWorkStarted, 0, agent="ann"),
-            say(ContactWorkEnded, 30, agent="ann"),
-            say(ContactMessage, 30, author_kind="agent"),
-            say(ContactWorkStarted, 40, agent="ann"),
-            say(ContactWorkEnded, 60, agent="ann"),
-            say(ContactStatusChanged, 60, status="resolved"),
-            say(ContactWrappedUp, 80, wrap_up_seconds=15),
+            report(ContactQueued, 0, queue="A", channel="mail"),
+            report(ContactWorkStarted, 0, agent="ann"),
+            report(ContactWorkEnded, 30, agent="ann"),
+            report(ContactMessage, 30, author_kind="agent"),
+            report(ContactWorkStarted, 40, agent="ann"),
+            report(ContactWorkEnded, 60, agent="ann"),
+            report(ContactStatusChanged, 60, status="resolved"),
+            report(ContactWrappedUp, 80, wrap_up_seconds=15),
             *call("c2", 10),
-            say(ContactEnded, 40, "c2"),
-            say(ContactWrappedUp, 80, "c2", wrap_up_seconds=15),
+            report(ContactEnded, 40, "c2"),
+            report(ContactWrappedUp, 80, "c2", wrap_up_seconds=15),
         ]
 
-        told = recount(events, CONFIGURATION)
+        result = recount(events, CONFIGURATION)
 
         for channel, handled in (("mail", 50), ("voice", 45)):
-            kpis = told.window("queue:A", channel, "day")
+            kpis = result.window("queue:A", channel, "day")
             assert parts(kpis["aht"]) == (handled, handled, 1, 1)
             assert parts(kpis["acw"]) == (15, 15, 1, 1)
 
     def test_unknown(self) -> None:
         """Without reported work the handling of a mail stays unknown, wrapped up or not."""
         events = [
-            say(ContactQueued, 0, queue="A", channel="mail"),
-            say(ContactMessage, 30, author_kind="agent"),
-            say(ContactWrappedUp, 80, wrap_up_seconds=15),
+            report(ContactQueued, 0, queue="A", channel="mail"),
+            report(ContactMessage, 30, author_kind="agent"),
+            report(ContactWrappedUp, 80, wrap_up_seconds=15),
         ]
 
         kpis = recount(events, CONFIGURATION).totals()
@@ -155,22 +155,22 @@ class TestTouchTime:
     def test_two_legs(self) -> None:
         """Two legs of 30 s and 20 s in two queues of a department are 50 s of one conversation there."""
         events = [
-            say(ContactQueued, 0, queue="A", channel="mail"),
-            say(ContactWorkStarted, 0, agent="ann"),
-            say(ContactMessage, 30, author_kind="agent"),
-            say(ContactWorkEnded, 30, agent="ann"),
-            say(ContactQueued, 40, queue="B", channel="mail"),
-            say(ContactWorkStarted, 50, agent="bo"),
-            say(ContactMessage, 70, author_kind="agent"),
-            say(ContactWorkEnded, 70, agent="bo"),
-            say(ContactEnded, 75, by="agent"),
+            report(ContactQueued, 0, queue="A", channel="mail"),
+            report(ContactWorkStarted, 0, agent="ann"),
+            report(ContactMessage, 30, author_kind="agent"),
+            report(ContactWorkEnded, 30, agent="ann"),
+            report(ContactQueued, 40, queue="B", channel="mail"),
+            report(ContactWorkStarted, 50, agent="bo"),
+            report(ContactMessage, 70, author_kind="agent"),
+            report(ContactWorkEnded, 70, agent="bo"),
+            report(ContactEnded, 75, by="agent"),
         ]
 
-        told = recount(events, CONFIGURATION)
+        result = recount(events, CONFIGURATION)
 
-        assert parts(told.window("queue:A", "mail", "day")["aht"]) == (30, 30, 1, 1)
-        assert parts(told.window("queue:B", "mail", "day")["aht"]) == (20, 20, 1, 1)
-        assert parts(told.window("department:help", "mail", "day")["aht"]) == (50, 50, 1, 1)
+        assert parts(result.window("queue:A", "mail", "day")["aht"]) == (30, 30, 1, 1)
+        assert parts(result.window("queue:B", "mail", "day")["aht"]) == (20, 20, 1, 1)
+        assert parts(result.window("department:help", "mail", "day")["aht"]) == (50, 50, 1, 1)
 
 
 class TestResolution:
@@ -178,24 +178,24 @@ class TestResolution:
 
     def test_resolved_reopened_resolved(self) -> None:
         """Resolved 7:10 and 7:40, reopened in between: two resolutions, one time of 10 min, and no first contact resolution left."""
-        told = recount(written((600, "resolved"), (1200, "reopened"), (2400, "closed")), CONFIGURATION)
+        result = recount(written((600, "resolved"), (1200, "reopened"), (2400, "closed")), CONFIGURATION)
 
         for scope in ("queue:A", "department:help", "total:all"):
-            kpis = told.window(scope, "ticket", "day")
+            kpis = result.window(scope, "ticket", "day")
             assert parts(kpis["resolution_time"]) == (600, 600, 1, 1)
             assert parts(kpis["resolution_rate"]) == (2, 2, 1, 1)  # 2 resolved ÷ 1 offered
             assert parts(kpis["reopen_rate"]) == (1 / 2, 1, 2, 1)
             assert parts(kpis["first_contact_resolution"]) == (0, 0, 1, 1)  # (1 − 1) ÷ 1
 
     def test_trailing(self) -> None:
-        """By outcome the undoing is of its own time: five minutes after the reopening hold −1 ÷ 0, and one reopened ÷ none resolved."""
-        told = recount([*written((600, "resolved"), (1200, "open")), beat(1300)], CONFIGURATION)
+        """By outcome a reopening counts at its own time: the five minutes after it hold −1 ÷ 0, and one reopened ÷ none resolved."""
+        result = recount([*written((600, "resolved"), (1200, "open")), beat(1300)], CONFIGURATION)
 
-        kpis = told.window("queue:A", "ticket", "trailing_5m")
+        kpis = result.window("queue:A", "ticket", "trailing_5m")
 
         assert parts(kpis["first_contact_resolution"]) == (None, -1, 0, None)
         assert parts(kpis["reopen_rate"]) == (None, 1, 0, None)
-        assert parts(told.window("queue:A", "ticket", "trailing_15m")["first_contact_resolution"]) == (0, 0, 1, 1)
+        assert parts(result.window("queue:A", "ticket", "trailing_15m")["first_contact_resolution"]) == (0, 0, 1, 1)
 
     def test_statuses_that_change_nothing(self) -> None:
         """Closed after resolved is no second resolution; on hold and waiting are no reopening; open before a resolution neither."""
@@ -231,15 +231,15 @@ class TestResolution:
         ],
     )
     def test_first_contact(self, before: list[tuple[type[Event], dict[str, Any]]], first_contact: int) -> None:
-        """Whoever was passed on, escalated or queued twice is not resolved at the first contact."""
-        events = [*written((200, "resolved")), *(say(kind, 100, **fields) for kind, fields in before)]
+        """A contact transferred, escalated or queued twice is not resolved at the first contact."""
+        events = [*written((200, "resolved")), *(report(kind, 100, **fields) for kind, fields in before)]
 
         assert parts(recount(events, CONFIGURATION).totals()["first_contact_resolution"]) == (first_contact, first_contact, 1, 1)
 
     @pytest.mark.parametrize(("kind", "first_contact"), [(ContactTransferred, 0), (ContactEscalated, 1)])
     def test_same_instant(self, kind: type[Event], first_contact: int) -> None:
         """Of one instant the transfer comes before the resolution, the escalation after it."""
-        events = [*written((200, "resolved")), say(kind, 200)]
+        events = [*written((200, "resolved")), report(kind, 200)]
 
         assert recount(events, CONFIGURATION).totals()["first_contact_resolution"]["value"] == first_contact
 
@@ -247,19 +247,19 @@ class TestResolution:
         """Resolved in B what was offered in A: in the row of B, and in the total by the time it was offered."""
         events = [
             *written(),
-            say(ContactMessage, 100, author_kind="agent"),
-            say(ContactQueued, 890, queue="B"),
-            say(ContactMessage, 950, author_kind="agent"),
-            say(ContactStatusChanged, 1000, status="resolved"),
-            say(ContactStatusChanged, 2000, status="reopened"),
+            report(ContactMessage, 100, author_kind="agent"),
+            report(ContactQueued, 890, queue="B"),
+            report(ContactMessage, 950, author_kind="agent"),
+            report(ContactStatusChanged, 1000, status="resolved"),
+            report(ContactStatusChanged, 2000, status="reopened"),
         ]
 
-        told = recount(events, CONFIGURATION)
+        result = recount(events, CONFIGURATION)
 
-        assert parts(told.window("queue:A", "ticket", "all")["resolution_time"]) == NOTHING
+        assert parts(result.window("queue:A", "ticket", "all")["resolution_time"]) == NOTHING
         # B was entered at 890 s, the episode of the total began at 60 s: both in the first quarter of the hour.
         for scope in ("queue:B", "department:help", "total:all"):
-            kpis = told.window(scope, "ticket", "interval_15m", ms(0))
+            kpis = result.window(scope, "ticket", "interval_15m", ms(0))
             assert parts(kpis["resolution_time"]) == (1000, 1000, 1, 1)
             assert parts(kpis["reopen_rate"]) == (1, 1, 1, 1)
 
@@ -267,22 +267,22 @@ class TestResolution:
         """A leg in a queue that the last visit was not in is the place, booked there at the event's own instant."""
         events = [
             *call("c1", 5),
-            say(ContactTransferred, 20),
-            say(ContactAnswered, 30, queue="C"),
-            say(ContactStatusChanged, 910, status="resolved"),
+            report(ContactTransferred, 20),
+            report(ContactAnswered, 30, queue="C"),
+            report(ContactStatusChanged, 910, status="resolved"),
         ]
 
-        told = recount(events, CONFIGURATION)
+        result = recount(events, CONFIGURATION)
 
         # No episode in the shop: both at 910 s. The total has one since 0 s.
-        quarters = {scope: list(told.intervals(scope, "voice", 15)) for scope in ("queue:C", "department:shop")}
+        quarters = {scope: list(result.intervals(scope, "voice", 15)) for scope in ("queue:C", "department:shop")}
         assert quarters == {"queue:C": [ms(900)], "department:shop": [ms(900)]}
-        assert parts(told.window("total:all", "voice", "interval_15m", ms(0))["resolution_time"]) == (910, 910, 1, 1)
+        assert parts(result.window("total:all", "voice", "interval_15m", ms(0))["resolution_time"]) == (910, 910, 1, 1)
 
     def test_without_place_or_start(self) -> None:
-        """Without a queue it counts nothing, by reason; with a queue but no start the time is unknown, which the coverage says."""
-        placeless = [say(ContactArrived, 0, channel="ticket"), say(ContactStatusChanged, 10, status="resolved")]
-        startless = [say(ContactAnswered, 10, queue="A"), say(ContactStatusChanged, 30, status="resolved")]
+        """Without a queue it counts nothing, by reason; with a queue but no start the time is unknown and the coverage is 0."""
+        placeless = [report(ContactArrived, 0, channel="ticket"), report(ContactStatusChanged, 10, status="resolved")]
+        startless = [report(ContactAnswered, 10, queue="A"), report(ContactStatusChanged, 30, status="resolved")]
 
         assert recount(placeless, CONFIGURATION).counts("total:all", "ticket", "day") == {"uncounted=no_queue": 1}
         assert parts(recount(startless, CONFIGURATION).totals()["resolution_time"]) == (None, 0, 0, 0)
@@ -290,7 +290,7 @@ class TestResolution:
 
     def test_resolved_before_the_queue(self) -> None:
         """A resolution without a place uses up the first one: reopened and resolved in a queue there is only a further one."""
-        events = [say(ContactStatusChanged, -10, status="resolved"), *written((100, "reopened"), (200, "resolved"))]
+        events = [report(ContactStatusChanged, -10, status="resolved"), *written((100, "reopened"), (200, "resolved"))]
 
         counts = recount(events, CONFIGURATION).counts("total:all", "ticket", "day")
 
@@ -298,12 +298,12 @@ class TestResolution:
 
     def test_channels_together(self) -> None:
         """The total's times are means over channels: a ticket of 600 s and a call of 40 s."""
-        events = [*written((600, "resolved")), *call("c2", 10), say(ContactStatusChanged, 40, "c2", status="closed")]
+        events = [*written((600, "resolved")), *call("c2", 10), report(ContactStatusChanged, 40, "c2", status="closed")]
 
         kpis = recount(events, CONFIGURATION).totals()
 
         assert parts(kpis["resolution_time"]) == (320, 640, 2, 1)
-        assert parts(kpis["first_response_time"]) == (10, 10, 1, 1)  # nobody answered the ticket
+        assert parts(kpis["first_response_time"]) == (10, 10, 1, 1)  # the ticket was not answered
         assert parts(kpis["resolution_rate"]) == (1, 2, 2, 1)
 
 
@@ -311,9 +311,13 @@ class TestRates:
     """Transfers and escalations."""
 
     def test_of_handled(self) -> None:
-        """Of 4 handled calls one is passed on, and one escalated twice: 1 ÷ 4 and 2 ÷ 4."""
-        events = [event for i in range(4) for event in (*call(f"c{i}", 5), say(ContactEnded, 60, f"c{i}"))]
-        events += [say(ContactTransferred, 30, "c0"), say(ContactEscalated, 31, "c1"), say(ContactEscalated, 70, "c1", kind="hierarchical")]
+        """Of 4 handled calls one is transferred, and one escalated twice: 1 ÷ 4 and 2 ÷ 4."""
+        events = [event for i in range(4) for event in (*call(f"c{i}", 5), report(ContactEnded, 60, f"c{i}"))]
+        events += [
+            report(ContactTransferred, 30, "c0"),
+            report(ContactEscalated, 31, "c1"),
+            report(ContactEscalated, 70, "c1", kind="hierarchical"),
+        ]
 
         kpis = recount(events, CONFIGURATION).window("queue:A", "voice", "day")
 
@@ -322,11 +326,11 @@ class TestRates:
         assert parts(kpis["escalation_count"]) == (2, 2, None, None)
 
     def test_nothing_handled(self) -> None:
-        """An escalation while nothing is handled has no rate; one of which no begin is known counts nothing, and is counted as that."""
-        events = [say(ContactQueued, 0, queue="A"), say(ContactEscalated, 5)]
+        """An escalation while nothing is handled has no rate; one without a known start is counted as uncounted."""
+        events = [report(ContactQueued, 0, queue="A"), report(ContactEscalated, 5)]
 
         assert parts(recount(events, CONFIGURATION).totals()["escalation_rate"]) == (None, 1, 0, None)
-        alone = recount([say(ContactEscalated, 5)], CONFIGURATION)
+        alone = recount([report(ContactEscalated, 5)], CONFIGURATION)
         assert alone.scopes() == [("total:all", "voice")]
         assert parts(alone.totals()["escalation_rate"]) == (None, 0, 0, None)
         assert parts(alone.totals()["events_uncounted"]) == (1, 1, None, None)
@@ -339,36 +343,39 @@ class TestCallbacks:
         """Of three requested one is reached by an attempt, one by the end, one not: 2 ÷ 3."""
         events: list[Event] = []
         for whom in ("c1", "c2", "c3"):
-            events += [say(ContactQueued, 0, whom, queue="A"), say(ContactCallbackRequested, 10, whom)]
-            events += [say(ContactLeftQueue, 10, whom, reason="callback"), say(ContactCallbackAttempted, 60, whom, outcome="no_answer")]
+            events += [report(ContactQueued, 0, whom, queue="A"), report(ContactCallbackRequested, 10, whom)]
+            events += [
+                report(ContactLeftQueue, 10, whom, reason="callback"),
+                report(ContactCallbackAttempted, 60, whom, outcome="no_answer"),
+            ]
         events += [
-            say(ContactCallbackAttempted, 90, "c1", outcome="reached"),
-            say(ContactCallbackEnded, 95, "c1", outcome="reached"),  # is not pending any more
-            say(ContactCallbackEnded, 95, "c2", outcome="reached"),
-            say(ContactCallbackEnded, 95, "c3", outcome="no_answer"),
+            report(ContactCallbackAttempted, 90, "c1", outcome="reached"),
+            report(ContactCallbackEnded, 95, "c1", outcome="reached"),  # is not pending any more
+            report(ContactCallbackEnded, 95, "c2", outcome="reached"),
+            report(ContactCallbackEnded, 95, "c3", outcome="no_answer"),
         ]
 
-        told = recount(events, CONFIGURATION)
+        result = recount(events, CONFIGURATION)
 
-        assert parts(told.window("department:help", "voice", "day")["callback_reach_rate"]) == (2 / 3, 2, 3, 1)
-        assert parts(told.totals()["callbacks_requested"]) == (3, 3, None, None)
-        assert told.now("queue:A", "voice")["callbacks_waiting"] == 0
+        assert parts(result.window("department:help", "voice", "day")["callback_reach_rate"]) == (2 / 3, 2, 3, 1)
+        assert parts(result.totals()["callbacks_requested"]) == (3, 3, None, None)
+        assert result.now("queue:A", "voice")["callbacks_waiting"] == 0
 
     def test_asked_twice(self) -> None:
         """A second request while one is pending counts nothing, not even its due time; after the end it is a new one."""
         pending = [
-            say(ContactQueued, 0, queue="A"),
-            say(ContactCallbackRequested, 10, due=at_seven(100)),
-            say(ContactCallbackRequested, 20, due=at_seven(900)),
+            report(ContactQueued, 0, queue="A"),
+            report(ContactCallbackRequested, 10, due=at_seven(100)),
+            report(ContactCallbackRequested, 20, due=at_seven(900)),
             beat(200),
         ]
-        again = [say(ContactCallbackEnded, 30, outcome="expired"), say(ContactCallbackRequested, 40, due=at_seven(900))]
+        again = [report(ContactCallbackEnded, 30, outcome="expired"), report(ContactCallbackRequested, 40, due=at_seven(900))]
 
         once, twice = recount(pending, CONFIGURATION), recount([*pending, *again], CONFIGURATION)
 
-        for told, requested, overdue in ((once, 1, 1), (twice, 2, 0)):
-            assert told.totals()["callbacks_requested"]["value"] == requested
-            now = told.now("total:all", "voice")
+        for result, requested, overdue in ((once, 1, 1), (twice, 2, 0)):
+            assert result.totals()["callbacks_requested"]["value"] == requested
+            now = result.now("total:all", "voice")
             assert (now["callbacks_waiting"], now["callbacks_overdue"]) == (1, overdue)
 
     @pytest.mark.parametrize(
@@ -389,53 +396,53 @@ class TestCallbacks:
     def test_now(self, due: float | None, attempt: dict[str, Any], waiting: int, overdue: int) -> None:
         """At 7:05 a callback waits until it is over, and is overdue when its latest due time has passed."""
         events = [
-            say(ContactQueued, 0, queue="A"),
-            say(ContactCallbackRequested, 10, due=None if due is None else at_seven(due)),
-            say(ContactCallbackAttempted, 20, **attempt),
+            report(ContactQueued, 0, queue="A"),
+            report(ContactCallbackRequested, 10, due=None if due is None else at_seven(due)),
+            report(ContactCallbackAttempted, 20, **attempt),
             beat(300),
         ]
 
-        told = recount(events, CONFIGURATION)
+        result = recount(events, CONFIGURATION)
 
         for scope in ("queue:A", "department:help", "total:all"):
-            now = told.now(scope, "voice")
+            now = result.now(scope, "voice")
             assert (now["callbacks_waiting"], now["callbacks_overdue"]) == (waiting, overdue)
 
     def test_moves_with_the_place(self) -> None:
-        """What waits for a callback waits where the conversation was last."""
-        events = [say(ContactQueued, 0, queue="A"), say(ContactCallbackRequested, 5), say(ContactQueued, 9, queue="C")]
+        """A pending callback waits in the last place of the conversation."""
+        events = [report(ContactQueued, 0, queue="A"), report(ContactCallbackRequested, 5), report(ContactQueued, 9, queue="C")]
 
-        told = recount(events, CONFIGURATION)
+        result = recount(events, CONFIGURATION)
 
-        assert {scope: told.now(scope, "voice")["callbacks_waiting"] for scope, _ in told.scopes()} == {
+        assert {scope: result.now(scope, "voice")["callbacks_waiting"] for scope, _ in result.scopes()} == {
             "queue:A": 0,
             "department:help": 0,
             "queue:C": 1,
             "department:shop": 1,
             "total:all": 1,
         }
-        assert told.counts("queue:A", "voice", "day")["callbacks_requested"] == 1
+        assert result.counts("queue:A", "voice", "day")["callbacks_requested"] == 1
 
     def test_asked_before_the_queue(self) -> None:
         """Asked for without a place it is not counted, but it waits, and is reached, once there is one."""
-        waiting: list[Event] = [say(ContactCallbackRequested, 0), say(ContactQueued, 10, queue="A")]
+        waiting: list[Event] = [report(ContactCallbackRequested, 0), report(ContactQueued, 10, queue="A")]
 
-        told = recount(waiting, CONFIGURATION)
-        reached = recount([*waiting, say(ContactCallbackEnded, 20, outcome="reached")], CONFIGURATION)
+        result = recount(waiting, CONFIGURATION)
+        reached = recount([*waiting, report(ContactCallbackEnded, 20, outcome="reached")], CONFIGURATION)
 
-        assert told.now("queue:A", "voice")["callbacks_waiting"] == 1
-        assert parts(told.totals()["callback_reach_rate"]) == NOTHING
+        assert result.now("queue:A", "voice")["callbacks_waiting"] == 1
+        assert parts(result.totals()["callback_reach_rate"]) == NOTHING
         assert parts(reached.totals()["callback_reach_rate"]) == (None, 1, 0, None)
 
 
 class TestSurveys:
-    """What customers say."""
+    """Surveys of customers."""
 
     def surveyed(self, kind: str, *scores: float, scale: str | None = None) -> list[Event]:
         """Return a call, one invitation a score, and the answers."""
-        events = [*call("c1", 5), say(ContactEnded, 60)]
-        events += [say(SurveyInvited, 70, kind=kind) for _ in scores]
-        return events + [say(SurveyAnswered, 80, kind=kind, score=score, scale=scale) for score in scores]
+        events = [*call("c1", 5), report(ContactEnded, 60)]
+        events += [report(SurveyInvited, 70, kind=kind) for _ in scores]
+        return events + [report(SurveyAnswered, 80, kind=kind, score=score, scale=scale) for score in scores]
 
     def test_csat(self) -> None:
         """5, 4, 3.5 and 1 are 13.5 ÷ 4, two of four at least 4; 0.5 and 6 are no such scores: 4 of 6 answers covered."""
@@ -463,8 +470,8 @@ class TestSurveys:
     )
     def test_scale_of_csat(self, scale: str | None, score: float, mean: float | None, top: int) -> None:
         """Scores are converted to 1 to 5 in a straight line, the lowest to 1, the highest to 5; what is as high as 4 is a top score."""
-        told = recount(self.surveyed("csat", score, scale=scale), CONFIGURATION)
-        kpis = told.totals()
+        result = recount(self.surveyed("csat", score, scale=scale), CONFIGURATION)
+        kpis = result.totals()
 
         assert kpis["csat"]["value"] == (None if mean is None else round(mean, 3))
         assert parts(kpis["csat_top2"]) == (top, top, 1, 1)
@@ -493,8 +500,8 @@ class TestSurveys:
 
     def test_mixed(self) -> None:
         """Of csat, nps and effort answered once each, with two invited: each a third, and 3 ÷ 2."""
-        events = [*call("c1", 5), say(SurveyInvited, 6, kind="csat"), say(SurveyInvited, 7, kind="nps")]
-        events += [say(SurveyAnswered, 8, kind=kind, score=5) for kind in ("csat", "nps", "ces")]
+        events = [*call("c1", 5), report(SurveyInvited, 6, kind="csat"), report(SurveyInvited, 7, kind="nps")]
+        events += [report(SurveyAnswered, 8, kind=kind, score=5) for kind in ("csat", "nps", "ces")]
 
         kpis = recount(events, CONFIGURATION).totals()
 
@@ -503,30 +510,30 @@ class TestSurveys:
         assert parts(kpis["survey_response_rate"]) == (3 / 2, 3, 2, 1)
 
     def test_long_after(self) -> None:
-        """An answer of two hours later belongs to the interval in which the contact was offered, and to the five minutes it came in."""
-        events = [*call("c1", 5), say(ContactEnded, 60), say(SurveyAnswered, 7200, kind="csat", score=3)]
+        """An answer two hours later counts in the interval of the offer, and in the five minutes of its arrival."""
+        events = [*call("c1", 5), report(ContactEnded, 60), report(SurveyAnswered, 7200, kind="csat", score=3)]
 
-        told = recount(events, CONFIGURATION)
+        result = recount(events, CONFIGURATION)
 
-        assert list(told.intervals("queue:A", "voice", 15)) == [ms(0)]
-        assert parts(told.window("queue:A", "voice", "trailing_5m")["csat"]) == (3, 3, 1, 1)
-        assert told.counts("queue:A", "voice", "trailing_5m") == {"csat_count": 1, "csat_milli": 3000, "surveys_answered": 1}
+        assert list(result.intervals("queue:A", "voice", 15)) == [ms(0)]
+        assert parts(result.window("queue:A", "voice", "trailing_5m")["csat"]) == (3, 3, 1, 1)
+        assert result.counts("queue:A", "voice", "trailing_5m") == {"csat_count": 1, "csat_milli": 3000, "surveys_answered": 1}
 
     def test_without_contact(self) -> None:
-        """An answer to nothing that is known counts nothing."""
-        assert recount([say(SurveyAnswered, 0, kind="csat", score=5)], CONFIGURATION).counts("total:all", "voice", "day") == {
+        """An answer without a known contact is uncounted."""
+        assert recount([report(SurveyAnswered, 0, kind="csat", score=5)], CONFIGURATION).counts("total:all", "voice", "day") == {
             "uncounted=no_begin": 1
         }
 
     def test_excluded(self) -> None:
-        """An exclusion takes back surveys too; nothing is left but itself."""
-        events = [*self.surveyed("csat", 5), say(ContactExcluded, 90, reason="test")]
+        """An exclusion removes surveys too; only itself is left."""
+        events = [*self.surveyed("csat", 5), report(ContactExcluded, 90, reason="test")]
 
         assert recount(events, CONFIGURATION).counts("total:all", "voice", "all") == {"excluded=test": 1}
 
 
 class TestBacklog:
-    """What is not resolved where people write."""
+    """Unresolved contacts in reply channels."""
 
     @pytest.mark.parametrize(
         ("steps", "state"),
@@ -551,12 +558,12 @@ class TestBacklog:
     )
     def test_state(self, steps: list[tuple[type[Event], dict[str, Any]]], state: str | None) -> None:
         """A ticket of 7:00 is in one state of the backlog or in none, in all scopes of its place."""
-        events = [*written(), *(say(kind, 100 + i, **fields) for i, (kind, fields) in enumerate(steps)), beat(300)]
+        events = [*written(), *(report(kind, 100 + i, **fields) for i, (kind, fields) in enumerate(steps)), beat(300)]
 
-        told = recount(events, CONFIGURATION)
+        result = recount(events, CONFIGURATION)
 
         for scope in ("queue:A", "department:help", "total:all"):
-            now = told.now(scope, "ticket")
+            now = result.now(scope, "ticket")
             assert {name for name, number in now.items() if name.startswith("backlog_") and number == 1} == (
                 {f"backlog_{state}"} if state else set()
             )
@@ -566,8 +573,11 @@ class TestBacklog:
         """The oldest of all states counts, here the one on hold; what was resolved does not."""
         events: list[Event] = []
         for whom, arrived in (("resolved", 0), ("held", 100), ("new", 200)):
-            events += [say(ContactArrived, arrived, whom, channel="mail"), say(ContactQueued, arrived, whom, queue="A")]
-        events += [say(ContactStatusChanged, 300, "resolved", status="resolved"), say(ContactStatusChanged, 300, "held", status="on_hold")]
+            events += [report(ContactArrived, arrived, whom, channel="mail"), report(ContactQueued, arrived, whom, queue="A")]
+        events += [
+            report(ContactStatusChanged, 300, "resolved", status="resolved"),
+            report(ContactStatusChanged, 300, "held", status="on_hold"),
+        ]
 
         now = recount(events, CONFIGURATION).now("total:all", "mail")
 
@@ -575,8 +585,8 @@ class TestBacklog:
 
     @pytest.mark.parametrize("channel", ["voice", "chat"])
     def test_elsewhere(self, channel: str) -> None:
-        """Where people talk there is no backlog."""
-        events = [say(ContactQueued, 0, queue="A", channel=channel), say(ContactStatusChanged, 5, status="on_hold")]
+        """Voice and chat have no backlog."""
+        events = [report(ContactQueued, 0, queue="A", channel=channel), report(ContactStatusChanged, 5, status="on_hold")]
 
         now = recount(events, CONFIGURATION).now("queue:A", channel)
 
@@ -584,8 +594,8 @@ class TestBacklog:
         assert not any(number for name, number in now.items() if name.startswith("backlog_"))
 
     def test_without_start(self) -> None:
-        """What has no start counts, without an age."""
-        events = [say(ContactAnswered, 0, queue="A"), say(ContactStatusChanged, 5, status="open")]
+        """A contact without a start counts, without an age."""
+        events = [report(ContactAnswered, 0, queue="A"), report(ContactStatusChanged, 5, status="open")]
         mailbox = CONFIGURATION.queues["A"].model_copy(update={"channel": "mail"})
         configuration = CONFIGURATION.model_copy(update={"queues": {"A": mailbox}})
 
