@@ -71,7 +71,7 @@ HELD = {
     ],
     "NUL, newline, 10,000 characters, lone surrogates": [f"{HERE}::test_names_that_are_none"],
     "promtool check metrics on all three": [
-        "tests/serving/test_exporter.py::test_promtool_has_nothing_to_say",
+        "tests/serving/test_exporter.py::test_promtool_reports_nothing",
         "tests/deploy/test_prometheus_on_demo.py::test_promtool_accepts_the_live_metrics",
     ],
     "events a day ahead": [f"{GATEWAY}::test_what_is_no_event_is_refused_with_its_reason", f"{HERE}::test_names_that_are_none"],
@@ -101,26 +101,26 @@ HELD = {
     ],
     "secrets and ids in the access log": ["tests/listening/test_access_log.py::test_no_secret_and_no_id_stands_in_it"],
     "another site's figures by any address, parameter, header, ETag, event, page, export, metric or error": [
-        f"{MATRIX}::test_no_answer_tells_what_one_may_not_see",
+        f"{MATRIX}::test_no_answer_reveals_what_is_hidden",
         f"{MATRIX}::test_what_one_may_not_see_is_answered_as_what_there_is_not",
-        f"{MATRIX}::test_an_etag_stands_still_while_others_are_busy",
-        f"{MATRIX}::test_no_event_tells_how_busy_others_are",
+        f"{MATRIX}::test_an_etag_does_not_change_with_hidden_records",
+        f"{MATRIX}::test_no_event_reveals_how_busy_others_are",
     ],
     # And measured at night, in the same file.
     "how long what one may not see takes to be refused": [
         "tests/serving/test_timing.py::test_the_same_lines_run_for_what_is_hidden_and_for_what_is_not_there",
-        "tests/serving/test_timing.py::test_a_look_that_tells_something_is_noticed",
+        "tests/serving/test_timing.py::test_a_lookup_that_reveals_something_is_noticed",
     ],
     "figures, people and ids of contacts for all who connect (H7)": [
         "tests/commands/test_listening_options.py::test_off_loopback_serve_wants_a_login_and_tls",
         "tests/serving/test_door.py::test_without_a_token_nothing_is_there",
-        f"{MATRIX}::test_no_answer_tells_what_one_may_not_see",
+        f"{MATRIX}::test_no_answer_reveals_what_is_hidden",
     ],
     "cookie theft by script": [
         f"{LOGIN}/test_browser.py::test_scripts_get_at_no_secret",
         f"{LOGIN}/test_login.py::test_the_cookies_are_for_this_host_and_no_script",
         f"{LOGIN}/provider/test_logins.py::test_what_a_browser_keeps_is_out_of_reach_of_scripts_and_of_other_sites",
-        f"{LOGIN}/provider/test_logins.py::test_no_token_comes_into_a_browser",
+        f"{LOGIN}/provider/test_logins.py::test_no_token_reaches_a_browser",
     ],
     "CSRF": [
         f"{LOGIN}/test_browser.py::test_other_sites_change_nothing",
@@ -175,7 +175,7 @@ HELD = {
     "a link of a screen at two servers": [f"{LOGIN}/test_kiosk.py::test_two_servers_that_redeem_at_the_same_time_agree"],
     "guessing from many addresses, and which names there are": [
         f"{LOGIN}/test_throttle.py::test_ten_thousand_addresses_cannot_shut_a_user_out",
-        f"{LOGIN}/test_login.py::test_errors_do_not_say_whether_there_is_such_a_name",
+        f"{LOGIN}/test_login.py::test_errors_do_not_reveal_whether_a_name_exists",
         f"{LOGIN}/test_passwords.py::test_an_unknown_name_takes_as_long_as_a_known_one",
         f"{LOGIN}/test_passwords.py::test_few_are_verified_at_a_time_and_few_wait",
     ],

@@ -41,7 +41,7 @@ LINES = {
     ],
     "engineer 5: a demo's seconds pass while its board is grey": [
         f"{FIGURES}::test_the_demo_counts_its_seconds_from_caught_up",
-        f"{PAGE}::test_figures_that_catch_up_say_so",
+        f"{PAGE}::test_figures_that_catch_up_are_marked",
     ],
     "engineer 6: a wrong equals, a file of dead letters": [
         f"{MAPPINGS}::test_a_condition_that_holds_for_no_row_is_said",
@@ -91,7 +91,7 @@ LINES = {
         f"{WALL}::test_one_queue_has_the_wall_for_itself",
     ],
     "manager 6: a telephone shows alerts alone, has no search, and a wall cannot be left": [
-        f"{CHOOSING}::test_a_telephone_says_at_once_whether_it_burns_and_where",
+        f"{CHOOSING}::test_a_telephone_shows_the_alerts_and_the_worst_queues_first",
         f"{CHOOSING}::test_columns_order_and_places_are_in_the_address",
         f"{WALL}::test_a_wall_can_be_left",
     ],
@@ -100,7 +100,7 @@ LINES = {
         f"{ALERTS}::test_alerts_are_acknowledged_and_silenced",
         f"{ALERTS}::test_what_draws_attention_is_off_until_it_is_asked_for",
         f"{CHOOSING}::test_figures_are_explained_without_a_mouse",
-        f"{WALL}::test_the_title_of_the_tab_says_how_it_stands",
+        f"{WALL}::test_the_title_of_the_tab_shows_the_worst_alert",
     ],
     "manager 10: breaks, whom to call back, why 14:05 dipped, what restores the target, answer rate and level of everything": [
         QUESTIONS,
@@ -112,10 +112,10 @@ LINES = {
         f"{DETAIL}::test_one_queue_by_interval",
     ],
     "manager 7: Kafka down says what a cut browser says": [
-        f"{STANDING}::test_kafka_that_never_answered_and_kafka_that_went_away",
+        f"{STANDING}::test_kafka_that_never_answered_differs_from_kafka_that_was_lost",
         f"{STANDING}::test_the_sentence",
         f"{STANDING}::test_the_command_prints_the_sentence_of_the_server",
-        f"{ALERTS}::test_what_is_broken_is_said_in_one_sentence",
+        f"{ALERTS}::test_one_sentence_names_the_fault",
     ],
     "manager 9: percentages are cut": [
         "tests/catalogue/test_percent.py",

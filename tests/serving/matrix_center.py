@@ -1,4 +1,4 @@
-"""A center of two sites in which every name and every number stands once, and what each grant shows of it, worked out by hand."""
+"""A center of two sites in which every name and every number occurs once, and what each grant shows of it, worked out by hand."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def access() -> AccessFile:
 
 
 def markers_of(grantee: Grantee) -> tuple[set[str], set[str]]:
-    """Return the texts that may stand in an answer about figures, and those that may not: names and numbers."""
+    """Return the texts that may be in an answer about figures, and those that may not: names and numbers."""
     area = AREAS[grantee.area]
     groups = area.people if grantee.role in ROLES_OF_PEOPLE else area.groups
     shown = {*_of_contacts(area.contacts.split()), *_of_people(groups.split()), *area.sources.split()}
@@ -185,7 +185,7 @@ def markers_of(grantee: Grantee) -> tuple[set[str], set[str]]:
 
 
 def agents_of(grantee: Grantee) -> tuple[set[str], set[str]]:
-    """Return the names and numbers of single people that may stand in an answer, and those that may not."""
+    """Return the names and numbers of single agents that may be in an answer, and those that may not."""
     teams = AREAS[grantee.area].agents_of.split() if grantee.role in ROLES_OF_PEOPLE else []
     shown = {text for name in AGENTS if CONFIGURATION.people[name].team in teams for text in (name, _number(600_000, AGENTS.index(name)))}
     return shown, {text for index, name in enumerate(AGENTS) for text in (name, _number(600_000, index))} - shown
@@ -196,7 +196,7 @@ _KINDS = ("conv", "gone", "back")
 
 
 def conversations_of(grantee: Grantee) -> tuple[set[str], set[str]]:
-    """Return the ids of conversations that may stand in an answer, and those that may not."""
+    """Return the ids of conversations that may be in an answer, and those that may not."""
     queues = [scope.partition(":")[2] for scope in AREAS[grantee.area].contacts.split() if scope.startswith("queue:")]
     shown = {f"{kind}-{queue}" for queue in queues for kind in _KINDS} if grantee.role in {"supervisor", "auditor"} else set()
     every = {f"{kind}-{scope.partition(':')[2]}" for scope in OF_CONTACTS if scope.startswith("queue:") for kind in _KINDS}
@@ -212,7 +212,7 @@ def _number(base: int, index: int) -> str:
 
 
 def _of_contacts(scopes: Any) -> set[str]:
-    """Return the numbers that stand in records of scopes about contacts: of now, of a window, of a day, of alerts, and of targets."""
+    """Return the numbers in records of scopes about contacts: of now, of a window, of a day, of alerts, and of targets."""
     bases = (100_000, 120_000, 140_000, 160_000, 180_000)
     return {_number(base, OF_CONTACTS.index(scope)) for scope in scopes for base in bases if (scope, base) != (NOWHERE, bases[-1])}
 
@@ -297,12 +297,12 @@ def _contact_events() -> list[dict[str, Any]]:
 
 
 def _agent_events() -> list[dict[str, Any]]:
-    """Return everybody at lunch."""
+    """Return every agent at lunch."""
     return [agent_event("2026-04-01T08:40:00.000Z", name, "presence", "away", reason="lunch") for name in AGENTS]
 
 
 class _ReadLog(HeldLog):
-    """Tells that as much was read as the whole center has."""
+    """Reports that as much was read as the entire center has."""
 
     async def events(self, *args: Any, **more: Any) -> Span:
         """Give all of them."""
@@ -331,7 +331,7 @@ class Center(NamedTuple):
     clock: Clock
 
     def changes(self, scopes: Callable[[str], bool], revision: int) -> None:
-        """Have every record of some scopes come again, and their alerts go on."""
+        """Publish every record and alert of some scopes again, at a higher revision."""
         for key, value in _records(lambda _: {"revision": revision}):
             record = orjson.loads(value)
             if "scope" in record and scopes(f"{record['scope_kind']}:{record['scope']}"):
@@ -343,7 +343,7 @@ class Center(NamedTuple):
                 assert self.serving.figures.past.feed(key, _of_the_past(value))
 
     def removes(self, scopes: Callable[[str], bool]) -> None:
-        """Have every record and alert of some scopes be deleted."""
+        """Delete every record and alert of some scopes."""
         for table in (self.backend.store, self.backend.alerts):
             for entry in table.entries():
                 kind, name, _ = table.scope_key(entry)  # type: ignore[arg-type]
@@ -376,7 +376,7 @@ def _of_the_past(value: bytes) -> bytes:
 def center(door: Callable[[Backend, Clock], Door]) -> Center:
     """Return the center, behind a door."""
     backend = Backend().with_alerts(*_alerts())
-    # What is of kansai alone stands still on a partition of its own, while all else goes on.
+    # Records of kansai alone are on a stalled partition of their own; all others advance.
     for key, value in [progress(1, as_of="2026-04-01T08:59:35Z"), *_records()]:
         still = key.endswith(b"|1") or any(name in key for name in (b":ajisai", b":tsubaki", b":kansai", b":kuma", b":neko"))
         assert backend.store.feed(key, value, int(still))
@@ -393,7 +393,7 @@ def center(door: Callable[[Backend, Clock], Door]) -> Center:
         },
         kpi_targets=terms_of(CONFIGURATION),
         agents=whole,
-        # Of which a part stands elsewhere, so that it is not asked for again.
+        # Incomplete, so that it is not requested again.
         explainer=Explainer(_ReadLog(_contact_events(), first_offset=READ[2], incomplete="a part"), lambda: CONFIGURATION, Limits()),
         call_backs=CallBacks(contacts_of(HeldLog(_contact_events()), lambda: CONFIGURATION, backend.clock)),
         people=People(HeldLog(_agent_events()), lambda: CONFIGURATION, backend.clock),

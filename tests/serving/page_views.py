@@ -35,7 +35,7 @@ CUT = """(() => {
   }).map(e => e.outerHTML.slice(0, 200));
 })()"""
 
-#: Words of headings, tiles, choices and buttons that are on two lines, in the page's own language. Where a soft hyphen says so they may be.
+#: Words of headings, tiles, choices and buttons that are broken over two lines without a soft hyphen, in the page's own language.
 BROKEN = """(() => {
   const segmenter = new Intl.Segmenter(document.documentElement.lang, { granularity: 'word' });
   const spots = 'thead th, #summary li, .today li, h1, h2, h3, h4, button, label, legend, .legend, nav a, .chips, .files';
@@ -69,8 +69,8 @@ async def views(
     Args:
         page: the browser.
         client: the server.
-        query: what the address says beside the view, as in ``lang=ja&theme=light``.
-        rows: so many rows of queues are waited for where the page itself is shown.
+        query: the query of the address beside the view, as in ``lang=ja&theme=light``.
+        rows: the least number of rows of queues to wait for, where the page itself is shown.
         only: these views alone, if any are named.
     """
     await page.open(url(client, f"?{query}"))

@@ -1,4 +1,4 @@
-"""A server of a full center that runs, with a door: tokens of one who may do everything, and of one who sees a site alone."""
+"""A running server of a full center, with access control: a token with every right, and one that sees a single site."""
 
 from __future__ import annotations
 
@@ -206,7 +206,7 @@ def end_streams_after(app: web.Application, seconds: float) -> None:
 
 @contextmanager
 def serving(*, stream_seconds: float | None = None, **changes: Any) -> Iterator[str]:
-    """Run it in a thread of its own; yield its address. Event streams end after so long, or not at all."""
+    """Run it in a thread of its own; yield its address. Event streams end after the given time, or not at all."""
     loop = asyncio.new_event_loop()
     served, _ = guarded(**changes)
 

@@ -1,4 +1,4 @@
-"""What schemathesis looks at beside its own checks: the events of a stream, each as the document says of it."""
+"""A check for schemathesis beside its own: each event of a stream is as the document describes it."""
 
 from __future__ import annotations
 

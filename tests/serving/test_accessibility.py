@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
-#: What is wrong, where: id of the rule, and the elements with what axe says of them.
+#: Violations: id of the rule, and the elements with axe's messages.
 _RUN = """axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations.map(
   ({ id, help, nodes }) => [id, help, nodes.slice(0, 5).map(n => [n.html.slice(0, 160), n.failureSummary])]))"""
 #: The page is English; and each of the two differs from the other in language, theme and size. All together are looked at in the night.

@@ -302,7 +302,7 @@ def test_the_page_shows_what_fires(language: str, texts: list[str], news: str, c
             assert await page.ask("document.documentElement.scrollWidth") <= 390
             await page.photograph(tmp_path / "alerts.png")
 
-            # Within its threshold again, it fires on until it has stayed there for a while: nothing false is said of its figure.
+            # Within its threshold again, it fires until it has stayed there for a while: the page shows nothing false about its figure.
             # As of 09:00:00 it has been good for 30 of the 60 s that it takes; for all of them; while mail is silent; not by enough.
             good, bad = ({"service_level_live": figure(level, 100 * level, 100, 1)} for level in (0.85, 0.7115384615384616))
             backend.store.feed(*window("queue:sales", kpis=good, revision=2))
@@ -311,7 +311,7 @@ def test_the_page_shows_what_fires(language: str, texts: list[str], news: str, c
             for number, changes in enumerate(states):
                 backend.alerts.feed(*alert(value=0.85, revision=9 + number, **changes))
                 await page.until(f"{STRIP}[0][4] === '{clearing[number]}'")
-            # Beyond again, and no worker has taken that in yet.
+            # Beyond again, and no worker has counted that yet.
             backend.store.feed(*window("queue:sales", kpis=bad, revision=3))
             await page.until(f"{STRIP}[0][4] === '{clearing[4]}'")
 

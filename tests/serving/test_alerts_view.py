@@ -52,7 +52,7 @@ def pictures(tmp_path: Path) -> Path:
     return folder
 
 
-#: Language → Kafka that was never reached, what the page is cut from, and what is told of a source.
+#: Language → the sentences for Kafka that was never reached, for a page that is cut off, and for a silent source.
 SENTENCES: dict[Language, tuple[str, str, str]] = {
     "en": (
         (
@@ -77,8 +77,8 @@ SENTENCES: dict[Language, tuple[str, str, str]] = {
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])
-def test_what_is_broken_is_said_in_one_sentence(language: Language, pictures: Path) -> None:
-    """Kafka that is not there, a source that is silent, and a page that is cut off: each in its own words, with whom to call."""
+def test_one_sentence_names_the_fault(language: Language, pictures: Path) -> None:
+    """Kafka that does not answer, a silent source, and a page that is cut off: each has its own sentence with the contact."""
     kafka, cut, source = SENTENCES[language]
     words = WORDS[language]
 
@@ -107,7 +107,7 @@ def test_what_is_broken_is_said_in_one_sentence(language: Language, pictures: Pa
 
 
 def center() -> tuple[Backend, Serving, MemoryActionLog]:
-    """Return a center with three alerts of two rules, one of them told, escalated and of several figures, and one that is over."""
+    """Return a center with three alerts of two rules, one of them notified, escalated and of several figures, and one that cleared."""
     conditions = [
         {"kpi": "waiting", "window": None, "value": 6.0, "above": 5.0, "clear_at": 5.0, "minimum_contacts": 0},
         {"kpi": "abandon_rate", "window": "trailing_15m", "value": 0.2, "above": 0.05, "clear_at": 0.05, "minimum_contacts": 10},
@@ -143,7 +143,7 @@ BUTTON = """((row, text) => [...row.querySelectorAll('button')].find(e => e.inne
 
 @pytest.mark.parametrize(("language", "width"), [("en", 1280), ("ja", 390)])
 def test_alerts_are_acknowledged_and_silenced(language: Language, width: int, pictures: Path) -> None:
-    """By rule, with the figures of now, by key; who sees to it and what is silenced stands there, and what became of each below."""
+    """By rule, with the figures of now, by key; acknowledgements and silences are shown with them, and the outcome of each below."""
     words = WORDS[language]
     of_sales = f"{ROWS}.find(e => e.querySelector('.where').innerText.startsWith('sales') && e.className.includes('critical'))"
 
@@ -156,7 +156,7 @@ def test_alerts_are_acknowledged_and_silenced(language: Language, width: int, pi
             assert await page.ask(titles) == ["low-service-level (2)", "flood (1)"]
             figures = "[...document.querySelectorAll('.firing .figure')].map(e => e.innerText)"
             flood = (await page.ask(figures))[2]
-            # Two wait now, and one in ten gave up: what it said when it fired is over.
+            # Two wait now, and one in ten gave up: its text when it fired no longer holds.
             assert (
                 flood
                 == {
@@ -207,7 +207,7 @@ def test_alerts_are_acknowledged_and_silenced(language: Language, width: int, pi
             await page.until("document.querySelector('dialog[open] input')")
             await page.ask("document.querySelector('dialog[open] input').value = 'calling two back'")
             await page.ask("document.querySelector('dialog[open] form').requestSubmit()")
-            # Without logins no one is known by name: it is said what would name them.
+            # Without logins no user has a name: the page says what would name them.
             by = words["alert.acknowledged_unnamed"]
             assert "--access" in by
             await page.until(f"{of_sales}.querySelector('.seen').innerText === {by!r}")
@@ -235,7 +235,7 @@ def test_alerts_are_acknowledged_and_silenced(language: Language, width: int, pi
             await page.ask("document.querySelector('.silences li button').click()")
             await page.until("!document.querySelector('.silences li')")
             assert serving.figures.actions.silences(int(backend.clock() * 1000)) == []
-            # What Kafka does not take is said, and not shown as done.
+            # A write that Kafka refuses is reported, and not shown as done.
             log.fails = True
             await page.ask(f"{BUTTON}({ROWS}[0], {words['acknowledge']!r}).click()")
             await page.until("document.querySelector('dialog[open] form')")
@@ -273,7 +273,7 @@ def test_who_may_not_has_no_buttons() -> None:
 
 @pytest.mark.parametrize(("language", "width"), [("en", 1600), ("ja", 390)])
 def test_the_outlook_is_shown(language: Language, width: int, pictures: Path) -> None:
-    """Eight quarters with the agents they need beside the eight who are there; what will be missed is marked, said first, and by shape."""
+    """Eight quarters with the agents they need beside the eight who are there; breaches are marked, listed first, and have a shape."""
     words = WORDS[language]
 
     async def check() -> None:
@@ -292,7 +292,7 @@ def test_the_outlook_is_shown(language: Language, width: int, pictures: Path) ->
             assert [text for _, text in cells[2:10]] == [f"{needed[0]}"] + [f"▼ {each}" for each in needed[1:]]
             assert [name for name, _ in cells[2:10]] == ["at"] + 7 * ["at missed short"]
             assert cells[10] == ["error", "0%" if language == "ja" else "0 %"]
-            # What is required is underlined in the table as in the legend, which says in words what each number is.
+            # Required agents are underlined in the table as in the legend, which names each number.
             line = "getComputedStyle(document.querySelector('.view.outlook {place} b')).textDecorationLine"
             assert [await page.ask(line.format(place=place)) for place in ("td.short", ".short dt", "td.at")] == [
                 "underline",
@@ -310,7 +310,7 @@ def test_the_outlook_is_shown(language: Language, width: int, pictures: Path) ->
             breaches = await page.ask("document.querySelector('.view.outlook .breaches').innerText")
             assert breaches.startswith(("Below target within half an hour: 1, first sales at ", "30分以内に目標未達の見込み：1件"))
             assert await page.ask("document.documentElement.scrollWidth") <= width
-            # A center that has just begun is told what is missing, and when it will be there.
+            # A center that has just begun gets a text on what is missing, and when it will be there.
             young = Backend.fed([progress(), interval("sales", NOW - QUARTER, 20), last_hour("sales")])
             async with client_of(young.serving()) as other:
                 await page.open(url(other, f"?view=outlook&lang={language}"))
@@ -365,18 +365,18 @@ def test_what_draws_attention_is_off_until_it_is_asked_for() -> None:
     run(check())
 
 
-#: Stands in for what a browser without a screen and a person cannot do: keep the screen on, and show a notification that was permitted.
+#: Replaces what a headless browser cannot do: keep the screen on, and show a permitted notification.
 WITHOUT_A_PERSON = """
 window.locks = 0;
 const request = async () => { window.locks += 1; return { released: false, release() {} }; };
 Object.defineProperty(navigator, 'wakeLock', { value: { request } });
-window.told = [];
-window.Notification = class { static permission = 'granted'; constructor(title, { body, tag }) { window.told.push([title, body, tag]); } };
+window.shown = [];
+window.Notification = class { static permission = 'granted'; constructor(title, { body, tag }) { window.shown.push([title, body, tag]); } };
 """
 
 
 def test_a_wall_keeps_its_screen_on_and_notifications_name_what_fires() -> None:
-    """A wall unless it is told not to, another page when it is told to; a notification says where, and which figure."""
+    """A wall does so unless it is switched off, another page if it is switched on; a notification names scope and figure."""
 
     async def check() -> None:
         backend, serving, _ = center()
@@ -389,8 +389,8 @@ def test_a_wall_keeps_its_screen_on_and_notifications_name_what_fires() -> None:
             await page.open(url(client, "?notify=on"))
             await page.until("document.querySelector('#alerts li .figure')?.textContent")
             backend.alerts.feed(*alert("queue:new", alert_id="new"))
-            await page.until("window.told.length === 1")
-            (notification,) = await page.ask("window.told")
+            await page.until("window.shown.length === 1")
+            (notification,) = await page.ask("window.shown")
             assert notification == ["Alerts", "new · Voice: Service level 62.0 % (below 80 % · as of 08:55:00)", "alerts"]
             assert page.complaints == []
 

@@ -60,7 +60,7 @@ def test_errors_are_problem_details(method: str, path: str, status: int, title: 
 
 
 async def tag_of(client: Client, path: str) -> str:
-    """Return the ETag of an answer, having asked for it again with that tag in both ways there are to say it."""
+    """Return the ETag of an answer, after a repeated request with that tag in both permitted forms."""
     answer = await client.get(path)
     tag = answer.headers["ETag"]
     assert answer.status == 200
@@ -88,8 +88,8 @@ def test_what_a_client_has_is_not_sent_again(path: str) -> None:
     asyncio.run(check())
 
 
-def test_an_etag_is_of_what_is_told() -> None:
-    """It changes with a figure, with the choice of records, and when figures become stale; not with what this answer does not tell."""
+def test_an_etag_is_of_the_content() -> None:
+    """It changes with a figure, with the choice of records, and when figures become stale; not with what this answer does not contain."""
 
     async def check() -> None:
         served = backend()
@@ -106,8 +106,8 @@ def test_an_etag_is_of_what_is_told() -> None:
     asyncio.run(check())
 
 
-def test_a_text_that_looks_like_the_moment_is_told() -> None:
-    """Only the moment of the header is left out of an ETag: what a record says of the same kind is not."""
+def test_a_text_like_the_headers_time_is_part_of_the_etag() -> None:
+    """Only the time of the header is left out of an ETag; a similar text of a record is not."""
 
     async def check() -> None:
         tags = set()
@@ -160,8 +160,8 @@ def test_long_lists_have_pages() -> None:
     asyncio.run(check())
 
 
-def test_what_comes_and_goes_between_pages_moves_nothing() -> None:
-    """A page begins behind the last key of the one before, though that is gone by now and others came before it."""
+def test_changes_between_pages_shift_no_entry() -> None:
+    """A page begins behind the last key of the one before, though that key was deleted and others were added before it."""
 
     async def check() -> None:
         served = Backend.fed([now_record(f"queue:{name}", waiting=1) for name in "bcdef"])

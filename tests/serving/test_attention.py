@@ -14,13 +14,13 @@ from tests.support.require import require
 
 pytestmark = pytest.mark.browser
 
-#: Notes what the browser is asked for, and passes it on.
+#: Records the calls of the browser's API, and passes them on.
 NOTED = """
-window.told = [];
+window.shown = [];
 window.locks = [];
 const Plain = window.Notification;
 window.Notification = class extends Plain {
-  constructor(title, options) { super(title, options); window.told.push([title, options.body]); }
+  constructor(title, options) { super(title, options); window.shown.push([title, options.body]); }
 };
 const request = navigator.wakeLock.request.bind(navigator.wakeLock);
 navigator.wakeLock.request = async (kind) => { const lock = await request(kind); window.locks.push(lock); return lock; };
@@ -39,7 +39,7 @@ def run(check: Any) -> None:
 
 
 def test_a_notification_is_shown_where_it_is_asked_for_and_permitted() -> None:
-    """A new alert is told by name and figure; without `notify=on` by none, though the browser permits it."""
+    """A new alert is shown by name and figure; without `notify=on` there is no notification, though the browser permits it."""
 
     async def check() -> None:
         backend = Backend.fed([progress(), window("queue:sales")]).with_alerts(alert("queue:old", alert_id="old"))
@@ -52,7 +52,7 @@ def test_a_notification_is_shown_where_it_is_asked_for_and_permitted() -> None:
                 assert await page.ask("Notification.permission") == "granted"
                 backend.alerts.feed(*alert("queue:sales", alert_id=f"new{number}", rule=f"rule{number}"))
                 await page.until(f"document.getElementById('alert-news').textContent.includes('rule{number}')")
-                notifications = await page.ask("window.told")
+                notifications = await page.ask("window.shown")
                 assert len(notifications) == shown
             assert notifications[0][0] == "Alerts"
             assert notifications[0][1].startswith("sales · Voice: Service level ")
@@ -63,7 +63,7 @@ def test_a_notification_is_shown_where_it_is_asked_for_and_permitted() -> None:
 
 @pytest.mark.parametrize(("query", "held"), [("?view=wall", 1), ("?view=wall&awake=off", 0), ("", 0), ("?awake=on", 1)])
 def test_a_wall_keeps_its_screen_on(query: str, held: int) -> None:
-    """A wall by itself, unless it is told not to; any other page where it is asked for."""
+    """A wall by itself, unless it is switched off; any other page if it is switched on."""
 
     async def check() -> None:
         backend = Backend.fed([progress(), window("queue:sales")])

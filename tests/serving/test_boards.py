@@ -1,4 +1,4 @@
-"""Boards: what is refused of them, what of them is told to whom, and how they look in a real browser while their file changes."""
+"""Boards: refused files, the parts that each view gets, and how they look in a real browser while their file changes."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_is_wrong_with_a_board_is_said(name: str, tmp_path: Path) -> None:
-    """With its place in the file and what is permitted."""
+def test_a_faulty_board_is_refused_with_the_reason(name: str, tmp_path: Path) -> None:
+    """With its location in the file and what is permitted."""
     tile, message = REFUSED[name]
     file = tmp_path / "center.yaml"
     file.write_bytes(orjson.dumps(page_of(tile)))
@@ -111,7 +111,7 @@ PLACED = Configuration.model_validate(
 
 
 def test_a_board_shows_what_its_viewer_may_see() -> None:
-    """Tiles about other scopes are not told of, lists name seen queues alone; a board with nothing left is not there."""
+    """Tiles about hidden scopes are left out, lists name seen queues alone; a board with nothing left is absent."""
     places = places_of(PLACED)
     kanto = boards_of(PLACED.boards, view_of([Area(sites=frozenset({"kanto"}))], [], places))["boards"]
     tiles = [(tile["kind"], tile.get("scope"), tile.get("queues")) for tile in kanto["hall"]["pages"][0]["tiles"]]
@@ -177,7 +177,7 @@ def test_a_board_is_shown_and_changes_with_its_file(tmp_path: Path) -> None:
             await page.press("ArrowRight")
             await page.until("document.querySelector('.board td.service_level_live')")
             assert await page.ask("document.getElementById('pages').innerText") == "2 / 2"
-            # A map and alerts of calls, in place of the queues, and nobody has touched the screen.
+            # A map and alerts of calls, in place of the queues, without a touch of the screen.
             shown = [{"kind": "map"}, {"kind": "alerts", "channels": ["voice"], "severities": ["critical"]}]
             three = {**two, "pages": [{"tiles": shown, "columns": 2, "rows": 1}]}
             configured.mark_running(Configuration.model_validate({"boards": {"hall": three}}), 2)

@@ -59,7 +59,7 @@ def placed() -> Serving:
 
 
 def test_columns_order_and_places_are_in_the_address() -> None:
-    """Each choice leads to an address that shows the same when it is opened anew; what is unknown comes last either way."""
+    """Each choice leads to an address that shows the same when it is reopened; unknown values come last either way."""
 
     async def check() -> None:
         async with client_of(placed()) as client, Chromium(width=1280, height=900) as page:
@@ -144,7 +144,7 @@ def test_by_key_alone() -> None:
 
 
 def test_a_heading_arranges() -> None:
-    """By a click and by key: what needs somebody first, then the other way; the address and the list of orders say the same."""
+    """By a click and by key: the most urgent first, then the reverse; the address and the list of orders agree."""
     order = "document.querySelector('.choice.order select').value"
 
     async def check() -> None:
@@ -170,7 +170,7 @@ def test_a_heading_arranges() -> None:
 
 @pytest.mark.parametrize("language", ["en", "ja"])
 def test_figures_are_explained_without_a_mouse(language: Language) -> None:
-    """Tab comes to a cell, arrows to the others; each says what it means, as a tap does; Escape and going on hide it."""
+    """Tab comes to a cell, arrows to the others; each explains itself, as it does on a tap; Escape and moving on hide it."""
     explanation = "document.querySelector('#explanation:popover-open')?.innerText ?? ''"
     meanings = {name: getattr(KPI_BY_ID[name], f"meaning_{language}") for name in ("waiting", "longest_wait")}
 
@@ -201,7 +201,7 @@ def test_figures_are_explained_without_a_mouse(language: Language) -> None:
     run(check())
 
 
-def test_a_telephone_says_at_once_whether_it_burns_and_where() -> None:
+def test_a_telephone_shows_the_alerts_and_the_worst_queues_first() -> None:
     """On the first screen: how many alerts and the worst, and the worst queues; the rest of 60 a button away, no endless page."""
 
     async def check() -> None:
@@ -234,7 +234,7 @@ def test_a_telephone_says_at_once_whether_it_burns_and_where() -> None:
                 await page.ask("document.getElementById('burning').click()")
                 await page.until("document.querySelectorAll('dialog[open] li').length === 20")
                 await page.press("Escape")
-                # Views and choices stand behind a button.
+                # Views and choices are behind a button.
                 assert await page.ask("document.getElementById('views').getClientRects().length") == 0
                 await page.ask("document.getElementById('menu').click()")
                 for place in ("#views a", ".choice.search"):
@@ -244,8 +244,8 @@ def test_a_telephone_says_at_once_whether_it_burns_and_where() -> None:
     run(check())
 
 
-def test_a_place_is_told_only_to_who_sees_it() -> None:
-    """As the configuration has it; the matrix of roles and endpoints holds what is told to whom."""
+def test_a_site_is_returned_only_to_those_who_see_it() -> None:
+    """As configured; the matrix of roles and endpoints tests which view gets what."""
 
     async def check() -> None:
         async with client_of(placed()) as client:

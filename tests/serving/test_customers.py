@@ -53,7 +53,7 @@ def dated(record: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
 def backend() -> Backend:
     """Return the records of a center with surveys."""
     calls = {"csat": figure(4.2, 42, 10, 0.5), "nps": figure(-20, -200, 10, 0.5), "complaints": figure(3, 3), "csat_top2": NONE}
-    # No source says whether there are thanks in calls; of the six chats that were looked at five had some.
+    # No source reports thanks in calls; of six rated chats five had some.
     calls["gratitude_rate"] = figure(None, 0, 0, 0)
     chats = {"csat": figure(3.5, 7, 2, 1), "self_service_rate": figure(0.6, 30, 50, 1), "complaints": figure(1, 1)}
     chats["gratitude_rate"] = figure(5 / 6, 5, 6, 1)
@@ -117,7 +117,7 @@ def test_the_windows_of_the_answer() -> None:
     assert set(found["sales", "voice", "day", today].figures) == {"csat", "complaints"}
     before = found["all", None, "customers_day", YESTERDAY["window_start"]]
     assert (before.final, set(before.figures)) == (True, {"repeat_contact_rate", "lifetime_value"})
-    # None of seven has come back: that is said too.
+    # None of seven has come back: that is shown too.
     now = found["all", None, "customers_day", today]
     assert (now.final, now.figures["repeat_contact_rate"].value) == (False, 0)
 
@@ -168,7 +168,7 @@ def complained(number: int, **about: str) -> list[dict[str, Any]]:
 
 COMPLAINED = [*complained(1, category="delivery"), *complained(2, category="billing"), *complained(3)]
 BEHIND = "[...document.querySelectorAll('.view.contacts .behind tbody tr')]"
-#: Cells of tables that are a dash and say nothing beside it.
+#: Cells of tables that are a dash without a text beside it.
 UNEXPLAINED = "[...document.querySelectorAll('.view.customers td')].map(cell => cell.innerText.trim()).filter(text => text === '–')"
 
 

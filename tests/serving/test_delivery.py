@@ -350,7 +350,7 @@ def serve(bootstrap: str, prefix: str, url: str, *options: str) -> subprocess.Po
 
 @pytest.fixture(scope="module")
 def kafka() -> Iterator[str]:
-    """Run Apache Kafka: the embedded broker gives the partitions of a dead member to nobody."""
+    """Run Apache Kafka: the embedded broker does not reassign the partitions of a dead member."""
     reason = apache.missing()
     require(reason is None, reason or "")
     with apache.cluster() as cluster:
@@ -513,7 +513,7 @@ def test_the_documented_rules_are_lawful(tmp_path: Path) -> None:
 
 
 def sentences(zone: str = "UTC", **changes: Any) -> list[str]:
-    """Return what people are told of an alert, in English and Japanese."""
+    """Return the message of an alert, in English and Japanese."""
     scope, channel = changes.pop("scope", "queue:sales"), changes.pop("channel", "voice")
     record = AlertRecord.model_validate_json(alert(scope, channel, rule="level", **changes)[1])
     return texts_of(record, ZoneInfo(zone))["text"].split("\n")
@@ -534,7 +534,7 @@ def test_a_text_names_figure_scope_and_start() -> None:
 
 
 def test_a_text_gives_the_reason_of_the_end() -> None:
-    """A cleared alert says why and how long it lasted; 81.99 % is rounded, and 79.99 % has not reached 80 %."""
+    """A cleared alert states why and how long it lasted; 81.99 % is rounded, and 79.99 % has not reached 80 %."""
     english, japanese = sentences(state="cleared", value=0.8199, numerator=41)
 
     assert (
@@ -547,7 +547,7 @@ def test_a_text_gives_the_reason_of_the_end() -> None:
     assert "(live) 79.9 %, 31 of 50, last 15 min, below 80.0 %" in sentences(value=0.7999)[0]
 
 
-def test_a_text_says_that_a_figure_has_recovered() -> None:
+def test_a_text_states_that_a_figure_has_recovered() -> None:
     """An alert escalated while it clears does not call 85 % below 80; 80.0 % is not below it either. An expected breach was never one."""
     english, japanese = sentences(value=0.85, numerator=44, denominator=52)
 

@@ -53,7 +53,7 @@ def pictures(tmp_path: Path) -> Path:
 
 
 def center(number: int) -> list[tuple[bytes, bytes]]:
-    """Return a center of so many queues, most of them of calls, with totals by channel and two teams."""
+    """Return a center with this number of queues, most of them of calls, with totals by channel and two teams."""
     records = [progress(), people_now("total:all", {"idle": 12, "handling": 40})]
     for team in ("north", "south"):
         records += [people_now(f"team:{team}", {"idle": 6, "handling": 20}), people_window(f"team:{team}", figure(0.81, 81, 100, 1))]
@@ -76,7 +76,7 @@ def queue(n: int) -> str:
 
 
 def backend(number: int, alerts: int = 0) -> Backend:
-    """Return the center with so many alerts that fire."""
+    """Return the center with this number of firing alerts."""
     fired = [
         alert(f"queue:{queue(n)}", ("voice", "voice", "chat", "mail")[n % 4], alert_id=f"a{n}") for n in range(number)[-alerts:] if alerts
     ]
@@ -158,7 +158,7 @@ def test_sixty_queues_are_one_map(width: int, height: int, language: Language, p
             assert await page.ask("document.documentElement.scrollHeight") <= height
             outside = "e => e.scrollWidth > e.clientWidth + 1 || e.getBoundingClientRect().bottom > innerHeight"
             assert await page.ask(f"[...document.querySelectorAll('#map li')].filter({outside}).map(e => e.outerHTML)") == []
-            # Told by shape, too: below the target, met, and too far off to be the same color.
+            # Shown by shape, too: below the target, met, and too far off to be the same color.
             shapes = "[...document.querySelectorAll('#map .missed > b:first-child')].map(e => getComputedStyle(e, '::before').content)"
             assert set(await page.ask(shapes)) == {'"▼ "'}
             assert page.complaints == []
@@ -169,7 +169,7 @@ def test_sixty_queues_are_one_map(width: int, height: int, language: Language, p
 @pytest.mark.parametrize("language", ["en", "ja"])
 @pytest.mark.parametrize(("width", "height"), SIZES)
 def test_one_queue_has_the_wall_for_itself(width: int, height: int, language: Language, pictures: Path) -> None:
-    """Its service level is larger than 60 minutes of arc, and no foreign team stands below."""
+    """Its service level is larger than 60 minutes of arc, and no foreign team is below."""
 
     async def check() -> None:
         query = f"?view=wall&lang={language}&queue={queue(0).replace(' ', '%20')}"
@@ -212,7 +212,7 @@ def test_a_wall_can_be_left(query: str, names: list[str]) -> None:
 
 @pytest.mark.parametrize("language", ["en", "ja"])
 def test_alerts_name_their_figure_as_it_is_now(language: Language) -> None:
-    """What missed what, by name; the value is that of the figures, of other windows too, not of the last change; else it says when."""
+    """What missed what, by name; the value is the current figure, of other windows too; a value of the last change has its time."""
     alerts = [
         alert("queue:sales", below=0.8, value=0.5),
         alert("queue:sales", rule="of-now", kpi="longest_wait", window=None, below=None, above=60, value=61.0),
@@ -253,7 +253,7 @@ def test_alerts_name_their_figure_as_it_is_now(language: Language) -> None:
 
 
 def test_all_alerts_are_reachable_and_push_no_row_away(pictures: Path) -> None:
-    """A list opens by click and key, holds every alert and scrolls by key; rows of a wall stand where they stood when 31 fire."""
+    """A list opens by click and key, holds every alert and scrolls by key; rows of a wall do not move when 31 fire."""
     places = (
         "JSON.stringify([...document.querySelectorAll('tbody tr, tfoot tr')].map(e => Object.values(e.getBoundingClientRect().toJSON())))"
     )
@@ -308,7 +308,7 @@ def test_channels_are_never_in_one_tile(language: Language, heads: list[str]) ->
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])
-def test_the_title_of_the_tab_says_how_it_stands(language: Language) -> None:
+def test_the_title_of_the_tab_shows_the_worst_alert(language: Language) -> None:
     """The worst alert, how many, or that the figures are old; nothing of it while all is well."""
     words = WORDS[language]
 

@@ -223,9 +223,9 @@ def staff_of(start_ms: int, people_seconds: float, planned_seconds: float, throu
         ("08:54:00", 3_500, "08:59:55", None, 10),
         # The record of 08:58 is the newest: since then all are gone, so on average there were six, not ten.
         ("08:54:00", 2_100, "08:57:35", None, 6),
-        # Contacts are stuck at 08:50, people are not: their trailing windows say how far they are. 240 s.
+        # Contacts are stuck at 08:50, agents are not: their trailing windows show how far they are. 240 s.
         ("08:54:00", 2_400, "08:50:00", "08:58:00", 10),
-        # Of a minute that is not over nothing is said.
+        # A minute that is not over has no figure.
         ("08:59:00", 500, "08:59:55", None, None),
         # One that is over, counted to its end.
         ("08:44:50", 8_100, "08:59:55", None, 9),
@@ -321,7 +321,7 @@ def test_old_counts_of_dead_letters_are_unknown(tmp_path: Path) -> None:
 
 
 def test_a_restricted_view_has_no_dead_letters() -> None:
-    """They are of the entire stream: a view of a site gets null, and no sentence of a source that does not feed it."""
+    """They are of the entire stream: a view of a site gets null, and no text about a source that does not feed it."""
     counts = DeadLetterCounts()
     counts.update({"contact-events-dead-letters.v1": Dead(1, 2, 3)}, NOW)
 

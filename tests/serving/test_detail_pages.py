@@ -29,8 +29,8 @@ TEXTS = "(selector => [...document.querySelectorAll(selector)].map(e => e.innerT
 #: The rows of a table: each the texts of its cells.
 ROWS = """(selector => {
   for (const each of document.querySelectorAll('details')) each.open = true;
-  const told = cell => [...cell.children].map(each => each.innerText).filter(Boolean).join('\\n') || cell.innerText;
-  return [...document.querySelectorAll(selector + ' tbody tr')].map(row => [...row.cells].map(told));
+  => const text = cell => => [...cell.children].map(each => each.innerText).filter(Boolean).join('\\n') || cell.innerText;
+  return [...document.querySelectorAll(selector + ' tbody tr')].map(row => [...row.cells].map(text));
 })"""
 PANEL = "document.querySelector('.view.queue .opened')"
 #: Whether anything has been drawn on a canvas.

@@ -98,8 +98,8 @@ def test_it_is_served_in_the_language_asked_for() -> None:
     asyncio.run(check())
 
 
-def test_what_a_text_says_is_no_markup(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Texts, names, examples and addresses of the document are shown as they are, whatever stands in them."""
+def test_texts_are_not_interpreted_as_markup(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Texts, names, examples and addresses of the document are shown as they are, with any content."""
     evil = "<script>\"'&"
     document = copy.deepcopy(openapi())
     operation = document["paths"].pop("/api/v1/alerts")["get"]

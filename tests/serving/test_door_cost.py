@@ -1,4 +1,4 @@
-"""What the door costs on two hundred open boards: about nothing, for equal views are told the same bytes."""
+"""The cost of access control on two hundred open boards: about nothing, for equal views get the same bytes."""
 
 from __future__ import annotations
 
@@ -68,19 +68,19 @@ TOKENS = {name: TOKEN_FORM + character * 43 for character, name in zip("abc", He
 
 
 class Screen:
-    """What a board has been told, as a number of bytes and of events."""
+    """What a board has received, as a number of bytes and of events."""
 
     def __init__(self) -> None:
         self.bytes = self.events = 0
 
     async def write(self, data: bytes) -> None:
-        """Take what is told."""
+        """Count an event."""
         self.bytes += len(data)
         self.events += 1
 
 
 async def cpu_of(boards: Sequence[str | None]) -> tuple[float, int]:
-    """Return the seconds of CPU that ticks take, and how many bytes were told; a board has the name of its token, or there is no door."""
+    """Return the seconds of CPU that ticks take, and the bytes sent; a board has the name of its token, or None without access control."""
     backend = Backend.fed(records(1))
     serving = backend.serving()
     feed = Feed(serving.figures, interval_seconds=0.1)
@@ -143,8 +143,8 @@ def test_two_hundred_boards_cost_as_without_a_door() -> None:
     assert {kind for kind, ratio in ratios.items() if ratio > KINDS[kind][1]} == set(), ratios
 
 
-def test_equal_views_are_told_the_same_bytes() -> None:
-    """Made once and not for each board."""
+def test_equal_views_get_the_same_bytes() -> None:
+    """Encoded once and not for each board."""
 
     async def check() -> None:
         backend = Backend.fed(records(1))

@@ -169,7 +169,7 @@ def test_the_answer_is_computed_again_after_its_time() -> None:
 
 @pytest.mark.browser
 def test_totals_on_the_page() -> None:
-    """Everything by channel stands above the queues, with its parts; no row puts channels together, and so few are not judged."""
+    """The total of each channel is above the queues, with its parts; no row mixes channels, and too few contacts are not judged."""
     require(binary(), "the page is tested in Chromium: apt-get install chromium")
 
     async def check() -> None:

@@ -1,4 +1,4 @@
-"""The table of endpoints: the application answers what stands in it, and nothing else."""
+"""The table of endpoints: the application answers exactly what is in it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_the_application_answers_what_is_in_the_table() -> None:
 
 
 def test_what_needs_no_right_is_known() -> None:
-    """Without a right are health and what holds no figure; whoever adds to it has to say so here."""
+    """Without a right are health and what holds no figure; an addition has to be listed here."""
     assert {each.name for each in ENDPOINTS if each.right is None} == {
         *{"alive", "ready", "docs", "openapi", "page_file"},
         *{"session", "login", "enter", "leave", "kiosk", "redeem"},

@@ -49,7 +49,7 @@ def exported(backend: Backend, query: str = "", **serving: Any) -> list[dict[str
 
 
 def test_a_figure_a_row() -> None:
-    """Each figure of each record is one row with its parts, unit and definition; labels and what is going on now have rows too."""
+    """Each figure of each record is one row with its parts, unit and definition; labels and current figures have rows too."""
     found = {(each["scope"], each["window"], each["kpi"], each["label"]): each for each in exported(Backend.fed(small_center()))}
 
     assert found["sales", "trailing_15m", "service_level", ""] == {
@@ -114,8 +114,8 @@ def test_what_is_chosen(query: str, kept: set[tuple[str, str, str]]) -> None:
     ],
     ids=range(8),
 )
-def test_what_cannot_be_chosen_is_said(query: str, status: int, detail: str) -> None:
-    """Who asks for what there is not is told what there is."""
+def test_an_unknown_choice_is_refused_with_the_choices(query: str, status: int, detail: str) -> None:
+    """A request for an unknown choice gets the permitted ones."""
 
     async def check() -> None:
         async with client_of(Backend.fed(small_center()).serving()) as client:
@@ -163,7 +163,7 @@ ERRORS = ["#N/A", "#REF!"]
 
 
 def test_no_cell_is_a_formula() -> None:
-    """In CSV an apostrophe stands before what a spreadsheet would compute; in a workbook such texts are texts. Numbers stay numbers."""
+    """In CSV an apostrophe precedes what a spreadsheet would compute; in a workbook such texts are texts. Numbers stay numbers."""
     final = True
     table = [
         Row("queue", name, None, "day", None, None, final, AS_OF, "nps", "NPS", name, None, "score", -50.5, -1, 2, None)
@@ -208,7 +208,7 @@ def test_a_workbook_has_what_the_csv_has() -> None:
 
 
 def test_a_table_longer_than_a_sheet_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not cut off: who asks is told to choose, or to take CSV, which has no end."""
+    """Not cut off: the answer asks the user to choose, or to take CSV, which has no limit."""
     monkeypatch.setattr("streams.serving.spreadsheets.MAX_ROWS", 3)
 
     async def check() -> None:
@@ -237,7 +237,7 @@ def test_a_workbook_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPa
 
 
 def test_without_the_extra_there_are_no_workbooks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The answer says what to install; CSV needs nothing."""
+    """The answer names what to install; CSV needs nothing."""
     monkeypatch.setattr("streams.serving.api.export.find_spec", lambda _: None)
 
     async def check() -> None:
@@ -251,7 +251,7 @@ def test_without_the_extra_there_are_no_workbooks(monkeypatch: pytest.MonkeyPatc
 
 
 def test_exports_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One at a time; of one address three wait, a fourth is told when to come back; one that has gone by its turn costs nothing."""
+    """One at a time; of one address three wait, a fourth gets Retry-After; a client that has left before its turn costs nothing."""
 
     async def check() -> None:
         serving = Backend.fed(small_center()).serving()
@@ -299,7 +299,7 @@ def test_a_right_that_ended_while_one_waited_is_gone() -> None:
 
 
 def test_a_file_that_breaks_off_is_seen_to() -> None:
-    """What goes wrong when a file has begun ends the connection: no second answer stands in it."""
+    """An error after a file has begun ends the connection: the file contains no second answer."""
 
     class Broken(io.BytesIO):
         def read(self, size: int | None = -1) -> bytes:

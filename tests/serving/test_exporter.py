@@ -169,7 +169,7 @@ def test_openmetrics_is_negotiated() -> None:
     assert opened == sorted((s.name, sorted(s.labels.items()), s.value) for family in parse_text(plain.decode()) for s in family.samples)
 
 
-def test_promtool_has_nothing_to_say() -> None:
+def test_promtool_reports_nothing() -> None:
     """``promtool check metrics`` accepts the names, the help texts and the types."""
     promtool = shutil.which("promtool")
     require(promtool, "promtool checks the exposition: apt-get install prometheus")

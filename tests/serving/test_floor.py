@@ -285,7 +285,7 @@ def test_a_customer_who_got_through_under_a_linked_key_is_not_listed() -> None:
 def test_a_link_that_arrives_after_both_calls_holds_for_the_next_request(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One request comes before the link and one after; if links cannot be read, the list lacks them and says so."""
+    """One request comes before the link and one after; if links cannot be read, the list lacks them and is marked so."""
     monkeypatch.setattr("streams.serving.materialized._FRESH_SECONDS", 0.0)
     events = [
         *gave_up("kato 1", "k1", "08:00:00", "08:00:30"),
@@ -310,7 +310,7 @@ def test_a_link_that_arrives_after_both_calls_holds_for_the_next_request(
                 raise KafkaConnectionError
 
         assert await called(HeldLog(events), Unreadable([])) == ([("kato 1", 1)], False)
-        # It is said in the log once, however often one asks.
+        # It is logged once for any number of requests.
         unreadable = CallBacks(contacts_of(HeldLog(events), configured, backend.clock), links_of(Unreadable([]), configured, backend.clock))
         caplog.clear()
         for _ in range(3):
@@ -369,7 +369,7 @@ def test_contacts_of_another_system_belong_to_its_agents_as_in_figures() -> None
             assert at_work == [
                 ("abe", "unavailable", [("tokyo sales", day("08:50:10"))]),
                 ("baba", "unavailable", [("osaka sales", day("08:52:10"))]),
-                # One is osaka's own, with osaka's calls. No system that tells of calls in tokyo tells of states: figures give them to both.
+                # One is osaka's own, with osaka's calls. No system that reports calls in tokyo reports states: figures give them to both.
                 ("chiba", "idle", [("tokyo sales", day("08:54:10")), ("osaka sales", day("08:53:10"))]),
                 ("chiba", "handling", [("tokyo sales", day("08:54:10"))]),
             ]
@@ -408,10 +408,10 @@ def test_a_slow_read_is_answered_with_its_progress(monkeypatch: pytest.MonkeyPat
             for number in range(2)
         ]
         whole, part = await asyncio.gather(*ask)
-        # The clock stands at 09:00:01, and a day back is read.
+        # The clock is at 09:00:01, and a day back is read.
         reading = {"topic": "contactcenter.contact-events.v1", "since": "2026-03-31T09:00:01.000Z", "share": 0.5}
         assert (whole["complete"], whole["reading"]) == (False, reading)
-        # How fast the share grows tells how much there is of others.
+        # How fast the share grows reveals how much there is of others.
         assert part["reading"] == {**reading, "share": None}
         log.may_go_on.set()
         await asyncio.sleep(0.02)
@@ -435,7 +435,7 @@ def test_the_state_is_read_without_requests_and_failures_are_reported(monkeypatc
             await asyncio.sleep(0.005)
         assert (log.given, await reading.query("x", lambda state, _: len(state.taken))) == (6, 6)
 
-        # Kafka does not answer, for long at a time: who asks meanwhile is told of the last failure.
+        # Kafka does not answer, for long at a time: requests meanwhile get the last failure.
         monkeypatch.setattr("streams.serving.materialized._FRESH_SECONDS", 0.0)
         monkeypatch.setattr("streams.serving.materialized._PATIENCE_SECONDS", 0.02)
 

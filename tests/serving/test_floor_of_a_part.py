@@ -1,4 +1,4 @@
-"""What one who sees a part of the center is told on the floor: nothing of how busy others are, and nothing of what others have typed."""
+"""The floor of a restricted view: nothing of how busy others are, and nothing of what others have typed."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ LATE = "2026-04-01T09:00:30.000Z"
 
 
 async def answers(center: Center, asker: Grantee) -> list[tuple[int, str]]:
-    """Return what is told of people and of whom to call back."""
+    """Return the answers about agents and call-backs."""
     async with serving_app(center) as server, aiohttp.ClientSession() as session:
         paths = ("people?strip=true", "people", "abandoned", "abandoned?order=longest", "abandoned?hours=1")
         return [await fetch(session, str(server.make_url(f"/api/v1/{path}")), asker) for path in paths]
@@ -90,7 +90,7 @@ def test_nothing_moves_by_what_others_do(asker: Grantee, figures: bool, monkeypa
         quiet = await answers(floor(mine, of_mine), asker)
         assert {status for status, _ in quiet} <= {200}
         assert await answers(floor(busy, of_all), asker) == quiet
-        # Who sees everything is told of the newest event.
+        # An unrestricted view gets the newest event.
         whole = "".join(text for _, text in await answers(floor(busy, of_all), grantee("supervisor", "everywhere")))
         assert f'"people_as_of":"{LATE}"' in whole
         assert f'"abandoned_as_of":"{LATE}"' in whole

@@ -64,7 +64,7 @@ NOW: dict[str, tuple[str, str, str, dict[str, str]]] = {
 
 
 def agent_events() -> list[dict[str, Any]]:
-    """Return a morning of everybody: calls in turn, and then what they do now."""
+    """Return a morning of every agent: calls in turn, and then what they do now."""
     events = []
     for number, (name, (now, axis, state, more)) in enumerate(NOW.items()):
         events.append(agent_event(at("06:30:00"), name, "presence", "ready"))
@@ -206,7 +206,7 @@ def test_the_questions_of_a_supervisor(tmp_path: Path) -> None:
             await click(page, ".chips button", "Signed out")
             await page.until(f"{PEOPLE}.length === 1")
             assert await page.ask("new URLSearchParams(location.search).get('state')") == "offline"
-            # By team, queue and state, each with how many and how many too long; who serves two queues stands below both.
+            # By team, queue and state, each with how many and how many too long; an agent of two queues is below both.
             for group, headings in (
                 ("team", ["north 6 · ▲ 2", "south 4 · ▲ 1"]),
                 ("queue", ["claims 1", "sales 1", "Not known 9 · ▲ 3"]),
@@ -219,7 +219,7 @@ def test_the_questions_of_a_supervisor(tmp_path: Path) -> None:
             await choose(page, ".view.people .choices select", "sales", "sales")
             await page.until(f"{PEOPLE}.length === 2")
             assert await page.ask("new URLSearchParams(location.search).get('serving')") == "sales"
-            # Of a site that is off it is said why there is nobody.
+            # A site that is off has the reason in place of agents.
             await page.open(url(client, "?view=people&site=osaka"))
             await page.until(
                 "document.querySelector('.view.people .sites')?.innerText.startsWith('Agents of osaka are off by configuration.')"
@@ -322,8 +322,8 @@ def test_in_japanese_dark_light_and_on_a_telephone(tmp_path: Path) -> None:
     run(check())
 
 
-def test_what_is_off_or_not_permitted_says_so() -> None:
-    """Without the options the views say which one is missing."""
+def test_a_view_names_the_missing_option_or_right() -> None:
+    """Without the options the views name the missing one."""
 
     async def check() -> None:
         async with client_of(Backend.fed(small_center()).serving()) as client, Chromium() as page:
@@ -334,7 +334,7 @@ def test_what_is_off_or_not_permitted_says_so() -> None:
     run(check())
 
 
-def test_what_is_read_is_said_at_once_and_what_the_list_needs(tmp_path: Path) -> None:
+def test_reading_is_shown_at_once_with_what_the_list_needs(tmp_path: Path) -> None:
     """While events are read: which, from when on and how far, in place of people as they were long ago. Without links ids are plain."""
     plain = CONFIGURATION.model_copy(update={"links": Links()})
 

@@ -46,12 +46,12 @@ _SEEN = """
     const inline = getComputedStyle(e).display.startsWith('inline');
     const rects = own.map(n => { range.selectNodeContents(n); return range.getBoundingClientRect(); });
     if (drawn && inline) rects.push(e.getBoundingClientRect());
-    // Of a line what letters take up: neither what stands above capitals nor all of what stands below the baseline.
+    // Of a line what letters take up: neither the space above capitals nor all of the space below the baseline.
     const letters = ({ left, right, top, height }) => ({ left, right, top: top + 0.14 * height, bottom: top + 0.86 * height });
     return rects.map(rect => ({ e, text: own.map(n => n.data).join(''), ...clipped(letters(rect), e) }));
   }).filter(r => r.right - r.left > 1 && r.bottom - r.top > 1);
 """
-#: So many digits a column may keep free, as for the next one of its figures.
+#: The number of digits that a column may keep free, as for the next one of its figures.
 ALLOWED = 4
 #: Pairs of texts of which one lies over another.
 OVER = f"""(() => {{
@@ -114,7 +114,7 @@ def _browser() -> None:
 
 
 def full(number: int) -> Backend:
-    """Return a center of so many queues whose figures are as wide as figures get, with a second definition of every level."""
+    """Return a center with this number of queues whose figures are as wide as figures get, with a second definition of every level."""
     made = backend(number, alerts=max(1, number // 2))
     for n in range(number):
         channel = ("voice", "voice", "chat", "mail")[n % 4]
@@ -138,7 +138,7 @@ def full(number: int) -> Backend:
 
 
 def walls(number: int) -> dict[str, tuple[str, int]]:
-    """Return the walls by name: what the address says of each, and how many pages are looked at."""
+    """Return the walls by name: the query of each, and how many pages are checked."""
     boards = {f"board-{name}": (f"view=board&board={name}", len(board["pages"])) for name, board in USUAL_BOARDS.items()}
     one = f"view=wall&queue={quote(queue(min(2, number - 1)))}"
     return {"wall": ("view=wall", 2 if number > 7 else 1), "one": (one, 1), "map": ("view=map", 1), **boards}

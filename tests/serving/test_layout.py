@@ -35,7 +35,7 @@ COLUMNS = (
     "service_level_live,trend,offered,answered,abandoned,abandon_rate,asa,aht,first_contact_resolution,transfer_rate,"
     "escalation_rate,first_response_time"
 )
-#: How many items of a list stand in each of its rows.
+#: How many items of a list are in each of its rows.
 ROWS_OF = """(selector => Object.values(Object.groupBy([...document.querySelectorAll(selector)].filter(e => e.checkVisibility()),
   e => Math.round(e.getBoundingClientRect().top))).map(row => row.length))"""
 #: Texts beside figures that lie over a figure of their row.
@@ -91,7 +91,7 @@ def test_words_stay_whole_and_tiles_in_even_rows() -> None:
 
 @pytest.mark.parametrize(("width", "height"), [(1440, 900), (1280, 1024)])
 def test_walls_of_other_shapes(width: int, height: int, pictures: Path) -> None:
-    """On 16:10 and 5:4 the alert is whole, a second definition stands beside its figure and over none, and nothing is cut."""
+    """On 16:10 and 5:4 the alert is whole, a second definition is beside its figure and over none, and nothing is cut."""
     beside = {"strict@1": {"service_level_live": figure(0.759, 759, 1000, 1)}}
 
     async def check() -> None:

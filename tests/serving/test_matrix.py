@@ -86,12 +86,12 @@ def requests_of(endpoint: Endpoint) -> Iterator[tuple[str, list[tuple[str, str]]
 
 
 def appears_in(marker: str, text: str) -> bool:
-    """Say whether a name or number stands in a text, by itself."""
+    """Return whether a name or number is in a text, by itself."""
     return re.search(rf"(?<![0-9A-Za-z-]){re.escape(marker)}(?![0-9A-Za-z])", text) is not None
 
 
 def found(markers: set[str], text: str) -> set[str]:
-    """Return which of the markers stand in a text."""
+    """Return which of the markers are in a text."""
     return {marker for marker in markers if marker in text and appears_in(marker, text)}
 
 
@@ -109,8 +109,8 @@ def serving_app(whole: Center) -> Any:
 
 
 @pytest.mark.parametrize("grantee", GRANTEES, ids=lambda each: f"{each.role}-{each.area}")
-def test_no_answer_tells_what_one_may_not_see(grantee: Grantee) -> None:
-    """Every endpoint, with every parameter and every name there is: without the right 403 and nothing else, with it what is shown alone."""
+def test_no_answer_reveals_what_is_hidden(grantee: Grantee) -> None:
+    """Every endpoint, with every parameter and every name: without the right 403 and nothing else, with it the permitted part alone."""
     _, hidden = markers_of(grantee)
     people, others = agents_of(grantee)
     _, conversations = conversations_of(grantee)
@@ -238,8 +238,8 @@ def test_what_one_may_not_see_is_answered_as_what_there_is_not(grantee: Grantee,
 
 
 @pytest.mark.parametrize("grantee", PARTIAL, ids=lambda each: f"{each.role}-{each.area}")
-def test_an_etag_stands_still_while_others_are_busy(grantee: Grantee) -> None:
-    """Every tagged endpoint that one may ask: 304 after all that one does not see has changed."""
+def test_an_etag_does_not_change_with_hidden_records(grantee: Grantee) -> None:
+    """Every tagged endpoint that the grantee may call: 304 after everything hidden has changed."""
     seen = {*AREAS[grantee.area].contacts.split(), *AREAS[grantee.area].people.split()}
 
     async def check() -> None:
@@ -339,7 +339,7 @@ async def events_of(session: aiohttp.ClientSession, url: str, grantee: Grantee, 
 
 
 async def quiet_streams(texts: dict[Grantee, list[str]]) -> None:
-    """Wait until all were told something and nothing more comes, or for 15 seconds: the machine may be busy."""
+    """Wait until all streams have received something and nothing more arrives, or for 15 seconds: the machine may be busy."""
     before = -1
     for _ in range(30):
         number = sum(map(len, texts.values()))
@@ -350,7 +350,7 @@ async def quiet_streams(texts: dict[Grantee, list[str]]) -> None:
 
 
 async def streaming(whole: Center, seconds: tuple[float, ...], then: list[Callable[[], object]]) -> AsyncIterator[dict[Grantee, list[str]]]:
-    """Open the stream of every grantee, and yield what all were told after each step."""
+    """Open the stream of every grantee, and yield what each received after each step."""
     texts: dict[Grantee, list[str]] = {each: [] for each in GRANTEES}
     async with serving_app(whole) as server, aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         url = str(server.make_url("/api/v1/events"))
@@ -368,8 +368,8 @@ async def streaming(whole: Center, seconds: tuple[float, ...], then: list[Callab
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def test_no_event_tells_what_one_may_not_see() -> None:
-    """All grantees at once: the snapshot, changes of everything, and that everything is gone."""
+def test_no_event_reveals_what_is_hidden() -> None:
+    """All grantees at once: the snapshot, changes of everything, and the removal of everything."""
 
     async def check() -> None:
         whole = made()
@@ -396,10 +396,10 @@ def test_no_event_tells_what_one_may_not_see() -> None:
     asyncio.run(check())
 
 
-def test_no_event_tells_how_busy_others_are() -> None:
+def test_no_event_reveals_how_busy_others_are() -> None:
     """Only tsubaki changes, twenty times in 2 s.
 
-    Who does not see it hears of the passing of time alone, once in 0.9 s.
+    A grantee who does not see it gets the time alone, once in 0.9 s.
     """
 
     async def check() -> None:
@@ -423,7 +423,7 @@ def test_no_event_tells_how_busy_others_are() -> None:
             seen = {*AREAS[grantee.area].contacts.split(), *AREAS[grantee.area].people.split()}
             if not seen & busy:
                 kinds = [line.strip().removeprefix("event: ") for line in lines[grantee] if line.startswith("event: ")]
-                # 2 s with two moments to tell that time passes, and one that may have been owed from before.
+                # 2 s with two events of the time alone, and one that may have been due from before.
                 assert len(kinds) <= 4, (grantee, kinds)
                 assert all('"records":{}' in line for line in lines[grantee] if line.startswith("data: ") and '"records"' in line)
 

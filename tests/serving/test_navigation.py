@@ -1,4 +1,4 @@
-"""The navigation on one line: what there is no room for stands behind a button; every view is reached by mouse and by key."""
+"""The navigation on one line: what there is no room for is behind a button; every view is reached by mouse and by key."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ pytestmark = pytest.mark.browser
 SEEN = "[...document.querySelectorAll('#views a')].filter(e => e.checkVisibility({ visibilityProperty: true }))"
 #: Ids of the views in the order of the list, and the group of each.
 LIST = "import('./views.js').then(m => m.VIEWS.map(({ id, group }) => [id, group]))"
-#: Whether what stands in the header's first line is on one line, within the window, and none of it over another.
+#: Whether the header's first line is on one line, within the window, and without overlap.
 ONE_LINE = """(() => {
   const parts = [...document.querySelectorAll('h1, #views .ways a, #views .rest button, .standing > *')]
     .filter(e => e.checkVisibility()).map(e => e.getBoundingClientRect());
   const middle = r => (r.top + r.bottom) / 2;
-  const apart = parts.every((one, n) => parts.slice(n + 1).every(other => one.right <= other.left + 1 || other.right <= one.left + 1));
-  return Math.max(...parts.map(middle)) - Math.min(...parts.map(middle)) < 8 && apart && parts.every(r => r.right <= innerWidth);
+  const separate = parts.every((one, n) => parts.slice(n + 1).every(other => one.right <= other.left + 1 || other.right <= one.left + 1));
+  return Math.max(...parts.map(middle)) - Math.min(...parts.map(middle)) < 8 && separate && parts.every(r => r.right <= innerWidth);
 })()"""
 
 
@@ -42,7 +42,7 @@ def _browser() -> None:
 
 
 async def opened(page: Chromium) -> None:
-    """Open what stands behind the button, by key, if anything does."""
+    """Open what is behind the button, by key, if there is anything."""
     if await page.ask("document.querySelector('#views .rest button').checkVisibility()"):
         await page.ask("document.querySelector('#views .rest button').focus()")
         await page.press("Enter")

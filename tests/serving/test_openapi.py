@@ -41,7 +41,7 @@ def closed() -> dict[str, Any]:
 
 
 def validator(schema: dict[str, Any]) -> jsonschema_rs.Draft202012Validator:
-    """Return what says whether an instance is as a schema of the document has it."""
+    """Return the validator of a schema of the document."""
     return jsonschema_rs.Draft202012Validator({**schema, "components": {"schemas": closed()}}, validate_formats=True)
 
 
@@ -73,7 +73,7 @@ def test_schemas_are_schemas() -> None:
     """Each component is a JSON Schema of the dialect of OpenAPI 3.1."""
     for name, schema in COMPONENTS.items():
         assert jsonschema_rs.meta.is_valid(schema), name
-        assert schema.get("description") or name == "OtherFigures", f"{name} says nothing of itself"
+        assert schema.get("description") or name == "OtherFigures", f"{name} has no description"
 
 
 def test_examples_are_what_they_are_examples_of() -> None:
@@ -222,8 +222,8 @@ def test_messages_of_the_event_stream_are_as_described() -> None:
     asyncio.run(check())
 
 
-def test_what_the_document_says_of_rights() -> None:
-    """Every address with a right states how to log in, 401 and 403; the others none of these."""
+def test_the_document_states_rights() -> None:
+    """Every endpoint with a right states how to log in, 401 and 403; the others none of these."""
     for endpoint in ENDPOINTS:
         if not endpoint.documented:
             assert endpoint.template not in DOCUMENT["paths"]
@@ -239,7 +239,7 @@ def test_what_the_document_says_of_rights() -> None:
 
 
 def test_errors_are_as_described() -> None:
-    """Whatever refuses a request, the door, the router, a handler or the look at hosts, answers as the document says."""
+    """Access control, router, handlers and the check of hosts refuse requests as the document states."""
 
     async def check() -> None:
         served, _ = guarded()

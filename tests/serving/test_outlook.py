@@ -76,7 +76,7 @@ def test_computed() -> None:
     """With twice the calls from half past nine on, 8 agents are present, more are needed, and a breach is expected then."""
     outlook = outlook_of(backend().store, Configuration(), {"sales": 0.75})
 
-    (sales,) = outlook["outlook"]  # Erlang's formulas say nothing of mail
+    (sales,) = outlook["outlook"]  # Erlang's formulas do not apply to mail
     assert (sales["queue"], sales["channel"], sales["target"], sales["threshold_seconds"]) == ("sales", "voice", 0.75, 20)
     assert sales["patience_seconds"] == pytest.approx(120)
     assert sales["agents_now"] == 8

@@ -1,4 +1,4 @@
-"""The page in a real browser: what it shows, in both languages and sizes, and what it says when its figures cannot be trusted."""
+"""The page in a real browser: what it shows, in both languages and sizes, and its warnings when figures cannot be trusted."""
 
 from __future__ import annotations
 
@@ -127,8 +127,8 @@ def test_figures_are_shown_and_null_is_a_dash() -> None:
     ],
     ids=["English", "Japanese"],
 )
-def test_what_no_worker_counts_is_said(query: str, partly: str, wholly: str) -> None:
-    """While nobody counts a part of the events the page is gray and says so, without any record; and when nobody counts at all."""
+def test_the_page_states_what_no_worker_counts(query: str, partly: str, wholly: str) -> None:
+    """While no worker counts a part of the events, or any, the page is gray with a warning, without any record."""
 
     async def check() -> None:
         backend = Backend.fed(small_center())
@@ -157,8 +157,8 @@ def test_what_no_worker_counts_is_said(query: str, partly: str, wholly: str) -> 
     ],
     ids=["English", "Japanese"],
 )
-def test_queues_that_nobody_has_restored_are_marked(query: str, row: str, banner: str) -> None:
-    """What stands still while others go on is gray and says since when; once it comes along again the mark is gone."""
+def test_queues_not_yet_restored_are_marked(query: str, row: str, banner: str) -> None:
+    """A queue that is stalled while others advance is gray with the time; once it advances again the mark is gone."""
 
     async def check() -> None:
         backend = half_restored()
@@ -204,7 +204,7 @@ def test_only_the_server_is_asked() -> None:
     ids=["just below", "reached", "too few to judge", "no target", "unknown"],
 )
 def test_a_verdict_has_color_and_shape(level: dict[str, Any], target: float | None, verdict: str) -> None:
-    """A service level is judged by its unrounded value, only if enough contacts stand behind it, and not by color alone."""
+    """A service level is judged by its unrounded value, only with enough contacts, and not by color alone."""
 
     async def check() -> None:
         backend = Backend.fed([progress(), window("queue:sales", kpis={"service_level_live": level})])
@@ -226,7 +226,7 @@ def test_a_verdict_has_color_and_shape(level: dict[str, Any], target: float | No
 
 
 def test_the_longest_wait_ticks_with_as_of_alone() -> None:
-    """While as-of stands still so does the wait, whatever the clock does; when as-of moves, the wait follows."""
+    """The wait advances with as-of alone, not with the clock."""
 
     async def check() -> None:
         backend = Backend.fed(small_center())
@@ -242,8 +242,8 @@ def test_the_longest_wait_ticks_with_as_of_alone() -> None:
     run(check())
 
 
-def test_figures_that_catch_up_say_so() -> None:
-    """An hour behind and gaining two minutes a look is not said to be old; standing still it is, and at last live."""
+def test_figures_that_catch_up_are_marked() -> None:
+    """An hour behind and gaining two minutes a step, figures are not marked as old; stalled they are, and at last live."""
 
     async def check() -> None:
         backend = Backend.fed([progress(as_of="2026-04-01T08:00:00Z"), window("queue:sales", as_of="2026-04-01T08:00:00Z")])
@@ -262,7 +262,7 @@ def test_figures_that_catch_up_say_so() -> None:
     run(check())
 
 
-def test_the_oldest_of_the_backlog_stands_still_while_it_is_closed() -> None:
+def test_the_age_of_the_oldest_backlog_stops_while_it_is_closed() -> None:
     """On the business clock it ages by open time, on the page as in the API, over a break and past it, though its record stays as it is."""
     hours = OpeningHours(ZoneInfo("UTC"), [Hours.model_validate({"business_hours": {"mon-sun": ["08:00-09:00", "09:30-12:00"]}})])
     # Since 08:30, by hand: open until 09:00, and from 09:30.
@@ -311,7 +311,7 @@ def test_figures_grow_stale_without_news() -> None:
 
 
 def test_figures_of_a_time_to_come_are_stale() -> None:
-    """Figures as of 270 s from now are not live: a clock is wrong, and the page says by how much."""
+    """Figures as of 270 s from now are not live: a clock is wrong, and the page shows by how much."""
 
     async def check() -> None:
         backend = Backend.fed(small_center())
@@ -325,7 +325,7 @@ def test_figures_of_a_time_to_come_are_stale() -> None:
 
 
 def test_the_page_waits_for_figures() -> None:
-    """Before the topic was read the page says so, and shows neither zeros nor a live mark; then it shows figures by itself."""
+    """Before the topic is read the page shows that, and neither zeros nor a live mark; then it shows figures by itself."""
 
     async def check() -> None:
         backend = Backend(ready=False, connected=False)
@@ -455,7 +455,7 @@ def test_names_are_text() -> None:
 
 
 @pytest.mark.parametrize(("query", "title"), [("", ENGLISH), ("?lang=ja", JAPANESE), ("?view=wall", ENGLISH)])
-def test_the_second_definition_stands_small_beside_the_first(query: str, title: str) -> None:
+def test_the_second_definition_is_shown_small_beside_the_first(query: str, title: str) -> None:
     """Its name and share, with both versions and the parts in the tooltip; on a wall too. A queue with one definition has none."""
 
     async def check() -> None:

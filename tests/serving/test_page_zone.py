@@ -1,4 +1,4 @@
-"""One clock on the whole page, that of the configuration, wherever its browser stands: by hand, in both languages."""
+"""One clock on the entire page, that of the configuration, in any zone of the browser: by hand, in both languages."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_one_module_alone_makes_texts_of_instants() -> None:
 
 
 def zoned(folder: Path) -> tuple[Any, Any]:
-    """Return a center in Tokyo that is told of in the zone of Tokyo, and its stand: abe on a break, two calls that were given up."""
+    """Return a center whose texts are in the zone of Tokyo, and its backend: abe on a break, two abandoned calls."""
     backend = center()
     people = [
         agent_event("2026-04-01T06:30:00.000Z", "abe", "presence", "ready"),
@@ -81,7 +81,7 @@ def test_the_page_is_on_the_clock_of_the_configuration(tmp_path: Path) -> None:
             text = "(selector => document.querySelector(selector)?.innerText ?? '')"
             for lang, as_of in (("en", "as of 18:00:00"), ("ja", "18:00:00 現在")):
                 await page.open(url(client, f"?lang={lang}"))
-                # The day of sales is told from its first call, at 06:00 UTC, on.
+                # The day of sales begins with its first call, at 06:00 UTC.
                 ends = "[...document.querySelectorAll('#queues tr[data-queue=sales] .ends time')].map(e => e.innerText).join()"
                 await page.until(f"{ends} === '15:00,18:00'")
                 assert [await page.ask(f"{text}('#{name}')") for name in ("as-of", "zone")] == [as_of, "Asia/Tokyo (UTC+09)"]
@@ -100,7 +100,7 @@ def test_the_page_is_on_the_clock_of_the_configuration(tmp_path: Path) -> None:
                 assert (starts[0], starts[-1]) == ("17:45", {"en": "31 Mar 2026 17:00", "ja": "2026年3月31日 17:00"}[lang])
 
                 await page.open(url(client, f"?lang={lang}&view=quality"))
-                # What the page writes of the silent source is what the server says of it.
+                # The page shows the server's text about the silent source.
                 await page.until("document.querySelectorAll('.sources tbody tr').length === 5")
                 mail = await page.ask(f"{text}('.sources tbody tr:has(.is-silent)')")
                 assert mail.count("17:00:00") == 2
@@ -132,12 +132,12 @@ def test_the_page_is_on_the_clock_of_the_configuration(tmp_path: Path) -> None:
             at = "'2026-04-01T03:04:05Z'"
             names = [(zone, await evaluate(zone, f"m.zoneName({at})")) for zone in ("Etc/GMT+7", "UTC", "Asia/Kolkata", "Europe/London")]
             assert [name for _, name in names] == ["UTC-07", "UTC", "Asia/Kolkata (UTC+05:30)", "Europe/London (UTC+01)"]
-            # One that the browser does not know, or none: its own, and that is said.
+            # One that the browser does not know, or none: its own, and it is named.
             for zone in ("Mars/Olympus", None):
                 assert await evaluate(zone, f"[m.zone, m.clock({at}), m.zoneName({at})]") == [
                     None, "20:04:05", "America/Los Angeles (UTC-07)",
                 ]  # fmt: skip
-            # The night in which the clock is set: 00:59:59 and 01:00 UTC are a second apart, from two to three o'clock.
+            # The night in which the clock is set: 00:59:59 and 01:00 UTC are consecutive seconds, two and three o'clock.
             set_forth = "['2026-03-29T00:59:59Z', '2026-03-29T01:00:00Z'].map(time => m.clock(time).padStart(8, '0'))"
             assert await evaluate("Europe/Berlin", set_forth) == ["01:59:59", "03:00:00"]
             dates = "[m.day('2026-10-01'), m.day('2026-03-31T20:00:00Z'), m.isoDay('2026-03-31T20:00:00Z')]"

@@ -33,7 +33,7 @@ def family(name: str, health: Health | None = None, counters: dict[str, StageCou
 
 
 def test_the_lag_is_from_the_last_flush_to_the_end() -> None:
-    """Of each owned partition: its end less the committed offset; 0 where a flush went beyond the end that Kafka told last."""
+    """Of each owned partition: its end less the committed offset; 0 where a flush went beyond the end that Kafka reported last."""
     health = Health(
         partitions={
             ("events", 0): PartitionHealth(7, 0, 0.5, end_offset=12),
@@ -48,15 +48,15 @@ def test_the_lag_is_from_the_last_flush_to_the_end() -> None:
 
 
 def test_the_lag_is_unknown_without_kafka() -> None:
-    """While Kafka does not answer nobody knows what it holds: no sample, rather than an old one."""
+    """While Kafka does not answer its ends are unknown: no sample, rather than an old one."""
     partitions = {("events", 0): PartitionHealth(7, 0, 0.5, end_offset=12)}
 
     assert family(LAG, Health(partitions=partitions)).samples == []
     assert family(LAG, Health(partitions=partitions, last_answer=monotonic() - 3600)).samples == []
 
 
-def test_overfull_customers_are_told_by_their_owner() -> None:
-    """As many as there are in the partitions of customers that are owned; not in those that are not, or not any more."""
+def test_overfull_customers_are_exported_by_their_owner() -> None:
+    """The number in owned partitions of customers; not in those of other workers, or in revoked ones."""
     name, counters = "contact_center_customers_overfull", {"customers": StageCounters(overfull={0: 3, 1: 4, 2: 5})}
     owner = Health(partitions={("center.customer-facts.v2", number): PartitionHealth(0, 0, 0.5) for number in (0, 2, 3)})
 
@@ -64,8 +64,8 @@ def test_overfull_customers_are_told_by_their_owner() -> None:
     assert [(sample.labels, sample.value) for each in found for sample in each.samples] == [({}, 8), ({}, 0), ({}, 0)]
 
 
-def test_quarantined_sources_are_told_by_who_owns_the_partition() -> None:
-    """A sample a source, with the number of partitions; what another worker has taken over that one tells."""
+def test_quarantined_sources_are_exported_by_the_partitions_owner() -> None:
+    """A sample a source, with the number of partitions; a worker that has taken over a partition exports it."""
     counters = {
         "track-contacts": StageCounters(quarantined={("events", 0): ("bot",), ("events", 1): ("bot", "fax"), ("events", 2): ("x",)})
     }

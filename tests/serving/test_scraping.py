@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-#: As a proxy says it of a client on the network; without it a request is of this machine.
+#: As a proxy names a client on the network; without it a request is of this machine.
 FROM_ELSEWHERE = {"X-Forwarded-For": "192.0.2.7", "X-Forwarded-Proto": "https"}
 
 
@@ -90,7 +90,7 @@ def test_without_a_file_this_machine_alone_reads(what: str) -> None:
 
 
 def written(path: Path, **keys: Any) -> WatchedAccess:
-    """Return the access file that says so."""
+    """Return the access file of the tokens."""
     path.write_text(yaml.safe_dump(keys), encoding="utf-8")
     return WatchedAccess(path, 0)
 
@@ -152,7 +152,7 @@ def test_a_client_certificate_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ids=lambda each: each[0],
 )
 def test_each_command_has_the_option(arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A file that cannot be used is said before anything starts; the connector looks at its own file first."""
+    """An unusable file is reported before anything starts; the connector reads its own file first."""
     (tmp_path / "access.yaml").write_text("tokens: 7\n", encoding="utf-8")
     status = main([*arguments, "--access", str(tmp_path / "access.yaml")])
     stderr = capsys.readouterr().err
@@ -161,8 +161,8 @@ def test_each_command_has_the_option(arguments: list[str], tmp_path: Path, capsy
     assert ("none.yaml" if arguments[0] == "connector" else "access.yaml") in stderr
 
 
-def test_a_worker_on_the_network_says_who_reads(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before it does anything else; on the loopback address, with a file and with --insecure there is nothing to say."""
+def test_a_worker_on_the_network_logs_who_may_read(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before it does anything else; on the loopback address, with a file and with --insecure nothing is logged."""
     monkeypatch.setattr("streams.commands.worker.run_worker", lambda *_: None)
     with caplog.at_level("WARNING"):
         for options, warnings in ((["--host", "0.0.0.0"], 1), ([], 0), (["--host", "0.0.0.0", "--insecure"], 0)):  # noqa: S104 - the point

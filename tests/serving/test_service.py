@@ -76,8 +76,8 @@ def test_the_whole_topic_is_read_before_anything_is_shown(bootstrap: str) -> Non
 
 
 @pytest.mark.embedded
-def test_what_stands_still_is_known_by_its_partition(bootstrap: str) -> None:
-    """The records of a partition whose progress is behind that of the others, and no others."""
+def test_stalled_records_are_known_by_their_partition(bootstrap: str) -> None:
+    """Exactly the records of a partition whose progress is behind that of the others."""
 
     async def check() -> None:
         name = latest_topic("still")
@@ -114,7 +114,7 @@ def test_an_empty_topic_is_ready_and_a_missing_one_awaited(bootstrap: str) -> No
 
 
 @pytest.mark.embedded
-def test_a_topic_made_anew_is_read_anew(bootstrap: str) -> None:
+def test_a_recreated_topic_is_read_again(bootstrap: str) -> None:
     """Revisions of a new topic begin again: the old figures are served, as disconnected, until the new ones are all there."""
 
     async def check() -> None:
@@ -137,7 +137,7 @@ def test_a_topic_made_anew_is_read_anew(bootstrap: str) -> None:
 
 @pytest.mark.embedded
 def test_a_lost_broker_shows(bootstrap: str) -> None:
-    """With the broker gone the figures stay, the connection is reported cut, and the reader goes on trying without leaving tasks behind."""
+    """With the broker gone the figures stay, the connection is reported cut, and the reader retries without leaving tasks behind."""
 
     async def check() -> None:
         async with EmbeddedBroker() as own:
@@ -158,8 +158,8 @@ def test_a_lost_broker_shows(bootstrap: str) -> None:
 
 
 @pytest.mark.kafka
-def test_a_broker_that_comes_back_is_followed_again() -> None:
-    """After a broker was killed and started again, what is published then is served, without a restart of ours."""
+def test_a_restarted_broker_is_followed_again() -> None:
+    """After a broker was killed and restarted, new records are served, without a restart of the server."""
     reason = apache.missing()
     require(reason is None, reason or "")
     with apache.cluster() as kafka:
@@ -214,7 +214,7 @@ def test_from_topic_to_page(bootstrap: str) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_the_command_says_its_address_and_stops_cleanly(number: signal.Signals) -> None:
+def test_the_command_prints_its_address_and_stops_cleanly(number: signal.Signals) -> None:
     """The first line on stdout is the bound address, without any Kafka; a signal ends the process with 0, a listener or not."""
     code = "import sys; from streams.commands import serve; import argparse\n"
     code += "parser = argparse.ArgumentParser(); serve.add_parser(parser.add_subparsers()); args = parser.parse_args(sys.argv[1:])\n"
@@ -241,8 +241,8 @@ def test_the_command_says_its_address_and_stops_cleanly(number: signal.Signals) 
         assert (process.returncode, b"Traceback" in errors) == (0, False), errors.decode()
 
 
-def test_a_taken_port_and_a_wrong_window_are_said(capsys: pytest.CaptureFixture[str]) -> None:
-    """What cannot be served is said in one line with what to do, and an exit code; nothing is served."""
+def test_a_taken_port_and_a_wrong_window_are_reported(capsys: pytest.CaptureFixture[str]) -> None:
+    """One line with what to do, and an exit code; nothing is served."""
     import argparse
     import socket
 

@@ -49,18 +49,18 @@ ALL: list[tuple[Language, int, int, int]] = [
     for language, (width, height), number in product(LANGUAGES, SIZES, NUMBERS)
     if (each := (language, width, height, number)) not in FEW
 ]
-#: Every figure, or the dash that stands for none, of what is shown.
+#: Every figure that is shown, or the dash for none.
 FIGURES = """[...document.querySelectorAll('main')].filter(e => e.checkVisibility())
   .flatMap(e => [...e.querySelectorAll('b, td, strong')]).filter(e => e.checkVisibility() && /[0-9–]/.test(e.innerText)).length"""
 
-#: Of the first queues there is an outlook in full: it takes a sixth of a second each, of which the pictures tell nothing.
+#: Of the first queues there is an outlook in full: it takes a sixth of a second each, which the pictures do not need.
 FORESEEN = 12
 #: Lines of text that are shown.
 TEXT = "[...document.querySelectorAll('main')].find(e => e.checkVisibility()).innerText.trim().split('\\n').length"
 
 
 def errors(complaints: list[str]) -> list[str]:
-    """Return what the browser complains of, but for what the server refused: that is said on the page."""
+    """Return the browser's complaints, except for requests that the server refused: the page shows those."""
     return [each for each in complaints if "'source': 'network'" not in each]
 
 
@@ -100,7 +100,7 @@ def day_of(number: int) -> Iterator[tuple[bytes, bytes]]:
 
 
 def center(number: int) -> Serving:
-    """Return a center of so many queues at two sites, of as many people, with an alert for each second queue."""
+    """Return a center with this number of queues at two sites and of agents, with an alert for each second queue."""
     placed = Configuration.model_validate(
         {
             "sites": {name: {"zone": "Asia/Tokyo", "individual_figures": True} for name in ("Tokyo", "大阪コールセンター")},

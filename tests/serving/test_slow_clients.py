@@ -1,4 +1,4 @@
-"""Clients of the API and the exporter that do not read, and one that does not finish asking: dropped, counted, and nobody else waits."""
+"""Clients of the API and the exporter that do not read or do not finish a request: dropped, counted, and no other client waits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 LIMITS = ConnectionLimits(unread_seconds=0.5, request_seconds=0.5, check_seconds=0.05)
 
-#: So many answers about so many queues are larger than what kernels take in.
+#: This number of answers about this number of queues is larger than the buffers of kernels.
 QUEUES, TIMES = 300, 20
 
 

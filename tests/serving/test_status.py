@@ -237,7 +237,7 @@ def test_the_page_about_operations_has_every_code() -> None:
     assert sorted(re.findall(r"`(\w+)`", " ".join(row.split("|")[1] for row in table.splitlines()))) == sorted(CODES)
 
 
-def test_without_anybody_to_call_it_is_said_what_to_configure() -> None:
+def test_without_a_contact_the_status_names_the_missing_setting() -> None:
     """`call` is null and no sentence names a contact; that it is missing is reported only when a call is needed."""
     document = status_document(replace(WELL, refused_since_ms=AT[5]), TOKYO, None)
 
@@ -252,11 +252,11 @@ def test_without_anybody_to_call_it_is_said_what_to_configure() -> None:
 @pytest.mark.parametrize(
     ("seen", "codes"),
     [
-        # Without Kafka nothing is heard of workers and sources: that they are silent says nothing.
+        # Without Kafka nothing is received from workers and sources: their silence means nothing.
         (replace(WELL, connected=False, stalled=ALL_PANES, still_since_ms=AT[1], silent={"pbx": AT[1]}, old=True), ["kafka_lost"]),
-        # Nobody who counts hears the sources either.
+        # Without workers nothing is received from sources either.
         (replace(WELL, stalled=ALL_PANES, still_since_ms=AT[1], silent={"pbx": AT[1]}, old=True), ["worker_silent"]),
-        # While what waited is counted, silence is told as of then too.
+        # While the backlog is counted, silence is reported as of then too.
         (replace(WELL, silent={"pbx": AT[1]}, as_of_ms=AT[2], old=True, moving=True), ["figures_catching_up", "source_silent"]),
         (replace(WELL, stalled=ALL_PANES, still_since_ms=AT[1], old=True, moving=True), ["worker_silent"]),
         (
@@ -294,13 +294,13 @@ def status_of(backend: Backend, path: str = "/api/v1/standing", **changes: Any) 
     return asyncio.run(ask())
 
 
-def test_the_api_tells_of_workers_that_fell_silent() -> None:
+def test_the_api_reports_workers_that_fell_silent() -> None:
     """After the last heartbeat, workers are silent since then by the server's clock; readyz has the code without names."""
     seconds = [100.0]
     workers = Workers("contactcenter", lambda: seconds[0])
     backend = replace(Backend.fed(small_center()), workers=workers)
     workers.begin()
-    seconds[0] += STALLED_AFTER_SECONDS + 28  # 30 s of silence; the clock of the server stands at 09:00:01
+    seconds[0] += STALLED_AFTER_SECONDS + 28  # 30 s of silence; the clock of the server is at 09:00:01
     document = status_of(backend)
 
     assert (document["code"], document["part"], document["since"]) == ("worker_silent", "worker", "2026-04-01T08:59:31.000Z")
@@ -311,7 +311,7 @@ def test_the_api_tells_of_workers_that_fell_silent() -> None:
 
 
 def test_a_restoring_worker_is_not_silent() -> None:
-    """It sends heartbeats that say so while it does not count; after the last one it is silent."""
+    """Its heartbeats report that it does not count; after the last one it is silent."""
     seconds = [100.0]
     workers = Workers("contactcenter", lambda: seconds[0])
     backend = replace(Backend.fed(small_center()), workers=workers)
@@ -330,13 +330,13 @@ def test_figures_that_catch_up_are_not_stalled() -> None:
     """After an hour without a worker figures catch up while as-of advances, however old; after 10 s without progress they are stalled."""
     backend = Backend()
     backend.store.feed(*progress(as_of="2026-04-01T08:00:00Z"), 0)
-    serving = backend.serving()  # the clock stands at 09:00:01
+    serving = backend.serving()  # the clock is at 09:00:01
 
     def status() -> tuple[str, str]:
         document = status_document(serving.figures.seen(EVERYTHING), TOKYO, None)
         return document["code"], document["text_en"]
 
-    assert status()[0] == "figures_old"  # seen once, and nobody knows whether it moves
+    assert status()[0] == "figures_old"  # seen once: whether it advances is unknown
     backend.clock.seconds += 1
     backend.store.feed(*progress(as_of="2026-04-01T08:02:00Z", revision=2), 0)
     assert status() == (
@@ -376,7 +376,7 @@ def test_scopes_that_catch_up_are_distinguished_from_stalled_ones() -> None:
     }
 
 
-def test_kafka_that_never_answered_and_kafka_that_went_away() -> None:
+def test_kafka_that_never_answered_differs_from_kafka_that_was_lost() -> None:
     """They have different sentences; readyz is 503 for the first and 200 for the second, which has figures."""
     never = Backend(ready=False, connected=False, reached=False, since_ms=parse_time_ms("2026-04-01T08:00:00Z"))
     gone = replace(Backend.fed(small_center()), connected=False, since_ms=parse_time_ms("2026-04-01T08:30:00Z"))

@@ -49,7 +49,7 @@ def serving(configuration: dict[str, Any] = CENTER) -> Any:
     return Backend.fed(small_center()).serving(kpi_targets=terms_of(Configuration.model_validate(configuration)), fed_by=FED_BY)
 
 
-def test_every_target_says_where_it_stands() -> None:
+def test_every_target_shows_its_progress() -> None:
     """Figure and goal, attainment, on track or behind and by how much, due and at this pace; few contacts and silence are not judged."""
 
     async def check() -> None:
@@ -98,7 +98,7 @@ def test_every_target_says_where_it_stands() -> None:
             await page.until(f"{ROWS}.length === 1")
             await page.open(url(client, "?theme=dark&order=worst"))
             await page.until(f"{ROWS}.length === 6")
-            # What is not judged stands with the unknown; else as in the configuration.
+            # Targets that are not judged are with the unknown; else as in the configuration.
             assert [row[0] for row in await page.ask(READ)] == [
                 "Occupancy", "Answer rate", "Customer satisfaction", "Agent non-response (RONA)", "Abandonment rate",
                 "Average speed of answer",
@@ -139,8 +139,8 @@ def test_in_japanese_and_on_a_wall() -> None:
     run(check())
 
 
-def test_what_settles_late_names_its_day() -> None:
-    """A figure of a day or month that is over is not said to be of today, and its day is that of Tokyo, wherever the page is looked at."""
+def test_a_figure_of_a_past_day_names_its_day() -> None:
+    """A figure of a past day or month is not shown as of today; its day is that of Tokyo in any zone of the browser."""
     repeats, kept = figure(0.125, 25, 200), figure(0.95, 95, 100, 1)
     day: dict[str, Any] = {"window_start": "2026-03-20T15:00:00Z", "window_end": "2026-03-21T15:00:00Z", "final": True}
     month: dict[str, Any] = {"window_start": "2026-03-31T15:00:00Z", "window_end": "2026-04-30T15:00:00Z"}

@@ -1,4 +1,4 @@
-"""How long it takes to be told that something is not there: as long for what one may not see as for what there is not.
+"""The time to answer that something is absent: as long for what is hidden as for what does not exist.
 
 The lines that run are the same, one by one, which no load on the machine changes; at night the time is measured, over sockets.
 """
@@ -79,7 +79,7 @@ def made() -> Center:
 
 
 def leaking(seconds: float) -> Any:
-    """Return an answer about a queue that first looks for what there is of it, and then whether it may be told."""
+    """Return an answer about a queue that first looks it up, and then checks the view."""
     plain = Figures.queue
 
     def queue(self: Figures, name: str, view: View) -> dict[str, Any] | None:
@@ -146,8 +146,8 @@ def test_the_same_lines_run_for_what_is_hidden_and_for_what_is_not_there(what: s
     assert asyncio.run(differing(app, ADDRESSES[what])) == []
 
 
-def test_a_look_that_tells_something_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that looks for a queue before it looks whether it may be told: for each hidden queue other lines run."""
+def test_a_lookup_that_reveals_something_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A handler that looks up a queue before it checks the view runs other lines for a hidden queue."""
     monkeypatch.setattr(Figures, "queue", leaking(0.0))
     app = create_app(made().serving)
     app.freeze()

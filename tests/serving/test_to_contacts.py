@@ -48,7 +48,7 @@ BEHIND = """[...document.querySelectorAll('.view.contacts .behind tbody tr')]
   .map(e => [...e.cells].slice(0, 2).map(c => c.innerText.replace(/\\n/g, ' ')))"""
 CHOSEN = """Object.fromEntries([...new URLSearchParams(location.search)]
   .filter(([name]) => ['of', 'scope', 'channel', 'kpi', 'span'].includes(name)))"""
-#: Every way to contacts beside the table and the navigation: what it says to a screen reader.
+#: Every link to contacts beside the table and the navigation: its text for a screen reader.
 WAYS = """[...document.querySelectorAll('a[href*="view=contacts"]')]
   .filter(e => !e.closest('nav') && e.checkVisibility()).map(e => e.ariaLabel)"""
 
@@ -78,7 +78,7 @@ def serving(folder: Path, log: HeldLog | None = None) -> Serving:
 
 @asynccontextmanager
 async def without(serving: Serving, **session: Any) -> AsyncIterator[TestClient[web.Request, web.Application]]:
-    """Serve to one who is told of other rights than anyone has."""
+    """Serve with the given rights in the session's answer."""
 
     @web.middleware
     async def other_rights(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -158,14 +158,14 @@ def test_tiles_and_alerts_open_their_contacts(tmp_path: Path, pictures: Path) ->
 
 
 class Halfway(HeldLog):
-    """Has given half of its records when it waits to be let go on."""
+    """Reports half of its records as read, then waits for permission to continue."""
 
     def __init__(self, events: Any) -> None:
         super().__init__(events)
         self.may_go_on = asyncio.Event()
 
     async def events(self, since_ms: int, limits: Limits, take: Any, report: Any = None, **more: Any) -> Span:
-        """Tell how far it is, wait, and go on."""
+        """Report how far it is, wait, and continue."""
         if report is not None:
             report(Span(self.topic, to_pass=8, passed=4))
         await self.may_go_on.wait()

@@ -1,4 +1,4 @@
-"""While serve reads the topics of figures, what is not read yet is told apart from what there is not: in the API and on the page."""
+"""While serve reads the topics of figures, what is not read yet is distinguished from what is absent: in the API and on the page."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ TOPIC = latest_topic("contactcenter")
 UNREAD: dict[str, Any] = {"ready": False, "connected": False, "reading": Reading(TOPIC, 0.438)}
 READING = {"topic": TOPIC, "share": 0.43}
 
-#: Addresses that answer with nothing of the topics of figures, or say of themselves whether it is known.
+#: Addresses that answer with nothing of the topics of figures, or have their own field for whether it is known.
 OF_OTHERS = {
     "metrics",  # contact_center_reader_connected, and no figure
     "events",  # below
@@ -63,7 +63,7 @@ ASKED = {
 
 
 async def status_and_reading(answer: ClientResponse) -> tuple[int, Any]:
-    """Return status and how far figures are read, as an answer says it."""
+    """Return the status of an answer and how far figures are read."""
     document = await answer.json(content_type=None)
     assert document.get("ready") in {None, False}
     return answer.status, document["figures_reading"]
@@ -74,8 +74,8 @@ def asked(client: TestClient[Any, Any], path: str) -> Any:
     return client.get(path, headers={"Accept": "application/json"})
 
 
-def test_every_endpoint_tells_what_is_not_read_from_what_is_not_there() -> None:
-    """Each GET of figures says how far they are: in its header with 200, or with 503 and when to come back; none that there is nothing."""
+def test_every_endpoint_distinguishes_unread_from_absent() -> None:
+    """Each GET of figures states how far reading is: in its header with 200, or with 503 and Retry-After; none is empty."""
 
     async def check() -> None:
         made = full()
@@ -113,7 +113,7 @@ def test_every_endpoint_tells_what_is_not_read_from_what_is_not_there() -> None:
     ids=["no topic", "no Kafka"],
 )
 def test_figures_that_nothing_reads_yet(changes: dict[str, bool], detail: str) -> None:
-    """Without a topic, and without Kafka, it is not known either what there is: 503, which says why."""
+    """Without a topic, and without Kafka, figures are unknown too: 503 with the reason."""
 
     async def check() -> None:
         backend = Backend(**{**UNREAD, "reading": None, **changes})
@@ -124,8 +124,8 @@ def test_figures_that_nothing_reads_yet(changes: dict[str, bool], detail: str) -
     asyncio.run(check())
 
 
-def test_who_sees_a_part_is_not_told_how_much_there_is() -> None:
-    """How fast reading goes on tells how much there is of others: who sees one queue is told that it is read, and not how far."""
+def test_a_restricted_view_does_not_get_the_share() -> None:
+    """The pace of reading reveals how much there is of others: a view of one queue gets that reading is under way, and not how far."""
     figures = Backend(**UNREAD).serving().figures
     part = View(frozenset({"queue:sales"}), None)
 
@@ -135,7 +135,7 @@ def test_who_sees_a_part_is_not_told_how_much_there_is() -> None:
 
 
 def test_what_was_made_unread_is_not_kept() -> None:
-    """An answer that is kept for a minute is made anew at once when figures have been read."""
+    """An answer that is cached for a minute is recomputed at once when figures have been read."""
 
     async def check() -> None:
         backend = Backend(**UNREAD)
@@ -152,8 +152,8 @@ def test_what_was_made_unread_is_not_kept() -> None:
     asyncio.run(check())
 
 
-def test_an_event_stream_tells_how_far_it_is() -> None:
-    """Before any record: the snapshot says how far reading is, and a message says it again when that has changed."""
+def test_an_event_stream_reports_how_far_reading_is() -> None:
+    """Before any record: the snapshot states how far reading is, and a message follows when that has changed."""
 
     async def check() -> None:
         backend = Backend(**UNREAD)
@@ -169,7 +169,7 @@ def test_an_event_stream_tells_how_far_it_is() -> None:
 
 
 @pytest.mark.embedded
-def test_a_reader_says_how_far_it_is(bootstrap: str) -> None:
+def test_a_reader_reports_how_far_it_is(bootstrap: str) -> None:
     """From a real topic of a thousand records, read 250 at a time: ever more of it, and nothing any more once it was read."""
 
     async def check() -> None:
@@ -193,7 +193,7 @@ def test_a_reader_says_how_far_it_is(bootstrap: str) -> None:
     run(check())
 
 
-#: View → where it says what there is.
+#: View → the element with its message.
 MESSAGES = {
     "queue&of=sales": "main.view > .none",
     "outlook": ".breaches",
@@ -206,8 +206,8 @@ MESSAGES = {
 
 @pytest.mark.browser
 @pytest.mark.parametrize("language", ["en", "ja"])
-def test_views_say_that_figures_are_being_read(language: Language, tmp_path: Path) -> None:
-    """Each view says so, with how far, in place of "there is none"; once figures are read it shows them at once, and not 20 s later."""
+def test_views_show_that_figures_are_being_read(language: Language, tmp_path: Path) -> None:
+    """Each view shows how far, in place of "there is none"; once figures are read it shows them at once, and not 20 s later."""
     require(binary(), "the page is tested in Chromium: apt-get install chromium")
     words = WORDS[language]
     unread = f"{words['unread.reading']} · {words['reading.share'].format(value='43 %' if language == 'en' else '43%')}"

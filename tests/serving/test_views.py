@@ -1,4 +1,4 @@
-"""The frame of the views in a real browser: which one the address names, how one comes to another, and what is said where that fails."""
+"""The frame of the views in a real browser: which one the address names, how to reach another, and the message where that fails."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
-#: One view that shows figures of both kinds, one that fails, and one that takes a right that nobody has.
+#: One view that shows figures of both kinds, one that fails, and one that takes a right that no account has.
 LIST = """export const VIEWS = [
   { id: "overview", right: "figures", page: true },
   { id: "trial", right: "people", css: true },
@@ -40,10 +40,10 @@ export async function show(root, context) {
   window.ended = false;
   const place = root.appendChild(document.createElement("p"));
   place.id = "trial";
-  const told = await context.ask("api/v1/figures?window=trailing_15m");
+  const answer = await context.ask("api/v1/figures?window=trailing_15m");
   context.onNews(() => {
     const sales = [...context.gather("queue").values()].find(({ scope }) => scope === "sales");
-    place.textContent = `${count(sales?.now?.waiting)} ${context.asked("contact")} ${Object.keys(told.records).length > 0}`;
+    place.textContent = `${count(sales?.now?.waiting)} ${context.asked("contact")} ${Object.keys(answer.records).length > 0}`;
   });
   context.every(50, () => context.ask("api/v1/agents"));
   context.signal.addEventListener("abort", () => { window.aborted = true; });
@@ -105,7 +105,7 @@ def test_views_are_shown_in_turn() -> None:
             assert "View.trial – Contact Streams" in await page.ask("document.title")
             backend.store.feed(*now_record("queue:sales", waiting=5, revision=2))
             await page.until(f"{trial} === '5 null true'")
-            # What the server refuses stands below the heading: here nobody serves people.
+            # What the server refuses is shown below the heading: here agents are not served.
             await page.until("document.querySelector('.view > .none').innerText.includes('--agents')")
 
             await page.ask("history.back()")
@@ -133,8 +133,8 @@ def test_views_are_shown_in_turn() -> None:
         ("?view=secret&lang=ja", "この画面を表示する権限がありません。"),
     ],
 )
-def test_a_view_that_cannot_be_shown_says_why(query: str, message: str) -> None:
-    """In its place; the rest of the page goes on, and the overview is a link away."""
+def test_a_view_that_cannot_be_shown_gives_the_reason(query: str, message: str) -> None:
+    """In its place; the rest of the page continues, and the overview is a link away."""
 
     async def check() -> None:
         async with TestClient(TestServer(app(Backend.fed(small_center())))) as client, Chromium() as page:
@@ -147,7 +147,7 @@ def test_a_view_that_cannot_be_shown_says_why(query: str, message: str) -> None:
 
 
 def test_the_documents_list_every_view() -> None:
-    """What ``view=`` may be stands in docs/operations.md, in the order of the page's list."""
+    """docs/operations.md lists the values of ``view=``, in the order of the page's list."""
     page = files("streams.serving").joinpath("page", "views.js").read_text(encoding="utf-8")
     ids = re.findall(r'^  \{ id: "(\w+)"', page, flags=re.MULTILINE)
     documents = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The page as those use it who stand far away, have many queues, no mouse, or another light: in a real browser."""
+"""The page for viewers who are far away, have many queues, no mouse, or another light: in a real browser."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _browser() -> None:
 
 
 def many(number: int) -> list[tuple[bytes, bytes]]:
-    """Return a center of so many queues: of 100 contacts each, as many were in time as the queue's number says."""
+    """Return a center with this number of queues: of 100 contacts each, as many were in time as the queue's number."""
     records = [progress(), people_now("team:north", {"idle": 2})]
     for n in range(number):
         level = figure((99 - n) / 100, 99 - n, 100, 1)
@@ -73,7 +73,7 @@ def interval(hour: int, quarter: int, level: dict[str, Any], *, final: bool = Tr
 
 
 def test_a_day_is_columns_against_the_target() -> None:
-    """Reached, missed, judged too few, still open and without contacts are drawn apart; a text says the same; yesterday is not today."""
+    """Reached, missed, judged too few, still open and without contacts differ in shape; a text states the same; yesterday is not today."""
     day = window("queue:sales", name="day", window_start="2026-04-01T06:00:00Z", window_end="2026-04-02T06:00:00Z")
     intervals = [
         interval(5, 3, figure(0.1, 1, 10)),  # before the day began
@@ -140,7 +140,7 @@ def test_calendar_exceptions_are_marked() -> None:
     ],
 )
 def test_a_quarantined_source_is_named(language: str, sentence: str, since: str) -> None:
-    """One line above the figures names it, and the queue that it feeds is gray; queues of others, or of which nobody says, are judged."""
+    """One line above the figures names it, and the queue that it feeds is gray; queues of other or unknown sources are judged."""
     level = figure(0.5, 10, 20)
     records = [window(f"queue:{name}", kpis={"service_level_live": level}) for name in ("calls", "letters", "unsaid")]
     quarantined = {"mail": {"reason": "bad_records", "since": "2026-04-01T08:00:00Z", "partitions": 1, "records": 7}}
@@ -168,7 +168,7 @@ def test_a_quarantined_source_is_named(language: str, sentence: str, since: str)
 
 
 def test_a_silent_source_marks_whom_it_feeds() -> None:
-    """Of three queues the one is gray whose source is silent, and one of which nobody said what feeds it; the third is judged."""
+    """Of three queues the one is gray whose source is silent, and one without configured sources; the third is judged."""
     level = figure(0.5, 10, 20)
     records = [window(f"queue:{name}", kpis={"service_level_live": level}) for name in ("calls", "letters", "unsaid")]
     silent = progress(sources={"pbx": "2026-04-01T08:59:58Z", "mail": "2026-04-01T08:00:00Z"}, stale_sources=["mail"])
@@ -190,7 +190,7 @@ def test_a_silent_source_marks_whom_it_feeds() -> None:
             assert await page.ask("document.querySelector('#summary b').innerText") == "1 / 1"
             assert await page.ask("document.querySelector('#summary small').innerText") == "2 unknown"
 
-            # The one that is known is all right: of the others nobody knows, so this is no all-clear.
+            # The known one is all right; the others are unknown, so this is no all-clear.
             good = {"service_level_live": figure(0.9, 18, 20)}
             backend.store.feed(*window("queue:calls", kpis=good, revision=2))
             await page.until("document.querySelector('#summary b').innerText === '0 / 1'")
@@ -206,7 +206,7 @@ def test_a_silent_source_marks_whom_it_feeds() -> None:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("age", [1, 60], ids=["fresh", "stale"])
 def test_contrast(theme: str, age: float) -> None:
-    """In daylight and in the dark, fresh and stale, every text stands out as WCAG AA asks; nothing is told by opacity."""
+    """In daylight and in the dark, fresh and stale, every text has the contrast of WCAG AA; nothing is shown by opacity alone."""
 
     async def check() -> None:
         backend = Backend.fed([*many(3)[2:], *small_center(), now_record("total:all", waiting=2, revision=2)])
@@ -227,7 +227,7 @@ def test_contrast(theme: str, age: float) -> None:
 
 
 def test_worst_first_and_pins() -> None:
-    """``order=worst`` puts the widest gap below the target on top, what cannot be judged last; pins stand before all and in the address."""
+    """``order=worst`` puts the widest gap below the target on top, what cannot be judged last; pins come first and are in the address."""
     targets = {"Q00": 0.9, "Q01": 0.999, "Q02": 0.98}  # reached by 9 points, missed by 1.9 and by 1
 
     async def check() -> None:

@@ -2,7 +2,7 @@
 
 `schemathesis` makes the requests: the examples of the document, every boundary of its parameters, and chance; each as one who has all
 rights, as one who sees one site alone, and as one who is not known. Event streams are real, and end after a moment. The pages (login,
-screens, documentation) stand in no published document; theirs is made of the same table.
+screens, documentation) are in no published document; theirs is built from the same table.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 #: Of event streams, too, it is looked whether they are as documented.
 HOOKS: Final = {"SCHEMATHESIS_HOOKS": str(Path(__file__).with_name("schemathesis_checks.py"))}
 WHO: Final = {"all": ALL, "few": FEW, "unknown": None}
-#: Some addresses → who is told something there.
+#: Some addresses → the accounts that get an answer there.
 ANSWERED: Final = {"figures": "all few", "events": "all few", "explain": "all", "contacts": "all", "audit": "all"}
-#: An event stream is read for so long: everything comes at once.
+#: How long an event stream is read: everything arrives at once.
 STREAM_SECONDS: Final = 0.05
 #: The pages, but for their files, and what they take.
 PAGES: Final = [each for each in ENDPOINTS if not each.documented and each.name != "page_file"]
@@ -48,7 +48,7 @@ FORMS: Final = {
 
 
 def pages() -> dict[str, Any]:
-    """Return what a document says of the pages: what goes wrong there may be told as a page, and what leads on has no content."""
+    """Return a document of the pages: errors there may be a page, and redirects have no content."""
     document = openapi_of(PAGES)
     for endpoint in PAGES:
         operation = document["paths"][endpoint.template][endpoint.method.lower()]
@@ -96,7 +96,7 @@ def run_schemathesis(
 
 
 def answered(who: str, folder: Path, *options: str) -> None:
-    """Ask everything as somebody; fail with what was found."""
+    """Test every endpoint as an account; fail with what was found."""
     with serving(stream_seconds=STREAM_SECONDS, **reading()) as address:
         printed, report = run_schemathesis(address, WHO[who], folder / "report.json", "--phases", "examples,coverage,fuzzing", *options)
     assert (report["exit_code"], report["failures"], report["errors"]) == (0, [], []), printed
@@ -111,7 +111,7 @@ def answered(who: str, folder: Path, *options: str) -> None:
 
 @pytest.mark.parametrize("who", WHO)
 def test_every_answer_is_documented(who: str, tmp_path: Path) -> None:
-    """Status, media type, headers and body are as the document says; what it forbids is refused, what it permits is answered."""
+    """Status, media type, headers and body are as documented; forbidden requests are refused, permitted ones answered."""
     answered(who, tmp_path, "--max-examples", "5", "--seed", "1")
 
 
@@ -123,7 +123,7 @@ def test_every_answer_is_documented_however_long_one_asks(who: str, tmp_path: Pa
 
 
 def shown(who: str, folder: Path, *options: str) -> None:
-    """Ask for the pages as somebody; fail with what was found."""
+    """Test the pages as an account; fail with what was found."""
     with serving() as address:
         printed, report = run_schemathesis(address, WHO[who], folder / "report.json", *options, described=pages())
     assert (report["exit_code"], report["failures"], report["errors"]) == (0, [], []), printed
@@ -156,7 +156,7 @@ def test_events_that_are_not_as_documented_are_found(tmp_path: Path, monkeypatch
 
 
 class Broken(Agents):
-    """People of whom what is told is not as documented, or cannot be told at all."""
+    """Agents whose answer is not as documented, or fails."""
 
     def chosen(
         self, windows: frozenset[str] | None = None, people: frozenset[str] | None = None, view: View = EVERYTHING

@@ -60,7 +60,7 @@ async def shown(client: Any) -> dict[str, Any]:
     return {each["scope"]: each for each in (await (await client.get("/api/v1/alerts")).json())["alerts"]}
 
 
-def test_an_acknowledgement_stands_beside_its_alert_and_the_first_stays() -> None:
+def test_an_acknowledgement_is_shown_with_its_alert_and_the_first_stays() -> None:
     """Who, when and the note are in the API and the event stream; a second one changes nothing; other alerts have none."""
 
     async def check() -> None:

@@ -33,12 +33,12 @@ class Process:
         self.now_ms = BEGAN
 
     def write(self, key: bytes, value: bytes | None) -> None:
-        """Have a record in the topic and in the table."""
+        """Write a record to the topic and the table."""
         self.topic.append((key, value))
         self.actions.feed(key, value)
 
     def ingest(self, alert: AlertRecord) -> None:
-        """Have an alert come into the history."""
+        """Ingest an alert of the history."""
         notified = ingested(self.actions, alert, self.now_ms)
         if notified is not None:
             self.write(*encoded(notified))
@@ -74,7 +74,7 @@ class Process:
         self.write(f"silence|{name}".encode(), orjson.dumps({"kind": "silence", **about, **who}))
 
     def deliver_all(self) -> None:
-        """Have everything that is due delivered."""
+        """Deliver every notification that is due."""
         for message in self.actions.due():
             self.write(*encoded(with_outcome(message, accepted=True, now_ms=self.now_ms)))
 
@@ -96,7 +96,7 @@ def test_unacknowledged_it_is_escalated_step_by_step_and_all_are_notified_that_i
     assert process.decide_after(600) == []
 
 
-def test_acknowledged_it_goes_no_further() -> None:
+def test_an_acknowledged_alert_is_not_escalated() -> None:
     """Receivers that were notified are notified that it cleared, others are not; the next alert of the same queue starts again."""
     process = Process()
     process.ingest(fired())
@@ -172,14 +172,14 @@ STEPS = st.lists(
         st.tuples(st.just("acknowledge"), st.integers(0, 2)),
         st.tuples(st.just("silence"), st.integers(0, 2)),
         st.tuples(st.just("wait"), st.integers(1, 200)),
-        st.tuples(st.just("settle"), st.just(0)),
+        st.tuples(st.just("deliver"), st.just(0)),
     ),
     max_size=30,
 )
 
 
 def notifications_of(steps: list[tuple[str, int]], *, restarting: bool) -> list[str]:
-    """Play steps, each of which may be the last of a process; return the notifications, in order."""
+    """Run the steps, with a restart after each if asked to; return the notifications, in order."""
     process, notified, rounds = Process(), list[str](), [0, 0, 0]
     for what, number in steps:
         name, alert_id = f"q{number}", f"id-{number}-{rounds[number % 3]}"
@@ -193,7 +193,7 @@ def notifications_of(steps: list[tuple[str, int]], *, restarting: bool) -> list[
                 process.write(b"acknowledged|" + alert_id.encode(), orjson.dumps(_acknowledgement(alert_id, name)))
             case "silence":
                 process.silenced(name, 100)
-            case "settle":
+            case "deliver":
                 process.deliver_all()
             case _:
                 notified += process.decide_after(number)

@@ -241,7 +241,7 @@ def test_the_next_server_continues_where_one_was_cut_off(bootstrap: str) -> None
 
 
 @pytest.mark.embedded
-def test_what_is_expected_fires_and_clears_once_whoever_leads(bootstrap: str) -> None:
+def test_an_expected_breach_fires_and_clears_once_under_any_leader(bootstrap: str) -> None:
     """Expected below, the floor is notified once, though the leader is cut off; and that it cleared, by the next, under the same id."""
     rules = {"soon": AlertRule.model_validate({"expected_within_minutes": 30, "below": 0.8, "for_seconds": 0, "clear_for_seconds": 0})}
     level = [0.6]
@@ -275,7 +275,7 @@ def test_what_is_expected_fires_and_clears_once_whoever_leads(bootstrap: str) ->
 
 
 @pytest.mark.embedded
-def test_of_two_servers_one_tells(bootstrap: str) -> None:
+def test_of_two_servers_one_sends(bootstrap: str) -> None:
     """Both run; each message is sent once; when the leader ends, the other continues."""
 
     async def check() -> None:

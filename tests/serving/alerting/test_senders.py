@@ -91,7 +91,7 @@ def test_the_value_is_that_of_now() -> None:
     assert "62.0 %" in message(cleared(), event="cleared", backend=backend).texts["en"]
 
 
-def test_a_message_is_bounded_whatever_names_say() -> None:
+def test_a_message_is_bounded_for_any_names() -> None:
     """Fifty alerts of queues with the longest names: ten are named, of the others the number; no line break comes from a name."""
     composed = message(*(fired(f"{number}\n{'長' * 280}") for number in range(50)))
     assert composed.texts["en"].count("Critical") == 10

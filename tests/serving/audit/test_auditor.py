@@ -49,7 +49,7 @@ def fields_of(records: list[AuditRecord]) -> list[tuple[str, str, str | None, in
 
 
 @pytest.mark.embedded
-def test_what_is_recorded_is_in_the_topic_when_it_says_so(bootstrap: str) -> None:
+def test_a_recorded_action_is_in_the_topic_when_the_call_returns(bootstrap: str) -> None:
     """In order and under the key of its actor; what waits returns only once Kafka has it and all before it."""
 
     async def check() -> None:
@@ -99,7 +99,7 @@ def test_a_page_that_asks_again_and_again_is_recorded_once_in_ten_minutes(bootst
 
 
 @pytest.mark.embedded
-def test_refusals_are_told_at_once_and_their_number_at_the_end(bootstrap: str) -> None:
+def test_the_first_refusal_is_recorded_at_once_and_their_number_at_the_end(bootstrap: str) -> None:
     """A thousand denials of one client are two records that add up to a thousand."""
 
     async def check() -> None:
@@ -140,7 +140,7 @@ def test_without_the_topic_nothing_personal_is_shown_and_nothing_else_is_lost(bo
 
 
 @pytest.mark.embedded
-def test_the_buffer_is_bounded_and_what_it_drops_is_said(bootstrap: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_buffer_is_bounded_and_drops_are_logged(bootstrap: str, caplog: pytest.LogCaptureFixture) -> None:
     """Without Kafka five records of twelve are kept; a view finds no room and is not recorded; this is logged once."""
 
     async def check() -> None:

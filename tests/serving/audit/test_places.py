@@ -60,7 +60,7 @@ RECORDS = {
     "a file": (made("a file", None, file="access.yaml", hash_after="ab"), "all kanto matsu"),
     "a source of kanto": (made("a source of kanto", None, source="pbx-suzu"), "all kanto matsu"),
     "a source elsewhere": (made("a source elsewhere", None, source="pbx-taiko"), "all matsu"),
-    "a source of nobody": (made("a source of nobody", None, source="feed-koto"), "all"),
+    "a source without an owner": (made("a source without an owner", None, source="feed-koto"), "all"),
     "a silence everywhere": (made("a silence everywhere", ("total:all",), rule="asa", silence_id="s1"), "all"),
 }
 

@@ -21,7 +21,7 @@ def denied(address: str = "192.0.2.1", endpoint: str = "GET /api/v1/agents", act
     return audit_record("denied", "refused", actor=actor, instance="test", at=1.0, client_address=address, about=about)
 
 
-def test_repeats_are_counted_and_told_once() -> None:
+def test_repeats_are_counted_and_recorded_once() -> None:
     """Of five equal ones within a minute the first passes, the last is recorded with the number of the other four; then it restarts."""
     repeats = Repeats(60)
     records = [denied() for _ in range(5)]
@@ -34,8 +34,8 @@ def test_repeats_are_counted_and_told_once() -> None:
     assert repeats.is_first(records[0], 61.0)
 
 
-def test_a_single_one_is_told_no_second_time() -> None:
-    """What was not repeated leaves nothing behind."""
+def test_a_single_record_is_not_repeated() -> None:
+    """A record that was not repeated leaves nothing behind."""
     repeats = Repeats(60)
     assert repeats.is_first(denied(), 0.0)
     assert list(repeats.ended(100.0)) == []

@@ -68,7 +68,7 @@ def test_of_two_devices_of_a_ticket_the_first_is_let_in(after: Callable[[list[Re
     assert set(devices.in_use([TICKET, OTHER, hash_of("unused")])) == {TICKET}
 
 
-def test_an_ended_device_comes_never_back() -> None:
+def test_an_ended_device_stays_ended() -> None:
     """Neither it nor its ticket, live or read again, before or after compaction."""
     records = [redeemed(TICKET, FIRST)]
     live = fed(records)

@@ -47,7 +47,7 @@ async def status(client: Client, path: str = "/api/v1/figures") -> int:
     return (await client.get(path, allow_redirects=False)).status
 
 
-def test_the_login_speaks_the_language_of_the_page_one_was_going_to() -> None:
+def test_the_login_has_the_language_of_the_requested_page() -> None:
     """A link to the Japanese page leads over a Japanese login, and what is chosen there holds behind it; else the browser decides."""
 
     async def check() -> None:
@@ -116,7 +116,7 @@ def test_without_an_access_file_there_is_no_login() -> None:
 @pytest.mark.parametrize(
     "form", [{"password": "wrong horse battery"}, {"name": "nobody"}, {"name": ""}, {"password": ""}, {"name": "YUKI"}]
 )
-def test_errors_do_not_say_whether_there_is_such_a_name(form: dict[str, str]) -> None:
+def test_errors_do_not_reveal_whether_a_name_exists(form: dict[str, str]) -> None:
     """Wrong name or wrong password: the same answer, byte for byte but for what was typed as the name."""
 
     async def check() -> None:
@@ -155,7 +155,7 @@ def test_errors_do_not_say_whether_there_is_such_a_name(form: dict[str, str]) ->
         (",".join(["ja"] * 2000), "", "ja"),
     ],
 )
-def test_the_page_speaks_the_browsers_language(accepted: str, query: str, language: str) -> None:
+def test_the_page_has_the_browsers_language(accepted: str, query: str, language: str) -> None:
     """The first of ours that the browser names; a switch on the page is stronger, and an error keeps to it."""
 
     async def check() -> None:
@@ -193,8 +193,8 @@ def test_the_page_is_locked_down() -> None:
     run(check())
 
 
-def test_what_is_typed_comes_back_as_text_alone() -> None:
-    """A name or a way on that is markup is shown as it is typed, or not at all."""
+def test_typed_markup_is_returned_as_text() -> None:
+    """A name or a target that is markup is shown as it is typed, or not at all."""
 
     async def check() -> None:
         desk = Desk(access_of(users={"yuki": user_entry()}))
@@ -295,7 +295,7 @@ def test_a_right_that_ends_in_the_file_ends_at_once() -> None:
     run(check())
 
 
-def test_who_may_see_nothing_is_told_so_and_can_leave() -> None:
+def test_a_user_without_a_role_is_informed_and_can_log_out() -> None:
     """Known, without a role: the page leads to the login, which states it and offers the logout; programs get 403."""
 
     async def check() -> None:

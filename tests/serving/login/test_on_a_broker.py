@@ -164,8 +164,8 @@ def test_what_one_server_let_in_the_others_know_on_apache_kafka(kafka: Cluster, 
 
 
 @pytest.mark.embedded
-def test_without_the_topic_no_link_opens_and_all_else_goes_on(bootstrap: str, tmp_path: Path) -> None:
-    """Where the worker is of the last release: links answer 503 and are not used up; people log in. When the topic is made they open."""
+def test_without_the_topic_no_link_opens_and_logins_continue(bootstrap: str, tmp_path: Path) -> None:
+    """With a worker of the last release links answer 503 and are not used up; users log in. Links open once the topic is created."""
 
     async def check() -> None:
         center, ticket = Center(bootstrap, tmp_path / "access.yaml"), new_secret()

@@ -143,7 +143,7 @@ def test_few_are_verified_at_a_time_and_few_wait() -> None:
     run(check())
 
 
-def test_the_loop_goes_on_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_verifying_a_password_does_not_block_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     """A verification is in a thread: the loop turns many times before it is done."""
 
     async def check() -> None:

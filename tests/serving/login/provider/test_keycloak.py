@@ -155,7 +155,7 @@ def test_programs_of_keycloak_show_their_own_tokens(keycloak: Keycloak) -> None:
     run(keycloak, check)
 
 
-def test_sessions_outlive_a_keycloak_that_answers_nobody(keycloak: Keycloak) -> None:
+def test_sessions_outlive_a_keycloak_that_does_not_answer(keycloak: Keycloak) -> None:
     """A session of a stopped Keycloak continues, and is checked again when it answers."""
 
     async def check(it: RelyingParty) -> None:

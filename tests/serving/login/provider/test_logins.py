@@ -145,7 +145,7 @@ def test_what_a_browser_keeps_is_out_of_reach_of_scripts_and_of_other_sites(secu
     run(check, secure=secure)
 
 
-def test_no_token_comes_into_a_browser() -> None:
+def test_no_token_reaches_a_browser() -> None:
     """Neither a page nor a header nor a cookie, from the first step to the logout, holds a token, a verifier or the client's secret."""
 
     async def check(it: Deployment) -> None:

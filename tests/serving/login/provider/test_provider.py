@@ -160,7 +160,7 @@ def test_a_code_belongs_to_the_browser_that_began() -> None:
         ({"groups": {"tokyo": True}}, "groups is no list"),
     ],
 )
-def test_id_tokens_that_are_not_of_this_login_let_nobody_in(claims: dict[str, Any], reason: str) -> None:
+def test_id_tokens_of_another_login_are_refused(claims: dict[str, Any], reason: str) -> None:
     """What the token endpoint gives is judged as strictly as what a stranger brings."""
 
     async def check(it: RelyingParty) -> None:
@@ -172,7 +172,7 @@ def test_id_tokens_that_are_not_of_this_login_let_nobody_in(claims: dict[str, An
     run(check)
 
 
-def test_a_token_by_a_key_that_the_provider_does_not_publish_lets_nobody_in() -> None:
+def test_a_token_signed_by_an_unpublished_key_is_refused() -> None:
     """An answer of the token endpoint itself has to be signed by a published key."""
 
     async def check(it: RelyingParty) -> None:
@@ -215,7 +215,7 @@ def test_what_a_login_needs_is_asked_for(lacks: str, reason: str) -> None:
         ({"token_endpoint_auth_methods_supported": ["private_key_jwt"]}, "no client secret by client_secret_basic"),
     ],
 )
-def test_providers_that_cannot_be_used_say_why(offer: dict[str, Any], reason: str) -> None:
+def test_unusable_providers_are_refused_with_a_reason(offer: dict[str, Any], reason: str) -> None:
     """What a provider publishes of itself is judged before anything is sent there."""
 
     async def check(it: RelyingParty) -> None:
@@ -267,8 +267,8 @@ def test_many_who_want_to_log_in_ask_an_absent_provider_once() -> None:
     run(check)
 
 
-def test_groups_that_stand_in_no_id_token_are_asked_for() -> None:
-    """Groups come from the userinfo where the ID token has no such claim, and of the same person alone; without any there are none."""
+def test_groups_missing_from_the_id_token_are_requested() -> None:
+    """Groups come from userinfo if the ID token has no such claim, and of the same user alone; without any there are none."""
 
     async def check(it: RelyingParty) -> None:
         it.there.claims["aoki"] = {"preferred_username": "aoki"}
@@ -283,7 +283,7 @@ def test_groups_that_stand_in_no_id_token_are_asked_for() -> None:
     run(check, groups_claim="realm_access.roles")
 
 
-def test_a_session_follows_what_the_provider_says() -> None:
+def test_a_session_follows_the_provider() -> None:
     """New groups are those of the session at the next check; a disabled user has none any more; each check redeems the newest token."""
 
     async def check(it: RelyingParty) -> None:
@@ -302,7 +302,7 @@ def test_a_session_follows_what_the_provider_says() -> None:
     run(check)
 
 
-def test_a_session_ends_when_it_is_said_to_be_of_another() -> None:
+def test_a_session_ends_when_a_refreshed_token_is_of_another_user() -> None:
     """A refreshed token of another person, for another client, or of a key that is not the provider's ends the session."""
 
     async def check(it: RelyingParty) -> None:

@@ -153,7 +153,7 @@ def test_access_tokens_with_wrong_claims_are_refused(claims: dict[str, Any], rea
 
 
 @pytest.mark.parametrize("claim", ["iss", "aud", "sub", "exp"])
-def test_access_tokens_have_to_say_what_they_are(claim: str) -> None:
+def test_access_tokens_without_a_required_claim_are_refused(claim: str) -> None:
     """A token without one of these claims is refused: a missing claim is not assumed."""
     refused(signed({name: value for name, value in ACCESS.items() if name != claim}), f"({claim}")
 
@@ -205,7 +205,7 @@ def test_what_must_be_understood_is_not_guessed() -> None:
     assert access(raw(orjson.dumps({"alg": "RS256", "kid": "one", "of_no_standard": 1}), orjson.dumps(ACCESS)))["sub"] == "f3c1"
 
 
-def test_names_that_stand_twice_are_refused() -> None:
+def test_duplicate_claims_and_headers_are_refused() -> None:
     """Of two claims or headers with one name another reader could take the other: the token is refused, however well it is signed."""
     twice = orjson.dumps(ACCESS)[:-1] + b',"aud":"another-api"}'
     assert json.loads(twice)["aud"] == "another-api"
