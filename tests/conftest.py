@@ -25,7 +25,7 @@ settings.load_profile("contact-streams")
 #: Where a test ran, by marker; a test with none of them is pure. The first match counts.
 SURROUNDINGS = ("kafka", "provider", "browser", "asterisk", "embedded")
 
-#: The property of a report that says where its test ran, and whether it injects faults.
+#: The property of a report that names where its test ran, and whether it injects faults.
 RAN_ON = "ran on"
 
 #: A test that takes one of these fixtures has the marker, whether its author thought of it or not.
@@ -46,15 +46,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Have each report say where its test runs: a report knows no markers, and comes from another process where several run tests."""
+    """Add to each report where its test ran: a report knows no markers, and comes from another process where several run tests."""
     for item in session.items:
         place = next((name for name in SURROUNDINGS if item.get_closest_marker(name)), "pure")
         item.user_properties.append((RAN_ON, (place, item.get_closest_marker("faults") is not None)))
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)  # around all others, so that this stands last
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # around all others, so that this comes last
 def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.Config) -> Generator[None]:
-    """Say how many tests passed on what, so that a green run that skipped the brokers does not look like one that used them."""
+    """Print how many tests passed on what, so that a green run that skipped the brokers does not look like one that used them."""
     yield
     passed = [dict(report.user_properties).get(RAN_ON, ("pure", False)) for report in terminalreporter.stats.get("passed", [])]
     terminalreporter.write_line(ran_on(passed))

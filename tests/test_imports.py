@@ -134,7 +134,7 @@ def folder_of(module: str, *, package: bool) -> str:
 
 
 def within(name: str, folder: str) -> bool:
-    """Say whether a dotted name is the folder or lies in it."""
+    """Return whether a dotted name is the folder or lies in it."""
     return name == folder or name.startswith(f"{folder}.")
 
 
@@ -185,7 +185,7 @@ def sources() -> list[Path]:
     return sorted(path for top in ("schemas", "streams") for path in (ROOT / top).rglob("*.py"))
 
 
-def test_every_import_goes_with_the_data_path() -> None:
+def test_every_import_is_of_the_data_path() -> None:
     """No file of the product imports against the table, reaches out of the pure middle or takes what belongs to another folder."""
     assert len(sources()) > len(MAY_IMPORT)
     found = [
@@ -207,7 +207,7 @@ def test_the_table_has_no_circle() -> None:
     rows = list(MAY_IMPORT)
     for place, (folder, allowed) in enumerate(MAY_IMPORT.items()):
         below = {target for target in allowed if any(within(target, later) for later in rows[place:])}
-        assert not below, f"{folder} imports what stands below it: {sorted(below)}"
+        assert not below, f"{folder} imports what is below it: {sorted(below)}"
 
 
 def graph_of(files: dict[str, str], packages: Collection[str] = ()) -> dict[str, set[str]]:

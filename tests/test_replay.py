@@ -52,14 +52,14 @@ class TestAsThePipeline:
             if record["kind"] == "window" and record["scope_kind"] == "queue" and record["window"].startswith("interval")
         }
         assert {place: kpis for place, kpis in served.items() if place in found} == found
-        # What was published and taken back since says nothing; a replay, which reads all at once, never said it.
+        # A record that was published and withdrawn since holds no values; a replay, which reads all at once, never published it.
         assert not any(kpi["numerator"] for place, kpis in served.items() if place not in found for kpi in kpis.values())
         assert found
 
     @pytest.mark.parametrize("seed", [1, 2, 3])
     @pytest.mark.parametrize(("chunk", "most"), [(40, 3), (1_000_000, 20_000)])
     def test_figures_only(self, seed: int, chunk: int, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Asked for figures at the end alone, in chunks of any size, with little in memory, a replay says the same, less what it omits."""
+        """With figures at the end alone, in chunks of any size, with little memory, a replay gives the same, less what it omits."""
         for name, number in (("_CHUNK", chunk), ("_FLUSHES_PER_SCAN", 3), ("_MAX_CONVERSATIONS", most), ("_MAX_CUSTOMERS", most)):
             monkeypatch.setattr(f"streams.replay.{name}", number)
         world = random_world(seed)
@@ -72,8 +72,8 @@ class TestAsThePipeline:
             assert len(replay._contacts.tracker.conversations.live) < 30
         replay.close()
         for result in (expected, found):
-            # Named by where they stood, which was not said to the other one.
-            result["dead_letters"] = [(letter["reason"], letter["bytes"]) for letter in result["dead_letters"]]
+            # Named by their location, which the other one does not know.
+            result["dead_letters"] = [(dead_letter["reason"], dead_letter["bytes"]) for dead_letter in result["dead_letters"]]
             for record in result["customers"]:
                 # How often a record was revised, and as of when last, depends on how often it was looked at.
                 for name in ("revision", "as_of", "complete_through", "final"):
@@ -98,8 +98,8 @@ class TestAsThePipeline:
         for number in range(1, 11):
             replay.add(b"nonsense", "contact", origin=f"f:{number}")
         result = replay.finish()
-        assert [letter["origin"] for letter in result["dead_letters"]] == ["f:1", "f:2", "f:3"]
-        assert [letter["origin"] for letter in passed] == [f"f:{number}" for number in range(1, 11)]
+        assert [dead_letter["origin"] for dead_letter in result["dead_letters"]] == ["f:1", "f:2", "f:3"]
+        assert [dead_letter["origin"] for dead_letter in passed] == [f"f:{number}" for number in range(1, 11)]
         assert result["dead_letters_by_reason"] == {"invalid_json": 10}
 
 
@@ -133,7 +133,7 @@ class TestFigures:
         assert waiting == dict.fromkeys(("A", "help", "acme", "bonn", "all"), 10)
 
     def test_until(self) -> None:
-        """Told until when, waits and people's time go on until then."""
+        """With a given end, waits and agents' time continue until then."""
         replay = Replay(CONFIGURATION)
         self.contact(replay)
         replay.add(event("agent.state_changed", 0, axis="activity", state="busy"), "agent")
@@ -160,34 +160,35 @@ class TestFigures:
 
         assert [totals[name]["value"] for name in ("att", "average_hold", "acw", "aht")] == [None] * 4
         assert [totals[name]["coverage"] for name in ("att", "average_hold", "acw", "aht")] == [None] * 4
-        # 2 calls and 1 mail; nobody abandons a mail: 0 of 2 calls.
+        # 2 calls and 1 mail; mails are not abandoned: 0 of 2 calls.
         assert (totals["offered"]["value"], totals["abandon_rate"]["denominator"]) == (3, 2)
 
     def test_by_label(self) -> None:
-        """Categories are told by channel: 2 calls about returns in the end, one mail about invoices."""
+        """Categories are reported by channel: 2 calls about returns in the end, one mail about invoices."""
         replay = Replay(CONFIGURATION)
         self.contact(replay)
         for whom, at, category in (("c1", 30, "sales"), ("c1", 40, "returns"), ("c2", 85, "returns")):
             replay.add(event("contact.categorized", at, category=category, conversation_id=whom), "contact")
         replay.add(event("contact.queued", 50, queue="M", category="invoices", conversation_id="m"), "contact")
-        told = replay.finish()["by_label"]
+        labels_by_channel = replay.finish()["by_label"]
 
         assert {
-            channel: {label: each["value"] for label, each in labels["contacts_by_category"].items()} for channel, labels in told.items()
+            channel: {label: each["value"] for label, each in labels["contacts_by_category"].items()}
+            for channel, labels in labels_by_channel.items()
         } == {
             "voice": {"returns": 2},
             "mail": {"invoices": 1},
         }
 
     def test_bad_lines(self) -> None:
-        """A line that cannot be used is reported with where it stood, and the others count."""
+        """A line that cannot be used is reported with its location, and the others count."""
         replay = Replay(CONFIGURATION)
         replay.add(b"nonsense", "contact", origin="events.jsonl:7")
         self.contact(replay)
         result = replay.finish()
 
-        (letter,) = result["dead_letters"]
-        assert (letter["origin"], letter["reason"], letter["bytes"]) == ("events.jsonl:7", "invalid_json", "bm9uc2Vuc2U=")
+        (dead_letter,) = result["dead_letters"]
+        assert (dead_letter["origin"], dead_letter["reason"], dead_letter["bytes"]) == ("events.jsonl:7", "invalid_json", "bm9uc2Vuc2U=")
         assert result["totals"]["offered"]["value"] == 2
 
     def test_nothing(self) -> None:

@@ -41,9 +41,9 @@ def emissions(count: int, seed: int = 3, rate: int = 1) -> list[Emission]:
     return [*load_events(count, seed, rate=rate, start_ms=LOAD_START_MS + 10 * 3_600_000)]
 
 
-def take(replay: Replay, told: Iterable[Emission]) -> None:
+def take(replay: Replay, emitted: Iterable[Emission]) -> None:
     """Have a replay take events as the command does, some hundred at a time."""
-    replay_values(replay, ((KINDS[each.destination], orjson.dumps(each.event)) for each in told), 250)
+    replay_values(replay, ((KINDS[each.destination], orjson.dumps(each.event)) for each in emitted), 250)
 
 
 @pytest.fixture
@@ -74,12 +74,12 @@ def sizes(replay: Replay) -> dict[str, int]:
 @pytest.mark.usefixtures("few")
 def test_three_times_the_events_take_no_more() -> None:
     """After 15,000 events as much is in memory as after 5,000, of all that there is one of for an event, contact, customer or hour."""
-    told = emissions(15_000)
+    emitted = emissions(15_000)
     found: list[tuple[int, dict[str, int], int]] = []
     replay = Replay(load_configuration(CENTER), figures_only=True)
     tracemalloc.start()
     try:
-        for part in (told[:5_000], told[5_000:]):
+        for part in (emitted[:5_000], emitted[5_000:]):
             take(replay, part)
             gc.collect()
             found.append((tracemalloc.get_traced_memory()[0], sizes(replay), len(replay._contacts.tracker.conversations)))
@@ -130,8 +130,8 @@ def test_a_flush_does_not_go_through_all_rows() -> None:
         spill.close()
 
 
-def test_a_full_disk_is_said() -> None:
-    """Where there is no room for what memory is not to hold, it says where and what to do."""
+def test_a_full_disk_is_reported() -> None:
+    """Where there is no room for what memory is not to hold, the error names the folder and what to do."""
     spill = Spill()
     try:
         spill.database.execute("PRAGMA max_page_count = 20")

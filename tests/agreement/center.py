@@ -1,4 +1,4 @@
-"""What the pipeline makes of a simulated center, in memory: the latest topics at two instants, and a configuration for serve."""
+"""The figures that the pipeline computes of a simulated center, in memory: latest topics at two instants, and a configuration for serve."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Look(NamedTuple):
 
     @property
     def as_of_ms(self) -> int:
-        """The newest instant that the figures take in."""
+        """The newest instant that the figures include."""
         return max(parse_time_ms(each["as_of"]) for each in self.figures.values() if each["kind"] == "progress")
 
 
@@ -86,11 +86,11 @@ class _Center(Replay):
 
 def configuration() -> dict[str, Any]:
     """Return the demo's, without the names of sources: those of the simulation are others."""
-    told: dict[str, Any] = yaml.safe_load(configuration_text(START_MS))
-    del told["sources"], told["targets"]
-    for place in (*told["queues"].values(), *told["teams"].values()):
+    settings: dict[str, Any] = yaml.safe_load(configuration_text(START_MS))
+    del settings["sources"], settings["targets"]
+    for place in (*settings["queues"].values(), *settings["teams"].values()):
         place.pop("sources", None)
-    return told
+    return settings
 
 
 def _further_calls() -> Iterator[tuple[int, dict[str, Any]]]:
@@ -99,14 +99,14 @@ def _further_calls() -> Iterator[tuple[int, dict[str, Any]]]:
     answered, ended = (20, "contact.answered", {"agent": "caller"}), (110, "contact.ended", {"by": "customer"})
     opinion = (130, "survey.answered", {"kind": "csat", "score": 8, "scale": "1-10"})
     out = (0, "contact.arrived", {"direction": "outbound"})
-    told: list[list[tuple[int, str, dict[str, Any]]]] = [
+    calls: list[list[tuple[int, str, dict[str, Any]]]] = [
         [out, answered, ended],
         [out, ended],
         [queued, answered, ended, opinion],
         [(0, "contact.arrived", {"direction": "inbound"}), queued, (15, "contact.excluded", {"reason": "test"})],
         [(0, "contact.transferred", {"kind": "blind", "target_kind": "queue", "target": "Orders 注文受付"})],
     ]
-    for number, events in enumerate(told):
+    for number, events in enumerate(calls):
         for after, kind, more in events:
             at_ms = START_MS + MINUTES[0] * 60_000 - 300_000 + 1000 * after + number
             at, base = format_ms(at_ms), {"channel": "voice", "conversation_id": f"further-{number}", "site": "Tokyo 東京"}
@@ -114,9 +114,9 @@ def _further_calls() -> Iterator[tuple[int, dict[str, Any]]]:
             yield at_ms, {**base, **more}
 
 
-def looks(told: dict[str, Any]) -> Iterator[Look]:
+def looks(settings: dict[str, Any]) -> Iterator[Look]:
     """Yield the topics as they are after each of `MINUTES`."""
-    center = _Center(Configuration.model_validate_json(orjson.dumps(told, default=str)))
+    center = _Center(Configuration.model_validate_json(orjson.dumps(settings, default=str)))
     further = sorted(_further_calls(), key=lambda each: each[0])
     ends = [START_MS + minutes * 60_000 for minutes in MINUTES]
     for each in with_shop(Simulation(seed=3, start_ms=START_MS).emissions(), 3, START_MS):
@@ -133,7 +133,7 @@ def looks(told: dict[str, Any]) -> Iterator[Look]:
             center.add(value, kind, published_ms=each.published_ms)
 
 
-def with_targets(told: dict[str, Any], records: Iterable[dict[str, Any]]) -> dict[str, Any]:
+def with_targets(settings: dict[str, Any], records: Iterable[dict[str, Any]]) -> dict[str, Any]:
     """Return the configuration with a target for each KPI that may have one, so that the page shows it: of the total, and of a channel."""
     found: dict[tuple[str, str], tuple[bool, str]] = {}
     for record in records:
@@ -145,7 +145,7 @@ def with_targets(told: dict[str, Any], records: Iterable[dict[str, Any]]) -> dic
                 if value is not None:
                     # Rather one that is not 0.
                     found[id_, window] = max(found.get((id_, window), (False, "")), (bool(value), record["channel"] or ""))
-    return {**told, "targets": [target for kpi in KPIS if (target := _target(kpi, found)) is not None]}
+    return {**settings, "targets": [target for kpi in KPIS if (target := _target(kpi, found)) is not None]}
 
 
 def _target(kpi: Kpi, found: dict[tuple[str, str], tuple[bool, str]]) -> dict[str, Any] | None:
@@ -158,5 +158,5 @@ def _target(kpi: Kpi, found: dict[tuple[str, str], tuple[bool, str]]) -> dict[st
     goal = {"low": 0.001} if kpi.direction == "none" else {"target": 1.0}
     name = {"longest_wait": "longest_wait_seconds", "backlog_oldest": "backlog_oldest_seconds"}.get(kpi.id, kpi.id)
     channel = found.get((name, window), (False, "voice"))[1] if kpi.subject == "contacts" else ""
-    told = {"kpi": kpi.id, "scope": "total:all", "unit": kpi.unit, **goal}
-    return {**told, **({"channel": channel} if channel else {}), **({} if window == "now" else {"window": window})}
+    target = {"kpi": kpi.id, "scope": "total:all", "unit": kpi.unit, **goal}
+    return {**target, **({"channel": channel} if channel else {}), **({} if window == "now" else {"window": window})}

@@ -1,4 +1,4 @@
-"""Topic, API, ``/metrics``, a real Prometheus and the page in a real Chromium say the same at the same as-of, for every KPI."""
+"""Topic, API, ``/metrics``, a real Prometheus and the page in a real Chromium agree at the same as-of, for every KPI."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["bootstrap"]
 
 PREFIX: Final = "agreement"
-#: All that records have; `serve` exports the trailing ones unless it is told.
+#: All windows of the records; by default `serve` exports the trailing ones.
 WINDOWS: Final = (
     *(f"trailing_{minutes}m" for minutes in (5, 15, 30, 60)), "interval_15m", "interval_30m", "day", "customers_day", "customers_month",
 )  # fmt: skip
@@ -45,7 +45,7 @@ WINDOWS: Final = (
 
 #: KPI → why there is no metric of it.
 NOT_IN_METRICS: Final = {
-    "handled_per_agent": "of single people, who are nobody's series",
+    "handled_per_agent": "of single agents, who have no series",
     "forecast_accuracy": "of intervals that are over alone",
 }
 #: KPI → why the topics do not have it.
@@ -54,7 +54,7 @@ NOT_IN_TOPICS: Final = {"target_attainment": "serve works it out of figures and 
 NOT_ON_PAGE: Final = {
     "handled_per_agent": "of single people, who are not on the wall",
     "backlog_by_age": "a distribution; the page has its oldest",
-    "complaints_within_day_rate": "settles when the day is over, which none is here: a dash",
+    "complaints_within_day_rate": "final when the day is over, which none is here: a dash",
     "repeat_contact_rate": "likewise: a dash",
     "first_contact_resolution_with_repeats": "likewise: a dash",
 }
@@ -75,9 +75,9 @@ TARGETS: Final = """[...document.querySelectorAll('#targets tbody tr')].map(row 
 @pytest.fixture(scope="module")
 def center() -> tuple[dict[str, Any], list[Look]]:
     """Return the configuration of serve, and the topics at two instants."""
-    told = configuration()
-    found = list(looks(told))
-    return with_targets(told, found[-1].figures.values()), found
+    settings = configuration()
+    found = list(looks(settings))
+    return with_targets(settings, found[-1].figures.values()), found
 
 
 def _plain(kpi: str) -> bool:
@@ -104,13 +104,13 @@ def test_all_there_is_to_compare(center: tuple[dict[str, Any], list[Look]]) -> N
 
 @pytest.mark.embedded
 @pytest.mark.browser
-def test_five_ways_say_the_same(center: tuple[dict[str, Any], list[Look]], bootstrap: str, tmp_path: Path) -> None:
+def test_five_ways_agree(center: tuple[dict[str, Any], list[Look]], bootstrap: str, tmp_path: Path) -> None:
     """What the page followed from the first look on, and what was asked for after the second, are the same numbers."""
     require(binary(), "the page is tested in Chromium: apt-get install chromium")
     require(shutil.which("prometheus"), "prometheus scrapes: apt-get install prometheus")
-    told, (first, second) = center
+    settings, (first, second) = center
     path = tmp_path / "center.yaml"
-    path.write_text(yaml.safe_dump(told, allow_unicode=True), encoding="utf-8")
+    path.write_text(yaml.safe_dump(settings, allow_unicode=True), encoding="utf-8")
     asyncio.run(asyncio.wait_for(_compare(bootstrap, tmp_path, path, first, second), 90))
 
 
@@ -170,12 +170,12 @@ async def _api(address: str, client: Client, session: aiohttp.ClientSession, loo
     typed = await client.figures()
     assert parse_time_ms(typed.as_of or "") == look.as_of_ms
     for key, record in expected.items():
-        said = typed.records[key].model_dump()
-        assert {name: said[name] for name in record} == record, key
+        served_record = typed.records[key].model_dump()
+        assert {name: served_record[name] for name in record} == record, key
     people = (await client.agents()).agents
     assert people is not None
-    said_of_people = [each.model_dump(include=set(record)) for each, record in zip(people, look.agents.values(), strict=True)]
-    assert said_of_people == list(look.agents.values())
+    served_agents = [each.model_dump(include=set(record)) for each, record in zip(people, look.agents.values(), strict=True)]
+    assert served_agents == list(look.agents.values())
 
 
 async def _metrics(address: str, session: aiohttp.ClientSession, look: Look, targets: TargetsAnswer) -> tuple[dict[Place, float], Scrape]:
@@ -194,12 +194,12 @@ async def _metrics(address: str, session: aiohttp.ClientSession, look: Look, tar
             text = await answer.text()
         read[name] = Scrape(text) if name == "text" else of_open_metrics(text)
         assert as_of_seconds(read[name]) == look.as_of_ms / 1000
-        assert _apart(of_scrape(read[name]), expected) == []
+        assert _unequal(of_scrape(read[name]), expected) == []
     assert {place.kpi for place in expected} == {kpi.id for kpi in KPIS} - NOT_IN_METRICS.keys()
     return of_scrape(read["text"]), read["text"]
 
 
-def _apart(is_: dict[Place, float], should: dict[Place, float]) -> list[str]:
+def _unequal(is_: dict[Place, float], should: dict[Place, float]) -> list[str]:
     keys = [key for key in {**should, **is_} if is_.get(key) != should.get(key)]
     return [f"{key}: {is_.get(key)}, should be {should.get(key)}" for key in keys][:20]
 

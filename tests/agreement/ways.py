@@ -1,4 +1,4 @@
-"""Figures as each way tells them, brought into one form: which part of which KPI, of what, and its value."""
+"""Figures of each way in one form: which part of which KPI, of which scope, and its value."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Place", "aged", "figure_of_target", "of_open_metrics", "of_prometheus", "of_scrape", "of_topic", "page_text", "parts"]
 
-#: What grows while nothing happens, and since when it does; it is told by an instant, and reckoned at as-of by every way.
+#: Figures that grow while nothing happens, and the instant since when; every way computes their age at as-of.
 AGING: Final = {"longest_wait": "waiting_since", "backlog_oldest": "backlog_oldest_since"}
 
 
@@ -85,7 +85,7 @@ def of_topic(records: Iterable[dict[str, Any]], as_of_ms: int, hidden: Iterable[
                 if kpi.split_by is None:
                     found[Place(kpi.id, "value", scope, record["channel"], None)] = now_value(record, kpi.id, as_of_ms)
                 elif (counts := record.get(kpi.id)) is not None:
-                    # A state that is not listed has nobody, which is known.
+                    # A state that is not listed has no agents, which is known.
                     for name in {*kpi.members, *counts}:
                         found[Place(kpi.id, "value", scope, record["channel"], None, name)] = counts.get(name, 0)
     for (scope, channel, name), record in newest.items():
@@ -113,7 +113,7 @@ def of_scrape(scrape: Scrape) -> Figures:
 
 
 def of_open_metrics(text: str) -> Scrape:
-    """Return what a scrape in the other format says."""
+    """Return the figures of a scrape in the other format."""
     families = text_string_to_metric_families(text)  # type: ignore[no-untyped-call]
     return _scrape(sample for family in families for sample in family.samples)
 
@@ -135,7 +135,7 @@ def _scrape(samples: Iterable[Sample]) -> Scrape:
 
 
 def figure_of_target(target: Any, records: Iterable[dict[str, Any]], as_of_ms: int) -> float | None:
-    """Return what a target is about: of intervals the last one, of days the running one, where that need not settle."""
+    """Return what a target is about: of intervals the last one, of days the running one, which need not be final."""
     for record in records:
         if record.get("scope") != target.scope or record.get("scope_kind") != target.scope_kind or record["channel"] != target.channel:
             continue

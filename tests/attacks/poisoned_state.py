@@ -1,11 +1,11 @@
 """Writes ``poisoned_state.jsonl``: what a worker of the version before times were bounded stored after one heartbeat of 2099.
 
 It has to be run with the code of that version (commit b9341e0): ``PYTHONPATH=CHECKOUT python tests/attacks/poisoned_state.py > FILE``.
-Each line is a row: the topic it belongs to, its partition, key and value; ``PREFIX`` stands for the prefix of topics. What happened:
+Each line is a row: its topic, partition, key and value; ``PREFIX`` stands for the prefix of topics. What happened:
 
 - a call waits in queue *orders* and ann is idle, at 06:00 of the day of the recording, and heartbeats of source *pbx* came until 06:00:10;
-- bob was told to work from 07:00 that day until the end of 9999;
-- then a heartbeat said to be complete through 2099, on every partition but that of bob, where it has not been read yet.
+- a plan of bob reported work from 07:00 that day until the end of 9999;
+- then a heartbeat reported complete through 2099, on every partition but that of bob, where it has not been read yet.
 """
 
 from __future__ import annotations
@@ -78,8 +78,8 @@ def main() -> None:
             mine = [name for name in STORY if partition_of(name) == partition and (name == CALL) == (source == "contact-events.v1")]
             if source == "customer-events.v1":
                 mine = []
-            told = [each for name in mine for each in STORY[name]]
-            chunks = [[*told, beat(10)]]
+            events = [each for name in mine for each in STORY[name]]
+            chunks = [[*events, beat(10)]]
             if BOB not in mine:
                 chunks.append([beat(11, "2099-01-01T00:00:00Z")])
             for chunk in chunks:

@@ -66,8 +66,8 @@ def test_two_ends_and_no_third(kafka: Cluster, tmp_path: Path) -> None:
 
         async def counted() -> bool:
             services.supervise()
-            _, told = await services.ask("serve", "/api/v1/queues/sales")
-            return isinstance(told, dict) and "channels" in told and told["channels"]["voice"]["now"]["waiting"] == CALLS - len(ENDS)
+            _, queue = await services.ask("serve", "/api/v1/queues/sales")
+            return isinstance(queue, dict) and "channels" in queue and queue["channels"]["voice"]["now"]["waiting"] == CALLS - len(ENDS)
 
         await until(counted, 60, lambda: services.log("worker")[-3000:])
         assert [name for name, _ in services.ended] == ["worker", "worker"]
@@ -78,7 +78,7 @@ def test_two_ends_and_no_third(kafka: Cluster, tmp_path: Path) -> None:
         assert "raises ZeroDivisionError" in log
         reason = 'contact_center_events_dead_lettered_total{flow="track-contacts",reason="ends_workers"}'
         assert await services.counter("worker", reason) == len(ENDS)
-        # Ended in order and started again, it begins to count anew: one kill is one kill.
+        # After an orderly end the count restarts at zero: one kill is one kill.
         assert services.terminate("worker") == 0
         services.start("worker")
         await services.ready("worker")

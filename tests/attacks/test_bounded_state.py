@@ -47,7 +47,7 @@ def _person() -> list[Record]:
 
 
 def _cpu_seconds(kind: type[ContactStage | AgentStage], records: list[Record], chunk: int) -> float:
-    """Return the least of three times that records take, with a flush after so many of them."""
+    """Return the least of three times that records take, with a flush after every few of them."""
     taken = []
     for _ in range(3):
         stage = kind(0, UNLIMITED, TOPICS)
@@ -63,7 +63,7 @@ def _cpu_seconds(kind: type[ContactStage | AgentStage], records: list[Record], c
 @pytest.mark.parametrize("chunk", [_FACTS, 1])
 @pytest.mark.parametrize(("kind", "records"), [(ContactStage, _conversation()), (AgentStage, _person())], ids=["contact", "person"])
 def test_events_backwards_cost_little_more_than_in_order(kind: type[ContactStage | AgentStage], records: list[Record], chunk: int) -> None:
-    """H3: 2,000 events of one conversation, or person, in reverse: at most five times what they take in order, not eighty times."""
+    """H3: 2,000 events of one conversation, or person, in reverse: at most five times the work of an ordered sequence, not eighty times."""
     assert _cpu_seconds(kind, records[::-1], chunk) <= 5 * _cpu_seconds(kind, records, chunk)
 
 
@@ -88,7 +88,7 @@ def _queued(number: int, queue: str, source: str = "crm", seconds: float = 0, **
 
 
 def _scopes(flush: Any) -> set[str]:
-    """Return the scopes of which a flush says something."""
+    """Return the scopes in the outputs of a flush."""
     return {value["scope"] for output in flush.outputs if output.value and "scope" in (value := orjson.loads(output.value))}
 
 
@@ -120,8 +120,8 @@ def test_new_names_beyond_the_limit_of_their_source_count_together() -> None:
         "queue:Sales": 1,
         "total:all": 1012,
     }
-    told = [orjson.loads(output.value) for output in flush.outputs if output.value and b'"progress"' in output.value]
-    assert told[0]["beyond_limits"] == {"crm": {"queue": 997}}
+    reports = [orjson.loads(output.value) for output in flush.outputs if output.value and b'"progress"' in output.value]
+    assert reports[0]["beyond_limits"] == {"crm": {"queue": 997}}
     assert stage.counters.beyond_limits == {(TOPICS.source, 0): {"queue": 997}}
 
 
@@ -146,7 +146,7 @@ def test_categories_teams_and_sites_likewise() -> None:
 
 
 def test_an_idle_name_makes_room() -> None:
-    """Three days after it was last named: not an hour sooner, and one that goes on is not given up."""
+    """A name is dropped three days after its last use, not an hour sooner; a name still in use stays."""
     stage = ContactStage(0, _LIMITED, TOPICS)
     stage.process([_queued(number, f"q{number}") for number in range(3)])
     stage.process([_queued(10, "q0", seconds=40 * _HOURS), _queued(11, "later", seconds=72 * _HOURS)])
@@ -196,7 +196,7 @@ def _with_limits(**limits: int) -> Configuration:
 
 
 def test_contacts_that_never_end_are_refused_before_memory_ends() -> None:
-    """H5: of a thousand contacts 100 are kept; those go on, and those of another source begin. What is over makes room."""
+    """H5: of a thousand contacts 100 are kept; those continue, and those of another source begin. Ended contacts make room."""
     stage = ContactStage(0, _with_limits(max_contacts=100), TOPICS)
     stage.process([_queued(number, "A") for number in range(1_000)])
     stage.process([_queued(number, "A", "pbx") for number in range(5)])
@@ -205,8 +205,8 @@ def test_contacts_that_never_end_are_refused_before_memory_ends() -> None:
 
     assert reasons(flush) == ["too_many_open_conversations"] * 900
     assert len(stage.tracker.conversations) == 105
-    told = [orjson.loads(output.value) for output in flush.outputs if output.value and b'"progress"' in output.value]
-    assert told[0]["beyond_limits"] == {"crm": {"conversation": 900}}
+    reports = [orjson.loads(output.value) for output in flush.outputs if output.value and b'"progress"' in output.value]
+    assert reports[0]["beyond_limits"] == {"crm": {"conversation": 900}}
     assert stage.counters.rejected == {"too_many_open_conversations": 900}
 
     rows = dict(flush.rows)
@@ -244,7 +244,7 @@ def test_events_of_contacts_and_people_are_bounded_too() -> None:
 @pytest.mark.parametrize("field", ["queue", "category", "site", "conversation_id", "event_id", "source"])
 @pytest.mark.parametrize("character", ["\u200b", "\u200d", "\u202e", "\u2066", "\ufeff", "\u3164", "\ue000", "\U000e0041", "\u2028"])
 def test_names_and_ids_that_pass_for_another_are_refused(field: str, character: str) -> None:
-    """Zero-width, right-to-left and the like: a dead letter says what a text may hold."""
+    """Zero-width, right-to-left and the like: a dead letter names what a text may hold."""
     stage = ContactStage(0, UNLIMITED, TOPICS)
     fields: dict[str, Any] = {"queue": "A", field: f"Sa{character}les"}
     stage.process([record(event("contact.queued", 0, **fields))])
@@ -255,10 +255,10 @@ def test_names_and_ids_that_pass_for_another_are_refused(field: str, character: 
 
 
 def test_names_that_look_the_same_are_the_same() -> None:
-    """As one system composes them and another does not; by configuration and events alike. What differs to the eye stays apart."""
-    composed, apart = "サポートガ", "サポートカ\u3099"
-    stage = ContactStage(0, Configuration.model_validate({"queues": {apart: {"department": "help"}}}), TOPICS)
-    names = (composed, apart, "葛城", "葛\U000e0100城")
+    """One system composes them, another does not, in configuration and events alike. Names that look different stay separate."""
+    composed, decomposed = "サポートガ", "サポートカ\u3099"
+    stage = ContactStage(0, Configuration.model_validate({"queues": {decomposed: {"department": "help"}}}), TOPICS)
+    names = (composed, decomposed, "葛城", "葛\U000e0100城")
     stage.process([record(event("contact.queued", 0, conversation_id=f"c{n}", queue=name)) for n, name in enumerate(names)])
 
     scopes = {scope for scope in _scopes(stage.collect()) if scope.startswith(("queue:", "department:"))}
@@ -275,9 +275,9 @@ def _snapshot(number: int, seconds: float, source: str, open_ids: list[str]) -> 
     return made
 
 
-def _told_beyond(flush: Any) -> dict[str, dict[str, int]]:
-    told = [orjson.loads(output.value) for output in flush.outputs if output.value and b'"progress"' in output.value]
-    return dict(told[-1].get("beyond_limits", {})) if told else {}
+def _reported_beyond(flush: Any) -> dict[str, dict[str, int]]:
+    reports = [orjson.loads(output.value) for output in flush.outputs if output.value and b'"progress"' in output.value]
+    return dict(reports[-1].get("beyond_limits", {})) if reports else {}
 
 
 def _beats(seconds: float, *sources: str) -> list[Record]:
@@ -294,19 +294,19 @@ def test_six_snapshots_of_a_source_are_taken_a_minute(cut: int) -> None:
     again = ContactStage(0, _with_limits(), TOPICS)
     again.restore("", list(rows.items()))
     again.process(records[cut:])
-    assert _told_beyond(again.collect()) == {"evil": {"snapshot": 3}}
+    assert _reported_beyond(again.collect()) == {"evil": {"snapshot": 3}}
     assert len(again.tracker.snapshots) == 7
     again.process([_snapshot(number, 60 + number, "evil", []) for number in range(9, 11)])
     assert len(again.tracker.snapshots) == 9
 
 
 def test_no_more_ids_of_open_contacts_are_kept_than_there_is_room_for() -> None:
-    """Seven snapshots of 10,000 ids: five are kept, two are passed over and said; another source's finds room, also after a restart."""
+    """Seven snapshots of 10,000 ids: five are kept, two are refused and reported; another source's finds room, also after a restart."""
     ids = [f"made-up-{number}" for number in range(10_000)]
     stage = ContactStage(0, _with_limits(), TOPICS)
     stage.process([_snapshot(number, 20 * number, "evil", ids) for number in range(7)] + [_snapshot(0, 130, "pbx", ["c-1"])])
     flush = stage.collect()
-    assert _told_beyond(flush) == {"evil": {"snapshot": 2}}
+    assert _reported_beyond(flush) == {"evil": {"snapshot": 2}}
     assert len(stage.tracker.snapshots) == 6
     again = ContactStage(0, _with_limits(), TOPICS)
     again.restore("state", [(key, value) for key, value in flush.rows if value is not None])
@@ -372,7 +372,7 @@ _WITH_CHANNELS = Configuration.model_validate(
 
 
 def _in_ways(way: str, number: int, queue: str, channel: str, source: str = "evil") -> list[Record]:
-    """Return what makes a contact wait in a queue on a channel: said with the queue, by its arrival before, or by one told after."""
+    """Return events by which a contact waits on a channel, given with the queue, by its arrival before, or by a later event."""
     common: dict[str, Any] = {"conversation_id": f"{source}{number}", "source": source}
     if way == "queued":
         return [record(event("contact.queued", 0, queue=queue, channel=channel, event_id=f"{source}{number}q", **common))]
@@ -383,8 +383,8 @@ def _in_ways(way: str, number: int, queue: str, channel: str, source: str = "evi
 
 def _places(flush: Any) -> set[tuple[str, str]]:
     """Return the scopes and channels in which anything was offered."""
-    told = [orjson.loads(output.value) for output in flush.outputs if output.value]
-    return {(each["scope"], each["channel"]) for each in told if each["kind"] == "cohort" and each["counts"].get("offered")}
+    records = [orjson.loads(output.value) for output in flush.outputs if output.value]
+    return {(each["scope"], each["channel"]) for each in records if each["kind"] == "cohort" and each["counts"].get("offered")}
 
 
 @pytest.mark.parametrize("way", ["queued", "arrived", "arrived after"])
@@ -403,14 +403,14 @@ def test_channels_beyond_the_limit_of_their_source_count_together(way: str) -> N
     own = {(f"queue:Q{n}", "voice") for n in range(5)}
     evils = {("queue:Q0", channel) for channel in ("chat", "mail", "sms")} | {("queue:open", channel) for channel in ("voice", "chat")}
     assert places == own | evils | {(f"queue:{queue}", channel) for queue, channel in honest}
-    assert _told_beyond(flush) == {"evil": {"channel": len(tried) - len(own) - len(evils)}}
+    assert _reported_beyond(flush) == {"evil": {"channel": len(tried) - len(own) - len(evils)}}
     # Every contact counts once, somewhere.
     offered = [orjson.loads(o.value) for o in flush.outputs if o.value and b'"cohort"' in o.value and b'"total:all"' in o.value]
     assert sum(each["counts"].get("offered", 0) for each in offered) == len(tried) + len(honest)
 
 
 def test_what_a_visit_is_on_decides_the_channel_of_what_follows() -> None:
-    """A chat turned voice: what is said of the queue by its visit takes no place for the channel of the arrival."""
+    """A chat turned voice: what its visit reports of the queue does not replace the channel of the arrival."""
     stage = ContactStage(0, _WITH_CHANNELS, TOPICS)
     for number in range(4):
         common: dict[str, Any] = {"conversation_id": f"c{number}", "source": "pbx"}
@@ -422,7 +422,7 @@ def test_what_a_visit_is_on_decides_the_channel_of_what_follows() -> None:
             ]
         )
     flush = stage.collect()
-    assert _told_beyond(flush) == {}
+    assert _reported_beyond(flush) == {}
     assert {channel for _, channel in _places(flush)} == {"voice"}
 
 

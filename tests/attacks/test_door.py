@@ -90,7 +90,7 @@ def test_of_two_sessions_neither_is_taken() -> None:
     run(check())
 
 
-#: A reason of an acknowledgement that goes on as if it were the next record of the audit.
+#: A reason of an acknowledgement that continues as if it were the next record of the audit.
 FORGED = "on it)\n2026-03-29T12:00:00.000Z  user:ken                 192.0.2.1        login                   done"
 
 
@@ -124,7 +124,7 @@ SPELLINGS = (
     "/api/v1/audit%2f",
     "http://localhost/api/v1/audit",
 )
-SAID_BY_PROXIES = (
+PROXY_HEADERS = (
     "X-Original-URL: /api/v1/audit",
     "X-Rewrite-URL: /api/v1/audit",
     "X-HTTP-Method-Override: GET",
@@ -156,7 +156,7 @@ def test_no_spelling_opens_more() -> None:
             for path in SPELLINGS:
                 for method in ("GET", "HEAD", "POST", "OPTIONS", "TRACE", "PUT"):
                     assert await asks(path, mine, method=method) in {400, 403, 404, 405}, (method, path)
-            for header in SAID_BY_PROXIES:
+            for header in PROXY_HEADERS:
                 assert await asks("/api/v1/audit", mine, header) == 403, header
                 assert await asks("/api/v1/figures", header) == 401, header
             for query in ("token", "access_token", "bearer", "authorization"):
@@ -206,11 +206,11 @@ def test_one_account_does_not_take_the_scrapes_of_all() -> None:
 
             async with serving.scrape_turns.turn("another"):
                 mine = [asyncio.create_task(scrape(OLD, "viewer")) for _ in range(SCRAPES_WAITING)]
-                while serving.scrape_turns.waiting < SCRAPES_WAITING:  # noqa: ASYNC110 - turns tell nobody
+                while serving.scrape_turns.waiting < SCRAPES_WAITING:  # noqa: ASYNC110 - turns have no event to wait for
                     await asyncio.sleep(0.01)
                 assert await scrape(OLD, "refused") == 429
                 other = asyncio.create_task(scrape(NEW, "other"))
-                while serving.scrape_turns.waiting == SCRAPES_WAITING:  # noqa: ASYNC110 - turns tell nobody
+                while serving.scrape_turns.waiting == SCRAPES_WAITING:  # noqa: ASYNC110 - turns have no event to wait for
                     await asyncio.sleep(0.01)
             assert set(await asyncio.gather(*mine, other)) == {200}
             assert done.index("other") <= 3
@@ -219,7 +219,7 @@ def test_one_account_does_not_take_the_scrapes_of_all() -> None:
 
 
 def from_elsewhere(site: str, mode: str, dest: str) -> dict[str, str]:
-    """Return what browsers say of a request that a page of another site or host begins."""
+    """Return the headers by which browsers mark a request from a page of another site or host."""
     return {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode, "Sec-Fetch-Dest": dest}
 
 

@@ -27,7 +27,7 @@ PARTITIONS = 8
 CONFIGURATION = "queues:\n  Sales: {channel: voice}\nsource_limits: {names_idle_hours: 72}\n"
 
 
-def told(kind: str, at_ms: int, name: str, **fields: Any) -> bytes:
+def contact_event(kind: str, at_ms: int, name: str, **fields: Any) -> bytes:
     """Return an event as the topics have it."""
     at = format_ms(at_ms)
     return orjson.dumps({"type": kind, "event_id": f"{name} {at}", "occurred_at": at, "received_at": at, "source": "pbx", **fields})
@@ -36,13 +36,13 @@ def told(kind: str, at_ms: int, name: str, **fields: Any) -> bytes:
 def call(at_ms: int, number: int, queue: str, channel: str) -> list[bytes]:
     """Return a call that is answered after 20 s and over after 50 s."""
     name = f"{queue} {channel} {number}"
-    queued = told("contact.queued", at_ms, f"{name} q", conversation_id=name, queue=queue, channel=channel)
-    answered = told("contact.answered", at_ms + 20_000, f"{name} a", conversation_id=name, agent="ann", queue=queue)
-    return [queued, answered, told("contact.ended", at_ms + 50_000, f"{name} e", conversation_id=name, by="customer")]
+    queued = contact_event("contact.queued", at_ms, f"{name} q", conversation_id=name, queue=queue, channel=channel)
+    answered = contact_event("contact.answered", at_ms + 20_000, f"{name} a", conversation_id=name, agent="ann", queue=queue)
+    return [queued, answered, contact_event("contact.ended", at_ms + 50_000, f"{name} e", conversation_id=name, by="customer")]
 
 
 async def _follow(address: str, removed: set[str]) -> None:
-    """Note what an open page is told to remove."""
+    """Record the keys that an open page is sent to remove."""
     async with ClientSession(address) as client, client.get("/api/v1/events") as stream:
         async for line in stream.content:
             if line.startswith(b"data: "):
@@ -63,7 +63,7 @@ def test_what_is_made_up_expires_on_a_running_system(kafka: Cluster, tmp_path: P
             await producer.start()
 
             async def beat(at_ms: int) -> None:
-                value = told("source.heartbeat", at_ms, "beat", complete_through=format_ms(at_ms))
+                value = contact_event("source.heartbeat", at_ms, "beat", complete_through=format_ms(at_ms))
                 for topic in ("contact-events.v1", "agent-events.v1"):
                     for partition in range(PARTITIONS):
                         await producer.send_and_wait(f"{prefix}.{topic}", value, partition=partition)
@@ -105,9 +105,9 @@ def test_what_is_made_up_expires_on_a_running_system(kafka: Cluster, tmp_path: P
             assert "made up" not in scraped
             assert "Sales" in scraped
             keys = {"now|voice|queue:made up", "window|trailing_15m|voice|queue:made up", "now|chat|queue:Sales"}
-            await until(lambda: keys <= removed, 10, lambda: f"an open page was told to remove {removed}")
+            await until(lambda: keys <= removed, 10, lambda: f"an open page was sent the removal of {removed}")
             page.cancel()
-            # Once more: what was published is not taken back up.
+            # Once more: removed records do not return.
             services.kill("worker")
             services.start("worker")
             await services.ready("worker")

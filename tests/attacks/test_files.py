@@ -1,4 +1,4 @@
-"""Files that are made to keep whoever reads them busy: each is judged at once, with file, line and reason."""
+"""Files made to keep their reader busy: each is refused at once, with file, line and reason."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _merges(keys: int, times: int) -> str:
     return f"sites:\n  a: &a\n{many}\n" + "\n".join(f"  m{n}:\n    <<: [{', '.join(['*a'] * 20)}]" for n in range(times))
 
 
-#: Name → text, and the line and what is said.
+#: Name → text, and the line and the message.
 HOSTILE: dict[str, tuple[str, str, str]] = {
     "brackets": ("[" * 20_000, ":1", "nested too deeply"),
     "brackets in a value": ("default_zone: UTC\nqueues: " + "[" * 20_000, ":2", "nested too deeply"),
@@ -103,10 +103,10 @@ def test_a_hostile_configuration_is_refused_at_once(name: str, tmp_path: Path) -
     with timed() as taken, pytest.raises(ConfigurationError) as refused:
         load_configuration(path)
 
-    said = str(refused.value)
-    assert said.startswith(f"{path}{line}")
-    assert reason in said
-    assert len(said) < 500_000
+    message = str(refused.value)
+    assert message.startswith(f"{path}{line}")
+    assert reason in message
+    assert len(message) < 500_000
     assert taken[0] < CPU_SECONDS
 
 
@@ -120,7 +120,7 @@ def test_so_is_every_other_file(kind: str, name: str, tmp_path: Path) -> None:
     assert judged(lambda: READERS[kind](path)) < CPU_SECONDS
 
 
-def test_the_command_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_reports_deep_nesting(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """``check`` of 20 kB of brackets was busy for over 40 s."""
     path = tmp_path / "center.yaml"
     path.write_text("[" * 20_000)
@@ -144,18 +144,18 @@ def test_a_large_honest_file_is_read(tmp_path: Path) -> None:
     assert wrong == []
 
 
-def test_problems_beyond_a_hundred_are_not_told(tmp_path: Path) -> None:
+def test_only_the_first_hundred_problems_are_listed(tmp_path: Path) -> None:
     """The first are, and that there are more."""
     path = tmp_path / "center.yaml"
     path.write_text("".join(f"queue_{n}: 1\n" for n in range(4000)))
-    told = _problems(path)
+    problems = _problems(path)
 
-    assert len(told) == 101
-    assert told[-1] == f"{path}: and more; these are the first 100"
+    assert len(problems) == 101
+    assert problems[-1] == f"{path}: and more; these are the first 100"
 
 
 def test_a_state_file_of_brackets_is_none_of_ours(tmp_path: Path) -> None:
-    """A connector says so, in place of a trace."""
+    """A connector prints the reason instead of a traceback."""
     path = tmp_path / "state.json"
     path.write_text("[" * 100_000)
 

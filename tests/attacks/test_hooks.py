@@ -61,7 +61,7 @@ def test_bodies_that_do_not_come_hold_back_their_own_hook_alone() -> None:
         there.publisher.records.clear()
         await there.gateway.beat()
         beats = [json.loads(kept.value) for kept in there.publisher.records["contactcenter.contact-events.v1"]]
-        # Bodies of nobody's do not have a platform look incomplete: 100 s after noon, less the two that the gateway is behind.
+        # Unauthenticated bodies do not make a platform look incomplete: 100 s after noon, less the two that the gateway is behind.
         assert {beat["complete_through"] for beat in beats if beat["source"] == "bell"} == {"2026-03-02T12:01:38.000Z"}
         there.clock.seconds = 0
         statuses = await asyncio.gather(*slow)
@@ -196,8 +196,8 @@ def test_a_record_of_many_events_is_paid_and_bounded_as_they_are() -> None:
     inside(rate, configured(bell), events_per_second=1, burst_events=100)
 
 
-def test_who_only_sends_slowly_tells_nothing_of_kafka() -> None:
-    """A body that does not come within the time of an answer is nobody's yet: operators are not told that Kafka takes nothing."""
+def test_a_slow_sender_is_no_failure_of_kafka() -> None:
+    """A body that arrives too late for an answer is unauthenticated: it is counted as slow, and not as a record that Kafka refused."""
 
     async def scenario(there: House) -> None:
         assert await slowly(there, "bell") == 503
@@ -226,7 +226,7 @@ def test_no_dead_letter_is_larger_than_kafka_takes(value: str) -> None:
 
 
 def test_a_dead_letter_that_cannot_be_packed_is_cut() -> None:
-    """Its beginning is kept, and that it is one is said."""
+    """Its beginning is kept, and it is marked as a beginning."""
     raw = random.Random(1).randbytes(2 * MAX_DEAD_LETTER_BYTES)
     record = outgoing_dead_letter(EventTopics.with_prefix(), Rejected("hooks/bell", "unknown_kind", "no", raw), "bell", 0)
     assert record.value == raw[:MAX_DEAD_LETTER_BYTES]

@@ -34,7 +34,7 @@ teams:
 
 
 class Sender:
-    """Posts events that happened some seconds before the test began, with event ids of its own unless told."""
+    """Posts events that happened some seconds before the test began, with event ids of its own unless given."""
 
     def __init__(self, session: aiohttp.ClientSession, url: str, source: str) -> None:
         self._session, self._url, self._source = session, url, source
@@ -60,7 +60,7 @@ def call(number: int, **fields: Any) -> dict[str, Any]:
 
 
 def test_ids_of_another_sender(kafka: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The figures of who owns the ids are by hand, those of the other sender its own; a joined survey tool tells of the same calls."""
+    """Figures of the owner of the ids are by hand, those of the other sender its own; a joined survey tool reports the same calls."""
     prefix = f"ids-{time.time_ns()}"
     monkeypatch.setenv("CONTACT_STREAMS_GATEWAY_TOKENS", ",".join(f"{name}={token}" for name, token in TOKENS.items()))
     (tmp_path / "center.yaml").write_text(CENTER, encoding="utf-8")
@@ -99,7 +99,7 @@ def test_ids_of_another_sender(kafka: Cluster, tmp_path: Path, monkeypatch: pyte
         await services.ready("worker", "gateway")
         async with aiohttp.ClientSession() as session:
             phone, survey, hostile = (Sender(session, services.addresses["gateway"], name) for name in TOKENS)
-            # Five calls: three answered, one gave up, one waits. Somebody is at the desk.
+            # Five calls: three answered, one abandoned, one waiting. An agent is at the desk.
             await phone.post(
                 *((number, "contact.queued", call(number, queue="Support", channel="voice")) for number in range(5)),
                 *((10 + number, "contact.answered", call(number, agent="ann")) for number in range(3)),

@@ -1,4 +1,4 @@
-"""Links between customers' keys without end cost what as many unrelated ones do, and change nobody else's figures."""
+"""Links between customers' keys without end cost what as many unrelated ones do, and change no other customer's figures."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ _CHUNK = 100
 Pair = tuple[str, str]
 CHAIN = [(f"k{number}", f"k{number + 1}") for number in range(LINKS)]
 STAR = [("hub", f"k{number}") for number in range(LINKS)]
-STAR_TOLD_UNDER_ITS_POINTS = [(f"k{number}", "hub") for number in range(LINKS)]
+STAR_KEYED_BY_ITS_POINTS = [(f"k{number}", "hub") for number in range(LINKS)]
 _RANDOM = Random(7)
 GROWING = [(f"k{_RANDOM.randrange(number + 1)}", f"k{number + 1}") for number in range(LINKS)]
 #: The same few keys, at ever other instants.
 AGAIN = [tuple(_RANDOM.sample([f"k{number}" for number in range(MAX_JOINED_KEYS)], 2)) for _ in range(LINKS)]
 UNRELATED = [(f"a{number}", f"b{number}") for number in range(LINKS)]
-ATTACKS = pytest.mark.parametrize("pairs", [CHAIN, STAR, STAR_TOLD_UNDER_ITS_POINTS, GROWING, AGAIN])
+ATTACKS = pytest.mark.parametrize("pairs", [CHAIN, STAR, STAR_KEYED_BY_ITS_POINTS, GROWING, AGAIN])
 
 
 TOPICS = CustomerTopics("panes", 1, "facts", 1, "links", "contacts", 1)
 
 
 class Customers:
-    """The stages of links and of customers, with what they tell each other."""
+    """The stages of links and of customers, with what they publish to each other."""
 
     def __init__(self) -> None:
         configuration = Configuration.model_validate({})
@@ -176,7 +176,7 @@ def test_the_others_figures() -> None:
 
 
 def test_of_one_key_to_another_the_earliest_holds() -> None:
-    """Told again with later instants, or with earlier ones: one link is kept, and when something was last heard."""
+    """Reported again with later or earlier instants: one link is stored, with the instant when it was last seen."""
     customers = Customers()
     for number, days in enumerate((-3, -2, -9, -5, -1)):
         _seconds(customers, [_event("link", f"l{number}", "ann", days, linked_key="bo")])

@@ -28,7 +28,7 @@ GROWTH_MB = 50
 
 
 def test_a_hundred_thousand_new_names_from_one_sender(kafka: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """H4, on a real gateway, worker and server: none grows by more than 50 MB, and the others' figures are what they were told."""
+    """H4, on a real gateway, worker and server: none grows by more than 50 MB, and the other senders' figures stay right."""
     configuration = tmp_path / "center.yaml"
     configuration.write_text("queues:\n  Sales: {channel: voice}\n  Service: {channel: voice}\n", encoding="utf-8")
     monkeypatch.setenv("CONTACT_STREAMS_GATEWAY_TOKENS", "pbx=pbx-token-0123456789,evil=evil-token-0123456789")
@@ -38,13 +38,13 @@ def test_a_hundred_thousand_new_names_from_one_sender(kafka: Cluster, tmp_path: 
         async with client.post("/v1/events", data=orjson.dumps(events), headers=headers) as response:
             assert response.status == 200, await response.text()
 
-    def told(kind: str, conversation: str, number: int, **fields: Any) -> dict[str, Any]:
+    def event(kind: str, conversation: str, number: int, **fields: Any) -> dict[str, Any]:
         now = round(time.time() * 1000)
         name = f"{conversation}-{number}"
         return {"type": kind, "event_id": name, "occurred_at": format_ms(now), "conversation_id": conversation, **fields}
 
     def made_up_name(number: int) -> dict[str, Any]:
-        return told("contact.queued", f"e{number // FACTS}", number, queue=f"made up {number}", channel="voice", category=f"c{number}")
+        return event("contact.queued", f"e{number // FACTS}", number, queue=f"made up {number}", channel="voice", category=f"c{number}")
 
     async def check() -> None:
         beyond = 'contact_center_beyond_source_limits_total{flow="track-contacts",kind="queue"}'
@@ -59,9 +59,9 @@ def test_a_hundred_thousand_new_names_from_one_sender(kafka: Cluster, tmp_path: 
 
                 async def honest(first: int) -> None:
                     for number in range(first, first + 20):
-                        await post(client, "pbx", [told("contact.queued", f"p{number}", 1, queue="Sales", channel="voice")])
+                        await post(client, "pbx", [event("contact.queued", f"p{number}", 1, queue="Sales", channel="voice")])
                         if number % 2:
-                            await post(client, "pbx", [told("contact.answered", f"p{number}", 2, agent="ann")])
+                            await post(client, "pbx", [event("contact.answered", f"p{number}", 2, agent="ann")])
 
                 async def figures() -> dict[str, dict[str, int]]:
                     _, answer = await services.ask("serve", "/api/v1/figures?window=trailing_60m")
@@ -83,7 +83,7 @@ def test_a_hundred_thousand_new_names_from_one_sender(kafka: Cluster, tmp_path: 
                         client,
                         "evil",
                         [
-                            told(
+                            event(
                                 "contact.queued",
                                 f"e{number // FACTS}",
                                 number,

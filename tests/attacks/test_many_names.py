@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support.many_queues import cpu_seconds, fetch, make_topics, of_many_queues, publish, revised, settled
+from tests.support.many_queues import cpu_seconds, fetch, idle, make_topics, of_many_queues, publish, revised
 from tests.support.services import Services, rss_mib
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def test_a_thousand_queues_are_served_cheaply(kafka: Cluster, tmp_path: Path) ->
             taken = []
             for revision in range(1, SCRAPES + 1):
                 await publish(kafka.bootstrap, "many", revised(records, 1_000_000 + revision))
-                await settled(pid)
+                await idle(pid)
                 before = cpu_seconds(pid)
                 answer = await fetch(address, "/metrics")
                 taken.append(cpu_seconds(pid) - before)

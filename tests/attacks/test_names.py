@@ -47,7 +47,7 @@ SHOWN = {
     "⟨U+200B⟩": "⟨U+27E8⟩U+200B⟩",
     "\x1b[2J\x9b31m\x07": "⟨U+001B⟩[2J⟨U+009B⟩31m⟨U+0007⟩",
 }
-#: Names that look like "sales", 営業 or others beside them, and what is said to tell them apart.
+#: Names that look like "sales", 営業 or others beside them, and the mark that distinguishes them.
 ALIKE = [("Sales", "Sаles", "≈ ⟨U+0430⟩"), ("カード", "力ード", "≈ ⟨U+529B⟩"), ("ｆａｘ", "fax", "≈"), ("Order", "0rder", "≈")]
 NAMES = "[...document.querySelectorAll('{table} tbody tr')].map(row => row.querySelector('.name b').textContent)"
 #: Name, service level, verdict and whether a target of 80 % is shown.
@@ -66,8 +66,8 @@ def run(check: Coroutine[Any, Any, None]) -> None:
 
 def queue_of(name: str, level: float) -> list[tuple[bytes, bytes]]:
     """Return the records of a queue with ten contacts, of which a share was answered in time, and one that waits."""
-    told = {kpi: figure(level, level * 10, 10, 1) for kpi in ("service_level", "service_level_live")}
-    return [window(f"queue:{name}", kpis=told), now_record(f"queue:{name}", waiting=1, waiting_since="2026-04-01T08:59:00Z")]
+    levels = {kpi: figure(level, level * 10, 10, 1) for kpi in ("service_level", "service_level_live")}
+    return [window(f"queue:{name}", kpis=levels), now_record(f"queue:{name}", waiting=1, waiting_since="2026-04-01T08:59:00Z")]
 
 
 def center(names: Iterable[str], level: float = 0.7) -> Backend:
@@ -114,8 +114,8 @@ def test_no_name_is_special_to_the_page() -> None:
 
 
 @pytest.mark.browser
-def test_names_can_be_told_apart_on_the_page() -> None:
-    """What cannot be seen is written out, what runs leftward is kept apart, and what looks alike is marked; nothing else is."""
+def test_names_are_distinguishable_on_the_page() -> None:
+    """Invisible characters are written out, right-to-left texts are isolated, and lookalikes are marked; nothing else is."""
     require(binary(), "the page is tested in Chromium: apt-get install chromium")
 
     async def check() -> None:
@@ -147,7 +147,7 @@ def test_names_can_be_told_apart_on_the_page() -> None:
 
 @pytest.mark.parametrize(("name", "seen"), SHOWN.items(), ids=range(len(SHOWN)))
 def test_names_are_shown_alike_everywhere(name: str, seen: str) -> None:
-    """Texts of alerts say a name as the page does."""
+    """Texts of alerts write a name as the page does."""
     assert visible(name) == seen
     record = AlertRecord.model_validate(orjson.loads(alert(f"queue:{name}")[1]))
 
@@ -165,7 +165,7 @@ def test_nothing_commands_a_terminal() -> None:
     assert harmless("plain – 営業") == "plain – 営業"
 
 
-def test_documents_for_programs_say_the_same() -> None:
+def test_documents_for_programs_agree() -> None:
     """JSON is escaped in its own way and read back as it was."""
     document = {"name": "\u202esales\x9b \U000e0041\x7f 営業 ⟨", "\ufeff": ["\u200b"]}
     text = escaped_json(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
@@ -180,7 +180,7 @@ def test_commands_print_names_without_harm(tmp_path: Path, capsys: pytest.Captur
     path.write_text('queues:\n  "\\e[2Jsales\\u202e": {site: nowhere}\n', encoding="utf-8")
 
     assert cli.main(["check", str(path)]) == 2
-    told = capsys.readouterr()
-    assert "\x1b" not in told.err + told.out
-    assert "\u202e" not in told.err + told.out
-    assert "⟨U+001B⟩[2Jsales⟨U+202E⟩" in told.err
+    printed = capsys.readouterr()
+    assert "\x1b" not in printed.err + printed.out
+    assert "\u202e" not in printed.err + printed.out
+    assert "⟨U+001B⟩[2Jsales⟨U+202E⟩" in printed.err

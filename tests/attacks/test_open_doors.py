@@ -1,4 +1,4 @@
-"""What may be sent by anybody, to pages, hooks and their challenges: words of the gateway, and never a failure of its own."""
+"""Unauthenticated requests to pages, hooks and their challenges: the gateway answers each, and never fails."""
 
 from __future__ import annotations
 

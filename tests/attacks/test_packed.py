@@ -1,4 +1,4 @@
-"""Producers pack what they send as they like, and a worker packs what it publishes as it is told: on Apache Kafka, every codec of Kafka."""
+"""Producers compress as they like, and a worker compresses as configured: on Apache Kafka, every codec of Kafka."""
 
 from __future__ import annotations
 
@@ -111,8 +111,8 @@ def test_batches_that_cannot_be_read_take_no_memory_and_no_other_events(kafka: C
         await until(shown, 15, lambda: f"{contacts} {services.log('serve')[-3000:]}")
         assert services.ended == []
 
-        letters = await read(center.bootstrap, f"{prefix}.contact-events-dead-letters.v1")
-        headers = [{key: value.decode() for key, value in letter.headers} for letter in letters]
+        dead_letters = await read(center.bootstrap, f"{prefix}.contact-events-dead-letters.v1")
+        headers = [{key: value.decode() for key, value in dead_letter.headers} for dead_letter in dead_letters]
         reasons = [each["dead-letter-reason"] for each in headers]
         assert {reason: reasons.count(reason) for reason in set(reasons)} == {"unreadable_batch": len(places), "empty": 20_000}
         unread = [each for each in headers if each["dead-letter-reason"] == "unreadable_batch"]

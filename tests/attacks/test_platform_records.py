@@ -54,7 +54,7 @@ ODD: Final = {
 
 @pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
 def test_an_odd_record_takes_no_other_along(odd: bytes) -> None:
-    """Whatever stands between two sound records, both count, and it is one dead letter."""
+    """Between two sound records, which both count, any other line is one dead letter."""
     shapes = {
         b"[%s,%s,%s]": json_records,
         b"%s\n%s\n%s": json_records,
@@ -74,7 +74,7 @@ def test_so_in_records_one_after_another(odd: bytes) -> None:
     assert len(done.rejected) == 1
 
 
-def test_a_broken_line_is_one_dead_letter_and_says_where() -> None:
+def test_a_broken_line_is_one_dead_letter_with_its_location() -> None:
     """Of several the first is named, and how many more there are."""
     done = read(b"\n".join([bell(1), b"{nope", bell(2), b"7", b"{", bell(3)]))
     assert ids(done) == ["e1", "e2", "e3"]

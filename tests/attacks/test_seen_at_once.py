@@ -1,4 +1,4 @@
-"""Dead and paused workers: page and API say within 3 s that figures stand still, and the others take over in seconds."""
+"""Dead and paused workers: page and API report stalled figures within 3 s, and the others take over in seconds."""
 
 # ruff: noqa: T201 - figures are to be seen.
 
@@ -23,23 +23,23 @@ pytestmark = [pytest.mark.faults, pytest.mark.kafka]
 
 #: 5 s are documented for a machine that has cores to spare (``benchmarks/failover.py`` measures); by the session timeout it were over 10.
 STALL_SECONDS = 8.0
-SAID_SECONDS = 3.0
+REPORTED_SECONDS = 3.0
 
 
 def test_dead_and_paused_workers_are_seen_and_replaced(kafka: Cluster, tmp_path: Path) -> None:
-    """Kill -9 of one of two, SIGSTOP of one of two, and of the last: said within 3 s each time, and the queues go on where one is left."""
+    """Kill -9 of one of two, SIGSTOP of one of two, and of the last: reported within 3 s, and the queues continue while one is left."""
     prefix = f"seen-{time.time_ns()}"
 
-    async def said_after(followed: Standstill, since: float) -> float:
+    async def seconds_until_reported(followed: Standstill, since: float) -> float:
         await until(lambda: followed.first_reported(since) is not None, 12)
         return followed.first_reported(since) or 0.0
 
     async def survived(followed: Standstill, since: float, what: str) -> None:
-        said = await said_after(followed, since)
-        await followed.settled()
+        seconds = await seconds_until_reported(followed, since)
+        await followed.caught_up()
         stall = followed.median_stall(since, time.monotonic())
-        print(f"\n{what}: said after {said:.1f} s, median stall by queue {stall:.1f} s; the API: {followed.telling(since)}")
-        assert said <= SAID_SECONDS
+        print(f"\n{what}: reported after {seconds:.1f} s, median stall by queue {stall:.1f} s; the API: {followed.states_since(since)}")
+        assert seconds <= REPORTED_SECONDS
         assert stall <= STALL_SECONDS
 
     async def scenario(services: Services) -> None:
@@ -49,24 +49,24 @@ def test_dead_and_paused_workers_are_seen_and_replaced(kafka: Cluster, tmp_path:
         services.run("serve")
         await services.ready("worker1", "worker2", "serve")
         async with Standstill(kafka.bootstrap, prefix, services) as followed:
-            await followed.settled()
+            await followed.caught_up()
             services.kill("worker2")
             await survived(followed, time.monotonic(), "kill -9 of a static member")
             services.start("worker2")
             await services.ready("worker2")
-            await followed.settled()
+            await followed.caught_up()
             services.pause("worker1")
             await survived(followed, time.monotonic(), "SIGSTOP")
             services.pause("worker2")
             paused = time.monotonic()
-            assert await said_after(followed, paused) <= SAID_SECONDS
-            await until(lambda: followed.said[-1][1] == "stale", 5)
-            assert followed.said[-1][0] - paused < SAID_SECONDS + 1
-            print(f"SIGSTOP of the last: {followed.telling(paused)}")
+            assert await seconds_until_reported(followed, paused) <= REPORTED_SECONDS
+            await until(lambda: followed.states[-1][1] == "stale", 5)
+            assert followed.states[-1][0] - paused < REPORTED_SECONDS + 1
+            print(f"SIGSTOP of the last: {followed.states_since(paused)}")
             services.resume("worker2")
             services.kill("worker1")
             services.start("worker1")
-            await followed.settled()
+            await followed.caught_up()
 
     with Services(tmp_path, kafka.bootstrap, prefix) as services:
         asyncio.run(scenario(services))

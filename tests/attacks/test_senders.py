@@ -1,4 +1,4 @@
-"""A sender with a valid token that wants more than it may, and one that says nothing: on a real gateway, worker and server."""
+"""A sender with a valid token that exceeds its permissions, and a silent one: on a real gateway, worker and server."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class SendersFile:
     """The gateway's file, written as an operator would with ``contact-streams senders token``."""
 
     def __init__(self, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        """Begin with nobody."""
+        """Begin without senders."""
         self.path, self._capsys = path, capsys
         self.content: dict[str, Any] = {}
         self.tokens: list[str] = []
@@ -162,7 +162,7 @@ async def rotation(services: Services, file: SendersFile, sender: Any) -> None:
 
 
 async def expiry(services: Services, file: SendersFile, sender: Any) -> None:
-    """A token is refused from its expiry on and before its beginning; a refusal does not say what is wrong."""
+    """A token is refused from its expiry on and before its beginning; a refusal does not give its cause."""
     end = datetime.now(UTC) + timedelta(seconds=6)
     short, early = file.token("a", "short", not_after=end.isoformat()), file.token("a", "early", not_before="2099-01-01T00:00:00Z")
     file.write()
@@ -178,7 +178,7 @@ async def expiry(services: Services, file: SendersFile, sender: Any) -> None:
 
 
 async def a_spoiled_file(services: Services, file: SendersFile, sender: Any) -> None:
-    """One that is not valid changes nothing, and is said in the log, on the health page and by the gauge of the alert."""
+    """An invalid file changes nothing, and is reported in the log, on the health page and by the gauge of the alert."""
     b, stranger = file.tokens[1], file.token("stranger", "x")
     file.write(stranger={"types": ["nonsense"]})
     await until(lambda: gauge(services, 0), 15)
@@ -192,17 +192,17 @@ async def a_spoiled_file(services: Services, file: SendersFile, sender: Any) -> 
 
 
 async def accepted(sender: Sender, sent: dict[str, Any]) -> bool:
-    """Say whether an event is taken."""
+    """Return whether an event is accepted."""
     return (await sender.post(sent))[0] == 200
 
 
 async def answered(sender: Sender, status: int) -> bool:
-    """Say whether a sender is answered with a status."""
+    """Return whether a sender is answered with a status."""
     return (await sender.post(event("contact.answered", "old")))[0] == status
 
 
 async def gauge(services: Services, value: float) -> bool:
-    """Say whether the gateway's gauge of its file has a value."""
+    """Return whether the gateway's gauge of its file has a value."""
     return await services.counter("gateway", "contact_center_configuration_valid") == value
 
 
@@ -216,7 +216,7 @@ sources:
 
 
 def test_holding_a_token_is_no_sign_of_life(kafka: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """H9: a sender that never sends is not alive, one that stops is silent when it has been for longer than it may, and time goes on."""
+    """H9: a sender that never sends is not alive, one that stops is silent after its allowed silence, and the watermark advances."""
     monkeypatch.setenv(
         "CONTACT_STREAMS_GATEWAY_TOKENS", " ".join(f"{name}={name}-token-0123456789" for name in ("desk", "night", "never", "other"))
     )
@@ -248,11 +248,11 @@ async def fall_silent(services: Services, bootstrap: str) -> None:
     await until(lambda: desk_is(stale=False), 15)
     await until(lambda: desk_is(stale=True), 20)
     found = await sources()
-    # Of the sender that never sent and that nobody expects, nothing is known; the other is missed.
+    # Of the sender that never sent and is not expected, nothing is known; the other is missed.
     assert {name: each["stale"] for name, each in found.items()} == {"desk": True, "never": True, "night": False}
     assert found["never"]["last_seen"] is None
     assert abs((datetime.fromisoformat(found["desk"]["last_seen"]) - sent).total_seconds()) < 5
-    # Silence holds nothing up: the gateway says that nothing is on its way.
+    # Silence delays nothing: the gateway reports that no request is under way.
     figures = (await services.ask("serve", "/api/v1/figures"))[1]
     assert datetime.fromisoformat(figures["complete_through"]) > datetime.fromisoformat(found["desk"]["last_seen"]) + timedelta(seconds=2)
     assert figures["stale"] is False

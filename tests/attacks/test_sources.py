@@ -1,4 +1,4 @@
-"""A sender whose every event has the same conversation id: its source alone is set apart, is seen, and comes back when it is released."""
+"""A sender whose every event has the same conversation id: its source alone is quarantined, is shown, and counts again once released."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.kafka
 
 ROOT = Path(__file__).parents[2]
-CONTACTS, LETTERS = topic("contact-events.v1"), topic("contact-events-dead-letters.v1")
+CONTACTS, DEAD_LETTERS = topic("contact-events.v1"), topic("contact-events-dead-letters.v1")
 TOKENS = {"a": "a-token-of-the-honest-one", "b": "b-token-of-the-broken-one"}
 CENTER = "default_zone: UTC\nqueues: {sales: {}, bots: {}}\n"
 
@@ -56,17 +56,21 @@ class Center:
 
     async def offered(self, queue: str) -> int:
         """Return how many contacts the day of a queue has, 0 while it has none."""
-        _, told = await self.services.ask("serve", f"/api/v1/queues/{queue}")
-        days = [each["windows"].get("day") for each in (told or {}).get("channels", {}).values()] if isinstance(told, dict) else []
+        _, queue_figures = await self.services.ask("serve", f"/api/v1/queues/{queue}")
+        days = (
+            [each["windows"].get("day") for each in (queue_figures or {}).get("channels", {}).values()]
+            if isinstance(queue_figures, dict)
+            else []
+        )
         return sum(int(day["counts"].get("offered", 0)) for day in days if day)
 
     async def header(self) -> dict[str, Any]:
-        """Return what the API says beside the figures."""
-        _, told = await self.services.ask("serve", "/api/v1/figures")
-        return dict(told or {})
+        """Return what the API reports beside the figures."""
+        _, figures = await self.services.ask("serve", "/api/v1/figures")
+        return dict(figures or {})
 
     async def quarantined(self) -> dict[str, Any]:
-        """Return the sources that the API says to be quarantined."""
+        """Return the sources that the API lists as quarantined."""
         sources = (await self.header()).get("sources", {})
         return {name: source["quarantined"] for name, source in sources.items() if "quarantined" in source}
 
@@ -91,12 +95,12 @@ class Center:
         finally:
             await consumer.stop()
 
-    async def letters(self) -> list[tuple[int, str, str]]:
+    async def read_dead_letters(self) -> list[tuple[int, str, str]]:
         """Return partition, reason and source of every dead letter of contact events."""
-        letters = await self.read(LETTERS.full_name(self.prefix), LETTERS.partitions)
+        dead_letters = await self.read(DEAD_LETTERS.full_name(self.prefix), DEAD_LETTERS.partitions)
         return [
             (origin_of(each.headers).partition, dict(each.headers)[REASON].decode(), orjson.loads(each.value)["source"])
-            for each in letters
+            for each in dead_letters
             if each.value is not None
         ]
 
@@ -123,7 +127,7 @@ def event(type_: str, conversation: str, **fields: Any) -> dict[str, Any]:
 
 
 def contacts(name: str, number: int, queue: str) -> list[dict[str, Any]]:
-    """Return so many contacts that enter a queue."""
+    """Return ``number`` contacts that enter a queue."""
     return [event("contact.queued", f"{name}{each}", queue=queue, channel="chat") for each in range(number)]
 
 
@@ -160,46 +164,46 @@ async def attack(center: Center) -> None:
     await offered("sales", 40)
     await offered("bots", 60)
 
-    # The attack. Of one conversation 2,000 events are known; of the others 1,001 are too many, and the rest is set apart.
+    # The attack. Of one conversation 2,000 events are known; of the others 1,001 are too many, and the remaining 99 are quarantined.
     await center.send("b", [event("contact.message", "null", author_kind="customer") for _ in range(3_100)])
     await center.send("a", contacts("after", 60, "sales"))
     await center.counted()
     await offered("sales", 100)
     (null,) = await center.partitions_of("null")
-    letters = await center.letters()
-    assert {(partition, source) for partition, _, source in letters} == {(null, "b")}
-    reasons = [reason for _, reason, _ in letters if reason != "source_quarantined"]
+    dead_letters = await center.read_dead_letters()
+    assert {(partition, source) for partition, _, source in dead_letters} == {(null, "b")}
+    reasons = [reason for _, reason, _ in dead_letters if reason != "source_quarantined"]
     assert reasons == ["too_many_events"] * 1_001
-    assert len(letters) - len(reasons) == 99
+    assert len(dead_letters) - len(reasons) == 99
 
-    async def is_told() -> bool:
-        # How far the stream has come is told once a second.
-        return int((await center.quarantined()).get("b", {}).get("records", 0)) >= len(letters) - len(reasons)
+    async def is_reported() -> bool:
+        # The watermark is published once a second.
+        return int((await center.quarantined()).get("b", {}).get("records", 0)) >= len(dead_letters) - len(reasons)
 
-    await until(is_told, 15)
-    (name, told), *others = (await center.quarantined()).items()
-    assert (name, told["reason"], told["partitions"], others) == ("b", "bad_records", 1, [])
-    assert told["records"] == 99
+    await until(is_reported, 15)
+    (name, actions), *others = (await center.quarantined()).items()
+    assert (name, actions["reason"], actions["partitions"], others) == ("b", "bad_records", 1, [])
+    assert actions["records"] == 99
     assert await services.counter("serve", 'contact_center_source_quarantined{source="b"} ') == 1
     assert await services.counter("serve", 'contact_center_source_quarantined{source="a"} ') == 0
     assert await services.counter("worker", 'contact_center_source_quarantined_partitions{flow="track-contacts",source="b"} ') == 1
 
-    # What it sends there is set aside, right or not, also after a kill; elsewhere it counts. Nobody waits for it.
+    # Its records there are dead-lettered, right or not, also after a kill; elsewhere they count. The watermark does not wait for it.
     services.kill("worker")
     services.start("worker")
     await center.send("b", contacts("more", 60, "bots"))
     await services.ready("worker")
     await center.counted()
-    apart = (await center.partitions_of("more"))[null]
-    assert 0 < apart < 60
-    await offered("bots", 120 - apart)
+    dead_lettered = (await center.partitions_of("more"))[null]
+    assert 0 < dead_lettered < 60
+    await offered("bots", 120 - dead_lettered)
     since = (await center.header())["complete_through"]
 
-    async def goes_on() -> bool:
+    async def continues() -> bool:
         header = await center.header()
         return bool(header["complete_through"] > since) and not any(source["stale"] for source in header["sources"].values())
 
-    await until(goes_on, 15)
+    await until(continues, 15)
     listed = json.loads(center.run("sources", "list", "--json"))["sources"]
     of_b = [(each["partition"], each["quarantined"]) for each in listed if each["source"] == "b" and each["topic"] == center.source]
     assert sorted(partition for partition, _ in of_b) == list(range(CONTACTS.partitions))
@@ -216,7 +220,7 @@ async def attack(center: Center) -> None:
     center.run("dead-letters", "replay", "--reason", "source_quarantined", "--yes")
     await center.counted()
     await offered("bots", 120)
-    again = [reason for _, reason, _ in await center.letters()][len(letters) :]
+    again = [reason for _, reason, _ in await center.read_dead_letters()][len(dead_letters) :]
     assert again.count("too_many_events") == 99
     assert await center.quarantined() == {}
     assert await center.offered("sales") == 100
@@ -224,10 +228,10 @@ async def attack(center: Center) -> None:
     # An operator's word does the same on every partition.
     center.run("sources", "quarantine", "a", "--yes", "--why", "a test")
 
-    async def is_apart() -> bool:
+    async def is_quarantined() -> bool:
         return int((await center.quarantined()).get("a", {}).get("partitions", 0)) >= CONTACTS.partitions
 
-    await until(is_apart, 15)
+    await until(is_quarantined, 15)
     assert (await center.quarantined())["a"]["reason"] == "operator"
     center.run("sources", "release", "a", "--yes")
     await until(is_free, 15)
@@ -236,10 +240,10 @@ async def attack(center: Center) -> None:
 
     # Every order is on record, and every decision once, over the kill: the limit's on one partition, the operator's on all.
     everywhere = sum(topic(name).partitions for name in SOURCES)
-    said = [AuditRecord.model_validate_json(line) for line in center.run("audit", "--json").splitlines()]
+    audit = [AuditRecord.model_validate_json(line) for line in center.run("audit", "--json").splitlines()]
     raw = await center.read(topic("audit.v1").full_name(center.prefix), 1)
-    told = Counter((each.action, each.outcome, each.about.source, each.actor.kind) for each in said)
-    assert told == {
+    actions = Counter((each.action, each.outcome, each.about.source, each.actor.kind) for each in audit)
+    assert actions == {
         ("source_quarantined", "done", "b", "process"): 1,
         ("source_released", "ordered", "b", "account"): 1,
         ("source_released", "done", "b", "process"): 1,
@@ -250,12 +254,12 @@ async def attack(center: Center) -> None:
         ("source_released", "done", "a", "process"): everywhere,
         ("audit_read", "done", None, "account"): 1,
     }
-    assert len(raw) == len(said)
-    limited = next(each for each in said if each.about.source == "b" and each.action == "source_quarantined")
+    assert len(raw) == len(audit)
+    limited = next(each for each in audit if each.about.source == "b" and each.action == "source_quarantined")
     assert (limited.about.topic, limited.about.partition) == (center.source, null)
-    assert next(each.about.records for each in said if each.action == "dead_letters_replayed") == 99 + apart
+    assert next(each.about.records for each in audit if each.action == "dead_letters_replayed") == 99 + dead_lettered
     me = (await asyncio.to_thread(subprocess.check_output, ["id", "-un"], text=True)).strip()
-    assert {each.actor.name for each in said if each.actor.kind == "account"} == {me}
+    assert {each.actor.name for each in audit if each.actor.kind == "account"} == {me}
     written = b"".join((each.key or b"") + each.value for each in raw)
     assert not any(token.encode() in written for token in TOKENS.values())
     assert b"null" not in written

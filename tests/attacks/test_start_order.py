@@ -1,4 +1,4 @@
-"""Whoever starts first makes the topics as they have to be, also on a broker that makes topics by itself."""
+"""The first process to start creates the topics as specified, also on a broker that creates topics by itself."""
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ def test_gateway_before_worker(tmp_path: Path, request: pytest.FixtureRequest) -
         await services.ready("worker", "serve")
 
         async def counted() -> bool:
-            _, told = await services.ask("serve", "/api/v1/queues/sales")
-            return isinstance(told, dict) and "channels" in told and told["channels"]["voice"]["now"]["waiting"] == 40
+            _, queue = await services.ask("serve", "/api/v1/queues/sales")
+            return isinstance(queue, dict) and "channels" in queue and queue["channels"]["voice"]["now"]["waiting"] == 40
 
         await until(counted, 20, lambda: services.log("worker")[-2000:])
         assert services.ended == []

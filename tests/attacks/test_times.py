@@ -41,7 +41,7 @@ def now_ms() -> int:
 
 
 def event(kind: str, ahead: float = 0, *, source: str = "gateway", received: float | None = None, **fields: Any) -> dict[str, Any]:
-    """Return an event that occurs so many seconds from now; with ``received`` as it stands in Kafka."""
+    """Return an event that occurs ``ahead`` seconds from now; with ``received`` as it is in Kafka."""
     now = now_ms()
     stamped = {} if received is None else {"received_at": format_ms(now + round(received * 1000))}
     common = {"type": kind, "event_id": uuid.uuid4().hex, "occurred_at": format_ms(now + round(ahead * 1000)), "source": source}
@@ -60,7 +60,7 @@ class Center:
         self.services, self.bootstrap, self.prefix = services, bootstrap, prefix
 
     async def post(self, *events: dict[str, Any]) -> tuple[int, list[dict[str, Any]]]:
-        """Send events to the gateway; return the status and what was said of each."""
+        """Send events to the gateway; return the status and the result of each."""
         async with (
             aiohttp.ClientSession() as session,
             session.post(self.services.addresses["gateway"] + "/v1/events", data=orjson.dumps(list(events))) as response,
@@ -80,32 +80,34 @@ class Center:
             await producer.stop()
 
     async def figures(self) -> dict[str, Any]:
-        """Return what serve says."""
+        """Return the figures that serve returns."""
         return dict((await self.services.ask("serve", "/api/v1/figures?window=day"))[1])
 
     async def counted(self, waiting: int, offered: int, seconds: float = 30) -> dict[str, Any]:
-        """Wait until so many wait in the queue and were offered today; return what serve says then."""
-        said: dict[str, Any] = {}
+        """Wait until serve shows these counts of waiting contacts and of offers today; return its figures then."""
+        figures: dict[str, Any] = {}
 
         async def holds() -> bool:
             self.services.supervise()
-            said.update(await self.figures())
-            return counts(said) == (waiting, offered)
+            figures.update(await self.figures())
+            return counts(figures) == (waiting, offered)
 
-        await until(holds, seconds, lambda: f"{counts(said)} and not {(waiting, offered)}: {said}\n{self.services.log('worker')[-3000:]}")
-        return said
+        await until(
+            holds, seconds, lambda: f"{counts(figures)} and not {(waiting, offered)}: {figures}\n{self.services.log('worker')[-3000:]}"
+        )
+        return figures
 
     async def progress(self, *arguments: str) -> tuple[int, str]:
         """Run ``contact-streams progress``."""
         command = [sys.executable, "-m", "streams", "progress", *arguments, "--bootstrap", self.bootstrap, "--prefix", self.prefix]
         process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT)
-        said, _ = await asyncio.wait_for(process.communicate(), 60)
-        return process.returncode or 0, said.decode()
+        output, _ = await asyncio.wait_for(process.communicate(), 60)
+        return process.returncode or 0, output.decode()
 
 
-def counts(said: dict[str, Any]) -> tuple[int | None, int | None]:
+def counts(figures: dict[str, Any]) -> tuple[int | None, int | None]:
     """Return how many wait in the queue, and how many were offered in the day under way."""
-    records = said.get("records", {})
+    records = figures.get("records", {})
     waiting = records.get(f"now|voice|{QUEUE}", {}).get("waiting")
     days = [record for key, record in records.items() if key.startswith(f"window|day|voice|{QUEUE}|")]
     today = max(days, key=lambda record: str(record["window_start"]), default=None)
@@ -149,21 +151,25 @@ def test_no_sender_moves_progress(kafka: Cluster, tmp_path: Path) -> None:
         await center.write(queued("c3", source="fast", received=270), topics=("contact-events.v1",))
         await center.write(event("source.heartbeat", source="fast", received=270, complete_through=format_ms(now_ms() + 270_000)))
         # Written into every partition, the same call waits in each: a conversation belongs to one, so this one is eight.
-        said = await center.counted(waiting=1 + 8, offered=2 + 8)
+        figures = await center.counted(waiting=1 + 8, offered=2 + 8)
         await center.post(queued("c4"))
-        said = await center.counted(waiting=2 + 8, offered=3 + 8)
-        assert parse_time_ms(said["as_of"]) <= now_ms()
-        assert parse_time_ms(said["complete_through"]) <= now_ms()
-        assert not said["stale"]
-        letters = [dict(letter.headers) for letter in await read(center.bootstrap, f"{prefix}.contact-events-dead-letters.v1")]
-        reasons = [letter["dead-letter-reason"].decode() for letter in letters if letter["dead-letter-stage"] == b"track"]
+        figures = await center.counted(waiting=2 + 8, offered=3 + 8)
+        assert parse_time_ms(figures["as_of"]) <= now_ms()
+        assert parse_time_ms(figures["complete_through"]) <= now_ms()
+        assert not figures["stale"]
+        dead_letters = [
+            dict(dead_letter.headers) for dead_letter in await read(center.bootstrap, f"{prefix}.contact-events-dead-letters.v1")
+        ]
+        reasons = [
+            dead_letter["dead-letter-reason"].decode() for dead_letter in dead_letters if dead_letter["dead-letter-stage"] == b"track"
+        ]
         assert reasons == ["complete_through_in_future"] * 16
         assert rss_mib(services.pid("worker")) < WORKER_MIB
-        code, told = await center.progress("show")
+        code, printed = await center.progress("show")
         assert code == 0
-        assert "!" not in told
+        assert "!" not in printed
 
-        # H1: with the worker gone the figures are stale within seconds, whatever was said of time.
+        # H1: with the worker gone the figures are stale within seconds, whatever times were reported.
         services.kill("worker")
         killed = time.monotonic()
 
@@ -197,22 +203,22 @@ def test_what_an_older_version_let_in_is_set_back(kafka: Cluster, tmp_path: Path
         await center.post(queued("c1"))
         await asyncio.sleep(3)
         assert counts(await center.figures())[0] in (None, 0)
-        code, told = await center.progress("show")
+        code, printed = await center.progress("show")
         assert code == 0
-        assert "2099-01-01T00:00:00.000Z!" in told
+        assert "2099-01-01T00:00:00.000Z!" in printed
 
-        code, told = await center.progress("reset", "--yes", "--why", "2099")
-        assert code == 0, told
-        assert "on 24 partitions" in told
+        code, printed = await center.progress("reset", "--yes", "--why", "2099")
+        assert code == 0, printed
+        assert "on 24 partitions" in printed
 
         async def is_set_back() -> bool:
             return "!" not in (await center.progress("show"))[1]
 
         await until(is_set_back, 30)
         await center.post(queued("c2"), queued("c3"), event("contact.answered", conversation_id="c3", agent="ann"))
-        said = await center.counted(waiting=1, offered=2)
-        assert not said["stale"]
-        assert parse_time_ms(said["complete_through"]) <= now_ms()
+        figures = await center.counted(waiting=1, offered=2)
+        assert not figures["stale"]
+        assert parse_time_ms(figures["complete_through"]) <= now_ms()
         assert rss_mib(services.pid("worker")) < WORKER_MIB
 
         # And a restart finds nothing left of it.
@@ -236,8 +242,8 @@ async def store_poisoned_state(center: Center) -> None:
     try:
         for line in (Path(__file__).parent / "poisoned_state.jsonl").read_text(encoding="utf-8").splitlines():
             name, partition, key, value = json.loads(line)
-            told = [text.replace("PREFIX.", f"{center.prefix}.").encode() for text in (key, value)]
-            await producer.send(f"{center.prefix}.{name}", told[1], key=told[0], partition=partition)
+            row = [text.replace("PREFIX.", f"{center.prefix}.").encode() for text in (key, value)]
+            await producer.send(f"{center.prefix}.{name}", row[1], key=row[0], partition=partition)
         await producer.flush()
     finally:
         await producer.stop()
@@ -258,8 +264,8 @@ def run(kafka: Cluster, folder: Path, prefix: str, scenario: Any) -> None:
 
 
 @pytest.mark.parametrize("name", [BOB])
-def test_the_recording_has_its_plan_where_it_says(name: str) -> None:
-    """The plan until 9999 stands in the partition of its person, which had not read the heartbeat of 2099."""
+def test_the_recorded_plan_is_in_the_partition_of_its_person(name: str) -> None:
+    """The plan until 9999 is in the partition of its person, which had not read the heartbeat of 2099."""
     rows = [json.loads(line) for line in (Path(__file__).parent / "poisoned_state.jsonl").read_text(encoding="utf-8").splitlines()]
     partition = partition_of(name)
     meta = {row[1]: json.loads(row[3]) for row in rows if row[0] == "track-agents-state.v1" and row[2] == "m"}

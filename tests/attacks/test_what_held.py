@@ -165,7 +165,7 @@ HELD = {
         f"{LOGIN}/test_login.py::test_a_login_leads_to_this_server_alone",
         f"{LOGIN}/provider/test_logins.py::test_a_login_leads_to_this_server_alone",
     ],
-    "addresses spelled otherwise, other methods, and headers that proxies are said to send": [f"{DOOR}::test_no_spelling_opens_more"],
+    "addresses spelled otherwise, other methods, and headers of proxies": [f"{DOOR}::test_no_spelling_opens_more"],
     "cookies of other names, two of one name, planted sessions": [
         f"{DOOR}::test_a_cookie_of_another_name_is_no_session",
         f"{DOOR}::test_of_two_sessions_neither_is_taken",
@@ -258,7 +258,7 @@ def at_gateway(scenario: Callable[[House], Awaitable[None]], **settings: Any) ->
 
 
 def test_a_token_in_the_query() -> None:
-    """It would stand in logs and histories; it is no token."""
+    """It would appear in logs and histories; it is no token."""
 
     async def scenario(there: House) -> None:
         token = CRM["Authorization"].removeprefix("Bearer ")
@@ -321,7 +321,7 @@ def test_what_is_not_http_is_not_logged(caplog: pytest.LogCaptureFixture) -> Non
 
 
 def test_a_connection_that_never_asks_is_closed() -> None:
-    """Who connects and says nothing takes up room for a time that is bounded."""
+    """A client that connects and sends nothing takes up room for a bounded time."""
 
     async def scenario(there: House) -> None:
         host, port = there.address.removeprefix("http://").split(":")

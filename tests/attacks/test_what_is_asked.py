@@ -1,4 +1,4 @@
-"""What anybody may have a platform or a mailbox hold, which a connector then asks for: one of it takes nothing along, and stops nothing."""
+"""Hostile content on a platform or in a mailbox, which a connector polls: one bad record drops no other, and stops nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What growth is measured over has the size that it says, and is counted by the stages."""
+"""The load of the growth benchmark has its stated size, and is counted by the stages."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_as_many_contacts_are_in_flight_as_asked_for() -> None:
     assert len({event["event_id"] for event in events}) == len(events)
 
 
-def test_time_passes_at_the_rate_that_is_said() -> None:
+def test_time_passes_at_the_given_rate() -> None:
     """7 events of each of 2,000 contacts, at 2,000 events a second: seven seconds, with a heartbeat each to every partition."""
     size = Size(queues=1, agents=1, in_flight=1, partitions=2)
     moments = [at_ms for _, at_ms, _ in calls(size, 1_999)]

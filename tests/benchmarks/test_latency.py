@@ -9,8 +9,8 @@ def _day(offered: int | None, channel: str | None = "voice") -> dict[str, object
     return {"scope": "Orders", "channel": channel, "kpis": {"offered": {"value": offered}}}
 
 
-def test_an_offer_is_readable_when_the_day_says_as_many() -> None:
-    """Published at 1, 2 and 3 s; the topic says 1 at 1.5 s, the same again at 2.5 s, and 3 at 4 s: 500, 2,000 and 1,000 ms."""
+def test_an_offer_is_readable_when_the_day_counts_it() -> None:
+    """Published at 1, 2 and 3 s; the topic shows 1 at 1.5 s, the same again at 2.5 s, and 3 at 4 s: 500, 2,000 and 1,000 ms."""
     offers = Offers()
     offers.published["Orders", "voice"] = [1.0, 2.0, 3.0]
     counted = Counted(offers)
@@ -24,7 +24,7 @@ def test_an_offer_is_readable_when_the_day_says_as_many() -> None:
     assert offers.took_ms(2.5, 10.0) == [1_000.0]
 
 
-def test_other_windows_and_scopes_say_nothing_of_offers() -> None:
+def test_other_windows_and_scopes_are_no_sign_of_an_offer() -> None:
     """A trailing window, a day of a site and one of all channels of a queue are passed over; a day without offers is none."""
     offers = Offers()
     counted = Counted(offers)

@@ -1,4 +1,4 @@
-"""The rules that the peers in Python share come to what the recount says, and a peer whose tools are missing says so."""
+"""The rules that the peers in Python share agree with the recount, and a peer whose tools are missing names them."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_the_rules_of_the_peers_and_the_recount_agree() -> None:
 
 
 @pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.id)
-def test_a_peer_without_its_tools_says_what_is_missing(peer: programs.Peer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_peer_names_its_missing_tools(peer: programs.Peer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without Java, Maven and an index nothing is fetched, and nothing is left behind as if it were complete."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr("shutil.which", lambda _tool: None)
@@ -60,10 +60,10 @@ def test_a_peer_without_its_tools_says_what_is_missing(peer: programs.Peer, tmp_
     assert not list(tmp_path.rglob(".complete"))
 
 
-def test_a_program_is_told_everything_it_needs() -> None:
+def test_a_program_gets_every_option() -> None:
     """Names and values by turns, as both the Java and the Python programs read them."""
-    told = Run("127.0.0.1:9092", "events", "between", "figures", 1_000, 250).options("me")
-    assert dict(zip(told[::2], told[1::2], strict=True)) == {
+    options = Run("127.0.0.1:9092", "events", "between", "figures", 1_000, 250).options("me")
+    assert dict(zip(options[::2], options[1::2], strict=True)) == {
         "--id": "me",
         "--bootstrap": "127.0.0.1:9092",
         "--source": "events",

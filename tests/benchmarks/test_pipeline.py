@@ -77,7 +77,7 @@ def test_the_recount_counts_in_the_order_of_the_topic() -> None:
 
 
 def test_a_peer_that_publishes_otherwise_is_wrong() -> None:
-    """A missing, another and a superfluous record are told apart, and equal ones are right."""
+    """A missing, a different and a superfluous record are distinguished, and equal ones are right."""
     expected = {"a": _sums(1, 0, 0, 0, 0, 0), "b": _sums(2, 0, 0, 0, 0, 0)}
     assert difference(expected, dict(expected)) == []
     lines = difference(expected, {"b": _sums(3, 0, 0, 0, 0, 0), "c": _sums(0, 0, 0, 0, 0, 0)})
@@ -113,24 +113,24 @@ def test_the_second_half_begins_with_a_commit() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "expected"),
+    ("variables", "expected"),
     [
         ({"CONFIG_ARGS": "'--enable-optimizations' '--with-lto'"}, "optimized with a profile"),
         ({"CONFIG_ARGS": "", "PY_CORE_CFLAGS": "-O3 -fprofile-use -fprofile-correction"}, "optimized with a profile"),
-        # The flag that would be used says nothing of whether it was.
+        # The flag that would be used does not prove that it was.
         ({"CONFIG_ARGS": "'--prefix=/usr'", "PGO_PROF_USE_FLAG": "-fprofile-use"}, "optimized with a profile: unknown"),
         ({}, "optimized with a profile: unknown"),
     ],
 )
-def test_the_python_says_whether_it_was_optimized(told: dict[str, str], expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_python_reports_whether_it_was_optimized(variables: dict[str, str], expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """As far as it knows: a build without the flag may have been optimized by hand."""
-    monkeypatch.setattr(sysconfig, "get_config_vars", lambda: told)
+    monkeypatch.setattr(sysconfig, "get_config_vars", lambda: variables)
     version = ".".join(map(str, sys.version_info[:3]))
     assert python().startswith(f"{sys.implementation.name.replace('cp', 'CP')} {version}, ")
     assert python().endswith(f", {expected}")
 
 
-def test_the_table_says_what_is_wrong() -> None:
+def test_the_table_shows_what_is_wrong() -> None:
     """A row a program, with its ratio to the ceiling."""
     rows = table([Cost("a", 1000, 4.0, None, 250_000.0, None), Cost("b", 1000, 16.0, 8.0, 50_000.0, 99.6, right=False)], 4.0).splitlines()
     assert rows[2] == "| a | 1,000 | 4.0 | – | 1.00 | 250,000 | – | – |"
@@ -147,13 +147,13 @@ def test_the_benchmark_on_a_few_events(tmp_path: Path) -> None:
     options = f"--events 6000 --rate 1 --peers kafka-streams --floor 1 --json {file}"
     command = [sys.executable, "-m", "benchmarks.pipeline", *options.split()]
     done = subprocess.run(command, capture_output=True, text=True, timeout=150, check=False)
-    told: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    ceiling, ours, peer = told["rates"]["1"]
+    result: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    ceiling, ours, peer = result["rates"]["1"]
     assert peer["right"] is True, done.stdout
     assert ceiling["cpu_us"] < ours["cpu_us"]
     assert ours["events"] == ceiling["events"] >= 6000 > peer["events"] > 1000
     assert ours["peak_mib"] > 10
-    assert told["python"] == python()
+    assert result["python"] == python()
     assert f"CPU of one process with its threads; {python()}:" in done.stdout
     assert done.returncode == 1, "No worker is as cheap as the ceiling."
-    assert json.loads(done.stdout.splitlines()[-1]) == told
+    assert json.loads(done.stdout.splitlines()[-1]) == result

@@ -1,4 +1,4 @@
-"""``contact-streams access``: the token that it prints is the one whose hash it prints, and a check says who sees what."""
+"""``contact-streams access``: the token that it prints matches the hash that it prints, and a check lists who sees what."""
 
 from __future__ import annotations
 
@@ -54,15 +54,15 @@ def test_a_token_fits_the_entry_below_it(tmp_path: Path, capsys: pytest.CaptureF
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "complaint"),
     [(["a b"], "NAME is 1 to 80"), (["a", "--days", "0"], "--days is 1 to"), (["a", "--role", "boss"], "invalid choice: 'boss'")],
 )
-def test_what_is_no_entry_is_refused(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_no_entry_is_refused(arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Before anything is printed that could be taken for a token."""
     assert main(["access", "token", *arguments]) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert said in err
+    assert complaint in err
 
 
 def written(tmp_path: Path, access: str = ACCESS) -> tuple[str, str]:
@@ -72,7 +72,7 @@ def written(tmp_path: Path, access: str = ACCESS) -> tuple[str, str]:
     return str(tmp_path / "access.yaml"), str(tmp_path / "center.yaml")
 
 
-def test_a_check_says_who_sees_what(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_check_lists_who_sees_what(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Without a configuration what is granted; with it what that shows, and whose people are too few."""
     access, center = written(tmp_path)
 
@@ -108,7 +108,7 @@ def test_a_check_names_people_where_they_are_seen(tmp_path: Path, capsys: pytest
 
 
 def test_a_check_finds_names_that_are_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A site or department must be configured; a queue or team may be known to events alone, and is only told."""
+    """A site or department must be configured; a queue or team may be known to events alone, and is only reported."""
     access, center = written(tmp_path, ACCESS.replace("[tokyo]", "[tokio]").replace("[o1]", "[o9]"))
 
     assert main(["access", "check", access, "--config", center]) == 2
@@ -118,12 +118,12 @@ def test_a_check_finds_names_that_are_none(tmp_path: Path, capsys: pytest.Captur
     ]
     access, center = written(tmp_path, ACCESS.replace("[o1]", "[o9]"))
     assert main(["access", "check", access, "--config", center, "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["unknown"] == [{"path": "certificates.scraper.roles.1.queues", "kind": "queue", "name": "o9"}]
-    assert told["entries"][0]["too_small"] == ["team:t-b"]
+    report = json.loads(capsys.readouterr().out)
+    assert report["unknown"] == [{"path": "certificates.scraper.roles.1.queues", "kind": "queue", "name": "o9"}]
+    assert report["entries"][0]["too_small"] == ["team:t-b"]
 
 
-def test_a_check_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_check_reports_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With its line, for people and for programs, and no secret."""
     access, _ = written(tmp_path, ACCESS.replace(hash_of("x"), "csa_secret"))
 

@@ -61,21 +61,21 @@ def test_a_password_is_asked_for_and_not_shown(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answers", "said"),
+    ("answers", "complaint"),
     [([PASSWORD, PASSWORD + "!"], "the two passwords differ"), (["elevenchars", "elevenchars"], "fewer than 12 characters")],
     ids=["mistyped", "short"],
 )
-def test_a_password_that_will_not_do_makes_no_entry(answers: list[str], said: str) -> None:
-    """It is said why, without the password."""
+def test_a_password_that_will_not_do_makes_no_entry(answers: list[str], complaint: str) -> None:
+    """The message gives the reason, without the password."""
     code, shown = at_a_terminal(answers)
     assert code == 2
-    assert said in shown
+    assert complaint in shown
     assert "users:" not in shown
     assert not any(answer in shown for answer in answers)
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "complaint"),
     [
         (f"{PASSWORD}\n", None),
         (f"{PASSWORD}", None),
@@ -89,14 +89,14 @@ def test_a_password_that_will_not_do_makes_no_entry(answers: list[str], said: st
     ],
     ids=range(9),
 )
-def test_a_password_comes_by_a_pipe(
-    text: str, said: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_a_password_is_read_from_a_pipe(
+    text: str, complaint: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The first line, as a program sends it; an unusable one is refused as at a terminal."""
     monkeypatch.setattr(sys, "stdin", io.StringIO(text, newline=""))
     code = main(["access", "user", "yuki", "--role", "supervisor", "--site", "tokyo"])
     out, err = capsys.readouterr()
-    if said is None:
+    if complaint is None:
         assert code == 0, err
         entry = re.search(r'password: "(.*)"', out)
         assert entry is not None
@@ -104,13 +104,13 @@ def test_a_password_comes_by_a_pipe(
         assert out.endswith('    roles:\n      - role: supervisor\n        sites: ["tokyo"]\n')
     else:
         assert code == 2
-        assert said in err
+        assert complaint in err
         assert out == ""
     assert PASSWORD not in out + err
 
 
 def test_a_link_fits_the_entry_below_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The ticket stands behind the # alone, its hash in the entry; the link opens for a day, the screen sees for as long as asked."""
+    """The ticket is behind the # alone, its hash in the entry; the link opens for a day, the screen sees for as long as asked."""
     assert main(["access", "kiosk", "hall", "--url", "https://wall.example.com/", "--site", "tokyo", "--days", "2"]) == 0
     link, _, *entry = capsys.readouterr().out.splitlines()
     path = tmp_path / "access.yaml"
@@ -136,7 +136,7 @@ def test_a_link_fits_the_entry_below_it(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "complaint"),
     [
         (["user", "a b"], "NAME is 1 to 80"),
         (["user", "a", "--role", "boss"], "invalid choice: 'boss'"),
@@ -150,9 +150,9 @@ def test_a_link_fits_the_entry_below_it(tmp_path: Path, capsys: pytest.CaptureFi
     ],
     ids=range(9),
 )
-def test_what_is_no_entry_is_refused(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_no_entry_is_refused(arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]) -> None:
     """With what is permitted, and exit code 2."""
     assert main(["access", *arguments]) == 2
     out, err = capsys.readouterr()
-    assert said in err
+    assert complaint in err
     assert out == ""

@@ -35,33 +35,33 @@ async def prepared(bootstrap: str, prefix: str, names: Sequence[str]) -> None:
 
 @pytest.mark.embedded
 def test_an_alert_is_listed_acknowledged_and_silenced(bootstrap: str, capfd: pytest.CaptureFixture[str]) -> None:
-    """What fires is listed with who acknowledged it and what silences it; the audit has each action; a second acknowledgement says so."""
+    """A firing alert is listed with its acknowledgement and silence; the audit has each action; a repeated acknowledgement is reported."""
     audit = topic("audit.v1").full_name("cli")
     asyncio.run(prepared(bootstrap, "cli", [alerts_topic("cli"), actions_topic("cli"), audit]))
 
     assert given(bootstrap, "cli", "acknowledge", "id-sales", "--note", "mine") == 0
     assert given(bootstrap, "cli", "acknowledge", "id-sales") == 0
     assert given(bootstrap, "cli", "silence", "--scope", "queue:sales", "--for", "2h", "--reason", "drill") == 0
-    said = capfd.readouterr().out
-    assert "Acknowledged.\nAcknowledged already" in said
+    printed = capfd.readouterr().out
+    assert "Acknowledged.\nAcknowledged already" in printed
     assert given(bootstrap, "cli", "list", "--json") == 0
-    told = json.loads(capfd.readouterr().out)
-    assert [(each["alert_id"], each["acknowledged"]["note"], each["silenced"]["reason"]) for each in told["alerts"]] == [
+    listed = json.loads(capfd.readouterr().out)
+    assert [(each["alert_id"], each["acknowledged"]["note"], each["silenced"]["reason"]) for each in listed["alerts"]] == [
         ("id-sales", "mine", "drill")
     ]
-    assert given(bootstrap, "cli", "unsilence", told["silences"][0]["silence_id"]) == 0
+    assert given(bootstrap, "cli", "unsilence", listed["silences"][0]["silence_id"]) == 0
     assert given(bootstrap, "cli", "list") == 0
-    said = capfd.readouterr().out
-    assert "id-sales" in said
-    assert "acknowledged by" in said
-    assert "silenced" not in said
+    printed = capfd.readouterr().out
+    assert "id-sales" in printed
+    assert "acknowledged by" in printed
+    assert "silenced" not in printed
     assert main(["audit", "--json", "--bootstrap", bootstrap, "--prefix", "cli"]) == 0
     actions = [json.loads(line)["action"] for line in capfd.readouterr().out.splitlines()]
     assert [each for each in actions if each != "audit_read"] == ["alert_acknowledged", "silence_made", "silence_ended"]
 
 
 @pytest.mark.embedded
-def test_what_cannot_be_done_is_said(bootstrap: str, capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_impossible_action_is_an_error(bootstrap: str, capfd: pytest.CaptureFixture[str]) -> None:
     """No such alert, no such silence, a silence about everything, and a Kafka without the topic end with a sentence."""
     asyncio.run(prepared(bootstrap, "wrong", [alerts_topic("wrong"), actions_topic("wrong")]))
 
@@ -69,10 +69,10 @@ def test_what_cannot_be_done_is_said(bootstrap: str, capfd: pytest.CaptureFixtur
     assert given(bootstrap, "wrong", "unsilence", "none") == 1
     assert given(bootstrap, "wrong", "silence", "--for", "40d", "--rule", "r", "--reason", "x") == 2
     assert given(bootstrap, "wrong", "silence", "--for", "2h", "--reason", "x") == 2
-    said = capfd.readouterr().err
-    assert "no alert that fires" in said
-    assert "no such silence" in said
-    assert "30 days" in said
-    assert "which alerts" in said
+    errors = capfd.readouterr().err
+    assert "no alert that fires" in errors
+    assert "no such silence" in errors
+    assert "30 days" in errors
+    assert "which alerts" in errors
     assert given(bootstrap, "nothing", "list") == 2
     assert "the worker of this version creates it" in capfd.readouterr().err

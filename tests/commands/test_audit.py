@@ -37,14 +37,14 @@ def command(bootstrap: str, prefix: str, *arguments: str) -> list[str]:
 
 
 def run(bootstrap: str, prefix: str, *arguments: str, code: int = 0) -> tuple[list[str], str]:
-    """Run the command as people do; return the lines it prints, and what it says on stderr."""
+    """Run the command as operators do; return the lines it prints, and its stderr."""
     done = subprocess.run(command(bootstrap, prefix, *arguments), cwd=ROOT, capture_output=True, check=False, text=True, encoding="utf-8")
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout.splitlines(), done.stderr
 
 
 def a_day() -> list[AuditRecord]:
-    """Return a login, a refused one, a look and a changed file, a second apart."""
+    """Return a login, a refused one, a look and a changed file, one second from each other."""
     return [
         audit_record("login", actor=ANNA, instance="test", at=BEGAN, client_address="192.0.2.7"),
         audit_record("login_refused", "refused", actor=BEN, instance="test", at=BEGAN + 1, client_address="2001:db8::1", reason="wrong"),
@@ -75,8 +75,8 @@ def test_what_is_printed(bootstrap: str) -> None:
         await write_now(bootstrap, "printed", written, {})
 
     asyncio.run(fill())
-    lines, said = run(bootstrap, "printed")
-    assert said == ""
+    lines, errors = run(bootstrap, "printed")
+    assert errors == ""
     assert [" ".join(line[24:].split()) for line in lines[1:5]] == [
         "user:anna 192.0.2.7 login done",
         "token:ben⟨U+001B⟩[31m 2001:db8::1 login refused refused (name or password is wrong)",
@@ -92,8 +92,8 @@ def test_what_is_printed(bootstrap: str) -> None:
     assert [line.split()[3:5] for line in lines[1:]] == [["ログイン", "完了"], ["問い合わせを閲覧", "完了"]]
 
     def found(*arguments: str) -> list[str]:
-        told = [json.loads(line) for line in run(bootstrap, "printed", "--json", *arguments)[0]]
-        return [each["audit_id"] for each in told if each["action"] != "audit_read"]
+        records = [json.loads(line) for line in run(bootstrap, "printed", "--json", *arguments)[0]]
+        return [each["audit_id"] for each in records if each["action"] != "audit_read"]
 
     ids = [each.audit_id for each in written]
     at = [json.loads(each.model_dump_json())["at"] for each in written]
@@ -105,7 +105,7 @@ def test_what_is_printed(bootstrap: str) -> None:
     assert len(lines) == 7
 
 
-def test_what_comes_while_it_follows(bootstrap: str) -> None:
+def test_follow_prints_new_records(bootstrap: str) -> None:
     """A record is printed when it is written; an interrupt ends the command in order."""
     written = a_day()
     asyncio.run(make_audit_topic(bootstrap, "followed"))
@@ -121,17 +121,19 @@ def test_what_comes_while_it_follows(bootstrap: str) -> None:
 
 
 @pytest.mark.parametrize("more", [[], ["--json"], ["--follow"]], ids=lambda each: each[0] if each else "plain")
-def test_without_kafka_one_sentence_says_so(more: list[str]) -> None:
+def test_kafka_out_of_reach_is_one_line(more: list[str]) -> None:
     """Nothing of the library's own comes before it, and no heading of a table that is not there; nothing listens at that port."""
-    lines, said = run("127.0.0.1:9", "none", *more, code=1)
+    lines, errors = run("127.0.0.1:9", "none", *more, code=1)
 
     assert lines == []
-    assert said == "contact-streams: Kafka at 127.0.0.1:9 is not reached; --bootstrap HOST:PORT names its address\n"
+    assert errors == "contact-streams: Kafka at 127.0.0.1:9 is not reached; --bootstrap HOST:PORT names its address\n"
 
 
-def test_without_the_topic_one_sentence_says_so(bootstrap: str) -> None:
-    """What is missing, and what to do; that reading is not on record either goes without saying."""
-    lines, said = run(bootstrap, "nowhere", code=1)
+def test_a_missing_topic_is_one_line(bootstrap: str) -> None:
+    """The message names what is missing and what to do; that reading is not on record either needs no mention."""
+    lines, errors = run(bootstrap, "nowhere", code=1)
 
     assert lines == []
-    assert said == ("contact-streams: there is no topic nowhere.audit.v1: wrong --prefix, or no worker of this version has run here yet\n")
+    assert errors == (
+        "contact-streams: there is no topic nowhere.audit.v1: wrong --prefix, or no worker of this version has run here yet\n"
+    )

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 LINE = FIXTURES / "line" / "webhook.jsonl"
 
 
-def said(capsys: CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+def run(capsys: CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
     """Run the command; return its code, and what it wrote to both streams."""
     code = main(list(arguments))
     out, err = capsys.readouterr()
@@ -32,20 +32,26 @@ def said(capsys: CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
 
 def test_every_platform_has_a_line(capsys: CaptureFixture[str]) -> None:
     """Name, title, family, when, ways; the same for programs."""
-    code, out, _ = said(capsys, "connectors", "list")
+    code, out, _ = run(capsys, "connectors", "list")
     assert code == 0
     assert [line.split()[0] for line in out.split("\n\n")[0].splitlines()[1:]] == list(platforms.names())
     assert "contact-streams connector asterisk-queue-log FILE" in out.splitlines()[-1], "what is no platform is named too"
     assert "line " in out
     assert "LINE Official Account" in out
-    told = json.loads(said(capsys, "connectors", "list", "--json")[1])["connectors"]
-    assert {"name": "line", "title": "LINE Official Account", "family": "message", "ways": ["webhook", "file"], "delivery": "live"} in told
+    listed = json.loads(run(capsys, "connectors", "list", "--json")[1])["connectors"]
+    assert {
+        "name": "line",
+        "title": "LINE Official Account",
+        "family": "message",
+        "ways": ["webhook", "file"],
+        "delivery": "live",
+    } in listed
 
 
 @pytest.mark.parametrize("name", platforms.names())
 def test_what_a_platform_reports_is_shown_part_by_part(capsys: CaptureFixture[str], name: str) -> None:
     """Each part with why not, each kind, each setting; for programs as one object."""
-    code, out, _ = said(capsys, "connectors", "show", name)
+    code, out, _ = run(capsys, "connectors", "show", name)
     connector = platforms.connector(name)
     assert code == 0
     for part, why in connector.reports.items():
@@ -53,14 +59,14 @@ def test_what_a_platform_reports_is_shown_part_by_part(capsys: CaptureFixture[st
         assert why in out
     for each in (*connector.kinds, *connector.ignored, *(setting.name for setting in connector.settings)):
         assert each in out
-    told = json.loads(said(capsys, "connectors", "show", name, "--json")[1])
-    assert set(told["reports"]) == set(connector.reports)
-    assert told["why_not"] == {part: why for part, why in connector.reports.items() if why}
+    shown = json.loads(run(capsys, "connectors", "show", name, "--json")[1])
+    assert set(shown["reports"]) == set(connector.reports)
+    assert shown["why_not"] == {part: why for part, why in connector.reports.items() if why}
 
 
 def test_what_a_payload_becomes(capsys: CaptureFixture[str]) -> None:
     """Events as JSON, what is passed over and rejected with its reason, and nothing that is personal."""
-    code, out, _ = said(capsys, "connectors", "test", "line", str(LINE), "--setting", "queue=LINE", "--source", "line-shop")
+    code, out, _ = run(capsys, "connectors", "test", "line", str(LINE), "--setting", "queue=LINE", "--source", "line-shop")
 
     assert code == 1, "a record was rejected"
     lines = out.splitlines()
@@ -76,13 +82,13 @@ def test_what_a_payload_becomes(capsys: CaptureFixture[str]) -> None:
 
 def test_what_a_payload_becomes_for_programs(capsys: CaptureFixture[str]) -> None:
     """A line for each record."""
-    lines = said(capsys, "connectors", "test", "line", str(LINE), "--json")[1].splitlines()
-    told = [json.loads(line) for line in lines]
+    lines = run(capsys, "connectors", "test", "line", str(LINE), "--json")[1].splitlines()
+    results = [json.loads(line) for line in lines]
 
-    assert [each["record"] for each in told] == list(range(1, 11))
-    assert [len(each["events"]) for each in told] == [2, 2, 0, 2, 2, 0, 0, 0, 0, 0]
-    assert told[2]["ignored"] == "follow"
-    assert told[9]["rejected"][0]["reason"] == "unknown_kind"
+    assert [each["record"] for each in results] == list(range(1, 11))
+    assert [len(each["events"]) for each in results] == [2, 2, 0, 2, 2, 0, 0, 0, 0, 0]
+    assert results[2]["ignored"] == "follow"
+    assert results[9]["rejected"][0]["reason"] == "unknown_kind"
 
 
 @pytest.mark.parametrize(
@@ -92,10 +98,10 @@ def test_what_a_payload_becomes_for_programs(capsys: CaptureFixture[str]) -> Non
         (("line", "gone.jsonl"), "gone.jsonl: cannot be read: No such file"),
     ],
 )
-def test_what_cannot_be_tried_says_why(capsys: CaptureFixture[str], arguments: tuple[str, ...], why: str) -> None:
+def test_what_cannot_be_tried_fails_with_a_reason(capsys: CaptureFixture[str], arguments: tuple[str, ...], why: str) -> None:
     """On stderr, with status 2."""
     name, *rest = arguments
-    code, _, err = said(capsys, "connectors", "test", name, *(rest if "gone" in rest[0] else [str(LINE), *rest]))
+    code, _, err = run(capsys, "connectors", "test", name, *(rest if "gone" in rest[0] else [str(LINE), *rest]))
 
     assert code == 2
     assert why in err
@@ -105,10 +111,10 @@ def test_what_cannot_be_tried_says_why(capsys: CaptureFixture[str], arguments: t
 def test_an_added_entry_is_one_that_can_be_read(capsys: CaptureFixture[str], tmp_path: Path, name: str) -> None:
     """Into no file, into one with an entry, whose lines stay; a second of the same source is refused."""
     path = tmp_path / "connectors.yaml"
-    assert said(capsys, "connectors", "add", name, "--connectors", str(path))[0] == 0
+    assert run(capsys, "connectors", "add", name, "--connectors", str(path))[0] == 0
     before = path.read_text(encoding="utf-8")
 
-    code, out, _ = said(capsys, "connectors", "add", name, "--source", "another", "--connectors", str(path))
+    code, out, _ = run(capsys, "connectors", "add", name, "--source", "another", "--connectors", str(path))
 
     assert code == 0
     after = path.read_text(encoding="utf-8")
@@ -120,16 +126,16 @@ def test_an_added_entry_is_one_that_can_be_read(capsys: CaptureFixture[str], tmp
         assert f" {setting.name}: " in after
     hook = "webhook" in platforms.connector(name).ways and platforms.connector(name).translate is not None
     assert ("https://YOUR-HOST/v1/hooks/another" in out) == hook
-    code, _, err = said(capsys, "connectors", "add", name, "--connectors", str(path))
+    code, _, err = run(capsys, "connectors", "add", name, "--connectors", str(path))
     assert code == 2
     assert "there is a connector of this source" in err
     assert path.read_text(encoding="utf-8") == after
 
 
 def test_comments_of_an_entry_can_be_uncommented(capsys: CaptureFixture[str], tmp_path: Path) -> None:
-    """What stands behind # is YAML in its place."""
+    """The text behind # is YAML in its place."""
     path = tmp_path / "connectors.yaml"
-    said(capsys, "connectors", "add", "line", "--connectors", str(path))
+    run(capsys, "connectors", "add", "line", "--connectors", str(path))
     text = path.read_text(encoding="utf-8")
     assert "    # secrets: [{env: LINE_SECRET}]" in text
     for line in ("secrets:", "settings:", "  channel:", "  queue:"):
@@ -149,17 +155,17 @@ def test_the_settings_of_a_file_are_those_of_the_entry(capsys: CaptureFixture[st
         "  other: {connector: line}\n",
         encoding="utf-8",
     )
-    code, out, err = said(capsys, "connectors", "test", "line", str(LINE), "--connectors", str(path), "--source", "shop")
+    code, out, err = run(capsys, "connectors", "test", "line", str(LINE), "--connectors", str(path), "--source", "shop")
     first = json.loads(out.splitlines()[2])
     assert code == 1, err
     assert (first["type"], first["queue"], first["site"], first["source"]) == ("contact.queued", "LINE", "tokyo", "shop")
-    assert said(capsys, "connectors", "test", "line", str(LINE), "--connectors", str(path))[2].endswith("known: shop, other\n")
+    assert run(capsys, "connectors", "test", "line", str(LINE), "--connectors", str(path))[2].endswith("known: shop, other\n")
 
 
 def test_replay_counts_what_a_platform_sends(capsys: CaptureFixture[str]) -> None:
     """One conversation waits; what is rejected is a dead letter of the replay."""
     arguments = ("replay", "--connector", "line", str(LINE), "--setting", "queue=LINE", "--json")
-    code, out, _ = said(capsys, *arguments)
+    code, out, _ = run(capsys, *arguments)
     result = json.loads(out)
 
     assert code == 0
@@ -168,33 +174,33 @@ def test_replay_counts_what_a_platform_sends(capsys: CaptureFixture[str]) -> Non
 
 
 def test_status_is_the_newest_of_all_partitions(tmp_path: Path) -> None:
-    """What one partition did not hear another did; complete is what all of them are."""
+    """One partition received what another did not; complete is what all of them are."""
 
-    def heard(source: str, received: str, complete: str, silent: float, **more: Any) -> dict[str, Any]:
+    def report(source: str, received: str, complete: str, silent: float, **more: Any) -> dict[str, Any]:
         return {"source": source, "received": received, "complete_through": complete, "silent_seconds": silent, "quarantined": None, **more}
 
     text = "connectors: {shop: {connector: line}, desk: {connector: intercom}, apart: {connector: line}, cdr: {connector: 3cx-cdr}}"
     entries = read_connectors(tmp_path / "x", text, secrets=False)
     found = [
-        heard("shop", "2026-03-02T12:00:00Z", "2026-03-02T11:59:58Z", 60),
-        heard("shop", "2026-03-02T12:01:00Z", "2026-03-02T11:59:59Z", 0),
-        heard("apart", "2026-03-02T12:01:00Z", "2026-03-02T11:59:59Z", 0, quarantined={"reason": "bad_share"}),
-        heard("cdr", "2026-03-02T11:00:00Z", "2026-03-02T10:55:00Z", 3600),
-        heard("elsewhere", "2026-03-02T12:01:00Z", "2026-03-02T11:59:59Z", 0),
+        report("shop", "2026-03-02T12:00:00Z", "2026-03-02T11:59:58Z", 60),
+        report("shop", "2026-03-02T12:01:00Z", "2026-03-02T11:59:59Z", 0),
+        report("apart", "2026-03-02T12:01:00Z", "2026-03-02T11:59:59Z", 0, quarantined={"reason": "bad_share"}),
+        report("cdr", "2026-03-02T11:00:00Z", "2026-03-02T10:55:00Z", 3600),
+        report("elsewhere", "2026-03-02T12:01:00Z", "2026-03-02T11:59:59Z", 0),
     ]
 
-    told = {each["source"]: each for each in status_of(entries, found)}
+    statuses = {each["source"]: each for each in status_of(entries, found)}
 
-    assert list(told) == ["shop", "desk", "apart", "cdr"]
-    assert (told["shop"]["received"], told["shop"]["complete_through"]) == ("2026-03-02T12:01:00Z", "2026-03-02T11:59:58Z")
-    assert [each["standing"] for each in told.values()] == [
+    assert list(statuses) == ["shop", "desk", "apart", "cdr"]
+    assert (statuses["shop"]["received"], statuses["shop"]["complete_through"]) == ("2026-03-02T12:01:00Z", "2026-03-02T11:59:58Z")
+    assert [each["standing"] for each in statuses.values()] == [
         "silent for 0 s",
         "never seen",
         "quarantined: bad_share",
         "journal, last report 3,600 s ago",
     ]
-    # Of what tells after the fact it says how far that is complete.
-    assert (told["cdr"]["delivery"], told["cdr"]["complete_through"]) == ("journal", "2026-03-02T10:55:00Z")
+    # Of a source that reports afterwards it shows how far it is complete.
+    assert (statuses["cdr"]["delivery"], statuses["cdr"]["complete_through"]) == ("journal", "2026-03-02T10:55:00Z")
 
 
 def test_the_list_needs_no_events_and_no_kafka() -> None:
@@ -222,7 +228,7 @@ def test_the_list_needs_no_events_and_no_kafka() -> None:
 )
 def test_a_wrong_name_is_answered_with_those_that_are_near(capsys: CaptureFixture[str], name: str, complaint: str) -> None:
     """And not with all of them."""
-    code, out, err = said(capsys, "connectors", "show", name)
+    code, out, err = run(capsys, "connectors", "show", name)
 
     assert (code, out) == (2, "")
     assert complaint in err.splitlines()[-1]
@@ -231,7 +237,7 @@ def test_a_wrong_name_is_answered_with_those_that_are_near(capsys: CaptureFixtur
 
 def test_a_replay_knows_two_names_more(capsys: CaptureFixture[str]) -> None:
     """The queue_log, and canonical events."""
-    code, _, err = said(capsys, "replay", "--connector", "asterisk_queue_log", "log")
+    code, _, err = run(capsys, "replay", "--connector", "asterisk_queue_log", "log")
 
     assert code == 2
     assert "did you mean asterisk-queue-log?" in err
@@ -248,11 +254,11 @@ def test_a_replay_knows_two_names_more(capsys: CaptureFixture[str]) -> None:
 def test_nothing_is_added_to_a_file_that_cannot_be_read(
     capsys: CaptureFixture[str], tmp_path: Path, written: bytes, complaint: str
 ) -> None:
-    """It stays as it was, and the place in it is said."""
+    """It stays as it was, and the message gives the location in it."""
     path = tmp_path / "connectors.yaml"
     path.write_bytes(written)
 
-    code, out, err = said(capsys, "connectors", "add", "zendesk", "--connectors", str(path))
+    code, out, err = run(capsys, "connectors", "add", "zendesk", "--connectors", str(path))
 
     assert (code, out) == (2, "")
     assert complaint in err
@@ -260,13 +266,13 @@ def test_nothing_is_added_to_a_file_that_cannot_be_read(
     assert path.read_bytes() == written
 
 
-def test_what_is_left_to_do_is_said(capsys: CaptureFixture[str], tmp_path: Path) -> None:
+def test_add_prints_the_remaining_steps(capsys: CaptureFixture[str], tmp_path: Path) -> None:
     """Secret, address and command; of a platform that signs addresses where ours is written; of one that is asked how it is run."""
     path = tmp_path / "connectors.yaml"
-    webhook = said(capsys, "connectors", "add", "zendesk", "--source", "zen.de", "--connectors", str(path))[1]
-    signing = said(capsys, "connectors", "add", "twilio-taskrouter", "--connectors", str(path))[1]
-    connection = said(capsys, "connectors", "add", "asterisk-ami", "--connectors", str(path))[1]
-    page = said(capsys, "connectors", "add", "survey-link", "--connectors", str(path))[1]
+    webhook = run(capsys, "connectors", "add", "zendesk", "--source", "zen.de", "--connectors", str(path))[1]
+    signing = run(capsys, "connectors", "add", "twilio-taskrouter", "--connectors", str(path))[1]
+    connection = run(capsys, "connectors", "add", "asterisk-ami", "--connectors", str(path))[1]
+    page = run(capsys, "connectors", "add", "survey-link", "--connectors", str(path))[1]
 
     assert "the variable ZEN_DE_SECRET" in webhook
     assert "https://YOUR-HOST/v1/hooks/zen.de" in webhook
@@ -282,15 +288,15 @@ def test_what_is_left_to_do_is_said(capsys: CaptureFixture[str], tmp_path: Path)
 
 
 @pytest.mark.parametrize("name", ["zendesk", "twilio-taskrouter", "asterisk-ami"])
-def test_an_empty_payload_is_said_to_be_empty(capsys: CaptureFixture[str], tmp_path: Path, name: str) -> None:
+def test_an_empty_payload_is_reported_as_empty(capsys: CaptureFixture[str], tmp_path: Path, name: str) -> None:
     """Whatever the format: to try it, and to count it, which finds no letter in it either."""
     path = tmp_path / "payload"
     path.touch()
 
-    code, out, err = said(capsys, "connectors", "test", name, str(path))
+    code, out, err = run(capsys, "connectors", "test", name, str(path))
     assert (code, out, err) == (1, "", "contact-streams: payload: is empty: there is nothing to try\n")
 
-    code, out, _ = said(capsys, "replay", "--connector", name, str(path))
+    code, out, _ = run(capsys, "replay", "--connector", name, str(path))
     assert code == 0
     assert out.splitlines()[-1] == "payload is empty"
 
@@ -300,7 +306,7 @@ def test_what_is_no_event_of_asterisk_is_rejected(capsys: CaptureFixture[str], t
     path = tmp_path / "other.json"
     path.write_bytes(b'{"hello": "world"}\n')
 
-    code, out, _ = said(capsys, "connectors", "test", "asterisk-ami", str(path))
+    code, out, _ = run(capsys, "connectors", "test", "asterisk-ami", str(path))
 
     assert code == 1
     assert "rejected: unknown_kind: neither Event nor Response" in out
@@ -308,7 +314,7 @@ def test_what_is_no_event_of_asterisk_is_rejected(capsys: CaptureFixture[str], t
 
 @pytest.mark.parametrize("command", [("connectors", "status", "--connectors", "FILE"), ("explain", "support", "service_level")])
 def test_kafka_that_is_away_is_one_line(tmp_path: Path, command: tuple[str, ...]) -> None:
-    """Where it was looked for, and what says where it is, after the cause; nothing of the client library's own troubles."""
+    """The address and the option that names it, after the cause; nothing of the client library's own troubles."""
     path = tmp_path / "connectors.yaml"
     path.write_text("connectors:\n  zen: {connector: zendesk}\n", encoding="utf-8")
     done = subprocess.run(
@@ -320,6 +326,6 @@ def test_kafka_that_is_away_is_one_line(tmp_path: Path, command: tuple[str, ...]
     )
 
     assert done.returncode == 1
-    *causes, said_last = done.stderr.splitlines()
+    *causes, last_line = done.stderr.splitlines()
     assert all("Unable connect to" in cause for cause in causes)
-    assert said_last == "contact-streams: Kafka at 127.0.0.1:1 is not reached; --bootstrap HOST:PORT names its address"
+    assert last_line == "contact-streams: Kafka at 127.0.0.1:1 is not reached; --bootstrap HOST:PORT names its address"

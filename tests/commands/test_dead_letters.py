@@ -35,8 +35,8 @@ pytestmark = pytest.mark.kafka
 
 ROOT = Path(__file__).parents[2]
 CONTACTS, AGENTS, LATEST = topic("contact-events.v1"), topic("agent-events.v1"), topic("queue-metrics-latest.v1")
-LETTERS = "contact-events-dead-letters.v1"
-#: In place of five minutes, which nobody would wait for.
+DEAD_LETTERS = "contact-events-dead-letters.v1"
+#: In place of five minutes, to keep the test short.
 AHEAD_MS = 10_000
 PERSONAL = "+49 170 1234567"
 
@@ -56,7 +56,7 @@ def run(kafka: Cluster, prefix: str, *arguments: str, code: int = 0) -> subproce
     return done
 
 
-def said(done: subprocess.CompletedProcess[bytes]) -> str:
+def last_line(done: subprocess.CompletedProcess[bytes]) -> str:
     """Return what an action printed last."""
     return done.stdout.decode().splitlines()[-1]
 
@@ -190,19 +190,19 @@ def test_what_is_right_by_now_is_sent_back_and_counts_once(kafka: Cluster, tmp_p
         assert PERSONAL not in table
         assert len(table.splitlines()) == 3
         assert table.splitlines()[-1] == "4 dead letters, the last 2 above: time_in_future 3, invalid_json 1"
-        assert said(run(kafka, prefix, "list", "--reason", "empty")) == "1 dead letters: empty 1"
-        assert said(run(kafka, prefix, "list", "--since", "2100-01-01T00:00:00Z")) == "0 dead letters: none"
-        assert said(run(kafka, prefix, "list", "--until", "2020-01-01T00:00:00Z")) == "0 dead letters: none"
+        assert last_line(run(kafka, prefix, "list", "--reason", "empty")) == "1 dead letters: empty 1"
+        assert last_line(run(kafka, prefix, "list", "--since", "2100-01-01T00:00:00Z")) == "0 dead letters: none"
+        assert last_line(run(kafka, prefix, "list", "--until", "2020-01-01T00:00:00Z")) == "0 dead letters: none"
         (broken,) = [each for each in listed if each["reason"] == "invalid_json"]
-        place = f"{LETTERS}/{broken['partition']}/{broken['offset']}"
+        place = f"{DEAD_LETTERS}/{broken['partition']}/{broken['offset']}"
         assert run(kafka, prefix, "show", place, "--raw").stdout == story.bad[0][3]
         shown = run(kafka, prefix, "show", place).stdout.decode()
         assert PERSONAL in shown
         assert "  trace: \\x00\\xff\n" in shown
-        run(kafka, prefix, "show", f"{LETTERS}/0/999", code=1)
+        run(kafka, prefix, "show", f"{DEAD_LETTERS}/0/999", code=1)
         looks = asyncio.run(recorded_in(kafka.bootstrap, prefix))
         assert [(each.action, each.about.topic, each.about.offset) for each in looks] == [
-            ("looked_at_contacts", story.name(topic(LETTERS)), broken["offset"])
+            ("looked_at_contacts", story.name(topic(DEAD_LETTERS)), broken["offset"])
         ] * 2
 
         # The clock that ran ahead is right by now, but for one event that the sender has sent again meanwhile.
@@ -216,10 +216,10 @@ def test_what_is_right_by_now_is_sent_back_and_counts_once(kafka: Cluster, tmp_p
         assert len(asyncio.run(read(kafka.bootstrap, story.name(CONTACTS), CONTACTS.partitions))) == len(before)
         assert "stdin is not a terminal" in run(kafka, prefix, "replay", code=2).stderr.decode()
 
-        assert said(run(kafka, prefix, "replay", "--yes")) == (
+        assert last_line(run(kafka, prefix, "replay", "--yes")) == (
             "5 dead letters: 3 replayed; 0 were replayed before; 2 still rejected (empty 1, invalid_json 1); 0 cannot be replayed"
         )
-        assert said(run(kafka, prefix, "replay", "--yes")) == (
+        assert last_line(run(kafka, prefix, "replay", "--yes")) == (
             "5 dead letters: 0 replayed; 3 were replayed before; 2 still rejected (empty 1, invalid_json 1); 0 cannot be replayed"
         )
         after = asyncio.run(read(kafka.bootstrap, story.name(CONTACTS), CONTACTS.partitions))
@@ -229,7 +229,7 @@ def test_what_is_right_by_now_is_sent_back_and_counts_once(kafka: Cluster, tmp_p
         assert [dict(each.headers)[REPLAYED_FROM].decode() for each in back] == [
             f"{each['topic']}/{each['partition']}/{each['offset']}" for each in ahead
         ]
-        assert said(run(kafka, prefix, "list")).startswith("5 dead letters: ")
+        assert last_line(run(kafka, prefix, "list")).startswith("5 dead letters: ")
 
         # Nothing moves as-of beyond the clock of the broker: the call of the clock that ran ahead is complete when its time has come.
         time.sleep(max(0.0, story.final_ms / 1000 + 0.1 - time.time()))
@@ -237,23 +237,23 @@ def test_what_is_right_by_now_is_sent_back_and_counts_once(kafka: Cluster, tmp_p
         asyncio.run(publish(kafka.bootstrap, beats))
         figures = asyncio.run(latest(kafka, story))
         events = [parse_contact_event(value) for value in [*story.first, *story.second, story.second[1], beat]]
-        told = recount(events, Configuration(), story.final_ms, story.final_ms)
-        assert differences(figures, told) == []
+        recounted = recount(events, Configuration(), story.final_ms, story.final_ms)
+        assert differences(figures, recounted) == []
         (answered,) = [
             each["kpis"]["answered"]["value"] for key, each in figures.items() if key.startswith("window|trailing_30m|voice|queue:sales")
         ]
         assert answered == 2
 
         # What is still bad comes back as a dead letter of its own, bytes and headers as they were, and is not confused with the first.
-        assert "5 dead letters: 2 replayed; 3 were" in said(run(kafka, prefix, "replay", "--yes", "--all"))
-        # A record behind them, as nobody can commit beyond the mark of a transaction.
+        assert "5 dead letters: 2 replayed; 3 were" in last_line(run(kafka, prefix, "replay", "--yes", "--all"))
+        # A record behind them, as no offset can be committed beyond a transaction marker.
         asyncio.run(publish(kafka.bootstrap, beats))
         processed()
         assert workers.terminate("worker") == 0
-        again = asyncio.run(read(kafka.bootstrap, f"{prefix}.{LETTERS}", 1))
+        again = asyncio.run(read(kafka.bootstrap, f"{prefix}.{DEAD_LETTERS}", 1))
         (second,) = [each for each in again if dict(each.headers).get(REPLAYED_FROM)]
         assert (second.key, second.value, second.headers[0]) == (None, story.bad[0][3], ("trace", b"\x00\xff"))
-        assert "7 dead letters: 0 replayed; 5 were replayed before; 2 still rejected" in said(run(kafka, prefix, "replay", "--yes"))
+        assert "7 dead letters: 0 replayed; 5 were replayed before; 2 still rejected" in last_line(run(kafka, prefix, "replay", "--yes"))
 
 
 def accepted(number: int, prefix: str) -> Sent:
@@ -271,12 +271,12 @@ def accepted(number: int, prefix: str) -> Sent:
     )
     origin = Origin(CONTACTS.full_name(prefix), number % 8, number, 0, "log_append_time", f"{prefix}.worker")
     headers = dead_letter_headers(origin, reason="unknown_type", detail="", stage="track", app_version="0", failed_at_ms=0)
-    return f"{prefix}.{LETTERS}", 0, b"c%d" % number, value, [(name, content or b"") for name, content in headers]
+    return f"{prefix}.{DEAD_LETTERS}", 0, b"c%d" % number, value, [(name, content or b"") for name, content in headers]
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["interrupted", "killed"])
 def test_stopped_in_the_middle(kafka: Cluster, how: signal.Signals) -> None:
-    """However sending back ends, the next one goes on: every record is back once, in order."""
+    """However a replay ends, the next one continues: every record is back once, in order."""
     prefix, count = f"stopped-{how.name.lower()}", 12_000
     asyncio.run(create_topics(kafka.bootstrap, prefix))
 
@@ -299,9 +299,9 @@ def test_stopped_in_the_middle(kafka: Cluster, how: signal.Signals) -> None:
     assert 0 < part < count, "it was over before it was stopped"
     if how is signal.SIGINT:
         assert first.returncode == 130
-        assert output.splitlines()[0] == f"Stopped after {prefix}.{LETTERS}/0/{part - 1}; the same command continues from there."
+        assert output.splitlines()[0] == f"Stopped after {prefix}.{DEAD_LETTERS}/0/{part - 1}; the same command continues from there."
 
-    rest = said(run(kafka, prefix, "replay", "--yes"))
+    rest = last_line(run(kafka, prefix, "replay", "--yes"))
     found = asyncio.run(read(kafka.bootstrap, CONTACTS.full_name(prefix), CONTACTS.partitions))
     assert rest.startswith(f"12,000 dead letters: {count - part:,} replayed; {part:,} were replayed before;")
     for partition in range(8):

@@ -40,7 +40,7 @@ def configuration(tmp_path: Path) -> Path:
 
 
 def sessions(day: int, solved: int, left_to_people: int) -> Iterator[bytes]:
-    """Yield the events of a day's sessions at noon: so many solved by the FAQ, so many that go to a queue."""
+    """Yield the events of a day's sessions at noon: some solved by the FAQ, others that enter a queue."""
     for number in range(solved + left_to_people):
         name = f"{day}-{number}"
 
@@ -77,7 +77,7 @@ def test_a_replay_answers(configuration: Path) -> None:
 
 
 def test_text() -> None:
-    """A line a rate, with both parts, in both languages; a dash where nothing can be said."""
+    """A line a rate, with both parts, in both languages; a dash where there is no value."""
     half = {"value": 0.5, "numerator": 2, "denominator": 4}
     figures = {"containment_rate": half, "self_service_rate": dict.fromkeys(half)}
     answer = {"name": "Rewritten", "category": "Returns", "at": "2026-11-05T09:00:00.000Z", "days": 2, "before": figures, "after": figures}

@@ -53,17 +53,19 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class TestVariables:
-    """What is made of the environment."""
+    """What the environment becomes."""
 
     def test_nothing(self) -> None:
-        """Without variables, and with PLAINTEXT, nothing is said to clients; empty ones are none."""
+        """Without variables, and with PLAINTEXT, clients get no option; empty variables count as missing."""
         assert kafka_client_options({}) == {}
 
     def test_every_client_is_bound(self) -> None:
         """Each command that reaches Kafka asks for options, and from then on its consumers unpack within bounds."""
-        told = "import sys; from aiokafka.record import default_records; from streams.commands.kafka_security import kafka_client_options; "
-        told += "kafka_client_options({}); print(default_records.gzip_decode.__module__)"
-        done = subprocess.run([sys.executable, "-c", told], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+        program = (
+            "import sys; from aiokafka.record import default_records; from streams.commands.kafka_security import kafka_client_options; "
+        )
+        program += "kafka_client_options({}); print(default_records.gzip_decode.__module__)"
+        done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
         assert done.stdout == "streams.unpacking.codecs\n"
         assert kafka_client_options({f"{K}SECURITY_PROTOCOL": "PLAINTEXT", f"{K}SASL_PASSWORD": ""}) == {}
 
@@ -95,7 +97,7 @@ class TestVariables:
             )
 
     @pytest.mark.parametrize(
-        ("changes", "says"),
+        ("changes", "complaint"),
         [
             (
                 {"SECURITY_PROTOCOL": "TLS"},
@@ -120,12 +122,12 @@ class TestVariables:
             ),
         ],
     )
-    def test_what_does_not_go_together(self, changes: dict[str, str], says: str) -> None:
-        """The variables are named, what they hold is not; what is permitted is said."""
+    def test_what_does_not_go_together(self, changes: dict[str, str], complaint: str) -> None:
+        """The message names the variables and what is permitted, never their values."""
         with pytest.raises(KafkaSecurityError) as caught:
             kafka_client_options({**SASL, **{f"{K}{name}": value for name, value in changes.items()}})
 
-        assert says in str(caught.value)
+        assert complaint in str(caught.value)
         assert apache.PASSWORD not in str(caught.value)
 
     @pytest.mark.parametrize(
@@ -136,9 +138,9 @@ class TestVariables:
         monkeypatch.setenv(f"{K}SASL_PASSWORD", apache.PASSWORD)
 
         assert main(arguments) == 2
-        said = capsys.readouterr().err
-        assert f"{K}SASL_PASSWORD: means nothing with PLAINTEXT" in said
-        assert apache.PASSWORD not in said
+        errors = capsys.readouterr().err
+        assert f"{K}SASL_PASSWORD: means nothing with PLAINTEXT" in errors
+        assert apache.PASSWORD not in errors
 
 
 # ---- Apache Kafka with listeners that ask --------------------------------------------------------------------------------------------
@@ -208,7 +210,7 @@ def until(what: Any, log: Path, seconds: float = 60) -> Any:
     raise AssertionError("\n".join(line for line in log.read_text().splitlines() if " DEBUG " not in line)[-4000:])
 
 
-def said(log: Path, pattern: str) -> str:
+def logged(log: Path, pattern: str) -> str:
     """Return what a pattern finds in a log."""
     found = re.search(pattern, log.read_text())
     return found[1] if found else ""
@@ -236,13 +238,13 @@ class TestApacheKafka:
             process(logs["worker"], SASL, "worker", *kafka, "--port", "-1"),
             process(logs["gateway"], SASL, "gateway", *kafka, "--port", "0"),
         ):
-            until(lambda: said(logs["worker"], "(Worker ready)"), logs["worker"])
+            until(lambda: logged(logs["worker"], "(Worker ready)"), logs["worker"])
             with process(logs["serve"], SASL, "serve", *kafka, "--port", "0"):
-                gateway = until(lambda: said(logs["gateway"], r"gateway http://(\S+)/v1/events"), logs["gateway"])
+                gateway = until(lambda: logged(logs["gateway"], r"gateway http://(\S+)/v1/events"), logs["gateway"])
                 event = {"type": "contact.queued", "event_id": "1", "conversation_id": "c", "queue": "sales", "source": "test"}
                 body = orjson.dumps({**event, "occurred_at": format_ms(time.time_ns() // 1_000_000)})
                 assert orjson.loads(ask(gateway, "/v1/events", body))["accepted"] == 1
-                serve = until(lambda: said(logs["serve"], r"serving http://(\S+)/"), logs["serve"])
+                serve = until(lambda: logged(logs["serve"], r"serving http://(\S+)/"), logs["serve"])
 
                 assert until(lambda: b'"sales"' in ask(serve, "/metrics"), logs["serve"])
         for log in logs.values():

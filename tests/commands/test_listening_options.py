@@ -1,4 +1,4 @@
-"""Options of commands that listen: off loopback none starts without a login and TLS; what is wrong is said before anything starts."""
+"""Options of commands that listen: off loopback none starts without a login and TLS; errors are reported before anything starts."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def certificate(tmp_path: Path) -> list[str]:
     return ["--tls-certificate", str(pair.certificate), "--tls-key", str(pair.key)]
 
 
-def said(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> str:
-    """Run a command that ends with 2 without having started, and return what it says."""
+def refusal(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> str:
+    """Run a command that ends with 2 without having started, and return its message."""
     assert main(arguments) == 2
     printed = capsys.readouterr()
     assert printed.out == ""
@@ -35,9 +35,9 @@ def said(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> str:
 @pytest.mark.parametrize("host", ["0.0.0.0", "", "::", "192.0.2.7", "board.example"])  # noqa: S104 - the point
 def test_off_loopback_serve_wants_a_login_and_tls(host: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The error names both, and the three ways on."""
-    told = said(capsys, ["serve", "--host", host, "--port", "0"])
+    message = refusal(capsys, ["serve", "--host", host, "--port", "0"])
 
-    assert told.startswith(f"contact-streams: serve: other machines reach {host or 'all addresses'}, and there is ")
+    assert message.startswith(f"contact-streams: serve: other machines reach {host or 'all addresses'}, and there is ")
     for what in (
         "no login (--access FILE) and no TLS",
         "--tls-certificate FILE --tls-key FILE",
@@ -45,48 +45,48 @@ def test_off_loopback_serve_wants_a_login_and_tls(host: str, capsys: pytest.Capt
         "--host 127.0.0.1",
         "--insecure",
     ):
-        assert what in told
+        assert what in message
 
 
 @pytest.mark.parametrize("with_proxy", [False, True])
 def test_tls_alone_is_no_login(with_proxy: bool, certificate: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """Of serve with TLS, its own or a proxy's, the login alone is missed."""
     how = ["--behind-proxy", "192.0.2.1"] if with_proxy else certificate
-    told = said(capsys, ["serve", "--host", "192.0.2.7", "--port", "0", *how])
+    message = refusal(capsys, ["serve", "--host", "192.0.2.7", "--port", "0", *how])
 
-    assert "there is no login (--access FILE). " in told
-    assert "--tls-certificate" not in told
+    assert "there is no login (--access FILE). " in message
+    assert "--tls-certificate" not in message
 
 
 def test_off_loopback_the_gateway_wants_tls_beside_its_tokens(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tokens in plain text are everybody's on the way."""
+    """Tokens in plain text are readable by every machine on the way."""
     monkeypatch.setenv(SENDERS, TOKEN)
-    told = said(capsys, ["gateway", "--host", "192.0.2.7", "--port", "0"])
+    message = refusal(capsys, ["gateway", "--host", "192.0.2.7", "--port", "0"])
 
-    assert "--tls-certificate FILE" in told
-    assert "--insecure" in told
-    assert TOKEN.partition("=")[2] not in told
+    assert "--tls-certificate FILE" in message
+    assert "--insecure" in message
+    assert TOKEN.partition("=")[2] not in message
 
 
 @pytest.mark.parametrize(
-    ("how", "comes_as_far_as"),
+    ("how", "next_message"),
     [("insecure", "cannot listen on 192.0.2.7"), ("tls", "cannot listen on 192.0.2.7"), ("proxy", "cannot listen on 192.0.2.7")],
 )
 def test_with_what_it_wants_it_listens(
-    how: str, comes_as_far_as: str, certificate: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    how: str, next_message: str, certificate: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It comes as far as the address, which no machine has (RFC 5737)."""
+    """It gets to the address, which no machine has (RFC 5737)."""
     monkeypatch.setenv(SENDERS, TOKEN)
     options = {"insecure": ["--insecure"], "tls": certificate, "proxy": ["--behind-proxy", "192.0.2.1"]}[how]
 
     assert main(["gateway", "--host", "192.0.2.7", "--port", "0", *options]) == 2
-    assert comes_as_far_as in capsys.readouterr().err
+    assert next_message in capsys.readouterr().err
 
 
-def test_without_tokens_insecure_is_said_in_words(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without it the gateway stays on this machine, with it anybody may send."""
+def test_without_tokens_insecure_must_be_given(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without it the gateway stays on this machine, with it any machine may send."""
     monkeypatch.delenv(SENDERS, raising=False)
-    assert "loopback address only" in said(capsys, ["gateway", "--host", "192.0.2.7", "--port", "0"])
+    assert "loopback address only" in refusal(capsys, ["gateway", "--host", "192.0.2.7", "--port", "0"])
     assert main(["gateway", "--host", "192.0.2.7", "--port", "0", "--insecure"]) == 2
     assert "cannot listen on 192.0.2.7" in capsys.readouterr().err
 
@@ -112,13 +112,13 @@ WRONG = [
 def test_options_that_do_not_go_together_are_named(
     command: str, options: list[str], complaint: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every command that listens says the same."""
+    """Every command that listens prints the same."""
     monkeypatch.delenv(SENDERS, raising=False)
-    told = said(capsys, [*COMMANDS[command], "--port", "0", *options])
-    assert re.search(rf"contact-streams: {command}: {re.escape(complaint)}", told)
+    message = refusal(capsys, [*COMMANDS[command], "--port", "0", *options])
+    assert re.search(rf"contact-streams: {command}: {re.escape(complaint)}", message)
 
 
-def test_whose_certificates_has_to_be_said(certificate: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """--tls-client alone would let nobody in, or everybody."""
-    told = said(capsys, ["serve", "--port", "0", *certificate, "--tls-client", "optional"])
-    assert "--tls-client needs --tls-client-ca" in told
+def test_client_certificates_need_their_authority(certificate: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """--tls-client alone would let in no client, or every client."""
+    message = refusal(capsys, ["serve", "--port", "0", *certificate, "--tls-client", "optional"])
+    assert "--tls-client needs --tls-client-ca" in message

@@ -29,10 +29,10 @@ def ids(table: str) -> list[str]:
 
 def test_the_table_has_every_figure(capsys: CaptureFixture[str]) -> None:
     """A line a figure, in the order of the catalogue."""
-    told = printed(capsys)
+    printed_text = printed(capsys)
 
-    assert ids(told) == [kpi.id for kpi in KPIS]
-    (line,) = (line for line in told.splitlines() if line.startswith("asa "))
+    assert ids(printed_text) == [kpi.id for kpi in KPIS]
+    (line,) = (line for line in printed_text.splitlines() if line.startswith("asa "))
     assert [cell.strip() for cell in line.split("  ") if cell.strip()] == [
         "asa",
         "average speed of answer",
@@ -44,9 +44,9 @@ def test_the_table_has_every_figure(capsys: CaptureFixture[str]) -> None:
 
 
 def test_in_japanese(capsys: CaptureFixture[str]) -> None:
-    """Names, units and the rest are Japanese; columns stand under each other, for each character takes two."""
-    told = printed(capsys, "--lang", "ja", "--unit", "seconds").splitlines()
-    heading, asa = told[0], next(line for line in told if line.startswith("asa "))
+    """Names, units and all else are Japanese; columns are aligned, for each character takes two."""
+    printed_text = printed(capsys, "--lang", "ja", "--unit", "seconds").splitlines()
+    heading, asa = printed_text[0], next(line for line in printed_text if line.startswith("asa "))
 
     def columns(text: str) -> int:
         return sum(2 if ord(character) > 0x2E80 else 1 for character in text)
@@ -65,7 +65,7 @@ def test_in_japanese(capsys: CaptureFixture[str]) -> None:
         "事業,",
         "拠点",
     ]
-    assert {columns(line.partition(" 秒 ")[0]) for line in told[1:]} == {columns(heading.partition(" 単位 ")[0])}
+    assert {columns(line.partition(" 秒 ")[0]) for line in printed_text[1:]} == {columns(heading.partition(" 単位 ")[0])}
 
 
 @pytest.mark.parametrize(
@@ -86,29 +86,29 @@ def test_filters(capsys: CaptureFixture[str], options: tuple[str, ...], has: set
 
 
 def test_one_figure(capsys: CaptureFixture[str]) -> None:
-    """Everything that is said of it, names in both languages."""
-    told = printed(capsys, "--id", "service_level")
+    """All texts of a figure, names in both languages."""
+    printed_text = printed(capsys, "--id", "service_level")
 
-    assert told.startswith("service_level: service level / サービスレベル\nShare of decided contacts")
+    assert printed_text.startswith("service_level: service level / サービスレベル\nShare of decided contacts")
     for text in ("by definition    yes", "contact_center_service_level_denominator", "queue-metrics: kpis.service_level of window records"):
-        assert text in told
-    told = printed(capsys, "--id", "service_level", "--lang", "ja")
-    assert "結果が確定した問い合わせのうち" in told
-    assert "計算式" in told
-    assert "しきい値以内の応答数 ÷" in told
+        assert text in printed_text
+    printed_text = printed(capsys, "--id", "service_level", "--lang", "ja")
+    assert "結果が確定した問い合わせのうち" in printed_text
+    assert "計算式" in printed_text
+    assert "しきい値以内の応答数 ÷" in printed_text
 
 
 def test_an_unknown_figure(capsys: CaptureFixture[str]) -> None:
     """It is named, with the one that may be meant; status 2."""
     assert main(["metrics", "--id", "service_levl"]) == 2
-    told = capsys.readouterr()
-    assert "no figure 'service_levl', did you mean service_level?" in told.err
-    assert told.out == ""
+    printed_text = capsys.readouterr()
+    assert "no figure 'service_levl', did you mean service_level?" in printed_text.err
+    assert printed_text.out == ""
 
 
-def test_for_programs_it_is_what_the_api_says(capsys: CaptureFixture[str]) -> None:
-    """JSON has all that is said in both languages, word for word as ``GET /api/v1/catalogue``."""
-    told = json.loads(printed(capsys, "--json"))["kpis"]
+def test_json_output_equals_the_api(capsys: CaptureFixture[str]) -> None:
+    """JSON has all texts in both languages, word for word as ``GET /api/v1/catalogue``."""
+    printed_text = json.loads(printed(capsys, "--json"))["kpis"]
 
     async def served() -> list[object]:
         async with client_of(Backend().serving()) as client:
@@ -116,8 +116,8 @@ def test_for_programs_it_is_what_the_api_says(capsys: CaptureFixture[str]) -> No
             found: list[object] = answer["kpis"]
             return found
 
-    assert told == asyncio.run(served())
-    level = next(each for each in told if each["id"] == "service_level")
+    assert printed_text == asyncio.run(served())
+    level = next(each for each in printed_text if each["id"] == "service_level")
     assert (level["parts"], level["definition_dependent"], level["prometheus"], level["horizon"]) == (
         ["value", "numerator", "denominator"],
         True,
@@ -125,4 +125,4 @@ def test_for_programs_it_is_what_the_api_says(capsys: CaptureFixture[str]) -> No
         None,
     )
     assert level["dimensions"] == ["queue", "channel", "department", "business", "site"]
-    assert json.loads(printed(capsys, "--json", "--id", "asa"))["kpis"] == [each for each in told if each["id"] == "asa"]
+    assert json.loads(printed(capsys, "--json", "--id", "asa"))["kpis"] == [each for each in printed_text if each["id"] == "asa"]

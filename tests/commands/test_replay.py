@@ -1,4 +1,4 @@
-"""``contact-streams replay``: what it reads, what it prints and writes, and that all of it says the same."""
+"""``contact-streams replay``: what it reads, what it prints and writes, and that all outputs agree."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class TestInput:
         plain = replayed(capsys, events)
         assert plain["totals"]["offered"]["value"] > 50
         content = events.read_bytes()
-        packed = tmp_path / "events.jsonl"  # what it is, its content says
+        packed = tmp_path / "events.jsonl"  # its content shows that it is compressed
         packed.write_bytes(gzip.compress(content[:100_000]) + gzip.compress(content[100_000:]))
         assert replayed(capsys, packed) == plain
         packed.write_bytes(content.replace(b"\n", b"\r\n") + b"\r\n")
@@ -69,14 +69,14 @@ class TestInput:
         for piped in (content, gzip.compress(content)):
             monkeypatch.setattr("sys.stdin", TextIOWrapper(BufferedReader(BytesIO(piped))))
             found = replayed(capsys, "-")
-            assert [letter["origin"] for letter in found["dead_letters"]] == ["stdin:11", "stdin:13", "stdin:14"]
+            assert [dead_letter["origin"] for dead_letter in found["dead_letters"]] == ["stdin:11", "stdin:13", "stdin:14"]
             assert {**found, "dead_letters": None} == {**plain, "dead_letters": None}
 
     def test_lines_that_are_none(self, events: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """Each is named by its line; an empty one is passed over."""
         found = replayed(capsys, events)
-        letters = [(letter["origin"], letter["reason"]) for letter in found["dead_letters"]]
-        assert letters == [
+        dead_letters = [(dead_letter["origin"], dead_letter["reason"]) for dead_letter in found["dead_letters"]]
+        assert dead_letters == [
             ("events.jsonl:11", "invalid_json"),
             ("events.jsonl:13", "missing_field"),
             ("events.jsonl:14", "unknown_type"),
@@ -92,9 +92,9 @@ class TestInput:
         file = tmp_path / "events.jsonl"
         file.write_bytes(b"\n".join([first, long, *others]))
         found = replayed(capsys, file)
-        (letter, *_) = found["dead_letters"]
-        assert (letter["origin"], letter["reason"]) == ("events.jsonl:2", "too_large")
-        assert letter["detail"] == f"{len(long)} bytes; at most {MAX_RECORD_BYTES}"
+        (dead_letter, *_) = found["dead_letters"]
+        assert (dead_letter["origin"], dead_letter["reason"]) == ("events.jsonl:2", "too_large")
+        assert dead_letter["detail"] == f"{len(long)} bytes; at most {MAX_RECORD_BYTES}"
         assert found["totals"] == replayed(capsys, events)["totals"]
 
     def test_until(self, events: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ class TestInput:
         assert replayed(capsys, all_lines, "--until", until) == replayed(capsys, early, "--until", until)
 
     def test_what_cannot_be_read(self, events: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        """A compressed file that is cut says so."""
+        """A truncated compressed file is reported."""
         cut = tmp_path / "cut.jsonl.gz"
         cut.write_bytes(gzip.compress(events.read_bytes())[:-2_000])
         assert main(["replay", "--connector", "canonical", str(cut)]) == 2
@@ -128,7 +128,7 @@ def figures_of(row: dict[str, Any], kpis: dict[str, Any]) -> None:
             assert columns[f"{name}_numerator"] == figure["numerator"], name
             assert columns[f"{name}_denominator"] == figure["denominator"], name
             seen |= {f"{name}_numerator", f"{name}_denominator"}
-        else:  # a count: its value says it
+        else:  # a count: its value is all
             assert figure["denominator"] is None
             assert figure["numerator"] == figure["value"]
     assert {name for name, value in columns.items() if value is not None} <= seen
@@ -160,7 +160,7 @@ class TestFiles:
     """``--out``."""
 
     @pytest.mark.parametrize("form", ["csv", "parquet"])
-    def test_say_what_the_json_says(self, written: tuple[Path, dict[str, Any]], form: str) -> None:
+    def test_equal_the_json(self, written: tuple[Path, dict[str, Any]], form: str) -> None:
         """Every figure of totals, queues, teams and intervals, every dead letter; the rest is in summary.json."""
         directory, result = written
         (total,) = rows(directory, "totals", form)
@@ -180,8 +180,8 @@ class TestFiles:
         for row, each in zip(intervals, result["intervals"], strict=True):
             kpis = each.pop("kpis")
             for name in ("start", "end"):
-                told = row.pop(name)
-                text = told if form == "csv" else told.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+                cell = row.pop(name)
+                text = cell if form == "csv" else cell.isoformat(timespec="milliseconds").replace("+00:00", "Z")
                 assert text == each[name]
             assert {**json.loads(row.pop("details")), **{name: row.pop(name) for name in ("queue", "channel", "interval")}} == {
                 name: value for name, value in each.items() if name not in ("start", "end")
@@ -205,14 +205,14 @@ class TestFiles:
     def test_without_pyarrow(
         self, events: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Parquet says what to install or to write in its place; CSV needs nothing."""
+        """Parquet names the package to install and the format to write instead; CSV needs nothing."""
         monkeypatch.setitem(sys.modules, "pyarrow", None)
         monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
         arguments = ["replay", "--connector", "canonical", str(events), "--out", str(tmp_path / "out")]
         assert main(arguments) == 2
-        said = capsys.readouterr().err
-        assert "pip install 'contact-streams[parquet]'" in said
-        assert "--out-format csv" in said
+        errors = capsys.readouterr().err
+        assert "pip install 'contact-streams[parquet]'" in errors
+        assert "--out-format csv" in errors
         assert not (tmp_path / "out").exists()
         assert main([*arguments, "--out-format", "csv"]) == 0
         assert capsys.readouterr().out == ""
@@ -259,21 +259,21 @@ class TestProgress:
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
         process = subprocess.Popen(slowly, cwd=ROOT, stdout=subprocess.PIPE, stderr=slave)
         os.close(slave)
-        said = b""
+        written = b""
         try:
             while data := os.read(master, 4096):
-                said += data
+                written += data
         except OSError:  # the other end is closed
             pass
         finally:
             os.close(master)
             out = process.communicate()[0]
         assert process.returncode == 0
-        shown = [line.decode() for line in said.split(b"\r") if b"a second" in line]
-        assert len(shown) >= 2, said
+        shown = [line.decode() for line in written.split(b"\r") if b"a second" in line]
+        assert len(shown) >= 2, written
         assert all("events" in line and "left" in line and " %" in line and "⟨" not in line for line in shown)
         assert len({line.split("%")[0] for line in shown}) >= 2
-        assert b"\n" not in said.strip(b"\r\n ")
+        assert b"\n" not in written.strip(b"\r\n ")
         assert b"a second" not in out
 
     def test_lines_elsewhere(self, slowly: list[str]) -> None:
@@ -296,11 +296,17 @@ class TestTable:
         return {"offered": {"value": offered}, "service_level": {"value": 0.5}, "asa": {"value": 1234.5}}
 
     def test_two_hundred_queues(self) -> None:
-        """The total stands first and last, the header comes every 40 rows, and every line has its columns in the same places."""
+        """The total is first and last, the header returns every 40 rows, and every line has its columns in the same places."""
         names = [f"queue {number}" for number in range(198)] + ["注文受付" * 9, "a name that is much longer than all of the others are, 1"]
         queues = {name: {"voice": self.kpis(number)} for number, name in enumerate(names)}
-        letters = [{"origin": f"f:{number}", "reason": "late", "detail": "d"} for number in range(30)]
-        result = {"as_of": "T", "queues": queues, "totals": self.kpis(7), "dead_letters": letters, "dead_letters_by_reason": {"late": 30}}
+        dead_letters = [{"origin": f"f:{number}", "reason": "late", "detail": "d"} for number in range(30)]
+        result = {
+            "as_of": "T",
+            "queues": queues,
+            "totals": self.kpis(7),
+            "dead_letters": dead_letters,
+            "dead_letters_by_reason": {"late": 30},
+        }
         lines = [*table(result)]
         header = lines[1]
         assert header.split()[:4] == ["queue", "channel", "offered", "answered"]

@@ -130,7 +130,7 @@ def test_09_unpause_after_logoff(replayed: Callable[..., Replayed]) -> None:
     assert found.now("agents_by_state") == {}
 
 
-@pytest.mark.parametrize(("file", "answered"), [("events.jsonl", 1), ("events_b.jsonl", 0)], ids=["joined", "no answer told"])
+@pytest.mark.parametrize(("file", "answered"), [("events.jsonl", 1), ("events_b.jsonl", 0)], ids=["joined", "no answer reported"])
 def test_13_joining_a_chat_is_no_response(
     replayed: Callable[..., Replayed], request: pytest.FixtureRequest, file: str, answered: int
 ) -> None:
@@ -149,7 +149,7 @@ def test_13_joining_a_chat_is_no_response(
 def test_14_what_takes_time_begins_with_the_handover(
     replayed: Callable[..., Replayed], request: pytest.FixtureRequest, tmp_path: Path, bot_time: str
 ) -> None:
-    """Reply and resolution leave out the bot's time where the definition says so; the first response did before.
+    """Reply and resolution leave out the bot's time where the definition excludes it; the first response did before.
 
     Collected: words 0, handed over 300, replied 420, resolved 720 s; ours: words 2, handed over 250, replied 360, resolved 550 s.
     """
@@ -166,7 +166,7 @@ def test_14_what_takes_time_begins_with_the_handover(
 
 @pytest.mark.parametrize("file", ["queue_log", "queue_log_cut"])
 def test_24_bytes_that_are_no_utf8(replayed: Callable[..., Replayed], file: str) -> None:
-    """One bad byte in a name loses no answer; the damage is counted and told."""
+    """One bad byte in a name loses no answer; the damage is counted and reported."""
     found = replayed("24", file)
 
     assert [found.total(figure) for figure in ("answered", "asa", "att")] == [1, 10.0, 60.0]

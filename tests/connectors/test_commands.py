@@ -67,7 +67,7 @@ def test_replay_counts_a_queue_log(log: Path, capsys: pytest.CaptureFixture[str]
     assert base64.b64decode(dead_letter["bytes"]) == b"rubbish 0312345678"
 
 
-def test_what_a_queue_log_cannot_tell_stays_unknown(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_a_queue_log_does_not_record_stays_unknown(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """No hold, no wrap-up and no activity: what needs them is null with coverage 0 or null, never 0."""
     totals = replay(capsys, "--connector", "asterisk-queue-log", log)["totals"]
 

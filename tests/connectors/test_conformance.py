@@ -172,7 +172,7 @@ def connector(name: str) -> Connector:
     return platforms.connector(name)
 
 
-# ---- What it says of itself --------------------------------------------------------------------------------------------------------------
+# ---- Its description ---------------------------------------------------------------------------------------------------------------------
 
 
 def test_it_describes_itself(name: str, connector: Connector) -> None:
@@ -188,12 +188,12 @@ def test_it_describes_itself(name: str, connector: Connector) -> None:
     assert connector.kinds, "a connector of which nothing counts is none"
     for kind, what in {**connector.kinds, **connector.ignored}.items():
         assert kind.strip(), "a kind has a name"
-        assert what.strip(), f"{kind}: say what it becomes, or why nothing is counted of it"
+        assert what.strip(), f"{kind}: state what it becomes, or why nothing is counted of it"
     assert set(connector.reports) <= set(get_args(Part)), f"parts: {get_args(Part)}"
     assert len({each.name for each in connector.settings}) == len(connector.settings)
     for setting in connector.settings:
         assert re.fullmatch(r"[a-z][a-z0-9_]{0,39}", setting.name), f"setting {setting.name}: lower case, joined by _"
-        assert setting.meaning.strip(), f"setting {setting.name}: say what it means"
+        assert setting.meaning.strip(), f"setting {setting.name}: state what it means"
         assert not (setting.required and setting.default is not None), f"setting {setting.name}: what is required has no default"
 
 
@@ -220,7 +220,7 @@ def test_it_has_a_page(name: str, connector: Connector) -> None:
     """With what becomes of each kind and what the platform reports, from the code."""
     path = docs.page_of(name)
     assert path is not None, (
-        f"write docs/connectors/{name}.md: set-up on the platform's side, settings, what it cannot tell, what is guessed; "
+        f"write docs/connectors/{name}.md: set-up on the platform's side, settings, what it cannot report, what is guessed; "
         f"or add <!-- connector: {name} --> and <!-- end --> to a page of several"
     )
     text = path.read_text(encoding="utf-8")
@@ -228,7 +228,7 @@ def test_it_has_a_page(name: str, connector: Connector) -> None:
     assert text.count(f"{place}\n") == 1, f"{path.name}: write the lines {place} and <!-- end -->, then `make docs`"
     assert docs.of_connector(connector) in text, f"{path.name} is not current: `make docs`"
     for setting in connector.settings:
-        assert f"`{setting.name}`" in text or f"{setting.name}:" in text, f"{path.name}: say what the setting {setting.name} does"
+        assert f"`{setting.name}`" in text or f"{setting.name}:" in text, f"{path.name}: state what the setting {setting.name} does"
 
 
 def test_the_pages_are_current() -> None:
@@ -253,13 +253,13 @@ def test_it_does_no_input_or_output(name: str) -> None:
             for module in found:
                 ours = module.split(".")[0] in {"streams", "schemas"}
                 pure = module in PURE_LIBRARIES or module.split(".")[0] in PURE_LIBRARIES
-                assert ours or pure, f"{path.name}:{line} imports {module}: a live way stands in streams/connectors/live"
+                assert ours or pure, f"{path.name}:{line} imports {module}: a live way belongs in streams/connectors/live"
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name):
                 asked = f"{node.func.value.id}.{node.func.attr}"
                 assert asked not in {"datetime.now", "datetime.utcnow", "date.today"}, f"{path.name}:{line} asks the clock"
 
 
-# ---- What it makes of fixtures -----------------------------------------------------------------------------------------------------------
+# ---- Its fixtures ------------------------------------------------------------------------------------------------------------------------
 
 
 def test_every_record_of_a_fixture_is_translated_ignored_or_rejected(name: str, connector: Connector) -> None:
@@ -336,9 +336,9 @@ def personal_values(content: Any, path: list[str]) -> Iterator[str]:
 
 
 def personal_of(connector: Connector, content: dict[str, Any], ours: frozenset[str], *, events: bool) -> set[str]:
-    """Return what is personal in a record: what stands at personal paths, mail addresses and numbers.
+    """Return what is personal in a record: values at personal paths, mail addresses and numbers.
 
-    Where all of a record is masked (``*``), what an event may hold is for the connector to say.
+    Where all of a record is masked (``*``), the connector decides what an event may hold.
     """
     paths = [path.split(".") for path in connector.personal if not events or path != "*"]
     values = {value for path in paths for value in personal_values(content, path)}
@@ -365,7 +365,7 @@ def holds(texts: set[str], value: str) -> bool:
 def test_no_personal_value_passes(name: str, connector: Connector, caplog: pytest.LogCaptureFixture) -> None:
     """No event holds a value of a personal path, a mail address or a number; no dead letter, detail or log does, whatever goes wrong.
 
-    ``ours.json`` beside the fixtures lists the center's own numbers and addresses, which are nobody's.
+    ``ours.json`` beside the fixtures lists the center's own numbers and addresses, which are not personal.
     """
     ours = frozenset(_json(FIXTURES / name / "ours.json") or ())
 
@@ -442,7 +442,7 @@ def test_mutated_bytes_never_raise(name: str, connector: Connector) -> None:
 
 
 def test_settings_of_nonsense_reject_and_never_raise(name: str, connector: Connector) -> None:
-    """A setting is of the kind of its default: the file is refused otherwise. What it says may be nonsense: a reason, not a fault."""
+    """A setting is of the kind of its default: the file is refused otherwise. A nonsense value has a reason, and is no internal error."""
     for file, body, there in fixtures(name):
         for setting in connector.settings:
             kind = type(setting.default)

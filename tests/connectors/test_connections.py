@@ -1,4 +1,4 @@
-"""Connections that are held: what is open is told first, the connection comes back, nothing told is lost while Kafka is away.
+"""Connections that are held: open contacts are published first, the connection comes back, nothing is lost while Kafka is away.
 
 FreeSWITCH is in no Debian: `FakeFreeSwitch` is a fake of its event socket, written from the documentation of mod_event_socket.
 """
@@ -193,7 +193,7 @@ class TestFreeSwitch:
         assert followed.runner.summary.failures == 1
 
     def test_a_wrong_password(self) -> None:
-        """A person has to do something; nothing is told, not even that the source lives."""
+        """The operator has to act; nothing is published, not even a heartbeat."""
 
         async def live() -> Followed:
             async with FakeFreeSwitch() as fake, Followed(freeswitch(), fake.port, secret="another") as followed:
@@ -238,7 +238,7 @@ class TestRunner:
     """What holds for every connection."""
 
     def test_silence(self) -> None:
-        """A connection over which nothing comes is dead, whatever TCP says; until then the source is complete to the last sign of life."""
+        """A connection over which nothing arrives is dead, whatever TCP reports; until then it is complete to its last heartbeat."""
 
         async def talk(_: Talk) -> AsyncGenerator[Received, None]:
             yield Received(is_complete=True)
@@ -285,7 +285,7 @@ class TestRunner:
         assert [each["state"] for each in published if each["axis"] == "presence"] == ["available", "paused"]
 
     def test_kafka_away(self) -> None:
-        """What is told meanwhile waits, in its order, and no heartbeat overtakes it."""
+        """Events of this time wait, in their order, and no heartbeat overtakes them."""
 
         async def talk(_: Talk) -> AsyncGenerator[Received, None]:
             yield Received(is_complete=True)
@@ -371,7 +371,7 @@ def test_a_connectors_file_that_cannot_be_used(
 
 
 def test_more_than_may_wait_for_kafka() -> None:
-    """The connection is given up until Kafka has what was told, and taken up again then: memory has an end."""
+    """The connection is closed until Kafka has the pending events, and opened again then: memory is bounded."""
     connections: list[int] = []
 
     async def talk(_: Talk) -> AsyncGenerator[Received, None]:

@@ -75,7 +75,7 @@ class TestJudge:
         ids=range(15),
     )
     def test_each(self, found: DeadLetter, outcome: str, why: str) -> None:
-        """As the track stage decides, by the clock of now; what cannot go back is told from what would be rejected."""
+        """As the track stage decides, by the clock of now; what cannot be replayed is distinguished from what would be rejected."""
         verdict = Judge("p").judge(found, NOW_MS)
 
         assert verdict.outcome == outcome

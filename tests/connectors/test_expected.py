@@ -1,4 +1,4 @@
-"""Every platform tells the same calls and tickets, each in its own words, and the same figures come out: the matrix platform x figure.
+"""Every platform reports the same calls and tickets in its own form, and the same figures result: the matrix platform x figure.
 
 ``pytest tests/connectors/test_expected.py -rP -k matrix`` prints it; `tests/support/platforms.py` has the stories, and how figures follow.
 """
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 SEEDS = (1, 2, 3, 4, 5)
 
-#: Of an agent's desktop: call 2, which nobody answered, is not seen, nor who passed call 3 on.
+#: Of an agent's desktop: the unanswered call 2 is not seen, nor the agent who transferred call 3.
 _SEEN_AT_AGENTS: dict[tuple[str, str], float | None] = {
     (scope, figure): None
     for scope in ("support", "billing", "all")
     for figure in ("offered", "abandoned", "service_level", "time_to_abandon", "transfer_rate")
 }
-#: And where only A's is told, B's part of call 3 neither.
+#: And where only A's is reported, B's part of call 3 neither.
 _SEEN_AT_ONE_AGENT = {
     ("support", "answered"): 1,
     ("support", "handled"): 1,
@@ -50,7 +50,7 @@ _SEEN_AT_ONE_AGENT = {
     ("all", "first_response_time"): 10,
 }
 
-#: Of a call that was passed on Talk tells the last group alone: call 3 is billing's, with both its legs.
+#: Of a transferred call Talk reports the last group alone: call 3 is billing's, with both its legs.
 _BY_LAST_GROUP: dict[tuple[str, str], float | None] = {
     ("support", "offered"): 2,
     ("support", "answered"): 1,
@@ -134,7 +134,7 @@ ROWS: tuple[Row, ...] = (
         files=("three-calls.jsonl",),
         shared=("DERIVED.amazon-connect.contact-events.lifecycle.jsonl",),
         expected=three_calls(hold=False, ring=False),
-        # The ARN alone is told; the names are ours.
+        # The ARN alone is reported; the names are ours.
         settings={
             "queues": {"q-care-01": "support", "q-acc-02": "billing"}
             | {f"aaaaaaaa-0000-0000-0000-00000000000{number}": name for number, name in ((1, "support"), (2, "billing"))}
@@ -313,18 +313,18 @@ def bodies(paths: Iterable[Path]) -> list[tuple[str, bytes]]:
 
 
 def tabulated(row: Row, paths: list[Path], seed: int | None = None) -> Table:
-    """Return the figures of what files tell; no record of them may be rejected."""
+    """Return the figures of files; no record of them may be rejected."""
     platform = connector(row.connector)
     done = translated(platform, bodies(paths), settings=row.settings, seed=seed)
     assert done.events
     assert not done.rejected, done.rejected[0]
-    # As `connectors show` says it is to be configured; a row may lack more than its platform.
+    # Configured as `connectors show` describes; a row may lack more than its platform.
     silent = [*platform.not_reported, *(figure for part in row.unknown for figure in COUNTED_OF[part])]
     result = counted(done.events, {**row.configuration, "sources": {done.events[0].source: {"not_reported": silent}}})
     assert result["late_events"] == 0
     assert not result["dead_letters"], result["dead_letters"][0]
     if platform.family == "telephone":
-        # Nothing is told that fits nothing: an end without a beginning, a hold of no leg.
+        # No event is inconsistent: an end without a beginning, a hold of no leg.
         assert result["totals"]["events_uncounted"]["value"] == 0
     queues = {} if SHARED in next(iter(paths)).parents else row.queues
     return figures(result, row.wanted(), queues)
@@ -357,7 +357,7 @@ def samples(row: Row) -> list[Path]:
     ("file", "story", "tickets"), [("three-calls", three_calls(), 0), ("two-tickets", two_tickets(), 2)], ids=["calls", "tickets"]
 )
 def test_story(file: str, story: Table, tickets: int) -> None:
-    """Told in canonical events, the stories give the figures worked out by hand: what is compared is no invention of ours."""
+    """In canonical events, the stories give the figures worked out by hand: what is compared is no invention of ours."""
     require(SHARED.is_dir(), f"the shared samples are not there: {SHARED}")
     events = canonical_file(SHARED / f"expected.{file}.canonical.jsonl")
     assert sum(event.type == "contact.status_changed" for event in events) >= tickets

@@ -309,7 +309,7 @@ def test_killed_again_and_again_while_the_log_grows_and_rotates_it_leaves_nothin
     state = Path(f"{path}.state")
     for _ in range(10):
         running = connector(*arguments)
-        while not state.exists():  # what is rotated away before the first look is nobody's to follow
+        while not state.exists():  # a file that is rotated away before the first scan is not followed
             time.sleep(0.01)
         write(chance.uniform(1.0, 2.5))
         running.send_signal(signal.SIGKILL)

@@ -72,7 +72,7 @@ def test_an_open_file_is_seen(tmp_path: Path) -> None:
 def test_a_file_that_does_not_fit_its_mapping(
     tmp_path: Path, files: dict[str, Any], complaint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While the error is still being told, no file is open."""
+    """While the error is still being reported, no file is open."""
     monkeypatch.setattr(json_records, "MAX_JSON_BYTES", 99)
     monkeypatch.setattr(workbooks, "MAX_WORKBOOK_BYTES", 99)
     data = desk(tmp_path, **files)

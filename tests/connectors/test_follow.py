@@ -83,7 +83,7 @@ def test_lines_come_as_they_are_written_and_not_before_they_end(log: Log) -> Non
 
 
 def test_a_rename_loses_nothing_even_what_is_written_to_the_renamed_file(log: Log) -> None:
-    """Asterisk writes on into the renamed file until it is told to reopen; those lines come too, and before the new file's."""
+    """Asterisk writes to the renamed file until it is signalled to reopen; those lines come too, and before the new file's."""
     log.write("one")
     assert log.poll() == [b"one"]
 
@@ -264,7 +264,7 @@ def test_any_course_of_writing_rotating_and_restarting_gives_every_line_once_and
     """Whatever happens in whatever order, what was read is what was written."""
     chance = random.Random(seed)
     log = Log(tmp_path)
-    # What was rotated away before the first look is nobody's to follow.
+    # A file that is rotated away before the first scan is not followed.
     log.path.touch()
     log.position = log.follower.where()
     written: list[bytes] = []
@@ -286,7 +286,7 @@ def test_any_course_of_writing_rotating_and_restarting_gives_every_line_once_and
             case "rename" if log.path.exists():
                 rotations += 1
                 log.rename(f".{rotations:03}")
-            # A file that was emptied before anybody read a byte of it cannot be told from one that was always empty.
+            # A file that was emptied before its first byte was read cannot be distinguished from one that was always empty.
             case "copy" if log.path.exists() and log.path.stat().st_size:
                 log.poll()
                 log.write(f"{seed}-{step}-copied")

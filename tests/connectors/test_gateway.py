@@ -165,7 +165,7 @@ def forecast(start: str, seconds: float) -> bytes:
 
 
 def plan(start: str, end: str) -> bytes:
-    """Return a plan told at 12:00."""
+    """Return a plan published at 12:00."""
     common = b'{"type":"schedule.planned","event_id":"p","person_id":"a","activity":"work","occurred_at":"2026-03-02T12:00:00Z",'
     return common + b'"start":"%s","end":"%s"}' % (start.encode(), end.encode())
 
@@ -341,7 +341,7 @@ def test_a_sender_over_its_rate_gets_retry_after() -> None:
 
 
 def test_nothing_is_acknowledged_that_kafka_has_not() -> None:
-    """While Kafka does not answer, the sender is told to come again, and nothing counts as accepted."""
+    """While Kafka does not answer, the sender is asked to retry, and nothing counts as accepted."""
 
     async def scenario(there: House) -> None:
         there.publisher.down = True
@@ -379,7 +379,7 @@ def test_requests_beyond_the_bound_get_retry_after() -> None:
 
 
 def test_who_sends_alone_has_all_places() -> None:
-    """Where no other sender has a token, nothing is kept for one; one request more than there are places is told to come back."""
+    """Where no other sender has a token, no room is reserved for one; the first request beyond the limit is asked to retry."""
 
     async def scenario(there: House) -> None:
         assert isinstance(there.publisher, SlowPublisher)
@@ -419,7 +419,7 @@ def test_a_request_without_end_and_an_answer_unread_are_given_up() -> None:
 
     async def scenario(house: House) -> None:
         host, port = house.address.removeprefix("http://").split(":")
-        # 3,000 refusals with their reasons are more than kernels take in.
+        # 3,000 refusals with their reasons are more than kernels buffer.
         body = b"[" + b",".join([b"{}"] * 3000) + b"]"
         post = b"POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         post += b"Authorization: %s\r\nContent-Length: %d\r\n\r\n" % (CRM["Authorization"].encode(), len(body))
@@ -491,7 +491,7 @@ def heartbeats(there: House) -> list[tuple[str, str]]:
 
 
 def test_every_sender_has_heartbeats_that_stay_behind_what_is_under_way() -> None:
-    """A quiet sender is told from a dead gateway; while a request waits for Kafka, its sender alone is not complete beyond it."""
+    """A quiet sender differs from a dead gateway; while a request waits for Kafka, its sender alone is not complete beyond it."""
 
     async def scenario(there: House) -> None:
         assert isinstance(there.publisher, SlowPublisher)

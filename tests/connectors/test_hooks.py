@@ -123,7 +123,7 @@ def ring(number: int = 1, **fields: Any) -> dict[str, Any]:
 
 
 def test_a_verified_delivery_is_translated_stamped_and_acknowledged() -> None:
-    """Source, site and time of receipt are stamped; what was ignored and rejected is told beside."""
+    """Source, site and time of receipt are stamped; ignored and rejected records are counted in the answer."""
 
     async def scenario(there: House) -> None:
         assert await there.post([ring(), ring(2), {"kind": "noise"}]) == (200, {"events": 2, "ignored": 1, "rejected": 0})
@@ -152,7 +152,7 @@ def test_what_is_not_verified_reaches_nothing() -> None:
 
 
 def test_a_delivery_that_was_taken_is_refused_when_played_again_and_one_that_was_not_is_taken() -> None:
-    """Kafka is away at first: the sender is told to come again with the same delivery, and may."""
+    """Kafka is away at first: the sender is asked to retry the same delivery, and may."""
 
     async def scenario(there: House) -> None:
         there.publisher.down = True
@@ -231,7 +231,7 @@ def test_with_webhooks_events_need_a_token() -> None:
 
 
 def test_a_hook_over_its_rate_gets_retry_after_and_harms_no_other() -> None:
-    """Its rate is its own; what it is told to wait is under a minute, or some senders would not come again."""
+    """Its rate is its own; the wait in its answer is under a minute, or some senders would not retry."""
 
     async def scenario(there: House) -> None:
         assert (await there.post([ring(number) for number in range(200)]))[0] == 200
@@ -342,7 +342,7 @@ def test_a_secret_in_the_address_is_taken_and_nowhere_logged(caplog: pytest.LogC
     assert not any(SECRET in record.getMessage() for record in caplog.records)
 
 
-def test_what_a_connector_does_wrong_is_a_dead_letter_and_no_failure() -> None:
+def test_an_error_of_a_connector_is_a_dead_letter_and_no_failure() -> None:
     """A connector that raises, or makes an event that is none, ends nothing."""
 
     def broken(record: Record, context: Context) -> Iterator[Draft]:
@@ -535,7 +535,7 @@ def test_a_changed_file_is_in_force(tmp_path: Path, caplog: pytest.LogCaptureFix
     assert files.valid
     assert SECRET not in caplog.text
 
-    # A secret that changed where it is: told by SIGHUP, which looks at once.
+    # A secret that changed in the file: SIGHUP has it read at once.
     monkeypatch.setenv("ONE", "another-secret-now")
     changes = files.poll(5_000, at_once=True)
     assert changes is not None

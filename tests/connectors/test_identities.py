@@ -58,7 +58,7 @@ def state(seconds: int, source: str, person: str, axis: str, to: str) -> dict[st
     return {**what, "occurred_at": at, "received_at": at, "source": source}
 
 
-#: The telephone says when she is there, the chat when she works: 300 s of 1,200.
+#: The telephone reports when she is there, the chat when she works: 300 s of 1,200.
 SHIFT = [
     state(0, "pbx", "SIP/7", "activity", "idle"),
     state(600, "chat", "a.sato", "activity", "chatting"),

@@ -183,7 +183,7 @@ events:
         ("{value: Delivery}", {"a": ""}, "Delivery"),
     ],
 )
-def test_a_text_comes_from_columns(tmp_path: Path, spec: str, columns: dict[str, str], expected: str | None) -> None:
+def test_a_text_is_read_from_columns(tmp_path: Path, spec: str, columns: dict[str, str], expected: str | None) -> None:
     """Each way to create a text; an empty content stays absent."""
     assert value_of(tmp_path, spec, columns) == expected
 

@@ -292,7 +292,7 @@ def clocks(folder: Path, ambiguous: str, *times: str) -> tuple[list[str], list[s
     return [event.occurred_at.isoformat()[11:16] for event in events], mapper.notes()
 
 
-def test_the_hour_that_comes_twice_in_the_order_of_the_file(tmp_path: Path) -> None:
+def test_the_repeated_hour_is_in_the_order_of_the_file(tmp_path: Path) -> None:
     """02:58 is of the first time because 02:03 follows it, which is of the second; worked out by hand (CEST is UTC+2, CET UTC+1)."""
     times = ("01:30", "02:10", "02:58", "02:03", "02:30", "02:59", "03:05")
     assert clocks(tmp_path, "file order", *times) == (["23:30", "00:10", "00:58", "01:03", "01:30", "01:59", "02:05"], [])

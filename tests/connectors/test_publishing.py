@@ -159,7 +159,7 @@ def test_a_heartbeat_reaches_every_partition_of_both_topics(where: tuple[str, st
     asyncio.run(scenario())
 
 
-def test_a_dead_letter_keeps_its_bytes_and_says_why(where: tuple[str, str | None]) -> None:
+def test_a_dead_letter_keeps_its_bytes_and_its_reason(where: tuple[str, str | None]) -> None:
     """Bytes that are no text at all come through unchanged; everything else is in headers; it goes where its events would have failed."""
 
     async def scenario() -> None:

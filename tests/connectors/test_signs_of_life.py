@@ -1,4 +1,4 @@
-"""How soon silence is told and how often there is a sign of life belong together: nothing sound is silent, and a dead feed soon is."""
+"""The bound of silence fits the interval of heartbeats: no sound source is silent, and a dead feed soon is."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_three_signs_may_be_missed(settings: RunSettings | FollowSettings | Gate
 
 
 def test_a_dead_feed_is_seen_within_45_seconds() -> None:
-    """Two sources beat every second, and one dies: by default it is named when the other has told 41 s, and not before."""
+    """Two sources beat every second, and one dies: by default it is named when the other has reported 41 s, and not before."""
     watermark = watermark_of(Configuration())
     named = []
     for second in range(60):

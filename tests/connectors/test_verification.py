@@ -85,7 +85,7 @@ SIGNED = {
     "twilio": TWILIO,
     "twilio event streams": TWILIO_STREAMS,
 }
-#: What vendors' schemes are made from, and what each connector says of its own.
+#: What vendors' schemes are built from, and what each connector declares of its own.
 SIGNED |= {
     f"connector {name}": scheme
     for name in platforms.names()

@@ -29,7 +29,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     added.write_text(ADDED, encoding="utf-8")
     demo = Demo("--open-hours", "2", "--config", str(added))
     try:
-        assert demo.says("caught up", 120), demo.said
+        assert demo.prints("caught up", 120), demo.output
         yield demo
     finally:
         if demo.process.poll() is None:

@@ -16,7 +16,7 @@ __all__ = ["figures_without_value"]
 ADDRESSES = ("api/v1/figures", "api/v1/agents", "api/v1/targets")
 #: Figures whose field has another name.
 FIELDS = {"longest_wait": "longest_wait_seconds", "backlog_oldest": "backlog_oldest_seconds", "target_attainment": "attainment"}
-#: So long may a figure take that is there only at times, such as the longest wait.
+#: The bound for a figure that is there only at times, such as the longest wait.
 WAIT_SECONDS = 60
 
 

@@ -46,7 +46,7 @@ def binary() -> Path:
 
 
 def group_is_gone(group: int, within_seconds: float = 10.0) -> bool:
-    """Say whether the process group has no running member left, waiting for it."""
+    """Return whether the process group has no running member left, waiting for it."""
     deadline = time.monotonic() + within_seconds
     while time.monotonic() < deadline:
         if group not in running_groups():
@@ -83,7 +83,7 @@ async def produce_and_consume(bootstrap_servers: str, values: list[bytes]) -> li
 
 @pytest.mark.embedded
 def test_what_it_holds_is_never_written_to_the_disk(binary: Path) -> None:
-    """It would write all of it once a second: half a core and gigabytes, for what is thrown away. It goes on reading and writing."""
+    """It would write all of it once a second: half a core and gigabytes, for what is thrown away. It continues to read and write."""
     values = [f"{number} {'x' * 1000}".encode() for number in range(3_000)]
     with EmbeddedBroker() as broker:
         assert asyncio.run(produce_and_consume(broker.bootstrap_servers, values)) == values
@@ -158,7 +158,7 @@ def test_a_port_taken_meanwhile_is_left_for_another(binary: Path, monkeypatch: p
             assert second.port != first.port
 
 
-def test_a_missing_package_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_named_with_its_fix(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the package the error names it, the environment it is missing from and two ways on."""
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(BrokerError, match=r"noida-db.*is not installed in .*make setup.*Kafka of your own"):
@@ -166,7 +166,7 @@ def test_a_missing_package_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_program_that_fails_is_quoted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """What the program said before it ended stands in the error, and nothing is left running."""
+    """The program's last output is in the error, and nothing is left running."""
     program = tmp_path / "noida-db"
     program.write_text("#!/bin/sh\necho no such luck >&2\nexit 3\n")
     program.chmod(0o755)
@@ -178,7 +178,7 @@ def test_a_program_that_fails_is_quoted(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 
 def test_a_program_that_never_answers_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A program that runs but answers nobody is given up after the time given, and ended."""
+    """A program that runs but does not answer is ended after the given time."""
     program = tmp_path / "noida-db"
     program.write_text("#!/bin/sh\nexec sleep 60\n")
     program.chmod(0o755)
@@ -268,12 +268,12 @@ def test_stops_in_the_moment_that_something_is_written(binary: Path, turns: int)
                 for _ in range(turns):
                     await asyncio.sleep(0)
                 relay._stop.set()
-                told.set()
+                stop_asked.set()
 
             assert relay._loop is not None
-            told = threading.Event()
+            stop_asked = threading.Event()
             asyncio.run_coroutine_threadsafe(write_and_stop(), relay._loop)
-            assert await asyncio.to_thread(told.wait, 5)
+            assert await asyncio.to_thread(stop_asked.wait, 5)
             stopping = asyncio.create_task(asyncio.to_thread(broker.stop))
             _, waiting = await asyncio.wait([stopping], timeout=10)
             if waiting:

@@ -63,7 +63,7 @@ def _silently(*_: object, **__: object) -> None:
 
 
 class MemoryGate:
-    """Remembers what was posted, after failing as often as told."""
+    """Remembers what was posted, after failing as often as set."""
 
     def __init__(self, failures: int = 0) -> None:
         self.failures = failures
@@ -142,7 +142,7 @@ def test_chats_go_through_the_gateway_once_live() -> None:
 
 
 def test_last_word() -> None:
-    """The last heartbeat of every source reaches every partition, and says that all is there up to an instant after every event."""
+    """The last heartbeat of every source reaches every partition, and reports completeness up to an instant after every event."""
     fed = asyncio.run(feed(MemoryGate()))
     final = [event for event in fed.direct if event["event_id"].startswith("final")]
 
@@ -153,7 +153,7 @@ def test_last_word() -> None:
     assert max(parse_time_ms(event["received_at"]) for event in fed.record) == fed.final_ms
 
 
-def test_gateway_that_comes_late() -> None:
+def test_a_gateway_that_starts_late() -> None:
     """A gateway that is away for a moment gets everything, in order, once it is back."""
     gate = MemoryGate(failures=2)
     fed = asyncio.run(feed(gate))
@@ -165,7 +165,7 @@ def test_gateway_that_comes_late() -> None:
 
 
 def test_gateway_that_stays_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It ends the feeder after its patience with a reason that says something, unless the feeder is to wait: then all of it comes."""
+    """It ends the feeder after its patience with a reason, unless the feeder is to wait: then all of it arrives."""
     monkeypatch.setattr("streams.demo.feeder._PATIENCE_SECONDS", 0.3)
 
     with pytest.raises(ExceptionGroup) as raised:
@@ -178,8 +178,8 @@ def test_gateway_that_stays_away(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {event["event_id"] for event in fed.record} == {event["event_id"] for event in fed.direct + fed.through_gate}
 
 
-def test_a_gateway_that_says_nothing_has_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody listens there, and some errors of the network have no text: what is told names the address all the same."""
+def test_a_gateway_without_an_answer_has_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The port is closed, and some errors of the network have no text: the message names the address all the same."""
 
     async def post() -> None:
         gate = HttpGate("http://127.0.0.1:1")
@@ -195,7 +195,7 @@ def test_a_gateway_that_says_nothing_has_a_reason(monkeypatch: pytest.MonkeyPatc
     asyncio.run(post())
 
 
-def test_the_day_before_is_told_first() -> None:
+def test_the_day_before_is_sent_first() -> None:
     """Calls of two hours before this time of day to four after it, all over before the opening, each counted once by the recount."""
     now_ms = START_MS + 5 * 3_600_000
     calls = [*calls_of_the_day_before(4, START_MS, now_ms)]
@@ -214,7 +214,7 @@ def test_the_day_before_is_told_first() -> None:
 
 
 def test_refusal_ends_the_feeder() -> None:
-    """A gateway that refuses an event ends the feeder with what it said: coming again would not mend it."""
+    """A gateway that refuses an event ends the feeder with its message: a retry would not help."""
 
     class Refusing(MemoryGate):
         async def post(self, events: Sequence[dict[str, Any]]) -> None:
@@ -254,7 +254,7 @@ def embedded() -> None:
 @pytest.mark.embedded
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_process_on_the_embedded_broker(embedded: None, tmp_path: Path, number: signal.Signals) -> None:
-    """Told to stop, the process ends cleanly, and what it recorded is what the topics hold, all partitions complete to the last instant."""
+    """On SIGTERM the process ends cleanly, and its record is what the topics hold, all partitions complete to the last instant."""
     with EmbeddedBroker() as broker:
         asyncio.run(
             ensure_topics(broker.bootstrap_servers, [TopicSpec(each.full_name(), each.partitions, 1, each.config()) for each in TOPICS])

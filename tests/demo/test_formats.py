@@ -1,6 +1,6 @@
-"""One simulated day of calls as four platforms tell of it, and in canonical events: the same figures, less what a platform does not report.
+"""One simulated day of calls as four platforms report it, and in canonical events: the same figures, less what a platform does not report.
 
-What each platform does not tell is taken out of the canonical events by the few lines of ``TOLD`` below; then every figure has to be equal.
+What each platform does not report is removed from the canonical events by the lines of ``REPORTING`` below; then all figures must be equal.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _HOURS: Final = 2
 
 _VOICE: Final = tuple(name for name, plan in QUEUES.items() if plan.channel == "voice")
 
-#: What is told of calls on the telephone; surveys, callbacks and categories are other systems'.
+#: What is reported of calls on the telephone; surveys, callbacks and categories are other systems'.
 _OF_CALLS: Final = frozenset(
     "contact." + kind
     for kind in [
@@ -59,16 +59,16 @@ UNITS: Final = {kpi.id: kpi.unit for kpi in KPIS}
 Events = list[dict[str, Any]]
 
 
-class Telling(NamedTuple):
-    """How a platform tells of calls."""
+class Reporting(NamedTuple):
+    """How a platform reports calls."""
 
     #: Types of events that it has nothing of.
     without: frozenset[str]
     #: What an agent's answer promises.
     reports: tuple[str, ...]
-    #: Why a stay in a queue ended → what the platform makes of it.
+    #: Why a stay in a queue ended → the platform's term.
     reasons: Mapping[str, str] = {}
-    #: Whole seconds are told where the events have milliseconds.
+    #: Whole seconds are reported where the events have milliseconds.
     seconds: float = 0.0
     settings: Mapping[str, Any] = {}
 
@@ -77,9 +77,9 @@ _HOLD: Final = frozenset({"contact.held", "contact.resumed"})
 _WRAP_UP: Final = frozenset({"contact.wrap_up_started", "contact.wrapped_up"})
 _RING: Final = frozenset({"contact.agent_offered", "contact.offer_ended"})
 
-TELLING: Final[dict[str, Telling]] = {
-    # An Amazon contact that ends in a queue has been given up, whoever ended it.
-    "amazon-connect-contact-events": Telling(
+REPORTING: Final[dict[str, Reporting]] = {
+    # An Amazon contact that ends in a queue counts as abandoned, by agent or customer.
+    "amazon-connect-contact-events": Reporting(
         _HOLD | _RING,
         ("wrap_up",),
         {"timeout": "abandoned", "callback": "abandoned"},
@@ -87,15 +87,15 @@ TELLING: Final[dict[str, Telling]] = {
         settings={"queues": {n: n for n in _VOICE}},
     ),
     # A queue_log begins in the queue, and leaving for another queue is a time-out there.
-    "asterisk-queue-log": Telling(
+    "asterisk-queue-log": Reporting(
         _HOLD | _WRAP_UP | {"contact.arrived", "contact.not_offered"}, (), {"overflow": "timeout", "callback": "keypress"}, seconds=1.0
     ),
-    # What is over before a queue is not told as such, and what leaves a queue unanswered flows out of it.
-    "genesys-cloud": Telling(
+    # What ends before a queue is not reported as such, and what leaves a queue unanswered flows out of it.
+    "genesys-cloud": Reporting(
         frozenset({"contact.not_offered"}), ("hold", "wrap_up", "ring"), {"timeout": "overflow", "callback": "overflow"}
     ),
-    # A task begins in its queue, and goes on to the next by a time-out.
-    "twilio-taskrouter": Telling(
+    # A task begins in its queue, and moves to the next by a time-out.
+    "twilio-taskrouter": Reporting(
         _HOLD | {"contact.arrived", "contact.not_offered"}, ("wrap_up", "ring"), {"callback": "withdrawn", "overflow": "timeout"}
     ),
 }
@@ -118,32 +118,32 @@ def calls() -> Events:
             seen.add(event["event_id"])
             events.append(event | {"received_at": event["occurred_at"]})
     # Others only ring: a spam call is over as soon as it came.
-    heard = {event["conversation_id"] for event in events if event["type"] in {"contact.queued", "contact.not_offered"}}
-    events = [event for event in events if event["conversation_id"] in heard]
+    counted_ids = {event["conversation_id"] for event in events if event["type"] in {"contact.queued", "contact.not_offered"}}
+    events = [event for event in events if event["conversation_id"] in counted_ids]
     return sorted(events, key=lambda event: (event["occurred_at"], event["conversation_id"], event["sequence"]))
 
 
-def reduced(telling: Telling) -> Iterable[dict[str, Any]]:
-    """Yield the canonical events less what a platform does not tell."""
+def reduced(reporting: Reporting) -> Iterable[dict[str, Any]]:
+    """Yield the canonical events less what a platform does not report."""
     offered = {event["conversation_id"] for event in calls() if event["type"] == "contact.queued"}
     for event in calls():
-        if "contact.arrived" in telling.without and event["conversation_id"] not in offered:
+        if "contact.arrived" in reporting.without and event["conversation_id"] not in offered:
             continue
-        if event["type"] in telling.without:
+        if event["type"] in reporting.without:
             if event["type"] == "contact.not_offered" and event["reason"] != "menu_ended":
                 yield event | {"type": "contact.ended"}
             continue
         if event["type"] == "contact.answered":
-            yield event | {"reports": list(telling.reports)}
+            yield event | {"reports": list(reporting.reports)}
         elif event["type"] == "contact.left_queue":
-            yield event | {"reason": telling.reasons.get(event["reason"], event["reason"])}
+            yield event | {"reason": reporting.reasons.get(event["reason"], event["reason"])}
         else:
             yield event
 
 
 @cache
-def told(name: str) -> list[bytes]:
-    """Return the canonical events that a platform's connector makes of what the platform would send of the same calls."""
+def payloads(name: str) -> list[bytes]:
+    """Return the canonical events of a platform's connector for what the platform would send of the same calls."""
     writer = WRITERS[name]()
     sent = [each for event in calls() for each in writer.write(event)]
     if name == "asterisk-queue-log":
@@ -151,7 +151,7 @@ def told(name: str) -> list[bytes]:
         outcomes = [parser.parse(Line(line, "log", number, 0, 0, len(line))) for number, line in enumerate(sent, 1)]
         assert not [each for each in outcomes if isinstance(each, Rejected)]
         return [encode(event) for each in outcomes if not isinstance(each, Rejected) for event in each]
-    done = translated(connector(name), ((name, each) for each in sent), settings=TELLING[name].settings, source=name)
+    done = translated(connector(name), ((name, each) for each in sent), settings=REPORTING[name].settings, source=name)
     assert not done.rejected, done.rejected[0]
     return [encode(event) for event in done.events]
 
@@ -175,17 +175,17 @@ def by_scope(result: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 @pytest.mark.parametrize("name", WRITERS)
 def test_equal_figures(name: str) -> None:
-    """Every figure of every queue, and of all, is what the canonical events give without what this platform does not tell."""
-    telling = TELLING[name]
-    wanted = by_scope(counted(map(orjson.dumps, reduced(telling))))
-    found = by_scope(counted(told(name)))
+    """Every figure of every queue, and of all, equals that of the canonical events without what this platform does not report."""
+    reporting = REPORTING[name]
+    wanted = by_scope(counted(map(orjson.dumps, reduced(reporting))))
+    found = by_scope(counted(payloads(name)))
 
     assert wanted["all"]["offered"] > 500
-    assert differences(found, wanted, telling.seconds) == []
+    assert differences(found, wanted, reporting.seconds) == []
 
 
 def differences(found: Mapping[str, Any], wanted: Mapping[str, Any], seconds: float) -> list[str]:
-    """Return a line for each figure that is another; durations may differ by so many seconds."""
+    """Return a line for each figure that differs; durations may differ by ``seconds``."""
     lines = []
     for scope, kpis in wanted.items():
         for kpi, value in kpis.items():
@@ -208,7 +208,7 @@ def at_site(value: bytes, site: str) -> bytes:
 
 def test_five_sites_on_one_wallboard() -> None:
     """The same calls at five sites, by four platforms and in canonical events, counted together: no site moves another."""
-    ways = {"canonical": [orjson.dumps(event) for event in calls()], **{name: told(name) for name in WRITERS}}
+    ways = {"canonical": [orjson.dumps(event) for event in calls()], **{name: payloads(name) for name in WRITERS}}
     configuration = Configuration.model_validate(
         {
             "sites": {way: {"zone": "Asia/Tokyo"} for way in ways},

@@ -1,4 +1,4 @@
-"""Parts of the demo that end by themselves: which, how, with the end of its log; and what the demo goes on without."""
+"""Parts of the demo that end by themselves: which, how, with the end of its log; and when the demo continues without it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def ended(demo: _Demo, name: str) -> None:
         time.sleep(0.02)
 
 
-def test_how_something_ended_is_said() -> None:
+def test_the_end_of_a_part_is_described() -> None:
     """By the code that a shell would show: of a signal its name; 0 is what one that is asked to stop ends with."""
     assert ending(0) == "ended with exit code 0, as when it is asked to stop"
     assert ending(82) == "ended with exit code 82"
@@ -55,15 +55,15 @@ def test_how_something_ended_is_said() -> None:
 
 
 @pytest.mark.parametrize("name", ["gateway", "serve"])
-def test_the_demo_goes_on_and_starts_it_again(demo: _Demo, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_demo_continues_and_restarts_a_part(demo: _Demo, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     """With its code, the last lines of its log, and what is so meanwhile; the next one has the same arguments and a log of its own."""
     demo._start(name, ENDS)
     ended(demo, name)
     demo._supervise()
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
 
-    assert f"The {name} ended with exit code 3. The end of its log:\n    first\n    cannot go on\n" in said
-    assert "The demo continues without it and restarts it in 0.2 s" in said
+    assert f"The {name} ended with exit code 3. The end of its log:\n    first\n    cannot go on\n" in output
+    assert "The demo continues without it and restarts it in 0.2 s" in output
     demo._supervise()
     assert [child.name for child in demo._children] == ["feeder"]
     time.sleep(0.25)
@@ -72,7 +72,7 @@ def test_the_demo_goes_on_and_starts_it_again(demo: _Demo, name: str, capsys: py
     assert demo._child(name).log.name == f"{name}-2.log"
 
 
-def test_how_a_process_ended_is_said_alike() -> None:
+def test_the_end_of_a_process_is_described_the_same_way() -> None:
     """The signal of the process comes as a code of 128 and more from its guard, that of the guard itself below zero."""
     assert ending(0) == "ended with exit code 0, as when it is asked to stop"
     assert ending(3) == "ended with exit code 3"
@@ -81,7 +81,7 @@ def test_how_a_process_ended_is_said_alike() -> None:
 
 
 def test_killed_from_outside(demo: _Demo, capsys: pytest.CaptureFixture[str]) -> None:
-    """A signal is named, though a guard stands between, and a log without a line is called empty."""
+    """A signal is named through a guard process, and a log without a line is called empty."""
     demo._start("gateway", ["-c", "import os; os.kill(os.getpid(), 9)"])
     ended(demo, "gateway")
     demo._supervise()

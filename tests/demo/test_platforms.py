@@ -30,7 +30,7 @@ def platforms() -> Platforms:
 
 
 def half_an_hour() -> Iterator[Emission]:
-    """Yield what a center tells in half an hour."""
+    """Yield the events of a center in half an hour."""
     return takewhile(lambda each: each.published_ms < _START_MS + 1_800_000, Simulation(seed=5, start_ms=_START_MS).emissions())
 
 

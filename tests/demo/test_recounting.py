@@ -1,4 +1,4 @@
-"""The demo's proof: it finds a figure that is wrong or missing, and says so; and the table it prints."""
+"""The demo's proof: it finds and reports a figure that is wrong or missing; and the table it prints."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def served(changed: dict[Part, float] | None = None) -> dict[Part, float]:
 
 
 def test_equal_figures() -> None:
-    """Equal figures are counted as equal, and nothing else is said."""
+    """Equal figures are counted as equal, and nothing else is reported."""
     comparison = compare(scrape_of(served(), attained(1.6)), FakeRecount(), Configuration())
 
     assert comparison.differences == []
@@ -120,7 +120,7 @@ def test_missing_figure() -> None:
 
 
 def test_figures_of_now() -> None:
-    """What is going on now is compared too: counts, states, and that nobody waits."""
+    """The present is compared too: counts, states, and that no contact waits."""
     waiting, states = KPI_BY_ID["waiting"].metric, KPI_BY_ID["agents_by_state"].metric
     longest = KPI_BY_ID["longest_wait"].metric
     contacts = 'scope_kind="queue",scope="Orders",channel="voice"'

@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class Demo:
-    """A demo that runs as a process of its own, and everything it says."""
+    """A demo that runs as a process of its own, and all its output."""
 
     def __init__(self, *arguments: str) -> None:
         self.began = time.monotonic()
@@ -48,16 +48,16 @@ class Demo:
         self.lines.extend(iter(self.process.stdout.readline, ""))
 
     @property
-    def said(self) -> str:
-        """All that was said so far."""
+    def output(self) -> str:
+        """The output so far."""
         return "".join(self.lines)
 
-    def says(self, text: str, seconds: float) -> bool:
-        """Say whether the text comes in time."""
+    def prints(self, text: str, seconds: float) -> bool:
+        """Return whether the text is printed in time."""
         deadline = time.monotonic() + seconds
-        while text not in self.said and time.monotonic() < deadline and self.process.poll() is None:
+        while text not in self.output and time.monotonic() < deadline and self.process.poll() is None:
             time.sleep(0.05)
-        return text in self.said
+        return text in self.output
 
     def ends(self, seconds: float) -> int:
         """Return the exit code."""
@@ -124,7 +124,7 @@ def started(demos: list[Demo], *arguments: str) -> Demo:
     """Start a demo and wait until it is up."""
     demo = Demo(*arguments)
     demos.append(demo)
-    assert demo.says("Ctrl-C ends it", 30), demo.said
+    assert demo.prints("Ctrl-C ends it", 30), demo.output
     return demo
 
 
@@ -133,9 +133,9 @@ def test_ends_by_itself_with_equal_figures(demos: list[Demo]) -> None:
     demo = started(demos, "--seconds", "20")
     children = descendants(demo.process.pid)
 
-    assert demo.ends(150) == 0, demo.said
-    assert re.search(r"page +http://127\.0\.0\.1:\d+/\n", demo.said)
-    equal = re.search(r"([\d,]+) served figures equal, 0 not", demo.said)
+    assert demo.ends(150) == 0, demo.output
+    assert re.search(r"page +http://127\.0\.0\.1:\d+/\n", demo.output)
+    equal = re.search(r"([\d,]+) served figures equal, 0 not", demo.output)
     assert equal is not None
     assert int(equal[1].replace(",", "")) > 500
     assert len(children) >= 10
@@ -149,12 +149,12 @@ def test_interrupt_leaves_nothing(demos: list[Demo]) -> None:
     folders = folders_of(children)
     (gateway,) = [pid for pid, command in children.items() if " -m streams gateway " in command and "guard.py" not in command]
     os.kill(gateway, signal.SIGTERM)
-    assert demo.says("starts it again in 90 s", 15), demo.said
-    assert "The gateway ended with exit code 0, as when it is asked to stop. The end of its log:" in demo.said
+    assert demo.prints("starts it again in 90 s", 15), demo.output
+    assert "The gateway ended with exit code 0, as when it is asked to stop. The end of its log:" in demo.output
     demo.process.send_signal(signal.SIGINT)
 
-    assert demo.ends(30) == 0, demo.said
-    assert "Stopped." in demo.said
+    assert demo.ends(30) == 0, demo.output
+    assert "Stopped." in demo.output
     assert len(children) >= 10
     assert left(children) == {}
     assert folders
@@ -165,11 +165,11 @@ def test_interrupt_while_starting_leaves_nothing(demos: list[Demo]) -> None:
     """Ctrl-C before the demo is up leaves no process either."""
     demo = Demo()
     demos.append(demo)
-    assert demo.says("starting the gateway", 30), demo.said
+    assert demo.prints("starting the gateway", 30), demo.output
     children = descendants(demo.process.pid)
     demo.process.send_signal(signal.SIGINT)
 
-    assert demo.ends(30) in {0, 130}, demo.said
+    assert demo.ends(30) in {0, 130}, demo.output
     assert children
     assert left(children) == {}
 
@@ -188,17 +188,17 @@ def test_kill_leaves_nothing(demos: list[Demo]) -> None:
 
 
 def test_dead_worker_ends_the_demo(demos: list[Demo]) -> None:
-    """When one of its processes dies the demo says which, shows the end of its log, says where the logs are, and ends with 1."""
+    """When one of its processes dies the demo names it, shows the end of its log and where the logs are, and ends with 1."""
     demo = started(demos)
     children = descendants(demo.process.pid)
     workers = [pid for pid, command in children.items() if " -m streams worker " in command and "guard.py" not in command]
     assert len(workers) == 1
     os.kill(workers[0], signal.SIGKILL)
 
-    assert demo.ends(30) == 1, demo.said
-    assert "FAILED: the worker was ended by SIGKILL" in demo.said, demo.said
-    assert "The end of worker.log" in demo.said
-    where = re.search(r"The logs of all processes are in (\S+)\.\n", demo.said)
+    assert demo.ends(30) == 1, demo.output
+    assert "FAILED: the worker was ended by SIGKILL" in demo.output, demo.output
+    assert "The end of worker.log" in demo.output
+    where = re.search(r"The logs of all processes are in (\S+)\.\n", demo.output)
     assert where is not None
     assert (Path(where[1]) / "gateway.log").is_file()
     assert left(children) == {}

@@ -69,7 +69,7 @@ class TestStream:
         assert [each.event for each in mine] != [each.event for each in other]
 
     def test_heartbeats_change_nothing_else(self) -> None:
-        """How often sources say that they are alive changes no other event."""
+        """The interval of heartbeats changes no other event."""
         often = Simulation(seed=5, start_ms=START_MS, heartbeats=HeartbeatPlan(live_from_ms=START_MS + HOUR_MS // 2)).emissions()
         rarely = Simulation(seed=5, start_ms=START_MS).emissions()
 
@@ -111,19 +111,19 @@ class TestStream:
                 close += occurred(each.event) - complete[source] < MAX_DELAY_MS
         assert close > 0, "no event came close to a promise: the test proves nothing"
 
-    def test_every_source_is_heard(self, day: list[Emission]) -> None:
+    def test_every_source_publishes(self, day: list[Emission]) -> None:
         """Every source sends heartbeats at least twice a minute, so that none is ever taken for dead."""
-        heard: dict[str, list[int]] = defaultdict(list)
+        published_ms: dict[str, list[int]] = defaultdict(list)
         for each in day:
             if each.destination == "every-partition":
-                heard[each.key].append(each.published_ms)
+                published_ms[each.key].append(each.published_ms)
 
-        assert set(heard) == set(SOURCES)
-        for times in heard.values():
+        assert set(published_ms) == set(SOURCES)
+        for times in published_ms.values():
             assert max(later - earlier for earlier, later in pairwise(times)) <= 30_000
 
     def test_live_heartbeats_come_every_second(self) -> None:
-        """Where somebody watches, every source says once a second that it is alive."""
+        """Under a live view, every source sends a heartbeat once a second."""
         live_ms = START_MS + 600_000
         stream = Simulation(seed=1, start_ms=START_MS, heartbeats=HeartbeatPlan(live_from_ms=live_ms)).emissions()
         beats = [each for each in takewhile(lambda each: each.published_ms < live_ms + 60_000, stream) if each.key == "sim-mail"]
@@ -313,7 +313,7 @@ class TestPeople:
         assert len(legs) > 20
 
     def test_no_work_while_away(self, day: list[Emission]) -> None:
-        """Nobody works while on a break or at home, and everybody comes back from one."""
+        """Agents do not work on a break or at home, and every agent comes back from a break."""
         breaks = 0
         for events in facts(day, "agent-events").values():
             presence, activity = "offline", "idle"
@@ -356,7 +356,7 @@ class TestPeople:
         assert set(slots) == {(0, 0), (3, 0), (3, 1), (3, 2), (3, 3)}
 
     def test_shifts_are_planned(self, day: list[Emission]) -> None:
-        """Everybody's shift is told before it begins, or at the opening, with work first and the pauses over it."""
+        """Every agent's shift is published before it begins, or at the opening, with work first and the pauses over it."""
         plans = [each.event for each in day if each.event["type"] == "schedule.planned"]
         late = [plan for plan in plans if plan["activity"] == "work" and parse_time_ms(plan["start"]) < occurred(plan) > START_MS]
 
@@ -366,7 +366,7 @@ class TestPeople:
         assert all(plan["sequence"] == 1 for plan in plans if plan["activity"] == "work")
 
     def test_every_team_is_at_work(self, day: list[Emission]) -> None:
-        """Of every team somebody is there at any time: nobody leaves for a break or home as the last one."""
+        """Every team has an agent present at any time: the last one leaves neither for a break nor home."""
         there: dict[str, set[str]] = {team.name: set() for team in TEAMS}
         for each in sorted((each for each in day if each.destination == "agent-events"), key=lambda each: occurred(each.event)):
             event = each.event
@@ -462,7 +462,7 @@ class TestLoad:
 
 
 def test_final_heartbeats() -> None:
-    """The last heartbeats of all sources say that everything is there up to their own instant."""
+    """The last heartbeats of all sources report completeness up to their own instant."""
     final = final_heartbeats(START_MS, "x")
 
     assert {each.key for each in final} == set(SOURCES)

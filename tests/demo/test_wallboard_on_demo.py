@@ -1,4 +1,4 @@
-"""The wallboard of the running demo in a real browser: its figures are those of ``/metrics``, and when it cannot know them it says so."""
+"""The wallboard of the running demo in a real browser: its figures are those of ``/metrics``, and it marks figures that it cannot know."""
 
 from __future__ import annotations
 
@@ -47,16 +47,16 @@ def _browser() -> None:
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
-    """Return the folder of the screenshots, and say where it is."""
+    """Return the folder of the screenshots, and print its path."""
     folder = Path(os.environ.get(PICTURES) or tmp_path)
     folder.mkdir(parents=True, exist_ok=True)
-    print(f"screenshots: {folder}")  # noqa: T201 - where CI keeps nothing, its log says where they were
+    print(f"screenshots: {folder}")  # noqa: T201 - CI keeps the log alone
     return folder
 
 
 def address(demo: Demo, name: str = "page") -> str:
     """Return an address that the demo printed."""
-    found = re.search(rf"  {name} +(\S+)\n", demo.said)
+    found = re.search(rf"  {name} +(\S+)\n", demo.output)
     assert found is not None
     return found[1]
 
@@ -86,7 +86,7 @@ def process(demo: Demo, module: str) -> int:
 
 
 async def scraped(client: aiohttp.ClientSession) -> Scrape:
-    """Return what ``/metrics`` says now."""
+    """Return the present ``/metrics``."""
     async with client.get("metrics") as answer:
         return Scrape(await answer.text())
 
@@ -95,7 +95,7 @@ async def looks(page: Chromium, demo: Demo, client: aiohttp.ClientSession, numbe
     """Return looks at the page, each with a scrape of the same as-of.
 
     The sources, and the gateway that vouches for them, hold their breath meanwhile: what was
-    published passes through, and page and metrics come to stand at one instant. A look counts if nothing changed from half a second
+    published passes through, and page and metrics reach one instant. A comparison counts if nothing changed from half a second
     before it until after it.
     """
     found: list[tuple[Shown, Scrape]] = []
@@ -103,7 +103,7 @@ async def looks(page: Chromium, demo: Demo, client: aiohttp.ClientSession, numbe
         with frozen(process(demo, "streams.demo.feeder"), process(demo, "streams gateway")):
             deadline = time.monotonic() + 30
             while True:
-                assert time.monotonic() < deadline, "page and metrics did not come to stand at the same as-of"
+                assert time.monotonic() < deadline, "page and metrics did not reach the same as-of"
                 before = await scraped(client)
                 await asyncio.sleep(0.5)
                 shown = await page.ask(READ)
@@ -130,10 +130,10 @@ def test_two_definitions_side_by_side(demo: Demo) -> None:
                 async with client.get("api/v1/figures?window=trailing_15m") as answer:
                     records = (await answer.json())["records"].values()
                 shown, scrape = await page.ask(beside), await scraped(client)
-            told = {each["scope"]: each for each in records if each.get("scope_kind") == "queue" and "by_definition" in each}
-            assert len(told) == 4
-            assert shown.keys() == told.keys()
-            for queue, record in told.items():
+            records_by_queue = {each["scope"]: each for each in records if each.get("scope_kind") == "queue" and "by_definition" in each}
+            assert len(records_by_queue) == 4
+            assert shown.keys() == records_by_queue.keys()
+            for queue, record in records_by_queue.items():
                 other = record["by_definition"]["strict@1"]
                 assert record["definitions"]["service_level"] == "standard@1"
                 for name, figure in (("standard@1", record["kpis"]["service_level"]), ("strict@1", other["service_level"])):
@@ -169,7 +169,7 @@ def test_the_page_shows_the_figures_of_metrics(demo: Demo, language: Language, w
             await page.ask("for (const row of document.querySelectorAll('#queues tr')) row.classList.add('open')")
             for shown, scrape in await looks(page, demo, client, 2):
                 found = Expected(scrape, language).differences(shown)
-                # A telephone says in one line how many alerts there are and which is the worst: tests/serving/test_choosing.py.
+                # A telephone shows in one line how many alerts there are and the worst: tests/serving/test_choosing.py.
                 assert [each for each in found if width > 600 or not each.startswith("alerts: ")] == []
                 assert len([row for row in shown["queues"] if not row["total"]]) >= 7
                 assert len(shown["teams"]) == 6
@@ -183,15 +183,15 @@ def test_the_page_shows_the_figures_of_metrics(demo: Demo, language: Language, w
 
 
 def test_trends_show_the_intervals_of_the_day(demo: Demo) -> None:
-    """Each queue has a column for every interval with contacts, and its text says how many missed the target, and the lowest."""
+    """Each queue has a column for every interval with contacts, and its text counts those that missed the target, and names the lowest."""
 
     async def expected(client: aiohttp.ClientSession) -> dict[str, tuple[int, list[str]]]:
         query = [("window", "interval_15m"), ("window", "day")]
         async with client.get("api/v1/figures", params=query) as answer:
-            told = await answer.json()
-        records = [record for record in told["records"].values() if record["kind"] == "window" and record["scope_kind"] == "queue"]
+            figures = await answer.json()
+        records = [record for record in figures["records"].values() if record["kind"] == "window" and record["scope_kind"] == "queue"]
         found = {}
-        for queue, target in told["targets"].items():
+        for queue, target in figures["targets"].items():
             days = [record["window_start"] for record in records if record["scope"] == queue and record["window"] == "day"]
             mine = [
                 each
@@ -211,7 +211,7 @@ def test_trends_show_the_intervals_of_the_day(demo: Demo) -> None:
         async with aiohttp.ClientSession(address(demo)) as client, Chromium() as page:
             await page.open(address(demo))
             await page.until("document.querySelectorAll('.trend rect').length > 20", seconds=30)
-            # The last interval goes on while we look, and trends are asked for every 20 s: every queue has to agree at one of the looks.
+            # The last interval continues meanwhile, and trends are polled every 20 s: every queue has to agree in one of the comparisons.
             right: set[str] = set()
             deadline = time.monotonic() + 90
             while True:
@@ -267,7 +267,7 @@ def test_a_silent_source_marks_its_queue_alone(demo: Demo, pictures: Path) -> No
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         base = {"occurred_at": now, "received_at": now, "source": "helpdesk", "conversation_id": "h-1", "contact_id": "h-1"}
         event = {"type": "contact.queued", "event_id": "h-1:1", "queue": "Helpdesk", "channel": "voice", **base}
-        # Not through the gateway, which vouches for whom it has heard.
+        # Not through the gateway, which reports the sources that it has received.
         topic = next(entry for entry in TOPICS if entry.name.startswith("contact-events"))
         async with AIOKafkaProducer(bootstrap_servers=address(demo, "kafka")) as producer:
             await producer.send_and_wait(topic.full_name(DEFAULT_PREFIX), orjson.dumps(event), key=b"h-1")
@@ -289,7 +289,7 @@ def test_a_silent_source_marks_its_queue_alone(demo: Demo, pictures: Path) -> No
 
 
 def test_every_figure_has_a_value(demo: Demo) -> None:
-    """The simulated center makes each figure that was asked for happen, and the API says what it is."""
+    """The simulated center makes each figure of the question happen, and the API returns its value."""
 
     async def check() -> None:
         async with aiohttp.ClientSession(address(demo)) as client:

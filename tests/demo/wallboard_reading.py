@@ -186,7 +186,7 @@ class Expected:
         return rows
 
     def verdicts(self) -> dict[str, str]:
-        """Return, by queue, whether its live service level meets its target, where that can be said."""
+        """Return, by queue, whether its live service level meets its target, where both are known."""
         found = {}
         for name, channel in self._channels("queue"):
             level, contacts = (self._of("service_level_live", f"queue:{name}", channel, part) for part in ("value", "denominator"))
@@ -196,7 +196,7 @@ class Expected:
         return found
 
     def teams(self) -> dict[str, dict[str, list[str]]]:
-        """Return the rows of the teams and of everybody."""
+        """Return the rows of the teams and of all agents."""
         scopes = {key[2] for key in self._values if key[0] == "agents_by_state" and key[2].partition(":")[0] in {"team", "total"}}
         return {
             self._word("scope.total") if scope == "total:all" else scope.partition(":")[2]: {
@@ -270,10 +270,10 @@ class Expected:
         fires = self.alerts()
         if len(fires) <= _SHOWN_ALERTS:
             pairs.append(("alerts", set(shown["alerts"]), fires))
-        return [line for name, is_, should in pairs if is_ != should for line in _apart(name, is_, should)]
+        return [line for name, is_, should in pairs if is_ != should for line in _unequal(name, is_, should)]
 
 
-def _apart(name: str, is_: Any, should: Any) -> list[str]:
+def _unequal(name: str, is_: Any, should: Any) -> list[str]:
     if isinstance(is_, dict) and isinstance(should, dict):
         keys = [key for key in [*should, *(key for key in is_ if key not in should)] if is_.get(key) != should.get(key)]
         return [f"{name} {key}: shown {is_.get(key)}, should be {should.get(key)}" for key in keys]

@@ -88,7 +88,7 @@ _WORDS = {"and", "or", "unless", "bool", "offset", "atan2", "inf", "nan"}
 
 @dataclass(slots=True)
 class _Reading:
-    """Where the reading of an expression stands."""
+    """Position of the reader in an expression."""
 
     tokens: list[tuple[str, str]]
     place: int = 0
@@ -100,7 +100,7 @@ class _Reading:
         return self.tokens[index][1] if index < len(self.tokens) else ""
 
     def skip_to(self, closing: str) -> list[tuple[str, str]]:
-        """Move beyond the next ``closing`` and return what stood before it."""
+        """Move beyond the next ``closing`` and return the text before it."""
         start = self.place
         while self.text() != closing:
             self.place += 1

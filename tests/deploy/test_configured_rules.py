@@ -69,18 +69,18 @@ def rules(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
     file = tmp_path / "center.yaml"
     file.write_text(CONFIGURATION, "utf-8")
     assert main(["alerts", "rules", "--config", str(file)]) == 0
-    said = capsys.readouterr()
-    assert said.err == (
+    output = capsys.readouterr()
+    assert output.err == (
         "contact-streams: left out: soon: what is expected is not exported to Prometheus\n"
         "contact-streams: left out: hours: open hours are not exported to Prometheus\n"
     )
     made = tmp_path / "rules.yml"
-    made.write_text(said.out, "utf-8")
+    made.write_text(output.out, "utf-8")
     return made
 
 
 def test_promtool_takes_them(rules: Path) -> None:
-    """Every rule but the one that is said to be left out, none with an error."""
+    """Every rule but the one that is reported as left out, none with an error."""
     done = subprocess.run(["promtool", "check", "rules", str(rules)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "8 rules found" in done.stdout
@@ -114,13 +114,13 @@ def series_of(metric: str, labels: str, figures: list[float], denominators: list
     return found
 
 
-def prometheus_agrees(rules: Path, name: str, series: list[dict[str, str]], told: dict[str, str], expected: list[bool]) -> None:
+def prometheus_agrees(rules: Path, name: str, series: list[dict[str, str]], labels: dict[str, str], expected: list[bool]) -> None:
     """Have promtool evaluate one rule over series, and expect the alert at these looks."""
     document = yaml.safe_load(rules.read_text("utf-8"))
     document["groups"][0]["rules"] = [{**each, "annotations": {}} for each in document["groups"][0]["rules"] if each["alert"] == name]
     rules.write_text(yaml.safe_dump(document), "utf-8")
     tests = [
-        {"eval_time": f"{number * STEP}s", "alertname": name, "exp_alerts": [{"exp_labels": told}] if firing else []}
+        {"eval_time": f"{number * STEP}s", "alertname": name, "exp_alerts": [{"exp_labels": labels}] if firing else []}
         for number, firing in enumerate(expected)
     ]
     one = {"interval": f"{STEP}s", "input_series": series, "alert_rule_test": tests}
@@ -152,9 +152,9 @@ def test_both_fire_on_the_same_figures(name: str, seed: int, rules: Path, tmp_pa
     labels = f'job="j", instance="i", scope_kind="{kind}", scope="{scope}", channel="voice"'
     windowed = labels + (f', window="{window}"' if window is not None else "")
     series = series_of(metric, windowed, figures, None if window is None else denominators)
-    told = {"job": "j", "scope_kind": kind, "scope": scope, "channel": "voice", "severity": rule.severity}
-    told |= {} if window is None else {"window": window}
-    prometheus_agrees(rules, name, [*series, *common_series(labels)], told, expected)
+    alert_labels = {"job": "j", "scope_kind": kind, "scope": scope, "channel": "voice", "severity": rule.severity}
+    alert_labels |= {} if window is None else {"window": window}
+    prometheus_agrees(rules, name, [*series, *common_series(labels)], alert_labels, expected)
 
 
 #: Rule → of each of its conditions the metric, window, and how the figure goes.
@@ -188,8 +188,8 @@ def test_both_fire_on_several_figures(name: str, seed: int, rules: Path, tmp_pat
         series += series_of(metric, windowed, walked, None if window is None else denominators)
     expected = fires(Watch(name, rule, "queue:sales-1", "voice", 0.7, lambda *_: True), *figures)
     assert 0 < sum(expected) < STEPS, "each walk has to fire and to clear"
-    told = {"scope_kind": "queue", "scope": "sales-1", "channel": "voice", "severity": rule.severity}
-    prometheus_agrees(rules, name, [*series, *common_series(labels)], told, expected)
+    alert_labels = {"scope_kind": "queue", "scope": "sales-1", "channel": "voice", "severity": rule.severity}
+    prometheus_agrees(rules, name, [*series, *common_series(labels)], alert_labels, expected)
 
 
 def test_a_message_of_ones_own_is_an_annotation(rules: Path) -> None:

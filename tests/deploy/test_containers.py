@@ -41,7 +41,7 @@ def instructions(text: str) -> list[tuple[str, str]]:
 
 
 def ignored(path: str) -> bool:
-    """Say whether .dockerignore keeps a path at the root of the checkout out of the build; the last line that matches decides."""
+    """Return whether .dockerignore keeps a path at the root of the checkout out of the build; the last line that matches decides."""
     kept = True
     for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines():
         if line and not line.startswith("#") and fnmatch.fnmatch(path, line.removeprefix("!").removeprefix("**/")):
@@ -82,7 +82,7 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 
 
 def test_the_image_is_built_as_it_should_be() -> None:
-    """Bases are pinned, what is installed is hashed, sources exist, and the last stage runs our command as nobody, without tools."""
+    """Bases are pinned, packages are hashed, sources exist, and the last stage runs our command unprivileged, without tools."""
     assert faults(DOCKERFILE) == []
 
 
@@ -251,7 +251,7 @@ def test_alerts_find_their_way() -> None:
 
 
 def test_variables_are_asked_for() -> None:
-    """Every variable stands empty in example.env, and is one that is read; where one must not be missing, it is said what to do."""
+    """Every variable is empty in example.env, and is one that is read; a required one that is missing names the fix."""
     text = (DEPLOY / "compose.yaml").read_text(encoding="utf-8")
     variables = re.findall(r"\$\{(\w+):([?-])([^}]*)\}", text)
     asked = {name: advice for name, kind, advice in variables if kind == "?"}

@@ -39,7 +39,7 @@ LABELS = {
 
 
 def is_japanese(board: dict[str, Any]) -> bool:
-    """Say whether a dashboard is of the Japanese set."""
+    """Return whether a dashboard is of the Japanese set."""
     return bool(board["uid"].endswith("-ja"))
 
 
@@ -99,7 +99,7 @@ def variable(board: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def template_datasource(board: dict[str, Any]) -> bool:
-    """Say whether the data source can be chosen."""
+    """Return whether the data source can be chosen."""
     found = variable(board, "datasource")
     return (found.get("type"), found.get("query"), found.get("label")) == (
         "datasource",
@@ -109,29 +109,29 @@ def template_datasource(board: dict[str, Any]) -> bool:
 
 
 def template_of(board: dict[str, Any], name: str) -> bool:
-    """Say whether a label can be chosen, several values at once, all by default."""
+    """Return whether a label can be chosen, several values at once, all by default."""
     found = variable(board, name)
     facts = (found.get("type"), found.get("multi"), found.get("allValue"), found.get("label"), found.get("datasource"))
     return facts == ("query", True, ".+", LABELS[is_japanese(board)][name], DATASOURCE)
 
 
 def template_on_time_change_reload(board: dict[str, Any]) -> bool:
-    """Say whether choices follow the time range."""
+    """Return whether choices follow the time range."""
     return all(entry["refresh"] == 2 for entry in board["templating"]["list"] if entry["type"] == "query")
 
 
 def panel_datasource(board: dict[str, Any]) -> bool:
-    """Say whether all panels and queries ask the chosen data source."""
+    """Return whether all panels and queries use the chosen data source."""
     return all(panel["datasource"] == DATASOURCE == target["datasource"] for panel in panels(board) for target in panel["targets"])
 
 
 def panel_title_description(board: dict[str, Any]) -> bool:
-    """Say whether all panels say what they show."""
+    """Return whether all panels have a description."""
     return all(panel["title"].strip() and panel["description"].strip() for panel in panels(board))
 
 
 def panel_units(board: dict[str, Any]) -> bool:
-    """Say whether all figures have a unit that Grafana knows."""
+    """Return whether all figures have a unit that Grafana knows."""
     units = [panel["fieldConfig"]["defaults"].get("unit") for panel in panels(board)]
     for panel in panels(board):
         units += [
@@ -141,17 +141,17 @@ def panel_units(board: dict[str, Any]) -> bool:
 
 
 def panel_no_targets(board: dict[str, Any]) -> bool:
-    """Say whether all panels ask for something."""
+    """Return whether all panels query something."""
     return all(panel["targets"] and all(target["expr"] for target in panel["targets"]) for panel in panels(board))
 
 
 def target_rate_interval(board: dict[str, Any]) -> bool:
-    """Say whether all ranges fit the scrape interval."""
+    """Return whether all ranges fit the scrape interval."""
     return all(found == "$__rate_interval" for query in queries(board) for found in re.findall(r"\[([^\]]*)\]", query))
 
 
 def target_matches(board: dict[str, Any], label: str) -> bool:
-    """Say whether all selectors of panels follow the choice of a label; recorded rules that are of no instance have none."""
+    """Return whether all selectors of panels follow the choice of a label; recorded rules that are of no instance have none."""
     for panel in panels(board):
         for target in panel["targets"]:
             for selector in re.findall(r"[\w:]+\{([^}]*)\}", target["expr"]):
@@ -162,7 +162,7 @@ def target_matches(board: dict[str, Any], label: str) -> bool:
 
 
 def target_counter_agg(board: dict[str, Any]) -> bool:
-    """Say whether all counters are shown as rates."""
+    """Return whether all counters are shown as rates."""
     return all(
         re.search(rf"(rate|irate|increase)\({name}\{{", query)
         for query in queries(board)
@@ -172,7 +172,7 @@ def target_counter_agg(board: dict[str, Any]) -> bool:
 
 
 def uneditable_dashboard(board: dict[str, Any]) -> bool:
-    """Say whether nobody can change it on the page, and it can be provisioned."""
+    """Return whether it is read-only on the page, and can be provisioned."""
     return board["editable"] is False and not board.keys() & {"id", "__inputs", "__requires", "version"}
 
 
@@ -258,7 +258,7 @@ def test_prometheus_reads_every_query(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_panels_stand_side_by_side() -> None:
+def test_panels_are_side_by_side() -> None:
     """No two panels overlap, none leaves the grid, and each has its own id."""
     for board in BOARDS.values():
         taken: set[tuple[int, int]] = set()

@@ -1,4 +1,4 @@
-"""The page about operations says what is so: links, commands, variables, ports, configuration and dashboards exist."""
+"""The page about operations is true: links, commands, variables, ports, configuration and dashboards exist."""
 
 from __future__ import annotations
 

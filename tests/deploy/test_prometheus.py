@@ -38,7 +38,7 @@ RECORDINGS = [rule for rule in RULES if "record" in rule]
 
 
 def run(*command: str) -> str:
-    """Run a tool, fail with what it says, and return that."""
+    """Run a tool, fail with its output, and return that."""
     tool = shutil.which(command[0])
     require(tool, f"{command[0]} checks deploy/: apt-get install prometheus prometheus-alertmanager")
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
@@ -48,17 +48,17 @@ def run(*command: str) -> str:
 
 def test_prometheus_reads_its_configuration() -> None:
     """Prometheus accepts the configuration, and finds all rule files through it."""
-    said = run("promtool", "check", "config", str(PROMETHEUS / "prometheus.yml"))
+    output = run("promtool", "check", "config", str(PROMETHEUS / "prometheus.yml"))
 
-    assert all(path.name in said for path in RULE_FILES)
+    assert all(path.name in output for path in RULE_FILES)
 
 
 @pytest.mark.parametrize("path", TEST_FILES, ids=lambda path: str(path.stem))
 def test_alerts_behave_as_described(path: Path) -> None:
     """Prometheus, fed with the series of the file, raises the alerts that the file expects, with labels and texts, and no others."""
-    said = run("promtool", "test", "rules", str(path))
+    output = run("promtool", "test", "rules", str(path))
 
-    assert "SUCCESS" in said
+    assert "SUCCESS" in output
 
 
 def test_a_wrong_expectation_is_seen(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_every_alert_is_held_both_ways(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(ALERTS))
-def test_every_alert_says_what_to_do(name: str) -> None:
+def test_every_alert_has_a_runbook(name: str) -> None:
     """Each alert has a severity, a summary, a description, and a runbook that exists and names it."""
     alert = ALERTS[name]
     notes = alert["annotations"]
@@ -101,7 +101,7 @@ def test_every_alert_says_what_to_do(name: str) -> None:
 
 
 def test_the_list_of_runbooks_is_complete() -> None:
-    """Each page stands in the list with exactly the alerts that point to it, and its links lead somewhere."""
+    """Each page is in the list with exactly the alerts that point to it, and its links resolve."""
     folder = ROOT / "docs" / "runbooks"
     rows = re.findall(r"^\| \[[a-z-]+\]\(([a-z-]+\.md)\) \| (.*) \|$", (folder / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
     listed = {page: set(alerts.split(", ")) for page, alerts in rows}
@@ -127,7 +127,7 @@ def test_rules_ask_for_what_is_exported() -> None:
             assert labels <= known[name] | {"job", "instance"}, f"{labels} of {name}"
 
 
-def test_recorded_names_say_level_metric_and_operation() -> None:
+def test_recorded_names_hold_level_metric_and_operation() -> None:
     """Recorded metrics are named level:metric:operation, and each is used by an alert, a dashboard or another rule."""
     used = {name for rule in RULES for name, _ in selectors(rule["expr"])}
     for path in (ROOT / "deploy" / "grafana" / "dashboards").glob("*.json"):
@@ -159,7 +159,7 @@ def test_the_alertmanager_knows_the_alerts_it_names() -> None:
     [({"alertname": "ContactCenterFiguresOld", "severity": "critical"}, "duty"), ({"alertname": "Other", "severity": "none"}, "duty")],
     ids=["critical", "anything"],
 )
-def test_alerts_reach_somebody(labels: dict[str, str], receiver: str) -> None:
+def test_alerts_reach_a_receiver(labels: dict[str, str], receiver: str) -> None:
     """Whatever its labels, an alert is routed to the receiver on duty."""
     pairs = [f"{name}={value}" for name, value in labels.items()]
 
@@ -174,14 +174,14 @@ def free_port() -> int:
 
 
 def post(url: str, document: object) -> int:
-    """Post JSON and return the status; raise OSError while nobody answers."""
+    """Post JSON and return the status; raise OSError without a listener."""
     request = urllib.request.Request(url, json.dumps(document).encode(), {"Content-Type": "application/json"})  # noqa: S310 - our own
     with urllib.request.urlopen(request, timeout=2) as answer:  # noqa: S310 - our own
         return int(answer.status)
 
 
 def until_it_answers(url: str, document: object) -> None:
-    """Post until somebody takes it, for ten seconds."""
+    """Post until a listener accepts it, for ten seconds."""
     deadline = time.monotonic() + 10
     while True:
         try:
@@ -232,12 +232,12 @@ def test_an_alert_arrives_at_the_webhook(tmp_path: Path) -> None:
 
 
 def test_the_webhook_prints_a_line_an_alert() -> None:
-    """A notification with two alerts is two lines; what an alert does not say is named as missing."""
-    told = {
+    """A notification with two alerts is two lines; annotations that an alert lacks are named as missing."""
+    notification = {
         "alerts": [
             {"status": "firing", "labels": {"alertname": "A", "severity": "warning"}, "annotations": {"summary": "S.", "runbook_url": "u"}},
             {"status": "resolved", "labels": {"alertname": "B"}, "annotations": {}},
         ]
     }
 
-    assert lines(told) == ["firing warning S. (A, u)", "resolved - B (B, no runbook)"]
+    assert lines(notification) == ["firing warning S. (A, u)", "resolved - B (B, no runbook)"]

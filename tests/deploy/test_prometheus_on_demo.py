@@ -27,7 +27,7 @@ BOARDS = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((DEPLO
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     """Run the demo, Prometheus, the Alertmanager and its receiver while the tests of this file run."""
     with watched_demo(tmp_path_factory.mktemp("watched"), "--open-hours", "1.5") as running:
-        assert running.demo.says(": caught up.", 60), running.demo.said
+        assert running.demo.prints(": caught up.", 60), running.demo.output
         yield running
 
 
@@ -68,7 +68,7 @@ def substituted(watched: Watched, board: dict[str, Any], expression: str) -> Ite
         yield filled
 
 
-#: Metrics, and parts of queries, without data in the demo, where all events count, agents call nobody, and surveys have the usual scales:
+#: Metrics, and parts of queries, without data in the demo, where all events count, agents dial no calls, and surveys have the usual scales:
 #: tests/serving/golden.prom has the samples that their queries ask for.
 EMPTY_IN_THE_DEMO = (
     "contact_center_csat_other_scales",
@@ -86,7 +86,7 @@ def test_every_query_of_every_dashboard_has_data(watched: Watched) -> None:
     assert len(missing) > 90
 
     def all_seen() -> bool:
-        # Nobody may wait, or nothing be in the backlog, at one moment: each query is asked until it has had data once.
+        # At one moment no contact may wait, or nothing be in the backlog: each query is repeated until it has had data once.
         missing[:] = [(b, title, q) for b, title, q in missing if not any(watched.series(each) for each in substituted(watched, b, q))]
         return not missing
 
@@ -148,7 +148,7 @@ def test_the_lag_of_each_partition_is_known_and_small(watched: Watched) -> None:
 
 @pytest.mark.parametrize("job", JOBS)
 def test_promtool_accepts_the_live_metrics(watched: Watched, job: str) -> None:
-    """``promtool check metrics`` has nothing to say about what the running process exports."""
+    """``promtool check metrics`` has no complaint about what the running process exports."""
     exposed = get(f"http://{watched.addresses[job]}/metrics")
     done = subprocess.run(["promtool", "check", "metrics"], input=exposed, capture_output=True, text=True, check=False)
 
@@ -157,7 +157,7 @@ def test_promtool_accepts_the_live_metrics(watched: Watched, job: str) -> None:
 
 
 def test_an_alert_is_pending_fires_is_delivered_and_resolved(watched: Watched) -> None:
-    """Serve stands still: the alert waits its time, fires, reaches the receiver; serve goes on: the receiver is told that it is over."""
+    """Serve is paused: the alert waits its time, fires, reaches the receiver; serve continues: the receiver gets the end of the alert."""
     alert, job = "ContactCenterServiceDown", "contact-streams-serve"
     line = f"critical No process of {job} answers. ({alert}, docs/runbooks/down.md)\n"
     states: list[set[str]] = []
@@ -171,17 +171,17 @@ def test_an_alert_is_pending_fires_is_delivered_and_resolved(watched: Watched) -
     os.kill(serve, signal.SIGSTOP)
     try:
         until(40, fires)
-        assert until(20, lambda: f"firing {line}" in watched.told), watched.told
-        # So long that the lesser alert would have been told too. When the fault is over, either may be the first to be over.
+        assert until(20, lambda: f"firing {line}" in watched.notified), watched.notified
+        # Long enough that the lesser alert would have been sent too. When the fault is over, either may be the first to be resolved.
         time.sleep(6)
-        told_while_down = list(watched.told)
+        notified_while_down = list(watched.notified)
     finally:
         os.kill(serve, signal.SIGCONT)
 
     assert [state for state, _ in itertools.groupby(states)] in ([set(), {"pending"}, {"firing"}], [{"pending"}, {"firing"}])
     assert until(30, lambda: not watched.states(alert, job=job))
-    assert until(30, lambda: f"resolved {line}" in watched.told), watched.told
-    assert watched.told.index(f"firing {line}") < watched.told.index(f"resolved {line}")
+    assert until(30, lambda: f"resolved {line}" in watched.notified), watched.notified
+    assert watched.notified.index(f"firing {line}") < watched.notified.index(f"resolved {line}")
     # One fault, one call: of the same process, the lesser alert is inhibited.
-    assert not [each for each in told_while_down if "ContactCenterInstanceDown" in each]
+    assert not [each for each in notified_while_down if "ContactCenterInstanceDown" in each]
     assert watched.demo.process.poll() is None

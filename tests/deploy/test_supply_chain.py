@@ -37,7 +37,7 @@ PAGE = ROOT / "streams" / "serving" / "page"
 
 
 def test_what_the_page_brings_along_is_what_its_authors_publish() -> None:
-    """Byte for byte, with its licence beside it, and said in the list of what the image holds; nothing else of others is there."""
+    """Byte for byte, with its licence beside it, and named in the list of what the image holds; no other third-party code is there."""
     published = {
         "uPlot.iife.min.js": "19c8d4c6ad88929a79f4ae49d6f7161566dfd0ba3d15cc495e974f787eb78f1f",
         "uPlot.min.css": "df630c6a8d6f8eeaff264b50f73ce5b114f646ffd9a0bb74f049b0a00135fa04",
@@ -60,7 +60,7 @@ def normalized(name: str) -> str:
 
 @pytest.mark.parametrize("lock", [PRODUCTION, DEVELOPMENT], ids=lambda path: path.name)
 def test_locks_are_hashed_and_name_no_address(lock: Path) -> None:
-    """Every pin has a digest; no line says where from."""
+    """Every pin has a digest; no line names an index."""
     assert len(pins(lock)) > 30
     assert all(digests for _, digests in pins(lock).values())
     assert not re.search(r"https?://|--index-url|--find-links|--trusted-host", lock.read_text(encoding="utf-8"))

@@ -15,7 +15,7 @@ from tests.support.require import require
 
 ROOT = Path(__file__).parents[2]
 UNITS = {unit.stem.removeprefix("contact-streams-"): unit for unit in (ROOT / "deploy" / "systemd").glob("*.service")}
-#: Unit → an instance, options as docs/install.md has them, and what is said of a file that is not there.
+#: Unit → an instance, options as docs/install.md has them, and the message about a missing file.
 TRIED = {
     "worker@": ("a", "--replication 3 --port 9465"),
     "serve": ("", "--host 0.0.0.0 --access access.yaml --tls-certificate a --tls-key b"),
@@ -23,11 +23,11 @@ TRIED = {
     "connector@": ("shop", "--port 9470 --replication 3"),
     "mapping@": ("desk", "--pattern *.csv --lock ready --replication 3"),
 }
-#: 0 is shut off, 10 is wide open; up to 2 systemd says OK, and a service without any hardening has 9.6.
+#: 0 is shut off, 10 is wide open; up to 2 systemd reports OK, and a service without any hardening has 9.6.
 MOST_EXPOSED = 2.0
 
 
-def said(unit: str, name: str) -> list[str]:
+def values_of(unit: str, name: str) -> list[str]:
     """Return the values of a setting."""
     lines = [line for line in UNITS[unit].read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
     return [line.partition("=")[2] for line in lines if line.startswith(f"{name}=")]
@@ -59,35 +59,35 @@ def test_there_is_a_unit_for_what_runs_on() -> None:
 
 @pytest.mark.parametrize("unit", TRIED)
 def test_command_line(unit: str) -> None:
-    """Its command takes these options, and those that the page tells of."""
+    """Its command takes these options, and those of the page."""
     instance, options = TRIED[unit]
-    (line,) = said(unit, "ExecStart")
+    (line,) = values_of(unit, "ExecStart")
     (variable,) = re.findall(r"\$([A-Z_]+)", line)
     program, *arguments = shlex.split(line.replace("%i", instance).replace("%H", "host").replace(f"${variable}", options))
     assert program == "/opt/contact-streams/bin/contact-streams"
     assert variable in (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
     arguments = [str(ROOT / "nowhere.yaml") if each.startswith("/etc/contact-streams/") else each for each in arguments]
     done = subprocess.run([sys.executable, "-m", "streams", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-    # It comes as far as its files: what is wrong with options is said before.
+    # It gets to reading its files: wrong options are reported before.
     assert (done.returncode, "No such file" in done.stderr or "nowhere.yaml" in done.stderr) == (2, True), done.stderr
 
 
 @pytest.mark.parametrize("unit", TRIED)
 def test_settings_that_are_wrong_are_not_tried_again(unit: str) -> None:
     """Status 2 is of settings; whatever ends otherwise is started again, without end: a worker without Kafka ends with 82 each time."""
-    assert said(unit, "RestartPreventExitStatus") == ["2"]
-    assert said(unit, "Restart") == ["always" if unit == "worker@" else "on-failure"]
-    assert said(unit, "StartLimitIntervalSec") == ["0"]
-    assert int(said(unit, "RestartSec")[0]) >= (10 if unit in {"connector@", "mapping@"} else 5)
+    assert values_of(unit, "RestartPreventExitStatus") == ["2"]
+    assert values_of(unit, "Restart") == ["always" if unit == "worker@" else "on-failure"]
+    assert values_of(unit, "StartLimitIntervalSec") == ["0"]
+    assert int(values_of(unit, "RestartSec")[0]) >= (10 if unit in {"connector@", "mapping@"} else 5)
     # A worker gives itself 25 s to end.
-    assert said(unit, "TimeoutStopSec") == ["30"]
+    assert values_of(unit, "TimeoutStopSec") == ["30"]
 
 
 @pytest.mark.parametrize("unit", TRIED)
 def test_no_unit_waits_for_another(unit: str) -> None:
     """The order of starting does not matter, so none is declared."""
-    assert said(unit, "After") == said(unit, "Wants") == ["network-online.target"]
-    assert said(unit, "Requires") == []
+    assert values_of(unit, "After") == values_of(unit, "Wants") == ["network-online.target"]
+    assert values_of(unit, "Requires") == []
 
 
 @pytest.mark.parametrize("unit", TRIED)

@@ -1,4 +1,4 @@
-"""The setup with TLS, a login and a provider: its files fit each other, and a real Prometheus scrapes real processes as they say."""
+"""The setup with TLS, a login and a provider: its files fit each other, and a real Prometheus scrapes real processes with them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def make_certificates(folder: Path, *names: str) -> None:
 
 @pytest.fixture(scope="module")
 def secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder that the steps of docs/tls.md fill: they are run as they stand there, but for those that need Docker."""
+    """Return the folder that the steps of docs/tls.md fill: they are run as written, but for those that need Docker."""
     require(shutil.which("openssl"), "openssl makes certificates: apt-get install openssl")
     folder = tmp_path_factory.mktemp("checkout")
     shutil.copytree(DEPLOY, folder / "deploy", ignore=shutil.ignore_patterns("secrets", ".env"))
@@ -83,7 +83,7 @@ def test_the_script_makes_what_the_processes_take(secrets: Path) -> None:
 
 
 def test_the_script_renews_under_the_same_authority(tmp_path: Path) -> None:
-    """Whoever trusts the authority trusts the new certificates, which replace the old ones in one step."""
+    """A client that trusts the authority trusts the new certificates, which replace the old ones in one step."""
     make_certificates(tmp_path)
     first = tmp_path / "server"
     assert "board.example" not in Certificates(TlsFiles(certificate=first / "server.crt", key=first / "server.key")).names
@@ -109,7 +109,7 @@ def test_the_script_renews_under_the_same_authority(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["serve", "gateway", "worker", "worker-2"])
 def test_commands_over_tls_are_real(name: str, secrets: Path) -> None:
-    """The options exist and go together with the files that are mounted; nothing is said of --insecure any more; ports agree."""
+    """The options exist and fit the files that are mounted; --insecure is gone; ports agree."""
     service = OVER["services"][name]
     parser = argparse.ArgumentParser(exit_on_error=False)
     importlib.import_module(f"streams.commands.{name.partition('-')[0]}").add_parser(parser.add_subparsers())
@@ -122,7 +122,7 @@ def test_commands_over_tls_are_real(name: str, secrets: Path) -> None:
         if path is not None:
             assert str(path.parent) in {mount.split(":")[1] for mount in service["volumes"]}
             assert (secrets / SECRETS[str(path.parent)] / path.name).is_file()
-    # Nobody but Prometheus asks a worker.
+    # Only Prometheus sends requests to a worker.
     assert [each.rpartition(":")[2] for each in published(service)] == ([] if "worker" in name else [str(options.port)])
     assert SERVICES[name]["environment"]["CONTACT_STREAMS_HEALTH_PORT"] == str(options.port)
     compile(service["healthcheck"]["test"][3], "healthcheck", "exec")
@@ -159,7 +159,7 @@ def test_the_provider_is_the_one_that_tests_run_on() -> None:
 
 
 def test_variables_of_the_setup_are_asked_for() -> None:
-    """Each stands empty in the example, where one is missing it is said what to do, and all that the realm asks for is given."""
+    """Each is empty in the example, a missing one names the fix, and all that the realm asks for is given."""
     asked = dict(re.findall(r"\$\{(\w+):\?([^}]*)\}", TEXT))
     example = [line for line in (DEPLOY / "tls" / "example.env").read_text(encoding="utf-8").splitlines() if line and line[0] != "#"]
 
@@ -208,7 +208,7 @@ def prometheus_with(secrets: Path, addresses: Mapping[str, str], *, certificate:
         if name in addresses:
             job["static_configs"] = [{"targets": [addresses[name]]}]
     if certificate:
-        # Serve alone is told an authority of client certificates.
+        # Serve alone has an authority of client certificates.
         del jobs["serve"]["authorization"]
     configuration["scrape_configs"] = [jobs[name] for name in addresses]
     return str(yaml.safe_dump(configuration, sort_keys=False))
@@ -302,7 +302,7 @@ def scraped(folder: Path, configuration: str, jobs: int) -> dict[str, tuple[str,
 
 
 def test_a_real_prometheus_scrapes_over_tls(secrets: Path, tmp_path: Path) -> None:
-    """With its token and with its certificate; without either, or with another token, neither serve nor gateway tells it anything."""
+    """With its token and with its certificate; without either, or with another token, neither serve nor gateway answers."""
     require(shutil.which("prometheus"), "prometheus scrapes: apt-get install prometheus")
     with processes(secrets, tmp_path) as addresses:
         by_token, both = prometheus_with(secrets, addresses), {"serve": ("up", ""), "gateway": ("up", "")}

@@ -41,8 +41,8 @@ def collected() -> frozenset[str]:
     """Return the tests that pytest finds in the files of the tables, whatever their marks, as file and name."""
     files = sorted({file for page, heading, _ in TABLES for row in rows_of(page, heading) for file, _ in named_in(row)})
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:randomly", "-m", "nightly or not nightly", *files]
-    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    return frozenset(each.partition("[")[0] for each in told.splitlines() if "::" in each)
+    output = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return frozenset(each.partition("[")[0] for each in output.splitlines() if "::" in each)
 
 
 def test_every_test_belongs_to_a_verb() -> None:

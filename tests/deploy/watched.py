@@ -1,4 +1,4 @@
-"""The demo, watched by a real Prometheus with the rules of deploy/ and a real Alertmanager that tells deploy/'s own receiver."""
+"""The demo, watched by a real Prometheus with the rules of deploy/ and a real Alertmanager that notifies deploy/'s own receiver."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def free_ports(number: int) -> list[int]:
 
 
 def get(url: str, **parameters: str) -> str:
-    """Return what an address answers; raise OSError when nobody does."""
+    """Return what an address answers; raise OSError without a listener."""
     query = f"?{urllib.parse.urlencode(parameters)}" if parameters else ""
     with urllib.request.urlopen(url + query, timeout=10) as answer:  # noqa: S310 - our own
         return str(answer.read().decode())
@@ -60,7 +60,7 @@ class Watched:
     addresses: dict[str, str]
     prometheus: str
     #: The lines that the receiver of notifications printed.
-    told: list[str] = field(default_factory=list)
+    notified: list[str] = field(default_factory=list)
 
     def ask(self, path: str, **parameters: str) -> Any:
         """Return the data of an answer of Prometheus."""
@@ -134,14 +134,14 @@ def running(name: str, command: list[str], folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def receiving(address: str, told: list[str]) -> Iterator[None]:
+def receiving(address: str, notified: list[str]) -> Iterator[None]:
     """Run the receiver of deploy/ and collect the lines that it prints."""
     host, _, port = address.partition(":")
     command = [sys.executable, "-u", str(DEPLOY / "alertmanager" / "alert_log.py"), host, port]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         lines = process.stdout
         assert lines is not None
-        reading = threading.Thread(target=lambda: told.extend(iter(lines.readline, "")), daemon=True)
+        reading = threading.Thread(target=lambda: notified.extend(iter(lines.readline, "")), daemon=True)
         reading.start()
         try:
             yield
@@ -194,9 +194,9 @@ def watched_demo(folder: Path, *arguments: str) -> Iterator[Watched]:
         "--cluster.listen-address=",
     ]
     try:
-        assert demo.says("Ctrl-C ends it", 30), demo.said
+        assert demo.prints("Ctrl-C ends it", 30), demo.output
         with (
-            receiving(f"127.0.0.1:{receiver}", watched.told),
+            receiving(f"127.0.0.1:{receiver}", watched.notified),
             running("alertmanager", manager_command, folder),
             running("prometheus", prometheus_command, folder),
         ):

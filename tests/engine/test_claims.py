@@ -1,4 +1,4 @@
-"""Who may have a transaction open over a source partition is said in Kafka, to Kafka's own rules of membership."""
+"""Which worker may have a transaction open over a source partition is stored in Kafka, by Kafka's own rules of membership."""
 
 from __future__ import annotations
 
@@ -47,16 +47,16 @@ class Group:
         )
         await consumer.start()
         async with asyncio.timeout(20):
-            while not consumer.assignment():  # noqa: ASYNC110 - aiokafka tells nobody
+            while not consumer.assignment():  # noqa: ASYNC110 - aiokafka has no event for it
                 await asyncio.sleep(0.05)
         return consumer, Member(consumer._coordinator.generation, consumer._coordinator.member_id)
 
 
 class Teller:
-    """A stage that has something to tell as soon as it is restored, as a roll-up has: one record, with its worker's name."""
+    """A stage that publishes as soon as it is restored, as a roll-up does: one record, with its worker's name."""
 
     def __init__(self, topic: str, worker: bytes) -> None:
-        """Tell it to ``topic``."""
+        """Publish to ``topic``."""
         self._news = [Output(topic, 0, b"who", worker)]
 
     def restore(self, topic: str, rows: Iterable[tuple[bytes, bytes]]) -> None:
@@ -66,7 +66,7 @@ class Teller:
         """Take no notice."""
 
     def collect(self) -> Flush:
-        """Tell it once."""
+        """Publish once."""
         news, self._news = self._news, []
         return Flush([], news)
 
@@ -102,11 +102,11 @@ def test_a_worker_whose_claim_is_refused_writes_nothing(kafka: Cluster) -> None:
     """It slept after it had restored. Who counts the partition now knows nothing of it and cannot have fenced it."""
 
     async def check(group: Group) -> None:
-        told = TopicPartition(f"{group.name}-told", 0)
-        await ensure_topics(group.settings.bootstrap, [TopicSpec(told.topic, 1)])
+        output = TopicPartition(f"{group.name}-output", 0)
+        await ensure_topics(group.settings.bootstrap, [TopicSpec(output.topic, 1)])
 
         async def restored(worker: bytes) -> tuple[Ownership, AIOKafkaConsumer]:
-            flow = Flow(name="teller", source=group.source, stage_factory=lambda _: Teller(told.topic, worker))
+            flow = Flow(name="teller", source=group.source, stage_factory=lambda _: Teller(output.topic, worker))
             owned = Ownership(group.settings, [flow], Health(), lambda _: None, lambda _: None)
             consumer, member = await group.member()
             owned.on_assigned({group.place}, member.generation, member.name)
@@ -126,9 +126,9 @@ def test_a_worker_whose_claim_is_refused_writes_nothing(kafka: Cluster) -> None:
         options = {"isolation_level": "read_committed", "auto_offset_reset": "earliest"}
         reader = AIOKafkaConsumer(bootstrap_servers=group.settings.bootstrap, **options)
         await reader.start()
-        reader.assign([told])
-        assert [record.value for record in (await reader.getmany(timeout_ms=5000))[told]] == [b"the owner"]
-        assert (await reader.end_offsets([told]))[told] == 2, "One record and the mark of its transaction."
+        reader.assign([output])
+        assert [record.value for record in (await reader.getmany(timeout_ms=5000))[output]] == [b"the owner"]
+        assert (await reader.end_offsets([output]))[output] == 2, "One record and the mark of its transaction."
         for each in (sleeper, owner, reader, member):
             await each.stop()
 
@@ -137,7 +137,7 @@ def test_a_worker_whose_claim_is_refused_writes_nothing(kafka: Cluster) -> None:
 
 @pytest.mark.parametrize("holds", [True, False])
 def test_who_has_not_released_a_partition_is_fenced(kafka: Cluster, *, holds: bool) -> None:
-    """Its transaction is over when that returns; who has released it goes on with its other partitions."""
+    """Its transaction is over when that returns; the worker that released it continues with its other partitions."""
 
     async def check(group: Group) -> None:
         former, taker = await group.producer(f"{group.name}-former"), await group.producer(f"{group.name}-taker")

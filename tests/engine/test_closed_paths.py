@@ -43,8 +43,8 @@ NO_MEMBER = (-1, "")
 ROOT = Path(__file__).parents[2]
 
 
-def test_what_faust_does_unless_told_otherwise_is_switched_off() -> None:
-    """Standby replicas read all changelogs, declared topics are made with wrong settings, a leader topic and a web server serve nobody."""
+def test_defaults_of_faust_are_switched_off() -> None:
+    """Standby replicas read all changelogs, declared topics get wrong settings, a leader topic and a web server have no use."""
     conf = build_app(SETTINGS, [FLOW]).conf
 
     assert (conf.table_standby_replicas, conf.topic_allow_declare, conf.topic_disable_leader) == (0, False, True)
@@ -70,10 +70,10 @@ def test_a_static_member_may_come_back_on_another_host(monkeypatch: pytest.Monke
 
 
 def test_faust_takes_no_setting_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Faust lets 79 variables overrule what it was told; one with the version of an image is even its end."""
+    """Faust lets 79 variables override its settings; one with the version of an image even ends it."""
     variables = {name: each.env_name for name, each in Settings.SETTINGS.items() if each.env_name and not each.deprecated}
 
-    def told() -> list[str]:
+    def values() -> list[str]:
         conf = build_app(SETTINGS, [FLOW]).conf
         return [str(getattr(conf, name)) for name in variables]
 
@@ -81,11 +81,11 @@ def test_faust_takes_no_setting_from_the_environment(monkeypatch: pytest.MonkeyP
         with monkeypatch.context() as patch:
             patch.setenv(variable, "1")
             try:
-                return told() != before
+                return values() != before
             except Exception:  # noqa: BLE001 - it was read, and found wanting
                 return True
 
-    before = told()
+    before = values()
     assert len(before) > 70
     assert [variable for variable in variables.values() if heeded(variable)] == []
 
@@ -105,7 +105,7 @@ def test_the_environment_names_no_other_kafka(bench: Bench, monkeypatch: pytest.
     asyncio.run(run())
 
 
-#: All that a table has for whoever writes to one.
+#: All methods of a table that write to it.
 WRITES: list[Callable[[Any], object]] = [
     lambda table: table.__setitem__("stray", 1),
     lambda table: table.__delitem__("stray"),
@@ -116,7 +116,7 @@ WRITES: list[Callable[[Any], object]] = [
 ]
 
 
-def test_nobody_writes_to_a_table_but_its_stage(bench: Bench) -> None:
+def test_only_its_stage_writes_to_a_table(bench: Bench) -> None:
     """From within an agent Faust would publish the row at once, outside of the transaction that moves the offset."""
     tables: list[Any] = []
     refusals = []
@@ -278,7 +278,7 @@ def test_faust_takes_nothing_for_already_read(bench: Bench) -> None:
 
 @contextlib.asynccontextmanager
 async def _running(bench: Bench, records: int, flow: Flow | None = None, **settings: Any) -> AsyncIterator[EngineApp]:
-    """Run the app of a flow here, once it has processed so many records, until the block ends."""
+    """Run the app of a flow here, once it has processed ``records`` records, until the block ends."""
     app = build_app(
         EngineSettings(app_id=bench.name, bootstrap=bench.bootstrap, **settings),
         [flow or counting_flow(bench.source, bench.changelog, bench.panes, 1)],
@@ -299,7 +299,7 @@ async def _until_counted(health: Health, records: int) -> None:
 
 
 def _listening(pid: int) -> list[int]:
-    """Return the TCP ports that a process listens on, as Linux tells."""
+    """Return the TCP ports that a process listens on, as Linux lists them."""
     own = set()
     for descriptor in Path(f"/proc/{pid}/fd").iterdir():
         own.add(str(descriptor.readlink()))

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
         (Mark(10, 0), 10, 1),  # left in order
         (Mark(10, 2), 10 + REACH, 3),
         (Mark(10, 2), 11 + REACH, 1),  # that was something else
-        (Mark(10, 2), 5, 1),  # made anew
+        (Mark(10, 2), 5, 1),  # recreated
     ],
 )
 def test_starts_are_counted_while_they_may_have_ended_at_the_same_record(before: Mark | None, offset: int, starts: int) -> None:
-    """Progress beyond reach, or an end in order, begins the count anew."""
+    """Progress beyond reach, or an orderly end, restarts the count."""
     assert next_mark(before, offset) == Mark(offset, starts)
 
 
@@ -53,7 +53,7 @@ class Fragile(CountingStage):
     """Counts, but for what ``does`` does at a record with the value ``bad``."""
 
     def __init__(self, does: Callable[[], Any]) -> None:
-        """Count for nobody."""
+        """Count without a reader."""
         super().__init__(0, "panes", 1)
         self._does = does
 
@@ -76,7 +76,7 @@ class Fragile(CountingStage):
     ids=["raises", "exits", "crashes", "hangs"],
 )
 def test_the_record_is_found_however_it_ends_the_process(does: Callable[[], Any], how: str) -> None:
-    """Its place and how it ends are told; the stage of the parent has taken nothing."""
+    """Its offset and how it ends are reported; the stage of the parent has read nothing."""
     stage = Fragile(does)
     stage.process(records(b"x"))
     found = find_culprit(stage, "changelog", records(*[b"x"] * 7, b"bad", b"x", b"bad"), {}, hangs_after=1)
@@ -91,7 +91,7 @@ def test_without_such_a_record_nothing_is_found() -> None:
 
 
 def test_bad_luck_is_no_record_of_that_kind(tmp_path: Path) -> None:
-    """What ends one child and not the next, as when somebody kills it, is not blamed on the record."""
+    """An end of one child and not of the next, such as a kill, is not blamed on the record."""
     flag = tmp_path / "was-there"
 
     def once() -> None:

@@ -109,7 +109,7 @@ class Bench:
             await producer.stop()
 
     async def logged(self, pattern: str, times: int = 1) -> None:
-        """Wait until the worker has logged ``pattern`` so many times."""
+        """Wait until the worker has logged ``pattern`` ``times`` times."""
         until = time.monotonic() + START_SECONDS
         while len(re.findall(pattern, self.workers.log("worker"))) < times:
             if time.monotonic() > until:
@@ -242,8 +242,8 @@ def test_another_partition_count_is_refused(bench: Bench) -> None:
     asyncio.run(run())
 
 
-def test_what_mends_a_partition_count_is_said(bench: Bench) -> None:
-    """Of an empty topic the very command; of one with records, that there is no way but another topic. What it says does mend."""
+def test_a_wrong_partition_count_names_the_commands_that_fix_it(bench: Bench) -> None:
+    """For an empty topic the very command; for one with records, that only another topic helps. The command does fix it."""
 
     async def refused(*specs: TopicSpec) -> str:
         with pytest.raises(PartitionMismatchError) as refusal:
@@ -252,15 +252,15 @@ def test_what_mends_a_partition_count_is_said(bench: Bench) -> None:
 
     async def run() -> None:
         await bench.make()
-        said = await refused(TopicSpec(bench.source, 3), TopicSpec(bench.panes, 1), TopicSpec(bench.changelog, 1))
+        message = await refused(TopicSpec(bench.source, 3), TopicSpec(bench.panes, 1), TopicSpec(bench.changelog, 1))
         tool = f"kafka-topics.sh --bootstrap-server {bench.bootstrap}"
-        assert f"{tool} --alter --topic {bench.source} --partitions 3`" in said
-        assert f"{tool} --delete --topic {bench.changelog}`" in said
-        assert "Where there are records" not in said
+        assert f"{tool} --alter --topic {bench.source} --partitions 3`" in message
+        assert f"{tool} --delete --topic {bench.changelog}`" in message
+        assert "Where there are records" not in message
         await bench.send((0, b"a", b"x"))
-        said = await refused(TopicSpec(bench.source, 3))
-        assert "Where there are records" in said
-        assert tool not in said
+        message = await refused(TopicSpec(bench.source, 3))
+        assert "Where there are records" in message
+        assert tool not in message
         admin = AIOKafkaAdminClient(bootstrap_servers=bench.bootstrap)
         await admin.start()
         await admin.create_partitions({bench.panes: NewPartitions(2)})
@@ -271,7 +271,7 @@ def test_what_mends_a_partition_count_is_said(bench: Bench) -> None:
 
 
 def test_an_exception_of_a_stage_ends_the_process_and_loses_nothing(bench: Bench) -> None:
-    """Faust would go on after the chunk that failed; here the next process meets it again."""
+    """Faust would continue after the chunk that failed; here the next process reads it again."""
 
     async def run() -> None:
         await bench.make()
@@ -318,7 +318,7 @@ def test_rows_without_an_offset_are_refused(bench: Bench) -> None:
     asyncio.run(run())
 
 
-def test_a_restored_source_goes_on_where_it_was_read_up_to(bench: Bench) -> None:
+def test_a_restored_source_continues_at_its_offset(bench: Bench) -> None:
     """A flow that rebuilds its state from its own input takes what was there as rows, and only what follows as records."""
 
     async def run() -> None:

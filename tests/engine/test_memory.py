@@ -27,7 +27,7 @@ def held():
 
 if sys.argv[1] != "as it is":
     getattr(memory, sys.argv[1])()
-kept, told = [], {"before": held()}
+kept, rss = [], {"before": held()}
 
 def work():
     small = []
@@ -38,37 +38,37 @@ def work():
     large = [bytearray(2**21) for _ in range(32)]
     for each in large:
         each[::4096] = bytes(512)
-    told["most"] = held()
+    rss["most"] = held()
 
 thread = threading.Thread(target=work)
 thread.start()
 thread.join()
-told["freed"] = held()
+rss["freed"] = held()
 if sys.argv[1] != "as it is":
     memory.release_memory()
-told["after"] = held()
-print(json.dumps(told))
+rss["after"] = held()
+print(json.dumps(rss))
 """
 
 
 def _held(how: str) -> dict[str, float]:
     found = subprocess.run([sys.executable, "-c", _SCRIPT, how], capture_output=True, text=True, check=True)
-    told: dict[str, float] = json.loads(found.stdout)
-    return told
+    rss: dict[str, float] = json.loads(found.stdout)
+    return rss
 
 
 @pytest.mark.parametrize("how", ["hold_little", "hold_until_release"])
 def test_freed_memory_is_given_back(how: str) -> None:
     """Of 128 MiB that were taken and freed, less than a tenth stays with the process."""
     require(sys.platform == "linux" and memory._glibc() is not None, "Freed memory is given back through glibc, on Linux.")
-    told = _held(how)
-    print(told, "without:", _held("as it is"))  # noqa: T201 - prints its figures
+    rss = _held(how)
+    print(rss, "without:", _held("as it is"))  # noqa: T201 - prints its figures
 
-    assert told["most"] - told["before"] > 120
-    assert told["after"] - told["before"] < 12.8
+    assert rss["most"] - rss["before"] > 120
+    assert rss["after"] - rss["before"] < 12.8
 
 
-#: Joins 3 MB from pieces ten times, as a request is put together, and says how many pages had to be made for it.
+#: Joins 3 MB from pieces ten times, as a request is assembled, and prints how many pages were allocated for it.
 _JOINS = """
 import resource, sys
 from streams.engine import memory
@@ -88,7 +88,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 
 def test_what_a_flush_takes_is_used_again() -> None:
-    """Mapped anew each time, 3 MB are 800 pages for every copy that is made of them, each zeroed by the kernel first."""
+    """Mapped afresh each time, 3 MB are 800 pages for every copy of them, each zeroed by the kernel first."""
     require(sys.platform == "linux" and memory._glibc() is not None, "Large blocks are kept through glibc, on Linux.")
 
     def pages(how: str) -> int:

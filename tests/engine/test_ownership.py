@@ -99,7 +99,7 @@ class FollowingStage(CountingStage):
 
 @pytest.mark.parametrize("only_markers_are_left", [False, True])
 def test_a_stage_knows_whether_it_catches_up(only_markers_are_left: bool) -> None:
-    """From the first flush until what was there at the start is read, and one flush that says so though nothing else changed.
+    """From the first flush until what was there at the start is read, and one flush that reports it though nothing else changed.
 
     Where only transaction markers are left, the watch finds that out: they are never read.
     """
@@ -124,7 +124,7 @@ def test_a_stage_knows_whether_it_catches_up(only_markers_are_left: bool) -> Non
 
 
 def unreadable(offset: int, next_offset: int) -> Any:
-    """Return what stands for a batch of these offsets."""
+    """Return a fake batch of these offsets."""
     return Unreadable(UnreadableBatchError(PLACE, SimpleNamespace(base_offset=offset, next_offset=next_offset), ValueError("a secret")))
 
 
@@ -140,8 +140,8 @@ class RefusingStage(CountingStage):
         self.refused.append((record.offset, detail))
 
 
-def test_a_batch_that_cannot_be_read_is_refused_where_it_stands(caplog: pytest.LogCaptureFixture) -> None:
-    """Records before it are processed, its offsets are passed, and the log says where it is; so it is without any record before it."""
+def test_an_unreadable_batch_is_refused_at_its_offset(caplog: pytest.LogCaptureFixture) -> None:
+    """Records before it are processed, its offsets are skipped, and the log names its offset; so it is without any record before it."""
     one = owner_at(10)
     one.stage = stage = RefusingStage(0, "panes", 1)
 
@@ -187,7 +187,7 @@ def test_state_is_not_restored_without_a_batch() -> None:
 
 @pytest.fixture
 def codes(monkeypatch: pytest.MonkeyPatch) -> list[ExitCode]:
-    """With what the process would have ended: the tests go on."""
+    """The error that would end the process: the tests continue."""
     codes: list[ExitCode] = []
 
     def leave(code: ExitCode, *_: object, **__: object) -> None:
@@ -246,7 +246,7 @@ def test_partitions_are_sought_once_more_when_faust_has_resumed(generation: int,
     assert steps == expected
 
 
-def test_a_chunk_says_what_it_follows_on() -> None:
+def test_a_chunk_names_the_offset_before_it() -> None:
     """Begins are taken where reading and seeking take turns, so a fetch that is lost between threads leaves a gap."""
 
     async def run() -> None:
@@ -279,7 +279,7 @@ def test_a_chunk_says_what_it_follows_on() -> None:
     asyncio.run(run())
 
 
-def test_where_little_comes_it_is_taken_before_the_next_round() -> None:
+def test_sparse_records_are_processed_before_the_next_round() -> None:
     """A fetch waits until shortly before the round, and no longer than until that begins earlier than was thought."""
 
     async def run() -> None:
@@ -309,7 +309,7 @@ def test_where_little_comes_it_is_taken_before_the_next_round() -> None:
 
 
 def test_what_a_round_waits_for_is_taken_at_once() -> None:
-    """The pause that goes on ends, from another thread, and there is none until it has come in."""
+    """The present pause ends, from another thread, and there is none until the records have arrived."""
 
     async def run() -> None:
         thread, rounds = object.__new__(_ConsumerThread), SimpleNamespace(quiet_until=time.monotonic() + 60, is_waiting=False)
@@ -333,8 +333,8 @@ def test_what_a_round_waits_for_is_taken_at_once() -> None:
     asyncio.run(run())
 
 
-def test_rounds_that_take_much_to_put_together_are_further_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They take a twelfth of the processor at most, until they are the longest apart; not where the interval asked for is longer."""
+def test_rounds_that_are_expensive_to_collect_are_rarer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They take a twelfth of the processor at most, up to the longest interval; not where the configured interval is longer."""
     rounds: list[float] = []
     owned: Ownership
 
@@ -365,7 +365,7 @@ def test_rounds_that_take_much_to_put_together_are_further_apart(monkeypatch: py
 
 
 def test_a_round_that_was_quiet_makes_the_next_one_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Until shortly before it nothing need be taken in: where less came, until enough will have come; and not while a round goes on."""
+    """Nothing is read until shortly before it: with few records, until enough will have arrived; and not during a round."""
     seen: list[tuple[bool, float]] = []
     owned: Ownership
 
@@ -393,7 +393,7 @@ def test_a_round_that_was_quiet_makes_the_next_one_wait(monkeypatch: pytest.Monk
 
 
 def test_a_round_that_begins_earlier_has_what_was_fetched_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The pause was to go on until shortly before the time at which it would have begun."""
+    """The pause was to last until shortly before the time at which it would have begun."""
     hurried: list[float] = []
 
     async def check(_: object, *, second: bool) -> None:
@@ -419,7 +419,7 @@ def test_a_round_that_begins_earlier_has_what_was_fetched_taken(monkeypatch: pyt
 
 
 @pytest.mark.parametrize("a_second", [10, 20])
-def test_where_little_comes_a_round_takes_a_few_times(monkeypatch: pytest.MonkeyPatch, a_second: int) -> None:
+def test_with_sparse_records_a_round_processes_a_few_times(monkeypatch: pytest.MonkeyPatch, a_second: int) -> None:
     """Not once a record: each take wakes two threads, and is answered by a fetch of all partitions."""
     takes: list[int] = []
     rounds: list[bool] = []
@@ -505,7 +505,7 @@ def test_a_row_without_a_changelog_is_refused() -> None:
     asyncio.run(run())
 
 
-def test_a_fence_met_between_two_batches_is_told_as_one() -> None:
+def test_a_fence_between_two_batches_is_reported_as_a_fence() -> None:
     """The batch that a failed transaction no longer takes is refused with what had ended the transaction, not as a wrong call."""
 
     class Fenced:
@@ -701,20 +701,20 @@ def test_what_is_not_known_to_be_claimed_is_released_but_not_flushed(answer: str
 
 
 @pytest.mark.usefixtures("codes")
-@pytest.mark.parametrize("comes_in", [True, False])
-def test_flows_that_read_what_others_write_wait_until_it_has_come_in(monkeypatch: pytest.MonkeyPatch, *, comes_in: bool) -> None:
+@pytest.mark.parametrize("arrives", [True, False])
+def test_flows_that_read_what_others_write_wait_until_it_has_arrived(monkeypatch: pytest.MonkeyPatch, *, arrives: bool) -> None:
     """They pass on in the same round what has just been written, as soon as a fetch has brought it."""
-    monkeypatch.setattr(ownership, "_ARRIVAL_SECONDS", 30.0 if comes_in else 0.05)
+    monkeypatch.setattr(ownership, "_ARRIVAL_SECONDS", 30.0 if arrives else 0.05)
 
     class Writer(SlowWriter):
         async def write(self, transaction: Any) -> dict[TopicPartition, int]:
             return {TopicPartition("panes", 0): 5, TopicPartition("elsewhere", 0): 77}
 
-    told: list[bool] = []
+    waiting_when_hurried: list[bool] = []
 
     async def run() -> None:
         owned, one = owned_with(Writer())
-        owned.on_hurry = lambda: told.append(owned.is_waiting)
+        owned.on_hurry = lambda: waiting_when_hurried.append(owned.is_waiting)
         reader = counting_flow("panes", "second", "windows", 1)
         owned._flows["panes"] = reader
         two = Owner(SETTINGS, reader, 0, Health())
@@ -727,20 +727,20 @@ def test_flows_that_read_what_others_write_wait_until_it_has_come_in(monkeypatch
         waiting = asyncio.ensure_future(owned._arrival())
         await asyncio.sleep(0.01)
         assert not waiting.done()
-        if comes_in:
+        if arrives:
             owned.process(Chunk("panes", 0, EPOCH, 3, records([3])))
             await asyncio.sleep(0.01)
             assert not waiting.done()
             owned.process(Chunk("panes", 0, EPOCH, 4, records([4])))
         await asyncio.wait_for(waiting, 5)
-        assert told == [True]
+        assert waiting_when_hurried == [True]
         assert not owned.is_waiting
 
     asyncio.run(run())
 
 
 @pytest.mark.parametrize("busy", [True, False])
-def test_rounds_of_flushes_are_fewer_where_little_comes(monkeypatch: pytest.MonkeyPatch, *, busy: bool) -> None:
+def test_sparse_records_have_fewer_rounds_of_flushes(monkeypatch: pytest.MonkeyPatch, *, busy: bool) -> None:
     """Each costs two transactions, whatever is in it: with a handful of records a round waits for more, but not for long."""
     monkeypatch.setattr(ownership, "_QUIET_SECONDS", 0.5)
     rounds: list[bool] = []
@@ -765,7 +765,7 @@ def test_rounds_of_flushes_are_fewer_where_little_comes(monkeypatch: pytest.Monk
     assert len(rounds) > 6 if busy else 2 <= len(rounds) <= 4
 
 
-def test_what_comes_after_a_quiet_time_goes_out_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_record_after_a_quiet_time_is_flushed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A round without anything waits for the first record, of whichever flow; what has just been passed on is none."""
     monkeypatch.setattr(ownership, "_QUIET_SECONDS", 0.05)
     monkeypatch.setattr(ownership, "_IDLE_SECONDS", 60.0)
@@ -804,7 +804,7 @@ def test_what_comes_after_a_quiet_time_goes_out_at_once(monkeypatch: pytest.Monk
 
 
 def test_a_stage_that_has_more_to_write_is_asked_again() -> None:
-    """Without a chunk in between a partition is asked until its stage says that this is all; then not until something comes."""
+    """Without a chunk in between a partition is polled until its stage reports that this is all; then not until a chunk arrives."""
 
     class Portions:
         left = 3

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("before", [True, False], ids=["before the first fetch", "after it"])
 def test_records_are_left_as_they_are(kafka: Cluster, *, before: bool) -> None:
-    """Committed records come with all that stages look at, aborted ones and the marks of transactions do not, and positions go on."""
+    """Committed records come with all that stages read, aborted ones and transaction markers do not, and positions advance."""
 
     async def run() -> None:
         name = f"records-{uuid.uuid4().hex[:8]}"
@@ -47,7 +47,7 @@ def test_records_are_left_as_they_are(kafka: Cluster, *, before: bool) -> None:
         await consumer.start()
         consumer.assign([place])
         if not before:
-            while place not in consumer._fetcher._records:  # noqa: ASYNC110 - aiokafka tells nobody
+            while place not in consumer._fetcher._records:  # noqa: ASYNC110 - aiokafka has no event for it
                 await asyncio.sleep(0.01)
         return_raw_records(consumer)
         found = []

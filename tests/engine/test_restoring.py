@@ -7,7 +7,7 @@ from streams.engine.heartbeats import Heartbeats
 from streams.engine.settings import EngineSettings
 
 
-def test_a_worker_that_reads_its_state_says_so() -> None:
+def test_a_restoring_worker_reports_it() -> None:
     """From its start until all is restored, as long as it gets on with it: one that has read nothing for long waits for something else."""
     health = Health()
     heartbeats = Heartbeats(EngineSettings(app_id="a", bootstrap="127.0.0.1:1"), health, lambda: "")

@@ -1,4 +1,4 @@
-"""Which workers count as silent: only those that are missing while others are heard without a gap."""
+"""Which workers count as silent: only those that are missing while others are received without a gap."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def test_a_worker_that_falls_silent_is_found_after_three_seconds() -> None:
     """It is found at the first look 3 s after its last heartbeat, with its member, and again until the group has removed it."""
     silence = Silence("me", 3.0)
     assert beat(silence, 0, 10_000, "other") == []
-    assert beat(silence, 10_000, 13_000) == [(12_500, "other")]  # its last one stands at 9,500
+    assert beat(silence, 10_000, 13_000) == [(12_500, "other")]  # its last one is at 9,500
     assert silence.record_heartbeat("me", "member-me", 13_000) == [("other", "member-other")]
     silence.record_removal("other")
     assert beat(silence, 13_500, 30_000) == []
 
 
-def test_a_pause_of_ones_own_makes_nobody_dead() -> None:
-    """Whoever was paused, or cut off together with all others, begins to listen anew."""
+def test_a_pause_of_the_observer_makes_no_member_dead() -> None:
+    """A worker that was paused, or cut off together with all others, begins to listen again."""
     silence = Silence("me", 3.0)
     beat(silence, 0, 10_000, "other")
     assert beat(silence, 40_000, 42_500) == []
@@ -36,7 +36,7 @@ def test_a_pause_of_ones_own_makes_nobody_dead() -> None:
 
 
 def test_who_ends_in_order_is_not_missed() -> None:
-    """After its farewell a static member may take its time to come back."""
+    """After its last heartbeat a static member may take its time to come back."""
     silence = Silence("me", 3.0)
     beat(silence, 0, 5_000, "other")
     silence.record_heartbeat("other", None, 5_000)
@@ -55,7 +55,7 @@ def test_between_two_memberships_there_is_nothing_to_remove() -> None:
     assert silence.record_heartbeat("me", "", 25_000) == [("other", "first")]
 
 
-def test_one_that_was_removed_and_speaks_again_is_spared_for_a_minute() -> None:
+def test_a_removed_member_that_returns_is_spared_for_a_minute() -> None:
     """An overloaded worker must not cause rebalances without end: the session timeout holds meanwhile."""
     silence = Silence("me", 3.0)
     beat(silence, 0, 5_000, "other")
@@ -69,7 +69,7 @@ def test_one_that_was_removed_and_speaks_again_is_spared_for_a_minute() -> None:
 
 
 def test_a_worker_that_died_before_this_one_began_is_found_too() -> None:
-    """What stands in the topic from before counts, but it has half the time from one's own first heartbeat on to speak."""
+    """Older heartbeats in the topic count, but their sender has half the time from one's own first heartbeat on."""
     silence = Silence("me", 3.0)
     silence.record_heartbeat("before", "gone", 0)
     assert beat(silence, 100_000, 102_500) == [(at, "before") for at in (101_500, 102_000)]

@@ -1,4 +1,4 @@
-"""The watch asks a real Kafka: a partition that stands still is seen, whatever the others do."""
+"""The watch queries a real Kafka: a stalled partition is detected, whatever the others do."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ __all__ = ["bench"]
 STUCK_AFTER_SECONDS = 8.0
 
 
-def test_one_flow_that_stands_still_is_seen_while_another_goes_on(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Contacts may flow while nobody counts customers: the lag says where, and the worker does not call itself alive."""
+def test_a_stalled_flow_is_detected_while_another_runs(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Contacts may flow while no customer is counted: the lag shows where, and the worker does not report itself alive."""
     monkeypatch.setattr(engine_health, "STUCK_AFTER_SECONDS", STUCK_AFTER_SECONDS)
 
     async def run() -> None:
@@ -39,7 +39,7 @@ def test_one_flow_that_stands_still_is_seen_while_another_goes_on(bench: Bench, 
             began = time.monotonic()
             while health.alive() != (False, "stuck"):
                 assert time.monotonic() - began < STUCK_AFTER_SECONDS + 5
-                health.progressed()  # flushes go on
+                health.progressed()  # flushes continue
                 await bench.send((0, b"a", b"x"))
                 moving.committed_offset += 1
                 await watch.check(consumer)

@@ -1,6 +1,6 @@
-"""Alerts on Apache Kafka in real time: they fire within two flush intervals of when the oracle says, and once, whoever is killed."""
+"""Alerts on Apache Kafka in real time: they fire within two flush intervals of the oracle's instant, and once, under kills."""
 
-# ruff: noqa: T201 - a fault test tells what it did and what it measured.
+# ruff: noqa: T201 - a fault test prints what it did and what it measured.
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ alerts:
 """
 
 BEAT_SECONDS = 0.1
-#: Whatever else runs on the machine can only add to a distance: the best of so many tries is the product's. Everything else holds in each.
+#: Other load on the machine can only add to a distance: the best of these tries is the product's. Everything else holds in each.
 TRIES = 3
 #: What is set between two flushes.
 INTERVAL_MS = round(1000 * WorkerSettings(bootstrap="").flush_interval_seconds)
@@ -80,15 +80,15 @@ def now_ms() -> int:
 
 @dataclass
 class Stream:
-    """Contacts published as they happen, heartbeats in between, and what the alert topics say."""
+    """Contacts published as they happen, heartbeats in between, and the records of the alert topics."""
 
     bootstrap: str
     prefix: str
     configuration: Configuration
     events: list[dict[str, Any]] = field(default_factory=list)
     #: (topic, when the broker appended it, record)
-    said: list[tuple[str, int, dict[str, Any]]] = field(default_factory=list)
-    #: When each flush of partition 0 of the roll-up was appended: while heartbeats come, each says how far it has come.
+    appended_records: list[tuple[str, int, dict[str, Any]]] = field(default_factory=list)
+    #: When each flush of partition 0 of the roll-up was appended: while heartbeats arrive, each reports its watermark.
     flushes: list[int] = field(default_factory=list)
 
     @contextlib.asynccontextmanager
@@ -114,20 +114,20 @@ class Stream:
                 await self._publish({"type": kind, "event_id": f"{kind}-{number}", "conversation_id": f"c{number}", **fields}, at)
 
     async def _publish(self, event: dict[str, Any], at: str) -> None:
-        told = {**event, "occurred_at": at, "received_at": at, "source": "pbx"}
-        self.events.append(told)
-        key = str(told["conversation_id"]).encode()
+        sent = {**event, "occurred_at": at, "received_at": at, "source": "pbx"}
+        self.events.append(sent)
+        key = str(sent["conversation_id"]).encode()
         place = partition_of(key, CONTACTS.partitions)
-        await self._producer.send(CONTACTS.full_name(self.prefix), orjson.dumps(told), key=key, partition=place)
+        await self._producer.send(CONTACTS.full_name(self.prefix), orjson.dumps(sent), key=key, partition=place)
 
     async def _beat(self) -> None:
         places = [(entry.full_name(self.prefix), number) for entry in (CONTACTS, AGENTS) for number in range(entry.partitions)]
         for number in range(1_000_000):
             at = format_ms(now_ms())
             beat = {"type": "source.heartbeat", "event_id": f"beat-{number}", "source": "pbx", "complete_through": at}
-            told = {**beat, "occurred_at": at, "received_at": at}
-            self.events.append(told)
-            value = orjson.dumps(told)
+            event = {**beat, "occurred_at": at, "received_at": at}
+            self.events.append(event)
+            value = orjson.dumps(event)
             for name, partition in places:
                 await self._producer.send(name, value, partition=partition)
             await asyncio.sleep(BEAT_SECONDS)
@@ -147,7 +147,9 @@ class Stream:
                         self.flushes += [record.timestamp for record in records if record.key == b"progress|0"]
                         continue
                     name = HISTORY.name if place.topic == HISTORY.full_name(self.prefix) else LATEST.name
-                    self.said += [(name, record.timestamp, orjson.loads(record.value)) for record in records if record.value is not None]
+                    self.appended_records += [
+                        (name, record.timestamp, orjson.loads(record.value)) for record in records if record.value is not None
+                    ]
         finally:
             await consumer.stop()
 
@@ -155,7 +157,7 @@ class Stream:
         """Return the first record of the latest topic of which something holds, and when it was appended."""
         async with asyncio.timeout(seconds):
             while True:
-                for name, appended, record in self.said:
+                for name, appended, record in self.appended_records:
                     if name == LATEST.name and what(record):
                         return appended, record
                 await asyncio.sleep(0.02)
@@ -166,15 +168,15 @@ class Stream:
 
     def history(self) -> list[tuple[int, dict[str, Any]]]:
         """Return what has fired and cleared, and when that was appended."""
-        return [(appended, record) for name, appended, record in self.said if name == HISTORY.name]
+        return [(appended, record) for name, appended, record in self.appended_records if name == HISTORY.name]
 
     def oracle(self) -> Breach:
         """Return the one alert that an eye would name which looked whenever anything was received."""
         parsed = [(parse_time_ms(event["received_at"]), parse_contact_event(orjson.dumps(event))) for event in self.events]
         seen: list[Seen] = []
         for at in sorted({received for received, _ in parsed}):
-            told = recount([event for received, event in parsed if received <= at], self.configuration, at)
-            figure = told.window("queue:line", "voice", "trailing_5m")["service_level_live"]
+            recounted = recount([event for received, event in parsed if received <= at], self.configuration, at)
+            figure = recounted.window("queue:line", "voice", "trailing_5m")["service_level_live"]
             seen.append(Seen(at, figure["value"], figure["denominator"], stale=False))
         (found,) = breaches(seen, self.configuration.alerts["level"], target=0.8)
         return found
@@ -188,7 +190,7 @@ def start(workers: Workers, kafka: Cluster, prefix: str, file: Path) -> None:
 
 
 async def ready(workers: Workers, times: int = 1) -> None:
-    """Wait until the worker has been ready so many times."""
+    """Wait until the worker has been ready ``times`` times."""
     async with asyncio.timeout(60):
         while workers.log("worker").count("Worker ready") < times:  # noqa: ASYNC110 - what another process prints
             await asyncio.sleep(0.05)
@@ -254,7 +256,7 @@ def measured(stream: Stream, dwell: int) -> tuple[int, float]:
 
 @pytest.mark.nightly
 def test_fires_when_it_is_due(kafka_ahead: Cluster, tmp_path: Path) -> None:
-    """Four of sixteen wait too long: fired and said within two flush intervals of the instant the oracle names, cleared once."""
+    """Four of sixteen wait too long: fired within two flush intervals of the instant the oracle names, cleared once."""
 
     async def story(stream: Stream, workers: Workers) -> None:
         await stream.contacts(range(12, 16), answered=False)

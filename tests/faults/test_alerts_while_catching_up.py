@@ -1,4 +1,4 @@
-"""A worker that reads what has piled up: source partitions are minutes apart meanwhile, and no alert may come of that."""
+"""A worker that reads a backlog: source partitions are minutes from each other meanwhile, and no alert may come of that."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Connectors that read SQS and Kinesis are killed at random moments while contacts go on: none is lost, and each counts once."""
+"""Connectors that read SQS and Kinesis are killed at random moments while contacts continue: none is lost, and each counts once."""
 
-# ruff: noqa: T201 - a fault test tells what it did and with which seed.
+# ruff: noqa: T201 - a fault test prints what it did and with which seed.
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def calls(name: str) -> list[list[bytes]]:
     return [[line.replace(b'"call-', f'"day{day}-'.encode()) for line in lines] for day in range(DAYS)]
 
 
-async def told(kafka: Cluster, prefix: str) -> list[dict[str, Any]]:
+async def committed_events(kafka: Cluster, prefix: str) -> list[dict[str, Any]]:
     """Return the events of contacts that are committed."""
     records = await read(kafka.bootstrap, topic("contact-events.v1").full_name(prefix))
     return [event for event in (orjson.loads(record.value) for record in records) if event["type"] != "source.heartbeat"]
@@ -70,7 +70,7 @@ async def fill_queue(client: Any, url: str, lines: list[bytes]) -> None:
 
 @pytest.mark.parametrize("way", ["sqs", "kinesis"])
 def test_connector_killed_while_contacts_go_on(kafka: Cluster, aws: dict[str, str], tmp_path: Path, way: str) -> None:
-    """By SQS an event may be told twice, and counts once by its id; by Kinesis each is there once."""
+    """By SQS an event may be published twice, and counts once by its id; by Kinesis each is there once."""
     name = "amazon-connect-contact-events" if way == "sqs" else "amazon-connect-contact-records"
     chance, prefix = random.Random(SEED), f"amazon-{way}-{SEED}"
     killed_at: list[int] = []
@@ -98,10 +98,10 @@ def test_connector_killed_while_contacts_go_on(kafka: Cluster, aws: dict[str, st
                         await asyncio.sleep(chance.uniform(0, 0.5))
                         process.kill()
                         process.wait()
-                        killed_at.append(len(await told(kafka, prefix)))
+                        killed_at.append(len(await committed_events(kafka, prefix)))
                         process = start(place)
                 for _ in range(SECONDS * 2):
-                    events = await told(kafka, prefix)
+                    events = await committed_events(kafka, prefix)
                     if {event["event_id"] for event in events} >= expected:
                         break
                     assert process.poll() is None, log.read_text()[-2000:]
@@ -109,12 +109,12 @@ def test_connector_killed_while_contacts_go_on(kafka: Cluster, aws: dict[str, st
             finally:
                 process.terminate()
                 process.wait(20)
-        return await told(kafka, prefix)
+        return await committed_events(kafka, prefix)
 
     async def some_more(process: subprocess.Popen[bytes], before: int) -> None:
-        """Wait until this process has told something."""
+        """Wait until this process has published an event."""
         for _ in range(100):
-            if len(await told(kafka, prefix)) > before:
+            if len(await committed_events(kafka, prefix)) > before:
                 return
             assert process.poll() is None, log.read_text()[-2000:]
             await asyncio.sleep(0.2)

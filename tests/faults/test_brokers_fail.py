@@ -1,6 +1,6 @@
 """Two workers on three nodes of Apache Kafka that are killed one after the other: the counts are exact."""
 
-# ruff: noqa: T201 - a fault test tells what it did and with which seed.
+# ruff: noqa: T201 - a fault test prints what it did and with which seed.
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A source whose every record is bad, on Apache Kafka: it is set apart at the same record however workers die, and the others count."""
+"""A source whose every record is bad, on Apache Kafka: it is quarantined at the same record under kills, and the others count."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ async def publish(bootstrap: str, values: list[bytes]) -> None:
         await producer.stop()
 
 
-async def letters(bootstrap: str) -> list[tuple[int, int, str]]:
+async def dead_letters(bootstrap: str) -> list[tuple[int, int, str]]:
     """Return partition, offset and reason of every record that was set aside."""
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, isolation_level="read_committed", auto_offset_reset="earliest")
     await consumer.start()
@@ -72,7 +72,7 @@ async def letters(bootstrap: str) -> list[tuple[int, int, str]]:
         await consumer.stop()
 
 
-def test_a_flood_is_set_apart(kafka: Cluster, tmp_path: Path) -> None:
+def test_a_flood_of_dead_letters_is_quarantined(kafka: Cluster, tmp_path: Path) -> None:
     """Over a restart and a kill -9 within the flood, each record is set aside once with its reason, and of the other source none."""
     configuration = tmp_path / "center.yaml"
     configuration.write_text(LIMITED)
@@ -91,7 +91,7 @@ def test_a_flood_is_set_apart(kafka: Cluster, tmp_path: Path) -> None:
         asyncio.run(publish(kafka.bootstrap, [good(GOOD)] + [BAD] * (MAX_RUN // 2)))
         asyncio.run(until_processed(kafka.bootstrap, GROUP, SOURCE, CONTACTS.partitions, 60))
         expected = [(PARTITION, offset, "missing_field") for offset in range(GOOD, GOOD + MAX_RUN + 1) if offset != GOOD + MAX_RUN // 2]
-        assert asyncio.run(letters(kafka.bootstrap)) == expected
+        assert asyncio.run(dead_letters(kafka.bootstrap)) == expected
 
         # One more, and what is right of it and of the other, while the worker dies and comes back.
         flood = [BAD] + [good(GOOD + number, "bot" if number % 2 else "pbx") for number in range(1, FLOOD)]
@@ -106,4 +106,4 @@ def test_a_flood_is_set_apart(kafka: Cluster, tmp_path: Path) -> None:
     beginning = GOOD + 1 + MAX_RUN
     expected += [(PARTITION, beginning, "missing_field")]
     expected += [(PARTITION, beginning + number, "source_quarantined") for number in range(1, FLOOD, 2)]
-    assert asyncio.run(letters(kafka.bootstrap)) == expected
+    assert asyncio.run(dead_letters(kafka.bootstrap)) == expected

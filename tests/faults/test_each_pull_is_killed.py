@@ -1,10 +1,10 @@
-"""The command of each connector that asks is killed three times while its platform goes on: what is in Kafka is what one undisturbed tells.
+"""The command of each polling connector is killed three times while its platform changes: Kafka has what an undisturbed one publishes.
 
 The platforms are the fakes of `tests/connectors/live`, written from what is public of each; mails lie on a real Dovecot, files in a real
 folder and on OpenSSH's SFTP server. Every step in between, and refused transactions, are in `tests/connectors/live/test_interrupted.py`.
 """
 
-# ruff: noqa: T201 - a fault test tells what it did and with which seed.
+# ruff: noqa: T201 - a fault test prints what it did and with which seed.
 
 from __future__ import annotations
 
@@ -58,13 +58,13 @@ SOURCE: Final = "platform"
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A connector, and its platform that goes on."""
+    """A connector, and its platform that changes meanwhile."""
 
     name: str
     make: Any
     #: Constants of its module: so few records make a page here.
     short: dict[str, Any] = field(default_factory=dict)
-    #: Why an event is told again, as the same word with the same id, where nothing is killed either; empty where each is told once.
+    #: Why an event is published again, unchanged and with the same id, without a kill too; empty where each is published once.
     twice: str = ""
 
 
@@ -76,7 +76,7 @@ def sftp(clock: SharedClock, chance: random.Random, folder: Path, stack: ExitSta
     return routes, step, {**settings, **stack.enter_context(sftp_server(keys))}
 
 
-_CHANGED: Final = "a record that was changed is told with all its steps"
+_CHANGED: Final = "a record that was changed is published with all its steps"
 
 CASES: Final = [
     Case("next-engine", test_interrupted.next_engine),
@@ -96,25 +96,25 @@ CASES: Final = [
     Case("imap", mailbox, {"_PAGE_MAILS": 3}),
 ]
 
-#: Connectors that ask, and are killed elsewhere or have nothing to go on from → where, or why.
+#: Connectors that poll, and are killed elsewhere or have no state to continue from → where, or why.
 ELSEWHERE: Final = {
     "amazon-connect-contact-events": "SQS: tests/faults/test_amazon_is_killed.py",
     "amazon-connect-contact-records": "Kinesis: tests/faults/test_amazon_is_killed.py",
     "amazon-connect-agent-events": "Kinesis, by the same code as contact records",
     "twilio-event-streams": "Kinesis, by the same code as contact records",
-    "genesys-cloud": "SQS, by the same code as contact events; over its WebSocket nothing is told that happens meanwhile",
+    "genesys-cloud": "SQS, by the same code as contact events; its WebSocket does not repeat what happens meanwhile",
     "rasa": "reads Kafka by offsets that lie in the cursor: tests/connectors/live/test_rasa.py",
 }
 
 
 def test_no_connector_that_asks_is_left_out() -> None:
-    """A new one gets a case here, or says where it is killed."""
+    """A new one gets a case here, or names where it is killed."""
     asking = {module.name for module in iter_modules(live.__path__) if hasattr(import_module(f"{live.__name__}.{module.name}"), "PULL")}
     assert {case.name for case in CASES} | set(ELSEWHERE) == {import_module(f"{live.__name__}.{name}").PULL.name for name in asking}
 
 
-def said(events: list[dict[str, Any]]) -> tuple[set[tuple[str, str]], dict[str, Any]]:
-    """Return the events by id and type, and the last word on each that may be said again, without when it was asked for and of whom."""
+def ids_and_figures(events: list[dict[str, Any]]) -> tuple[set[tuple[str, str]], dict[str, Any]]:
+    """Return the events by id and type, and the last version of each repeatable one, without when and with which request it was polled."""
     words: dict[str, dict[str, Any]] = {}
     for event in events:
         if event.get("revision") is not None and event["revision"] >= words.get(event["event_id"], event)["revision"]:
@@ -144,7 +144,7 @@ async def committed(bootstrap: str, prefix: str) -> list[dict[str, Any]]:
 
 
 class Followed:
-    """A platform that goes on, and the process that asks it."""
+    """A platform that changes, and the process that polls it."""
 
     def __init__(self, case: Case, kafka: Cluster, folder: Path, workers: Workers, stack: ExitStack) -> None:
         self.chance = random.Random(SEED)
@@ -189,7 +189,7 @@ class Followed:
         self.workers.start("connector", {**given, **paced})
 
     async def read_on(self, pages: int, *, going_on: bool) -> None:
-        """Wait until so many pages more were read; the platform goes on meanwhile."""
+        """Wait until ``pages`` more pages were read; the platform changes meanwhile."""
         last = first = self.pages
         for _ in range(3_000):
             if self.pages >= first + pages:
@@ -211,7 +211,7 @@ class Followed:
         for case in CASES
     ],
 )
-def test_killed_while_its_platform_goes_on(case: Case, kafka: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_killed_while_its_platform_changes(case: Case, kafka: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Must-show 6: nothing is lost, nothing counts twice, and the last word on each is the same."""
 
     async def scenario(followed: Followed) -> None:
@@ -244,10 +244,13 @@ def test_killed_while_its_platform_goes_on(case: Case, kafka: Cluster, tmp_path:
 
             async def whole() -> bool:
                 events[:] = await committed(kafka.bootstrap, followed.prefix)
-                return said(events) == said(wanted)
+                return ids_and_figures(events) == ids_and_figures(wanted)
 
             def missing() -> str:
-                lost, more = said(wanted)[0] - said(events)[0], said(events)[0] - said(wanted)[0]
+                lost, more = (
+                    ids_and_figures(wanted)[0] - ids_and_figures(events)[0],
+                    ids_and_figures(events)[0] - ids_and_figures(wanted)[0],
+                )
                 return f"lost: {sorted(lost)[:5]}, more: {sorted(more)[:5]}\n{workers.log('connector')[-3000:]}"
 
             await until(whole, 40, missing)
@@ -260,12 +263,14 @@ def test_killed_while_its_platform_goes_on(case: Case, kafka: Cluster, tmp_path:
             if event.get("revision") is None:
                 again.setdefault(event["event_id"], []).append(orjson.dumps({**event, "received_at": None}))
         most = max(map(len, again.values()), default=1)
-        print(f"\nseed {SEED}: {case.name}: {len(wanted)} events; {there} at the kills; {followed.pages} pages; most often told {most}")
+        print(
+            f"\nseed {SEED}: {case.name}: {len(wanted)} events; {there} at the kills; {followed.pages} pages; most often published {most}"
+        )
         # It was killed while it worked, not before or after.
         assert there == sorted(there)
         assert 0 < there[-1] < len(events)
         assert len(wanted) > 20
-        # What is told twice is one word.
+        # Repeats of an event are equal.
         assert {name: words for name, words in again.items() if len(set(words)) > 1} == {}
         assert counted(events) == counted(wanted)
         assert most == 1 or case.twice

@@ -1,6 +1,6 @@
 """Two workers under load on Apache Kafka, killed, paused and crashed at every named point: the counts are exact."""
 
-# ruff: noqa: T201 - a fault test tells what it did and with which seed.
+# ruff: noqa: T201 - a fault test prints what it did and with which seed.
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The gateway is killed while senders send: they get no answer, repeat, and every event counts once. Then the worker is, and it shows."""
 
-# ruff: noqa: T201 - a fault test tells what it did and with which seed.
+# ruff: noqa: T201 - a fault test prints what it did and with which seed.
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ async def send(session: aiohttp.ClientSession, url: str, sender: int, stop: asyn
                         tally["conversations"] += len(names)
                         break
                     assert response.status in {429, 503}, answer
-                    tally["told to come again"] += 1
+                    tally["asked to retry"] += 1
             except (aiohttp.ClientError, OSError, TimeoutError):
                 tally["without an answer"] += 1
             await asyncio.sleep(0.1)
@@ -125,7 +125,7 @@ async def _equals(ask: Any, expected: Any) -> bool:
 
 
 async def stale_while_the_worker_is_gone(services: Services) -> None:
-    """Without a worker figures stand still, and say so at once; when it has restored they are of now again."""
+    """Without a worker figures stall, and are reported as stale at once; when it has restored they are of now again."""
 
     async def stale() -> bool:
         return bool((await services.ask("serve", "/api/v1/figures"))[1]["stale"])
@@ -137,11 +137,11 @@ async def stale_while_the_worker_is_gone(services: Services) -> None:
     services.kill("worker")
     killed = time.monotonic()
     await until(stale, 20)
-    said_after = time.monotonic() - killed
+    stale_after_seconds = time.monotonic() - killed
     _, figures = await services.ask("serve", "/api/v1/figures")
-    print(f"  without a worker: stale after {said_after:.1f} s, {figures['age_seconds']:.0f} s old")
+    print(f"  without a worker: stale after {stale_after_seconds:.1f} s, {figures['age_seconds']:.0f} s old")
     # 3 s are documented; by the age of the figures alone it were over 10.
-    assert said_after < 5
+    assert stale_after_seconds < 5
     assert figures["records"]
     services.start("worker")
     seen: set[str] = set()
@@ -152,4 +152,4 @@ async def stale_while_the_worker_is_gone(services: Services) -> None:
         return await fresh()
 
     await until(back, 60)
-    print(f"  and back: the worker said {sorted(seen)}")
+    print(f"  and back: the worker reported {sorted(seen)}")

@@ -1,6 +1,6 @@
-"""What a real worker says of itself: recovering, catching up, idle, working, stuck, and without Kafka."""
+"""Health of a real worker: recovering, catching up, idle, working, stuck, and without Kafka."""
 
-# ruff: noqa: T201 - a fault test tells what it saw.
+# ruff: noqa: T201 - a fault test prints what it saw.
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.faults, pytest.mark.kafka, pytest.mark.nightly]
 
-#: The worker of these tests takes itself for stuck after so long.
+#: The worker of these tests reports itself stuck after this time.
 STUCK_AFTER_SECONDS = 8.0
 
 
@@ -42,15 +42,15 @@ async def publish(bootstrap: str, prefix: str, count: int, begin: int = 0) -> No
     await producer.stop()
 
 
-async def says(services: Services, alive: str, ready: str, seconds: float = 30) -> None:
-    """Wait until the health pages say these words."""
-    told: list[tuple[int, Any]] = []
+async def until_reported(services: Services, alive: str, ready: str, seconds: float = 30) -> None:
+    """Wait until the health pages report these states."""
+    answers: list[tuple[int, Any]] = []
 
-    async def said() -> bool:
-        told[:] = [await services.ask("worker", path) for path in ("/healthz", "/readyz")]
-        return [answer and answer["status"] for _, answer in told] == [alive, ready]
+    async def matches() -> bool:
+        answers[:] = [await services.ask("worker", path) for path in ("/healthz", "/readyz")]
+        return [answer and answer["status"] for _, answer in answers] == [alive, ready]
 
-    await until(said, seconds, lambda: f"wanted {alive}, {ready}; told {told}\n{services.log('worker')[-3000:]}")
+    await until(matches, seconds, lambda: f"wanted {alive}, {ready}; answered {answers}\n{services.log('worker')[-3000:]}")
 
 
 async def status(services: Services) -> tuple[int, int]:
@@ -78,20 +78,20 @@ def test_idle_is_alive_and_stuck_is_not(kafka: Cluster, tmp_path: Path) -> None:
         await until(ready, 60)
         print(f"\n/readyz: {seen}")
         assert (503, "catching up") in seen
-        await says(services, "idle", "ready")
+        await until_reported(services, "idle", "ready")
         await asyncio.sleep(STUCK_AFTER_SECONDS + 4)
         assert await status(services) == (200, 200)
         flag.touch()
         await publish(kafka.bootstrap, prefix, 1_000, begin=60_000)
         began = time.monotonic()
-        await says(services, "stuck", "ready")
+        await until_reported(services, "stuck", "ready")
         assert await status(services) == (503, 200)
-        print(f"stuck is told after {time.monotonic() - began:.0f} s of {STUCK_AFTER_SECONDS:.0f} s without progress")
+        print(f"stuck is reported after {time.monotonic() - began:.0f} s of {STUCK_AFTER_SECONDS:.0f} s without progress")
         flag.unlink()
-        await says(services, "idle", "ready")
+        await until_reported(services, "idle", "ready")
         services.kill("worker")
         services.start("worker")
-        await says(services, "idle", "ready")
+        await until_reported(services, "idle", "ready")
         assert services.ended == []
 
     with Services(tmp_path, kafka.bootstrap, prefix) as services:
@@ -99,7 +99,7 @@ def test_idle_is_alive_and_stuck_is_not(kafka: Cluster, tmp_path: Path) -> None:
 
 
 def test_without_kafka_a_worker_waits(tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    """Must-show 9: with the broker paused an idle worker is alive, not ready, and says why; afterwards it is ready again by itself."""
+    """Must-show 9: with the broker paused an idle worker is alive, not ready, and reports why; afterwards it is ready again by itself."""
     request.getfixturevalue("kafka")  # is it here at all? The broker that is paused is one of our own
     with cluster() as own, Services(tmp_path, own.bootstrap, "waits") as services:
 
@@ -107,14 +107,14 @@ def test_without_kafka_a_worker_waits(tmp_path: Path, request: pytest.FixtureReq
             await create_topics(own.bootstrap, "waits")
             services.run("worker", stuck_after_seconds=STUCK_AFTER_SECONDS)
             await services.ready("worker")
-            await says(services, "idle", "ready")
+            await until_reported(services, "idle", "ready")
             own.pause(1)
-            await says(services, "waiting for Kafka", "waiting for Kafka")
+            await until_reported(services, "waiting for Kafka", "waiting for Kafka")
             assert await status(services) == (200, 503)
             await asyncio.sleep(STUCK_AFTER_SECONDS)
             assert await status(services) == (200, 503)
             own.resume(1)
-            await says(services, "idle", "ready", 60)
+            await until_reported(services, "idle", "ready", 60)
             print(f"\nended by themselves: {services.ended}")
 
         asyncio.run(scenario())

@@ -1,6 +1,6 @@
 """The gateway is killed while platforms deliver: what was acknowledged is in Kafka, what was not comes again and counts once."""
 
-# ruff: noqa: T201 - a fault test tells what it did and with which seed.
+# ruff: noqa: T201 - a fault test prints what it did and with which seed.
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ async def deliver(session: aiohttp.ClientSession, address: str, sender: int, sto
                     answer = await response.json()
                     assert response.status in {429, 503}, answer
                     assert 0 < int(response.headers["Retry-After"]) < 60
-                    tally["told to come again"] += 1
+                    tally["asked to retry"] += 1
             except (aiohttp.ClientError, OSError, TimeoutError):
                 tally["without an answer"] += 1
             await asyncio.sleep(0.05)

@@ -12,7 +12,16 @@ import pytest
 from schemas.times import format_ms
 from streams.demo.simulator.load import load_events
 from streams.worker import create_topics
-from tests.integration.test_configuration_changes import EVENTS, PREFIX, SEED, VALID, equal_to_the_recount, says, settled, written
+from tests.integration.test_configuration_changes import (
+    EVENTS,
+    PREFIX,
+    SEED,
+    VALID,
+    equal_to_the_recount,
+    has_value,
+    stable_latest,
+    written,
+)
 from tests.integration.test_replay_equals_kafka import publish
 from tests.support.kafka import cluster
 from tests.support.product_load import final_ms
@@ -52,7 +61,7 @@ async def kill_it(file: Path, bootstrap: str, services: Services) -> None:
         services.start("worker")
         await services.ready("worker")
     await publish(bootstrap, events[ends[-2] :], final_ms(events[-1]))
-    latest = await settled(bootstrap, format_ms(final_ms(events[-1])))
-    assert await says(services, "worker", VALID, 1)
+    latest = await stable_latest(bootstrap, format_ms(final_ms(events[-1])))
+    assert await has_value(services, "worker", VALID, 1)
     assert not services.ended
     equal_to_the_recount(latest, events, file)

@@ -1,6 +1,6 @@
 """Customers are linked while the workers that count them are killed: every day and month of customers equals the recount."""
 
-# ruff: noqa: T201 - a fault test tells what it did and with which seed.
+# ruff: noqa: T201 - a fault test prints what it did and with which seed.
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.oracle.recount import recount
 from tests.properties.compare import customer_differences
 from tests.support.product import ProductRound
 from tests.support.product_load import partition_of
-from tests.support.said import Said
+from tests.support.round_topics import RoundTopics
 from tests.support.workers import Workers
 
 if TYPE_CHECKING:
@@ -41,41 +41,41 @@ def test_links_are_joined_while_workers_are_killed(kafka: Cluster, tmp_path: Pat
     seed = SEED
     configuration, events, end_ms = customer_world(seed, contacts=150, others=150, links=11)
     chance = Random(seed)
-    # Some of a world is received after the instant through which all was told: here the sources end with one after all of it.
+    # Some events of a world arrive after its last heartbeat: here the sources end with one after all of it.
     end_ms = max(end_ms, *(to_ms(event.received_at) + 1 for event in events))
     at = from_ms(end_ms)
     for source in sorted({event.source for event in events}):
         beat = SourceHeartbeat(event_id=f"end-{source}", occurred_at=at, received_at=at, source=source, complete_through=at)
         events.append(beat)
     links = [event for event in events if isinstance(event, CustomerLinked)]
-    told: list[Event] = [event for event in events if not isinstance(event, CustomerLinked)]
+    published: list[Event] = [event for event in events if not isinstance(event, CustomerLinked)]
     for link in links:  # long before or after what is known under their keys
-        told.insert(chance.randrange(len(told) - 2), link)  # the last words of the sources stay the last
+        published.insert(chance.randrange(len(published) - 2), link)  # the last words of the sources stay the last
     (tmp_path / "center.yaml").write_text(yaml.safe_dump(configuration.model_dump(mode="json", exclude_unset=True)), encoding="utf-8")
     faults = FAULTS if ROUND_COUNT > 1 else FAULTS[:SHORT]
-    print(f"\nseed {seed}: {len(told)} events, {len(links)} links, {', '.join(faults)}")
+    print(f"\nseed {seed}: {len(published)} events, {len(links)} links, {', '.join(faults)}")
     with Workers(tmp_path, "tests.support.product_worker") as workers:
         product = ProductRound(kafka.bootstrap, f"links-{seed}", workers, seed, static=True, configuration=tmp_path / "center.yaml")
-        said = Said(product.bootstrap, product.prefix)
+        topics = RoundTopics(product.bootstrap, product.prefix)
 
         async def run() -> None:
             await create_topics(product.bootstrap, product.prefix)
             for name in ("a", "b"):
                 product.start(name)
             await product.ready()
-            share = len(told) // len(faults) + 1
+            share = len(published) // len(faults) + 1
             for number, fault in enumerate(faults):
-                publishing = asyncio.create_task(publish(product, told[number * share : (number + 1) * share]))
+                publishing = asyncio.create_task(publish(product, published[number * share : (number + 1) * share]))
                 await inflict(fault, product, chance)
                 await publishing
-            latest, waited = await said.caught_up(
+            latest, waited = await topics.caught_up(
                 format_ms(end_ms), 90, workers.supervise, lambda: workers.log("a")[-3000:] + workers.log("b")[-3000:]
             )
             print(f"  caught up after {waited:.1f} s; ended by themselves: {workers.ended}")
             unclean = [status for status in workers.terminate_all().values() if status]
             assert customer_differences(latest, recount(events, configuration, end_ms, end_ms)) == []
             assert unclean == []
-            await said.delete_topics()
+            await topics.delete_topics()
 
         asyncio.run(run())
 

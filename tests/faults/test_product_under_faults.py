@@ -1,6 +1,6 @@
 """Two workers of the product under 5,000 events a second on Apache Kafka, killed, paused and crashed: every figure equals the recount."""
 
-# ruff: noqa: T201 - a fault test tells what it did and with which seed.
+# ruff: noqa: T201 - a fault test prints what it did and with which seed.
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ CUSTOMERS, FACTS, LINKS = "customer-events.v1", "customer-facts.v2", "customer-l
 class Round:
     """Faults under load.
 
-    ``kill``, ``kill-both``; ``pause`` for longer than a session lasts, ``pause-30`` for so many seconds, ``pause-restored`` as soon as one
+    ``kill``, ``kill-both``; ``pause`` for longer than a session lasts, ``pause-30`` for 30 seconds, ``pause-restored`` as soon as one
     that was killed has restored and before it claims; ``join``, a third worker comes, and ``leave``, one ends in good order and is away for
     a while; ``rolling-restart``, one after the other; or a crash point, ``@`` the source of the flow that is to reach it.
     """

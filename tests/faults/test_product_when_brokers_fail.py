@@ -1,6 +1,6 @@
 """The product on three nodes of Apache Kafka that are killed one after the other, the group's coordinator first."""
 
-# ruff: noqa: T201 - a fault test tells what it did and with which seed.
+# ruff: noqa: T201 - a fault test prints what it did and with which seed.
 
 from __future__ import annotations
 
@@ -83,5 +83,5 @@ def test_every_figure_when_brokers_fail(kafka3: Cluster, tmp_path: Path) -> None
         assert outcome.differences == []
         assert outcome.contradictions == []
         assert outcome.dead_letters == []
-        # A transaction may outlive its timeout while nobody coordinates it, and a commit the patience of a worker.
+        # A transaction may outlive its timeout while it has no coordinator, and a commit the patience of a worker.
         assert {status for _, status in workers.ended} <= {ExitCode.FENCED, ExitCode.FLUSH_FAILED, ExitCode.RESTORE_FAILED}

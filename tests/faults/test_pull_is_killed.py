@@ -1,6 +1,6 @@
-"""A connector that asks is killed at random moments while its platform goes on: each event is in Kafka once, and the figures are right."""
+"""A polling connector is killed at random moments while its platform changes: each event is in Kafka once, and the figures are right."""
 
-# ruff: noqa: T201 - a fault test tells what it did and with which seed.
+# ruff: noqa: T201 - a fault test prints what it did and with which seed.
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ pytestmark = [pytest.mark.faults]
 #: What the platform does now and then in place of answering.
 FAILURES: Final[list[tuple[int, dict[str, str]] | str | bytes]] = [(429, {"Retry-After": "0"}), (500, {}), "cut", b"no JSON"]
 
-#: How often the connector is killed while the platform goes on.
+#: How often the connector is killed while the platform changes.
 KILLS = 5
 
 
@@ -49,7 +49,7 @@ class Simulated(Desk):
         self._opened: dict[str, datetime] = {}
 
     async def work(self, stop: asyncio.Event) -> None:
-        """Open, answer and solve tickets until told to stop; now and then fail."""
+        """Open, answer and solve tickets until stopped; now and then fail."""
         number = 0
         while not stop.is_set():
             # What lies a moment ago may happen now: an export has it when it is over.
@@ -74,7 +74,7 @@ class Simulated(Desk):
         return {f"{SOURCE}-{ticket}-{name}" for ticket, fields in self.tickets.items() for name in fields if name.endswith("_at")}
 
 
-async def told(bootstrap: str, prefix: str) -> list[dict[str, Any]]:
+async def committed_events(bootstrap: str, prefix: str) -> list[dict[str, Any]]:
     """Return the events of contacts that are committed."""
     records = await read(bootstrap, topic("contact-events.v1").full_name(prefix))
     return [event for event in (orjson.loads(record.value) for record in records) if event["type"] != "source.heartbeat"]
@@ -90,21 +90,21 @@ async def whole(bootstrap: str, prefix: str, desk: Simulated, workers: Workers) 
     """Return the events once all are there, after the connector has ended in order; each is there once."""
     expected, events = desk.happened(), []
     for _ in range(100):
-        events = await told(bootstrap, prefix)
+        events = await committed_events(bootstrap, prefix)
         if {event["event_id"] for event in events} >= expected:
             break
         await asyncio.sleep(0.3)
     # All may have been there before the last start; who has not begun yet cannot end in order.
     await asked_again(desk, workers)
     assert workers.terminate("connector") == 0, workers.log("connector")[-3000:]
-    events = await told(bootstrap, prefix)
+    events = await committed_events(bootstrap, prefix)
     ids = Counter(event["event_id"] for event in events)
     assert set(ids) == expected, workers.log("connector")[-3000:]
     assert ids.total() == len(expected), [name for name, count in ids.items() if count > 1][:5]
     return events
 
 
-def test_connector_killed_while_its_platform_goes_on(kafka: Cluster, tmp_path: Path) -> None:
+def test_connector_killed_while_its_platform_changes(kafka: Cluster, tmp_path: Path) -> None:
     """Must-show 6: with five kills at random moments no event is lost and none is there twice, and offers, answers and waits are right."""
     chance, prefix = random.Random(SEED), f"pull-{SEED}"
     desk = Simulated(chance)
@@ -142,7 +142,7 @@ def test_connector_killed_while_its_platform_goes_on(kafka: Cluster, tmp_path: P
 
 
 @pytest.mark.nightly
-def test_broker_stands_still_and_is_killed(tmp_path: Path) -> None:
+def test_broker_is_paused_and_killed(tmp_path: Path) -> None:
     """A broker that answers nothing for ten seconds, and one that is killed and comes back: the connector waits, and repeats nothing."""
     require(apache.missing() is None, apache.missing() or "")
     prefix = f"pull-broker-{SEED}"

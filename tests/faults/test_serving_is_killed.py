@@ -1,6 +1,6 @@
-"""The serving process is killed under load: what it shows afterwards is what the topics say, and the workers notice nothing."""
+"""The serving process is killed under load: afterwards it shows what the topics hold, and the workers are not affected."""
 
-# ruff: noqa: T201 - a fault test tells what it did and with which seed.
+# ruff: noqa: T201 - a fault test prints what it did and with which seed.
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ pytestmark = [pytest.mark.faults, pytest.mark.nightly]
 AGED = {"longest_wait_seconds", "backlog_oldest_seconds"}
 
 
-def told(record: dict[str, Any]) -> dict[str, Any]:
+def without_ages(record: dict[str, Any]) -> dict[str, Any]:
     """Return a record without what ages."""
     return {name: value for name, value in record.items() if name not in AGED}
 
 
-def test_serving_killed_disturbs_nobody(kafka: Cluster, tmp_path: Path) -> None:
+def test_a_killed_server_moves_no_partition_and_loses_no_record(kafka: Cluster, tmp_path: Path) -> None:
     """Must-show 2: after kill -9 and a restart the server has every record of the topic, exactly, and no partition has moved."""
     prefix = f"served-{SEED}"
     (tmp_path / "served").mkdir()
@@ -60,7 +60,9 @@ def test_serving_killed_disturbs_nobody(kafka: Cluster, tmp_path: Path) -> None:
                 return all(served.get(key, {}).get("revision") == record["revision"] for key, record in latest.items())
 
             await until(caught_up, 20, lambda: f"{len(served)} served of {len(latest)}")
-            assert {key: told(record) for key, record in served.items()} == {key: told(record) for key, record in latest.items()}
+            assert {key: without_ages(record) for key, record in served.items()} == {
+                key: without_ages(record) for key, record in latest.items()
+            }
             print(f"  {len(served)} records served after two kills, all as in the topic")
 
         outcome = asyncio.run(product.run(faults, bad_seconds=2, at_end=equal_to_the_topic))

@@ -42,11 +42,11 @@ __all__ = ["MOST_CLICKS", "Asking", "Hands", "asking", "center", "table_of"]
 #: An answer is no further away than this.
 MOST_CLICKS: Final = 3
 #: When the overview has everything, so that nothing moves any more while one reaches for it: rights, the course of the day, sentences.
-_SETTLED: Final = """!document.querySelector('#queues') || (document.querySelector('#queues[data-opens] tbody td.trend svg')
+_DRAWN: Final = """!document.querySelector('#queues') || (document.querySelector('#queues[data-opens] tbody td.trend svg')
   && document.querySelector('#alerts li .figure, #alerts[hidden]')
   && (document.getElementById('silent').hidden || /Call |連絡先/.test(document.getElementById('silent').innerText)))"""
 _SIZE: Final = (1500, 1000)
-#: What is not there to be clicked on after so long never comes.
+#: An element that is not clickable after this time never will be.
 _SECONDS: Final = 10.0
 #: Where pictures to be looked at go; none are made without it.
 PICTURES: Final = "WALLBOARD_SCREENSHOTS"
@@ -149,7 +149,7 @@ def center(folder: Path) -> Serving:
     return serving
 
 
-#: The middle of the first element that is seen, holds a text, stands still, and that nothing covers; null while there is none.
+#: The middle of the first element that is seen, holds a text, does not move, and that nothing covers; null while there is none.
 _PLACE = """(async (selector, text, across) => {
   const seen = [...document.querySelectorAll(selector)].filter(e => e.checkVisibility({ visibilityProperty: true }));
   const said = e => (e.innerText || e.value || e.ariaLabel || '').trim();
@@ -195,7 +195,7 @@ class Hands:
         """Return a number as the page writes percentages."""
         return text + ("%" if self.language == "ja" else " %")
 
-    async def click(self, said: str, selector: str, text: str | None = None, *, across: float = 0.5) -> None:
+    async def click(self, step: str, selector: str, text: str | None = None, *, across: float = 0.5) -> None:
         """Click with the mouse: the middle of what is seen, or ``across`` of its width."""
         place, before = await self._place(selector, text, across), None
         # As one who looks: what still moves is not clicked on.
@@ -205,17 +205,17 @@ class Hands:
             await asyncio.sleep(0.1)
             place, before = await self._place(selector, text, across), place
         await self.page.click(*place)
-        self.way.append(said)
+        self.way.append(step)
 
-    async def fill(self, said: str, selector: str, text: str) -> None:
+    async def fill(self, step: str, selector: str, text: str) -> None:
         """Click into a field and type: one step."""
         await self.page.click(*await self._place(selector, None, 0.5))
         await self.page.until(f"document.activeElement === document.querySelector({selector!r})")
-        for letter in text:
-            await self.page.press(letter)
-        self.way.append(said)
+        for character in text:
+            await self.page.press(character)
+        self.way.append(step)
 
-    async def choose(self, said: str, selector: str, value: str) -> None:
+    async def choose(self, step: str, selector: str, value: str) -> None:
         """Open the list that has an entry and click on that: two clicks. Browsers draw lists themselves: the second is made by script."""
         selector += f":has(option[value='{value}'])"
         await self.page.click(*await self._place(selector, None, 0.5))
@@ -227,10 +227,10 @@ class Hands:
         }})(document.querySelector({selector!r}))"""
         await self.page.press("Escape")
         await self.page.until(chosen)
-        self.way += [said, "an entry of the list"]
+        self.way += [step, "an entry of the list"]
 
     async def rows(self, selector: str, number: int | None = None) -> list[list[list[str]]]:
-        """Return the texts of the cells of rows that are seen, once there are so many, or any."""
+        """Return the texts of the cells of rows that are seen, once there are ``number``, or any."""
         seen = f"{_ROWS}({selector!r})"
         await self.page.until(f"{seen}.length === {number}" if number is not None else f"{seen}.length")
         found: list[list[list[str]]] = await self.page.ask(seen)
@@ -271,7 +271,7 @@ class Asking:
         server: str = "center",
         picture: str = "",
     ) -> None:
-        """Open the overview as it is by default, find an answer, and hold the way that was taken against the one that is told."""
+        """Open the overview as it is by default, find an answer, and compare the steps taken with the documented ones."""
 
         async def check() -> None:
             page = self._page
@@ -279,7 +279,7 @@ class Asking:
             page.complaints.clear()
             await page.resize(*_SIZE)
             await page.open(self._addresses[server] + ("" if language == "en" else f"?lang={language}"))
-            await page.until(_SETTLED)
+            await page.until(_DRAWN)
             hands = Hands(page, language)
             await answer(hands)
             folder = os.environ.get(PICTURES)

@@ -42,8 +42,8 @@ def calls(tmp_path: Path) -> list[str]:
     return ["--mapping", str(tmp_path / "mapping.yaml")]
 
 
-def test_replay_shows_talk_and_says_how_it_becomes_aht(calls: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """ATT 100 s beside an AHT without value, and what to write; once it is written, both are 100 s and nothing is said."""
+def test_replay_shows_talk_and_how_it_becomes_aht(calls: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """ATT 100 s beside an AHT without value, and what to write; once it is written, both are 100 s and the hint is gone."""
     assert main(["replay", *calls, str(tmp_path / "calls.csv")]) == 0
     lines = capsys.readouterr().out.splitlines()
     header, sales = lines[1].split(), lines[2].replace(" %", "%").replace(" s", "s").split()
@@ -65,24 +65,23 @@ def test_replay_rounds_percentages(calls: list[str], tmp_path: Path, capsys: pyt
     assert "66.7 %" in capsys.readouterr().out
 
 
-def test_explain_says_why_aht_has_no_value_and_speaks_japanese(
-    calls: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_explain_shows_why_aht_has_no_value_also_in_japanese(calls: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The hint and the formula, in the language that is asked for; no English word is left in the formula."""
     asked = ["explain", "sales", "aht", "--window", "day", *calls, "--replay", str(tmp_path / "calls.csv")]
 
     main(asked)
     assert HINT in capsys.readouterr().out
     main([*asked, "--lang", "ja"])
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     assert (
-        "計算式: Σ（通話 + 保留 + 後処理） ÷ すべての時間が分かる対応数。または定義のaht_partsによる。チャネルをまたいで合算しない" in said
+        "計算式: Σ（通話 + 保留 + 後処理） ÷ すべての時間が分かる対応数。または定義のaht_partsによる。チャネルをまたいで合算しない"
+        in output
     )
-    assert "定義で aht_parts: [talk] とすると" in said
+    assert "定義で aht_parts: [talk] とすると" in output
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "is_shown"),
     [
         ("alerts: {long: {kpi: aht, above: 400}}\n", True),
         ("targets: [{kpi: aht, scope: 'total:all', channel: voice, unit: seconds, low: 200, high: 400}]\n", True),
@@ -90,19 +89,19 @@ def test_explain_says_why_aht_has_no_value_and_speaks_japanese(
         ("alerts: {long: {kpi: att, above: 400}}\n", False),
     ],
 )
-def test_check_says_what_aht_needs(text: str, said: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_names_what_aht_needs(text: str, is_shown: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Where a target or an alert is about it, and it adds up more than talk."""
     file = tmp_path / "center.yaml"
     file.write_text(text, encoding="utf-8")
 
     assert main(["check", str(file)]) == 0
-    assert ("aht_parts: [talk] under service_level restricts it to talk" in capsys.readouterr().out) is said
+    assert ("aht_parts: [talk] under service_level restricts it to talk" in capsys.readouterr().out) is is_shown
 
 
 def test_the_demo_counts_its_seconds_from_caught_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Figures are hours old, then minutes, for longer than its seconds: it goes on, and ends its seconds after they are those of now."""
+    """Figures are hours old, then minutes, for longer than its seconds: it continues, and ends its seconds after they are current."""
     seconds, slow = 0.4, 1.0
     monkeypatch.setattr(demo_run, "_POLL_SECONDS", 0.02)
     monkeypatch.setattr(demo_run, "_REPORT_SECONDS", 0.1)
@@ -118,20 +117,20 @@ def test_the_demo_counts_its_seconds_from_caught_up(
 
     lasted = time.monotonic() - began
     assert slow + seconds <= lasted < slow + seconds + 5
-    said = capsys.readouterr().out
-    assert said.count(": caught up; it ends in 0.4 s.") == 1
-    assert said.count(" UTC ...") >= 5
+    output = capsys.readouterr().out
+    assert output.count(": caught up; it ends in 0.4 s.") == 1
+    assert output.count(" UTC ...") >= 5
 
 
 def test_the_sample_event_of_the_page_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What a newcomer copies from docs/events.md is taken as it stands, and gives the figures that stand beside it."""
+    """The sample in docs/events.md is accepted as written, and gives the figures beside it."""
     page = (Path(__file__).parents[2] / "docs" / "events.md").read_text(encoding="utf-8")
     section = page.split("## A sample")[1].split("\n## ")[0]
     (tmp_path / "call.jsonl").write_text(section.split("```json\n")[1].split("```")[0], encoding="utf-8")
 
     assert main(["replay", "--connector", "canonical", "--json", str(tmp_path / "call.jsonl")]) == 0
-    told = json.loads(capsys.readouterr().out)
+    result = json.loads(capsys.readouterr().out)
     names = {"offered": 1, "answered": 1, "asa": 12, "att": 210, "average_hold": 30, "acw": 30, "aht": 270}
-    assert {name: told["totals"][name]["value"] for name in names} == names
-    assert told["dead_letters"] == []
+    assert {name: result["totals"][name]["value"] for name in names} == names
+    assert result["dead_letters"] == []
     assert "offered 1, answered 1 after 12 s, 210 s of talk, 30 s on hold, 30 s of wrap-up" in section

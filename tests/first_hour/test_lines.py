@@ -17,19 +17,19 @@ VIEWS = "tests/serving/test_detail_pages.py"
 FLOOR, DETAIL = "tests/serving/test_floor_page.py", "tests/serving/test_detail.py"
 FIGURES = "tests/first_hour/test_figures.py"
 QUESTIONS, THINGS = "tests/first_hour/test_ten_questions.py", "tests/first_hour/test_ten_things.py"
-STANDING, SYSTEMD, GRAFANA = "tests/serving/test_status.py", "tests/deploy/test_systemd.py", "tests/deploy/test_grafana.py"
+STATUS, SYSTEMD, GRAFANA = "tests/serving/test_status.py", "tests/deploy/test_systemd.py", "tests/deploy/test_grafana.py"
 
 #: Line → tests. The numbers are those of the trial.
 LINES = {
     "engineer 1: a threshold that can never be passed": [f"{QUICK}::test_a_threshold_that_can_never_be_passed"],
     "engineer 2: a worker without a broker, a port that is taken, Ctrl-C at once": [
         f"{KAFKA}::test_the_log_stays_short_while_kafka_is_away",
-        f"{KAFKA}::test_a_port_that_is_taken_is_said_in_one_line",
+        f"{KAFKA}::test_a_port_in_use_is_one_line",
         f"{KAFKA}::test_an_interrupt_while_it_starts_shows_no_traceback",
     ],
     "engineer 3: thousands of lines after Kafka stops": [
         f"{KAFKA}::test_the_log_stays_short_while_kafka_is_away",
-        f"{KAFKA}::test_a_library_says_each_thing_once_a_minute",
+        f"{KAFKA}::test_a_library_logs_each_kind_once_a_minute",
         f"{KAFKA}::test_a_library_that_makes_up_texts_takes_no_memory",
     ],
     "engineer 4: no pip, no systemd, an order of starting": [
@@ -44,21 +44,21 @@ LINES = {
         f"{PAGE}::test_figures_that_catch_up_are_marked",
     ],
     "engineer 6: a wrong equals, a file of dead letters": [
-        f"{MAPPINGS}::test_a_condition_that_holds_for_no_row_is_said",
+        f"{MAPPINGS}::test_a_condition_that_holds_for_no_row_is_listed",
         f"{MAPPINGS}::test_a_column_of_many_contents_is_not_shown",
         f"{MAPPINGS}::test_a_file_of_dead_letters_is_no_success",
-        f"{MAPPINGS}::test_reconcile_says_that_every_record_was_refused",
-        f"{MAPPINGS}::test_reconcile_says_what_counts_nowhere",
+        f"{MAPPINGS}::test_reconcile_reports_that_every_record_was_refused",
+        f"{MAPPINGS}::test_reconcile_lists_uncounted_records",
     ],
     "engineer 7: AHT has no value for call records": [
-        f"{FIGURES}::test_replay_shows_talk_and_says_how_it_becomes_aht",
-        f"{FIGURES}::test_explain_says_why_aht_has_no_value_and_speaks_japanese",
-        f"{FIGURES}::test_check_says_what_aht_needs",
+        f"{FIGURES}::test_replay_shows_talk_and_how_it_becomes_aht",
+        f"{FIGURES}::test_explain_shows_why_aht_has_no_value_also_in_japanese",
+        f"{FIGURES}::test_check_names_what_aht_needs",
         "tests/serving/test_rounding.py::test_the_page_rounds_as_all_else_does",
     ],
     "engineer 8: a wrong path, the demo's port, a gateway without Kafka": [
-        f"{QUICK}::test_a_log_in_no_folder_is_said",
-        f"{KAFKA}::test_a_port_that_is_taken_is_said_in_one_line",
+        f"{QUICK}::test_a_log_in_a_missing_folder_is_reported",
+        f"{KAFKA}::test_a_port_in_use_is_one_line",
         f"{KAFKA}::test_the_order_of_starting_does_not_matter",
     ],
     "engineer 9: shift_jis, decimal, columns, a folder, a sample event, tables of tickets and comments": [
@@ -74,7 +74,7 @@ LINES = {
         "tests/attacks/test_senders.py::test_holding_a_token_is_no_sign_of_life",
         "tests/tracking/test_watermark.py::test_what_a_gateway_says_is_no_sign_of_life",
         "tests/serving/test_wall.py::test_a_silent_source_marks_whom_it_feeds",
-        f"{STANDING}::test_the_sentence",
+        f"{STATUS}::test_the_sentence",
         f"{DETAIL}::test_a_sentence_of_every_source",
         f"{VIEWS}::test_goals_and_quality",
     ],
@@ -111,10 +111,10 @@ LINES = {
         f"{DETAIL}::test_the_day_so_far",
         f"{DETAIL}::test_one_queue_by_interval",
     ],
-    "manager 7: Kafka down says what a cut browser says": [
-        f"{STANDING}::test_kafka_that_never_answered_differs_from_kafka_that_was_lost",
-        f"{STANDING}::test_the_sentence",
-        f"{STANDING}::test_the_command_prints_the_sentence_of_the_server",
+    "manager 7: Kafka down reads as a cut browser does": [
+        f"{STATUS}::test_kafka_that_never_answered_differs_from_kafka_that_was_lost",
+        f"{STATUS}::test_the_sentence",
+        f"{STATUS}::test_the_command_prints_the_sentence_of_the_server",
         f"{ALERTS}::test_one_sentence_names_the_fault",
     ],
     "manager 9: percentages are cut": [
@@ -125,7 +125,7 @@ LINES = {
     "Japanese: the table": [f"{QUICK}::test_japanese_labels"],
     "Japanese: formulas of explain": [
         "tests/catalogue/test_formulas_ja.py::test_no_english_is_left",
-        f"{FIGURES}::test_explain_says_why_aht_has_no_value_and_speaks_japanese",
+        f"{FIGURES}::test_explain_shows_why_aht_has_no_value_also_in_japanese",
     ],
     "Grafana: what was good": [f"{GRAFANA}::test_dashboards_are_clean", f"{GRAFANA}::test_every_figure_is_on_a_dashboard"],
     "Grafana: what was weak": [
@@ -158,7 +158,7 @@ LINES = {
         *(f"{THINGS}::test_{name}" for name in ("a_column_opens", "the_board_as_it_was_then", "the_board_as_it_was_at_any_time")),
         f"{DETAIL}::test_all_queues_in_an_interval",
     ],
-    "thing 8: channels never mixed": [f"{THINGS}::test_channels_stand_apart", f"{WALL}::test_channels_are_never_in_one_tile"],
+    "thing 8: channels never mixed": [f"{THINGS}::test_channels_are_shown_separately", f"{WALL}::test_channels_are_never_in_one_tile"],
     "thing 9: columns, order, site and department, search": [
         f"{THINGS}::test_{name}"
         for name in (
@@ -173,11 +173,11 @@ LINES = {
 OPEN: dict[str, str] = {}
 
 
-def test_every_line_stands_somewhere() -> None:
+def test_every_line_is_listed() -> None:
     """Ten lines of the engineer, ten of the manager, ten things, the Japanese and Grafana: shown or open; none is forgotten."""
-    stands = {line.partition(":")[0] for line in (*LINES, *OPEN)}
+    listed = {line.partition(":")[0] for line in (*LINES, *OPEN)}
 
-    assert stands == {*(f"{who} {number}" for who in ("engineer", "manager", "thing") for number in range(1, 11)), "Japanese", "Grafana"}
+    assert listed == {*(f"{who} {number}" for who in ("engineer", "manager", "thing") for number in range(1, 11)), "Japanese", "Grafana"}
 
 
 def test_every_line_names_tests_that_are_collected() -> None:

@@ -1,4 +1,4 @@
-"""A newcomer's first mapping: what is written wrong is said, with what the column holds; a file of which nothing counts is no success."""
+"""A newcomer's first mapping: an error is reported with what the column holds; a file of which nothing counts is no success."""
 
 from __future__ import annotations
 
@@ -38,24 +38,24 @@ def files(tmp_path: Path, answered: str, *, encoding: str = "utf-8", date: str =
     return [str(mapping), str(data)]
 
 
-def test_a_condition_that_holds_for_no_row_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`equals: answered` where the column says 応答: which event, of how many rows, what the column holds; tried and replayed."""
+def test_a_condition_that_holds_for_no_row_is_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`equals: answered` where the column reads 応答: which event, of how many rows, what the column holds; tried and replayed."""
     mapping, data = files(tmp_path, "answered")
-    said = "contact.answered: 0 of 10 rows; 結果 holds 応答 6, 放棄 3, 溢れ 1\n"
+    warning = "contact.answered: 0 of 10 rows; 結果 holds 応答 6, 放棄 3, 溢れ 1\n"
 
     assert main(["mappings", "test", mapping, data]) == 0
-    assert said in capsys.readouterr().out
+    assert warning in capsys.readouterr().out
     # Ten were counted as offered and none as answered: no success, and no file of dead letters either.
     assert main(["replay", "--mapping", mapping, data]) == 3
     out, err = capsys.readouterr()
-    assert said in out
+    assert warning in out
     assert err.endswith(f"calls.csv: an event of {mapping} matched no row, see the values of its column above\n")
     mapping, data = files(tmp_path, "応答")
     assert main(["replay", "--mapping", mapping, data]) == 0
 
 
-def test_a_condition_that_holds_somewhere_is_not_told_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Once the value is right nothing is said, though 溢れ is named by no condition."""
+def test_a_condition_that_holds_for_some_row_is_not_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Once the value is right the hint is gone, though 溢れ is named by no condition."""
     assert main(["mappings", "test", *files(tmp_path, "応答")]) == 0
     assert "rows; " not in capsys.readouterr().out
 
@@ -71,7 +71,7 @@ def test_a_column_of_many_contents_is_not_shown(tmp_path: Path, capsys: pytest.C
 
 
 def test_a_file_of_dead_letters_is_no_success(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Where every row is refused, replay ends with 1 and says so; with one good row it ends with 0."""
+    """Where every row is refused, replay reports it and ends with 1; with one good row it ends with 0."""
     mapping, data = files(tmp_path, "応答", date="someday")
 
     assert main(["replay", "--mapping", mapping, data]) == 1
@@ -93,7 +93,7 @@ def test_shift_jis_is_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 REPORT = "queue,interval_start,zone,offered,answered\n受付,2026-11-20 10:00,Asia/Tokyo,10,6\n"
 
 
-def test_reconcile_says_that_every_record_was_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_reconcile_reports_that_every_record_was_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Ten rows of a mapping whose times nothing can read: that, with the first of them, and not a report full of gaps."""
     mapping, data = files(tmp_path, "応答", date="someday")
     report = tmp_path / "report.csv"
@@ -106,8 +106,8 @@ def test_reconcile_says_that_every_record_was_refused(tmp_path: Path, capsys: py
     assert "calls.csv:2: not_a_time" in err
 
 
-def test_reconcile_says_what_counts_nowhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One row of eleven is refused, and a condition holds for no row: both stand below the comparison."""
+def test_reconcile_lists_uncounted_records(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One row of eleven is refused, and a condition holds for no row: both are below the comparison."""
     mapping, data = files(tmp_path, "応答")
     with (tmp_path / "calls.csv").open("a", encoding="utf-8") as file:
         file.write("C-99,someday,応答\n")
@@ -124,7 +124,7 @@ def test_reconcile_says_what_counts_nowhere(tmp_path: Path, capsys: pytest.Captu
 
 
 def test_a_comma_in_a_duration_suggests_decimal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Seconds written 12,5: what to write in the mapping is said, and with it the row counts."""
+    """Seconds written 12,5: the message names the entry for the mapping, and with it the row counts."""
     mapping, data = files(tmp_path, "応答")
     text = (tmp_path / "mapping.yaml").read_text(encoding="utf-8")
     text = text.replace("times: {", "times: {ended: {from: 日時, plus: {from: 秒}}, ") + "  - {type: contact.ended, at: ended}\n"
@@ -140,7 +140,7 @@ def test_a_comma_in_a_duration_suggests_decimal(tmp_path: Path, capsys: pytest.C
 
 
 def test_columns_are_listed_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A file of 60 other columns: each of the mapping's six faults names its column, and what there is stands there once."""
+    """A file of 60 other columns: each of the mapping's six faults names its column, and the columns of the file are listed once."""
     mapping, data = files(tmp_path, "応答")
     columns = [f"column with a rather long name {number}" for number in range(60)]
     (tmp_path / "calls.csv").write_text(",".join(columns) + "\n", encoding="utf-8")

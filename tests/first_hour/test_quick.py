@@ -1,4 +1,4 @@
-"""Lines of the first hour that take a moment each: what a rule may be, what a wrong path says, what a version costs, and the Japanese."""
+"""Lines of the first hour that take a moment each: what a rule may be, errors of wrong paths, what a version costs, and the Japanese."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def test_a_threshold_that_can_never_be_passed(rule: str, wrong: bool, tmp_path: 
     assert ("can never be passed" in capsys.readouterr().err) is wrong
 
 
-def test_a_log_in_no_folder_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    """A path whose folder is not there is followed by nobody: status 2, and which folder."""
+def test_a_log_in_a_missing_folder_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
+    """A path in a missing folder cannot be followed: status 2, and which folder."""
     assert main(["connector", "asterisk-queue-log", "/no/such/folder/queue_log", "--bootstrap", "127.0.0.1:1"]) == 2
     assert "/no/such/folder" in capsys.readouterr().err
 
@@ -46,7 +46,7 @@ def test_the_version_loads_nothing_heavy() -> None:
 
 
 def test_yesterday_is_not_today() -> None:
-    """Of a queue whose last day is over nothing is in the course of today, and one whose day goes on begins with it."""
+    """Of a queue whose last day is over nothing is in the course of today; one with a running day begins with it."""
     store = Store()
     today: dict[str, Any] = {"window_start": "2026-04-01T00:00:00Z", "window_end": "2026-04-02T00:00:00Z"}
     yesterday: dict[str, Any] = {"window_start": "2026-03-31T00:00:00Z", "window_end": "2026-04-01T00:00:00Z"}
@@ -73,7 +73,7 @@ def test_yesterday_is_not_today() -> None:
     )
 
 
-#: What the page said → what people of the field say.
+#: Former text of the page → the term of the field.
 JAPANESE = {
     "返信待ち": "お客様回答待ち",
     "応答なし": "状態不明",

@@ -70,7 +70,7 @@ def test_who_is_on_a_break_for_too_long(ask: Asking, language: Language) -> None
         baba = next(row for row in rows if row[0][0] == "baba")
         assert baba[1] == [f"■ {hands.word('state.unavailable')}", hands.word("reason.break")]
         assert baba[2] == ["▲ 20:00", hands.words["people.too_long"].format(limit="15:00")]
-        # Those who are too long in a state stand first, by how long.
+        # Agents who are too long in a state come first, by how long.
         assert [row[0][0] for row in rows if row[2][0].startswith("▲")] == [row[0][0] for row in rows[:3]] == ["goto", "baba", "doi"]
 
     ask(QUESTIONS[BREAKS], language, answer, picture="breaks")
@@ -102,12 +102,12 @@ def test_why_it_dipped(ask: Asking, language: Language) -> None:
         await hands.click("the queue's day", "#queues[data-opens] tr[data-queue=sales] td.trend")
         # The ninth of twelve quarters from six to nine.
         await hands.click("the column", ".view.queue .course .u-over", across=8.5 / 12)
-        said = await hands.text(".opened .said")
+        shown = await hands.text(".opened .said")
         parts = {
             "en": ("30 (50 % above", "6:00 (20 % above", "8 (20 % below"),
             "ja": ("30（中央値20より50%多い", "6:00（中央値5:00より20%多い", "8（中央値10より20%少ない"),
         }
-        assert [part for part in parts[language] if part not in said] == []
+        assert [part for part in parts[language] if part not in shown] == []
         values = {row[0][0]: row[1] for row in await hands.rows(".opened tbody tr")}
         assert values[hands.kpi("service_level")] == [hands.percent("40.0"), "12 / 30"]
 
@@ -145,7 +145,7 @@ def test_todays_answer_rate(ask: Asking, language: Language) -> None:
     ask(QUESTIONS[RATE], language, answer, picture="rate")
 
 
-def test_how_many_came_in_today(ask: Asking, language: Language) -> None:
+def test_how_many_contacts_arrived_today(ask: Asking, language: Language) -> None:
     """In all, and of sales 250."""
 
     async def answer(hands: Hands) -> None:
@@ -185,22 +185,22 @@ def test_what_is_broken_and_whom_to_call(ask: Asking, language: Language) -> Non
     """One sentence above all figures."""
 
     async def answer(hands: Hands) -> None:
-        said = await hands.text("#silent", SENTENCES[language])
-        assert SENTENCES[language] in said.splitlines()
+        shown = await hands.text("#silent", SENTENCES[language])
+        assert SENTENCES[language] in shown.splitlines()
 
     ask(QUESTIONS[BROKEN], language, answer, picture="broken")
 
 
 def test_whether_it_burns_where_and_for_how_long(ask: Asking, language: Language) -> None:
-    """The worst stands first, with its figure of now, 31 of 50, and not the 55 % at which it fired six minutes ago."""
+    """The worst comes first, with its figure of now, 31 of 50, and not the 55 % at which it fired six minutes ago."""
 
     async def answer(hands: Hands) -> None:
         (first, *_) = await hands.rows("#alerts li", 6)
-        told = [line for cell in first for line in cell]
-        assert told[0] == hands.word("alert.critical")
-        assert f"sales · {hands.word('channel.voice')}" in told
-        assert any(hands.percent("62.0") in line and hands.percent("90") in line for line in told)
-        assert told[-1] == hands.words["alert.for"].format(age=hands.words["minutes"].format(n=6))
+        texts = [line for cell in first for line in cell]
+        assert texts[0] == hands.word("alert.critical")
+        assert f"sales · {hands.word('channel.voice')}" in texts
+        assert any(hands.percent("62.0") in line and hands.percent("90") in line for line in texts)
+        assert texts[-1] == hands.words["alert.for"].format(age=hands.words["minutes"].format(n=6))
 
     ask(QUESTIONS[BURNING], language, answer, picture="burning")
 
@@ -214,8 +214,8 @@ def test_agents_needed_and_there_in_the_next_hour(ask: Asking, language: Languag
         desk = rows["desk"]
         assert desk[1][0] == "8"
         assert [cell[0] for cell in desk[2:6]] == NEEDED
-        said = await hands.text(".view.outlook .breaches", "desk")
-        assert ("09:30" if language == "en" else "9:30") in said
+        shown = await hands.text(".view.outlook .breaches", "desk")
+        assert ("09:30" if language == "en" else "9:30") in shown
 
     ask(QUESTIONS[STAFF], language, answer, picture="staff")
 

@@ -109,7 +109,7 @@ def test_a_figure_opens_its_contacts(ask: Asking, language: Language, kpi: str) 
 
 
 def test_who_gave_up_and_was_reached_since(ask: Asking, language: Language) -> None:
-    """Of each its queue, when, how long it waited; who was reached at 08:55 stands apart."""
+    """Of each its queue, when, how long it waited; the caller who was reached at 08:55 is listed separately."""
 
     async def answer(hands: Hands) -> None:
         await hands.click("*Contacts*", "#views a", hands.word("view.contacts"))
@@ -158,13 +158,13 @@ def test_today_by_queue(ask: Asking, language: Language) -> None:
 
 
 def test_alerts_name_their_figure(ask: Asking, language: Language) -> None:
-    """What fired at 55 % says 62 %, of which figure, and which target is missed."""
+    """An alert that fired at 55 % shows 62 %, of which figure, and which target is missed."""
 
     async def answer(hands: Hands) -> None:
         (first, *_) = await hands.rows("#alerts li", 6)
         missed = hands.words["alert.target"].format(value=hands.percent("90"))
-        said = hands.words["alert.says"].format(kpi=hands.kpi("service_level"), value=hands.percent("62.0"), condition=missed)
-        assert said in [line for cell in first for line in cell]
+        seen_text = hands.words["alert.says"].format(kpi=hands.kpi("service_level"), value=hands.percent("62.0"), condition=missed)
+        assert seen_text in [line for cell in first for line in cell]
 
     ask(THINGS["Alerts with their figure of now"], language, answer, picture="alerts")
 
@@ -175,8 +175,8 @@ def test_all_alerts(ask: Asking, language: Language) -> None:
     async def answer(hands: Hands) -> None:
         await hands.click("*2 more*", "#alerts .more", hands.words["alert.more"].format(n=2))
         rows = await hands.rows("dialog[open] li", 8)
-        told = [" ".join(line for cell in row for line in cell) for row in rows]
-        assert [sum(name in line for line in told) for name in ("sales", "vip", "billing", "claims", "desk", "support", "letters")] == [
+        texts = [" ".join(line for cell in row for line in cell) for row in rows]
+        assert [sum(name in line for line in texts) for name in ("sales", "vip", "billing", "claims", "desk", "support", "letters")] == [
             2, 1, 1, 1, 1, 1, 1,
         ]  # fmt: skip
 
@@ -184,7 +184,7 @@ def test_all_alerts(ask: Asking, language: Language) -> None:
 
 
 def test_an_alert_is_acknowledged(ask: Asking, language: Language) -> None:
-    """Of vip, or in the night of billing: that someone sees to it stands there."""
+    """Of vip, or in the night of billing: it shows that an operator handles it."""
     name = {"en": "vip", "ja": "billing"}[language]
     item = f".view.alerts .firing li:has(.where[title^={name}])"
 
@@ -214,27 +214,27 @@ def test_a_silence_is_seen(ask: Asking, language: Language) -> None:
 
     async def answer(hands: Hands) -> None:
         await hands.text("#silent", "mail")
-        told = {row[0][0]: row[0] for row in await hands.rows("#queues tbody tr", 7)}
+        texts = {row[0][0]: row[0] for row in await hands.rows("#queues tbody tr", 7)}
         mark = hands.words["silent_since"].format(sources="mail", time="08:00:00")
-        assert [name for name, lines in told.items() if any(mark in line for line in lines)] == ["claims", "letters"]
+        assert [name for name, lines in texts.items() if any(mark in line for line in lines)] == ["claims", "letters"]
 
     ask(THINGS["A source that has fallen silent, and whose figures lack it"], language, answer, picture="silence")
 
 
 def test_every_source_with_a_sentence(ask: Asking, language: Language) -> None:
-    """Five, those that need somebody first."""
+    """Five, those that need action first."""
 
     async def answer(hands: Hands) -> None:
-        # On a laptop; where there is room it stands on the line.
+        # On a laptop; where there is room it is on the line.
         await hands.click("*More*", "#views .rest button")
         await hands.click("*Data quality*", "#views a", hands.word("view.quality"))
         rows = await hands.rows(".sources tbody tr", 5)
         assert [row[0][0] for row in rows] == ["chat", "mail", "never", "cdr", "pbx"]
-        said = {
+        seen_text = {
             "en": "mail has sent nothing since 08:00:00 UTC, for 1 h: figures of claims, letters",
             "ja": "mail：08:00:00 UTCから1時間受信がありません。claims、lettersの数値",
         }
-        assert rows[1][3][0].startswith(said[language])
+        assert rows[1][3][0].startswith(seen_text[language])
 
     ask(THINGS["Every source with a sentence"], language, answer, picture="quality")
 
@@ -341,7 +341,7 @@ def test_the_board_as_it_was_at_any_time(ask: Asking, language: Language) -> Non
     ask(THINGS["The whole board as it was at any time"], language, answer, picture="earlier")
 
 
-def test_channels_stand_apart(ask: Asking, language: Language) -> None:
+def test_channels_are_shown_separately(ask: Asking, language: Language) -> None:
     """Each tile and each total is of one channel: 2 wait at the telephone, 3 in chats since 5 minutes, a mail for three hours."""
 
     async def answer(hands: Hands) -> None:
@@ -430,7 +430,7 @@ def test_queues_by_a_part_of_their_name(ask: Asking, language: Language) -> None
 
 
 def test_required_and_actual_staff(ask: Asking, language: Language) -> None:
-    """Beside what each queue needs stand who is with a contact, and who is free."""
+    """Beside what each queue needs are the agents with a contact, and the free agents."""
 
     async def answer(hands: Hands) -> None:
         await hands.click("*Outlook*", "#views a", hands.word("view.outlook"))
@@ -442,7 +442,7 @@ def test_required_and_actual_staff(ask: Asking, language: Language) -> None:
 
 
 def test_a_login(ask: Asking, language: Language) -> None:
-    """Who has none is led to it, and from there to the overview, which says who that is."""
+    """A viewer without a login is led to it, and from there to the overview, which names the viewer."""
 
     async def answer(hands: Hands) -> None:
         await hands.page.until("document.querySelector('#name')")

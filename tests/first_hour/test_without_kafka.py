@@ -1,4 +1,4 @@
-"""A newcomer starts things in any order, stops Kafka, or presses Ctrl-C at once: one calm line, no traceback, and it goes on by itself."""
+"""A newcomer starts things in any order, stops Kafka, or presses Ctrl-C at once: one calm line, no traceback, and it recovers by itself."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def start(log: Path, *arguments: str, after: str = "") -> subprocess.Popen[bytes]:
-    """Start a command; what it says goes to a file."""
+    """Start a command; its output goes to a file."""
     program = [sys.executable, "-m", "streams"] if not after else [sys.executable, "-c", after]
     with log.open("wb") as file:
         return subprocess.Popen([*program, *arguments], cwd=ROOT, stdout=file, stderr=subprocess.STDOUT)
@@ -59,14 +59,14 @@ def status_of(port: int, path: str) -> int:
 
 
 def complaints(log: Path) -> list[str]:
-    """Return the lines of our own at WARNING or above, without what is said of tokens."""
+    """Return the lines of our own at WARNING or above, without those about tokens."""
     lines = log.read_text(encoding="utf-8").splitlines()
     return [line for line in lines if (" WARNING streams" in line or " ERROR streams" in line) and "without tokens" not in line]
 
 
 @contextlib.contextmanager
 def forwarded(port: int, to: str) -> Iterator[None]:
-    """Let a port lead to a broker, which tells clients its own address then."""
+    """Let a port lead to a broker, which sends clients its own address then."""
     host, _, number = to.rpartition(":")
     ready, ended = threading.Event(), asyncio.Event()
     running: list[asyncio.AbstractEventLoop] = []
@@ -103,7 +103,7 @@ def forwarded(port: int, to: str) -> Iterator[None]:
 
 @pytest.mark.embedded
 def test_the_order_of_starting_does_not_matter(tmp_path: Path) -> None:
-    """Serve, gateway and a connector started before Kafka and any worker say one line each, and do their work once both are there."""
+    """Serve, gateway and a connector started before Kafka and any worker log one line each, and do their work once both are there."""
     kafka, page, gateway = free_port(), free_port(), free_port()
     queue_log = tmp_path / "queue_log"
     queue_log.write_text("", encoding="utf-8")
@@ -142,7 +142,7 @@ def test_the_order_of_starting_does_not_matter(tmp_path: Path) -> None:
 
 @pytest.mark.embedded
 def test_the_log_stays_short_while_kafka_is_away(tmp_path: Path) -> None:
-    """Kafka stops under a worker and a server: ten seconds make less than a hundred lines each; told to end, the worker does, with 82."""
+    """Kafka stops under a worker and a server: ten seconds make less than a hundred lines each; on SIGTERM the worker ends with 82."""
     logs = {name: tmp_path / f"{name}.log" for name in ("worker", "serve")}
     children = []
 
@@ -170,7 +170,7 @@ def test_the_log_stays_short_while_kafka_is_away(tmp_path: Path) -> None:
 
 @pytest.mark.embedded
 def test_heartbeats_outlive_an_outage() -> None:
-    """The thread of the heartbeats ended with a Kafka that went away, and a worker that came through it stood still for all others."""
+    """The thread of the heartbeats ended with a lost Kafka, and a worker that survived it counted as dead to all others."""
     with EmbeddedBroker() as broker:
         asyncio.run(create_topics(broker.bootstrap_servers, "outage", 1))
         settings = EngineSettings(app_id="outage", bootstrap=broker.bootstrap_servers, heartbeats_topic="outage.worker-heartbeats.v1")
@@ -198,11 +198,11 @@ def test_an_interrupt_while_it_starts_shows_no_traceback(command: str, seconds: 
     child.wait(30)
 
     assert "Traceback" not in log.read_text(encoding="utf-8")
-    # One that is done before has its own; while Python ends it has no handler any more, and the signal itself ends it: a shell says 130.
+    # A command that is done before has its own; while Python ends there is no handler any more, and the signal ends it: shells report 130.
     assert child.returncode in {0, 2, 82, 130, -signal.SIGINT}
 
 
-class Heard(logging.Handler):
+class PassedLines(logging.Handler):
     """Keeps what is let through."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
@@ -211,26 +211,26 @@ class Heard(logging.Handler):
         self.addFilter(LimitedLibraries(monotonic))
 
     def take(self, logger: str, message: str, *arguments: object) -> None:
-        """Have a logger say something."""
+        """Have a logger log a line."""
         self.handle(logging.LogRecord(logger, logging.ERROR, "here.py", 1, message, arguments, None))
 
     def emit(self, record: logging.LogRecord) -> None:
         self.lines.append(record.getMessage())
 
 
-def test_a_library_says_each_thing_once_a_minute() -> None:
-    """A thousand lines that differ in numbers are one; after a minute one more says how many there were; ours all pass."""
+def test_a_library_logs_each_kind_once_a_minute() -> None:
+    """A thousand lines that differ in numbers are one; after a minute one more counts them; ours all pass."""
     seconds = [0.0]
-    heard = Heard(lambda: seconds[0])
+    passed = PassedLines(lambda: seconds[0])
     for number in range(1000):
-        heard.take("aiokafka.client", "Unable connect to node %s at port %d", number, number)
-    heard.take("aiokafka.client", "Another thing")
+        passed.take("aiokafka.client", "Unable connect to node %s at port %d", number, number)
+    passed.take("aiokafka.client", "Another thing")
     for _ in range(3):
-        heard.take("streams.serving", "Once more")
+        passed.take("streams.serving", "Once more")
     seconds[0] = OVER_SECONDS
-    heard.take("aiokafka.client", "Unable connect to node %s at port %d", 7, 7)
+    passed.take("aiokafka.client", "Unable connect to node %s at port %d", 7, 7)
 
-    assert heard.lines == [
+    assert passed.lines == [
         "Unable connect to node 0 at port 0",
         "Another thing",
         *["Once more"] * 3,
@@ -239,16 +239,16 @@ def test_a_library_says_each_thing_once_a_minute() -> None:
 
 
 def test_a_library_that_makes_up_texts_takes_no_memory() -> None:
-    """Beyond the kinds that are remembered all that a logger says at a level is one kind."""
-    heard = Heard(lambda: 0.0)
+    """Beyond the kinds that are remembered all lines of a logger at a level are one kind."""
+    passed = PassedLines(lambda: 0.0)
     for number in range(1, 10 * MAX_KINDS):
-        heard.take("aiokafka", "x" * number)
+        passed.take("aiokafka", "x" * number)
 
-    assert len(heard.lines) == MAX_KINDS + 1
+    assert len(passed.lines) == MAX_KINDS + 1
 
 
-def test_a_port_that_is_taken_is_said_in_one_line(tmp_path: Path) -> None:
-    """Worker, serve, gateway and demo: status 1 or 2, the port, what to do, and no traceback; the demo says nothing of being up."""
+def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
+    """Worker, serve, gateway and demo: status 1 or 2, the port, what to do, and no traceback; the demo does not claim to be up."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         for number, command in enumerate(("worker", "serve", "gateway", "demo")):

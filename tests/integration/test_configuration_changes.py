@@ -1,4 +1,4 @@
-"""A configuration file that changes under a running worker and server: taken up without a loss, or refused and said so."""
+"""A configuration file that changes under a running worker and server: applied without a loss, or refused and reported."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def latest_of(bootstrap: str) -> dict[str, dict[str, Any]]:
     return {key.decode(): orjson.loads(value) for (_, key), value in values.items() if value is not None}
 
 
-async def settled(bootstrap: str, at: str) -> dict[str, dict[str, Any]]:
+async def stable_latest(bootstrap: str, at: str) -> dict[str, dict[str, Any]]:
     """Return the latest records once they are complete through an instant and stay the same."""
     before: dict[str, dict[str, Any]] = {}
     async with asyncio.timeout(60):
@@ -71,7 +71,7 @@ async def settled(bootstrap: str, at: str) -> dict[str, dict[str, Any]]:
 
 
 def test_a_changed_file_under_a_running_worker(tmp_path: Path) -> None:
-    """A refused change changes nothing and is said everywhere; a valid one is taken up in place, and every event counts once."""
+    """A refused change changes nothing and is reported everywhere; a valid one is applied in place, and every event counts once."""
     require_embedded_broker()
     file = tmp_path / "center.yaml"
     written(file)
@@ -92,7 +92,7 @@ def remove(file: Path) -> None:
 
 
 async def change_it(file: Path, bootstrap: str, services: Services) -> None:
-    """Spoil the file, mend it with other settings and take it away, while events flow."""
+    """Spoil the file, fix it with other settings and take it away, while events flow."""
     await create_topics(bootstrap, PREFIX)
     services.run("worker", "--instance-id", "the-worker")
     services.run("serve")
@@ -104,15 +104,15 @@ async def change_it(file: Path, bootstrap: str, services: Services) -> None:
     assert running.startswith("running with ")
     changed_at = await services.counter("worker", CHANGED)
 
-    # A threshold that is none: line, reason and what is permitted, once; everything goes on.
+    # An invalid threshold: line, reason and what is permitted, once; everything continues.
     line = spoil(file)
     os.kill(process, signal.SIGHUP)  # the server finds it by itself
     await publish(bootstrap, events[:third], final_ms(events[third - 1]))
     for name in ("worker", "serve"):
-        await until(lambda name=name: says(services, name, VALID, 0), 30)  # type: ignore[misc]
+        await until(lambda name=name: has_value(services, name, VALID, 0), 30)  # type: ignore[misc]
         for page in ("/healthz", "/readyz"):
-            status, said = await services.ask(name, page)
-            assert (status, said["configuration"][:22]) == (200, "refused, running with "), (name, page, said)
+            status, answer = await services.ask(name, page)
+            assert (status, answer["configuration"][:22]) == (200, "refused, running with "), (name, page, answer)
         assert (await services.ask(name, "/readyz"))[1]["configuration"].partition(", ")[2][:26] == running[:26]
         assert services.log(name).count("is refused") == 1
         assert f"{file}:{line}: definitions.standard.0.threshold_s: found -20; permitted: a number, above 0" in services.log(name)
@@ -127,13 +127,13 @@ async def change_it(file: Path, bootstrap: str, services: Services) -> None:
     await publish(bootstrap, events[third : 2 * third], final_ms(events[2 * third - 1]))
     await until(lambda: "The configuration has changed" in services.log("worker"), 30)
     await publish(bootstrap, events[2 * third :], final_ms(events[-1]))
-    latest = await settled(bootstrap, format_ms(final_ms(events[-1])))
+    latest = await stable_latest(bootstrap, format_ms(final_ms(events[-1])))
     await services.ready("worker", "serve")
     assert services.pid("worker") == process
     assert services.log("worker").count("The configuration has changed") == 1
     assert not services.ended
     for name in ("worker", "serve"):
-        assert await says(services, name, VALID, 1)
+        assert await has_value(services, name, VALID, 1)
         assert (await services.ask(name, "/healthz"))[1]["configuration"][:13] == "running with "
         assert (await services.ask(name, "/healthz"))[1]["configuration"][:26] != running[:26]
     assert (await services.ask("serve", "/api/v1/figures"))[1]["targets"]["Orders 注文受付"] == 0.7
@@ -151,7 +151,7 @@ async def change_it(file: Path, bootstrap: str, services: Services) -> None:
     # The file is gone: refused, and still running; a worker that ends now ends in order.
     remove(file)
     os.kill(process, signal.SIGHUP)
-    await until(lambda: says(services, "worker", VALID, 0), 20)
+    await until(lambda: has_value(services, "worker", VALID, 0), 20)
     await until(lambda: "cannot be read: No such file or directory" in services.log("worker"), 10)
     assert services.terminate("worker") == 0
 
@@ -165,7 +165,7 @@ def equal_to_the_recount(latest: dict[str, dict[str, Any]], events: list[Any], f
     assert differences(latest, recount(parsed, load_configuration(file), final, final)) == []
 
 
-async def says(services: Services, name: str, gauge: str, value: float) -> bool:
-    """Say whether a gauge is there and has a value."""
+async def has_value(services: Services, name: str, gauge: str, value: float) -> bool:
+    """Return whether a gauge is there and has a value."""
     _, text = await services.ask(name, "/metrics")
     return any(line == f"{gauge} {value:.1f}" for line in (text or "").splitlines())

@@ -1,4 +1,4 @@
-"""Versions of a definition on a running worker: what began under one says so, and one that is changed in place is refused."""
+"""Versions of a definition on a running worker: intervals keep the version they began under, and a version changed in place is refused."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from streams.demo.broker import EmbeddedBroker
 from streams.demo.simulator.emission import Emission
 from streams.engine.exits import ExitCode
 from streams.worker import create_topics
-from tests.integration.test_configuration_changes import settled
+from tests.integration.test_configuration_changes import stable_latest
 from tests.integration.test_replay_equals_kafka import PREFIX, publish
 from tests.support.require import require_embedded_broker
 from tests.support.services import Services, until
@@ -41,7 +41,7 @@ def write(file: Path, standard: str) -> None:
 
 
 def call(second: int) -> list[Emission]:
-    """Return a call that begins so many seconds after noon and waits 15 s."""
+    """Return a call that begins ``second`` seconds after noon and waits 15 s."""
     name = f"call-{second}"
     steps = (
         (second, {"type": "contact.queued", "queue": "sales", "channel": "voice"}),
@@ -56,7 +56,7 @@ def call(second: int) -> list[Emission]:
 
 
 def test_versions_on_a_running_worker(tmp_path: Path) -> None:
-    """Must-show 6: figures computed under version 1 still say version 1 when 2 has taken effect, and after the worker starts again."""
+    """Must-show 6: figures computed under version 1 still name version 1 when 2 has taken effect, and after the worker starts again."""
     require_embedded_broker()
     file = tmp_path / "center.yaml"
     write(file, ONE)
@@ -70,13 +70,13 @@ async def run_on(file: Path, bootstrap: str, services: Services) -> None:
     services.run("worker")
     await services.ready("worker")
     await publish(bootstrap, [*call(60), *call(400)], NOON + 500_000)
-    await settled(bootstrap, format_ms(NOON + 500_000))
+    await stable_latest(bootstrap, format_ms(NOON + 500_000))
 
     write(file, ONE + TWO)
     os.kill(services.pid("worker"), signal.SIGHUP)
     await until(lambda: "The configuration has changed" in services.log("worker"), 20)
     await publish(bootstrap, [*call(960), *call(1000)], NOON + 1_100_000)
-    latest = await settled(bootstrap, format_ms(NOON + 1_100_000))
+    latest = await stable_latest(bootstrap, format_ms(NOON + 1_100_000))
     expected = [
         ("standard@1", (2, 2), (0, 2)),
         ("standard@2", (0, 2), (0, 2)),
@@ -89,15 +89,15 @@ async def run_on(file: Path, bootstrap: str, services: Services) -> None:
         "strict@1": None,
     }
 
-    # Another process restores, and says the same of both.
+    # Another process restores, and both keep their versions.
     assert services.terminate("worker") == 0
     services.run("worker")
     await services.ready("worker")
     await publish(bootstrap, call(1150), NOON + 1_200_000)
-    latest = await settled(bootstrap, format_ms(NOON + 1_200_000))
+    latest = await stable_latest(bootstrap, format_ms(NOON + 1_200_000))
     assert [level(latest, number) for number in range(2)] == [expected[0], ("standard@2", (0, 3), (0, 3))]
 
-    # Changed in place: a worker that starts says what was what, and stops.
+    # Changed in place: a worker that starts names the difference, and stops.
     assert services.terminate("worker") == 0
     write(file, ONE.replace("20", "25") + TWO)
     services.run("worker")

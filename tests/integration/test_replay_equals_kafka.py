@@ -102,7 +102,7 @@ def replayed(file: Path, until_ms: int) -> dict[str, Any]:
 
 
 def test_equal_figures_at_an_instant(kafka: Cluster, tmp_path: Path) -> None:
-    """Intervals and what goes on now are the same at T, though the file goes on after T and the live stream does not know yet."""
+    """Intervals and the present are the same at T, though the file continues after T and the live stream has not read that yet."""
     every = list(load_events(EVENTS + AFTERWARDS, SEED, rate=1))
     known = every[:EVENTS]
     until_ms = final_ms(known[-1])
@@ -148,9 +148,9 @@ def test_equal_figures_at_an_instant(kafka: Cluster, tmp_path: Path) -> None:
         for record in latest.values()
         if record["kind"] == "now"
     }
-    told = {
+    replayed_now = {
         (each["scope_kind"], each["scope"], each["channel"]): {name: each[name] for name in as_of & each.keys()} for each in result["now"]
     }
-    assert told.keys() <= now.keys()
-    assert {place: now[place] for place in told} == told
-    assert any(figures.get("waiting") or figures.get("in_progress") for figures in told.values())
+    assert replayed_now.keys() <= now.keys()
+    assert {place: now[place] for place in replayed_now} == replayed_now
+    assert any(figures.get("waiting") or figures.get("in_progress") for figures in replayed_now.values())

@@ -104,7 +104,7 @@ def run(own: Cluster, folder: Path, name: str, faults: Callable[[ProductRound, S
 
 
 def test_a_broker_that_hangs(own: Cluster, tmp_path: Path) -> None:
-    """Must-show 8: with the broker stopped for 20 s under load, workers and server stay small, the page says so, and all counts once."""
+    """Must-show 8: with the broker stopped for 20 s under load, workers and server stay small, the page shows it, and all counts once."""
 
     async def faults(product: ProductRound, services: Services) -> None:
         own.pause(1)
@@ -131,7 +131,7 @@ def test_a_full_disk(own: Cluster, tmp_path: Path) -> None:
         resource.prlimit(own.pid(1), resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
         began = time.monotonic()
         while not own.ended(1):
-            assert time.monotonic() - began < 90, "The broker goes on."
+            assert time.monotonic() - began < 90, "The broker continues."
             await product.wait(0.5)
         print(f"  no file beyond {limit:,} bytes: the broker ended after {time.monotonic() - began:.1f} s")
         await product.wait(5)
@@ -177,12 +177,12 @@ def test_clients_that_do_not_read(own: Cluster, tmp_path: Path) -> None:
                 path, times = ("/api/v1/events", 1) if number % 2 else ("/api/v1/figures", 50)
                 client.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() * times)
             reading = asyncio.create_task(changes(f"{address.geturl()}/api/v1/events", 20))
-            slowest, settled, connected = 0.0, 0.0, time.monotonic()
+            slowest, full, connected = 0.0, 0.0, time.monotonic()
             while not reading.done():
                 began = time.monotonic()
-                if not settled and began - connected > 5:
+                if not full and began - connected > 5:
                     # Each has had one answer, or one message, made for it.
-                    settled = rss_mib(services.pid("serve"))
+                    full = rss_mib(services.pid("serve"))
                 status, figures = await services.ask("serve", "/api/v1/figures")
                 assert status == 200
                 assert figures["records"]
@@ -191,14 +191,14 @@ def test_clients_that_do_not_read(own: Cluster, tmp_path: Path) -> None:
             waits, after = await reading, rss_mib(services.pid("serve"))
             dropped, still_open = await connections(address.geturl())
         print(
-            f"  80 clients that do not read: server from {before:.0f} to {settled:.0f} and {after:.0f} MiB; others: slowest answer "
+            f"  80 clients that do not read: server from {before:.0f} to {full:.0f} and {after:.0f} MiB; others: slowest answer "
             f"{slowest:.2f} s, {len(waits)} messages of changes in 20 s, longest wait for one {max(waits):.2f} s; "
             f"{dropped:.0f} dropped, {still_open:.0f} connections open"
         )
         assert dropped == 80
         assert still_open < 10
-        assert settled < before + 80 * ANSWER_MIB
-        assert after < settled + 20
+        assert full < before + 80 * ANSWER_MIB
+        assert after < full + 20
         assert slowest < 3
         assert len(waits) > 15
         assert max(waits) < 4

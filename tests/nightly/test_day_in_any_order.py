@@ -36,14 +36,14 @@ if TYPE_CHECKING:
 
 HOUR_MS = 3_600_000
 PANE_MS, GRACE_MS = 10_000, 120_000
-#: Chunks are taken, and flushed one time in two, after so many events on average.
+#: Chunks are processed, and flushed one time in two, after this many events on average.
 MOVES = 1 / 50
 SEED = 20261
 SIZES = [pytest.param(0.5, id="quick"), pytest.param(8, id="nightly", marks=pytest.mark.nightly)]
 
 
 def simulated(hours: float) -> list[Event]:
-    """Return so many hours of the demo's center, and final heartbeats well behind the grace."""
+    """Return ``hours`` hours of the demo's center, and final heartbeats well behind the grace."""
     end_ms = LOAD_START_MS + int(hours * HOUR_MS)
 
     def emissions() -> Iterator[Emission]:
@@ -90,7 +90,7 @@ def shuffled(events: list[Event], random: Random) -> list[Event]:
 
 
 def final_figures(latest: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Return what every record says in the end, but for how many revisions it took and who was heard last.
+    """Return the final records, but for how many revisions they took and which sources were last seen.
 
     A trailing window of which nothing changes moves on without being written: its bounds are those of the last flush that had news.
     """
@@ -107,12 +107,12 @@ def final_figures(latest: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 
 def beside(events: list[Event], bent: list[Event], configuration: Configuration, far_end: Connection) -> None:
-    """Run the events in order and recount those in disorder; say what that gave, be told the figures in disorder, and say what differs."""
+    """Run the events in order and recount those in disorder; send the result, receive the figures in disorder, and send the differences."""
     in_order = MemoryPipeline(configuration, Random(1), contacts=4, agents=4, panes=2)
     in_order.run(events, moves=MOVES)
-    told = recount(bent, configuration)
+    recounted = recount(bent, configuration)
     far_end.send(in_order.latest)
-    far_end.send(differences(far_end.recv(), told))
+    far_end.send(differences(far_end.recv(), recounted))
 
 
 @pytest.mark.parametrize("hours", SIZES)

@@ -80,7 +80,7 @@ class Sizes:
         return found
 
     async def close(self) -> None:
-        """Let go."""
+        """Release it."""
         if self._consumer is not None:
             await self._consumer.stop()
 
@@ -117,19 +117,19 @@ def test_eight_hours(kafka: Cluster, tmp_path: Path) -> None:
                     while not telling.done():
                         await asyncio.wait({telling}, timeout=1)
                         samples.append(rss_mib(services.pid("worker")))
-                    told = json.loads(telling.result())
+                    sent = json.loads(telling.result())
                     began = time.monotonic()
 
-                    async def taken_in(records: int = told["records"]) -> bool:
+                    async def taken_in(records: int = sent["records"]) -> bool:
                         return await services.counter("worker", 'contact_center_events_processed_total{flow="track') >= records
 
                     await until(taken_in, 600, lambda: services.log("worker")[-3000:])
                     sizes[hour] = found = await following.follow()
                     print(
-                        f"hour {hour}: {told['records']:>9,} records, worker {at_end(samples):6.1f} MiB; alive: "
+                        f"hour {hour}: {sent['records']:>9,} records, worker {at_end(samples):6.1f} MiB; alive: "
                         f"{found['track-contacts-state.v1 subjects']:,} contacts, {found['track-agents-state.v1 subjects']:,} people, "
                         + ", ".join(f"{name} {found[name]:,} records {found[f'{name} bytes'] / 2**20:.1f} MiB" for name in STATE)
-                        + f"; on disk {on_disk_mib(kafka.data(1), prefix):.0f} MiB; load {told['behind_seconds']:.0f} s of its time late, "
+                        + f"; on disk {on_disk_mib(kafka.data(1), prefix):.0f} MiB; load {sent['behind_seconds']:.0f} s of its time late, "
                         f"worker {time.monotonic() - began:.1f} s",
                         flush=True,
                     )

@@ -79,7 +79,7 @@ def bent(chance: random.Random, number: int) -> bytes | None:
     event["event_id"] = f"e{number}"
     for name in ("conversation_id", "person_id"):
         if name in event:
-            # A few events each: nobody's story is endless.
+            # A few events each: no contact's story is endless.
             event[name] = f"{name}-{number // 400}-{chance.randrange(20)}"
     for _ in range(chance.choice((0, 0, 1, 1, 2))):
         name = chance.choice([*event, "sequence", "agent", "queue", "unknown"])
@@ -105,7 +105,7 @@ def test_records(count: int) -> None:
     dead = sent = 0
     facts: Counter[str] = Counter()
     while sent < count:
-        # Published a moment after they were received, some of them long before they say.
+        # Published a moment after they were received, some of them long before their stated time.
         published_ms = chance.choice((1_786_000_000_000, 4_000_000_000_000))
         records = [
             SimpleNamespace(topic="events", partition=0, offset=sent + each, timestamp=published_ms, key=b"k", value=value, headers=())
@@ -115,10 +115,10 @@ def test_records(count: int) -> None:
         for stage in stages:
             stage.process(records)
             flush = stage.collect()
-            letters = [output for output in flush.outputs if output.topic == "dead"]
-            dead += len(letters)
+            dead_letters = [output for output in flush.outputs if output.topic == "dead"]
+            dead += len(dead_letters)
             facts["rows"] += len(flush.rows)
-            assert {letter.value for letter in letters} <= {record.value for record in records}
+            assert {dead_letter.value for dead_letter in dead_letters} <= {record.value for record in records}
     refused = sum((Counter(stage.counters.rejected) for stage in stages), Counter())
     processed = sum(stage.counters.events for stage in stages)
     late = sum(stage.counters.late for stage in stages)

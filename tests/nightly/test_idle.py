@@ -22,9 +22,9 @@ DEMO_MOST = 0.5
 
 
 def _measured(*arguments: str) -> dict[str, Any]:
-    said = subprocess.run([sys.executable, "-m", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=600, check=True).stdout
-    print(f"\n{said}")
-    found: dict[str, Any] = json.loads(said.splitlines()[-1])
+    output = subprocess.run([sys.executable, "-m", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=600, check=True).stdout
+    print(f"\n{output}")
+    found: dict[str, Any] = json.loads(output.splitlines()[-1])
     return found
 
 

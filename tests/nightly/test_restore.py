@@ -25,10 +25,10 @@ def test_restore_is_faster_than_fausts_own(rows: int, times: float, request: pyt
     """Must-show 5: rows/s of a restore are at least ten times those of Faust's own recovery of a plain table, for 1,000,000 rows."""
     request.getfixturevalue("kafka")  # is it here at all? The benchmark starts a broker of its own
     command = [sys.executable, "-m", "benchmarks.engine", "--rows", str(rows), "--records", "0"]
-    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=1200, check=True).stdout
-    print(f"\n{said}")
-    assert f"({rows:,} rows in" in said
-    found = re.search(r"restore, ratio: +([\d.]+)", said)
+    output = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=1200, check=True).stdout
+    print(f"\n{output}")
+    assert f"({rows:,} rows in" in output
+    found = re.search(r"restore, ratio: +([\d.]+)", output)
     assert found is not None
     assert float(found[1]) >= times
 
@@ -40,9 +40,9 @@ def test_contacts_are_taken_back_in(request: pytest.FixtureRequest) -> None:
     """On a machine that does nothing else 100,000 tickets, and as many calls, take a second of CPU each; 150,000 rows a second."""
     request.getfixturevalue("kafka")
     command = [sys.executable, "-m", "benchmarks.restore", "--kafka"]
-    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=True).stdout
-    print(f"\n{said}")
-    found = {each["kind"]: each for each in json.loads(said.splitlines()[-1])}
+    output = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=True).stdout
+    print(f"\n{output}")
+    found = {each["kind"]: each for each in json.loads(output.splitlines()[-1])}
     assert found.keys() == {"tickets", "calls"}
     for each in found.values():
         assert each["rows"] > 100_000

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Clock", "ask_once", "asker", "serving"]
 
-#: Before what any fake tells.
+#: Before all events of any fake.
 SINCE = datetime(2026, 4, 1, tzinfo=UTC)
 
 
@@ -52,11 +52,11 @@ async def serving(add_routes: Callable[[web.Application], None], meanwhile: Call
     """Serve a fake; give its address. What happens ``meanwhile`` happens with each question."""
 
     @web.middleware
-    async def goes_on(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
+    async def change_meanwhile(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
         meanwhile()
         return await handler(request)
 
-    app = web.Application(middlewares=[goes_on])
+    app = web.Application(middlewares=[change_meanwhile])
     add_routes(app)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()

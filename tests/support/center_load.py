@@ -46,7 +46,7 @@ class CenterPlan:
 
 
 def center(seed: int, hours: int, centers: int) -> Iterator[Emission]:
-    """Yield the events of so many hours; contacts arrive at the same rate all the time."""
+    """Yield the events of ``hours`` hours; contacts arrive at the same rate all the time."""
     arrivals.volume = lambda since_opening_ms: 0.9
     end_ms = LOAD_START_MS + hours * HOUR_MS
     events = multiplied(Simulation(seed=seed, start_ms=LOAD_START_MS).emissions(), centers)
@@ -78,7 +78,7 @@ async def replay(plan: CenterPlan) -> None:
             if emission.published_ms >= LOAD_START_MS + hour * HOUR_MS:
                 await publisher.send(batch)
                 batch = []
-                _tell(hour, publisher, behind_ms)
+                _print_hour(hour, publisher, behind_ms)
                 hour, behind_ms = hour + 1, 0.0
             if emission.published_ms > now_ms or len(batch) >= 2000:
                 await publisher.send(batch)
@@ -87,12 +87,12 @@ async def replay(plan: CenterPlan) -> None:
                     await asyncio.sleep(max(_TICK_SECONDS, (emission.published_ms - now_ms) / 1000 / plan.speed))
             batch.append(emission)
         await publisher.send(batch)
-        _tell(hour, publisher, behind_ms)
+        _print_hour(hour, publisher, behind_ms)
     finally:
         await producer.stop()
 
 
-def _tell(hour: int, publisher: Publisher, behind_ms: float) -> None:
+def _print_hour(hour: int, publisher: Publisher, behind_ms: float) -> None:
     print(json.dumps({"hour": hour, "records": publisher.records, "behind_seconds": behind_ms / 1000}), flush=True)  # noqa: T201 - the test reads it
 
 

@@ -24,7 +24,7 @@ class Pair:
     key: Path
 
     def replace_with(self, other: Pair) -> None:
-        """Let these files say what others say, each replaced in one step."""
+        """Give these files the content of others, each replaced in one step."""
         for mine, theirs in ((self.certificate, other.certificate), (self.key, other.key)):
             beside = mine.with_suffix(".new")
             beside.write_bytes(theirs.read_bytes())

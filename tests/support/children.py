@@ -1,4 +1,4 @@
-"""Python modules in processes of their own, told by standard input and answering by standard output: neither slows the other down."""
+"""Python modules in processes of their own, with requests on standard input and answers on standard output: neither slows the other."""
 
 from __future__ import annotations
 

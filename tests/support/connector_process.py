@@ -1,4 +1,4 @@
-"""``contact-streams`` in a process whose connector lives by a clock that a test sets, asks for short pages, and tells how many it got."""
+"""``contact-streams`` in a process whose connector lives by a clock that a test sets, asks for short pages, and reports how many it got."""
 
 from __future__ import annotations
 
@@ -66,12 +66,12 @@ def main(arguments: str) -> int:
         if not hasattr(module, name):
             raise AttributeError(name)
         setattr(module, name, value)
-    fetch = _told(module.PULL.fetch, Path(given["progress"]), given["pause_seconds"])
+    fetch = _with_progress(module.PULL.fetch, Path(given["progress"]), given["pause_seconds"])
     module.PULL = replace(module.PULL, fetch=fetch, spacing_seconds=0.0)
     return cli.main(given["arguments"])
 
 
-def _told(
+def _with_progress(
     fetch: Callable[[PollContext], AsyncGenerator[Page, None]], progress: Path, pause_seconds: float
 ) -> Callable[[PollContext], AsyncGenerator[Page, None]]:
     async def telling(asking: PollContext) -> AsyncGenerator[Page, None]:

@@ -26,10 +26,10 @@ __all__ = ["PASSWORD", "USER", "Dovecot", "dovecot"]
 
 USER: Final = "desk"
 PASSWORD: Final = "a-password-of-tests"
-#: Debian's nobody: mails are never read as root.
-_NOBODY: Final = 65534
+#: Debian's user nobody: mails are never read as root.
+_UNPRIVILEGED: Final = 65534
 _READY_SECONDS: Final = 15
-#: Where Debian has it, which is not on everybody's path.
+#: Where Debian has it, which is not on every user's path.
 _PLACES: Final = "/usr/sbin"
 
 _CONFIGURATION: Final = """\
@@ -115,7 +115,7 @@ def dovecot() -> Iterator[Dovecot]:
 
 def _prepare(folder: Path, port: int) -> Path:
     root = os.getuid() == 0
-    uid, gid = (_NOBODY, _NOBODY) if root else (os.getuid(), os.getgid())
+    uid, gid = (_UNPRIVILEGED, _UNPRIVILEGED) if root else (os.getuid(), os.getgid())
     folder.chmod(0o755)
     for name in ("mail", "home", "state"):
         (folder / name).mkdir()

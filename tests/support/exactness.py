@@ -1,6 +1,6 @@
 """A counting application on Kafka that tests break in some way, and the comparison with the exact recount at the end."""
 
-# ruff: noqa: T201 - a fault test tells what it did.
+# ruff: noqa: T201 - a fault test prints what it did.
 
 from __future__ import annotations
 

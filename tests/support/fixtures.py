@@ -24,7 +24,7 @@ def _required() -> None:
 
 @pytest.fixture(scope="session")
 def kafka() -> Iterator[apache.Cluster]:
-    """One node of Apache Kafka for the whole run; tests name their topics apart."""
+    """One node of Apache Kafka for the whole run; tests name their topics separately."""
     _required()
     with apache.cluster() as running:
         yield running

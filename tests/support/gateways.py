@@ -1,4 +1,4 @@
-"""A gateway on a free port, with a Kafka of lists behind it and a clock that stands until it is moved."""
+"""A gateway on a free port, with a Kafka of lists behind it and a clock that a test moves."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CONTACTS = "contactcenter.contact-events.v1"
 
 
 class Clock:
-    """A clock that stands until it is moved."""
+    """A clock that does not advance until it is moved."""
 
     def __init__(self) -> None:
         """Begin at noon."""
@@ -43,7 +43,7 @@ class Clock:
 
 
 class House:
-    """A running gateway and what stands around it."""
+    """A running gateway and its surroundings."""
 
     def __init__(self, gateway: Gateway, publisher: MemoryPublisher, clock: Clock, session: ClientSession, address: str) -> None:
         """Keep them together."""

@@ -91,7 +91,7 @@ def die_with_parent() -> None:
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on."""
+    """Return a free port of 127.0.0.1."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -141,7 +141,7 @@ class Cluster:
         return f"localhost:{self._listeners[listener][1]}"
 
     def start(self, *nodes: int, wait: bool = True) -> None:
-        """Start ``nodes`` (all without arguments), and ``wait_ready`` unless told otherwise.
+        """Start ``nodes`` (all without arguments), and ``wait_ready`` unless ``wait`` is false.
 
         Call it from the main thread: nodes die with the thread that started them.
         """
@@ -167,7 +167,7 @@ class Cluster:
         os.killpg(self._running[node].pid, signal.SIGSTOP)
 
     def resume(self, node: int) -> None:
-        """Let ``node`` go on, unaware of the time that passed."""
+        """Let ``node`` continue, unaware of the time that passed."""
         os.killpg(self._running[node].pid, signal.SIGCONT)
 
     def pid(self, node: int) -> int:
@@ -175,7 +175,7 @@ class Cluster:
         return self._running[node].pid
 
     def ended(self, node: int) -> bool:
-        """Say whether a node that was started has ended by itself."""
+        """Return whether a node that was started has ended by itself."""
         return self._running[node].poll() is not None
 
     def data(self, node: int) -> Path:

@@ -147,7 +147,7 @@ class Keycloak:
         return f"http://127.0.0.1:{self._port}"
 
     def issuer(self, realm: str) -> str:
-        """Return what the tokens of a realm say they are from."""
+        """Return the issuer of the tokens of a realm."""
         return f"{self.url}/realms/{realm}"
 
     def start(self) -> None:
@@ -172,11 +172,11 @@ class Keycloak:
             )
 
     def pause(self) -> None:
-        """Let it answer nobody."""
+        """Pause it: no request is answered."""
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let it go on."""
+        """Let it continue."""
         self._signal(signal.SIGCONT)
 
     def close(self) -> None:
@@ -204,7 +204,7 @@ class Keycloak:
         raise TimeoutError(f"Keycloak is not ready after {_READY_SECONDS:.0f} s:\n{self._tail()}")
 
     def imported(self, http: aiohttp.ClientSession) -> Realm:
-        """Return the realm that Keycloak has made of the file by itself."""
+        """Return the realm that Keycloak has created from the file by itself."""
         return Realm(self, http, "contact-center", self._admin_password)
 
     async def realm(self, http: aiohttp.ClientSession, **values: str) -> Realm:
@@ -235,7 +235,7 @@ class Realm:
 
     @property
     def issuer(self) -> str:
-        """What its tokens say they are from."""
+        """The issuer of its tokens."""
         return self.keycloak.issuer(self.name)
 
     async def ask(self, method: str, path: str, *, json: Any = None, above: bool = False) -> Any:

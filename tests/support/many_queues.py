@@ -23,7 +23,7 @@ from streams.serving.reader import alerts_topic, latest_topic
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Answer", "cpu_seconds", "fetch", "make_topics", "of_many_queues", "publish", "revised", "settled"]
+__all__ = ["Answer", "cpu_seconds", "fetch", "idle", "make_topics", "of_many_queues", "publish", "revised"]
 
 #: Past, so that what is served of it stays as it is.
 START_MS = parse_time_ms("2026-04-01T08:00:00Z")
@@ -59,7 +59,7 @@ def of_many_queues(queues: int, *, rounds: int) -> dict[bytes, bytes]:
     def event(at_ms: int, kind: str, conversation: str, **more: str) -> None:
         nonlocal number
         number += 1
-        told = {
+        fields = {
             "event_id": f"e{number}",
             "type": kind,
             "occurred_at": format_ms(at_ms),
@@ -69,7 +69,7 @@ def of_many_queues(queues: int, *, rounds: int) -> dict[bytes, bytes]:
             "conversation_id": conversation,
             **more,
         }
-        center.add(orjson.dumps(told), "contact", published_ms=at_ms)
+        center.add(orjson.dumps(fields), "contact", published_ms=at_ms)
 
     for each in range(rounds):
         for queue in range(queues):
@@ -122,7 +122,7 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS_A_SECOND
 
 
-async def settled(pid: int, seconds: float = 60) -> None:
+async def idle(pid: int, seconds: float = 60) -> None:
     """Wait until a process has nothing more to do: a second goes by in which it takes a twentieth of one."""
     deadline = time.monotonic() + seconds
     while True:

@@ -41,7 +41,7 @@ def record(offset: int, value: bytes | None) -> bytes:
 
 
 def zeros(mebibytes: int) -> Iterator[bytes]:
-    """Yield the pieces of one record of so many MiB of zeros."""
+    """Yield the pieces of one record of ``mebibytes`` MiB of zeros."""
     size = mebibytes * _MIB
     begin, end = b"\0" + _varint(0) + _varint(0) + _varint(-1) + _varint(size), _varint(0)
     yield _varint(len(begin) + size + len(end)) + begin
@@ -80,7 +80,7 @@ def legacy_batch(codec: str | None, content: bytes, *, magic: int, offset: int =
 
 
 async def publish(producer: AIOKafkaProducer, topic: str, partition: int, content: bytes) -> int:
-    """Publish a batch as it stands; return the offset of its first record."""
+    """Publish a batch unchanged; return the offset of its first record."""
     builder = producer.create_batch()
     builder.append(key=None, value=b"", timestamp=None)
     builder._build = lambda: content

@@ -1,6 +1,6 @@
-"""What a connector of the kit makes of records, counted in this process, and the figures that public life cycles of contacts give.
+"""The events of a connector of the kit for records, counted in this process, and the figures that public life cycles of contacts give.
 
-Two stories are told by every platform in its own words, and their figures are worked out by hand:
+Two stories are reported by every platform in its own form, and their figures are worked out by hand:
 
 *Three calls*, by the second from 09:00:00. 1: arrives 0, queued for support 10, rings at A 12, answered 20, on hold 60 to 90, ended by the
 customer 200, wrapped up 230. 2: arrives 300, queued 305, rings at A 306 to 321 for nothing, given up 335. 3: arrives 600, queued 605, rings
@@ -61,7 +61,7 @@ FIXTURES = Path(__file__).parents[1] / "connectors" / "fixtures"
 #: Scope (a queue of the story, or ``all``) → figure → value; None is null.
 Table = dict[str, dict[str, float | None]]
 
-#: After all that any fixture tells.
+#: After all events of any fixture.
 _NOW = datetime(2027, 1, 1, tzinfo=UTC)
 
 
@@ -71,7 +71,7 @@ def fixture(name: str, file: str) -> bytes:
 
 
 def three_calls(*, hold: bool = True, wrap_up: bool = True, ring: bool = True, arrival: bool = True) -> Table:
-    """Return the figures of the three calls, without what a platform does not tell."""
+    """Return the figures of the three calls, without what a platform does not report."""
     table: Table = {
         "support": {"offered": 3, "answered": 2, "abandoned": 1, "handled": 2, "service_level": 1 / 3, "asa": 20, "time_to_abandon": 30},
         "billing": {"offered": 1, "answered": 1, "abandoned": 0, "handled": 1, "service_level": 1, "asa": 10, "time_to_abandon": None},
@@ -96,7 +96,7 @@ def three_calls(*, hold: bool = True, wrap_up: bool = True, ring: bool = True, a
 
 
 def two_tickets(*, reopened: bool = True, messages: bool = True, csat: bool = True) -> Table:
-    """Return the figures of the two tickets, without what a platform does not tell."""
+    """Return the figures of the two tickets, without what a platform does not report."""
     return {
         "all": {
             "offered": 2,
@@ -115,7 +115,7 @@ def two_tickets(*, reopened: bool = True, messages: bool = True, csat: bool = Tr
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A platform that tells one of the stories, and what must come out."""
+    """A platform that reports one of the stories, and the expected figures."""
 
     connector: str
     #: What it is called in the matrix, where a connector has several rows.
@@ -124,12 +124,12 @@ class Row:
     files: tuple[str, ...]
     shared: tuple[str, ...] = ()
     expected: Table
-    #: (scope, figure) → another value than ``expected`` has, for what the platform cannot tell.
+    #: (scope, figure) → another value than ``expected`` has, for what the platform cannot report.
     but: Mapping[tuple[str, str], float | None] = field(default_factory=dict)
     #: Scope of the story → the queue's name in our files; the collected ones have the story's, or ids that ``settings`` translate to names.
     queues: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
-    #: What this way of the platform does not tell, beside what the connector says.
+    #: What this way of the platform does not report, beside what the connector declares.
     unknown: tuple[Part, ...] = ()
     configuration: Mapping[str, Any] = field(default_factory=dict)
 
@@ -163,9 +163,9 @@ def translated(
         settings: of the connector, beside its defaults.
         seed: of the order and the repeats.
         source: the name of the source.
-        live: as the platform's delivery is, not as a file of the past: what says no time occurs when it is received.
+        live: as the platform's delivery is, not as a file of the past: a record without a time occurs when it is received.
     """
-    # What a file tells was received when it occurred, whatever the platform.
+    # A record of a file was received when it occurred, whatever the platform.
     connector = connector if live else replace(connector, delivery="journal")
     with_defaults = {each.name: each.default for each in connector.settings} | dict(settings or {})
     context = Context(source=source, customer_key=lambda identity: f"k1:{crc32(identity.encode()):x}", settings=with_defaults)
@@ -191,7 +191,7 @@ def _shuffled(connector: Connector, bodies: Iterable[tuple[str, bytes]], chance:
 
 
 def counted(events: Iterable[Any], configuration: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return what ``contact-streams replay`` says of events."""
+    """Return what ``contact-streams replay`` returns for events."""
     replay = Replay(Configuration.model_validate(dict(configuration or {})), figures_only=True)
     for event in events:
         of_customer = isinstance(event, CustomerModel | ForecastSet)

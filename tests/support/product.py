@@ -1,4 +1,4 @@
-"""A round of the whole product on Apache Kafka: workers, load and faults, and everything that the topics must say afterwards."""
+"""A round of the whole product on Apache Kafka: workers, load and faults, and the invariants of the topics afterwards."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from schemas.times import format_ms
 from streams.worker import create_topics
 from tests.support.children import start_module
 from tests.support.product_load import LoadPlan
-from tests.support.said import Said
+from tests.support.round_topics import RoundTopics
 from tests.support.verification import recounting
 from tests.support.workers import Workers
 
@@ -75,8 +75,8 @@ class ProductRound:
     def owner(self, topic_name: str) -> str:
         """Return the worker that was the last to own partition 0 of a topic."""
         sign = f"{self.prefix}.{topic_name} partition 0 is owned: "
-        told = [(line, name) for name in self.workers.names for line in self.workers.log(name).splitlines() if sign in line]
-        return max(told)[1]  # a line begins with its time
+        lines = [(line, name) for name in self.workers.names for line in self.workers.log(name).splitlines() if sign in line]
+        return max(lines)[1]  # a line begins with its time
 
     async def ready(self, seconds: float = 60) -> None:
         """Wait until both workers have partitions and process them."""
@@ -115,8 +115,8 @@ class ProductRound:
             finally:
                 load.kill()
         with recounting(self.seed, published["events"], CONFIGURATION) as recount:
-            said = Said(self.bootstrap, self.prefix)
-            latest, waited = await said.caught_up(format_ms(recount.final_ms), catch_up_seconds, self.workers.supervise, self._logs)
+            topics = RoundTopics(self.bootstrap, self.prefix)
+            latest, waited = await topics.caught_up(format_ms(recount.final_ms), catch_up_seconds, self.workers.supervise, self._logs)
             if at_end is not None:
                 await at_end(latest)
             unclean = [f"{name} ended with {status}" for name, status in self.workers.terminate_all().items() if status]
@@ -126,11 +126,11 @@ class ProductRound:
                 events_a_second=published["events"] / published["seconds"],
                 catch_up_seconds=waited,
                 figures=sum(len(record.get("kpis", {"now": 0})) for record in latest.values()),
-                contradictions=unclean + await said.contradictions(latest),
-                dead_letters=await said.wrong_dead_letters(self.seed, published["bad"]),
+                contradictions=unclean + await topics.contradictions(latest),
+                dead_letters=await topics.unexpected_dead_letters(self.seed, published["bad"]),
                 differences=await differing,
             )
-        await said.delete_topics()
+        await topics.delete_topics()
         return outcome
 
     def _logs(self) -> str:

@@ -54,7 +54,7 @@ class LoadPlan:
     seed: int
     #: Events a second.
     rate: int
-    #: Bad records are spread over so many seconds from the start.
+    #: Bad records are spread over these seconds from the start.
     bad_seconds: float
 
     def topic(self, source: str) -> str:
@@ -79,7 +79,7 @@ def partition_of(key: bytes, partitions: int) -> int:
 
 
 def events_of(seed: int, count: int = _FAR) -> Iterator[Emission]:
-    """Yield the first ``count`` events of a round: contacts, people, what their shop tells of customers, and what a hostile sender says."""
+    """Yield the first ``count`` events of a round: contacts, agents, customer events of their shop, and those of a hostile sender."""
     honest = with_shop(load_events(_FAR, seed, rate=CENTERS), seed, LOAD_START_MS, rate=CENTERS)
     return islice(with_hostile_sender(honest, seed), count)
 
@@ -240,7 +240,7 @@ async def publish(plan: LoadPlan, stop: asyncio.Event) -> dict[str, Any]:
     return {"events": sent, "seconds": seconds, "bad": places}
 
 
-async def _until_told(plan: LoadPlan) -> dict[str, Any]:
+async def _until_stopped(plan: LoadPlan) -> dict[str, Any]:
     stop = asyncio.Event()
     publishing = asyncio.create_task(publish(plan, stop))
     reading = asyncio.create_task(asyncio.to_thread(sys.stdin.readline))
@@ -251,7 +251,7 @@ async def _until_told(plan: LoadPlan) -> dict[str, Any]:
 
 def main(arguments: str) -> None:
     """Publish until a line comes in, then print what was published; ``arguments`` is JSON, a LoadPlan."""
-    print(json.dumps(asyncio.run(_until_told(LoadPlan(**json.loads(arguments))))), flush=True)  # noqa: T201 - the test reads it
+    print(json.dumps(asyncio.run(_until_stopped(LoadPlan(**json.loads(arguments))))), flush=True)  # noqa: T201 - the test reads it
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ def main(arguments: str) -> int:
 
     With ``crash_source``, the end of a topic's name, the crash points of a flush count only the flushes of that source.
     While the file ``reads_unless`` exists, nothing is fetched any more, as when a client has lost its way; ``stuck_after_seconds``
-    makes the worker say so sooner. ``ends_at`` says of conversations what an event of theirs does to the process: ``raise`` or ``exit``.
+    makes the worker report it sooner. ``ends_at`` maps conversations to what an event of theirs does to the process: ``raise`` or ``exit``.
     ``max_ahead_ms`` takes the place of the five minutes that a clock may run ahead.
     """
     given = json.loads(arguments)

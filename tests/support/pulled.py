@@ -42,9 +42,9 @@ SOURCE = "desk"
 
 
 def compare(record: Record, seen: Seen | None, context: Context) -> Compared:
-    """Say what of a ticket has happened since it was seen."""
+    """Return what has happened to a ticket since it was seen."""
     fields = Fields(record.content)
-    ticket, told = fields.need("id"), set() if seen is None else set(seen["told"])
+    ticket, reported = fields.need("id"), set() if seen is None else set(seen["reported"])
 
     def events() -> Iterable[Draft]:
         for name, kind, more in (
@@ -53,12 +53,12 @@ def compare(record: Record, seen: Seen | None, context: Context) -> Compared:
             ("solved_at", "contact.ended", {}),
         ):
             at = fields.time(name)
-            if at is not None and name not in told:
+            if at is not None and name not in reported:
                 common = {"type": kind, "event_id": f"{SOURCE}-{ticket}-{name}", "occurred_at": at}
                 yield {**common, "conversation_id": f"{SOURCE}-{ticket}", **more}
-                told.add(name)
+                reported.add(name)
 
-    return Compared(list(events()), {"told": sorted(told)})
+    return Compared(list(events()), {"reported": sorted(reported)})
 
 
 CONNECTOR = Connector(
@@ -96,7 +96,7 @@ PULL = Pull(name="desk", fetch=fetch, base=lambda settings: str(settings["url"])
 
 @dataclass
 class Desk:
-    """The platform: each change of a ticket gives it the next number, and whoever asks gets what changed after one."""
+    """The platform: each change of a ticket gives it the next number, and a connector gets what changed after one."""
 
     page_tickets: int = 5
     #: The ticket as it is now, by id; a page has them by their last number.

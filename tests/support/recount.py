@@ -1,4 +1,4 @@
-"""Load with its exact truth, and what the topics say when all of it is processed."""
+"""Load with its exact truth, and the records of the topics when all of it is processed."""
 
 from __future__ import annotations
 

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 __all__ = ["kinds_of", "replay_events", "replay_values"]
 
 
-def replay_values(replay: Replay, told: Iterable[tuple[tuple[Kind, ...], bytes]], size: int) -> None:
-    """Have a replay take records, each of the kinds that it is, so many at a time."""
+def replay_values(replay: Replay, values: Iterable[tuple[tuple[Kind, ...], bytes]], size: int) -> None:
+    """Have a replay read records, each of its kinds, ``size`` at a time."""
     piece = Piece()
-    for number, (kinds, value) in enumerate(told, 1):
+    for number, (kinds, value) in enumerate(values, 1):
         piece.add(kinds, decode_event(value), value, number)
         if number % size == 0:
             replay.add_piece(piece)
@@ -31,12 +31,12 @@ def replay_values(replay: Replay, told: Iterable[tuple[tuple[Kind, ...], bytes]]
 
 
 def replay_events(replay: Replay, events: Iterable[Event], size: int) -> None:
-    """Have a replay take events, so many at a time."""
+    """Have a replay read events, ``size`` at a time."""
     replay_values(replay, ((kinds_of(each), each.model_dump_json(exclude_none=True).encode()) for each in events), size)
 
 
 def kinds_of(event: Event) -> tuple[Kind, ...]:
-    """Return the kinds of topics that have an event: what contacts and agents have in common stands in both."""
+    """Return the kinds of topics that have an event: types that contacts and agents share are in both."""
     if isinstance(event, CustomerModel | ForecastSet):
         return ("customer",)
     return (*(() if isinstance(event, AgentModel) else ("contact",)), *(() if isinstance(event, ContactModel) else ("agent",)))

@@ -14,7 +14,7 @@ __all__ = ["require", "require_embedded_broker"]
 def require(condition: object, reason: str) -> None:
     """Skip the running test with the reason unless the condition holds; in CI (``CI=true``) fail it instead.
 
-    The reason says what is missing and how to get it: ``"Apache Kafka needs Java 17: apt-get install openjdk-17-jre-headless"``.
+    The reason names what is missing and how to get it: ``"Apache Kafka needs Java 17: apt-get install openjdk-17-jre-headless"``.
     """
     if condition:
         return

@@ -1,4 +1,4 @@
-"""Reads what slices say has changed, pane by pane: how panes are put together for writing decides nothing."""
+"""Reads what cells report as changed, pane by pane: how panes are assembled for writing decides nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What faults of workers do to the figures of 24 queues: how long each stands still, and what the API says meanwhile."""
+"""The effect of worker faults on the figures of 24 queues: how long each is stalled, and what the API reports meanwhile."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Standstill:
     """Sends 24 events a second, one of each queue, and follows when each of them is a figure.
 
     All contacts of a queue go into one partition: so none of its events is counted before an earlier one, and its number of waiting
-    contacts says which event was counted last.
+    contacts shows which event was counted last.
     """
 
     bootstrap: str
@@ -43,8 +43,8 @@ class Standstill:
     #: By queue: when each of its contacts was sent, and was seen in the figures.
     sent: dict[str, list[float]] = field(default_factory=dict)
     seen: dict[str, list[float]] = field(default_factory=dict)
-    #: When, and what the API said: ``live``, or else what stands still.
-    said: list[tuple[float, str]] = field(default_factory=list)
+    #: When, and what the API reported: ``live``, or else what is stalled.
+    states: list[tuple[float, str]] = field(default_factory=list)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def __aenter__(self) -> Self:
@@ -58,7 +58,7 @@ class Standstill:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def settled(self, seconds: float = 60) -> None:
+    async def caught_up(self, seconds: float = 60) -> None:
         """Wait until every event of three seconds ago is a figure, and the API calls it live."""
         deadline = time.monotonic() + seconds
         while True:
@@ -66,11 +66,11 @@ class Standstill:
             counted = len(self.sent) == QUEUES and all(
                 len(self.seen.get(queue, ())) >= sum(at < now - 3 for at in times) > 1 for queue, times in self.sent.items()
             )
-            if counted and self.said and self.said[-1][1] == "live":
+            if counted and self.states and self.states[-1][1] == "live":
                 return
             if now > deadline:
                 raise TimeoutError(
-                    f"Not settled: {self.said[-1:]}; { ({q: (len(t), len(self.seen.get(q, ()))) for q, t in self.sent.items()}) }"
+                    f"Not caught up: {self.states[-1:]}; { ({q: (len(t), len(self.seen.get(q, ()))) for q, t in self.sent.items()}) }"
                 )
             self.services.supervise()
             for task in self._tasks:
@@ -92,13 +92,13 @@ class Standstill:
         return statistics.median(self.stalls(since, until))
 
     def first_reported(self, since: float) -> float | None:
-        """Return how long after ``since`` the API first said something else than ``live``."""
-        return next((at - since for at, what in self.said if at >= since and what != "live"), None)
+        """Return how long after ``since`` the API first reported something else than ``live``."""
+        return next((at - since for at, what in self.states if at >= since and what != "live"), None)
 
-    def telling(self, since: float) -> str:
-        """Return what the API said since then, and for how long each."""
+    def states_since(self, since: float) -> str:
+        """Return the states that the API reported since then, and for how long each."""
         spans: list[tuple[str, float, float]] = []
-        for at, what in self.said:
+        for at, what in self.states:
             if at < since:
                 continue
             if spans and spans[-1][0] == what:
@@ -159,17 +159,17 @@ class Standstill:
 
     async def _ask(self) -> None:
         while True:
-            _, told = await self.services.ask("serve", "/api/v1/figures?window=trailing_5m")
-            self.said.append((time.monotonic(), _saying(told)))
+            _, figures = await self.services.ask("serve", "/api/v1/figures?window=trailing_5m")
+            self.states.append((time.monotonic(), _state_of(figures)))
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.sleep(0.1)
 
 
-def _saying(told: Any) -> str:
-    if not isinstance(told, dict):
+def _state_of(figures: Any) -> str:
+    if not isinstance(figures, dict):
         return "no answer"
-    if told["stale"]:
+    if figures["stale"]:
         return "stale"
-    if any((told.get("standing_still") or {}).values()):
+    if any((figures.get("standing_still") or {}).values()):
         return "partly standing still"
-    return "recovering" if told["recovering"] else "live"
+    return "recovering" if figures["recovering"] else "live"

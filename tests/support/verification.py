@@ -43,7 +43,7 @@ class Recounting:
         """Wait for the recount and return one line a figure that is not exactly its."""
         output, _ = self._process.communicate(orjson.dumps(latest))
         if self._process.returncode:
-            raise RuntimeError(f"The recount ended with {self._process.returncode}: what it says stands above.")
+            raise RuntimeError(f"The recount ended with {self._process.returncode}: its output is above.")
         found: list[str] = orjson.loads(output)
         return found
 
@@ -67,9 +67,9 @@ def main(arguments: str) -> None:
     emissions = list(events_of(seed, count))
     events: list[Event] = [_PARSERS.get(each.destination, parse_contact_event)(orjson.dumps(each.event)) for each in emissions]
     final = final_ms(emissions[-1])
-    told = recount(events, load_configuration(Path(configuration)), final, final)
+    recounted = recount(events, load_configuration(Path(configuration)), final, final)
     latest = orjson.loads(sys.stdin.buffer.read())
-    found = differences(latest, told, processes=os.cpu_count() or 1) + customer_differences(latest, told)
+    found = differences(latest, recounted, processes=os.cpu_count() or 1) + customer_differences(latest, recounted)
     sys.stdout.buffer.write(orjson.dumps(found))
 
 

@@ -80,7 +80,7 @@ class Workers:
         os.killpg(self._running[name].pid, signal.SIGSTOP)
 
     def resume(self, name: str) -> None:
-        """Let ``name`` go on, unaware of the time that passed."""
+        """Let ``name`` continue, unaware of the time that passed."""
         os.killpg(self._running[name].pid, signal.SIGCONT)
 
     def pid(self, name: str) -> int:
@@ -88,7 +88,7 @@ class Workers:
         return self._running[name].pid
 
     def alive(self, name: str) -> bool:
-        """Say whether ``name`` runs."""
+        """Return whether ``name`` runs."""
         return self._running[name].poll() is None
 
     def terminate(self, name: str, seconds: float = 30) -> int:
@@ -96,7 +96,7 @@ class Workers:
         return self.terminate_all([name], seconds)[name]
 
     def terminate_all(self, names: Iterable[str] | None = None, seconds: float = 30) -> dict[str, int]:
-        """Ask ``names``, or everybody, to stop at the same moment and return their exit status."""
+        """Ask ``names``, or all, to stop at the same moment and return their exit status."""
         processes = {name: self._running.pop(name) for name in (self.names if names is None else names)}
         for process in processes.values():
             process.terminate()

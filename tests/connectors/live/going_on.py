@@ -30,7 +30,7 @@ Made = tuple["Callable[[web.Application], None]", "Callable[[], None]", dict[str
 #: Modules of `streams.connectors.live` → how much their platform answers at once here, so that few records are many pages.
 SHORT_PAGES = {"typeform": 8, "surveymonkey": 5, "customerly": 5}
 
-#: A response is found so much later at most; connectors go back for five minutes.
+#: A response appears at most this much later; connectors go back for five minutes.
 _LATE_SECONDS = 240
 
 
@@ -106,7 +106,7 @@ def customerly(clock: Clock, chance: random.Random, _: Path) -> Made:
         formatted = clock.now.strftime("%Y-%m-%d %H:%M:%S")
         users.append({"crmhero_user_id": len(users), "last_update": formatted, "nps_vote": None})
         for user in chance.sample(users, min(len(users), 3)):
-            # Which of two votes of one second came last is not told.
+            # The platform does not report which of two votes of one second is the later.
             if user["nps_vote"] is None or user["last_update"] < formatted:
                 user |= {"last_update": formatted, "nps_vote": chance.choice([user["nps_vote"], chance.randint(0, 10)])}
 
@@ -210,7 +210,7 @@ def talk(clock: Clock, chance: random.Random, _: Path) -> Made:
             site.exports["legs"].append({**first["legs"], **known, "id": leg, "call_id": number})
         for name in ("calls", "legs"):
             changed = chance.choice(site.exports[name])
-            # What was changed last is told alone.
+            # Only the last change is reported.
             changed |= {"updated_at": formatted, "wrap_up_time": chance.randint(0, 60)}
 
     return site.add_routes, step, {"email": "admin@acme.example", "api_token": "a token", "subdomain": "acme", **NAMES}

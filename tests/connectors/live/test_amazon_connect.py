@@ -149,7 +149,7 @@ class TestKinesis:
         check(ledger, ring=False)
 
     def test_it_reports_how_far_it_is_complete(self, aws: dict[str, str]) -> None:
-        """Agent events are told at once, contact records once all is over."""
+        """Agent events are reported at once, contact records once all is over."""
         now = Clock(datetime.now(UTC))
         for name, final_after in ((AGENT_EVENTS, timedelta(0)), (RECORDS, timedelta(hours=1))):
             runner = asker(name, Stream(aws, f"through-{name}").settings, MemoryLedger(SOURCE), now)
@@ -206,7 +206,7 @@ class TestSqs:
     """What is taken from a queue is deleted once it is in Kafka."""
 
     def test_a_queue_is_emptied(self, aws: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-        """All events are told, some of which came by SNS, and nothing is left."""
+        """All events are published, some of which came by SNS, and nothing is left."""
         monkeypatch.setattr("streams.connectors.live.sqs._WAIT_SECONDS", 0)
         bodies = [line.decode() for line in lines(CONTACT_EVENTS)]
         bodies[3] = orjson.dumps({"Type": "Notification", "MessageId": "m", "Message": bodies[3]}).decode()
@@ -266,7 +266,7 @@ class TestGenesys:
     """Genesys Cloud's events come by EventBridge and SQS too."""
 
     def test_a_queue_is_emptied(self, aws: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-        """All events are told, and nothing is left."""
+        """All events are published, and nothing is left."""
         monkeypatch.setattr("streams.connectors.live.sqs._WAIT_SECONDS", 0)
         bodies = [line.decode() for line in lines("genesys-cloud")]
         given = {"queues": {"q-care": "support", "q-accounts": "billing"}}

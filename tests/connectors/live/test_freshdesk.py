@@ -83,12 +83,12 @@ class Freshdesk:
 
 
 def arrived(ledger: MemoryLedger) -> Counter[str]:
-    """Return which tickets were told to have come, and how often."""
+    """Return which tickets were published as arrived, and how often."""
     return Counter(event.event_id.removesuffix("-arrived") for event in ledger.events if event.type == "contact.arrived")
 
 
 def test_tickets_that_change_while_they_are_asked_for() -> None:
-    """Of 450 tickets some are updated between two pages: all are told, each step once, and the limit is waited out."""
+    """Of 450 tickets some are updated between two pages: all are published, each step once, and the limit is waited out."""
 
     async def scenario() -> None:
         clock, desk, ledger = Clock(NOW), Freshdesk(), MemoryLedger("platform")
@@ -110,7 +110,7 @@ def test_tickets_that_change_while_they_are_asked_for() -> None:
             clock.now += timedelta(minutes=1)
             before = len(ledger.events)
             await ask_once("freshdesk", settings, ledger, clock)
-            # What was asked for again is not told again, but for the last word.
+            # What was polled again is not published again, except the last change.
             assert [event.type for event in ledger.events[before:]] == ["source.heartbeat"]
         beats = [event.complete_through for event in ledger.events if isinstance(event, SourceHeartbeat)]
         assert beats == [NOW - timedelta(minutes=2), NOW - timedelta(minutes=1)]
@@ -133,7 +133,7 @@ def test_many_of_one_second() -> None:
 
 
 def test_two_changes_of_one_second() -> None:
-    """A ticket that came is asked for, and is answered within the same second: times are in whole seconds, and the answer is told."""
+    """A ticket is polled, and answered within the same second: times are in whole seconds, and the answer is published."""
 
     async def scenario() -> None:
         clock, desk, ledger = Clock(NOW), Freshdesk(), MemoryLedger("platform")

@@ -152,7 +152,7 @@ def test_notifications_become_events() -> None:
 
 
 def test_a_server_that_announces_that_it_closes() -> None:
-    """The next channel is open before the old one is given up; what is told meanwhile to both counts once by its id."""
+    """The next channel is open before the old one is closed; an event reported on both counts once by its id."""
 
     async def scenario() -> None:
         fake, ledger = Genesys(), MemoryLedger("platform")

@@ -72,7 +72,7 @@ class Desk:
 
     @property
     def events(self) -> list[Any]:
-        """Return the events about mails, each as often as it was told."""
+        """Return the events about mails, each as often as it was published."""
         return [event for event in self.ledger.events if event.type != "source.heartbeat"]
 
     def published(self) -> list[tuple[str, str]]:
@@ -136,7 +136,7 @@ def test_a_mail_is_published_once_whatever_fails(desk: Desk) -> None:
 
 
 def test_a_folder_that_was_renumbered(desk: Desk) -> None:
-    """Mails that were told already have the same ids under their new numbers; one that came meanwhile is not left out."""
+    """Mails that were published before have the same ids under their new numbers; one that came meanwhile is not left out."""
     desk.mail(SHARED, 1, 1)
     desk.ask()
     before = {event.event_id for event in desk.events}
@@ -167,7 +167,7 @@ def test_a_mail_that_is_moved_back_is_open_again(desk: Desk) -> None:
 
 
 def test_junk_and_what_was_there_before(server: Dovecot) -> None:
-    """Mails from before the start count nothing; what lies in folders of the done at the start has no time; junk is taken back."""
+    """Mails from before the start count nothing; mails in done folders at the start have no time; junk is withdrawn."""
     desk = Desk(server)
     desk.mail("INBOX", -120, 1)
     desk.mail(DONE, -30, 2)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from tests.connectors.live.going_on import Made
 
 
-#: How far a platform goes on: it has an end, so that whoever asks comes to it.
+#: How many steps a platform takes: it stops, so that a connector that polls reaches its end.
 _STEPS = 60
 
 
@@ -59,7 +59,7 @@ class ShakyLedger(MemoryLedger):
 
 
 def published(ledger: MemoryLedger) -> Counter[str]:
-    """Return the ids of what was told, and how often."""
+    """Return the ids of the published events, and how often each was published."""
     return Counter(event.event_id for event in ledger.events if not isinstance(event, SourceHeartbeat))
 
 
@@ -157,7 +157,7 @@ def oracle(clock: Clock, chance: random.Random, _: Path) -> Made:
     ids=lambda each: each if isinstance(each, str) else "",
 )
 def test_interrupted_anywhere(name: str, make: Callable[..., Any], seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was told in pieces is what one who asks at the end is told: nothing is lost, and the last word on each event is the same."""
+    """Events polled in pieces are those polled once at the end: nothing is lost, and the last version of each event is the same."""
     if name in going_on.SHORT_PAGES:
         monkeypatch.setattr(importlib.import_module(f"streams.connectors.live.{name}"), "_PAGE", going_on.SHORT_PAGES[name])
 

@@ -30,7 +30,7 @@ HOUR = timedelta(hours=1)
 
 
 def published(ledger: MemoryLedger) -> set[str]:
-    """Return the conversations that were told."""
+    """Return the conversations that were published."""
     return {str(event.conversation_id) for event in ledger.events if not isinstance(event, SourceHeartbeat)}  # type: ignore[attr-defined]
 
 
@@ -47,7 +47,7 @@ def at_second(happens: Callable[[], None]) -> Callable[[], None]:
 
 
 def test_surveymonkey_changes_a_response_between_two_pages() -> None:
-    """The first of the second page moves to the first, which is told already."""
+    """The first of the second page moves to the first, which is published already."""
     clock, site, ledger = Clock(NOW), SurveyMonkey(), MemoryLedger("platform")
     for number in range(250):
         site.respond(number, NOW - HOUR + timedelta(seconds=number), "4105")
@@ -63,7 +63,7 @@ def test_surveymonkey_changes_a_response_between_two_pages() -> None:
 
 
 def test_maildealer_changes_a_mail_between_two_pages() -> None:
-    """It leaves the span, and the first of the second page moves to the first, which is told already."""
+    """It leaves the span, and the first of the second page moves to the first, which is published already."""
     clock, ledger = Clock(NOW), MemoryLedger("platform")
     mails = [{"no": str(number), "came": "2026-04-06 05:00:00", "changed": "2026-04-06 05:00:00", "state": "新着"} for number in range(12)]
 

@@ -100,7 +100,7 @@ def settings_of(url: str, folder: Path) -> dict[str, Any]:
 
 
 def placed(ledger: MemoryLedger) -> list[int]:
-    """Return the orders that were told, repeats too."""
+    """Return the published orders, repeats too."""
     return sorted(int(event.order_id or 0) for event in ledger.events if isinstance(event, OrderPlaced))
 
 
@@ -203,7 +203,7 @@ def test_tokens_are_kept_before_they_are_used(tmp_path: Path) -> None:
     ],
 )
 def test_codes_of_errors(code: str, reason: str, message: str, tmp_path: Path) -> None:
-    """Each code is waited out, or told to the operator, and no message has a token."""
+    """Each code is waited out, or logged for the operator, and no message has a token."""
 
     async def scenario() -> None:
         shop = NextEngine()

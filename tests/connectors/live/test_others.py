@@ -28,7 +28,7 @@ NOW = datetime(2026, 4, 6, 9, tzinfo=UTC)
 
 
 def ids(ledger: MemoryLedger) -> list[str]:
-    """Return the ids of what was told, repeats too."""
+    """Return the ids of the published events, repeats too."""
     return sorted(event.event_id for event in ledger.events if not isinstance(event, SourceHeartbeat))
 
 
@@ -193,7 +193,7 @@ def test_oracle(threads: bool) -> None:
 
 
 def test_customerly() -> None:
-    """All users by pages in each round: a vote counts once, a changed one again; a wrong token is told from a failure."""
+    """All users by pages in each round: a vote counts once, a changed one again; a wrong token is distinguished from a failure."""
     users = [
         {
             "crmhero_user_id": number,
@@ -231,7 +231,7 @@ def test_customerly() -> None:
 
 
 def test_maildealer() -> None:
-    """The request that the user wrote is filled in and sent; mails by pages, repeats left out, changes told."""
+    """The request that the user wrote is filled in and sent; mails by pages, repeats left out, changes published."""
     mails = [{"no": str(number), "came": "2026-04-06 05:00:00", "state": "新着", "box": "info"} for number in range(5)]
     requests: list[dict[str, Any]] = []
 

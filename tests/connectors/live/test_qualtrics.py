@@ -62,7 +62,7 @@ class Qualtrics:
 
 
 def published(ledger: MemoryLedger) -> list[tuple[str, float]]:
-    """Return id and score of what was told, repeats too."""
+    """Return id and score of the published events, repeats too."""
     return sorted((event.event_id, event.score) for event in ledger.events if not isinstance(event, SourceHeartbeat))  # type: ignore[attr-defined]
 
 

@@ -59,7 +59,7 @@ def test_the_topic_is_read_from_where_it_was_left(kafka: Cluster) -> None:
             await producer.send_and_wait(topic, b"[]", partition=1)
 
             found, cursor = await asked(kafka.bootstrap, topic, {})
-            # Two sessions that begin, one that is solved, one handed over by an action and a pause, of which the second is told twice.
+            # Two sessions begin, one is solved, one handed over by an action and a pause, of which the second is reported twice.
             assert sorted(each.rpartition("-")[2] for each in found if ":" in each) == [
                 "ended",
                 "handed_over",

@@ -1,4 +1,4 @@
-"""Salesforce is asked by SOQL: cases and how they went on, mails, comments, work and presence.
+"""Salesforce is polled by SOQL: cases and their history, mails, comments, work and presence.
 
 The org is a fake, written from public descriptions of the REST API: a token for client credentials, `query` with pages that the answer
 names, and the history of cases, in which a change of owner has two rows: one of names and one of ids.
@@ -167,7 +167,7 @@ def ask(org: Salesforce, ledger: MemoryLedger, clock: Clock, *, rounds: int = 1,
 
 
 def events(ledger: MemoryLedger) -> list[tuple[float, str]]:
-    """Return what was told but the signs of life, each once, in the order of time: seconds since NOW and the type."""
+    """Return the published events but heartbeats, each once, in the order of time: seconds since NOW and the type."""
     found = {event.event_id: event for event in ledger.events if not isinstance(event, SourceHeartbeat)}
     return sorted(((event.occurred_at - NOW).total_seconds(), event.type) for event in found.values())
 
@@ -215,7 +215,7 @@ def test_a_case_that_was_over_before_it_was_asked_for() -> None:
 
 
 def test_polled_again_and_again_it_publishes_the_same() -> None:
-    """Asked after each change, in pages of one row, what was told is the same; no personal value is among it."""
+    """Polled after each change, in pages of one row, the published events are the same; no personal value is among them."""
     org, ledger, clock = Salesforce(page=1), MemoryLedger("desk"), Clock(NOW)
     case = org.case(1, NOW)
     org.put("EmailMessage", "02s5g0000000001", NOW, ParentId=case, Incoming=True, MessageDate=formatted(NOW), CreatedById=AKI)
@@ -244,7 +244,7 @@ def test_polled_again_and_again_it_publishes_the_same() -> None:
 
 
 def test_more_rows_than_a_page_holds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Twenty-five cases of five seconds in pages of ten: each is told, also those that share the second in which a page ends."""
+    """Twenty-five cases of five seconds in pages of ten: each is published, also those that share the second in which a page ends."""
     monkeypatch.setattr("streams.connectors.live.salesforce_service_cloud._PAGE", 10)
     org, ledger, clock = Salesforce(), MemoryLedger("desk"), Clock(NOW + timedelta(hours=1))
     for number in range(25):
@@ -264,7 +264,7 @@ def test_an_org_without_omni_channel_is_not_asked_for_it() -> None:
 
 
 def test_a_wrong_secret_is_reported_without_it(caplog: pytest.LogCaptureFixture) -> None:
-    """Nothing is told, and no log holds the secret."""
+    """Nothing is published, and no log holds the secret."""
     org, ledger, clock = Salesforce(), MemoryLedger("desk"), Clock(NOW)
     life(org)
     with pytest.raises(PollError, match="400") as refused:

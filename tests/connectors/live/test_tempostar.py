@@ -45,7 +45,7 @@ def row(order: str, *, progress: str = "2") -> str:
 
 
 def orders(ledger: MemoryLedger) -> list[str]:
-    """Return the orders that were told, repeats too."""
+    """Return the published orders, repeats too."""
     return sorted(str(event.order_id) for event in ledger.events if isinstance(event, OrderPlaced))
 
 
@@ -135,7 +135,7 @@ def test_files_come(place: tuple[Path, dict[str, Any]]) -> None:
         asyncio.run(ask())
     assert orders(ledger) == ["A-1", "A-2", "A-3", "A-4"]
     (cancelled,) = [event for event in ledger.events if isinstance(event, OrderCancelled)]
-    # When is told by the file's name alone: 10:00 in Japan.
+    # The time is in the file's name alone: 10:00 in Japan.
     assert (cancelled.order_id, cancelled.occurred_at) == ("A-1", datetime(2026, 4, 6, 1, tzinfo=UTC))
     # As far as the newest file was written.
     assert [event.complete_through for event in ledger.events if isinstance(event, SourceHeartbeat)][-1] == NOW - timedelta(hours=1)
@@ -146,7 +146,7 @@ def test_files_come(place: tuple[Path, dict[str, Any]]) -> None:
     ("lock", "there", "read"), [("none", [], True), ("busy", ["f.lock"], False), ("busy", [], True), ("ready", [], False)]
 )
 def test_what_a_lock_means(lock: str, there: list[str], read: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """As the setting wants it; a file that waits for long is told of."""
+    """As the setting wants it; a file that waits for long is logged."""
     put(tmp_path, "f.csv", row("A-1"))
     for name in there:
         (tmp_path / name).touch()
@@ -157,7 +157,7 @@ def test_what_a_lock_means(lock: str, there: list[str], read: bool, tmp_path: Pa
 
 
 def test_another_server_and_another_user_are_refused(tmp_path: Path) -> None:
-    """A server with another key is sent nothing; a user with another key is told from an outage; no message has a key."""
+    """A server with another key is sent nothing; a refused key is distinguished from an outage; no message has a key."""
     with sftp_server(tmp_path) as settings:
         other = (tmp_path / "other.pub").read_text(encoding="utf-8")
         for changed, message in (

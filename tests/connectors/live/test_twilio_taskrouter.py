@@ -1,4 +1,4 @@
-"""TaskRouter's REST API is asked for events: spans and pages, and what callbacks told already has the same ids.
+"""TaskRouter's REST API is polled for events: spans and pages, and events that callbacks reported before have the same ids.
 
 The server is a fake, written from the public pages of the API: events by date, the newest first, pages named by the answer.
 """

@@ -59,7 +59,7 @@ class Typeform:
 
 
 def published(ledger: MemoryLedger) -> list[str]:
-    """Return the ids of what was told, repeats too."""
+    """Return the ids of the published events, repeats too."""
     return sorted(event.event_id for event in ledger.events if not isinstance(event, SourceHeartbeat))
 
 

@@ -131,7 +131,7 @@ class Zendesk:
 
 
 def ids(ledger: MemoryLedger) -> list[str]:
-    """Return the ids of what was told, repeats too."""
+    """Return the ids of the published events, repeats too."""
     return sorted(event.event_id for event in ledger.events if not isinstance(event, SourceHeartbeat))
 
 
@@ -141,7 +141,7 @@ def through(events: list[Event]) -> datetime:
 
 
 def test_tickets_and_ratings() -> None:
-    """Pages, limits, and rounds later: nothing is lost, nothing is told twice, and what is younger than a minute comes next time."""
+    """Pages, limits, and rounds later: nothing is lost or published twice, and what is younger than a minute comes next time."""
 
     async def scenario() -> None:
         clock, ledger = Clock(NOW), MemoryLedger("platform")

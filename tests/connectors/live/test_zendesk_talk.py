@@ -88,7 +88,7 @@ def test_calls_and_legs_are_published(page: int) -> None:
 
 
 def test_processes_go_on_where_others_stopped() -> None:
-    """Asked every minute from before the first call, no call is told before it is over, and none more often than its page."""
+    """Polled every minute from before the first call, no call is published before it is over, and none more often than its page."""
     ledger, _ = ask([FIRST + timedelta(minutes=number) for number in range(31)])
     published = Counter(event.event_id for event in ledger.events if event.type != "source.heartbeat")
     assert max(published.values()) <= 2

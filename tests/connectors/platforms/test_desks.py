@@ -59,8 +59,8 @@ def test_nothing_personal_passes(name: str) -> None:
     """Neither events nor dead letters hold names of customers or texts."""
     assert any(value in repr(documents(name)) for value in PERSONAL), "the fixtures hold something personal"
     for record in records(name):
-        letter = redacted(record.content, connector(name).personal).decode()
-        assert not [value for value in PERSONAL if value in letter], record.content
+        content = redacted(record.content, connector(name).personal).decode()
+        assert not [value for value in PERSONAL if value in content], record.content
     for event in becomes(name, *documents(name), settings=NEEDED.get(name)).events:
         assert not [value for value in PERSONAL if value in encode(event).decode()]
 

@@ -44,7 +44,7 @@ def test_the_day_is_that_of_the_zone() -> None:
     assert days == {"Asia/Tokyo": 1, "Pacific/Auckland": 2}
 
 
-def test_what_is_passed_over_has_a_reason_and_what_is_new_is_a_dead_letter() -> None:
+def test_ignored_kinds_have_a_reason_and_unknown_kinds_are_dead_letters() -> None:
     """Groups, other modules, taps and unsent messages; a new kind of LINE becomes a dead letter."""
     done = translated(LINE, BODIES)
 

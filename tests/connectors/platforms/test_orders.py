@@ -138,7 +138,7 @@ def test_a_customer_is_identified_by_mail_or_telephone() -> None:
 
 
 def test_without_a_key_nothing_passes() -> None:
-    """Orders count by customer: without a key to hash it, they are dead letters that tell the operator what to do."""
+    """Orders count by customer: without a key to hash it, they are dead letters that name the fix."""
     for name, file, *_ in FILES:
         done = translate(connector(name), fixture(name, file), Context(source="shop"), origin=file, now=NOW)
         assert done.events == []

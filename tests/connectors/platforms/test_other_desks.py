@@ -52,7 +52,7 @@ def test_one_change_of_many_cases() -> None:
     assert {each.conversation_id for each in becomes("salesforce-service-cloud", change).events} == {"500A", "500B"}  # type: ignore[attr-defined]
 
 
-def test_a_case_goes_to_another_queue() -> None:
+def test_a_case_is_transferred_to_another_queue() -> None:
     """From the queue that was seen; an unknown status needs a setting."""
     (created,) = [each for each in documents("salesforce-service-cloud") if "Origin" in each["payload"]][:1]
     moved = orjson.loads(orjson.dumps(created))

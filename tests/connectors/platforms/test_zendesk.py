@@ -119,7 +119,7 @@ def test_the_requester_is_that_of_the_ticket() -> None:
 
 
 def test_more_comments_than_are_stored_are_rejected() -> None:
-    """State is bounded, and the detail tells the operator what to do."""
+    """State is bounded, and the detail names the fix."""
     comments = [{"id": number, "event_type": "Comment", "author_id": 7, "public": True} for number in range(501)]
     ((reason, detail),) = rejections(becomes("zendesk-export", audit(*comments)))
     assert reason == "missing_field"

@@ -70,7 +70,7 @@ def filled(tickets: int = 12) -> Desk:
 
 
 def test_pages_become_events_once() -> None:
-    """Several pages, then changes while it runs: each change is one event, and what was told before is not told again."""
+    """Several pages, then changes while it runs: each change is one event, and no event is published again."""
 
     async def scenario() -> None:
         desk, ledger = filled(), MemoryLedger(SOURCE)
@@ -109,7 +109,7 @@ def test_pages_become_events_once() -> None:
     ],
     ids=[
         "429",
-        "503 that says when",
+        "503 with Retry-After",
         "429 for long",
         "500",
         "401, 403",
@@ -124,7 +124,7 @@ def test_pages_become_events_once() -> None:
     ],
 )
 def test_trouble_is_waited_out(trouble: list[object], reason: str | None) -> None:
-    """Whatever the platform does in place of answering: nothing is lost, nothing is told twice, and it is counted by its reason."""
+    """Whatever the platform answers instead: nothing is lost or published twice, and the failure is counted by its reason."""
 
     async def scenario() -> None:
         desk, ledger = filled(), MemoryLedger(SOURCE)
@@ -214,7 +214,7 @@ def test_a_large_answer_is_several_transactions(monkeypatch: pytest.MonkeyPatch)
             await until(lambda: runner.summary.failures > 0, 5)
             ledger.down = False
             await until(lambda: sorted(set(published(ledger))) == happened(desk), 5)
-        # Five events and what was seen of two tickets were there when the fifth failed: the other three tickets are told again.
+        # Five events and the states of two tickets were there when the fifth failed: the other three tickets are published again.
         assert len(published(ledger)) - len(set(published(ledger))) == 3
 
     asyncio.run(scenario())

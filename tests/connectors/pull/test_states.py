@@ -46,7 +46,7 @@ def test_changes_are_provisional() -> None:
 
 
 def test_same_is_written_once_a_day() -> None:
-    """What is told of again unchanged is written only so often that it is not forgotten."""
+    """An unchanged key that is reported again is written only often enough not to expire."""
     found = states(today=0, yesterday=1)
     found.begin(NOW_MS)
     found["today"] = {"status": "open"}
@@ -55,7 +55,7 @@ def test_same_is_written_once_a_day() -> None:
 
 
 def test_old_is_forgotten_a_bounded_number_at_a_time() -> None:
-    """Keys that nothing was told of for thirty days go, at most a thousand in a transaction, and all in the end."""
+    """Keys without a report for thirty days are deleted, at most a thousand in a transaction, and all in the end."""
     found = states(**{f"old{number}": 31 for number in range(2_500)}, young=29)
     sizes = []
     while True:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["bench"]
 
 
-async def make_anew(bench: Bench) -> None:
+async def recreate(bench: Bench) -> None:
     """Delete the source and make it again."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bench.bootstrap)
     await admin.start()
@@ -37,7 +37,7 @@ async def make_anew(bench: Bench) -> None:
 
 
 def three_counted_then(bench: Bench, then: Coroutine[None, None, None]) -> None:
-    """Have a worker count three records, go on, and see it refuse the source."""
+    """Have a worker count three records, run ``then``, and see it refuse the source."""
 
     async def run() -> None:
         await bench.make()
@@ -50,24 +50,24 @@ def three_counted_then(bench: Bench, then: Coroutine[None, None, None]) -> None:
     asyncio.run(run())
 
 
-def test_a_source_made_anew_is_refused(bench: Bench) -> None:
+def test_a_recreated_source_is_refused(bench: Bench) -> None:
     """The rows belong to records that are no more; Faust would begin at the start. Kafka 4 forgets the offset together with the topic."""
 
     async def stopped_meanwhile() -> None:
         assert bench.workers.terminate("worker") == 0
-        await make_anew(bench)
+        await recreate(bench)
         bench.start()
 
     three_counted_then(bench, stopped_meanwhile())
     assert re.search(r"has no offset|was it recreated\?", bench.workers.log("worker"))
 
 
-def test_a_source_made_anew_under_a_worker_ends_it(bench: Bench) -> None:
-    """The topic has as many partitions as before, so nobody rebalances: aiokafka begins at the start, below the offset awaited."""
+def test_a_source_recreated_under_a_worker_ends_it(bench: Bench) -> None:
+    """The topic has as many partitions as before, so there is no rebalance: aiokafka begins at the start, below the expected offset."""
 
     async def paused_meanwhile() -> None:
         bench.workers.pause("worker")
-        await make_anew(bench)
+        await recreate(bench)
         await bench.send(*[(0, b"b", b"x")] * 2)
         await asyncio.sleep(0.5)  # a new leader is chosen before the worker asks
         bench.workers.resume("worker")

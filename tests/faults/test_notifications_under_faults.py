@@ -1,6 +1,6 @@
 """An alert fires, is delivered, escalated, cleared, and another acknowledged, on Apache Kafka, while all who take part are killed."""
 
-# ruff: noqa: T201 - a fault test tells what it did.
+# ruff: noqa: T201 - a fault test prints what it did.
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.faults, pytest.mark.kafka, pytest.mark.nightly]
 
-PREFIX = "people-told"
+PREFIX = "notifications"
 ESCALATED_AFTER_SECONDS = 8
 ALERTING = f"""\
 alerting:
@@ -116,8 +116,8 @@ async def until(condition: Callable[[], bool], seconds: float) -> None:
             await asyncio.sleep(0.05)
 
 
-async def settled(bootstrap: str, event: str, number: int) -> None:
-    """Wait until so many messages of an event are delivered by the record."""
+async def until_delivered(bootstrap: str, event: str, number: int) -> None:
+    """Wait until ``number`` messages of an event are recorded as delivered."""
     async with asyncio.timeout(90):
         while True:
             found = await written(bootstrap, PREFIX)
@@ -127,7 +127,7 @@ async def settled(bootstrap: str, event: str, number: int) -> None:
 
 
 async def acknowledged(ports: list[int], alert_id: str) -> dict[str, Any]:
-    """Acknowledge an alert at the first server, once it answers; return what the API of the other says beside it."""
+    """Acknowledge an alert at the first server, once it answers; return what the API of the other shows beside it."""
     async with aiohttp.ClientSession() as session, asyncio.timeout(60):
         while True:
             try:
@@ -146,7 +146,7 @@ async def acknowledged(ports: list[int], alert_id: str) -> dict[str, Any]:
             await asyncio.sleep(0.2)
 
 
-def test_each_step_once_whoever_is_killed(kafka: Cluster, tmp_path: Path) -> None:
+def test_each_step_once_under_kills_of_all_processes(kafka: Cluster, tmp_path: Path) -> None:
     """Worker, servers and receivers are killed at each step: by our record each message is once; receivers know repeats by their key."""
     file = tmp_path / "center.yaml"
     file.write_text(CENTER.format(dwell=8, clear=2) + ALERTING, encoding="utf-8")
@@ -167,13 +167,13 @@ def test_each_step_once_whoever_is_killed(kafka: Cluster, tmp_path: Path) -> Non
         await asyncio.sleep(3)
         async with floor.listening():
             await servers.again()
-            await settled(kafka.bootstrap, "fired", 1)
+            await until_delivered(kafka.bootstrap, "fired", 1)
             print("  fired is delivered")
         # Not acknowledged, it is escalated to a manager who listens late, and kills too.
         await asyncio.sleep(ESCALATED_AFTER_SECONDS)
         async with manager.listening():
             await servers.again()
-            await settled(kafka.bootstrap, "escalated", 1)
+            await until_delivered(kafka.bootstrap, "escalated", 1)
             print("  escalated is delivered")
         workers.kill("worker")
         await stream.contacts(range(16, 24), answered=True)
@@ -184,13 +184,13 @@ def test_each_step_once_whoever_is_killed(kafka: Cluster, tmp_path: Path) -> Non
             await servers.again()
             async with manager.listening():
                 await servers.again()
-                await settled(kafka.bootstrap, "cleared", 2)
+                await until_delivered(kafka.bootstrap, "cleared", 2)
                 print("  cleared is delivered to both")
                 await stream.contacts(range(24, 36), answered=False)
                 _, second = await stream.until(lambda record: record["state"] == "firing" and record["since"] > gone["since"], 60)
-                await settled(kafka.bootstrap, "fired", 2)
-                said = await acknowledged(servers.ports, second["alert_id"])
-                assert said["note"] == "seen"
+                await until_delivered(kafka.bootstrap, "fired", 2)
+                acknowledgement = await acknowledged(servers.ports, second["alert_id"])
+                assert acknowledgement["note"] == "seen"
                 servers.kill()
                 await servers.again()
                 await asyncio.sleep(ESCALATED_AFTER_SECONDS + 15)
@@ -213,7 +213,7 @@ def test_each_step_once_whoever_is_killed(kafka: Cluster, tmp_path: Path) -> Non
         states = [record["state"] for _, record in stream.history()]
         assert states == ["firing", "cleared", "firing"]
         first, second = (record["alert_id"] for _, record in stream.history() if record["state"] == "firing")
-        # By our record: each message is decided once and settled once.
+        # By our record: each message is decided once and completed once.
         assert set(Counter((each["message_id"], each["outcome"]) for each in found).values()) == {1}
         delivered = sorted(
             (each["event"], each["receiver"], each["alerts"][0]["alert_id"]) for each in found if each["outcome"] == "delivered"

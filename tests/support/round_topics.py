@@ -1,4 +1,4 @@
-"""What the topics of a round say, held against each other and against what was published."""
+"""The topics of a round, compared with each other and with what was published."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
     from aiokafka import ConsumerRecord
 
-__all__ = ["Said"]
+__all__ = ["RoundTopics"]
 
-#: Nothing may change any more for so long once everything has arrived.
+#: Nothing may change any more for this long once everything has arrived.
 _QUIET_SECONDS = 1.5
 
 
 @dataclass(frozen=True)
-class Said:
+class RoundTopics:
     """The topics of one round."""
 
     bootstrap: str
@@ -38,7 +38,7 @@ class Said:
     ) -> tuple[dict[str, dict[str, Any]], float]:
         """Return the latest records once all is counted through the end and nothing changes any more, and the seconds it took.
 
-        ``meanwhile`` is called all the time; ``explain`` says why it may have taken too long.
+        ``meanwhile`` is called all the time; ``explain`` returns why it may have taken too long.
         """
         latest_topic = topic("queue-metrics-latest.v1")
         facts = [
@@ -77,7 +77,7 @@ class Said:
         return {key.decode(): orjson.loads(value) for key, value in latest.items()}, waited
 
     async def _customers_counted(self, admin: AIOKafkaAdminClient, reader: AIOKafkaConsumer, last_facts: dict[TopicPartition, int]) -> bool:
-        """Say whether every event of customers, and every fact about them, has been counted; of each partition that was read last."""
+        """Return whether every event of customers, and every fact about them, has been counted; of each partition that was read last."""
         entry = topic("customer-events.v1")
         sources = [TopicPartition(entry.full_name(self.prefix), number) for number in range(entry.partitions)]
         ends = await reader.end_offsets([*sources, *last_facts])
@@ -85,7 +85,7 @@ class Said:
         if not all(committed.get(place, 0) == ends[place] for place in sources):
             return False
         for place, last in last_facts.items():
-            # Behind the last fact there may be markers of transactions, which nobody commits.
+            # Behind the last fact there may be transaction markers, which are never committed.
             if await reader.position(place) < ends[place] or committed.get(place, 0) <= last:
                 return False
         return True
@@ -115,7 +115,7 @@ class Said:
         for name in ("track-contacts-state.v1", "track-agents-state.v1", "track-customer-events-state.v1"):
             async for record in self._read(name):
                 _compact(rows, record)
-        # Of the rows of state, slices are what the panes hold; panes hold beside them what goes on, and how far it is complete.
+        # Of the rows of state, cells are what the panes hold; panes hold beside them what is in progress, and the watermark.
         rows = {key: value for key, value in rows.items() if key.startswith((b"pane|", b"cell|", b"cohort|"))}
         panes = {key: value for key, value in panes.items() if not key.startswith((b"now|", b"progress|", b"customer_"))}
         wrong += [
@@ -125,7 +125,7 @@ class Said:
         ]
         return wrong + [f"{key!r} is in partitions {sorted(partitions)}" for key, partitions in homes.items() if len(partitions) > 1]
 
-    async def wrong_dead_letters(self, seed: int, places: list[list[Any]]) -> list[str]:
+    async def unexpected_dead_letters(self, seed: int, places: list[list[Any]]) -> list[str]:
         """Return what is missing or too much among the dead letters: origin, reason, key, bytes and headers of each bad record, once."""
         expected = Counter(
             ((topic_name, partition, offset), bad.reason, bad.key, bad.value, tuple(bad.headers))
