@@ -48,7 +48,7 @@ def test_replay_shows_talk_and_how_it_becomes_aht(calls: list[str], tmp_path: Pa
     lines = capsys.readouterr().out.splitlines()
     header, sales = lines[1].split(), lines[2].replace(" %", "%").replace(" s", "s").split()
     assert dict(zip(header, sales, strict=True)) | {"att": "100.0s", "aht": "-"} == dict(zip(header, sales, strict=True))
-    assert f"aht has no value in 1 row: hold or wrap-up is not known; {HINT} (docs/definitions.md)" in lines
+    assert f"aht has no value in 1 row: hold or wrap-up is unknown; {HINT} (docs/definitions.md)" in lines
     assert main(["replay", *calls, "--config", str(tmp_path / "talk.yaml"), str(tmp_path / "calls.csv")]) == 0
     out = capsys.readouterr().out
     assert out.splitlines()[2].split()[-4:] == ["100.0", "s", "100.0", "s"]
