@@ -75,7 +75,7 @@ def morning() -> Iterator[tuple[bytes, bytes]]:
 
 
 def day(queue: str, met: int, counted: int, channel: str = "voice", **more: Any) -> tuple[bytes, bytes]:
-    """Return the day so far of a queue of which all who were offered count, and all but ten were answered."""
+    """Return the day so far of a queue where every offered contact counts, and all but ten were answered."""
     kpis = {
         "offered": figure(counted, counted),
         "answered": figure(counted - 10, counted - 10),

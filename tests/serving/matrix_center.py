@@ -148,7 +148,7 @@ ROLES_OF_PEOPLE = frozenset({"supervisor"})
 
 
 class Grantee(NamedTuple):
-    """One who shows a token."""
+    """An account with a token."""
 
     role: str
     area: str

@@ -1,4 +1,4 @@
-"""Alerts for people in a real browser: what is broken, who sees to what, the history, what is to come, and what draws attention."""
+"""Alerts in a real browser: faults, acknowledgements, the history, the outlook, and what draws attention."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What answers have in common: problem details, ETag, pages, and what becomes of parameters that nothing reads."""
+"""What answers have in common: problem details, ETag, pages, and unknown parameters."""
 
 from __future__ import annotations
 

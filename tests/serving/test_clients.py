@@ -37,6 +37,6 @@ def test_one_address_cannot_use_all_streams() -> None:
         ("", ""),
     ],
 )
-def test_whose_an_address_is(address: str, client: str) -> None:
+def test_the_client_of_an_address(address: str, client: str) -> None:
     """Of IPv6 one client is an entire /64."""
     assert client_of(address) == client

@@ -318,7 +318,7 @@ def test_one_alert_that_fails_holds_up_only_its_partition(bootstrap: str) -> Non
 
 @pytest.mark.embedded
 def test_an_answer_on_its_way_is_waited_for_at_the_end(bootstrap: str) -> None:
-    """Who is stopped during a post commits what the receiver then accepts: the next one does not repeat it."""
+    """A delivery that is stopped during a post commits what the receiver then accepts: the next one does not repeat it."""
 
     async def check() -> None:
         await make(bootstrap, history("end"))
@@ -462,7 +462,7 @@ def test_nothing_private_is_logged_or_shown(level: str, caplog: pytest.LogCaptur
     ],
     ids=range(6),
 )
-def test_what_is_no_use_is_refused_without_being_quoted(
+def test_an_unusable_url_is_refused_without_being_quoted(
     url: str, secret: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Another scheme, no host, a short secret or a secret alone ends the command with 2 and a reason that quotes nothing."""

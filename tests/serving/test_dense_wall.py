@@ -1,4 +1,4 @@
-"""Walls at five meters in a real browser: how much they show, how large, what becomes of alerts, channels, long names, and the way out."""
+"""Walls at five meters in a real browser: how much they show, how large, alerts, channels, long names, and the way out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The guard and its tokens: who is admitted, what others get, and that rights are checked at every request."""
+"""The guard and its tokens: admitted requests, the answers to others, and the check of rights at every request."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def records(revision: int) -> list[tuple[bytes, bytes]]:
 
 
 class Held:
-    """An access file: one who sees all, one who sees all but single people, and one who sees a site."""
+    """An access file: an account that sees everything, one that sees all but single agents, and one that sees a site."""
 
     running = AccessFile.model_validate(
         {

@@ -138,7 +138,7 @@ def test_only_what_the_view_shows() -> None:
 
 
 def test_single_people_come_only_when_asked_for_and_seen() -> None:
-    """People's rows are there for who chooses the kind and sees the person; a channel, which they have not, chooses none of them."""
+    """Rows of agents are included if their kind is chosen and the view sees them; a choice of a channel excludes them."""
     read = Agents()
     for name in ("sato", "tanaka"):
         assert read.feed(*person(name))

@@ -57,7 +57,7 @@ def visits(queue: str, minute: int, *, seconds: int = 0) -> list[dict[str, Any]]
 
 OWN_QUEUES = {area: [each.partition(":")[2] for each in AREAS[area].contacts.split() if each.startswith("queue:")] for area in AREAS}
 EVERY_QUEUE = OWN_QUEUES["everywhere"]
-#: Later than all else, and later than the figures; of whom one sees nothing, that is.
+#: Later than all other events and the figures, of what is hidden.
 LATE = "2026-04-01T09:00:30.000Z"
 
 
@@ -70,8 +70,8 @@ async def answers(center: Center, asker: Grantee) -> list[tuple[int, str]]:
 
 @pytest.mark.parametrize("figures", [True, False], ids=["figures", "none yet"])
 @pytest.mark.parametrize("asker", MAY_ASK, ids=lambda each: each.area)
-def test_nothing_moves_by_what_others_do(asker: Grantee, figures: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Later events of queues and people whom one does not see: the same bytes, ``people_as_of`` and ``abandoned_as_of`` with them."""
+def test_activity_of_others_changes_no_answer(asker: Grantee, figures: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Later events of hidden queues and agents: the same bytes, ``people_as_of`` and ``abandoned_as_of`` with them."""
     queues, teams = OWN_QUEUES[asker.area], AREAS[asker.area].agents_of.split()
     people = [name for name, each in CONFIGURATION.people.items() if each.team in teams]
     others = [name for name in CONFIGURATION.people if name not in people]
@@ -113,8 +113,8 @@ class Written:
 
 
 @pytest.mark.parametrize("typed", ["ajisai", "nowhere", "Kamo Ryokan 301"])
-def test_what_one_types_that_is_not_ones_own_is_not_on_record(typed: str) -> None:
-    """A supervisor of kanto asks for a queue of kansai, or for what is none: no auditor reads it; that there was a look is on record."""
+def test_typed_names_that_are_hidden_are_not_on_record(typed: str) -> None:
+    """A supervisor of kanto asks for a queue of kansai, or an unknown one: no auditor reads its name; the look itself is on record."""
 
     async def check() -> None:
         written, whole = Written(), made()

@@ -309,8 +309,8 @@ def test_in_japanese_dark_light_and_on_a_telephone(tmp_path: Path) -> None:
                     assert await page.ask(OUTSIDE) == [], (view, theme)
                     await page.photograph(tmp_path / f"{view[:8]}-ja-{theme}.png")
                 hidden = "[...document.querySelectorAll('[title], [aria-label]')].map(e => `${e.title} ${e.ariaLabel ?? ''}`)"
-                said = await page.ask(f"[document.body.innerText, ...{hidden}].join('\\n')")
-                assert re.findall(r"[A-Za-z]{2,}", re.sub(NAMED, "", said)) == [], view
+                text = await page.ask(f"[document.body.innerText, ...{hidden}].join('\\n')")
+                assert re.findall(r"[A-Za-z]{2,}", re.sub(NAMED, "", text)) == [], view
         async with client_of(serving()) as client, Chromium(width=390, height=844) as page:
             for view, ready in (("people", f"{PEOPLE}.length === 10"), ("contacts", f"{CALLS}.length === 3")):
                 await page.open(url(client, f"?view={view}&theme=light"))

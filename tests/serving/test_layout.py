@@ -118,7 +118,7 @@ def test_walls_of_other_shapes(width: int, height: int, pictures: Path) -> None:
     run(check())
 
 
-def test_what_explains_is_shown_where_one_clicked(tmp_path: Path) -> None:
+def test_details_are_shown_where_they_were_opened(tmp_path: Path) -> None:
     """On a laptop the values of a column are in the window at once; a cell of the week opens its hour, headings arrange its days."""
     panel = "document.querySelector('.opened')"
     days = "[...document.querySelectorAll('table.week tbody th')].map(e => e.innerText)"
@@ -195,7 +195,7 @@ def test_every_view_on_paper(language: Language, only: tuple[str, ...], pictures
     rows = "[...document.querySelectorAll('#queues tbody tr')].filter(e => e.checkVisibility() && e.getBoundingClientRect().height).length"
     pressed = "nav, #menu, #pages, #leave-wall, #alerts, #burning, .files, .pin, .name .more"
     seen = f"[...document.querySelectorAll('{pressed}')].filter(e => e.checkVisibility()).map(e => e.outerHTML.slice(0, 80))"
-    said = "(e => e.checkVisibility() && getComputedStyle(e, '::after').content)(document.querySelector('h1'))"
+    title_content = "(e => e.checkVisibility() && getComputedStyle(e, '::after').content)(document.querySelector('h1'))"
     dated = "(e => e.checkVisibility() && getComputedStyle(e, '::before').content)(document.getElementById('as-of'))"
 
     async def check() -> None:
@@ -212,7 +212,7 @@ def test_every_view_on_paper(language: Language, only: tuple[str, ...], pictures
                 title = WORDS[language][f"view.{name}"]
                 title = title[0].upper() + title[1:]
                 if name in {"overview", "wall", "map"}:
-                    assert title in await page.ask(said)
+                    assert title in await page.ask(title_content)
                 elif name != "board":
                     assert await page.ask("document.querySelector('main.view > h2').innerText") == title
                 if name in {"overview", "wall"}:
@@ -249,7 +249,7 @@ def test_terms_by_channel_and_contacts_of_no_queue() -> None:
     run(check())
 
 
-def test_who_is_free_is_grey_while_their_source_is_silent() -> None:
+def test_free_agents_are_grey_while_their_source_is_silent() -> None:
     """As all else that may have passed; while another source is silent it is not."""
     free = """(e => [e.matches('.silent'), e.querySelector('b').innerText, e.querySelector('.silent-mark').innerText])(
       document.querySelector('#summary .free'))"""

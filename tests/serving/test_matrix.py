@@ -1,4 +1,4 @@
-"""Roles, endpoints and scopes, from the one table of endpoints: nothing of what one may not see is in any answer, whatever is asked."""
+"""Roles, endpoints and scopes, from the one table of endpoints: nothing hidden is in any answer to any request."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_no_answer_reveals_what_is_hidden(grantee: Grantee) -> None:
 
 
 @pytest.mark.parametrize("grantee", GRANTEES, ids=lambda each: f"{each.role}-{each.area}")
-def test_what_one_may_see_is_all_there(grantee: Grantee) -> None:
+def test_everything_permitted_is_returned(grantee: Grantee) -> None:
     """A filter that lets nothing through would pass the test above."""
     shown, _ = markers_of(grantee)
     conversations, _ = conversations_of(grantee)
@@ -186,8 +186,8 @@ PARTIAL = [each for each in GRANTEES if AREAS[each.area].grant]
 
 
 @pytest.mark.parametrize("grantee", PARTIAL, ids=lambda each: f"{each.role}-{each.area}")
-def test_what_one_may_not_see_is_answered_as_what_there_is_not(grantee: Grantee, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Byte for byte, header for header, and in the same way: the store is asked no more often for the one than for the other."""
+def test_hidden_names_are_answered_as_unknown_names(grantee: Grantee, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Byte for byte, header for header, and with the same number of reads of the store."""
     hidden = [queue for queue in QUEUES if f"queue:{queue}" not in AREAS[grantee.area].contacts.split()]
     assert hidden
 
@@ -279,7 +279,7 @@ def busy_elsewhere(grantee: Grantee) -> tuple[Center, Center]:
 
 
 @pytest.mark.parametrize("grantee", PARTIAL, ids=lambda each: f"{each.role}-{each.area}")
-def test_what_others_do_changes_no_byte(grantee: Grantee) -> None:
+def test_activity_of_others_changes_no_byte(grantee: Grantee) -> None:
     """Every endpoint and parameter, metrics of the process included: the same answer and the same headers."""
     quiet, busy = busy_elsewhere(grantee)
 
@@ -295,8 +295,8 @@ def test_what_others_do_changes_no_byte(grantee: Grantee) -> None:
 
 
 @pytest.mark.parametrize("grantee", [each for each in PARTIAL if each.role == "viewer"], ids=lambda each: each.area)
-def test_what_others_do_changes_no_byte_of_an_event(grantee: Grantee, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Snapshot, change and alerts are the same, number included, and no event is due where nothing was to be seen."""
+def test_activity_of_others_changes_no_byte_of_an_event(grantee: Grantee, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Snapshot, change and alerts are the same, number included, and no event is due where nothing visible changed."""
     quiet, busy = busy_elsewhere(grantee)
     seen = {*AREAS[grantee.area].contacts.split(), *AREAS[grantee.area].people.split()}
     entry = Held.running.tokens[f"t{GRANTEES.index(grantee)}"]

@@ -101,7 +101,7 @@ def test_every_view_is_reached_at_any_width(language: Language, pictures: Path) 
 
 
 def test_the_button_by_key() -> None:
-    """Enter and arrows open it, arrows go round its links, Escape comes back to it, Enter on a link goes there; what is shown is marked."""
+    """Enter and arrows open it, arrows go round its links, Escape returns to it, Enter on a link goes there; what is shown is marked."""
     active = "[document.activeElement.textContent, document.querySelector('#views .rest button').getAttribute('aria-expanded')]"
     button = "document.querySelector('#views .rest button')"
 

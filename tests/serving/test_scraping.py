@@ -98,7 +98,7 @@ def written(path: Path, **keys: Any) -> WatchedAccess:
 @PROCESSES
 @pytest.mark.parametrize("insecure", [False, True])
 def test_with_a_file_a_token_reads(what: str, insecure: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """That of one who sees all figures, from this machine too; a changed file holds without a restart, and --insecure opens nothing."""
+    """That of an account with all figures, from this machine too; a changed file holds without a restart, and --insecure opens nothing."""
     monkeypatch.setattr(scraping_module, "POLL_SECONDS", -1.0)
     path = tmp_path / "access.yaml"
     access = written(

@@ -1,4 +1,4 @@
-"""The status in one sentence: the faulty part, since when, what is still right, whom to call; by function, API and command."""
+"""The status in one sentence: the faulty part, since when, what is still right, the contact; by function, API and command."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ SILENCES: Final = ("s163039", "s164052", "s165065")
 
 
 class Address(NamedTuple):
-    """What is asked: with a name in place of the braces, of what there is not, and of what one may not see. All are equally long."""
+    """A request with a name in place of the braces: unknown, or hidden. All names are equally long."""
 
     method: str
     path: str

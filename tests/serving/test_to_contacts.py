@@ -1,4 +1,4 @@
-"""Figures of tiles, boards and alerts open the contacts behind them, as rows of the table do; who may not see those gets no way there."""
+"""Figures of tiles, boards and alerts open the contacts behind them, as rows of the table do; without the right there are no links."""
 
 from __future__ import annotations
 

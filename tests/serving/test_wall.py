@@ -352,7 +352,7 @@ def test_no_english_is_left_on_the_japanese_page() -> None:
 
 
 def test_motion_is_left_out_where_it_is_not_wanted() -> None:
-    """Who asks for reduced motion gets none."""
+    """A viewer who prefers reduced motion gets none."""
 
     async def check() -> None:
         async with client_of(Backend.fed(many(1)).serving()) as client, Chromium() as page:

@@ -1,4 +1,4 @@
-"""Acknowledgements and silences over HTTP: kept, shown beside alerts, bounded, seen and set only where one may, and over by themselves."""
+"""Acknowledgements and silences over HTTP: stored, shown with alerts, bounded, seen and set only with the right, and expiring."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ async def shown(client: Any) -> dict[str, Any]:
 
 
 def test_an_acknowledgement_is_shown_with_its_alert_and_the_first_stays() -> None:
-    """Who, when and the note are in the API and the event stream; a second one changes nothing; other alerts have none."""
+    """User, time and note are in the API and the event stream; a second one changes nothing; other alerts have none."""
 
     async def check() -> None:
         _, serving, log = center()
@@ -141,7 +141,7 @@ def test_a_silence_that_makes_no_sense_is_refused(body: dict[str, Any], status: 
 
 
 def test_a_silence_covers_what_it_names_until_it_ends() -> None:
-    """By rule, by scope or both; shown with who and why; over by itself at its time, and at once when it is ended."""
+    """By rule, by scope or both; shown with user and reason; it expires at its time, or at once when it is ended."""
 
     async def check() -> None:
         backend, serving, _ = center()
@@ -205,7 +205,7 @@ def test_silences_are_bounded_for_each_account_and_for_all() -> None:
     assert too_many_silences(anyone, Actor(kind="anyone")) is None
 
 
-def test_what_cannot_be_kept_is_not_done() -> None:
+def test_an_action_that_cannot_be_stored_is_not_done() -> None:
     """While Kafka does not take it, the answer is 503 with Retry-After, and nothing is shown as acknowledged or silenced."""
 
     async def check() -> None:

@@ -102,7 +102,7 @@ def test_a_successor_fires_nothing_twice() -> None:
     assert len(leader.actions.expected()) == 1
 
 
-def test_what_is_watched_no_more_clears() -> None:
+def test_an_alert_without_its_rule_or_figure_clears() -> None:
     """A rule that is gone, a queue of which nothing is known, and a level that is not known any more."""
     few = "too_few_contacts"
     cases: list[tuple[dict[str, AlertRule] | None, list[dict[str, Any]], str]]

@@ -1,4 +1,4 @@
-"""The history of alerts: what happened to each and was done about it, in order, bounded, and only what one may see."""
+"""The history of alerts: the events and actions of each, in order, bounded, and only the permitted ones."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def message(
 
 
 def acknowledged(alert_id: str, at: str) -> Acknowledgement:
-    """Return who sees to an alert."""
+    """Return an acknowledgement of an alert."""
     about: dict[str, Any] = {"alert_id": alert_id, "rule": "r", "scope_kind": "queue", "scope": "sales", "channel": "voice"}
     return Acknowledgement(**about, by={"kind": "user", "name": "tanaka"}, at=parse_time(at), note="calling two back")
 

@@ -219,7 +219,7 @@ def test_a_screen_ends_with_its_entry_at_once() -> None:
     run(check())
 
 
-def test_a_screen_is_ended_by_who_may_and_by_itself() -> None:
+def test_a_screen_is_ended_with_the_right_and_by_itself() -> None:
     """Listed under what its entry shows, ended for good at all servers; a logout at the screen does the same."""
 
     async def check() -> None:
@@ -261,7 +261,7 @@ def test_a_screen_is_ended_by_who_may_and_by_itself() -> None:
     run(check())
 
 
-def test_who_logs_in_at_a_screen_logs_out_alone() -> None:
+def test_a_user_at_a_screen_logs_out_alone() -> None:
     """The screen is itself again afterwards, whether or not Kafka answers."""
 
     async def check() -> None:

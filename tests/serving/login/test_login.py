@@ -69,7 +69,7 @@ def test_the_login_has_the_language_of_the_requested_page() -> None:
 
 
 def test_a_login_lets_in_until_the_logout() -> None:
-    """The page, the form, the way on, who one is, and out again; the session is gone at the server and in the browser."""
+    """The page, the form, the redirect, the identity, and the logout; the session is gone at the server and in the browser."""
 
     async def check() -> None:
         desk = Desk(access_of(users={"yuki": user_entry()}))
@@ -277,7 +277,7 @@ def test_a_session_that_was_planted_is_not_taken_over() -> None:
 
 
 def test_a_right_that_ends_in_the_file_ends_at_once() -> None:
-    """The next request after the entry is gone, or its password another, is refused, and stays so when the entry comes back."""
+    """The next request after the entry is gone, or its password another, is refused, and stays so when the entry is restored."""
 
     async def check() -> None:
         entry = user_entry()
@@ -339,7 +339,7 @@ def test_a_session_ends_by_the_files_times() -> None:
 
 
 def test_guessing_is_slowed_down_and_the_owner_is_not() -> None:
-    """Six tries from one address, then 429 and when to come again; the browser that was here before is let in at once."""
+    """Six tries from one address, then 429 with Retry-After; a known browser is admitted at once."""
 
     async def check() -> None:
         desk = Desk(access_of(users={"yuki": user_entry()}))
@@ -539,7 +539,7 @@ def test_no_secret_is_in_the_access_log(form: Literal["combined", "json"], tmp_p
     assert not [secret for secret in secrets if secret in written]
 
 
-def test_sessions_are_listed_and_ended_by_who_may(caplog: pytest.LogCaptureFixture) -> None:
+def test_sessions_are_listed_and_ended_with_the_right(caplog: pytest.LogCaptureFixture) -> None:
     """An operator sees who is logged in and ends one, at once; a viewer sees nothing of it. What is listed opens nothing."""
 
     async def check() -> None:

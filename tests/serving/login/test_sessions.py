@@ -59,7 +59,7 @@ def test_a_session_ends_when_it_is_not_used() -> None:
     assert len(sessions) == 0
 
 
-def test_a_sweep_ends_what_no_one_asks_for() -> None:
+def test_a_sweep_ends_unused_sessions() -> None:
     """What was opened in a session learns of its end without another request; a limit that is lowered ends open ones."""
     sessions = Sessions(SessionLimits(idle_seconds=600))
     session = sessions.find(sessions.begin(YUKI, 0.0), 0.0)

@@ -1,4 +1,4 @@
-"""The throttle with a clock of its own: who waits, for how long, and who does not."""
+"""The throttle with a clock of its own: which attempts wait, and for how long."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ YUKI = Attempt("yuki", "192.0.2.1")
 
 
 def fail(throttle: Throttle, attempt: Attempt, times: int, now: float) -> float:
-    """Fail so often, each time as soon as one may; return the time of the last."""
+    """Fail the given number of times, each as soon as it is permitted; return the time of the last."""
     for _ in range(times):
         wait = throttle.begin(attempt, now)
         if wait:
@@ -30,7 +30,7 @@ def test_delays_grow_from_the_sixth_failure_on() -> None:
 
 
 def test_what_is_refused_counts_nothing() -> None:
-    """Who keeps asking while they have to wait makes it no longer: the seventh attempt is due one second after the sixth."""
+    """Attempts during a wait do not prolong it: the seventh attempt is due one second after the sixth."""
     throttle = Throttle()
     now = fail(throttle, YUKI, 6, 0.0)
     for step in range(100):
@@ -71,7 +71,7 @@ def test_a_success_forgets_its_own_failures_alone() -> None:
     assert throttle.begin(Attempt("another", "192.0.2.9"), now) == 1.0
 
 
-def test_what_could_not_be_judged_is_taken_back() -> None:
+def test_an_unjudged_attempt_is_not_counted() -> None:
     """A server that has no time to verify a password lets no one wait for it."""
     throttle = Throttle()
     for _ in range(1000):

@@ -67,7 +67,7 @@ class SmallProvider:
         return app
 
     def log_in(self, login_url: str, user: str) -> dict[str, str]:
-        """Log a user in, as the page behind this address would, and return the query that the browser comes back with."""
+        """Log a user in, as the page behind this address would, and return the query of the browser's return."""
         asked = dict(URL(login_url).query)
         assert asked["response_type"] == "code"
         assert asked["code_challenge_method"] == "S256"

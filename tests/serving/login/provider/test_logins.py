@@ -162,7 +162,7 @@ def test_no_token_reaches_a_browser() -> None:
 
 
 def test_a_login_that_another_browser_began_is_refused() -> None:
-    """Who is sent an attacker's way back does not come into the attacker's account (login CSRF), with or without an own login begun."""
+    """A user who is sent an attacker's callback does not enter the attacker's account (login CSRF), with or without a login begun."""
 
     async def check(it: Deployment) -> None:
         async with it.browser() as attacker, it.browser() as victim:
@@ -197,7 +197,7 @@ def test_a_way_back_leads_in_once() -> None:
 
 
 def test_an_attempt_is_over_after_ten_minutes() -> None:
-    """Who comes back too late is asked to begin once more, in the browser's language."""
+    """A user who returns too late is asked to begin again, in the browser's language."""
 
     async def check(it: Deployment) -> None:
         async with it.browser() as client:
@@ -247,7 +247,7 @@ def test_a_login_leads_to_this_server_alone(target: str) -> None:
     run(check)
 
 
-def test_who_is_in_no_group_of_the_access_file_gets_no_session() -> None:
+def test_a_user_without_a_configured_group_gets_no_session() -> None:
     """The provider knows the user, the access file none of the groups: the page states it, and it is recorded."""
 
     async def check(it: Deployment) -> None:

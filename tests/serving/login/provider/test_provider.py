@@ -39,7 +39,7 @@ class RelyingParty:
         self.attempts = Attempts(time.time)
 
     async def log_in(self, user: str = "aoki", **answer: str) -> tuple[Identity, ProviderSession]:
-        """Log a user in; ``answer`` takes the place of what the browser comes back with."""
+        """Log a user in; ``answer`` replaces the parameters of the browser's return."""
         _, attempt = self.attempts.begin("/")
         query = self.there.log_in(await self.here.login_url(attempt), user)
         return await self.here.logged_in(attempt, {**query, **answer})
@@ -74,7 +74,7 @@ async def now(session: Session) -> Identity | None:
 
 
 def test_a_login_keeps_name_and_groups_alone() -> None:
-    """Who logs in has a name and groups; the login leads through the provider's own address with state, nonce and PKCE."""
+    """A login has a name and groups; it leads through the provider's own address with state, nonce and PKCE."""
 
     async def check(it: RelyingParty) -> None:
         _, attempt = it.attempts.begin("/")
@@ -124,7 +124,7 @@ def test_a_public_client_shows_its_id_and_no_secret() -> None:
     ],
 )
 def test_answers_of_no_login_are_refused(answer: dict[str, str], error: type[Exception], reason: str) -> None:
-    """What the browser comes back with has to be of the login that it began, at this provider; no code is redeemed else."""
+    """The browser's return has to match the login that it began, at this provider; otherwise no code is redeemed."""
 
     async def check(it: RelyingParty) -> None:
         with pytest.raises(error) as caught:
@@ -253,7 +253,7 @@ def test_answers_that_are_none_are_taken_for_an_absence(trouble: dict[str, Any])
     run(check)
 
 
-def test_many_who_want_to_log_in_ask_an_absent_provider_once() -> None:
+def test_many_logins_ask_an_absent_provider_once() -> None:
     """A provider that is away is asked what it offers once in three seconds, however many want to log in; then it is there again."""
 
     async def check(it: RelyingParty) -> None:
