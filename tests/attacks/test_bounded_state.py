@@ -165,7 +165,7 @@ def test_an_idle_name_makes_room() -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_what_is_admitted_depends_on_the_records_alone(seed: int) -> None:
+def test_admission_depends_on_the_records_alone(seed: int) -> None:
     """Neither on how they come in chunks nor on restarts in between."""
     dice = random.Random(seed)
     records = [
@@ -285,7 +285,7 @@ def _beats(seconds: float, *sources: str) -> list[Record]:
 
 
 @pytest.mark.parametrize("cut", range(1, 10))
-def test_six_snapshots_of_a_source_are_taken_a_minute(cut: int) -> None:
+def test_six_snapshots_of_a_source_are_accepted_a_minute(cut: int) -> None:
     """The seventh is passed over and counted, also after a restart; those of another source, and of the next minute, are taken."""
     records = [_snapshot(number, number, "evil", [f"evil-{number}"]) for number in range(9)] + [_snapshot(0, 9, "pbx", [])]
     stage = ContactStage(0, _with_limits(), TOPICS)
@@ -300,7 +300,7 @@ def test_six_snapshots_of_a_source_are_taken_a_minute(cut: int) -> None:
     assert len(again.tracker.snapshots) == 9
 
 
-def test_no_more_ids_of_open_contacts_are_kept_than_there_is_room_for() -> None:
+def test_stored_ids_of_open_contacts_are_bounded() -> None:
     """Seven snapshots of 10,000 ids: five are kept, two are refused and reported; another source's finds room, also after a restart."""
     ids = [f"made-up-{number}" for number in range(10_000)]
     stage = ContactStage(0, _with_limits(), TOPICS)

@@ -74,7 +74,7 @@ def test_a_cookie_of_another_name_is_no_session(tossed: str, *, secure: bool) ->
     run(check())
 
 
-def test_of_two_sessions_neither_is_taken() -> None:
+def test_of_two_sessions_neither_is_accepted() -> None:
     """Without TLS another program of the machine may set a cookie of the same name for a path: whose the browser is stays open."""
 
     async def check() -> None:
@@ -227,7 +227,7 @@ LINK, IMAGE, FRAME = ("navigate", "document"), ("no-cors", "image"), ("navigate"
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
-def test_no_page_of_elsewhere_looks_in_anothers_name(site: str) -> None:
+def test_no_foreign_page_reads_as_the_user(site: str) -> None:
     """A page that a supervisor visits opens addresses with the supervisor's cookie: no look and no export is on record, no work is done."""
 
     async def check() -> None:
@@ -268,7 +268,7 @@ class Noting(RecordingAudit):
             self.ended.append(more["about"].account)
 
 
-def test_who_manages_one_site_ends_no_session_of_another() -> None:
+def test_a_manager_of_one_site_ends_no_session_of_another() -> None:
     """Neither listed nor ended is who sees more than the operator's site, or another one, or a screen there; the answer is as for none."""
 
     async def check() -> None:

@@ -49,7 +49,7 @@ async def _follow(address: str, removed: set[str]) -> None:
                 removed.update(orjson.loads(line[6:]).get("removed", ()))
 
 
-def test_what_is_made_up_expires_on_a_running_system(kafka: Cluster, tmp_path: Path) -> None:
+def test_made_up_names_expire_on_a_running_system(kafka: Cluster, tmp_path: Path) -> None:
     """A made-up queue, and a channel that a queue is not for: tombstones in the topics, gone from /metrics, API and open pages."""
     configuration = tmp_path / "center.yaml"
     configuration.write_text(CONFIGURATION, encoding="utf-8")

@@ -209,7 +209,7 @@ def test_a_slow_sender_is_no_failure_of_kafka() -> None:
 
 
 @pytest.mark.parametrize("value", ['""', '"@"', '"%s"' % ("\u00e9@" * 3)], ids=["empty", "mail", "text"])
-def test_no_dead_letter_is_larger_than_kafka_takes(value: str) -> None:
+def test_no_dead_letter_exceeds_the_limit_of_kafka(value: str) -> None:
     """Masked, a record is larger than it came: its dead letter is packed, or each delivery of it would end the producer of all."""
     few = (MAX_REQUEST_BYTES - 100) // (len(value.encode()) + 1)
     body = b'{"kind":"unknown","caller":{"values":[' + ",".join([value] * few).encode() + b"]}}"
@@ -233,7 +233,7 @@ def test_a_dead_letter_that_cannot_be_packed_is_cut() -> None:
     assert (CONTENT_ENCODING, b"cut") in record.headers
 
 
-def test_what_is_configured_is_shown_without_its_secrets() -> None:
+def test_the_configuration_is_shown_without_its_secrets() -> None:
     """In a trace or a log."""
     shown = repr(configured(BELL, credentials={"token": "of-the-platform"}))
     assert "bell" in shown

@@ -109,7 +109,7 @@ def _rows(pairs: Iterable[Pair]) -> dict[bytes, bytes]:
 
 
 @ATTACKS
-def test_what_links_cost(pairs: list[Pair]) -> None:
+def test_the_cost_of_links(pairs: list[Pair]) -> None:
     """However they hang together: a chain, a star, a crowd, or the same keys again and again."""
     customers, usual = Customers(), _seconds(Customers(), _links(UNRELATED))
 
@@ -130,7 +130,7 @@ def _handed_on(rows: Iterable[tuple[bytes, bytes]]) -> tuple[CustomerLinkStage, 
 
 
 @ATTACKS
-def test_what_kept_links_cost(pairs: list[Pair]) -> None:
+def test_the_cost_of_stored_links(pairs: list[Pair]) -> None:
     """A worker that finds customers of thousands of keys in the last release's state hands them on within the limit, in whatever order."""
     unrelated, rows = _rows(UNRELATED).items(), _rows(pairs).items()
     with timed() as usual:
@@ -186,7 +186,7 @@ def test_of_one_key_to_another_the_earliest_holds() -> None:
     assert (family.links, family.last_seen_ms) == ([(at(-9), "ann", "bo")], at(-1))
 
 
-def test_of_kept_links_the_earliest_hold() -> None:
+def test_the_earliest_stored_links_hold() -> None:
     """Whatever came later in a chain of thousands: keys that were joined long before stay one customer."""
     rows = _rows(CHAIN)
     rows[b"s|k1500"] = orjson.dumps({"base": [None, 0], "links": {"old": [at(-400), "k1501"]}})

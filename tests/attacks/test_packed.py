@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 CODECS = (None, "gzip", "snappy", "lz4", "zstd")
 
 
-def test_every_codec_is_read_and_what_is_published_is_packed(kafka: Cluster, tmp_path: Path) -> None:
+def test_every_codec_is_read_and_output_is_compressed(kafka: Cluster, tmp_path: Path) -> None:
     """A call packed by each codec counts; the worker's own records are packed on the brokers' disk, and read as ever."""
     prefix = f"t{uuid.uuid4().hex[:10]}"
 

@@ -53,7 +53,7 @@ ODD: Final = {
 
 
 @pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
-def test_an_odd_record_takes_no_other_along(odd: bytes) -> None:
+def test_an_odd_record_affects_no_other(odd: bytes) -> None:
     """Between two sound records, which both count, any other line is one dead letter."""
     shapes = {
         b"[%s,%s,%s]": json_records,
@@ -106,7 +106,7 @@ def test_the_inside_of_a_broken_document_is_no_record() -> None:
     ],
     ids=str,
 )
-def test_what_is_personal_is_masked_in_whatever_shape(content: dict[str, object]) -> None:
+def test_personal_values_are_masked_in_any_shape(content: dict[str, object]) -> None:
     """At its path in another shape than the platform's, and in fields that no path names."""
     kept = redacted(content, ("customer.name", "lines.*.text"))
     assert b"(personal)" in kept
@@ -114,13 +114,13 @@ def test_what_is_personal_is_masked_in_whatever_shape(content: dict[str, object]
         assert value not in kept
 
 
-def test_what_is_not_personal_is_kept() -> None:
+def test_values_that_are_not_personal_are_kept() -> None:
     """A dead letter is there to be read."""
     content = {"kind": "ring", "at": "2026-03-02T11:59:59+01:00", "queue": {"name": "sales"}, "customer": {"name": None}, "n": [1, True]}
     assert orjson.loads(redacted(content, ("customer.name",))) == content
 
 
-def test_who_wrote_cannot_be_tried_out() -> None:
+def test_authors_cannot_be_guessed() -> None:
     """Messengers number their users. With a key for customers no hash of a number and a day names a conversation; one of a key does."""
     event = {"sender": {"id": "4711"}, "recipient": {"id": "1"}, "timestamp": 1_772_452_799_000, "message": {"mid": "m"}}
     body = orjson.dumps({"object": "page", "entry": [{"id": "1", "messaging": [event]}]})

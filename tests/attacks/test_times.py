@@ -182,7 +182,7 @@ def test_no_sender_moves_progress(kafka: Cluster, tmp_path: Path) -> None:
     run(kafka, tmp_path, prefix, attack)
 
 
-def test_what_an_older_version_let_in_is_set_back(kafka: Cluster, tmp_path: Path) -> None:
+def test_progress_accepted_by_an_older_version_is_reset(kafka: Cluster, tmp_path: Path) -> None:
     """State as commit b9341e0 left it after a heartbeat of 2099: a worker starts with it, and one command has figures count again."""
     prefix = f"t{uuid.uuid4().hex[:10]}"
 

@@ -18,7 +18,7 @@ from streams.connectors.live import imap, kinesis, rasa, sqs
 from streams.connectors.pull.entries import MemoryLedger
 from tests.connectors.live.test_typeform import Typeform, published
 from tests.connectors.test_connections import PASSWORD, FakeFreeSwitch, Followed, freeswitch, until
-from tests.support.asked import Clock, ask_once, serving
+from tests.support.polling import Clock, poll_once, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,13 +47,13 @@ def test_any_json_can_be_written_again(value: Any) -> None:
     [sqs._json, lambda text: kinesis._json(text.encode()), lambda text: rasa._json(text.encode())],
     ids=["sqs", "kinesis", "rasa"],
 )
-def test_a_message_that_cannot_be_written_does_not_come_for_ever(text: str, line_of: Callable[[str], bytes]) -> None:
+def test_an_unwritable_message_is_not_repeated_forever(text: str, line_of: Callable[[str], bytes]) -> None:
     """A queue gives what was not taken again and again: each message becomes a line."""
     assert orjson.loads(line_of(text)).keys() & {"text", "a"}
 
 
 @pytest.mark.parametrize("odd", [HALF, DEEP, "1" * 400, "NaN", "1e999"], ids=["half", "deep", "long", "no number", "endless"])
-def test_an_answer_with_half_a_character_is_taken_with_all_others(odd: str) -> None:
+def test_an_answer_with_half_a_character_is_read_with_all_others(odd: str) -> None:
     """Three customers answered a survey; one typed half a character, or had a field of its form hold what is nested without end."""
 
     class Odd(Typeform):
@@ -66,7 +66,7 @@ def test_an_answer_with_half_a_character_is_taken_with_all_others(odd: str) -> N
         for number in range(3):
             server.respond("Zy8wQr", f"a{number}", NOW - timedelta(hours=5, minutes=number), 5, f"T-{number}")
         async with serving(server.add_to) as url:
-            await ask_once("typeform", {"url": url, "access_token": "tf-token", "forms": ["Zy8wQr"]}, ledger, clock)
+            await poll_once("typeform", {"url": url, "access_token": "tf-token", "forms": ["Zy8wQr"]}, ledger, clock)
         assert len(published(ledger)) == 3
         assert ledger.rejected == []
 
@@ -83,7 +83,7 @@ HEADERS: Final = {
 
 
 @pytest.mark.parametrize("headers", HEADERS.values(), ids=HEADERS)
-def test_a_mail_that_anybody_sends_stops_no_mailbox(headers: bytes) -> None:
+def test_a_hostile_mail_stops_no_mailbox(headers: bytes) -> None:
     """It is one mail among others, known by its place where its id is none."""
     folder = imap._Folder("INBOX", "inbox", "q")
     honest = b"From: ann@example.com\r\nMessage-ID: <1@example.com>\r\n\r\n"
@@ -93,7 +93,7 @@ def test_a_mail_that_anybody_sends_stops_no_mailbox(headers: bytes) -> None:
     assert mails[1]["from"] == "ann@example.com"
 
 
-def test_a_name_that_no_event_can_have_ends_no_connection() -> None:
+def test_an_impossible_name_ends_no_connection() -> None:
     """Agents and queues of a telephone system are named by its people: with a control, or too long. All others are followed."""
 
     async def live() -> Followed:

@@ -10,7 +10,7 @@ from benchmarks import growth
 from benchmarks.growth import Size, calls, measure, records_of
 
 
-def test_as_many_contacts_are_in_flight_as_asked_for() -> None:
+def test_the_requested_number_of_contacts_is_in_flight() -> None:
     """Five are opened, then one ends for each of the three that begin, the oldest first; of two agents and three queues."""
     size = Size(queues=3, agents=2, in_flight=5, partitions=1)
     events = [event for topic, _, event in calls(size, 3) if topic != "every-partition"]

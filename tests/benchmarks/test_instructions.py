@@ -28,7 +28,7 @@ KEPT = {"plain": 100.0, "contacts": 1_000.0, "agents": 1_000.0, "customers": 500
         ({"contacts": 500.0, "total": 4_500.0}, None),
     ],
 )
-def test_what_is_too_dear_is_found(changed: dict[str, float], found: str | None) -> None:
+def test_excess_instructions_are_reported(changed: dict[str, float], found: str | None) -> None:
     """A tenth is the limit, of all parts together and of each."""
     answer = dearer({**KEPT, **changed}, KEPT)
 

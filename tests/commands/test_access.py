@@ -107,7 +107,7 @@ def test_a_check_names_people_where_they_are_seen(tmp_path: Path, capsys: pytest
     assert shows == [["agent:B1", "agent:B2", "agent:B3", "team:t-b"], ["team:t-b"]]
 
 
-def test_a_check_finds_names_that_are_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_check_finds_unknown_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A site or department must be configured; a queue or team may be known to events alone, and is only reported."""
     access, center = written(tmp_path, ACCESS.replace("[tokyo]", "[tokio]").replace("[o1]", "[o9]"))
 

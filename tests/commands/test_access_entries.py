@@ -65,7 +65,7 @@ def test_a_password_is_asked_for_and_not_shown(tmp_path: Path) -> None:
     [([PASSWORD, PASSWORD + "!"], "the two passwords differ"), (["elevenchars", "elevenchars"], "fewer than 12 characters")],
     ids=["mistyped", "short"],
 )
-def test_a_password_that_will_not_do_makes_no_entry(answers: list[str], complaint: str) -> None:
+def test_an_unacceptable_password_creates_no_entry(answers: list[str], complaint: str) -> None:
     """The message gives the reason, without the password."""
     code, shown = at_a_terminal(answers)
     assert code == 2

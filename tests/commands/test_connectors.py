@@ -49,7 +49,7 @@ def test_every_platform_has_a_line(capsys: CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("name", platforms.names())
-def test_what_a_platform_reports_is_shown_part_by_part(capsys: CaptureFixture[str], name: str) -> None:
+def test_the_parts_that_a_platform_reports_are_listed(capsys: CaptureFixture[str], name: str) -> None:
     """Each part with why not, each kind, each setting; for programs as one object."""
     code, out, _ = run(capsys, "connectors", "show", name)
     connector = platforms.connector(name)
@@ -64,7 +64,7 @@ def test_what_a_platform_reports_is_shown_part_by_part(capsys: CaptureFixture[st
     assert shown["why_not"] == {part: why for part, why in connector.reports.items() if why}
 
 
-def test_what_a_payload_becomes(capsys: CaptureFixture[str]) -> None:
+def test_the_events_of_a_payload(capsys: CaptureFixture[str]) -> None:
     """Events as JSON, what is passed over and rejected with its reason, and nothing that is personal."""
     code, out, _ = run(capsys, "connectors", "test", "line", str(LINE), "--setting", "queue=LINE", "--source", "line-shop")
 
@@ -80,7 +80,7 @@ def test_what_a_payload_becomes(capsys: CaptureFixture[str]) -> None:
     assert "c0ffee" not in out
 
 
-def test_what_a_payload_becomes_for_programs(capsys: CaptureFixture[str]) -> None:
+def test_the_events_of_a_payload_as_json(capsys: CaptureFixture[str]) -> None:
     """A line for each record."""
     lines = run(capsys, "connectors", "test", "line", str(LINE), "--json")[1].splitlines()
     results = [json.loads(line) for line in lines]
@@ -108,7 +108,7 @@ def test_what_cannot_be_tried_fails_with_a_reason(capsys: CaptureFixture[str], a
 
 
 @pytest.mark.parametrize("name", platforms.names())
-def test_an_added_entry_is_one_that_can_be_read(capsys: CaptureFixture[str], tmp_path: Path, name: str) -> None:
+def test_an_added_entry_is_readable(capsys: CaptureFixture[str], tmp_path: Path, name: str) -> None:
     """Into no file, into one with an entry, whose lines stay; a second of the same source is refused."""
     path = tmp_path / "connectors.yaml"
     assert run(capsys, "connectors", "add", name, "--connectors", str(path))[0] == 0
@@ -301,7 +301,7 @@ def test_an_empty_payload_is_reported_as_empty(capsys: CaptureFixture[str], tmp_
     assert out.splitlines()[-1] == "payload is empty"
 
 
-def test_what_is_no_event_of_asterisk_is_rejected(capsys: CaptureFixture[str], tmp_path: Path) -> None:
+def test_a_foreign_event_is_rejected_by_asterisk(capsys: CaptureFixture[str], tmp_path: Path) -> None:
     """In place of passing as an answer to an action."""
     path = tmp_path / "other.json"
     path.write_bytes(b'{"hello": "world"}\n')

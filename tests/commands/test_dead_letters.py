@@ -164,7 +164,7 @@ async def latest(kafka: Cluster, story: Story) -> dict[str, dict[str, Any]]:
             await asyncio.sleep(0.5)
 
 
-def test_what_is_right_by_now_is_sent_back_and_counts_once(kafka: Cluster, tmp_path: Path) -> None:
+def test_fixed_dead_letters_are_replayed_and_count_once(kafka: Cluster, tmp_path: Path) -> None:
     """Events of a clock that ran ahead are refused, then sent back when they can be true: the figures are the oracle's."""
     prefix = "letters"
     asyncio.run(create_topics(kafka.bootstrap, prefix))

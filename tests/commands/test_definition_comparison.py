@@ -83,7 +83,7 @@ def test_as_json(files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
         (["standard", "strict@9"], "--definition strict@9 is unknown; permitted: standard, strict,"),
     ],
 )
-def test_what_cannot_be_compared(files: list[str], names: list[str], complaint: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_incomparable_definitions(files: list[str], names: list[str], complaint: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The message lists what is permitted, before anything is read."""
     assert main([*files, *(part for name in names for part in ("--definition", name))]) != 0
     assert complaint in capsys.readouterr().err

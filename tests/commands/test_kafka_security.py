@@ -122,7 +122,7 @@ class TestVariables:
             ),
         ],
     )
-    def test_what_does_not_go_together(self, changes: dict[str, str], complaint: str) -> None:
+    def test_conflicting_variables(self, changes: dict[str, str], complaint: str) -> None:
         """The message names the variables and what is permitted, never their values."""
         with pytest.raises(KafkaSecurityError) as caught:
             kafka_client_options({**SASL, **{f"{K}{name}": value for name, value in changes.items()}})

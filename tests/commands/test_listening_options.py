@@ -58,7 +58,7 @@ def test_tls_alone_is_no_login(with_proxy: bool, certificate: list[str], capsys:
     assert "--tls-certificate" not in message
 
 
-def test_off_loopback_the_gateway_wants_tls_beside_its_tokens(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_off_loopback_the_gateway_requires_tls_and_tokens(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Tokens in plain text are readable by every machine on the way."""
     monkeypatch.setenv(SENDERS, TOKEN)
     message = refusal(capsys, ["gateway", "--host", "192.0.2.7", "--port", "0"])
@@ -72,7 +72,7 @@ def test_off_loopback_the_gateway_wants_tls_beside_its_tokens(capsys: pytest.Cap
     ("how", "next_message"),
     [("insecure", "cannot listen on 192.0.2.7"), ("tls", "cannot listen on 192.0.2.7"), ("proxy", "cannot listen on 192.0.2.7")],
 )
-def test_with_what_it_wants_it_listens(
+def test_with_the_required_options_it_listens(
     how: str, next_message: str, certificate: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It gets to the address, which no machine has (RFC 5737)."""

@@ -72,7 +72,7 @@ class TestInput:
             assert [dead_letter["origin"] for dead_letter in found["dead_letters"]] == ["stdin:11", "stdin:13", "stdin:14"]
             assert {**found, "dead_letters": None} == {**plain, "dead_letters": None}
 
-    def test_lines_that_are_none(self, events: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_invalid_lines(self, events: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """Each is named by its line; an empty one is passed over."""
         found = replayed(capsys, events)
         dead_letters = [(dead_letter["origin"], dead_letter["reason"]) for dead_letter in found["dead_letters"]]

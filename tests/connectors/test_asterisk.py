@@ -168,7 +168,7 @@ def kpis(result: dict[str, Any], queue: str, *names: str) -> list[Any]:
     return [result["queues"][queue]["voice"][name]["value"] for name in names]
 
 
-def test_calls_are_what_was_originated(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_calls_equal_the_originated_ones(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Answered, given up, timed out, passed on and not let in: by the log and by AMI the same, and as it was done."""
 
     async def live() -> tuple[Followed, Followed]:

@@ -39,7 +39,7 @@ def test_for_each_sender_some_is_left(total: int, count: int, kept: int) -> None
     assert filled(share, "s0", senders) == kept
 
 
-def test_what_is_given_back_is_there_again() -> None:
+def test_released_capacity_is_available_again() -> None:
     """Others find the place free, and so does the sender."""
     share = Share(4)
     filled(share, "a", ["a", "b"])

@@ -87,7 +87,7 @@ def test_04_exit_without_trace(replayed: Callable[..., Replayed]) -> None:
     assert (found.now("waiting"), found.total("lost_contacts"), found.dead_letters) == (0, 0, {})
 
 
-def test_06_queuestart_ends_what_was_open(replayed: Callable[..., Replayed]) -> None:
+def test_06_queuestart_ends_open_calls(replayed: Callable[..., Replayed]) -> None:
     """With Asterisk its channels were gone: no caller waits or talks any more, and nothing gets lost hours later."""
     for file in ("queue_log", "queue_log_later"):
         found = replayed("06", file)
@@ -146,7 +146,7 @@ def test_13_joining_a_chat_is_no_response(
 
 
 @pytest.mark.parametrize("bot_time", ["left_out", "counted"])
-def test_14_what_takes_time_begins_with_the_handover(
+def test_14_durations_begin_with_the_handover(
     replayed: Callable[..., Replayed], request: pytest.FixtureRequest, tmp_path: Path, bot_time: str
 ) -> None:
     """Reply and resolution leave out the bot's time where the definition excludes it; the first response did before.

@@ -249,7 +249,7 @@ def test_a_worker_without_kafka_reports_it(capfd: pytest.CaptureFixture[str]) ->
     assert "--bootstrap" in error
 
 
-def test_a_worker_whose_port_is_taken_reports_it(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_worker_whose_port_is_in_use_reports_it(capfd: pytest.CaptureFixture[str]) -> None:
     """Before anything begins."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -492,7 +492,7 @@ def test_there_are_connectors() -> None:
     assert max(titles.values()) == 1, f"two connectors have one title: {titles.most_common(2)}"
 
 
-def test_an_unusable_record_has_a_reason_without_what_was_sent() -> None:
+def test_an_unusable_record_has_a_reason_without_its_content() -> None:
     """The reason is one word that is counted by, the detail a sentence."""
     error = UnusableError("bad_time", "at: no time")
     assert (error.reason, str(error)) == ("bad_time", "at: no time")

@@ -256,7 +256,7 @@ class TestRunner:
 
         assert asyncio.run(live()).beats
 
-    def test_what_a_new_connection_reports_again(self) -> None:
+    def test_repeats_of_a_new_connection(self) -> None:
         """Who was taken out of a queue while there was no connection is in it no more."""
         connections: list[int] = []
 

@@ -121,7 +121,7 @@ class TestMarks:
         assert ranges([3, 4, 5, 9, 11, 12]) == "3-5,9,11-12"
 
     @pytest.mark.parametrize("text", ["", ",", "-", "x", "5-", "-5", "9-2", "٣", "1e3"])
-    def test_what_is_no_note_marks_nothing_else(self, text: str) -> None:
+    def test_an_invalid_note_marks_nothing_else(self, text: str) -> None:
         """Others may write to the topic: nonsense is passed over."""
         replayed = ReplayedOffsets(0, 20)
         replayed.add(text)

@@ -82,7 +82,7 @@ def test_lines_come_as_they_are_written_and_not_before_they_end(log: Log) -> Non
     assert log.origins == ["queue_log:1", "queue_log:2", "queue_log:3"]
 
 
-def test_a_rename_loses_nothing_even_what_is_written_to_the_renamed_file(log: Log) -> None:
+def test_a_rename_loses_no_line_of_the_renamed_file(log: Log) -> None:
     """Asterisk writes to the renamed file until it is signalled to reopen; those lines come too, and before the new file's."""
     log.write("one")
     assert log.poll() == [b"one"]
@@ -180,7 +180,7 @@ def test_a_restart_between_rename_and_reopen_still_reads_the_renamed_file(log: L
     assert log.poll() == [b"three"]
 
 
-def test_several_rotations_between_two_looks_lose_nothing(log: Log) -> None:
+def test_several_rotations_between_two_scans_lose_nothing(log: Log) -> None:
     """While Kafka is unavailable the follower does not poll; every file between is read, in order."""
     log.write("one")
     log.poll()
@@ -221,7 +221,7 @@ def test_a_log_that_is_removed_does_not_bring_an_older_one_back(log: Log) -> Non
     assert log.poll() == [b"three"]
 
 
-def test_a_reused_inode_is_not_taken_for_the_old_file(log: Log) -> None:
+def test_a_reused_inode_is_not_mistaken_for_the_old_file(log: Log) -> None:
     """A new file under the old inode, longer than the offset, is read from its beginning."""
     log.write("one")
     log.poll()
@@ -246,7 +246,7 @@ def test_an_endless_line_is_cut_in_memory_and_the_next_one_is_complete(log: Log)
     assert lines[2].start == lines[1].end == 7 + 1_000_001
 
 
-def test_a_whole_file_is_read_with_its_last_line_finished_or_not(tmp_path: Path) -> None:
+def test_a_file_is_read_to_its_end_with_its_last_line_finished_or_not(tmp_path: Path) -> None:
     """Every line of a history comes, with file, number and offsets."""
     path = tmp_path / "old"
     path.write_bytes(b"one\r\n\ntwo")
@@ -335,7 +335,7 @@ def test_a_failed_save_leaves_the_old_state(tmp_path: Path, monkeypatch: pytest.
 @pytest.mark.parametrize(
     "content", ["", "[]", "{}", "not json", json.dumps({"version": 99}), json.dumps({"version": 1, "position": {}, "parser": {}})]
 )
-def test_a_foreign_state_file_is_refused_with_what_to_do(tmp_path: Path, content: str) -> None:
+def test_a_foreign_state_file_is_refused_with_its_fix(tmp_path: Path, content: str) -> None:
     """The message names the file; nothing is overwritten."""
     path = tmp_path / "queue_log.state"
     path.write_text(content)

@@ -93,7 +93,7 @@ def test_a_source_is_judged_as_it_will_be_published(source: str | None) -> None:
     inside(scenario)
 
 
-def test_a_pattern_that_ends_with_a_blank_lets_no_other_source_in() -> None:
+def test_a_pattern_that_ends_with_a_blank_admits_no_other_source() -> None:
     """The pattern fits "crm " as it is sent, and not "crm", which would be published."""
 
     async def scenario(there: House) -> None:
@@ -114,7 +114,7 @@ def test_a_pattern_that_ends_with_a_blank_lets_no_other_source_in() -> None:
     ],
     ids=["array", "pretty array", "lines", "lines without a content type"],
 )
-def test_arrays_and_lines_are_taken(body: bytes, headers: dict[str, str]) -> None:
+def test_arrays_and_lines_are_accepted(body: bytes, headers: dict[str, str]) -> None:
     """Each of the forms gives the same two events."""
 
     async def scenario(there: House) -> None:
@@ -135,7 +135,7 @@ def test_a_pretty_printed_object_is_one_event() -> None:
     inside(scenario)
 
 
-def test_good_events_are_taken_and_bad_ones_named_and_kept() -> None:
+def test_good_events_are_accepted_and_bad_ones_named_and_stored() -> None:
     """One bad event does not stop its neighbors; its own bytes go to the dead letters, and the answer has the reason without quoting it."""
 
     async def scenario(there: House) -> None:
@@ -207,7 +207,7 @@ def plan(start: str, end: str) -> bytes:
         (b'{"type":"operator.progress_reset","event_id":"r","occurred_at":"2026-03-02T12:00:00Z"}', "unknown_type"),
     ],
 )
-def test_what_is_no_event_is_refused_with_its_reason(body: bytes, reason: str) -> None:
+def test_an_invalid_event_is_refused_with_its_reason(body: bytes, reason: str) -> None:
     """A request with nothing acceptable is a bad request, and what it held is kept as a dead letter."""
 
     async def scenario(there: House) -> None:
@@ -378,7 +378,7 @@ def test_requests_beyond_the_bound_get_retry_after() -> None:
     inside(scenario, publisher=SlowPublisher, max_in_flight=6)
 
 
-def test_who_sends_alone_has_all_places() -> None:
+def test_a_single_sender_has_all_slots() -> None:
     """Where no other sender has a token, no room is reserved for one; the first request beyond the limit is asked to retry."""
 
     async def scenario(there: House) -> None:
@@ -394,7 +394,7 @@ def test_who_sends_alone_has_all_places() -> None:
     inside(scenario, senders=Senders.parse("crm=crm-token-0123456789"), publisher=SlowPublisher, max_in_flight=3)
 
 
-def test_a_slow_body_is_given_up() -> None:
+def test_a_slow_body_is_dropped() -> None:
     """Who sends a byte now and then keeps no place, nor who sends more than that for longer than all of it may take."""
 
     async def drip(size: int) -> AsyncIterator[bytes]:
@@ -414,7 +414,7 @@ def test_a_slow_body_is_given_up() -> None:
     inside(scenario, pace=Pace(grace_seconds=0.2, bytes_per_second=1000, body_seconds=0.8))
 
 
-def test_a_request_without_end_and_an_answer_unread_are_given_up() -> None:
+def test_an_endless_request_and_an_unread_answer_are_dropped() -> None:
     """Neither holds a connection for ever; both are counted, and others continue."""
 
     async def scenario(house: House) -> None:
@@ -466,7 +466,7 @@ def test_refusals_cost_a_sender_ten_times_what_events_do() -> None:
     inside(scenario, burst_events=1_500, events_per_second=0.001)
 
 
-def test_stopping_finishes_what_is_under_way_and_takes_no_more() -> None:
+def test_stopping_finishes_pending_requests_and_accepts_no_more() -> None:
     """A request that Kafka is about to acknowledge gets its answer."""
 
     async def scenario(there: House) -> None:
@@ -490,7 +490,7 @@ def heartbeats(there: House) -> list[tuple[str, str]]:
     return [(event["source"], event["complete_through"]) for event in found]
 
 
-def test_every_sender_has_heartbeats_that_stay_behind_what_is_under_way() -> None:
+def test_heartbeats_of_a_sender_stay_behind_its_pending_requests() -> None:
     """A quiet sender differs from a dead gateway; while a request waits for Kafka, its sender alone is not complete beyond it."""
 
     async def scenario(there: House) -> None:
@@ -598,7 +598,7 @@ def test_metrics_begin_with_0() -> None:
     inside(scenario)
 
 
-def test_metrics_count_what_was_taken_and_refused() -> None:
+def test_metrics_count_accepted_and_refused_events() -> None:
     """Accepted and rejected by sender and reason, requests by status, and how long Kafka took."""
 
     async def scenario(there: House) -> None:
@@ -620,7 +620,7 @@ def test_metrics_count_what_was_taken_and_refused() -> None:
     inside(scenario)
 
 
-def test_no_log_line_holds_a_token_or_what_was_sent(caplog: pytest.LogCaptureFixture) -> None:
+def test_no_log_line_holds_a_token_or_an_event(caplog: pytest.LogCaptureFixture) -> None:
     """Refusals and outages are logged without bodies, and no request is logged with who made it."""
 
     async def scenario(there: House) -> None:

@@ -135,7 +135,7 @@ def test_a_verified_delivery_is_translated_stamped_and_acknowledged() -> None:
     inside(scenario)
 
 
-def test_what_is_not_verified_reaches_nothing() -> None:
+def test_an_unverified_delivery_has_no_effect() -> None:
     """No event, no dead letter: only the count of what was refused."""
 
     async def scenario(there: House) -> None:
@@ -151,7 +151,7 @@ def test_what_is_not_verified_reaches_nothing() -> None:
     inside(scenario)
 
 
-def test_a_delivery_that_was_taken_is_refused_when_played_again_and_one_that_was_not_is_taken() -> None:
+def test_an_accepted_delivery_is_refused_when_replayed_and_a_failed_one_is_accepted() -> None:
     """Kafka is away at first: the sender is asked to retry the same delivery, and may."""
 
     async def scenario(there: House) -> None:
@@ -192,7 +192,7 @@ def test_rejected_records_are_dead_letters_without_personal_values_and_do_not_fa
     inside(scenario)
 
 
-def test_a_delivery_of_which_nothing_can_be_read_fails_and_leaves_a_dead_letter() -> None:
+def test_an_unreadable_delivery_fails_and_becomes_a_dead_letter() -> None:
     """Its sender learns that it sends what is none of this platform's; no byte of it is kept, for none was looked at."""
 
     async def scenario(there: House) -> None:
@@ -323,7 +323,7 @@ def test_each_sender_is_answered_as_it_wants() -> None:
     inside(scenario, twilio, monkey, x, facebook, unset)
 
 
-def test_a_secret_in_the_address_is_taken_and_nowhere_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_secret_in_the_address_is_accepted_and_never_logged(caplog: pytest.LogCaptureFixture) -> None:
     """Also where a delivery fails, and where the connector does."""
     by_token = Verification(kind="token", header="Authorization", prefix="Bearer ", query_parameter="token")
     caplog.set_level(logging.DEBUG)
@@ -543,7 +543,7 @@ def test_a_changed_file_is_in_force(tmp_path: Path, caplog: pytest.LogCaptureFix
     assert changes.connectors["shop"].secrets == ("another-secret-now",)
 
 
-def test_the_gateway_needs_no_secret_of_what_is_asked(tmp_path: Path) -> None:
+def test_the_gateway_needs_no_secret_of_polled_platforms(tmp_path: Path) -> None:
     """Credentials are read by what asks the platform."""
     text = "connectors: {desk: {connector: freshdesk, credentials: {api_key: {env: GONE}}}}"
 

@@ -102,7 +102,7 @@ async def delivered(connector: Connector, name: str, publisher: MemoryPublisher)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_a_platform_signs_is_taken_and_becomes_its_events(name: str) -> None:
+def test_a_signed_delivery_is_accepted_and_becomes_events(name: str) -> None:
     """The status that it wants, and the events of its connector from the bytes, in the topics."""
     connector = platforms.connector(name)
     publisher = MemoryPublisher(now=lambda: NOW)

@@ -358,7 +358,7 @@ def test_moments_are_sums_of_columns(tmp_path: Path, arrived: datetime, wait: in
     assert outcome[1]["wait_seconds"] == wait / 1000
 
 
-def test_a_moment_without_one_of_its_columns_is_none(tmp_path: Path) -> None:
+def test_a_time_without_one_of_its_columns_is_missing(tmp_path: Path) -> None:
     """The rejection names every column the moment comes from."""
     (outcome,) = outcomes(tmp_path, OFFSETS, "id,day,clock,wait,talk,hold\n1,2026-03-02,09:00:00,,00:01:00,\n")
 

@@ -152,7 +152,7 @@ def complaints(path: Path, text: str) -> str:
         ("channel: voice", "channel: [voice", "is not valid YAML"),
     ],
 )
-def test_a_wrong_mapping_names_line_reason_and_what_is_permitted(tmp_path: Path, old: str, new: str, complaint: str) -> None:
+def test_a_wrong_mapping_is_refused_with_line_reason_and_permitted_values(tmp_path: Path, old: str, new: str, complaint: str) -> None:
     """Each with its line."""
     assert old in GOOD
     path = tmp_path / "bad.yaml"
@@ -218,7 +218,7 @@ def test_a_zone_is_required_where_no_record_can_have_one(tmp_path: Path) -> None
         (b"- 1", "permitted: keys and"),
     ],
 )
-def test_what_is_no_mapping_at_all(tmp_path: Path, content: bytes, complaint: str) -> None:
+def test_an_invalid_mapping(tmp_path: Path, content: bytes, complaint: str) -> None:
     """Binary, empty, a list."""
     path = tmp_path / "m.yaml"
     path.write_bytes(content)

@@ -215,7 +215,7 @@ def test_killed_anywhere_nothing_is_lost_and_ids_are_the_same(folder: Path, live
     assert len(together) - len(set(together)) == ({1: 4, 2: 2, 3: 4}.get(lives, 0) if acknowledged else 0)
 
 
-def test_what_was_read_is_not_read_again(folder: Path) -> None:
+def test_a_read_file_is_not_read_again(folder: Path) -> None:
     """A second process publishes only files that arrived meanwhile."""
     (folder / "a.csv").write_text(HEADER + rows("c1"), encoding="utf-8")
     first, second = Mortal(), Mortal()
@@ -281,7 +281,7 @@ def test_no_folder_and_no_state_file(folder: Path) -> None:
         follow(folder, Mortal(), nothing)
 
 
-def test_the_command_shows_what_it_follows(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_shows_the_followed_folder(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A folder needs --follow, and --follow a folder."""
     mapping = os.fspath(folder.parent / "mapping.yaml")
 

@@ -133,7 +133,7 @@ def test_damaged_json(tmp_path: Path) -> None:
     assert (rejected, mapper.replaced) == ([], 1)
 
 
-def test_commands_show_what_was_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_commands_show_replaced_characters(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """``mappings test`` and ``replay`` show it."""
     (tmp_path / "m.yaml").write_text(MAPPING.format(read="{format: csv, bad_bytes: replace}"), encoding="utf-8")
     (tmp_path / "d.csv").write_bytes(TABLE.encode().replace("修理".encode(), b"\xff"))
@@ -199,7 +199,7 @@ def test_a_workbook_with_too_many_cells_in_a_row(tmp_path: Path) -> None:
     assert [(rejection.origin, rejection.reason) for rejection in rejected] == [("data:2", "column_count")]
 
 
-def test_what_is_no_workbook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_workbook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A text, a damaged one, one that would be huge, and one whose sheet is cut."""
     require_openpyxl()
     good = workbook([["番号", "受付", "窓口"], ["1", "2026-03-02T09:00:00", "修理"]])

@@ -75,7 +75,7 @@ def opened(scenario: Callable[[House], Awaitable[None]], *connectors: Any, **kwa
     st.sampled_from(sorted(SCALES)),
     st.integers(0, 2**32 - 1),
 )
-def test_a_link_carries_what_was_put_into_it(conversation: str, kind: Any, expires: int) -> None:
+def test_a_link_carries_its_fields(conversation: str, kind: Any, expires: int) -> None:
     """For every id, kind and time."""
     low, high = scale_ends(kind, None)
     link = SurveyLink(conversation, kind, low, high, expires)
@@ -90,7 +90,7 @@ def test_a_link_is_short_enough_for_an_sms() -> None:
     assert len(f"How was it? https://c.example.com/s/poll/{token}") <= 160
 
 
-def test_only_what_was_signed_is_a_link() -> None:
+def test_only_signed_links_are_valid() -> None:
     """Each bit of it changed, cut, lengthened, padded, of another key, of no key: none is read."""
     token = KEYS.token(LINK)
     complete = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
@@ -234,7 +234,7 @@ def test_nothing_that_is_not_needed_is_allowed() -> None:
     opened(scenario)
 
 
-def test_links_that_are_none_or_expired() -> None:
+def test_invalid_or_expired_links() -> None:
     """404 and 410, in words; nothing is published."""
 
     async def scenario(there: House) -> None:
@@ -268,7 +268,7 @@ def test_links_that_are_none_or_expired() -> None:
         b"a=1&" * 50,
     ],
 )
-def test_answers_that_are_none(body: bytes) -> None:
+def test_invalid_answers(body: bytes) -> None:
     """The question again, and no event."""
 
     async def scenario(there: House) -> None:
@@ -424,7 +424,7 @@ def test_the_events_of_a_page() -> None:
         ("started", SESSION, "x" * 3000, SITE, 400),
     ],
 )
-def test_what_is_no_page_of_ours(event: str, session: str, category: str, headers: dict[str, str], status: int) -> None:
+def test_foreign_pages(event: str, session: str, category: str, headers: dict[str, str], status: int) -> None:
     """Other sites, other events, other ids: nothing is published."""
 
     async def scenario(there: House) -> None:
@@ -477,7 +477,7 @@ def test_the_image_of_a_page_without_scripts() -> None:
     opened(scenario)
 
 
-def test_the_script_is_small_and_keeps_nothing() -> None:
+def test_the_script_is_small_and_stores_nothing() -> None:
     """At most 1 kB, as it is served; no cookie, no storage."""
 
     async def scenario(there: House) -> None:

@@ -393,7 +393,7 @@ class TestQueueStart:
         f"{T + 9}|NONE|NONE|NONE|QUEUESTART|",
     )
 
-    def test_ends_what_is_open_once(self) -> None:
+    def test_open_calls_end_once(self) -> None:
         """Waiting and connected callers; a second start ends nothing."""
         parsed = events(*self.LINES, f"{T + 10}|NONE|NONE|NONE|QUEUESTART|")[3:]
 
@@ -582,7 +582,7 @@ class TestEncoding:
 
         assert (event["queue"], event["agent"], used.notes()) == ("窓口", "ポール", [])
 
-    def test_what_is_no_text_is_replaced_and_counted(self) -> None:
+    def test_undecodable_text_is_replaced_and_counted(self) -> None:
         """The event keeps its id and counts."""
         used = parser()
         event = only(_events_of(f"{T}|{T}.7|sales|Jos".encode() + b"\xe9|CONNECT|20", used))

@@ -171,7 +171,7 @@ def test_twilios_published_vector(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("url", ["https://example.com/v1/hooks/x", "https://example.com:8443/v1/hooks/x?a=b", "http://example.com:80/x"])
 @pytest.mark.parametrize("fields", [[("A", "1")], [("B", "2"), ("A", ""), ("B", "1")], [("名", "値 +&=")], []])
-def test_what_twilios_library_signs_is_verified(url: str, fields: list[tuple[str, str]]) -> None:
+def test_signatures_of_twilios_library_are_verified(url: str, fields: list[tuple[str, str]]) -> None:
     """Forms of any fields, of several values, of other scripts, with the port and without."""
     theirs = RequestValidator(SECRET)
     params = MultiDict(fields)
@@ -197,7 +197,7 @@ def test_twilios_shared_keys_sign_with_a_stronger_algorithm() -> None:
         assert checked(scheme, Delivery(urlencode(fields).encode(), given_, {}, url)) == answer, settings_
 
 
-def test_what_twilios_library_signs_of_a_json_body_is_verified() -> None:
+def test_signatures_of_twilios_library_for_json_are_verified() -> None:
     """The hash of the body is in the address, and the address is signed."""
     theirs = RequestValidator(SECRET)
     sha = theirs.compute_hash(BODY.decode())
@@ -208,7 +208,7 @@ def test_what_twilios_library_signs_of_a_json_body_is_verified() -> None:
     assert checked(TWILIO_STREAMS, delivery._replace(body=BODY + b" ")) == (403, "wrong_signature")
 
 
-def test_what_the_library_of_standard_webhooks_signs_is_verified() -> None:
+def test_signatures_of_the_standard_webhooks_library_are_verified() -> None:
     """Svix and others sign so: id, time and body, with the bytes behind whsec_."""
     theirs = Webhook(WHSEC).sign("msg_p5jXN8AQM9LWM0D4loKWxJek", datetime.fromtimestamp(NOW, UTC), BODY.decode())
     given_ = headers(webhook_id="msg_p5jXN8AQM9LWM0D4loKWxJek", webhook_timestamp=f"{NOW:.0f}", webhook_signature=f"v1a,abc {theirs}")
@@ -273,7 +273,7 @@ def forged(scheme: Verification) -> Iterator[tuple[str, Delivery, tuple[int, str
 
 
 @pytest.mark.parametrize("name", SIGNED)
-def test_what_is_not_the_senders_is_refused(name: str) -> None:
+def test_a_foreign_signature_is_refused(name: str) -> None:
     """Each with 401 where something is missing and 403 where it is wrong; the right one is taken."""
     scheme = SIGNED[name]
     assert checked(scheme, delivery_of(scheme)) == (200, "")
@@ -282,7 +282,7 @@ def test_what_is_not_the_senders_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TIMED)
-def test_what_is_stale_is_refused(name: str) -> None:
+def test_a_stale_delivery_is_refused(name: str) -> None:
     """Also where its signature is right: what is older, or further ahead, than the tolerance."""
     scheme = TIMED[name]
     for at, expected in ((NOW - 299, 200), (NOW - 301, 403), (NOW + 299, 200), (NOW + 301, 403)):
@@ -291,7 +291,7 @@ def test_what_is_stale_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("at", ["", "yesterday", "99999999999999999999", "-1", "1e9", "NaN", "2026-99-99T00:00:00Z", "١٢٣٤٥٦٧٨٩٠"])
-def test_a_time_that_is_none_is_stale_even_if_signed(at: str) -> None:
+def test_an_invalid_time_is_stale_even_if_signed(at: str) -> None:
     """Nothing that its sender writes there is believed, and nothing raises."""
     delivery = with_header(delivery_of(ZENDESK), ZENDESK.timestamp_header, at or None)
     signed = with_header(delivery, ZENDESK.header, signature(ZENDESK, SECRET, delivery))
@@ -308,7 +308,7 @@ def test_times_are_read_in_the_forms_that_senders_write(at: str) -> None:
 
 
 @pytest.mark.parametrize("name", TIMED)
-def test_what_was_taken_is_refused_when_it_is_played_again(name: str) -> None:
+def test_a_replayed_delivery_is_refused(name: str) -> None:
     """Once taken; what was not, because Kafka was away, is taken when its sender sends it again."""
     scheme = TIMED[name]
     verifier, delivery = Verifier(scheme, [secret_of(scheme)]), delivery_of(scheme)
@@ -324,7 +324,7 @@ def test_what_was_taken_is_refused_when_it_is_played_again(name: str) -> None:
     assert isinstance(verifier.check(delivery_of(scheme, at=NOW + 3), NOW + 3), Verified), "another delivery of the same body"
 
 
-def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_remembered_deliveries_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest is forgotten first, and what is too old to be believed with it."""
     monkeypatch.setattr(verifying, "_MAX_REMEMBERED", 100)
     verifier = Verifier(ZENDESK, [SECRET])
@@ -345,7 +345,7 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("name", SIGNED)
-def test_each_active_secret_is_taken_while_one_replaces_another(name: str) -> None:
+def test_each_active_secret_is_accepted_during_rotation(name: str) -> None:
     """Both are taken; the old one no more once it is deleted."""
     scheme = SIGNED[name]
     old = secret_of(scheme)
@@ -365,7 +365,7 @@ def test_one_right_signature_of_several_is_enough() -> None:
     assert checked(STANDARD, with_header(good, STANDARD.header, f"{'v1,QQ== ' * 20}{right}")) == (403, "wrong_signature")
 
 
-def test_a_token_is_taken_from_the_header_or_the_address() -> None:
+def test_a_token_is_read_from_the_header_or_the_address() -> None:
     """And a wrong one is refused, whichever way it comes."""
     url = "https://hooks.example.com/v1/hooks/x"
     expected = {
@@ -386,7 +386,7 @@ def test_a_token_is_taken_from_the_header_or_the_address() -> None:
         assert checked(TOKEN, delivery) == answer, (header, parameter)
 
 
-def test_user_and_password_are_taken_as_basic_authentication() -> None:
+def test_user_and_password_are_read_from_basic_authentication() -> None:
     """In base64; what is none is refused."""
 
     def basic(text: bytes) -> str:

@@ -82,7 +82,7 @@ async def produce_and_consume(bootstrap_servers: str, values: list[bytes]) -> li
 
 
 @pytest.mark.embedded
-def test_what_it_holds_is_never_written_to_the_disk(binary: Path) -> None:
+def test_its_records_are_never_written_to_disk(binary: Path) -> None:
     """It would write all of it once a second: half a core and gigabytes, for what is thrown away. It continues to read and write."""
     values = [f"{number} {'x' * 1000}".encode() for number in range(3_000)]
     with EmbeddedBroker() as broker:
@@ -98,7 +98,7 @@ def test_what_it_holds_is_never_written_to_the_disk(binary: Path) -> None:
     assert not Path(directory).exists()
 
 
-def test_what_is_produced_is_consumed() -> None:
+def test_produced_records_are_consumed() -> None:
     """A real client reads back what it wrote, in order, and leaving the context ends the whole process group."""
     values = [b"one", b"two", b"three"]
 
@@ -148,7 +148,7 @@ def test_nothing_outlives_an_owner_that_is_killed(number: signal.Signals, tmp_pa
 
 
 @pytest.mark.embedded
-def test_a_port_taken_meanwhile_is_left_for_another(binary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_port_is_chosen_when_one_is_in_use(binary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A port that someone takes between the search and the start costs one more try, not an error."""
     free_port = broker_module._free_port
     with EmbeddedBroker() as first:
@@ -200,7 +200,7 @@ def fetched(errors: int = 0, records: bytes = b"", aborted: int = 0, version: in
 
 
 @pytest.mark.parametrize("version", [4, 5, 7, 11])
-def test_what_a_fetch_found_is_seen(version: int) -> None:
+def test_records_of_a_fetch_are_consumed(version: int) -> None:
     """Only an answer without a record and without an error is kept back."""
     assert finds_nothing(fetched(version=version), version)
     assert finds_nothing(fetched(version=version, aborted=2), version)

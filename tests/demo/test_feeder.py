@@ -141,7 +141,7 @@ def test_chats_go_through_the_gateway_once_live() -> None:
     assert any(event["source"] == GATEWAY_SOURCE for event in fed.direct), "the chats of the day so far went directly"
 
 
-def test_last_word() -> None:
+def test_final_heartbeats_reach_every_partition() -> None:
     """The last heartbeat of every source reaches every partition, and reports completeness up to an instant after every event."""
     fed = asyncio.run(feed(MemoryGate()))
     final = [event for event in fed.direct if event["event_id"].startswith("final")]

@@ -99,7 +99,7 @@ def test_killed_from_outside(demo: _Demo, capsys: pytest.CaptureFixture[str]) ->
     ],
     ids=["worker", "proves its figures", "ends again at once", "starts"],
 )
-def test_what_it_cannot_go_on_without_ends_it(
+def test_the_end_of_a_required_part_ends_it(
     name: str, settings: DemoSettings, lasts: float, up: bool, demo: _Demo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The reason names the part and how it ended; its log is shown with it."""

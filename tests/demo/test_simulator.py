@@ -248,7 +248,7 @@ class TestContacts:
         assert set(ended) == {"reached", "no_answer"}
         assert min(answers["csat"], answers["nps"]) > 100
 
-    def test_who_asks_a_colleague_stays_with_the_customer(self, day: list[Emission]) -> None:
+    def test_an_agent_who_consults_stays_with_the_customer(self, day: list[Emission]) -> None:
         """Each consultation begins and ends within the chat of the agent who asks."""
         asked = 0
         for events in facts(day, "contact-events").values():

@@ -79,7 +79,7 @@ def rules(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
     return made
 
 
-def test_promtool_takes_them(rules: Path) -> None:
+def test_promtool_accepts_them(rules: Path) -> None:
     """Every rule but the one that is reported as left out, none with an error."""
     done = subprocess.run(["promtool", "check", "rules", str(rules)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

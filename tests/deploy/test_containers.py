@@ -129,7 +129,7 @@ def test_the_build_sees_no_secrets() -> None:
     assert not ignored("streams")
 
 
-def test_what_builds_the_project_is_in_the_lock() -> None:
+def test_build_requirements_are_in_the_lock() -> None:
     """The line that the Dockerfile cuts from the lock is one requirement with hashes, as pip wants it."""
     lock = (ROOT / "requirements-dev.lock").read_text(encoding="utf-8").splitlines()
     start = next(number for number, line in enumerate(lock) if line.startswith("setuptools=="))
@@ -250,7 +250,7 @@ def test_alerts_find_their_way() -> None:
     assert f"./alertmanager/alert_log.py:{script}:ro" in SERVICES["alert-log"]["volumes"]
 
 
-def test_variables_are_asked_for() -> None:
+def test_variables_are_required() -> None:
     """Every variable is empty in example.env, and is one that is read; a required one that is missing names the fix."""
     text = (DEPLOY / "compose.yaml").read_text(encoding="utf-8")
     variables = re.findall(r"\$\{(\w+):([?-])([^}]*)\}", text)
@@ -287,7 +287,7 @@ def test_the_examples_in_the_configuration_are_read(tmp_path: Path) -> None:
     assert found.queues["sales"].target == 0.8
 
 
-def test_one_program_is_asked_by_the_interpreter_it_has() -> None:
+def test_health_checks_use_the_interpreter_of_the_image() -> None:
     """The receiver of alerts needs nothing but Python: it starts without anything installed."""
     script = str(DEPLOY / "alertmanager" / "alert_log.py")
     code = f"import runpy; runpy.run_path({script!r}, run_name='alert_log')"

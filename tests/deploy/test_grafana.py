@@ -233,7 +233,7 @@ def test_each_rule_sees_its_fault(rule: str) -> None:
 
 
 @pytest.mark.parametrize("uid", sorted(BOARDS))
-def test_queries_ask_for_what_is_exported(uid: str) -> None:
+def test_queries_use_exported_metrics(uid: str) -> None:
     """Every metric in every query is one that a process exports, with labels that it has, or one that a rule records."""
     known = known_metrics()
     for query in queries(BOARDS[uid]):

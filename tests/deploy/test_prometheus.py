@@ -116,7 +116,7 @@ def test_the_list_of_runbooks_is_complete() -> None:
             assert (folder / target).resolve().is_file(), f"{path.name}: {target}"
 
 
-def test_rules_ask_for_what_is_exported() -> None:
+def test_rules_query_exported_metrics() -> None:
     """Every metric in every rule is one that a process exports, with labels that it has, or one that a rule records."""
     known = known_metrics()
     for rule in RULES:

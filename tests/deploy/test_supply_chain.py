@@ -36,7 +36,7 @@ def pins(lock: Path) -> dict[str, tuple[str, list[str]]]:
 PAGE = ROOT / "streams" / "serving" / "page"
 
 
-def test_what_the_page_brings_along_is_what_its_authors_publish() -> None:
+def test_bundled_files_of_the_page_equal_the_published_ones() -> None:
     """Byte for byte, with its licence beside it, and named in the list of what the image holds; no other third-party code is there."""
     published = {
         "uPlot.iife.min.js": "19c8d4c6ad88929a79f4ae49d6f7161566dfd0ba3d15cc495e974f787eb78f1f",
@@ -81,7 +81,7 @@ def test_production_has_no_embedded_broker_and_no_tools() -> None:
     assert not tools & pins(PRODUCTION).keys()
 
 
-def test_production_has_what_it_imports() -> None:
+def test_production_requirements_cover_its_imports() -> None:
     """Every package of others that a module imports, those of the demo aside, is in the production lock, or an extra in the other."""
     owners = packages_distributions()
     imported: set[str] = set()

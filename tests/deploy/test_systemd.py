@@ -50,7 +50,7 @@ def analyze() -> str:
     return program
 
 
-def test_there_is_a_unit_for_what_runs_on() -> None:
+def test_every_long_running_command_has_a_unit() -> None:
     """Worker, serve, gateway, connectors and folders; docs/install.md names each."""
     assert UNITS.keys() == TRIED.keys()
     page = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
@@ -91,7 +91,7 @@ def test_no_unit_waits_for_another(unit: str) -> None:
 
 
 @pytest.mark.parametrize("unit", TRIED)
-def test_systemd_takes_it(unit: str, tmp_path: Path) -> None:
+def test_systemd_accepts_it(unit: str, tmp_path: Path) -> None:
     """The check of systemd itself finds nothing."""
     done = subprocess.run(
         [analyze(), "verify", "--man=no", str(installed(unit, tmp_path))], capture_output=True, text=True, timeout=60, check=False

@@ -67,7 +67,7 @@ def secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 # ---- Certificates ------------------------------------------------------------------------------------------------------------------------
 
 
-def test_the_script_makes_what_the_processes_take(secrets: Path) -> None:
+def test_the_processes_accept_the_files_of_the_script(secrets: Path) -> None:
     """Certificate, key and authority of each folder fit; the key of the authority is its owner's alone."""
     server = secrets / "server"
     files = TlsFiles(certificate=server / "server.crt", key=server / "server.key", client_ca=server / "ca.crt")
@@ -158,7 +158,7 @@ def test_the_provider_is_the_one_that_tests_run_on() -> None:
     assert all(re.fullmatch(r"127\.0\.0\.1:\d+:\d+", port) for port in published(keycloak))
 
 
-def test_variables_of_the_setup_are_asked_for() -> None:
+def test_variables_of_the_setup_are_required() -> None:
     """Each is empty in the example, a missing one names the fix, and all that the realm asks for is given."""
     asked = dict(re.findall(r"\$\{(\w+):\?([^}]*)\}", TEXT))
     example = [line for line in (DEPLOY / "tls" / "example.env").read_text(encoding="utf-8").splitlines() if line and line[0] != "#"]

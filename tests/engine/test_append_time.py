@@ -27,7 +27,7 @@ def record(timestamp: int, kind: int) -> ConsumerRecord[bytes, bytes]:
     return ConsumerRecord("t", 0, 0, timestamp, kind, None, b"", None, -1, 0, ())
 
 
-def test_append_times_are_taken_as_they_are() -> None:
+def test_append_times_are_used_unchanged() -> None:
     """A chunk of a topic with append times is handed on itself: nothing is looked at but its ends."""
     chunk = [record(9_000, APPEND), record(9_001, APPEND)]
 

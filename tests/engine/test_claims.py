@@ -136,7 +136,7 @@ def test_a_worker_whose_claim_is_refused_writes_nothing(kafka: Cluster) -> None:
 
 
 @pytest.mark.parametrize("holds", [True, False])
-def test_who_has_not_released_a_partition_is_fenced(kafka: Cluster, *, holds: bool) -> None:
+def test_a_worker_that_has_not_released_a_partition_is_fenced(kafka: Cluster, *, holds: bool) -> None:
     """Its transaction is over when that returns; the worker that released it continues with its other partitions."""
 
     async def check(group: Group) -> None:

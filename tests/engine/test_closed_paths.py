@@ -149,7 +149,7 @@ def test_only_its_stage_writes_to_a_table(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(("generation", "kept"), [(5, True), (6, False)])
-def test_who_missed_a_generation_keeps_no_state(monkeypatch: pytest.MonkeyPatch, generation: int, *, kept: bool) -> None:
+def test_a_worker_that_missed_a_generation_keeps_no_state(monkeypatch: pytest.MonkeyPatch, generation: int, *, kept: bool) -> None:
     """Meanwhile another process may have owned the partition: what is here is old, though the assignment looks the same."""
 
     async def nothing(*_: object) -> None:
@@ -175,7 +175,7 @@ def test_who_missed_a_generation_keeps_no_state(monkeypatch: pytest.MonkeyPatch,
     asyncio.run(run())
 
 
-def test_a_partition_is_taken_in_order(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_partition_is_acquired_in_order(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fence, rows, offset, claim: until the former owner is fenced its last transaction may be pending; without a claim none may begin."""
     steps: list[str] = []
 
@@ -215,7 +215,7 @@ def test_a_partition_is_taken_in_order(bench: Bench, monkeypatch: pytest.MonkeyP
     assert steps == ["fenced", "rows", "offset", "claimed"]
 
 
-def test_faust_makes_and_opens_nothing(bench: Bench) -> None:
+def test_faust_creates_and_opens_nothing(bench: Bench) -> None:
     """No topic, port or folder beside what is declared: plain Faust has a leader topic, a web server and a data folder."""
 
     async def topics() -> set[str]:
@@ -262,7 +262,7 @@ def test_nothing_piles_up_for_commits_that_never_come(bench: Bench) -> None:
     asyncio.run(run())
 
 
-def test_faust_takes_nothing_for_already_read(bench: Bench) -> None:
+def test_faust_treats_no_offset_as_already_read(bench: Bench) -> None:
     """Faust drops what is below the last offset it saw, which a chunk on its way during a seek moves ahead."""
 
     async def run() -> None:

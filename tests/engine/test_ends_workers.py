@@ -103,7 +103,7 @@ def test_bad_luck_is_no_record_of_that_kind(tmp_path: Path) -> None:
     assert flag.exists()
 
 
-def test_a_record_that_makes_a_flush_too_large_is_found() -> None:
+def test_a_record_that_makes_a_flush_too_large_is_identified() -> None:
     """Of what is collected together, the record is named with which it became too large: for the state, and for an output."""
     chunk = records(*[b"x"] * 50)
     chunk[33].key = b"k" * 5000

@@ -371,7 +371,7 @@ def test_the_state_is_a_table_of_the_app(bench: Bench) -> None:
     asyncio.run(run())
 
 
-def test_the_lag_is_what_no_flush_has_left_behind(bench: Bench) -> None:
+def test_the_lag_counts_records_beyond_the_last_flush(bench: Bench) -> None:
     """A worker's lag counts what lies between its last flush and the end of each partition."""
 
     async def run() -> None:

@@ -87,7 +87,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
-def test_what_a_flush_takes_is_used_again() -> None:
+def test_memory_of_a_flush_is_reused() -> None:
     """Mapped afresh each time, 3 MB are 800 pages for every copy of them, each zeroed by the kernel first."""
     require(sys.platform == "linux" and memory._glibc() is not None, "Large blocks are kept through glibc, on Linux.")
 
@@ -98,7 +98,7 @@ def test_what_a_flush_takes_is_used_again() -> None:
     assert pages("hold_little") > 10_000
 
 
-def test_few_young_objects_are_not_looked_through_for_cycles(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_young_objects_are_not_scanned_for_cycles(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker to which little comes makes few; where many are made there is a look at each time."""
     looks: list[int] = []
     made: list[list[int]] = []
@@ -155,7 +155,7 @@ def _looks_until_gone(monkeypatch: pytest.MonkeyPatch, computes: float) -> int:
     return round(seconds) - 1
 
 
-def test_what_refers_only_to_itself_is_freed_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reference_cycles_are_freed_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """A second later where much is young and there is time for it; at full load once memory goes back, 15 s later."""
     assert _looks_until_gone(monkeypatch, 0.5) == 1
     assert _looks_until_gone(monkeypatch, 1.0) == 15

@@ -308,7 +308,7 @@ def test_sparse_records_are_processed_before_the_next_round() -> None:
     asyncio.run(run())
 
 
-def test_what_a_round_waits_for_is_taken_at_once() -> None:
+def test_chunks_that_a_round_waits_for_are_processed_at_once() -> None:
     """The present pause ends, from another thread, and there is none until the records have arrived."""
 
     async def run() -> None:
@@ -392,7 +392,7 @@ def test_a_round_that_was_quiet_makes_the_next_one_wait(monkeypatch: pytest.Monk
     assert {quiet for _, quiet in seen} == {0.0}
 
 
-def test_a_round_that_begins_earlier_has_what_was_fetched_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_round_that_begins_earlier_processes_fetched_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """The pause was to last until shortly before the time at which it would have begun."""
     hurried: list[float] = []
 
@@ -636,7 +636,7 @@ def test_a_canceled_flush_is_finished_and_never_repeated_without_its_rows() -> N
 
 
 @pytest.mark.parametrize(("released_after", "expected"), [(0.05, []), (60.0, [ExitCode.FLUSH_FAILED])])
-def test_a_flush_over_its_limit_is_looked_at_once_more(
+def test_a_flush_over_its_limit_is_measured_again(
     monkeypatch: pytest.MonkeyPatch, codes: list[ExitCode], released_after: float, expected: list[ExitCode]
 ) -> None:
     """A process that was paused finds its limit over and the answers unread; one whose flush is stuck ends."""
@@ -659,7 +659,7 @@ def test_a_flush_over_its_limit_is_looked_at_once_more(
 
 @pytest.mark.usefixtures("codes")
 @pytest.mark.parametrize("answer", ["none", "refused", "too late"])
-def test_what_is_not_known_to_be_claimed_is_released_but_not_flushed(answer: str) -> None:
+def test_a_partition_of_unknown_claim_is_released_but_not_flushed(answer: str) -> None:
     """Not when who waited for the answer was canceled, nor when the group had gone on, nor when it began to before the answer came."""
     released: list[dict[tuple[str, int], int]] = []
 
@@ -803,7 +803,7 @@ def test_the_first_record_after_a_quiet_time_is_flushed_at_once(monkeypatch: pyt
     asyncio.run(run())
 
 
-def test_a_stage_that_has_more_to_write_is_asked_again() -> None:
+def test_a_stage_with_more_to_write_is_polled_again() -> None:
     """Without a chunk in between a partition is polled until its stage reports that this is all; then not until a chunk arrives."""
 
     class Portions:

@@ -122,7 +122,7 @@ def _left_as_they_are(result: Any) -> Any:
 
 @pytest.mark.parametrize("kind", [PartitionRecords, batches._PartitionRecords], ids=["aiokafka's", "within bounds"])
 @pytest.mark.parametrize(("records", "waits"), [(1, True), (5_000, False)], ids=["little", "much"])
-def test_what_is_little_may_wait_to_be_taken(kind: Any, records: int, *, waits: bool) -> None:
+def test_few_records_may_wait(kind: Any, records: int, *, waits: bool) -> None:
     """Nothing is fetched of other partitions meanwhile, which would be once a record in a quiet time; what is much keeps its time."""
 
     async def run() -> None:
@@ -134,7 +134,7 @@ def test_what_is_little_may_wait_to_be_taken(kind: Any, records: int, *, waits: 
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_batches_are_taken_as_aiokafka_takes_records(seed: int) -> None:
+def test_batches_are_read_as_aiokafka_reads_records(seed: int) -> None:
     """Whatever is aborted, compacted away, asked for from the middle of a batch or taken in parts: offsets and positions are aiokafka's."""
 
     async def run() -> None:
@@ -156,7 +156,7 @@ def test_batches_are_taken_as_aiokafka_takes_records(seed: int) -> None:
     asyncio.run(run())
 
 
-def test_what_was_sought_meanwhile_is_not_taken() -> None:
+def test_records_before_a_later_seek_are_not_read() -> None:
     """A fetch of before a seek gives nothing, as with aiokafka."""
 
     async def run() -> None:
@@ -185,7 +185,7 @@ def test_a_batch_that_was_damaged_is_refused() -> None:
     asyncio.run(run())
 
 
-def test_a_fetch_is_freed_once_it_is_taken() -> None:
+def test_a_fetch_is_freed_once_it_is_read() -> None:
     """Without a look for cycles: fetches are megabytes."""
 
     async def run() -> None:

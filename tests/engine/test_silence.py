@@ -35,7 +35,7 @@ def test_a_pause_of_the_observer_makes_no_member_dead() -> None:
     assert beat(silence, 42_500, 60_000, "other") == []
 
 
-def test_who_ends_in_order_is_not_missed() -> None:
+def test_a_member_that_ends_in_order_is_not_missed() -> None:
     """After its last heartbeat a static member may take its time to come back."""
     silence = Silence("me", 3.0)
     beat(silence, 0, 5_000, "other")
@@ -75,7 +75,7 @@ def test_a_worker_that_died_before_this_one_began_is_found_too() -> None:
     assert beat(silence, 100_000, 102_500) == [(at, "before") for at in (101_500, 102_000)]
 
 
-def test_where_processors_are_short_silence_takes_longer_and_is_found_all_the_same() -> None:
+def test_on_a_busy_machine_silence_is_detected_later() -> None:
     """One's own heartbeats come late, every two seconds: each counts for one, so a dead one is found after the third."""
     silence = Silence("me", 3.0)
     beat(silence, 0, 10_000, "other")

@@ -212,7 +212,7 @@ def run(kafka: Cluster, where: Path, name: str, story: Callable[[Stream, Workers
     file.write_text(CENTER.format(**times), encoding="utf-8")
     stream = Stream(kafka.bootstrap, name, load_configuration(file))
 
-    async def whole() -> None:
+    async def run_scenario() -> None:
         await create_topics(kafka.bootstrap, name)
         with Workers(where, "tests.support.product_worker") as workers:
             start(workers, kafka, name, file)
@@ -224,7 +224,7 @@ def run(kafka: Cluster, where: Path, name: str, story: Callable[[Stream, Workers
 
     share("self", -10)
     try:
-        asyncio.run(whole())
+        asyncio.run(run_scenario())
     finally:
         share("self", 0)
     return stream

@@ -34,8 +34,8 @@ from tests.connectors.live.going_on_mail import mailbox
 from tests.connectors.live.test_next_engine import NOW
 from tests.connectors.live.test_tempostar import sftp_server
 from tests.faults.test_product_under_faults import SEED
-from tests.support.asked import ask_once, serving
 from tests.support.connector_process import SharedClock
+from tests.support.polling import poll_once, serving
 from tests.support.services import until
 from tests.support.topics import read
 from tests.support.workers import Workers
@@ -237,12 +237,12 @@ def test_killed_while_its_platform_changes(case: Case, kafka: Cluster, tmp_path:
             followed.clock.now += timedelta(hours=1)
             clean = MemoryLedger(SOURCE)
             run = RunSettings(since=followed.since)
-            await ask_once(case.name, {**followed.settings, "url": url}, clean, followed.clock, run=run)
+            await poll_once(case.name, {**followed.settings, "url": url}, clean, followed.clock, run=run)
             wanted = [event for event in map(_as_sent, clean.events) if event["type"] != "source.heartbeat"]
             workers.start("connector")
             events: list[dict[str, Any]] = []
 
-            async def whole() -> bool:
+            async def is_complete() -> bool:
                 events[:] = await committed(kafka.bootstrap, followed.prefix)
                 return ids_and_figures(events) == ids_and_figures(wanted)
 
@@ -253,11 +253,11 @@ def test_killed_while_its_platform_changes(case: Case, kafka: Cluster, tmp_path:
                 )
                 return f"lost: {sorted(lost)[:5]}, more: {sorted(more)[:5]}\n{workers.log('connector')[-3000:]}"
 
-            await until(whole, 40, missing)
+            await until(is_complete, 40, missing)
             # What comes again would come now.
             await followed.read_on(2, going_on=False)
             assert workers.terminate("connector") == 0, workers.log("connector")[-3000:]
-            assert await whole(), missing()
+            assert await is_complete(), missing()
         again: dict[str, list[bytes]] = {}
         for event in events:
             if event.get("revision") is None:

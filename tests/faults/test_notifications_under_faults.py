@@ -195,7 +195,7 @@ def test_each_step_once_under_kills_of_all_processes(kafka: Cluster, tmp_path: P
                 await servers.again()
                 await asyncio.sleep(ESCALATED_AFTER_SECONDS + 15)
 
-    async def whole() -> None:
+    async def run_scenario() -> None:
         await create_topics(kafka.bootstrap, PREFIX)
         with Workers(tmp_path, "tests.support.product_worker") as workers:
             start(workers, kafka, PREFIX, file)
@@ -228,4 +228,4 @@ def test_each_step_once_under_kills_of_all_processes(kafka: Cluster, tmp_path: P
         assert sum(keys.values()) > len(keys), "no kill has met a message on its way: this test would prove nothing"
         print(f"  {len(keys)} messages, {sum(keys.values())} requests, {servers.kills} kills of both servers")
 
-    asyncio.run(asyncio.wait_for(whole(), 420))
+    asyncio.run(asyncio.wait_for(run_scenario(), 420))

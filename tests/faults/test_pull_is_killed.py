@@ -19,7 +19,7 @@ from streams.replay import Replay
 from streams.worker import create_topics
 from tests.faults.test_product_under_faults import SEED
 from tests.support import kafka as apache
-from tests.support.pulled import SOURCE, Desk
+from tests.support.polled_desk import SOURCE, Desk
 from tests.support.require import require
 from tests.support.services import until
 from tests.support.topics import read
@@ -80,13 +80,13 @@ async def committed_events(bootstrap: str, prefix: str) -> list[dict[str, Any]]:
     return [event for event in (orjson.loads(record.value) for record in records) if event["type"] != "source.heartbeat"]
 
 
-async def asked_again(desk: Desk, workers: Workers, times: int = 1) -> None:
+async def polled_again(desk: Desk, workers: Workers, times: int = 1) -> None:
     """Wait until the connector has asked the desk so often from now on."""
     asked = len(desk.asked)
     await until(lambda: len(desk.asked) >= asked + times, 40, lambda: workers.log("connector")[-3000:])
 
 
-async def whole(bootstrap: str, prefix: str, desk: Simulated, workers: Workers) -> list[dict[str, Any]]:
+async def complete_events(bootstrap: str, prefix: str, desk: Simulated, workers: Workers) -> list[dict[str, Any]]:
     """Return the events once all are there, after the connector has ended in order; each is there once."""
     expected, events = desk.happened(), []
     for _ in range(100):
@@ -95,7 +95,7 @@ async def whole(bootstrap: str, prefix: str, desk: Simulated, workers: Workers) 
             break
         await asyncio.sleep(0.3)
     # All may have been there before the last start; who has not begun yet cannot end in order.
-    await asked_again(desk, workers)
+    await polled_again(desk, workers)
     assert workers.terminate("connector") == 0, workers.log("connector")[-3000:]
     events = await committed_events(bootstrap, prefix)
     ids = Counter(event["event_id"] for event in events)
@@ -117,14 +117,14 @@ def test_connector_killed_while_its_platform_changes(kafka: Cluster, tmp_path: P
             stop = asyncio.Event()
             work = asyncio.create_task(desk.work(stop))
             for _ in range(KILLS):
-                await asked_again(desk, workers)
+                await polled_again(desk, workers)
                 await asyncio.sleep(chance.uniform(0, 0.6))
                 workers.kill("connector")
                 killed_at.append(len(desk.asked))
                 workers.start("connector")
             stop.set()
             await work
-            events = await whole(kafka.bootstrap, prefix, desk, workers)
+            events = await complete_events(kafka.bootstrap, prefix, desk, workers)
         print(f"\nseed {SEED}: {len(events)} events of {len(desk.tickets)} tickets; kills after {killed_at} of {len(desk.asked)} answers")
         # It was killed while it worked, not before or after.
         assert len(set(killed_at)) == KILLS
@@ -137,7 +137,7 @@ def test_connector_killed_while_its_platform_changes(kafka: Cluster, tmp_path: P
         assert (kpis["offered"]["value"], kpis["answered"]["value"]) == (len(desk.tickets), answered)
         assert kpis["asa"]["value"] == pytest.approx(sum(desk.waits) / answered, abs=0.002)
 
-    with Workers(tmp_path, "tests.support.pulled") as workers:
+    with Workers(tmp_path, "tests.support.polled_desk") as workers:
         asyncio.run(scenario(workers))
 
 
@@ -154,24 +154,24 @@ def test_broker_is_paused_and_killed(tmp_path: Path) -> None:
             workers.start("connector", {"address": address, "bootstrap": broker.bootstrap, "prefix": prefix})
             stop = asyncio.Event()
             work = asyncio.create_task(desk.work(stop))
-            await asked_again(desk, workers, 4)
+            await polled_again(desk, workers, 4)
             broker.pause(1)
             # Longer than it waits for a transaction.
             await asyncio.sleep(10)
             broker.resume(1)
-            await asked_again(desk, workers, 4)
+            await polled_again(desk, workers, 4)
             broker.kill(1)
             await asyncio.sleep(1)
             broker.start(1, wait=False)
             await asyncio.to_thread(broker.wait_ready)
             stop.set()
             await work
-            events = await whole(broker.bootstrap, prefix, desk, workers)
+            events = await complete_events(broker.bootstrap, prefix, desk, workers)
         log = workers.log("connector")
         print(f"\nseed {SEED}: {len(events)} events of {len(desk.tickets)} tickets in {len(desk.asked)} answers")
         assert "waits. reason=kafka" in log
         assert "is polled again" in log
         assert workers.ended == []
 
-    with apache.cluster() as broker, Workers(tmp_path, "tests.support.pulled") as workers:
+    with apache.cluster() as broker, Workers(tmp_path, "tests.support.polled_desk") as workers:
         asyncio.run(scenario(broker, workers))

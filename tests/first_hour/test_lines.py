@@ -30,12 +30,12 @@ LINES = {
     "engineer 3: thousands of lines after Kafka stops": [
         f"{KAFKA}::test_the_log_stays_short_while_kafka_is_away",
         f"{KAFKA}::test_a_library_logs_each_kind_once_a_minute",
-        f"{KAFKA}::test_a_library_that_makes_up_texts_takes_no_memory",
+        f"{KAFKA}::test_a_library_with_endless_texts_uses_bounded_memory",
     ],
     "engineer 4: no pip, no systemd, an order of starting": [
-        f"{SYSTEMD}::test_there_is_a_unit_for_what_runs_on",
+        f"{SYSTEMD}::test_every_long_running_command_has_a_unit",
         f"{SYSTEMD}::test_command_line",
-        f"{SYSTEMD}::test_systemd_takes_it",
+        f"{SYSTEMD}::test_systemd_accepts_it",
         f"{SYSTEMD}::test_it_is_hardened",
         f"{KAFKA}::test_the_order_of_starting_does_not_matter",
     ],
@@ -62,7 +62,7 @@ LINES = {
         f"{KAFKA}::test_the_order_of_starting_does_not_matter",
     ],
     "engineer 9: shift_jis, decimal, columns, a folder, a sample event, tables of tickets and comments": [
-        f"{MAPPINGS}::test_shift_jis_is_taken",
+        f"{MAPPINGS}::test_shift_jis_is_read",
         f"{MAPPINGS}::test_a_comma_in_a_duration_suggests_decimal",
         f"{MAPPINGS}::test_columns_are_listed_once",
         "tests/connectors/test_mapping_folder.py",
@@ -138,7 +138,7 @@ LINES = {
     ],
     "thing 1: a click on any figure opens its contacts; who gave up, and was reached since": [
         f"{THINGS}::test_a_figure_opens_its_contacts",
-        f"{THINGS}::test_who_gave_up_and_was_reached_since",
+        f"{THINGS}::test_abandoned_callers_and_those_reached_since",
         "tests/explaining/test_recent_contacts.py::test_who_gave_up_is_there_until_got_through",
     ],
     "thing 2: people": [f"{THINGS}::test_people_of_a_team", f"{QUESTIONS}::test_who_is_on_a_break_for_too_long"],
@@ -149,7 +149,7 @@ LINES = {
     "thing 5: a silent sender, and one sentence of what is broken": [
         f"{THINGS}::test_a_silence_is_seen",
         f"{THINGS}::test_every_source_with_a_sentence",
-        f"{QUESTIONS}::test_what_is_broken_and_whom_to_call",
+        f"{QUESTIONS}::test_the_fault_and_its_runbook_owner",
     ],
     "thing 6: a dense wall, a heat map of 60, one queue large": [
         f"{THINGS}::test_{name}" for name in ("a_dense_wall", "a_heat_map", "one_queue_large")

@@ -84,7 +84,7 @@ def test_a_file_of_dead_letters_is_no_success(tmp_path: Path, capsys: pytest.Cap
     assert main(["replay", "--mapping", mapping, data]) == 0
 
 
-def test_shift_jis_is_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_shift_jis_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """As in layouts of reports: ten rows, six answered, three given up."""
     assert main(["mappings", "test", *files(tmp_path, "応答", encoding="shift_jis")]) == 0
     assert "10 rows, 0 not mapped; events: contact.queued 10, contact.answered 6, contact.left_queue 3" in capsys.readouterr().out

@@ -48,8 +48,12 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asking]:
 
 #: Which click on a heading that no other does, and what is read without a click: in Japanese by day too, the others in the night.
 JAPANESE_BY_DAY: Final = {
-    *{"test_who_is_on_a_break_for_too_long", "test_whom_to_call_back_and_who_has_got_through", "test_how_many_in_time_restore_the_target"},
-    *{"test_agents_needed_and_there_in_the_next_hour", "test_what_is_broken_and_whom_to_call"},
+    *{
+        "test_who_is_on_a_break_for_too_long",
+        "test_callers_to_call_back_and_those_reached",
+        "test_how_many_in_time_restore_the_target",
+    },
+    *{"test_agents_needed_and_there_in_the_next_hour", "test_the_fault_and_its_runbook_owner"},
 }
 
 
@@ -76,7 +80,7 @@ def test_who_is_on_a_break_for_too_long(ask: Asking, language: Language) -> None
     ask(QUESTIONS[BREAKS], language, answer, picture="breaks")
 
 
-def test_whom_to_call_back_and_who_has_got_through(ask: Asking, language: Language) -> None:
+def test_callers_to_call_back_and_those_reached(ask: Asking, language: Language) -> None:
     """Three of five who gave up, the latest first; one of them twice. The customer of call-4 was answered at 08:55:09."""
 
     async def answer(hands: Hands) -> None:
@@ -181,7 +185,7 @@ SENTENCES: Final[dict[Language, str]] = {
 }
 
 
-def test_what_is_broken_and_whom_to_call(ask: Asking, language: Language) -> None:
+def test_the_fault_and_its_runbook_owner(ask: Asking, language: Language) -> None:
     """One sentence above all figures."""
 
     async def answer(hands: Hands) -> None:

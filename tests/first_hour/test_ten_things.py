@@ -108,7 +108,7 @@ def test_a_figure_opens_its_contacts(ask: Asking, language: Language, kpi: str) 
     ask(THINGS["The contacts behind a figure"], language, answer, picture=f"behind-{kpi}")
 
 
-def test_who_gave_up_and_was_reached_since(ask: Asking, language: Language) -> None:
+def test_abandoned_callers_and_those_reached_since(ask: Asking, language: Language) -> None:
     """Of each its queue, when, how long it waited; the caller who was reached at 08:55 is listed separately."""
 
     async def answer(hands: Hands) -> None:

@@ -238,7 +238,7 @@ def test_a_library_logs_each_kind_once_a_minute() -> None:
     ]
 
 
-def test_a_library_that_makes_up_texts_takes_no_memory() -> None:
+def test_a_library_with_endless_texts_uses_bounded_memory() -> None:
     """Beyond the kinds that are remembered all lines of a logger at a level are one kind."""
     passed = PassedLines(lambda: 0.0)
     for number in range(1, 10 * MAX_KINDS):

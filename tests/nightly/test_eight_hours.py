@@ -113,17 +113,17 @@ def test_eight_hours(kafka: Cluster, tmp_path: Path) -> None:
         with start(plan) as load:
             try:
                 for hour, samples in memory.items():
-                    telling = asyncio.create_task(asyncio.to_thread(load.stdout.readline))  # type: ignore[union-attr]
-                    while not telling.done():
-                        await asyncio.wait({telling}, timeout=1)
+                    reading = asyncio.create_task(asyncio.to_thread(load.stdout.readline))  # type: ignore[union-attr]
+                    while not reading.done():
+                        await asyncio.wait({reading}, timeout=1)
                         samples.append(rss_mib(services.pid("worker")))
-                    sent = json.loads(telling.result())
+                    sent = json.loads(reading.result())
                     began = time.monotonic()
 
-                    async def taken_in(records: int = sent["records"]) -> bool:
+                    async def is_processed(records: int = sent["records"]) -> bool:
                         return await services.counter("worker", 'contact_center_events_processed_total{flow="track') >= records
 
-                    await until(taken_in, 600, lambda: services.log("worker")[-3000:])
+                    await until(is_processed, 600, lambda: services.log("worker")[-3000:])
                     sizes[hour] = found = await following.follow()
                     print(
                         f"hour {hour}: {sent['records']:>9,} records, worker {at_end(samples):6.1f} MiB; alive: "

@@ -31,7 +31,7 @@ def _measured(*arguments: str) -> dict[str, Any]:
 @pytest.mark.alone
 @pytest.mark.kafka
 @pytest.mark.nightly
-def test_a_quiet_worker_takes_little_of_a_core(request: pytest.FixtureRequest) -> None:
+def test_an_idle_worker_uses_little_of_a_core(request: pytest.FixtureRequest) -> None:
     """With 10 events a second for a minute, of CPU seconds, everything counted."""
     request.getfixturevalue("kafka")
     (found,) = _measured("benchmarks.latency", "--rates", "10", "--seconds", "60")["latency"]
@@ -43,7 +43,7 @@ def test_a_quiet_worker_takes_little_of_a_core(request: pytest.FixtureRequest) -
 @pytest.mark.alone
 @pytest.mark.embedded
 @pytest.mark.nightly
-def test_the_whole_demo_takes_half_a_core() -> None:
+def test_the_demo_uses_half_a_core() -> None:
     """Its broker, worker, serve, gateway and connectors, once the figures have caught up."""
     require_embedded_broker()
     found = _measured("benchmarks.idle", "--seconds", "60")

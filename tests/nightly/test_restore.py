@@ -36,7 +36,7 @@ def test_restore_is_faster_than_fausts_own(rows: int, times: float, request: pyt
 @pytest.mark.alone
 @pytest.mark.kafka
 @pytest.mark.nightly
-def test_contacts_are_taken_back_in(request: pytest.FixtureRequest) -> None:
+def test_contacts_are_restored(request: pytest.FixtureRequest) -> None:
     """On a machine that does nothing else 100,000 tickets, and as many calls, take a second of CPU each; 150,000 rows a second."""
     request.getfixturevalue("kafka")
     command = [sys.executable, "-m", "benchmarks.restore", "--kafka"]

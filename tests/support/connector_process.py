@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from streams import cli
 from streams.commands import connector_run
-from tests.support.asked import Clock
+from tests.support.polling import Clock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -74,7 +74,7 @@ def main(arguments: str) -> int:
 def _with_progress(
     fetch: Callable[[PollContext], AsyncGenerator[Page, None]], progress: Path, pause_seconds: float
 ) -> Callable[[PollContext], AsyncGenerator[Page, None]]:
-    async def telling(asking: PollContext) -> AsyncGenerator[Page, None]:
+    async def fetch_with_progress(asking: PollContext) -> AsyncGenerator[Page, None]:
         async with aclosing(fetch(asking)) as pages:
             async for page in pages:
                 with progress.open("ab") as file:
@@ -82,7 +82,7 @@ def _with_progress(
                 await asyncio.sleep(pause_seconds)
                 yield page
 
-    return telling
+    return fetch_with_progress
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.support.asked import Clock
+    from tests.support.polling import Clock
 
 __all__ = ["SHORT_PAGES", "customerly", "maildealer", "qualtrics", "surveymonkey", "talk", "tempostar", "twilio", "typeform"]
 

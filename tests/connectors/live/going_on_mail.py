@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.connectors.live.going_on import Made
-    from tests.support.asked import Clock
+    from tests.support.polling import Clock
 
 __all__ = ["mailbox"]
 

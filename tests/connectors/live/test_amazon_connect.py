@@ -18,8 +18,8 @@ from streams.connectors.live.sqs import _MOST_AT_ONCE, _PAGE_MESSAGES
 from streams.connectors.publishing import NotPublishedError
 from streams.connectors.pull.entries import MemoryLedger
 from streams.connectors.pull.failures import PollError
-from tests.support.asked import Clock, ask_once, asker
 from tests.support.platforms import counted, figures, fixture, not_reporting, three_calls
+from tests.support.polling import Clock, poll_once, poller
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -55,7 +55,7 @@ def lines(name: str) -> list[bytes]:
 
 def once(name: str, settings: dict[str, Any], ledger: MemoryLedger) -> None:
     """Poll until there is no more, as a process that restarts."""
-    asyncio.run(ask_once(name, settings, ledger, Clock(datetime.now(UTC))))
+    asyncio.run(poll_once(name, settings, ledger, Clock(datetime.now(UTC))))
 
 
 def run(work: Callable[[Any], Coroutine[Any, Any, Any]], name: str, settings: dict[str, Any]) -> Any:
@@ -129,7 +129,7 @@ class TestKinesis:
         assert set(published(ledger).values()) == {1}
         check(ledger, ring=False)
 
-    def test_what_is_no_record_is_rejected_alone(self, aws: dict[str, str]) -> None:
+    def test_an_invalid_record_is_rejected_alone(self, aws: dict[str, str]) -> None:
         """Bytes that are no JSON become a dead letter, and the records beside them count."""
         stream, ledger = Stream(aws, "noise"), MemoryLedger(SOURCE)
         stream.put([*lines(RECORDS)[:4], b"\x00\xff", b"[1]", b"{"])
@@ -152,7 +152,7 @@ class TestKinesis:
         """Agent events are reported at once, contact records once all is over."""
         now = Clock(datetime.now(UTC))
         for name, final_after in ((AGENT_EVENTS, timedelta(0)), (RECORDS, timedelta(hours=1))):
-            runner = asker(name, Stream(aws, f"through-{name}").settings, MemoryLedger(SOURCE), now)
+            runner = poller(name, Stream(aws, f"through-{name}").settings, MemoryLedger(SOURCE), now)
             asyncio.run(runner.run(asyncio.Event(), once=True))
             assert runner.status.complete_through == now.now - timedelta(seconds=5) - final_after
 
@@ -216,7 +216,7 @@ class TestSqs:
         assert not ledger.rejected
         check(ledger, hold=False, ring=False)
 
-    def test_what_kafka_did_not_take_stays(self, aws: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_messages_that_kafka_refused_stay(self, aws: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
         """Where Kafka takes one page and fails at the next, that stays in the queue, and the next process publishes it."""
         monkeypatch.setattr("streams.connectors.live.sqs._WAIT_SECONDS", 0)
         monkeypatch.setattr("streams.connectors.live.sqs._HIDDEN_SECONDS", 0)
@@ -231,7 +231,7 @@ class TestSqs:
         assert left(settings) == 0
         check(ledger, hold=False, ring=False)
 
-    def test_what_is_no_event_is_rejected_alone(self, aws: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_an_invalid_event_is_rejected_alone(self, aws: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
         """A message of another sender becomes a dead letter and leaves the queue; otherwise it would arrive for ever."""
         monkeypatch.setattr("streams.connectors.live.sqs._WAIT_SECONDS", 0)
         settings, ledger = filled(aws, "noise", ["hello", "[]", lines(CONTACT_EVENTS)[0].decode()]), MemoryLedger(SOURCE)
@@ -283,7 +283,7 @@ class TestGenesys:
             assert found[scope] == pytest.approx(values), scope
 
 
-def test_a_page_of_sqs_is_whole_batches() -> None:
+def test_a_page_of_sqs_holds_complete_batches() -> None:
     """Messages are received and deleted ten at a time."""
     assert _PAGE_MESSAGES % _MOST_AT_ONCE == 0
 
@@ -293,4 +293,4 @@ def test_settings_that_are_needed(missing: str) -> None:
     """Without them the connector does not start, and names them."""
     settings = {"region": "eu-central-1", "stream": "s"} | {missing: ""}
     with pytest.raises(ValueError, match=missing):
-        asyncio.run(ask_once(RECORDS, settings, MemoryLedger(SOURCE), Clock(datetime.now(UTC))))
+        asyncio.run(poll_once(RECORDS, settings, MemoryLedger(SOURCE), Clock(datetime.now(UTC))))

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from schemas.other import SourceHeartbeat
 from streams.connectors.pull.entries import MemoryLedger
-from tests.support.asked import Clock, ask_once, serving
+from tests.support.polling import Clock, poll_once, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,7 +87,7 @@ def arrived(ledger: MemoryLedger) -> Counter[str]:
     return Counter(event.event_id.removesuffix("-arrived") for event in ledger.events if event.type == "contact.arrived")
 
 
-def test_tickets_that_change_while_they_are_asked_for() -> None:
+def test_tickets_that_change_while_they_are_polled() -> None:
     """Of 450 tickets some are updated between two pages: all are published, each step once, and the limit is waited out."""
 
     async def scenario() -> None:
@@ -104,12 +104,12 @@ def test_tickets_that_change_while_they_are_asked_for() -> None:
         desk.limited = 1
         async with serving(desk.routes) as url:
             settings = {"url": url, "api_key": "key"}
-            await ask_once("freshdesk", settings, ledger, clock)
+            await poll_once("freshdesk", settings, ledger, clock)
             assert set(arrived(ledger)) == set(map(str, range(450)))
             assert 21.0 in clock.waited
             clock.now += timedelta(minutes=1)
             before = len(ledger.events)
-            await ask_once("freshdesk", settings, ledger, clock)
+            await poll_once("freshdesk", settings, ledger, clock)
             # What was polled again is not published again, except the last change.
             assert [event.type for event in ledger.events[before:]] == ["source.heartbeat"]
         beats = [event.complete_through for event in ledger.events if isinstance(event, SourceHeartbeat)]
@@ -126,7 +126,7 @@ def test_many_of_one_second() -> None:
         for number in range(350):
             desk.ticket(number, NOW - timedelta(hours=1))
         async with serving(desk.routes) as url:
-            await ask_once("freshdesk", {"url": url, "api_key": "key"}, ledger, clock)
+            await poll_once("freshdesk", {"url": url, "api_key": "key"}, ledger, clock)
         assert arrived(ledger) == Counter(map(str, range(350)))
 
     asyncio.run(scenario())
@@ -141,9 +141,9 @@ def test_two_changes_of_one_second() -> None:
         desk.ticket(1, at)
         async with serving(desk.routes) as url:
             settings = {"url": url, "api_key": "key"}
-            await ask_once("freshdesk", settings, ledger, clock)
+            await poll_once("freshdesk", settings, ledger, clock)
             desk.ticket(1, at, first_responded_at=formatted(at))
-            await ask_once("freshdesk", settings, ledger, clock, rounds=2)
+            await poll_once("freshdesk", settings, ledger, clock, rounds=2)
         kinds = Counter(event.type for event in ledger.events if event.type != "source.heartbeat")
         assert kinds["contact.message"] == 1
 
@@ -158,7 +158,7 @@ def test_steps_and_ratings() -> None:
         desk.ticket(1, NOW - timedelta(hours=1))
         async with serving(desk.routes) as url:
             settings = {"url": url, "api_key": "key"}
-            await ask_once("freshdesk", settings, ledger, clock)
+            await poll_once("freshdesk", settings, ledger, clock)
             clock.now += timedelta(minutes=10)
             at = formatted(NOW + timedelta(minutes=5))
             desk.ticket(1, NOW + timedelta(minutes=5), first_responded_at=at, agent_responded_at=at, resolved_at=at, status_updated_at=at)
@@ -166,7 +166,7 @@ def test_steps_and_ratings() -> None:
             desk.ratings.append(
                 {"id": 9, "ticket_id": 1, "created_at": at, "updated_at": at, "ratings": {"default_question": 103}, "feedback": "of anna"}
             )
-            await ask_once("freshdesk", settings, ledger, clock, rounds=3)
+            await poll_once("freshdesk", settings, ledger, clock, rounds=3)
         kinds = Counter(event.type for event in ledger.events if event.type != "source.heartbeat")
         assert (kinds["contact.message"], kinds["contact.status_changed"], kinds["survey.answered"]) == (1, 1, 1)
         assert ledger.rejected == []

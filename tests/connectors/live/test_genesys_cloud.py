@@ -18,7 +18,7 @@ from aiohttp import WSCloseCode, web
 
 from streams.connectors.pull.entries import MemoryLedger
 from streams.connectors.pull.failures import PollError
-from tests.support.asked import Clock, asker, serving
+from tests.support.polling import Clock, poller, serving
 from tests.support.services import until
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ async def following(fake: Genesys, ledger: MemoryLedger, clock: Clock, **more: A
             "client_secret": "a secret",
             **more,
         }
-        runner, stop = asker("genesys-cloud", settings, ledger, clock), asyncio.Event()
+        runner, stop = poller("genesys-cloud", settings, ledger, clock), asyncio.Event()
         task = asyncio.create_task(runner.run(stop))
         try:
             await until(lambda: bool(fake.sockets) or task.done(), 5)
@@ -235,7 +235,7 @@ def test_trouble_has_a_reason(change: dict[str, Any], settings: dict[str, Any], 
         async with serving(fake.add_routes) as fake.address:
             given = {"url": fake.address, "login_url": fake.address, "users": ["u-ana"], "client_id": "id", "client_secret": "a secret"}
             with pytest.raises(PollError) as failed:
-                await asker("genesys-cloud", given | settings, MemoryLedger("platform"), Clock(NOW)).run(asyncio.Event(), once=True)
+                await poller("genesys-cloud", given | settings, MemoryLedger("platform"), Clock(NOW)).run(asyncio.Event(), once=True)
             return failed.value
 
     failed = asyncio.run(scenario())

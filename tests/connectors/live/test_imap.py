@@ -12,9 +12,9 @@ from streams.connectors.live import pull_of
 from streams.connectors.pull.entries import MemoryLedger
 from streams.connectors.pull.failures import PollError
 from streams.connectors.pull.status import RunSettings
-from tests.support.asked import Clock, asker
 from tests.support.dovecot import PASSWORD, Dovecot, dovecot
 from tests.support.platforms import counted, figures, two_tickets
+from tests.support.polling import Clock, poller
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +68,7 @@ class Desk:
     def ask(self) -> None:
         """Poll until there is no more for now, as a process that restarts."""
         run = RunSettings(since=DAY - timedelta(hours=1))
-        asyncio.run(asker("imap", self.settings, self.ledger, self.clock, run=run, source="mail").run(asyncio.Event(), once=True))
+        asyncio.run(poller("imap", self.settings, self.ledger, self.clock, run=run, source="mail").run(asyncio.Event(), once=True))
 
     @property
     def events(self) -> list[Any]:
@@ -166,7 +166,7 @@ def test_a_mail_that_is_moved_back_is_open_again(desk: Desk) -> None:
     assert [(event.status, event.occurred_at.minute) for event in statuses] == [("resolved", 30), ("reopened", 50)]
 
 
-def test_junk_and_what_was_there_before(server: Dovecot) -> None:
+def test_junk_and_mails_from_before_the_start(server: Dovecot) -> None:
     """Mails from before the start count nothing; mails in done folders at the start have no time; junk is withdrawn."""
     desk = Desk(server)
     desk.mail("INBOX", -120, 1)
@@ -191,7 +191,7 @@ def test_nothing_in_the_mailbox_changes(desk: Desk) -> None:
 
 def test_how_far_it_is(desk: Desk) -> None:
     """A minute behind the clock: the server's may be late by as much."""
-    runner = asker("imap", desk.settings, desk.ledger, desk.clock, source="mail")
+    runner = poller("imap", desk.settings, desk.ledger, desk.clock, source="mail")
     desk.at(8)
     asyncio.run(runner.run(asyncio.Event(), once=True))
     assert runner.status.complete_through == DAY + timedelta(minutes=7)

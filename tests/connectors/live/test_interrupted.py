@@ -25,7 +25,7 @@ from tests.connectors.live.test_next_engine import NOW, NextEngine
 from tests.connectors.live.test_others import Oracle
 from tests.connectors.live.test_salesforce_service_cloud import going_on as salesforce
 from tests.connectors.live.test_zendesk import SETTINGS, Zendesk
-from tests.support.asked import Clock, ask_once, serving
+from tests.support.polling import Clock, poll_once, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -181,7 +181,7 @@ def test_interrupted_anywhere(name: str, make: Callable[..., Any], seed: int, tm
         async with serving(routes, meanwhile) as url, asyncio.timeout(180):
             settings = {**settings, "url": url}
             while (steps < _STEPS or min(interrupted["killed"], interrupted["not acknowledged"]) <= 2) and interrupted.total() < 200:
-                asking = asyncio.create_task(ask_once(name, settings, ledger, clock, run=run))
+                asking = asyncio.create_task(poll_once(name, settings, ledger, clock, run=run))
                 if chance.random() < 0.5:
                     await asyncio.sleep(chance.uniform(0, 0.01))
                     interrupted["killed"] += asking.cancel()
@@ -197,9 +197,9 @@ def test_interrupted_anywhere(name: str, make: Callable[..., Any], seed: int, tm
                 step()
             ledger.chance = None
             clock.now += timedelta(hours=1)
-            await ask_once(name, settings, ledger, clock, rounds=2, run=run)
+            await poll_once(name, settings, ledger, clock, rounds=2, run=run)
             clean = MemoryLedger("platform")
-            await ask_once(name, settings, clean, clock, run=run)
+            await poll_once(name, settings, clean, clock, run=run)
         assert min(interrupted["killed"], interrupted["not acknowledged"]) > 2, interrupted
         assert set(published(ledger)) == set(published(clean))
         assert last_words(ledger) == last_words(clean)

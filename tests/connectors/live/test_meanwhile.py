@@ -17,7 +17,7 @@ from tests.connectors.live.test_freshdesk import Freshdesk
 from tests.connectors.live.test_others import SurveyMonkey, at
 from tests.connectors.live.test_qualtrics import Qualtrics
 from tests.connectors.live.test_tempostar import put, row
-from tests.support.asked import Clock, ask_once, serving
+from tests.support.polling import Clock, poll_once, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +55,7 @@ def test_surveymonkey_changes_a_response_between_two_pages() -> None:
     async def scenario() -> None:
         async with serving(site.routes, at_second(lambda: site.respond(0, clock.now, "4101"))) as url:
             for _ in range(2):
-                await ask_once("surveymonkey", {**site.settings, "url": url}, ledger, clock)
+                await poll_once("surveymonkey", {**site.settings, "url": url}, ledger, clock)
                 clock.now += HOUR
 
     asyncio.run(scenario())
@@ -87,7 +87,7 @@ def test_maildealer_changes_a_mail_between_two_pages() -> None:
         }
         async with serving(at("/mails", listed, "POST"), at_second(change)) as url:
             for _ in range(2):
-                await ask_once("maildealer", {**settings, "url": url}, ledger, clock)
+                await poll_once("maildealer", {**settings, "url": url}, ledger, clock)
                 clock.now += HOUR
 
     asyncio.run(scenario())
@@ -122,11 +122,11 @@ def test_tempostar_rewrites_a_file_while_another_is_read(gone: bool, tmp_path: P
         second.unlink() if gone else second.write_bytes(second.read_bytes()[:-60])
 
     ledger.happens = happens
-    asyncio.run(ask_once("tempostar", {"folder": str(tmp_path)}, ledger, Clock(NOW)))
+    asyncio.run(poll_once("tempostar", {"folder": str(tmp_path)}, ledger, Clock(NOW)))
     assert [event.order_id for event in ledger.events if isinstance(event, OrderPlaced)] == ["A-1"]
     put(tmp_path, "b.csv", row("B-1"), row("B-2"))
     second.with_suffix(".lock").touch()
-    asyncio.run(ask_once("tempostar", {"folder": str(tmp_path)}, ledger, Clock(NOW)))
+    asyncio.run(poll_once("tempostar", {"folder": str(tmp_path)}, ledger, Clock(NOW)))
     assert [event.order_id for event in ledger.events if isinstance(event, OrderPlaced)] == ["A-1", "B-1", "B-2"]
     assert ledger.rejected == []
 
@@ -139,10 +139,10 @@ def test_qualtrics_finds_a_response_late_behind_a_short_window() -> None:
     async def scenario() -> None:
         async with serving(site.add_to) as url:
             settings = {"url": url, "api_token": "q-token", "surveys": ["SV_abc123"], "questions": {"QID1": "csat"}}
-            await ask_once("qualtrics", settings, ledger, clock, run=run)
+            await poll_once("qualtrics", settings, ledger, clock, run=run)
             site.respond("late", NOW - timedelta(minutes=3), 4)
             clock.now += HOUR
-            await ask_once("qualtrics", settings, ledger, clock, run=run)
+            await poll_once("qualtrics", settings, ledger, clock, run=run)
 
     asyncio.run(scenario())
     assert published(ledger) == {"T-late"}
@@ -162,11 +162,11 @@ def test_freshdesk_finds_a_ticket_late_while_its_connector_is_down() -> None:
             settings: dict[str, Any] = {"url": url, "api_key": "key"}
             ledger.happens, ledger.after = ends, 2
             with pytest.raises(NotPublishedError):
-                await ask_once("freshdesk", settings, ledger, clock)
+                await poll_once("freshdesk", settings, ledger, clock)
             desk.ticket(250, NOW - timedelta(seconds=60))
             clock.now += HOUR
             desk.ticket(251, clock.now)
-            await ask_once("freshdesk", settings, ledger, clock, rounds=2)
+            await poll_once("freshdesk", settings, ledger, clock, rounds=2)
 
     asyncio.run(scenario())
     assert len(published(ledger)) == 252

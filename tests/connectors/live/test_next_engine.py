@@ -18,7 +18,7 @@ from schemas.other import OrderPlaced
 from streams.connectors.pull.entries import MemoryLedger
 from streams.connectors.pull.failures import PollError
 from streams.connectors.pull.tokens import TokenFile, Tokens, TokensError
-from tests.support.asked import Clock, ask_once, serving
+from tests.support.polling import Clock, poll_once, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,17 +118,17 @@ def test_spans_and_offsets(tmp_path: Path) -> None:
             shop.change(order, NOW - timedelta(hours=3 * order + 1))
         async with serving(shop.routes) as url:
             settings = settings_of(url, tmp_path)
-            await ask_once("next-engine", settings, ledger, clock)
+            await poll_once("next-engine", settings, ledger, clock)
             assert placed(ledger) == list(range(30))
             assert all(form["limit"] == "1000" for form in shop.searches)
             clock.now += timedelta(minutes=10)
             shop.change(30, clock.now - timedelta(minutes=2))
             shop.change(31, clock.now - timedelta(seconds=20))
-            await ask_once("next-engine", settings, ledger, clock)
+            await poll_once("next-engine", settings, ledger, clock)
             # What is younger than a minute is asked for next time.
             assert placed(ledger) == list(range(31))
             clock.now += timedelta(minutes=1)
-            await ask_once("next-engine", settings, ledger, clock, rounds=2)
+            await poll_once("next-engine", settings, ledger, clock, rounds=2)
             assert placed(ledger) == list(range(32))
             last = ledger.events[-1]
             assert last.complete_through == clock.now - timedelta(minutes=1)  # type: ignore[attr-defined]
@@ -137,7 +137,7 @@ def test_spans_and_offsets(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("when", [2, 3, 4])
-def test_slips_that_change_while_they_are_asked_for(when: int, tmp_path: Path) -> None:
+def test_slips_that_change_while_they_are_polled(when: int, tmp_path: Path) -> None:
     """Slips that are changed between two parts leave the span, and those behind them move up: none is passed over."""
 
     async def scenario() -> None:
@@ -154,18 +154,18 @@ def test_slips_that_change_while_they_are_asked_for(when: int, tmp_path: Path) -
             # The spans before are empty: one question each.
             first = 5
             shop.before_answer = meanwhile
-            await ask_once("next-engine", settings_of(url, tmp_path), ledger, clock)
+            await poll_once("next-engine", settings_of(url, tmp_path), ledger, clock)
             assert len(shop.searches) > first + when
             assert set(placed(ledger)) >= set(range(14)) - {0, 1, 4}
             clock.now += timedelta(minutes=2)
-            await ask_once("next-engine", settings_of(url, tmp_path), ledger, clock)
+            await poll_once("next-engine", settings_of(url, tmp_path), ledger, clock)
         assert placed(ledger) == list(range(14))
         assert sorted(event.order_id for event in ledger.events if event.type == "order.cancelled") == ["0", "1", "4"]  # type: ignore[attr-defined]
 
     asyncio.run(scenario())
 
 
-def test_tokens_are_kept_before_they_are_used(tmp_path: Path) -> None:
+def test_tokens_are_stored_before_they_are_used(tmp_path: Path) -> None:
     """New tokens come with an answer and with an error: they are in the file, for this user alone, and the next process has them."""
 
     async def scenario() -> None:
@@ -174,7 +174,7 @@ def test_tokens_are_kept_before_they_are_used(tmp_path: Path) -> None:
         async with serving(shop.routes) as url:
             settings = settings_of(url, tmp_path)
             shop.rotate = True
-            await ask_once("next-engine", settings, ledger, clock)
+            await poll_once("next-engine", settings, ledger, clock)
             file = tmp_path / "shop.tokens"
             assert TokenFile(file).read() == Tokens("access-2", "refresh-2")
             assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -182,9 +182,9 @@ def test_tokens_are_kept_before_they_are_used(tmp_path: Path) -> None:
             # An error replaces them too; the configured ones are old by now.
             shop.rotate, shop.errors = True, ["999999"]
             with pytest.raises(PollError, match="code 999999"):
-                await ask_once("next-engine", settings, ledger, clock)
+                await poll_once("next-engine", settings, ledger, clock)
             assert TokenFile(file).read() == Tokens("access-3", "refresh-3")
-            await ask_once("next-engine", settings, ledger, clock)
+            await poll_once("next-engine", settings, ledger, clock)
         assert placed(ledger) == [1]
         written = b"".join(value or b"" for value in ledger.rows.values())
         assert b"access-" not in written
@@ -210,7 +210,7 @@ def test_codes_of_errors(code: str, reason: str, message: str, tmp_path: Path) -
         shop.errors = [code]
         async with serving(shop.routes) as url:
             with pytest.raises(PollError, match=message) as raised:
-                await ask_once("next-engine", settings_of(url, tmp_path), MemoryLedger("platform"), Clock(NOW))
+                await poll_once("next-engine", settings_of(url, tmp_path), MemoryLedger("platform"), Clock(NOW))
         assert raised.value.reason == reason
         assert "access-" not in str(raised.value)
 

@@ -19,7 +19,7 @@ from schemas.other import SourceHeartbeat
 from streams.connectors.live import pull_of
 from streams.connectors.pull.entries import MemoryLedger
 from streams.connectors.pull.failures import PollError
-from tests.support.asked import Clock, ask_once, serving
+from tests.support.polling import Clock, poll_once, serving
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -99,14 +99,14 @@ def test_surveymonkey() -> None:
             site.respond(number, NOW - timedelta(hours=10) + timedelta(seconds=number), "4105")
         async with serving(site.routes) as url:
             settings = {**site.settings, "url": url}
-            await ask_once("surveymonkey", settings, ledger, clock)
+            await poll_once("surveymonkey", settings, ledger, clock)
             assert len(ids(ledger)) == len(set(ids(ledger))) == 250
             assert through(ledger) == NOW - timedelta(minutes=5)
             # The answer announces that no request remains for now.
             assert [wait for wait in clock.waited if wait == pytest.approx(33, abs=1)]
             clock.now += timedelta(minutes=10)
             site.respond(3, NOW + timedelta(minutes=7), "4101")
-            await ask_once("surveymonkey", settings, ledger, clock, rounds=3)
+            await poll_once("surveymonkey", settings, ledger, clock, rounds=3)
         assert len(ids(ledger)) == 251
         assert ledger.rejected == []
 
@@ -177,7 +177,7 @@ def test_oracle(threads: bool) -> None:
             site.change(number, NOW - timedelta(hours=20) + timedelta(seconds=number // 3))
         async with serving(site.routes) as url:
             settings = {"url": url, "user": "api", "password": "pw", "threads": threads}
-            await ask_once("oracle-b2c-service", settings, ledger, clock)
+            await poll_once("oracle-b2c-service", settings, ledger, clock)
             kinds = Counter(event.type for event in ledger.events)
             assert kinds["contact.arrived"] == many
             assert kinds["contact.message"] == (many if threads else 0)
@@ -186,7 +186,7 @@ def test_oracle(threads: bool) -> None:
             clock.now += timedelta(minutes=10)
             solved = NOW + timedelta(minutes=4)
             site.change(5, solved, initialSolutionTime=solved.strftime("%Y-%m-%dT%H:%M:%SZ"), **{"statusWithType.statusType": "2"})
-            await ask_once("oracle-b2c-service", settings, ledger, clock, rounds=3)
+            await poll_once("oracle-b2c-service", settings, ledger, clock, rounds=3)
         assert Counter(event.type for event in ledger.events)["contact.status_changed"] == 1
 
     asyncio.run(scenario())
@@ -215,15 +215,15 @@ def test_customerly() -> None:
         clock, ledger = Clock(NOW), MemoryLedger("platform")
         async with serving(at("/v1/users/list", listed)) as url:
             settings = {"url": url, "access_token": "c-token"}
-            await ask_once("customerly", settings, ledger, clock, rounds=2)
+            await poll_once("customerly", settings, ledger, clock, rounds=2)
             assert len(ids(ledger)) == 40
             users[3] |= {"nps_vote": 2, "last_update": "2026-04-06 08:00:00"}
-            await ask_once("customerly", settings, ledger, clock, rounds=2)
+            await poll_once("customerly", settings, ledger, clock, rounds=2)
             assert len(ids(ledger)) == 41
             for message, reason in (("Access token not found", "refused"), ("gateway", "unavailable")):
                 down[:] = [message]
                 with pytest.raises(PollError) as raised:
-                    await ask_once("customerly", settings, ledger, clock)
+                    await poll_once("customerly", settings, ledger, clock)
                 assert raised.value.reason == reason
         assert not any(b"customer.example" in (value or b"") for value in ledger.rows.values())
 
@@ -253,7 +253,7 @@ def test_maildealer() -> None:
                 "page_mails": 2,
                 "fields": {"id": "no", "received_at": "came", "status": "state", "folder": "box"},
             }
-            await ask_once("maildealer", settings, ledger, clock)
+            await poll_once("maildealer", settings, ledger, clock)
             assert len(ids(ledger)) == len(set(ids(ledger))) == 10
             # Times in the zone of Japan; numbers stay numbers.
             assert requests[0] == {"from": "2026-04-01 09:00:00", "label": "until 2026-04-06 18:00:00", "start": 0, "nested": [1]}
@@ -261,10 +261,10 @@ def test_maildealer() -> None:
             assert [each["start"] for each in requests] == [0, 2, 4, 0, 2, 4]
             assert through(ledger) == NOW - timedelta(minutes=5)
             before = len(ids(ledger))
-            await ask_once("maildealer", settings, ledger, clock)
+            await poll_once("maildealer", settings, ledger, clock)
             assert len(ids(ledger)) == before
             mails[1] |= {"state": "対応完了"}
-            await ask_once("maildealer", settings, ledger, clock)
+            await poll_once("maildealer", settings, ledger, clock)
             assert Counter(event.type for event in ledger.events)["contact.status_changed"] == 1
 
     asyncio.run(scenario())

@@ -12,7 +12,7 @@ from aiohttp import web
 from schemas.other import SourceHeartbeat
 from streams.connectors.pull.entries import MemoryLedger
 from streams.connectors.pull.failures import PollError
-from tests.support.asked import Clock, ask_once, serving
+from tests.support.polling import Clock, poll_once, serving
 
 NOW = datetime(2026, 4, 7, 12, tzinfo=UTC)
 PATH = "/API/v3/surveys/SV_abc123/export-responses"
@@ -75,14 +75,14 @@ def test_every_response_is_published_once() -> None:
             server.respond(f"R_{number}", NOW - timedelta(hours=60) + timedelta(hours=2 * number), 5)
         async with serving(server.add_to) as url:
             settings = {"url": url, "api_token": "q-token", "surveys": ["SV_abc123"], "questions": {"QID1": "csat"}}
-            await ask_once("qualtrics", settings, ledger, clock)
+            await poll_once("qualtrics", settings, ledger, clock)
             assert len(server.orders) >= 3
             first = published(ledger)
             assert len({name for name, _ in first}) == len(first) == 30
             clock.now += timedelta(minutes=10)
             server.respond("R_late", NOW - timedelta(minutes=2), 3)
             server.respond("R_29", NOW + timedelta(minutes=8), 1)
-            await ask_once("qualtrics", settings, ledger, clock, rounds=3)
+            await poll_once("qualtrics", settings, ledger, clock, rounds=3)
         found = published(ledger)
         assert len(found) == len(first) + 2
         assert [score for name, score in found if name.startswith("qualtrics:R_29-")] == [1.0, 5.0]
@@ -100,7 +100,7 @@ def test_an_export_that_fails() -> None:
         server.status = "failed"
         async with serving(server.add_to) as url:
             with pytest.raises(PollError, match="could not create the export"):
-                await ask_once("qualtrics", {"url": url, "api_token": "q-token", "surveys": ["SV_abc123"]}, ledger, Clock(NOW))
+                await poll_once("qualtrics", {"url": url, "api_token": "q-token", "surveys": ["SV_abc123"]}, ledger, Clock(NOW))
         assert published(ledger) == []
 
     asyncio.run(scenario())
@@ -113,6 +113,6 @@ def test_surveys_are_named(surveys: object) -> None:
     async def scenario() -> None:
         settings = {"data_center": "fra1", "api_token": "q-token", "surveys": surveys}
         with pytest.raises(ValueError, match="surveys: required"):
-            await ask_once("qualtrics", settings, MemoryLedger("platform"), Clock(NOW))
+            await poll_once("qualtrics", settings, MemoryLedger("platform"), Clock(NOW))
 
     asyncio.run(scenario())

@@ -19,7 +19,7 @@ from streams.configuration import Configuration
 from streams.connectors.pull.entries import MemoryLedger
 from streams.connectors.pull.failures import PollError
 from streams.replay import Replay
-from tests.support.asked import Clock, ask_once, serving
+from tests.support.polling import Clock, poll_once, serving
 
 if TYPE_CHECKING:
     import random
@@ -161,7 +161,7 @@ def ask(org: Salesforce, ledger: MemoryLedger, clock: Clock, *, rounds: int = 1,
 
     async def scenario() -> None:
         async with serving(org.routes) as url:
-            await ask_once("salesforce-service-cloud", {**SETTINGS, "url": url, **changes}, ledger, clock, rounds=rounds)
+            await poll_once("salesforce-service-cloud", {**SETTINGS, "url": url, **changes}, ledger, clock, rounds=rounds)
 
     asyncio.run(scenario())
 
@@ -196,7 +196,7 @@ LIFE = [
 ]
 
 
-def test_a_case_that_was_over_before_it_was_asked_for() -> None:
+def test_a_case_that_ended_before_it_was_polled() -> None:
     """Its first owner and status are in the history alone. First reply after 300 s, resolved after 600 s."""
     org, ledger, clock = Salesforce(), MemoryLedger("desk"), Clock(NOW + timedelta(hours=1))
     life(org)
@@ -254,7 +254,7 @@ def test_more_rows_than_a_page_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [each for each in events(ledger) if each[1] == "contact.arrived"] == [(float(n // 5), "contact.arrived") for n in range(25)]
 
 
-def test_an_org_without_omni_channel_is_not_asked_for_it() -> None:
+def test_an_org_without_omni_channel_is_not_polled_for_it() -> None:
     """Such an org refuses a question about objects that it does not have."""
     org, ledger, clock = Salesforce(), MemoryLedger("desk"), Clock(NOW)
     ask(org, ledger, clock, omni_channel=False)

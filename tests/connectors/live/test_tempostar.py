@@ -20,8 +20,8 @@ from schemas.other import OrderCancelled, OrderPlaced, SourceHeartbeat
 from streams.connectors.live import pull_of
 from streams.connectors.pull.entries import MemoryLedger
 from streams.connectors.pull.failures import PollError
-from tests.support.asked import Clock, ask_once
 from tests.support.kafka import die_with_parent, free_port
+from tests.support.polling import Clock, poll_once
 from tests.support.require import require
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def test_files_come(place: tuple[Path, dict[str, Any]]) -> None:
     clock, ledger = Clock(NOW), MemoryLedger("platform")
 
     async def ask() -> None:
-        await ask_once("tempostar", settings, ledger, clock)
+        await poll_once("tempostar", settings, ledger, clock)
 
     put(folder, "order20260406100000utf8.csv", row("A-1"), row("A-2"))
     put(folder, "order20260406120000utf8.csv", row("A-3"))
@@ -151,7 +151,7 @@ def test_what_a_lock_means(lock: str, there: list[str], read: bool, tmp_path: Pa
     for name in there:
         (tmp_path / name).touch()
     ledger = MemoryLedger("platform")
-    asyncio.run(ask_once("tempostar", {"folder": str(tmp_path), "lock": lock}, ledger, Clock(NOW)))
+    asyncio.run(poll_once("tempostar", {"folder": str(tmp_path), "lock": lock}, ledger, Clock(NOW)))
     assert orders(ledger) == (["A-1"] if read else [])
     assert ("wait for their .lock" in caplog.text) == (lock == "ready")
 
@@ -167,12 +167,12 @@ def test_another_server_and_another_user_are_refused(tmp_path: Path) -> None:
             ({"folder": str(tmp_path / "nowhere")}, "folder or file"),
         ):
             with pytest.raises(PollError, match=message) as raised:
-                asyncio.run(ask_once("tempostar", {"folder": str(tmp_path), **settings, **changed}, MemoryLedger("platform"), Clock(NOW)))
+                asyncio.run(poll_once("tempostar", {"folder": str(tmp_path), **settings, **changed}, MemoryLedger("platform"), Clock(NOW)))
             assert raised.value.reason == "refused"
             assert "PRIVATE" not in str(raised.value)
         settings["port"] = free_port()
         with pytest.raises(PollError, match="cannot be reached") as raised:
-            asyncio.run(ask_once("tempostar", {"folder": str(tmp_path), **settings}, MemoryLedger("platform"), Clock(NOW)))
+            asyncio.run(poll_once("tempostar", {"folder": str(tmp_path), **settings}, MemoryLedger("platform"), Clock(NOW)))
         assert raised.value.reason == "unreachable"
 
 

@@ -18,8 +18,8 @@ from streams.connectors.platforms import connector
 from streams.connectors.publishing import NotPublishedError
 from streams.connectors.pull.entries import MemoryLedger
 from streams.connectors.pull.status import RunSettings
-from tests.support.asked import Clock, asker, serving
 from tests.support.platforms import FIXTURES, translated
+from tests.support.polling import Clock, poller, serving
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,16 +74,16 @@ def ask(clocks: Sequence[datetime], errors: Sequence[int] = (), page: int = 5) -
     async def scenario() -> None:
         async with serving(fake.add_routes) as address:
             for clock.now in clocks:
-                await ask_once(address, ledger, clock)
+                await poll_once(address, ledger, clock)
 
     asyncio.run(scenario())
     return ledger, fake, clock
 
 
-async def ask_once(address: str, ledger: MemoryLedger, clock: Clock) -> None:
+async def poll_once(address: str, ledger: MemoryLedger, clock: Clock) -> None:
     """Ask until there is no more for now, from an hour before the first call on."""
     run = RunSettings(since=FIRST - timedelta(hours=1))
-    await asker("twilio-taskrouter", settings(address), ledger, clock, run=run).run(asyncio.Event(), once=True)
+    await poller("twilio-taskrouter", settings(address), ledger, clock, run=run).run(asyncio.Event(), once=True)
 
 
 def published(ledger: MemoryLedger) -> Counter[str]:
@@ -131,7 +131,7 @@ class _Full(MemoryLedger):
         await super().write(entry)
 
 
-def test_a_span_that_broke_off_is_asked_for_again() -> None:
+def test_an_interrupted_span_is_polled_again() -> None:
     """A process that ends between two pages leaves none out."""
     clock, ledger = Clock(FIRST + timedelta(minutes=20)), _Full("platform")
     ended: list[int] = []
@@ -143,7 +143,7 @@ def test_a_span_that_broke_off_is_asked_for_again() -> None:
                 # Kafka takes a number of further entries, and this process ends.
                 ledger.most = ledger.entries + 6
                 try:
-                    await ask_once(address, ledger, clock)
+                    await poll_once(address, ledger, clock)
                 except NotPublishedError:
                     ended.append(ledger.entries)
                 else:

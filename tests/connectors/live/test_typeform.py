@@ -13,8 +13,8 @@ from schemas.other import SourceHeartbeat
 from streams.connectors.pull.entries import MemoryLedger
 from streams.connectors.pull.failures import PollError
 from tests.connectors.platforms.surveys import translated
-from tests.support.asked import Clock, ask_once, serving
 from tests.support.platforms import fixture
+from tests.support.polling import Clock, poll_once, serving
 
 NOW = datetime(2026, 4, 7, 12, tzinfo=UTC)
 
@@ -73,7 +73,7 @@ def test_every_response_is_published_once() -> None:
         server.respond("Second", "tok-anna", datetime(2026, 4, 7, 8, 15, tzinfo=UTC), 5, "T-100")
         async with serving(server.add_to) as url:
             settings = {"url": url, "access_token": "tf-token", "forms": ["Zy8wQr", "Second"]}
-            await ask_once("typeform", settings, ledger, clock)
+            await poll_once("typeform", settings, ledger, clock)
             assert len(published(ledger)) == len(set(published(ledger))) == 1_101
             by_webhook = translated("typeform", fixture("typeform", "webhook.jsonl")).events
             (same,) = (event.event_id for event in by_webhook if "tok-anna-csat" in event.event_id)
@@ -81,7 +81,7 @@ def test_every_response_is_published_once() -> None:
             clock.now += timedelta(minutes=10)
             server.respond("Second", "late", NOW - timedelta(minutes=2), 3, "T-200")
             server.respond("Second", "new", NOW + timedelta(minutes=7), 4, "T-300")
-            await ask_once("typeform", settings, ledger, clock, rounds=3)
+            await poll_once("typeform", settings, ledger, clock, rounds=3)
         assert len(published(ledger)) == len(set(published(ledger))) == 1_103
         assert ledger.rejected == []
         assert [event.complete_through for event in ledger.events if isinstance(event, SourceHeartbeat)][-1] == NOW + timedelta(minutes=5)
@@ -98,7 +98,7 @@ def test_more_of_one_second_than_a_page() -> None:
             server.respond("Zy8wQr", f"a{number}", NOW - timedelta(hours=1), 5, "T")
         async with serving(server.add_to) as url:
             with pytest.raises(PollError, match="more responses of one second"):
-                await ask_once("typeform", {"url": url, "access_token": "tf-token", "forms": ["Zy8wQr"]}, ledger, clock)
+                await poll_once("typeform", {"url": url, "access_token": "tf-token", "forms": ["Zy8wQr"]}, ledger, clock)
         assert server.asked < 5
 
     asyncio.run(scenario())
@@ -110,6 +110,6 @@ def test_forms_are_named(forms: object) -> None:
 
     async def scenario() -> None:
         with pytest.raises(ValueError, match="forms: required"):
-            await ask_once("typeform", {"access_token": "tf-token", "forms": forms}, MemoryLedger("platform"), Clock(NOW))
+            await poll_once("typeform", {"access_token": "tf-token", "forms": forms}, MemoryLedger("platform"), Clock(NOW))
 
     asyncio.run(scenario())

@@ -17,7 +17,7 @@ from schemas.other import SourceHeartbeat
 from streams.connectors.live import zendesk_incremental
 from streams.connectors.live.zendesk_incremental import base, headers
 from streams.connectors.pull.entries import MemoryLedger
-from tests.support.asked import Clock, ask_once, serving
+from tests.support.polling import Clock, poll_once, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -170,7 +170,7 @@ def test_tickets_and_ratings() -> None:
         desk.reply(5, NOW - timedelta(seconds=30))
         async with serving(desk.routes) as url:
             settings = {**SETTINGS, "url": url}
-            await ask_once("zendesk-export", settings, ledger, clock)
+            await poll_once("zendesk-export", settings, ledger, clock)
             published = Counter(event.type for event in ledger.events)
             assert (published["contact.arrived"], published["contact.message"], published["contact.status_changed"]) == (8, 4, 4)
             assert (published["survey.answered"], published["survey.invited"]) == (1, 4)
@@ -179,12 +179,12 @@ def test_tickets_and_ratings() -> None:
             before = ids(ledger)
             assert len(before) == len(set(before))
 
-            await ask_once("zendesk-export", settings, ledger, clock, rounds=2)
+            await poll_once("zendesk-export", settings, ledger, clock, rounds=2)
             assert ids(ledger) == before
 
             clock.now += timedelta(minutes=11)
             desk.ratings[1] |= {"score": "good", "updated_at": "2026-04-06T09:05:00Z"}
-            await ask_once("zendesk-export", settings, ledger, clock, rounds=2)
+            await poll_once("zendesk-export", settings, ledger, clock, rounds=2)
             new = Counter(ids(ledger)) - Counter(before)
             assert set(new) >= {"5-comment-130", "1-rating-1"}
             assert Counter(event.type for event in ledger.events)["contact.message"] == 5

@@ -16,8 +16,8 @@ import pytest
 from aiohttp import web
 
 from streams.connectors.pull.entries import MemoryLedger
-from tests.support.asked import Clock, ask_once, serving
 from tests.support.platforms import FIXTURES, counted, figures, three_calls
+from tests.support.polling import Clock, poll_once, serving
 
 FILES = FIXTURES / "zendesk-talk"
 FIRST = datetime(2026, 5, 4, 10, tzinfo=UTC)
@@ -68,7 +68,7 @@ def ask(clocks: list[datetime], page: int = 2) -> tuple[MemoryLedger, Talk]:
     async def scenario() -> None:
         async with serving(fake.add_routes) as address:
             for clock.now in clocks:
-                await ask_once("zendesk-talk", settings | {"url": address}, ledger, clock)
+                await poll_once("zendesk-talk", settings | {"url": address}, ledger, clock)
 
     asyncio.run(scenario())
     return ledger, fake

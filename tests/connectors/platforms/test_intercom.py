@@ -68,7 +68,7 @@ def test_another_team_is_another_queue() -> None:
     ]
 
 
-def test_what_the_business_begins_is_outbound() -> None:
+def test_conversations_begun_by_the_business_are_outbound() -> None:
     """Such conversations count to no figure of contacts."""
     (event,) = becomes("intercom", notified("conversation.admin.single.created")).events
     assert (event.type, event.direction) == ("contact.arrived", "outbound")  # type: ignore[attr-defined]

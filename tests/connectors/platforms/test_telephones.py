@@ -214,7 +214,7 @@ class TestMembersOfAsterisk:
         assert summaries(member("QueueMemberRemoved", 9), member("QueueMemberAdded", 1)) == [("agent.state_changed", 9, "offline")]
 
 
-def test_beside_the_queue_log_only_what_it_lacks() -> None:
+def test_only_events_that_the_queue_log_lacks() -> None:
     """Hold, rings and activity; presence and the calls themselves are the log's."""
     body = fixture(AMI, "three-calls.txt")
     done = translated(connector(AMI), [("calls", body)], settings={"beside_queue_log": True})

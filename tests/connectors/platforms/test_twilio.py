@@ -97,7 +97,7 @@ def test_attributes_are_what_a_flow_wrote(attributes: str) -> None:
     assert (event.type, event.customer_key) == ("contact.arrived", None)
 
 
-def test_what_the_vendors_library_signs_is_verified() -> None:
+def test_signatures_of_the_vendors_library_are_verified() -> None:
     """A callback by its fields, CloudEvents by the hash of the body; neither as the other."""
     theirs, token = RequestValidator("an auth token"), "an auth token"
     content, url = forms("three-calls.form.txt")[0], "https://hooks.example.com/v1/hooks/twilio"

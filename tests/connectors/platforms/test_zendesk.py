@@ -85,7 +85,7 @@ def test_webhooks_that_are_hours_late_replace_nothing_of_the_export() -> None:
         assert figures(result, wanted, {})["all"] == pytest.approx(wanted["all"])
 
 
-def test_webhooks_alone_lose_what_is_not_delivered() -> None:
+def test_webhooks_alone_lose_undelivered_events() -> None:
     """The reason for the export: without the delivery of a solution the figure is missing."""
     delivered = [hook for hook in HOOKS if b'"SOLVED"' not in hook]
     assert counted(becomes("zendesk", *delivered).events)["totals"]["resolution_time"]["value"] is None

@@ -109,7 +109,7 @@ def test_open_transaction_of_another_source_hides_nothing(kafka: Cluster) -> Non
 
 
 @pytest.mark.nightly
-def test_an_answer_of_a_hundred_thousand_records_is_taken(kafka: Cluster) -> None:
+def test_an_answer_of_a_hundred_thousand_records_is_processed(kafka: Cluster) -> None:
     """As a file of orders is one. Kafka gives up a transaction after 10 s, and this one would be begun for ever."""
 
     async def scenario() -> None:

@@ -17,7 +17,7 @@ from streams.connectors.pull.client import ClientLimits
 from streams.connectors.pull.entries import MemoryLedger
 from streams.connectors.pull.failures import PollError
 from streams.connectors.pull.status import RunSettings
-from tests.support.pulled import SOURCE, Desk, make_runner
+from tests.support.polled_desk import SOURCE, Desk, make_runner
 from tests.support.services import until
 
 if TYPE_CHECKING:
@@ -284,7 +284,7 @@ def test_bad_record_stops_nothing() -> None:
     asyncio.run(scenario())
 
 
-def test_repeated_place_is_not_asked_for_ever() -> None:
+def test_a_repeated_cursor_is_not_polled_forever() -> None:
     """A platform that reports more at the same cursor is polled once, not in a loop."""
 
     async def scenario() -> None:

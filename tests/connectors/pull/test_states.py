@@ -70,7 +70,7 @@ def test_old_is_forgotten_a_bounded_number_at_a_time() -> None:
     assert list(found) == ["young"]
 
 
-def test_what_is_kept_is_bounded() -> None:
+def test_stored_state_is_bounded() -> None:
     """A platform cannot have anything of any size remembered."""
     found = states()
     found.begin(NOW_MS)

@@ -1,4 +1,4 @@
-"""A desk that is asked: its tickets with the times of what happened to them, an HTTP server that serves and fails, and its connector.
+"""A desk that is polled: its tickets with the times of what happened to them, an HTTP server that serves and fails, and its connector.
 
 It is no platform there is: what each of those does is in the tests of its connector. As a program it runs the connector until SIGTERM.
 """

@@ -1,4 +1,4 @@
-"""Runs the connector of a platform that is asked against a fake of it, with a ledger in memory."""
+"""Runs the connector of a platform that is polled against a fake of it, with a ledger in memory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from streams.connectors.pull.entries import Ledger, MemoryLedger
 
-__all__ = ["Clock", "ask_once", "asker", "serving"]
+__all__ = ["Clock", "poll_once", "poller", "serving"]
 
 #: Before all events of any fake.
 SINCE = datetime(2026, 4, 1, tzinfo=UTC)
@@ -49,7 +49,7 @@ class Clock:
 
 @asynccontextmanager
 async def serving(add_routes: Callable[[web.Application], None], meanwhile: Callable[[], None] = lambda: None) -> AsyncIterator[str]:
-    """Serve a fake; give its address. What happens ``meanwhile`` happens with each question."""
+    """Serve a fake; give its address. What happens ``meanwhile`` happens with each request."""
 
     @web.middleware
     async def change_meanwhile(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
@@ -67,7 +67,7 @@ async def serving(add_routes: Callable[[web.Application], None], meanwhile: Call
         await runner.cleanup()
 
 
-def asker(
+def poller(
     name: str, settings: Mapping[str, Any], ledger: Ledger, clock: Clock, *, run: RunSettings | None = None, source: str = "platform"
 ) -> Runner:
     """Return a runner of a platform's connector; waits that the platform wants take no time."""
@@ -96,9 +96,9 @@ def asker(
     )
 
 
-async def ask_once(
+async def poll_once(
     name: str, settings: Mapping[str, Any], ledger: MemoryLedger, clock: Clock, *, rounds: int = 1, run: RunSettings | None = None
 ) -> None:
-    """Ask until there is no more for now; again as often as wanted, as later processes do."""
+    """Poll until nothing is left; ``rounds`` times, as later processes do."""
     for _ in range(rounds):
-        await asker(name, settings, ledger, clock, run=run).run(asyncio.Event(), once=True)
+        await poller(name, settings, ledger, clock, run=run).run(asyncio.Event(), once=True)
