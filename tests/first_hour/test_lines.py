@@ -72,7 +72,7 @@ LINES = {
     "engineer 10: the version takes seconds": [f"{QUICK}::test_the_version_loads_nothing_heavy"],
     "manager 1: a dead sender under a green board": [
         "tests/attacks/test_senders.py::test_holding_a_token_is_no_sign_of_life",
-        "tests/tracking/test_watermark.py::test_what_a_gateway_says_is_no_sign_of_life",
+        "tests/tracking/test_watermark.py::test_a_gateway_heartbeat_is_no_sign_of_life",
         "tests/serving/test_wall.py::test_a_silent_source_marks_whom_it_feeds",
         f"{STATUS}::test_the_sentence",
         f"{DETAIL}::test_a_sentence_of_every_source",

@@ -1,4 +1,4 @@
-"""What compaction leaves of the topics that stages write to."""
+"""Compacted topics of the stages' output."""
 
 from __future__ import annotations
 

@@ -43,19 +43,19 @@ class MemoryPipeline:
         customers: int = 2,
         before: dict[str, dict[bytes, bytes]] | None = None,
     ) -> None:
-        """``before`` has the topics of customers as the last release left them, if one did."""
+        """``before`` has the topics of customers of the last release, if any."""
         self._configuration = configuration
         self._random = random
         self._sizes = {"contacts": contacts, "agents": agents, "panes": panes, "customers": customers}
         self._rows: dict[tuple[str, int], dict[bytes, bytes]] = {}
         self._panes: list[dict[bytes, bytes]] = [{} for _ in range(panes)]
-        #: the compacted metric topic, as written: most records are replaced before anybody looks
+        #: the compacted metric topic, as written: most records are replaced before they are read
         self._latest: dict[bytes, bytes] = {}
         self.dead: list[Any] = []
         self.restarts = 0
         #: the same of single people, in topics of their own
         self._agents_latest: dict[bytes, bytes] = {}
-        #: what has fired and cleared, and where each alert stands
+        #: fired and cleared alerts, and the state of each alert
         self.alerts: list[dict[str, Any]] = []
         self.alerts_latest: dict[str, dict[str, Any]] = {}
         self._source: dict[tuple[str, int], ContactStage | AgentStage | CustomerEventStage] = {
@@ -64,7 +64,7 @@ class MemoryPipeline:
             **{("customers", p): self._track("customers", p) for p in range(2)},
         }
         self._before = before or {}
-        #: what the stages of customers read, how far that has been read, and how far what was read is durable
+        #: the input of the stages of customers, how far it is read, and how far it is durable
         places = [("facts", p) for p in range(customers)] + [("links", 0)] + ([("before", 0)] if self._before else [])
         self._inner: dict[tuple[str, int], CustomerStage | CustomerLinkStage | CustomersBeforeStage] = {}
         self._log: dict[tuple[str, int], list[Any]] = {place: [] for place in places}
@@ -72,7 +72,7 @@ class MemoryPipeline:
         self._kept = dict.fromkeys(places, 0)
         for place in places:
             self._begin_inner(place)
-        #: by source partition, the events taken in, and how many of them have been passed on to roll-up
+        #: by source partition, the events read, and how many of them were sent to roll-up
         self.taken: dict[tuple[str, int], list[Event]] = {place: [] for place in self._source}
         self._passed_on: dict[tuple[str, int], int] = dict.fromkeys(self._source, 0)
         #: each flush of a roll-up that was not lost: its partition, how many restarts came before, and how many events of each source
@@ -91,7 +91,7 @@ class MemoryPipeline:
         return (ContactStage if topic == "contacts" else AgentStage)(partition, self._configuration, topics)
 
     def _begin_inner(self, place: tuple[str, int]) -> None:
-        """Make a stage of customers anew from what is durable."""
+        """Recreate a stage of customers from durable state."""
         sizes, before = self._sizes, "before" if self._before else ""
         parts = ("facts", sizes["customers"], "links", "contacts", sizes["contacts"], before)
         topics = CustomerTopics("panes", sizes["panes"], *parts)
@@ -116,9 +116,9 @@ class MemoryPipeline:
         return RollUpStage(partition, self._configuration, topics)
 
     def run(self, events: Iterable[Event], *, restarts: float = 0, moves: float = 1 / 8) -> None:
-        """Take the events in this order, in chunks, with flushes and a share of restarts as the random generator has it.
+        """Process the events in this order, in chunks, with random flushes and restarts.
 
-        ``moves`` is how often chunks are taken, an event, and ``restarts`` how often all memory is lost then.
+        ``moves`` is the probability of a chunk after an event, and ``restarts`` that of a restart after a chunk.
         """
         waiting: dict[tuple[str, int], list[Any]] = {place: [] for place in self._source}
         for event in events:
@@ -138,7 +138,7 @@ class MemoryPipeline:
                 self._take(place, records)
                 records.clear()
                 self._flush(place)
-            # From links to families, to copies, to sums, and once round again for what is reported of families.
+            # From links to families, to copies, to sums, and once more for reports of families.
             for _ in range(4):
                 for inner in self._log:
                     self._read_inner(inner, len(self._log[inner]))
@@ -232,8 +232,8 @@ class MemoryPipeline:
                 assert output.value is not None
                 self.alerts_latest[key] = orjson.loads(output.value)
 
-    def go_on_from(self, rows: dict[tuple[str, int], dict[bytes, bytes]], panes: list[list[list[str]]], latest: list[list[str]]) -> None:
-        """Begin with what an earlier pipeline left: rows of the stages of sources, panes, and the latest records."""
+    def start_from(self, rows: dict[tuple[str, int], dict[bytes, bytes]], panes: list[list[list[str]]], latest: list[list[str]]) -> None:
+        """Start from the state of an earlier pipeline: rows of the stages of sources, panes, and the latest records."""
         self._rows |= rows
         self._panes = [{key.encode(): value.encode() for key, value in each} for each in panes]
         self._latest = {key.encode(): value.encode() for key, value in latest}
@@ -248,7 +248,7 @@ class MemoryPipeline:
         self._restart()
 
     def _restart(self) -> None:
-        """Lose all memory: flush, or lose a flush of roll-up too, then build every stage anew from what was written."""
+        """Restart: flush, or lose a flush of roll-up, then restore every stage from written state."""
         for place in self._source:
             self._flush(place)
             self._source[place] = self._track(*place)
@@ -263,7 +263,7 @@ class MemoryPipeline:
         self.restarts += 1
 
     def _restored_roll_up(self, number: int) -> RollUpStage:
-        """Return a roll-up that knows what was written, as after a start."""
+        """Return a roll-up restored from written state, as after a start."""
         stage = self._roll_up(number)
         stage.restore("latest", [(key, value) for key, value in self._latest.items() if self._partition_of(key.decode()) == number])
         of_agents = [(key, value) for key, value in self._agents_latest.items() if self._partition_of(key.decode()) == number]
@@ -273,8 +273,8 @@ class MemoryPipeline:
         stage.restore("panes", list(self._panes[number].items()))
         return stage
 
-    def said_by_others(self) -> Iterator[tuple[str, Any, Any]]:
-        """Let roll-ups take over from those that have said all they know, and yield what they say: key, record before, record."""
+    def records_after_takeover(self) -> Iterator[tuple[str, Any, Any]]:
+        """Let roll-ups take over after a last flush, and yield their outputs: key, record before, record."""
         for number in range(self._sizes["panes"]):
             self._flush_roll_up(number)
             latest = self._latest | self._agents_latest
@@ -284,7 +284,7 @@ class MemoryPipeline:
                 yield output.key.decode(), before and orjson.loads(before), output.value and orjson.loads(output.value)
 
     def _restart_inner(self) -> None:
-        """Lose the memory of some stages of customers, and of some the last flush too."""
+        """Restart the stages of customers, some without their last flush."""
         for place in self._log:
             if self._random.random() < 1 / 2:
                 self._flush_inner(place)

@@ -1,4 +1,4 @@
-"""Alerts over random worlds, flushed at random instants and restarted: each fires and clears when the oracle says, and once."""
+"""Alerts over random worlds, flushed at random instants and restarted: each fires and clears when the oracle's does, and once."""
 
 from __future__ import annotations
 
@@ -72,18 +72,18 @@ SEEDS = range(4)
 
 def with_rules(configuration: Configuration) -> Configuration:
     """Return the configuration of a world with rules and targets."""
-    told = configuration.model_dump(exclude_unset=True)
-    # What is lost hangs on how far each partition has come at a look, which the oracle of alerts does not follow: nothing is, here.
-    told["counting"]["lost_after_seconds"] = dict.fromkeys(LOST_AFTER_SECONDS, 30 * 86_400)
-    for queue in told["queues"].values():
+    content = configuration.model_dump(exclude_unset=True)
+    # Lost contacts depend on each partition's progress, which the oracle of alerts does not follow: here none are lost.
+    content["counting"]["lost_after_seconds"] = dict.fromkeys(LOST_AFTER_SECONDS, 30 * 86_400)
+    for queue in content["queues"].values():
         queue["business_hours"] = HOURS
     for name, target in TARGETS.items():
-        told["queues"][name]["target"] = target
-    return Configuration.model_validate({**told, "alerts": RULES})
+        content["queues"][name]["target"] = target
+    return Configuration.model_validate({**content, "alerts": RULES})
 
 
-def looks(pipeline: MemoryPipeline, configuration: Configuration) -> Iterator[tuple[int, Recount, bool, int | None]]:
-    """Yield for each flush its partition, the recount of all events known by then, whether a source was stale, and the look before."""
+def evaluations(pipeline: MemoryPipeline, configuration: Configuration) -> Iterator[tuple[int, Recount, bool, int | None]]:
+    """Yield for each flush its partition, the recount of all events known by then, if a source was stale, and the last evaluation."""
     before: dict[tuple[int, int], int] = {}
     for number, start, known in pipeline.flushes:
         parts = [pipeline.taken[place][:count] for place, count in known.items()]
@@ -99,29 +99,29 @@ def looks(pipeline: MemoryPipeline, configuration: Configuration) -> Iterator[tu
         before[number, start] = max(received)
 
 
-def seen_by(rule: AlertRule, told: Recount, scope: str, channel: str, before: int | None, *, stale: bool) -> Seen:
-    """Return what a look sees of one scope and channel."""
-    assert told.as_of_ms is not None
-    (value, denominator), *others = [figure_of(each, told, scope, channel) for each in rule.conditions]
-    return Seen(told.as_of_ms, value, denominator, stale, before, tuple(others))
+def seen_by(rule: AlertRule, oracle: Recount, scope: str, channel: str, before: int | None, *, stale: bool) -> Seen:
+    """Return the values of one scope and channel in one evaluation."""
+    assert oracle.as_of_ms is not None
+    (value, denominator), *others = [figure_of(each, oracle, scope, channel) for each in rule.conditions]
+    return Seen(oracle.as_of_ms, value, denominator, stale, before, tuple(others))
 
 
-def figure_of(condition: AlertCondition, told: Recount, scope: str, channel: str) -> tuple[float | None, float | None]:
-    """Return value and denominator of what a condition looks at."""
-    assert told.as_of_ms is not None
+def figure_of(condition: AlertCondition, oracle: Recount, scope: str, channel: str) -> tuple[float | None, float | None]:
+    """Return value and denominator of a condition's figure."""
+    assert oracle.as_of_ms is not None
     if condition.window is not None:
-        figure = told.window(scope, channel, condition.window)[condition.kpi]
+        figure = oracle.window(scope, channel, condition.window)[condition.kpi]
         return figure["value"], figure["denominator"] or 0
-    now = told.now(scope, channel)
+    now = oracle.now(scope, channel)
     value = now.get("longest_wait_seconds" if condition.kpi == "longest_wait" else condition.kpi)
     if condition.kpi == "backlog_oldest":
         oldest = now["backlog_oldest_since_ms"]
-        value = None if oldest is None else max(0, told.as_of_ms - oldest) / 1000
+        value = None if oldest is None else max(0, oracle.as_of_ms - oldest) / 1000
     return value, None
 
 
 def in_hours(at_ms: int, zones: Iterable[str]) -> bool:
-    """Say whether HOURS hold an instant in one of the zones; what a clock shows a second time, as it is set back, is not meant."""
+    """Return whether HOURS hold an instant in one of the zones; the repeated hour of a clock set back is excluded."""
     clocks = [datetime.fromtimestamp(at_ms / 1000, ZoneInfo(zone)) for zone in zones]
     return any(clock.minute < 56 and clock.minute % 8 < 5 and not clock.fold for clock in clocks)
 
@@ -134,22 +134,22 @@ def zones_of(scope: str, configuration: Configuration) -> set[str]:
 
 
 def always(_: int) -> bool:
-    """Say of a rule without hours that it is in force."""
+    """Return that a rule without hours is in force."""
     return True
 
 
 def expected(pipeline: MemoryPipeline, configuration: Configuration) -> dict[str, list[Breach]]:
-    """Return the alerts that the oracle names, by key."""
+    """Return the oracle's alerts by key."""
     seen: dict[tuple[str, str, str], list[Seen]] = defaultdict(list)
-    every = list(looks(pipeline, configuration))
-    places = {place for _, told, _, _ in every for place in told.scopes()}
-    for number, told, stale, before in every:
+    every = list(evaluations(pipeline, configuration))
+    places = {place for _, oracle, _, _ in every for place in oracle.scopes()}
+    for number, oracle, stale, before in every:
         for scope, channel in places:
             if channel is None or crc32(scope.encode()) % PANES != number:
                 continue
             for name, rule in configuration.alerts.items():
                 if (rule.channels is None or channel in rule.channels) and any(fnmatchcase(scope, each) for each in rule.scopes):
-                    seen[name, channel, scope].append(seen_by(rule, told, scope, channel, before, stale=stale))
+                    seen[name, channel, scope].append(seen_by(rule, oracle, scope, channel, before, stale=stale))
     found: dict[str, list[Breach]] = {}
     for (name, channel, scope), sights in seen.items():
         target = TARGETS.get(scope.removeprefix("queue:"))
@@ -160,13 +160,13 @@ def expected(pipeline: MemoryPipeline, configuration: Configuration) -> dict[str
     return {key: each for key, each in found.items() if each}
 
 
-def told_of(record: dict[str, Any]) -> tuple[Any, ...]:
-    """Return what is compared of a record."""
+def values_of(record: dict[str, Any]) -> tuple[Any, ...]:
+    """Return the compared values of a record."""
     return tuple(record[name] for name in ("state", "since", "fired_at", "cleared_at", "cleared_because", "value"))
 
 
 def of_oracle(each: Breach) -> Iterator[tuple[Any, ...]]:
-    """Yield the same of an alert that fired, and of its end."""
+    """Yield the same values of an alert that fired, and of its end."""
     since, fired = format_ms(each.since_ms), format_ms(each.fired.at_ms)
     yield "firing", since, fired, None, None, each.fired.figure(each.shown)[0]
     if each.cleared is not None:
@@ -175,26 +175,26 @@ def of_oracle(each: Breach) -> Iterator[tuple[Any, ...]]:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_alerts_equal_the_oracles(seed: int) -> None:
-    """What fired and cleared is what the oracle names from the same looks, each once, through restarts and lost flushes."""
+    """Alerts fire and clear as the oracle's do from the same evaluations, each once, through restarts and lost flushes."""
     world = random_world(seed, conversations=30, people=2)
     configuration = with_rules(world.configuration)
     pipeline = MemoryPipeline(configuration, Random(seed), panes=PANES)
     pipeline.run([event for event in world.events if not isinstance(event, SourceSnapshot)], restarts=1 / 4)
 
-    should = {key: [told for each in alerts for told in of_oracle(each)] for key, alerts in expected(pipeline, configuration).items()}
+    wanted = {key: [values for each in alerts for values in of_oracle(each)] for key, alerts in expected(pipeline, configuration).items()}
     found: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
     for record in pipeline.alerts:
-        found[record["key"]].append(told_of(record))
-    assert found == should
+        found[record["key"]].append(values_of(record))
+    assert found == wanted
     ids = [(record["alert_id"], record["state"]) for record in pipeline.alerts]
     assert len(ids) == len(set(ids))
     revisions: dict[str, int] = {}
     for record in pipeline.alerts:
         assert record["revision"] > revisions.get(record["key"], 0)
         revisions[record["key"]] = record["revision"]
-    firing = {key for key, states in should.items() if states[-1][0] == "firing"}
+    firing = {key for key, states in wanted.items() if states[-1][0] == "firing"}
     assert {key for key, record in pipeline.alerts_latest.items() if record["state"] == "firing"} == firing
-    print(f"seed {seed}: {sum(map(len, should.values()))} records of {len(should)} alerts, {len(pipeline.flushes)} flushes")  # noqa: T201
-    assert {"both", "either"} <= {key.split("|")[1] for key in should}, "rules of several figures have to fire"
-    assert any(state[4] == "closed" for states in should.values() for state in states)
-    assert any(state[0] == "cleared" for states in should.values() for state in states)
+    print(f"seed {seed}: {sum(map(len, wanted.values()))} records of {len(wanted)} alerts, {len(pipeline.flushes)} flushes")  # noqa: T201
+    assert {"both", "either"} <= {key.split("|")[1] for key in wanted}, "rules of several figures have to fire"
+    assert any(state[4] == "closed" for states in wanted.values() for state in states)
+    assert any(state[0] == "cleared" for states in wanted.values() for state in states)

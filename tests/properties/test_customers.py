@@ -1,4 +1,4 @@
-"""What the stages say of customers is what the recount says, however the stream is cut and ordered, and through restarts."""
+"""Figures of customers are the recount's, in any chunks and order, and through restarts."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def test_figures_equal_the_recount(seed: int, partitions: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_customers_told_of_late_and_twice(seed: int) -> None:
-    """Orders and links come long after they happened, in another order, and twice: figures are the same, for they are never late."""
+def test_late_and_repeated_events_of_customers(seed: int) -> None:
+    """Orders and links arrive long after they happened, in another order, and twice: they are never late, so figures are the same."""
     configuration, events, end = customer_world(seed)
     random = Random(~seed)
-    told = [event for event in events if isinstance(event, CustomerModel)]
+    of_customers = [event for event in events if isinstance(event, CustomerModel)]
     others: list[Event] = [event for event in events if not isinstance(event, CustomerModel)]
-    for event in told + random.sample(told, len(told) // 4):
+    for event in of_customers + random.sample(of_customers, len(of_customers) // 4):
         others.insert(random.randrange(len(others)), event)
     pipeline = MemoryPipeline(configuration, random)
 
@@ -52,7 +52,7 @@ def test_customers_told_of_late_and_twice(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(20, 26))
 def test_links_across_partitions(seed: int) -> None:
-    """Most keys are linked, in whatever order, before and after what is known under them, through lost flushes of each partition."""
+    """Most keys are linked, in any order, before and after their events, through lost flushes of each partition."""
     configuration, events, end = customer_world(seed, links=10)
     random = Random(seed)
     links = [event for event in events if isinstance(event, CustomerLinked)]
@@ -70,14 +70,14 @@ def test_links_across_partitions(seed: int) -> None:
 @pytest.mark.parametrize("number", range(3))
 @pytest.mark.parametrize("restarts", [0.0, 0.3])
 def test_state_of_the_last_release(number: int, restarts: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Customers, their links and facts not counted yet, as the last release left them, are handed on once, and all goes on from there."""
+    """Customers, links and uncounted facts of the last release are migrated once, and counting continues from there."""
     monkeypatch.setattr(customers_before, "_AT_ONCE", 7)
     kept = orjson.loads(gzip.decompress((Path(__file__).parent / "customers-of-before.json.gz").read_bytes()))[number]
     configuration, events, end = customer_world(kept["seed"])
-    rows = {tuple(name.rsplit("/", 1)): _bytes(told) for name, told in kept["rows"].items()}
+    rows = {tuple(name.rsplit("/", 1)): _bytes(entries) for name, entries in kept["rows"].items()}
     before = {"state": rows.pop(("facts", "0")), "facts": _bytes(kept["facts_left"])}
     pipeline = MemoryPipeline(configuration, Random(number), customers=3, before=before)
-    pipeline.go_on_from({(name, int(place)): told for (name, place), told in rows.items()}, kept["panes"], kept["latest"])
+    pipeline.start_from({(name, int(partition)): content for (name, partition), content in rows.items()}, kept["panes"], kept["latest"])
 
     pipeline.run(events[kept["taken"] :], restarts=restarts)
 

@@ -28,7 +28,7 @@ DAYS, COMPARED_FROM = 100, 80
 
 CONFIGURATION = Configuration.model_validate(
     {
-        # Here it is retention that bounds the queues that come and go.
+        # Here retention bounds the queues that come and go.
         "source_limits": {"max_new_queues": None},
         "queues": {"sales": {"channel": "voice"}, "helper": {"channel": "bot"}},
         "teams": {"red": {}},
@@ -44,7 +44,7 @@ def event(name: str, kind: str, at_ms: int, **fields: Any) -> dict[str, Any]:
 
 
 def six_hours(number: int, at_ms: int) -> Iterator[dict[str, Any]]:
-    """Yield what happens in them: customers who are never seen again, two of them one, sessions nobody ends, plans and forecasts."""
+    """Yield the events of six hours: customers never seen again, two of them linked, sessions without end, plans and forecasts."""
     one, two = f"v1:{number}a", f"v1:{number}b"
     for step, key in enumerate((one, two, one)):
         call = {"conversation_id": f"c{number}.{step}"}
@@ -84,10 +84,10 @@ class Worker:
         names = ("contacts", "agents", "events", "customers", "links", "panes", "latest")
         self.compacted: dict[str, dict[bytes, bytes]] = {name: {} for name in names}
 
-    def take(self, told: list[dict[str, Any]]) -> None:
-        """Take events, each where it belongs, and flush everything."""
+    def process(self, events: list[dict[str, Any]]) -> None:
+        """Process events, each in its stage, and flush everything."""
         of: dict[str, list[dict[str, Any]]] = {"contacts": [], "agents": [], "events": []}
-        for each in told:
+        for each in events:
             names = list(of) if each["type"].startswith("source.") else [_place(each)]
             for name in names:
                 of[name].append(each)
@@ -116,7 +116,7 @@ class Worker:
             stage.process([output for output in flush.outputs if output.topic == topic])  # type: ignore[misc]
 
     def sizes(self) -> dict[str, int]:
-        """Return how many there are of everything that is kept by a key, and the bytes that a restart would read."""
+        """Return the number of entries of every store, and the bytes that a restart would read."""
         customers, merge = self.customers.tracker, self.merge
         return {
             "conversations": len(self.contacts.tracker.conversations),
@@ -154,9 +154,9 @@ def test_the_last_weeks_are_no_larger() -> None:
     sizes: dict[int, dict[str, int]] = {}
     for number in range(DAYS * 4):
         at_ms = START_MS + number * 6 * HOUR_MS
-        told = sorted(six_hours(number, at_ms), key=lambda each: str(each["received_at"]))
+        events = sorted(six_hours(number, at_ms), key=lambda each: str(each["received_at"]))
         end_ms = at_ms + 6 * HOUR_MS
-        worker.take([*told, event(f"beat.{number}", "source.heartbeat", end_ms, complete_through=format_ms(end_ms))])
+        worker.process([*events, event(f"beat.{number}", "source.heartbeat", end_ms, complete_through=format_ms(end_ms))])
         if number % 4 == 3:
             sizes[number // 4 + 1] = worker.sizes()
     early, late = sizes[COMPARED_FROM], sizes[DAYS]

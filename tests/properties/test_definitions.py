@@ -41,7 +41,7 @@ def event(kind: str, second: float, **fields: Any) -> Any:
 
 
 def call(begin: float, wait: float, queue: str = "sales", *, abandoned: bool = False) -> list[Any]:
-    """Return a call that is answered, or given up, after a wait."""
+    """Return a call that is answered, or abandoned, after a wait."""
     name = f"{queue}@{begin}"
     queued = event("contact.queued", begin, conversation_id=name, queue=queue, channel="voice")
     if abandoned:
@@ -50,17 +50,17 @@ def call(begin: float, wait: float, queue: str = "sales", *, abandoned: bool = F
 
 
 def beat(second: float) -> list[Any]:
-    """Return the source's word that it has said everything."""
+    """Return a heartbeat, complete through its own time."""
     return [event("source.heartbeat", second, complete_through=(NOON + timedelta(seconds=second)).isoformat())]
 
 
-def pipeline(told: Configuration) -> MemoryPipeline:
+def pipeline(configured: Configuration) -> MemoryPipeline:
     """Return a pipeline of several partitions."""
-    return MemoryPipeline(told, Random(3), contacts=2, agents=1, panes=2)
+    return MemoryPipeline(configured, Random(3), contacts=2, agents=1, panes=2)
 
 
 def level(there: MemoryPipeline, window: str, scope: str = "queue:sales") -> tuple[str, float, float]:
-    """Return what a window's service level is judged by, contacts met and contacts counted."""
+    """Return the definition of a window's service level, contacts met and contacts counted."""
     record = there.latest[f"window|{window.partition('|')[0]}|voice|{scope}{window[len(window.partition('|')[0]) :]}"]
     figure = record["kpis"]["service_level"]
     return record["definitions"]["service_level"], figure["numerator"], figure["denominator"]
@@ -73,17 +73,17 @@ CALLS = [*call(60, 15), *call(400, 15), *call(960, 15), *call(1000, 15)]
 
 
 @pytest.mark.parametrize("restarts", [0.0, 1.0])
-def test_what_began_under_a_version_says_so_after_the_next_takes_effect(restarts: float) -> None:
-    """Must-show 6: the first quarter, and the day that began before, say 2 of 2 and 4 of 4 by version 1; the second 0 of 2 by version 2."""
-    told = configuration(V1, AT_A_QUARTER_PAST)
-    there = pipeline(told)
+def test_a_window_keeps_its_version_after_the_next_takes_effect(restarts: float) -> None:
+    """Must-show 6: the first quarter and the earlier day have 2 of 2 and 4 of 4 by version 1; the second quarter 0 of 2 by version 2."""
+    configured = configuration(V1, AT_A_QUARTER_PAST)
+    there = pipeline(configured)
     there.run([*CALLS, *beat(1020)], restarts=restarts, moves=1.0)
 
     assert there.restarts >= (len(CALLS) if restarts else 0)
     assert level(there, FIRST) == ("standard@1", 2, 2)
     assert level(there, SECOND) == ("standard@2", 0, 2)
     assert level(there, DAY) == ("standard@1", 4, 4)
-    # From 12:12:10 on: it begins under version 1, though two calls in it came in under version 2.
+    # From 12:12:10 on: it begins under version 1, though two calls in it arrived under version 2.
     assert level(there, "trailing_5m") == ("standard@1", 2, 2)
 
     # 12:21:40, from 12:16:50 on: the call answered at 12:16:55 alone.
@@ -92,7 +92,7 @@ def test_what_began_under_a_version_says_so_after_the_next_takes_effect(restarts
 
 
 def test_a_trailing_window_changes_its_version_when_nothing_else_changes() -> None:
-    """At 12:18:20 the window begins at 12:13:30; at 12:20:00 at 12:15:10: the same call, judged anew though no sum has changed."""
+    """At 12:18:20 the window begins at 12:13:30; at 12:20:00 at 12:15:10: the same call, judged again though no sum has changed."""
     there = pipeline(configuration(V1, AT_A_QUARTER_PAST))
     there.run([*call(960, 15), *beat(1100)])
     assert level(there, "trailing_5m") == ("standard@1", 1, 1)
@@ -100,10 +100,10 @@ def test_a_trailing_window_changes_its_version_when_nothing_else_changes() -> No
     assert level(there, "trailing_5m") == ("standard@2", 0, 1)
 
 
-def test_a_replay_says_the_same() -> None:
+def test_a_replay_gives_the_same_figures() -> None:
     """Counted from a file the intervals have the versions and figures that the stream gave them."""
-    told = configuration(V1, AT_A_QUARTER_PAST)
-    replay = Replay(told)
+    configured = configuration(V1, AT_A_QUARTER_PAST)
+    replay = Replay(configured)
     for each in CALLS:
         replay.add(each.model_dump_json(exclude_none=True).encode(), "contact")
     found = replay.finish()
@@ -114,11 +114,11 @@ def test_a_replay_says_the_same() -> None:
 
 
 def test_a_version_seen_late_holds_from_the_next_quarter_on() -> None:
-    """A stream that runs since noon sees at 12:06:55 that version 2 holds since 12:00:30: the quarter that goes on keeps its version."""
+    """A stream that runs since noon sees at 12:06:55 that version 2 holds since 12:00:30: the running quarter keeps its version."""
     there = pipeline(configuration(V1))
     there.run([*CALLS[:2], *beat(400)])
-    told = configuration(V1, AT_HALF_A_MINUTE_PAST)
-    there.restart_with(told)
+    configured = configuration(V1, AT_HALF_A_MINUTE_PAST)
+    there.restart_with(configured)
     there.run([*CALLS[2:], *beat(1020)], restarts=0.2, moves=0.5)
 
     assert level(there, FIRST) == ("standard@1", 2, 2)
@@ -129,13 +129,13 @@ def test_a_version_seen_late_holds_from_the_next_quarter_on() -> None:
     # The first version has been there from the beginning.
     assert there.latest["definition|0|standard@1"]["known_since"] is None
     known = dict.fromkeys(("standard@2",), NOON_MS + QUARTER_MS)
-    counted = recount([*CALLS, *beat(400), *beat(1020)], told)
+    counted = recount([*CALLS, *beat(400), *beat(1020)], configured)
     counted.known_since = known
     assert differences(there.latest, counted) == []
 
 
 def test_a_definition_that_is_new_beside_another_begins_when_it_is_known() -> None:
-    """Its threshold of 13 s is no edge of what was counted before: nothing is said of the first quarter, the second is exact."""
+    """Its threshold of 13 s is no edge of earlier counts: the first quarter has no figure of it, the second is exact."""
     before = Configuration.model_validate({"definitions": {"standard": V1}, "queues": {"sales": {"definitions": ["standard"]}}})
     after = configuration(V1, queues={"sales": {"definitions": ["standard", "strict"]}})
     there = pipeline(before)
@@ -149,16 +149,16 @@ def test_a_definition_that_is_new_beside_another_begins_when_it_is_known() -> No
 
 
 def test_a_version_changed_in_place_is_refused() -> None:
-    """Roll-up does not start: the message says which key was what, and what to do."""
+    """Roll-up does not start: the message names the key, both values and the remedy."""
     there = pipeline(configuration(V1))
     there.run([*CALLS[:2], *beat(400)])
     changed = configuration(V1 | {"threshold_s": 25})
 
-    said = (
+    message = (
         "definition standard@1 was published with threshold_s 20.0 and is configured with 25.0: a version does not change in place. "
         "Leave it unchanged and add version 2 with an effective_from"
     )
-    with pytest.raises(ConfigurationRefusedError, match=said):
+    with pytest.raises(ConfigurationRefusedError, match=message):
         there.restart_with(changed)
 
 
@@ -171,11 +171,11 @@ def test_larger_scopes_judge_each_contact_by_its_queue() -> None:
     assert level(there, FIRST, "queue:vip") == ("strict@1", 1, 2)
     assert level(there, FIRST, "total:all") == ("service_level@1, standard@1, strict@1", 2, 3)
     beside = there.latest[f"window|interval_15m|voice|queue:vip|{NOON_MS}"]["by_definition"]
-    # By standard the abandon is missed: 15 s are within 20 s, 1 of 2; who gave up counts as missed there.
+    # By standard the abandon is missed: 15 s are within 20 s, 1 of 2; an abandon counts as missed there.
     assert (beside["standard@1"]["service_level"]["numerator"], beside["standard@1"]["service_level"]["denominator"]) == (1, 2)
 
 
-def test_who_waits_is_late_by_the_queue_where_they_wait() -> None:
+def test_a_waiting_contact_is_late_by_its_queue() -> None:
     """At 16 s one waits in each queue: beyond vip's 13 s and not beyond sales' 20 s; in total one is."""
     there = pipeline(configuration(V1))
     there.run([*call(60, 15)[:1], *call(60, 15, "vip")[:1], *beat(76)])

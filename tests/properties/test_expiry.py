@@ -1,4 +1,4 @@
-"""What nothing is reported of for long expires everywhere, whatever the chunks and the restarts; what is configured stays."""
+"""Names without events expire everywhere, whatever the chunks and restarts; configured ones stay."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 HOUR = 3_600
 IDLE_HOURS = 72
-#: Something is booked of a person for twelve hours after the last word; then come the idle hours, or the 74 for which intervals are served.
+#: An agent is booked for twelve hours after the last event; then follow the idle hours, or the 74 for which intervals are served.
 GONE_HOURS = 12 + 76
 
 
@@ -40,7 +40,7 @@ def configuration(idle_hours: int = IDLE_HOURS) -> Configuration:
 
 
 def call(begin: float, queue: str, name: str, channel: str = "voice") -> list[Event]:
-    """Return a call that waits 40 s, with a look in between at which it has waited 30 s, and talks a minute."""
+    """Return a call that waits 40 s, with a heartbeat at 30 s, and talks a minute."""
     return [
         report(ContactQueued, begin, name, queue=queue, channel=channel),
         beat(begin + 30),
@@ -50,12 +50,12 @@ def call(begin: float, queue: str, name: str, channel: str = "voice") -> list[Ev
 
 
 def beats(first_hour: float, last_hour: float, every: float = 1 / 6) -> list[Event]:
-    """Return heartbeats that say that all is told."""
+    """Return heartbeats, each complete through its own time."""
     return [beat(HOUR * (first_hour + number * every)) for number in range(round((last_hour - first_hour) / every) + 1)]
 
 
 def day(made_up: str = "made up") -> list[Event]:
-    """Return what is told at the beginning: calls of a configured queue and of one that is made up, and a person of a made-up team."""
+    """Return the first events: calls of a configured queue and of a made-up one, and an agent of a made-up team."""
     person = [
         report(AgentStateChanged, at, "p", axis="routing", state=state, team=made_up, site="nowhere")
         for at, state in ((10, "idle"), (500, "offline"))
@@ -82,8 +82,8 @@ def about(keys: Any, *names: str) -> set[str]:
     return {key for key in texts if any(name in key for name in names)}
 
 
-def kept(there: MemoryPipeline, *names: str) -> dict[str, set[str]]:
-    """Return by where it is kept what is kept of some names."""
+def stored_keys(there: MemoryPipeline, *names: str) -> dict[str, set[str]]:
+    """Return the stored keys of some names, by store."""
     return {
         "latest": about(there.latest, *names),
         "alerts": about(there.alerts_latest, *names),
@@ -93,17 +93,17 @@ def kept(there: MemoryPipeline, *names: str) -> dict[str, set[str]]:
     }
 
 
-NOTHING: dict[str, set[str]] = {place: set() for place in ("latest", "alerts", "panes", "rows", "roll-up")}
+NOTHING: dict[str, set[str]] = {store: set() for store in ("latest", "alerts", "panes", "rows", "roll-up")}
 EXPIRES = ("made up", "nowhere", "|chat|")
 
 
 @pytest.mark.parametrize(("seed", "restarts"), [(0, 0.0), (1, 0.0), (2, 0.2), (3, 0.2), (4, 0.5)])
 def test_what_is_made_up_expires_and_what_is_configured_stays(seed: int, restarts: float) -> None:
-    """All that was said of a made-up queue, team and site, and of a channel that a queue is not for, is taken back; all else stays."""
+    """Records of a made-up queue, team and site, and of an unconfigured channel of a queue, are deleted; all others stay."""
     there = MemoryPipeline(configuration(), Random(seed), contacts=3, agents=2, panes=2)
     there.run(day(), restarts=restarts, moves=1.0)
     there.run(beats(1, 70), restarts=restarts / 10)
-    before = kept(there, *EXPIRES)
+    before = stored_keys(there, *EXPIRES)
     assert about(before["latest"], "now|voice|queue:made up", "window|trailing_15m|voice|queue:made up", "window|day|voice|queue:made up|")
     assert about(before["latest"], "now|-|team:made up", "now|-|site:nowhere", "now|chat|queue:Sales", "now|chat|department:shop")
     assert before["panes"]
@@ -112,38 +112,38 @@ def test_what_is_made_up_expires_and_what_is_configured_stays(seed: int, restart
     stays = about(there.latest, "queue:Sales", "team:red", "department:shop", "total:all|")
 
     there.run(beats(70, GONE_HOURS), restarts=restarts / 10)
-    assert kept(there, *EXPIRES) == NOTHING
+    assert stored_keys(there, *EXPIRES) == NOTHING
     current = {key for key in stays if not key.startswith(("window|interval", "window|day")) and "|chat|" not in key}
     assert {key for key in current if "Sales" in key} >= {"now|voice|queue:Sales", "window|trailing_15m|voice|queue:Sales"}
     assert current <= set(there.latest)
-    told = [(each["state"], each["cleared_because"]) for each in there.alerts if each["scope"] == "made up"]
-    assert told == [("firing", None), ("cleared", "too_few_contacts")]
+    states = [(each["state"], each["cleared_because"]) for each in there.alerts if each["scope"] == "made up"]
+    assert states == [("firing", None), ("cleared", "too_few_contacts")]
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_neither_chunks_nor_restarts_decide(seed: int) -> None:
-    """The same is left at the same progress, also of scopes of which some is told again meanwhile."""
+    """The same records remain at the same progress, also of scopes with new events in between."""
     events = sorted(
         [*day(), *call(20 * HOUR, "later", "l1"), *call(74 * HOUR, "later", "l2"), *beats(1, 140, 1 / 2)], key=lambda each: each.occurred_at
     )
-    whole = MemoryPipeline(configuration(), Random(seed))
-    whole.run(events, moves=1.0)
+    at_once = MemoryPipeline(configuration(), Random(seed))
+    at_once.run(events, moves=1.0)
     parts = MemoryPipeline(configuration(), Random(seed + 100))
     parts.run(events, moves=1 / 4, restarts=1 / 5)
 
     assert parts.restarts > 3
-    assert set(parts.latest) == set(whole.latest)
+    assert set(parts.latest) == set(at_once.latest)
     assert {key: each["kpis"] for key, each in parts.latest.items() if "kpis" in each} == {
-        key: each["kpis"] for key, each in whole.latest.items() if "kpis" in each
+        key: each["kpis"] for key, each in at_once.latest.items() if "kpis" in each
     }
-    assert about(whole.latest, "queue:later")
-    assert kept(parts, *EXPIRES) == kept(whole, *EXPIRES) == NOTHING
+    assert about(at_once.latest, "queue:later")
+    assert stored_keys(parts, *EXPIRES) == stored_keys(at_once, *EXPIRES) == NOTHING
     # By the second call alone: the first would have ended it after 93 hours.
-    assert [set(panes) for panes in parts._panes] == [set(panes) for panes in whole._panes]
+    assert [set(panes) for panes in parts._panes] == [set(panes) for panes in at_once._panes]
 
 
-def test_what_is_open_holds_a_scope_and_what_comes_back_begins_anew() -> None:
-    """A contact that waits for weeks is shown as waiting; a queue that is reported of again after it expired is there with new figures."""
+def test_an_open_contact_keeps_its_scope_and_a_name_that_returns_restarts_at_zero() -> None:
+    """A contact that waits for weeks is shown as waiting; an expired queue that returns has new figures."""
     there = MemoryPipeline(configuration(), Random(5))
     there.run([*day(), report(ContactQueued, 900, "m1", queue="letters", channel="mail"), *beats(1, 200)], moves=1.0, restarts=0.002)
     assert there.latest["now|mail|queue:letters"]["waiting"] == 1
@@ -155,8 +155,8 @@ def test_what_is_open_holds_a_scope_and_what_comes_back_begins_anew() -> None:
     assert there.latest["now|voice|queue:made up"]["waiting"] == 0
 
 
-def test_what_the_last_release_wrote_is_given_up_too() -> None:
-    """It kept neither when anything was last booked nor said that scopes expire: of what nobody holds any more all is taken back."""
+def test_rows_of_the_last_release_expire_too() -> None:
+    """They have neither the last booking nor the mark that scopes expire: without a partition that holds them all are deleted."""
     there = MemoryPipeline(configuration(8_760), Random(6))
     there.run([*day(), *call(79 * HOUR, "recent", "r1"), *beats(1, 80)])
     for rows in there._rows.values():
@@ -164,24 +164,24 @@ def test_what_the_last_release_wrote_is_given_up_too() -> None:
             del rows[key]
     for panes in there._panes:
         for key, value in panes.items():
-            told = orjson.loads(value)
-            told.pop("expires", None)
-            panes[key] = orjson.dumps(told)
+            record = orjson.loads(value)
+            record.pop("expires", None)
+            panes[key] = orjson.dumps(record)
     assert about(there.latest, "made up")
 
     there.restart_with(configuration())
     there.run(beats(80.5, GONE_HOURS), restarts=0.1)
-    # Source partitions know nothing of what was told so long ago: its last records in queue-panes stay, and are read as nothing.
-    assert {key.split("|")[0] for key in kept(there, *EXPIRES).pop("panes")} == {"now"}
-    assert kept(there, *EXPIRES) | {"panes": set()} == NOTHING
+    # Source partitions do not know events that old: their last records in queue-panes stay, and count as nothing.
+    assert {key.split("|")[0] for key in stored_keys(there, *EXPIRES).pop("panes")} == {"now"}
+    assert stored_keys(there, *EXPIRES) | {"panes": set()} == NOTHING
     assert about(there.latest, "now|voice|queue:recent", "window|trailing_15m|voice|queue:recent")
     there.run(beats(GONE_HOURS, 79 + 76))
-    assert kept(there, *EXPIRES, "recent") | {"panes": set()} == NOTHING
+    assert stored_keys(there, *EXPIRES, "recent") | {"panes": set()} == NOTHING
     assert not about(there._panes[0] | there._panes[1], "recent")
 
 
 def test_a_replay_keeps_everything() -> None:
-    """All that an input says is in its figures, however long ago it was."""
+    """Every event of an input is in its figures, however old."""
     replay = Replay(configuration())
     for each in [*day(), *beats(1, 100)]:
         for kind in ("contact", "agent") if each.type.startswith("source.") else ("agent" if each.type.startswith("agent") else "contact",):

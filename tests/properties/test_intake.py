@@ -78,7 +78,7 @@ def _in_order(written: tuple[Any, ...]) -> str:
 
 
 def compare(both: Sequence[Stage], events: Sequence[Event], rng: Random) -> None:
-    """Have both stages process the events and some spoiled ones in the same random chunks, and compare all that they write and keep."""
+    """Process the events and some malformed ones in both stages in the same random chunks, and compare output and state."""
     values = [each.model_dump_json(exclude_none=True).encode() for each in events]
     for _ in range(len(values) // 20):
         values.insert(rng.randrange(len(values)), rng.choice(_SPOILED))
@@ -100,14 +100,14 @@ def compare(both: Sequence[Stage], events: Sequence[Event], rng: Random) -> None
 @pytest.mark.parametrize("limits", [{}, {"max_contacts": 9}, {"max_contact_events": 40}, {"max_new_queues": 1, "max_new_categories": 1}])
 @pytest.mark.parametrize("seed", range(6))
 def test_both_ways_write_the_same(seed: int, limits: dict[str, int]) -> None:
-    """Out of order, repeated, late, revised, excluded, spoiled, by sources that are joined or tell afterwards, and beyond limits."""
+    """Out of order, repeated, late, revised, excluded, spoiled, by joined sources or journals, and beyond limits."""
     require(intake.compiled is not None, "streams/tracking/_intake.c is not compiled: apt-get install gcc libc6-dev python3-dev")
     rng, world = Random(seed), random_world(seed, conversations=40, late=seed % 2 == 1)
-    told: list[Event] = [each for each in world.events if isinstance(each, ContactModel | SourceHeartbeat | SourceSnapshot)]
+    events: list[Event] = [each for each in world.events if isinstance(each, ContactModel | SourceHeartbeat | SourceSnapshot)]
     configuration = limited(world.configuration, **limits)
     compiled, interpreted = both = [stage_of(ContactStage, configuration, compiled=compiled) for compiled in (True, False)]
 
-    compare(both, repeated(shuffled_within_grace(told, rng), rng), rng)
+    compare(both, repeated(shuffled_within_grace(events, rng), rng), rng)
 
     assert {name: each.every_fact() for name, each in compiled.tracker.conversations.items()} == {
         name: each.every_fact() for name, each in interpreted.tracker.conversations.items()
@@ -117,14 +117,14 @@ def test_both_ways_write_the_same(seed: int, limits: dict[str, int]) -> None:
 @pytest.mark.parametrize("limits", [{}, {"max_people": 4}, {"max_people_events": 40}, {"max_new_teams": 1, "max_new_sites": 1}])
 @pytest.mark.parametrize("seed", range(6))
 def test_agents_both_ways(seed: int, limits: dict[str, int]) -> None:
-    """Likewise of agents: with plans, slots, moves between teams, identities, silence and what comes before what is booked."""
+    """The same for agents: with plans, slots, moves between teams, identities, silence and events before booked time."""
     require(intake.compiled is not None, "streams/tracking/_intake.c is not compiled")
     rng, world = Random(seed), random_world(seed, conversations=0, people=25, late=seed % 2 == 1)
-    told: list[Event] = [each for each in world.events if isinstance(each, AgentModel | SourceHeartbeat | SourceSnapshot)]
+    events: list[Event] = [each for each in world.events if isinstance(each, AgentModel | SourceHeartbeat | SourceSnapshot)]
     configuration = limited(world.configuration, **limits)
     compiled, interpreted = both = [stage_of(AgentStage, configuration, compiled=compiled) for compiled in (True, False)]
 
-    compare(both, repeated(shuffled_within_grace(told, rng), rng), rng)
+    compare(both, repeated(shuffled_within_grace(events, rng), rng), rng)
 
     assert {name: each.facts for name, each in compiled.tracker.agents.items()} == {
         name: each.facts for name, each in interpreted.tracker.agents.items()
@@ -160,7 +160,7 @@ def test_it_takes_nearly_all(topic: str, kind: type[Any], tracker: type[Any], sh
 
 
 def test_a_stage_is_freed() -> None:
-    """A partition that is given up is freed: Python's look for cycles goes through what is compiled, too."""
+    """A released partition is freed: Python's cycle collector traverses compiled objects, too."""
     stage = ContactStage(0, Configuration(), TOPICS)
     stage.cycle = [stage, stage._ingest]  # type: ignore[attr-defined]
     gone = weakref.ref(stage.tracker)

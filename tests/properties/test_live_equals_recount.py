@@ -1,4 +1,4 @@
-"""Whatever the order, the repeats, the chunks and the restarts: the figures are the recount's."""
+"""In any order, with repeats, chunks and restarts, the figures are the recount's."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ def test_any_order_within_the_grace(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_late_events_change_nothing_but_their_count(seed: int) -> None:
-    """Events beyond the grace are counted as late, exactly as the oracle says, and change no other figure."""
+    """Events beyond the grace are counted as late, exactly as by the oracle, and change no other figure."""
     world = random_world(seed, late=True)
     pipeline = MemoryPipeline(world.configuration, Random(seed))
     pipeline.run(world.events, restarts=1 / 20)
-    told = recount(world.events, world.configuration)
+    oracle = recount(world.events, world.configuration)
 
-    assert differences(pipeline.latest, told, agents=pipeline.agents) == []
+    assert differences(pipeline.latest, oracle, agents=pipeline.agents) == []
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_who_takes_over_says_nothing(seed: int) -> None:
-    """Ten times in a world roll-ups begin beside those that went on all the time: no record of theirs differs, so they write none."""
+def test_a_roll_up_that_takes_over_publishes_nothing(seed: int) -> None:
+    """Ten times in a world roll-ups start from what others wrote: no record differs, so they publish none."""
     random = Random(seed)
     world = random_world(seed)
     pipeline = MemoryPipeline(world.configuration, random)
@@ -59,7 +59,7 @@ def test_who_takes_over_says_nothing(seed: int) -> None:
         pipeline.run(events[begin : begin + step])
 
         assert len(pipeline.latest) > 1
-        assert list(pipeline.said_by_others()) == []
+        assert list(pipeline.records_after_takeover()) == []
 
 
 def test_late_events_are_counted() -> None:
@@ -67,7 +67,7 @@ def test_late_events_are_counted() -> None:
     world = random_world(5, late=True)
     pipeline = MemoryPipeline(world.configuration, Random(5))
     pipeline.run(world.events)
-    told = recount(world.events, world.configuration)
+    oracle = recount(world.events, world.configuration)
 
-    assert told.late_contacts.total() + told.late_people > 0
-    assert pipeline.late() == told.late_contacts.total() + told.late_people
+    assert oracle.late_contacts.total() + oracle.late_people > 0
+    assert pipeline.late() == oracle.late_contacts.total() + oracle.late_people

@@ -1,4 +1,4 @@
-"""Days of a stream at one rate: what is kept after the third day is what is kept after the fifth."""
+"""Days of a stream at one rate: the state after the fifth day is no larger than after the third."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CONFIGURATION = Configuration.model_validate(
 
 
 def contacts(at_ms: int, number: int, random: Random) -> Iterator[dict[str, Any]]:
-    """Yield the events of a contact that came in at an instant; of some the end is never reported, nor that anybody answered."""
+    """Yield the events of a contact from its arrival; some have no end and no answer."""
     mail = random.random() < 0.3
     queue, channel = ("inbox", "mail") if mail else ("sales", "voice")
     fate = random.random()
@@ -53,7 +53,7 @@ def contacts(at_ms: int, number: int, random: Random) -> Iterator[dict[str, Any]
 
 
 def people(at_ms: int, number: int) -> Iterator[dict[str, Any]]:
-    """Yield what somebody says who is never seen again: half go offline, half fall silent. One person works all days."""
+    """Yield the events of agents never seen again: half go offline, half fall silent. One agent works all days."""
     states = ("on_queue", "offline") if number % 2 else ("on_queue",)
     for index, state in enumerate(states):
         fields = {"person_id": f"p{number}", "axis": "presence", "state": state, "team": "red"}
@@ -91,7 +91,7 @@ class Worker:
         compact(self.compacted, "latest", self.rollup.collect())
 
     def sizes(self) -> dict[str, int]:
-        """Return how many there are of everything that is kept by a key, and the bytes that a restart would read."""
+        """Return the number of entries of every store, and the bytes that a restart would read."""
         tracker, rollup = self.contacts.tracker, self.rollup.rollup
         return {
             "conversations": len(tracker.conversations),
@@ -118,7 +118,7 @@ def record(event: dict[str, Any]) -> Any:
 
 
 def test_the_fifth_day_is_the_third() -> None:
-    """Contacts that never end, people never seen again and sources that come and go: nothing grows once all retention has passed."""
+    """Contacts without end, agents never seen again and sources that come and go: nothing grows once retention has passed."""
     random, worker = Random(7), Worker()
     sizes: list[dict[str, int]] = []
     to_come: list[dict[str, Any]] = []
@@ -151,5 +151,5 @@ def kpis(value: bytes) -> dict[str, Any]:
 
 
 def heartbeat(source: str, at_ms: int) -> dict[str, Any]:
-    """Return a source's word that it has said everything up to an instant."""
+    """Return a heartbeat, complete through an instant."""
     return common(f"beat.{source}.{at_ms}", "source.heartbeat", at_ms, source) | {"complete_through": format_ms(at_ms)}

@@ -24,8 +24,8 @@ from tests.oracle.worlds import random_world
 from tests.properties.pipeline import MemoryPipeline
 
 ZONES = ("UTC", "Europe/Berlin", "Asia/Tokyo", "America/St_Johns")
-AIMED_AT = [kpi for kpi in KPIS if kpi.subject == "contacts" and not kpi.per_channel and kpi.split_by is None]
-AIMED_AT += [KPI_BY_ID["occupancy"]]
+TARGET_KPIS = [kpi for kpi in KPIS if kpi.subject == "contacts" and not kpi.per_channel and kpi.split_by is None]
+TARGET_KPIS += [KPI_BY_ID["occupancy"]]
 TENTHS = st.integers(0, 1000).map(lambda n: n / 10)
 PERCENT = st.integers(0, 1000).map(lambda n: n / 10)
 
@@ -33,7 +33,7 @@ PERCENT = st.integers(0, 1000).map(lambda n: n / 10)
 @st.composite
 def targets(draw: st.DrawFn) -> dict[str, Any]:
     """Return a target that a file may hold."""
-    kpi = draw(st.sampled_from(AIMED_AT))
+    kpi = draw(st.sampled_from(TARGET_KPIS))
     unit = units_of(kpi)[-1]
     low, middle, high, top = sorted(draw(st.lists(TENTHS, min_size=4, max_size=4, unique=True)))
     target: dict[str, Any] = {"kpi": kpi.id, "scope": "total:all", "unit": unit}
@@ -76,17 +76,17 @@ def test_any_target_and_figure(data: st.DataObject) -> None:
     as_of = parse_time_ms("2026-01-01T00:00:00Z") + data.draw(st.integers(0, 360 * 86_400)) * 1000
     terms = terms_of(configuration)[0]
     figure, should_be = together(terms, channels), of_channels(kpi.id, channels)
-    told = judged(terms, figure, as_of)
+    verdict = judged(terms, figure, as_of)
     should = target_recounted(configuration.targets[0], ZoneInfo(zone), should_be, as_of)
 
     assert figure == should_be
-    assert (told.standing, told.met, told.stretch_met, told.margin) == tuple(
+    assert (verdict.standing, verdict.met, verdict.stretch_met, verdict.margin) == tuple(
         should[name] for name in ("standing", "met", "stretch_met", "margin")
     )
-    assert (told.attainment["value"], told.attainment["numerator"], told.attainment["denominator"]) == should["attainment"]
-    assert (told.progress is None) is (should["progress"] is None)
-    if told.progress is not None:
-        way = told.progress
+    assert (verdict.attainment["value"], verdict.attainment["numerator"], verdict.attainment["denominator"]) == should["attainment"]
+    assert (verdict.progress is None) is (should["progress"] is None)
+    if verdict.progress is not None:
+        way = verdict.progress
         assert (way.figure["value"], way.figure["numerator"], way.figure["denominator"]) == should["progress"]["progress"]
         assert way.expected == pytest.approx(should["progress"]["expected"])
         assert way.ahead == pytest.approx(should["progress"]["ahead"])
@@ -95,7 +95,7 @@ def test_any_target_and_figure(data: st.DataObject) -> None:
 
 @pytest.mark.parametrize("seed", [3])
 def test_worlds(seed: int) -> None:
-    """Of what the pipeline publishes of a world, the attainment of each target is that of the recounted figures."""
+    """From published records of a world, the attainment of each target is that of the recounted figures."""
     world = random_world(seed)
     wanted = [
         {"kpi": kpi, "scope": scope, "unit": units_of(KPI_BY_ID[kpi])[0], "target": 0.5, "window": window, "channel": channel}
@@ -110,16 +110,16 @@ def test_worlds(seed: int) -> None:
     store = Store()
     for key, record in pipeline.latest.items():
         assert store.feed(key.encode(), orjson.dumps(record))
-    told = recount(world.events, world.configuration)
-    told.configuration = targets_of
+    oracle = recount(world.events, world.configuration)
+    oracle.configuration = targets_of
     served = {
         (terms.kpi, f"{terms.scope_kind}:{terms.scope}", terms.channel or "", terms.window): judgment.attainment
         for terms, judgment, *_ in judged_targets(store, terms_of(targets_of))
     }
 
-    should = attainments(told)
+    should = attainments(oracle)
     assert served.keys() == should.keys()
-    for place, attained in should.items():
-        # Where nothing was counted no record is published: nothing is known, which is not 0.
-        assert served[place] == attained or (not attained["value"] and served[place]["value"] is None), place
+    for target, attained in should.items():
+        # Without counts no record is published: unknown, which is not 0.
+        assert served[target] == attained or (not attained["value"] and served[target]["value"] is None), target
     assert sum(each["value"] is not None for each in should.values()) > 8

@@ -1,4 +1,4 @@
-"""Intervals of every length, both attributions, business clocks and calendar exceptions: as the slow recount has them."""
+"""Intervals of every length, both attributions, business clocks and calendar exceptions: equal to the slow recount."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WINDOWS = ("trailing_15m", "day", "interval_5m", "interval_15m", "interval_30m",
 
 @pytest.mark.parametrize("seed", range(4))
 def test_time_is_counted_as_it_is_recounted(seed: int) -> None:
-    """In any order within the grace, with repeats and restarts, every interval and day is the oracle's, however it is looked at."""
+    """In any order within the grace, with repeats and restarts, every interval and day is the oracle's, by offer and by outcome."""
     random = Random(seed)
     world = timed_world(seed)
     counting = world.configuration.counting

@@ -1,4 +1,4 @@
-"""Windows close by progress alone, a dead source closes none, and an event too late is counted as late and changes nothing else."""
+"""Windows close by progress alone, a dead source closes none, and a late event is counted as late and changes nothing else."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tests.properties.pipeline import MemoryPipeline
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 KEY = f"window|interval_15m|voice|queue:quiet|{int(NOON.timestamp() * 1000)}"
 
-#: Grace and rejoin: a window is final so long after its end.
-SETTLED = timedelta(seconds=120 + 60)
+#: Grace and rejoin: the time from the end of a window until it is final.
+FINAL_AFTER = timedelta(seconds=120 + 60)
 
 
 def event(kind: str, second: float, received: float | None = None, **fields: Any) -> Any:
-    """Return an event at a second after noon, received at once unless said otherwise."""
+    """Return an event at a second after noon, by default received at once."""
     occurred, arrived = (NOON + timedelta(seconds=each) for each in (second, second if received is None else received))
     common = {"type": kind, "event_id": f"{kind}@{second}", "occurred_at": occurred.isoformat(), "received_at": arrived.isoformat()}
     return parse_contact_event(orjson.dumps({**common, "source": "switch", **fields}))
@@ -54,10 +54,10 @@ def test_a_quiet_queue_closes_on_time() -> None:
     there.run([*call(100), *beats(170, 900)])
     before = there.latest[KEY]
     assert not before["final"]
-    settled = 900 + SETTLED.total_seconds()
-    there.run(beats(910, settled - 10))
+    final_at = 900 + FINAL_AFTER.total_seconds()
+    there.run(beats(910, final_at - 10))
     assert not there.latest[KEY]["final"]
-    there.run(beats(settled, settled))
+    there.run(beats(final_at, final_at))
     after = there.latest[KEY]
     assert after["final"]
     assert after["revision"] == before["revision"] + 1
@@ -66,7 +66,7 @@ def test_a_quiet_queue_closes_on_time() -> None:
 
 
 def test_the_only_source_dead_closes_nothing() -> None:
-    """Must-show 4: when the only source is dead nothing moves on, whatever time it is: no window pretends to be complete."""
+    """Must-show 4: with the only source dead progress stops, whatever the time: no window is marked complete."""
     there = pipeline()
     there.run([*call(100), *beats(170, 600)])
     progress = {key: record for key, record in there.latest.items() if key.startswith("progress|")}
@@ -77,7 +77,7 @@ def test_the_only_source_dead_closes_nothing() -> None:
 
 
 def test_one_of_two_sources_dead_is_named() -> None:
-    """Must-show 4: others go on without a dead source, and every progress record names it as stale."""
+    """Must-show 4: other sources continue without a dead one, and every progress record names it as stale."""
     there = pipeline()
     there.run(sorted([*call(100), *beats(170, 600), *beats(0, 2000, "other")], key=lambda each: each.received_at))
     for key, record in there.latest.items():

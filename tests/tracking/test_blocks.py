@@ -50,7 +50,7 @@ class Written:
                 self.rows[key] = orjson.dumps(counts.written())
 
     def restart(self) -> None:
-        """Go on from what was written."""
+        """Restart from written rows."""
         self.slices = self.new()
         for (kind, scope, start), row in self.rows.items():
             self.slices.put(kind, scope, start, orjson.loads(row))
@@ -79,7 +79,7 @@ def plain(booked: list[tuple[str, int, str, int]]) -> dict[tuple[str, int], dict
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 100), st.lists(bookings, max_size=12)), max_size=8))
 def test_as_a_plain_recount(flushes: list[tuple[bool, int, list[Any]]]) -> None:
-    """Flush by flush, packed in between and over restarts, each pane of each scope has its sums, and stands in one block."""
+    """Flush by flush, packed in between and over restarts, each pane of each scope has its sums, and is in one block."""
     written = Written()
     booked: list[tuple[str, int, str, int]] = []
     for restarts, packed_to, each in flushes:

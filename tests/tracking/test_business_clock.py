@@ -91,7 +91,7 @@ def test_the_age_of_the_backlog() -> None:
     assert replay.latest["now|mail|department:care"]["backlog_oldest_seconds"] == (3 * 24 * 60 + 15 * 60 + 50) * MINUTE
 
 
-def test_the_age_goes_on_where_it_is_served() -> None:
+def test_the_age_grows_where_it_is_served() -> None:
     """A record of Friday is read on Tuesday: what has passed since is reckoned on the same clock."""
     replay = replayed(mails("desk")[:1], CENTER, until="2026-11-20T08:45:00Z")
     configuration = Configuration.model_validate(CENTER)

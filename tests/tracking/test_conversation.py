@@ -25,7 +25,7 @@ class TestAnswered:
     """A contact that waits, is answered, and ends."""
 
     def test_every_part(self) -> None:
-        """Wait, talk, hold and wrap-up are told apart, and count alike in the queue and all its larger scopes."""
+        """Wait, talk, hold and wrap-up are separate, and count alike in the queue and all its larger scopes."""
         calls = Contacts(
             *call(
                 event("contact.held", 60),
@@ -37,7 +37,7 @@ class TestAnswered:
         )
 
         # connected 130 - 30 = 100, hold 75 - 60 = 15, talk 100 - 15 = 85, wrap-up 150 - 130 = 20, handle 85 + 15 + 20 = 120;
-        # no arrival was told, so the start is the entry at 0, and the answer at 30 is the first response: 30 - 0 = 30.
+        # no arrival was reported, so the start is the entry at 0, and the answer at 30 is the first response: 30 - 0 = 30.
         expected = {
             "offered": 1, "answered": 1, "answered_wait_ms": 30_000, "handled": 1, "talk_ms": 85_000, "talk_count": 1, "hold_ms": 15_000,
             "hold_count": 1, "held_count": 1, "wrap_ms": 20_000, "wrap_count": 1, "handle_ms": 120_000, "handle_count": 1,
@@ -77,7 +77,7 @@ class TestAnswered:
         assert calls.sums("queue:Z") == calls.sums("total:all") == expected
 
     def test_queued_again_in_the_same_queue(self) -> None:
-        """An open visit goes on: the second entry says nothing new."""
+        """An open visit continues: the second entry changes nothing."""
         calls = Contacts(event("contact.queued", 0, queue="A"), event("contact.queued", 10, queue="A"), event("contact.answered", 30))
 
         # Wait and first response both run from the first entry: 30 - 0 = 30.
@@ -97,7 +97,7 @@ class TestAnswered:
         assert calls.starts("queue:A", "first_response_count", kind="cohort") == {-900: 1}
 
     def test_without_a_visit_and_without_a_wait(self) -> None:
-        """Nobody was seen waiting: no answer is counted, but the leg is."""
+        """Without a visit no answer is counted, but the leg is."""
         calls = Contacts(event("contact.answered", 0, agent="ann", queue="A"), event("contact.ended", 60))
 
         assert calls.sums("queue:A") == {"handled": 1, "talk_ms": 60_000, "talk_count": 1}
@@ -109,7 +109,7 @@ class TestHoldAndWrapUp:
     @pytest.mark.parametrize(
         ("reports", "during", "expected"),
         [
-            # Nobody says that hold is reported: 130 - 30 = 100 s of talk, hold not known.
+            # The source does not report hold: 130 - 30 = 100 s of talk, hold not known.
             ([], [], {"talk_ms": 100_000}),
             # Hold is reported, there was none.
             (["hold"], [], {"talk_ms": 100_000, "hold_count": 1}),
@@ -153,7 +153,7 @@ class TestHoldAndWrapUp:
     @pytest.mark.parametrize(
         ("after", "wrap_ms", "talk_ms"),
         [
-            # Said in seconds: that holds, whenever it is said.
+            # Reported in seconds: that holds, whenever it arrives.
             ([("contact.ended", 130, {}), ("contact.wrapped_up", 500, {"wrap_up_seconds": 12.5})], 12_500, 100_000),
             # Started at 140, finished at 150.
             ([("contact.ended", 130, {}), ("contact.wrap_up_started", 140, {}), ("contact.wrapped_up", 150, {})], 10_000, 100_000),
@@ -177,7 +177,7 @@ class TestHoldAndWrapUp:
         ],
     )
     def test_forms_of_wrap_up(self, after: list[tuple[str, float, dict[str, Any]]], wrap_ms: int, talk_ms: int) -> None:
-        """However a platform tells of wrap-up, its time is found and handle time is talk and wrap-up together."""
+        """In every way that platforms report wrap-up, its time counts, and handle time is talk and wrap-up together."""
         calls = Contacts(*call(*(event(kind, seconds, agent="ann", **fields) for kind, seconds, fields in after)))
 
         found = calls.sums("queue:A")
@@ -201,7 +201,7 @@ class TestHoldAndWrapUp:
         assert (calls.sums("queue:A")["wrap_ms"], calls.sums("queue:B")["wrap_ms"]) == (30_000, 5_000)
         assert (calls.sums("department:help")["wrap_ms"], calls.sums("department:help")["wrap_count"]) == (35_000, 1)
 
-    def test_wrap_up_of_nobody_we_know(self) -> None:
+    def test_wrap_up_of_an_unknown_agent(self) -> None:
         """A wrap-up by an agent who had no leg counts nothing."""
         calls = Contacts(*call(event("contact.ended", 130), event("contact.wrapped_up", 150, agent="bo")))
 
@@ -254,7 +254,7 @@ class TestLeaving:
         ],
     )
     def test_rejoining(self, back: float, total: dict[str, int]) -> None:
-        """Who comes back within 60 s goes on waiting; who comes back later is offered again."""
+        """A customer who comes back within 60 s continues to wait; later it is a second offer."""
         calls = Contacts(
             event("contact.queued", 0, queue="A"),
             event("contact.left_queue", 10, reason="timeout"),
@@ -377,7 +377,7 @@ class TestTransfer:
         assert "abandoned" not in found
 
     def test_non_response(self) -> None:
-        """An offer nobody took counts in the queue of the visit, or the one it names; an accepted one counts nowhere."""
+        """An unanswered offer counts in the queue of the visit, or the one it names; an accepted one counts nowhere."""
         calls = Contacts(
             event("contact.queued", 0, queue="A"),
             event("contact.offer_ended", 15, agent="ann", outcome="no_answer"),
@@ -421,14 +421,14 @@ class TestReplies:
             "wrap_ms": 10_000, "wrap_count": 1, "handle_ms": 600_000, "handle_count": 1,
             "first_response_ms": 400_000, "first_response_count": 1,
             "resolved": 1, "first_resolved": 1, "resolution_ms": 720_000, "resolution_count": 1, "first_contact_resolved": 1,
-            # The customer wrote at 10 and had a reply at 400: one round trip; nobody looked for thanks, and nobody says who replied.
+            # The customer wrote at 10 and had a reply at 400: one round trip; thanks were not examined, and the agent is unknown.
             "response_ms": 390_000, "response_count": 1, "replies": 1, "exchanged": 1, "exchanges": 1, "texts": 1,
         }  # fmt: skip
         assert calls.sums("queue:M", "mail") == calls.sums("total:all", "mail") == expected
         assert calls.starts("queue:M", "handle_ms", "mail") == {720: 600_000}
 
     def test_each_leg_has_its_own_touch_time(self) -> None:
-        """What was booked with an earlier leg is not booked again; a leg nobody worked on has no talk time."""
+        """What was booked with an earlier leg is not booked again; a leg without work has no talk time."""
         calls = Contacts(
             event("contact.queued", 0, queue="M"),
             event("contact.work_started", 0, agent="ann"),
@@ -466,7 +466,7 @@ class TestOrder:
     """In whatever order events come, they count as they occurred."""
 
     def test_every_order(self) -> None:
-        """All 720 orders of six events give the same slices, and leave the same going on."""
+        """All 720 orders of six events give the same slices and the same open states."""
         events = [
             *call(answered=10),
             event("contact.transferred", 50),
@@ -482,8 +482,8 @@ class TestOrder:
             assert calls.slices == expected
             assert {scope: now for scope, now in calls.now().items() if now != ([], 0)} == {}
 
-    def test_an_answer_that_comes_after_the_end(self) -> None:
-        """What looked abandoned was answered: the correction takes back the one and counts the other."""
+    def test_an_answer_after_the_end(self) -> None:
+        """An abandoned contact was answered: the correction removes the abandon and counts the answer."""
         calls = Contacts(event("contact.queued", 0, queue="A"), event("contact.ended", 60, by="customer"))
         before = calls.sums("queue:A")
         calls.apply([event("contact.answered", 30, received=65, agent="ann")])
@@ -516,7 +516,7 @@ class TestTakenBack:
 
     @pytest.mark.parametrize("direction", ["outbound", "internal"])
     def test_not_inbound(self, direction: str) -> None:
-        """A call the center makes counts for itself alone, or nothing, even when that is said last."""
+        """An outbound call counts only as outbound, or not at all, even if its direction arrives last."""
         arrived = event("contact.arrived", 0, channel="voice", direction=direction)
         first, last = Contacts(arrived, *call()), Contacts(*call(), arrived)
 
@@ -543,7 +543,7 @@ class TestTakenBack:
         assert calls.sums("queue:A").get("offered") == offered
         assert calls.tracker.late == late
 
-    def test_what_comes_after_an_exclusion(self) -> None:
+    def test_events_after_an_exclusion(self) -> None:
         """Nothing of an excluded conversation counts any more but the exclusion itself."""
         calls = Contacts(*call(), event("contact.excluded", 40, reason="spam"), event("contact.ended", 60))
 
@@ -577,7 +577,7 @@ class TestLate:
 
 
 class TestNow:
-    """What goes on at the moment."""
+    """The current state."""
 
     def test_waiting_and_in_progress(self) -> None:
         """A waiting contact waits since its entry in every scope; once answered it is in progress in all of them."""
@@ -599,7 +599,7 @@ class TestNow:
         assert (found.get("queue:A"), found["queue:B"], found["department:help"]) == (None, ([40.0], 0), ([0.0], 0))
 
     def test_since_when_it_waits_after_an_answer(self) -> None:
-        """Once answered, a department's customer waits anew since the second entry."""
+        """Once answered, a department's customer waits again since the second entry."""
         calls = Contacts(*call(event("contact.transferred", 50), event("contact.queued", 55, queue="B")))
 
         assert calls.now()["department:help"] == ([55.0], 0)

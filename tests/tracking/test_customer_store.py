@@ -1,4 +1,4 @@
-"""A customer is packed until touched, and says the same then."""
+"""A customer is packed until read, and is unchanged then."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_as_it_was(key: str) -> None:
     assert Customer.from_row(written(found)) == known()
 
 
-def test_keys_are_told_apart() -> None:
+def test_keys_are_distinguished() -> None:
     """Keys that differ in their version, their digest or its letters' case are other customers."""
     customers = Customers()
     for number, key in enumerate(KEYS):
@@ -70,7 +70,7 @@ def test_keys_are_told_apart() -> None:
 
 
 def test_rows_with_names() -> None:
-    """A row that has contacts under the names of their conversations, and says their customer, is read as one that has neither."""
+    """A row with contacts by conversation name and with their customer is read like one that has neither."""
     row = {"base": [None, 0], "contacts": {"c1\0switch": ["ann", 5_000, "sales", "voice", "billing", True, False]}}
 
     found = Customer.from_row(row)
@@ -80,7 +80,7 @@ def test_rows_with_names() -> None:
 
 
 def test_overfull() -> None:
-    """Whether a key is nobody's single customer is kept, packed and in its row; rows of before say nothing of it."""
+    """Whether a key is overfull is stored, packed and in its row; older rows do not have it."""
     customers = Customers()
     emptied = known()
     emptied.empty()
@@ -108,7 +108,7 @@ def test_changed_in_place() -> None:
 
 
 def test_forgotten() -> None:
-    """Who is forgotten is gone, changed or not, and begins anew."""
+    """A forgotten customer is removed, changed or not, and starts from zero."""
     customers = Customers()
     for key in ("ann", "bo"):
         customers.own(key).statuses["s"] = (1_000, 0, True)

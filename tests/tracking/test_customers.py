@@ -21,7 +21,7 @@ _numbers = count()
 
 
 def at(days: float) -> int:
-    """Return an instant so many days after Monday noon."""
+    """Return an instant some days after Monday noon."""
     return MONDAY + round(days * DAY_MS)
 
 
@@ -206,8 +206,8 @@ class TestOrders:
         found = [harness.day(day, "repeat_customer_rate") for day in range(6)]
         assert found == [(0, 1), (0, 1), (1, 2), (0, 2), (0, 2), (0, 0)]
 
-    def test_taken_back_and_told_twice(self) -> None:
-        """An order counts until the date it is taken back; placed again under its id it is the same order."""
+    def test_cancelled_and_repeated_orders(self) -> None:
+        """An order counts until the date of its cancellation; placed again under its id it is the same order."""
         harness = CustomerHarness()
         harness.order("ann", 0, "o1")
         harness.order("ann", 1, "o1")
@@ -230,7 +230,7 @@ class TestOrders:
         assert harness.day(0, "repeat_customer_rate") == (1, 4)
 
     def test_lifetime_value(self) -> None:
-        """Of five supported customers the orders in one currency are added, others lower the coverage; of four nothing is said."""
+        """Of five supported customers the orders in one currency are added, others lower the coverage; four customers have no figure."""
         harness = CustomerHarness()
         for number in range(4):
             harness.contact(f"c{number}", 0)
@@ -290,7 +290,7 @@ class TestStaying:
         assert harness.month(0) == (1, 1)
 
     def test_forgotten(self) -> None:
-        """Who is not heard of for longer than the retention counts nowhere any more, and the row goes; who is active stays."""
+        """A customer silent for longer than the retention counts nowhere, and the row is deleted; an active one stays."""
         harness = CustomerHarness(retention_days=10, order_window_days=60)
         harness.order("ann", 0)
         harness.order("bo", 0)
@@ -302,7 +302,7 @@ class TestStaying:
         assert set(harness.tracker.customers) == {"bo"}
 
     def test_linked_keys_are_forgotten_together(self) -> None:
-        """While one of them is heard of all stay; then all go, and nothing of them is left."""
+        """While one of them has events all stay; then all expire, and nothing of them is left."""
         harness = CustomerHarness(retention_days=10, order_window_days=60)
         harness.contact("ann", 0, name="c")
         harness.link("ann", "anna", 1)
@@ -317,8 +317,8 @@ class TestStaying:
 
     @pytest.mark.parametrize("swept", [True, False])
     @pytest.mark.parametrize(("days", "known"), [(22, True), (22.1, False)])
-    def test_who_comes_back(self, days: float, known: bool, swept: bool) -> None:
-        """With an order of 22 days ago the next one is a repeat; beyond 10 + 7 + 5 days of somebody new, swept away by then or not."""
+    def test_a_customer_who_comes_back(self, days: float, known: bool, swept: bool) -> None:
+        """With an order of 22 days ago the next one is a repeat; beyond 10 + 7 + 5 days it is a new customer's, swept by then or not."""
         harness = CustomerHarness(retention_days=10, order_window_days=60)
         harness.order("ann", 0)
         harness.through(days) if swept else harness.progress(days)
@@ -332,7 +332,7 @@ class TestIdSpaces:
     """Ids of events and orders belong to their source; section 3."""
 
     def test_orders_of_two_sources(self) -> None:
-        """The same ids of two sources are two orders, and what one takes back is its own."""
+        """The same ids of two sources are two orders, and each source cancels its own."""
         harness = CustomerHarness()
         for space in ("shop", "other"):
             harness.report_in(space, "order", "e1", 0, order_id="o1", value_milli=5_000, currency="JPY")
@@ -345,7 +345,7 @@ class TestIdSpaces:
         assert (both, harness.day(0, "repeat_customer_rate")) == ((1, 1), (0, 1))
 
     def test_kept_before_ids_had_a_space(self) -> None:
-        """An order that was kept by its id is the one that is told again, placed again or taken back now."""
+        """An order stored by its id is the same one when it is repeated, placed again or cancelled."""
         harness = CustomerHarness()
         order = {"order_id": "o1", "value_milli": 5_000, "currency": "JPY"}
         harness.report_in(None, "order", "e1", 0, **order)
@@ -360,8 +360,8 @@ class TestIdSpaces:
 
 
 @pytest.mark.parametrize("flushed", [False, True])
-def test_progress_that_went_73_years_ahead_and_came_back(flushed: bool) -> None:
-    """What was known of a customer counts again at the dates that are served, and so does what is told afterwards."""
+def test_progress_73_years_ahead_and_set_back(flushed: bool) -> None:
+    """Facts of a customer count again at the served dates, and so do later events."""
     harness, straight = CustomerHarness(), CustomerHarness()
     for each in (harness, straight):
         each.contact("k", 0, "c")

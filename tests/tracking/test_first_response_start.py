@@ -58,7 +58,7 @@ def test_from_when_it_runs(begin: str, order: tuple[int, ...]) -> None:
 
 
 def test_without_a_hand_over_it_runs_from_arrival() -> None:
-    """Nobody handed over: 150 s."""
+    """Without a handover: 150 s."""
     center = configuration("handed_over")
     sent = events(tuple(each for each in STORY if each[0] != "contact.handed_over"))
     replay = Replay(center)

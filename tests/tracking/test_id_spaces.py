@@ -24,7 +24,7 @@ def configured(**more: Any) -> Configuration:
 
 
 def apply(people: People, *events: bytes, through: float) -> None:
-    """Apply events of several sources, each of which says that all is told up to an instant."""
+    """Apply events of several sources, each complete through an instant."""
     for value in events:
         decoded = decode_agent_event(value)
         people.tracker.apply(decoded)
@@ -39,7 +39,7 @@ class TestContacts:
     """Conversations of two sources with the same id."""
 
     def test_are_two(self) -> None:
-        """Both count, with the same event ids; an end, an exclusion and a departure that one tells touch nothing of the other's."""
+        """Both count, with the same event ids; an end, an exclusion and an exit of one source change nothing of the other's."""
         contacts = Contacts(
             event("contact.queued", 0, event_id="1", queue="A", **A),
             event("contact.queued", 1, event_id="1", queue="B", **B),
@@ -59,7 +59,7 @@ class TestContacts:
         assert contacts.tracker.repeated == 0
 
     def test_joined(self) -> None:
-        """What a survey tool says of a call counts where the call does, and an event id of one is a repeat from the other."""
+        """A survey tool's answer about a call counts where the call does, and an event id of one is a repeat from the other."""
         survey: dict[str, Any] = {"kind": "csat", "score": 5, "scale": "1-5"}
         events = (
             event("contact.queued", 0, event_id="1", queue="A", **A),
@@ -67,15 +67,15 @@ class TestContacts:
             event("survey.answered", 9, event_id="3", source="survey of Bonn", **survey),
             event("survey.answered", 10, event_id="2", source="survey of Tokyo", **survey),
         )
-        apart, joined = Contacts(*events), Contacts(*events, configuration=JOINED)
+        separate, joined = Contacts(*events), Contacts(*events, configuration=JOINED)
 
         assert joined.sums("queue:A")["csat_count"] == 1
         assert joined.tracker.repeated == 1
-        assert "csat_count" not in apart.sums("queue:A")
-        assert len(apart.tracker.conversations) == 3
+        assert "csat_count" not in separate.sums("queue:A")
+        assert len(separate.tracker.conversations) == 3
 
     def test_who_waits(self) -> None:
-        """Two contacts of one id wait, and when one is answered the other goes on."""
+        """Two contacts of one id wait, and when one is answered the other still waits."""
         contacts = Contacts(event("contact.queued", 0, queue="A", **A), event("contact.queued", 1, queue="A", **B))
         both = contacts.now()["queue:A"]
         contacts.apply([event("contact.answered", 2, **B)])
@@ -96,8 +96,8 @@ class TestContacts:
         contacts = Contacts(event("contact.queued", 0, queue="A", **A), event("contact.queued", 0, queue="B", conversation_id="open", **A))
         for source in ("other", "phone"):
             listed = ["open"] if source == "phone" else []
-            said = event("source.snapshot", 20, event_id="s", kind="contacts", open_ids=listed, source=source)
-            contacts.tracker.snapshot(decode_contact_event(said))
+            snapshot = event("source.snapshot", 20, event_id="s", kind="contacts", open_ids=listed, source=source)
+            contacts.tracker.snapshot(decode_contact_event(snapshot))
             contacts.tracker.watermark.heartbeat(source, ms(90), ms(90))
             contacts.tracker.flush()
             contacts.apply([])
@@ -110,7 +110,7 @@ class TestPeople:
     """People of two sources with the same id."""
 
     def test_are_two(self) -> None:
-        """Each is counted by the states that its own source tells."""
+        """Each is counted by the states of its own source."""
         people = People()
         apply(
             people,
@@ -124,7 +124,7 @@ class TestPeople:
         assert people.sums("team:blue", None, "pane")["unavailable_ms"] == 10_000
 
     def test_the_configurations_own(self) -> None:
-        """Somebody with identities at two sources is one person there; at a third one it is somebody else, without team and own figures."""
+        """An agent with identities at two sources is one agent there; at a third source it is another one, without team and own figures."""
         named = {
             "sites": {"bonn": {"zone": "UTC", "individual_figures": True}},
             "people": {"ann": {"team": "red", "identities": {"phone": ["1"], "chat": ["a"]}}},
@@ -153,7 +153,7 @@ class TestPeople:
         assert contacts.sums("total:all", None, "cell")["handled"] == 2
 
     def test_joined_with_a_source_of_hers(self) -> None:
-        """Where one source of a list is among somebody's, the others tell of the same person."""
+        """If one source of a joined list is among an agent's identities, the others report the same agent."""
         named = {"people": {"ann": {"team": "red", "identities": {"phone": ["1"]}}}, "joined_sources": [["phone", "desk"]]}
         people = People(configured(**named))
         apply(
@@ -202,7 +202,7 @@ class TestSpaces:
         ],
     )
     def test_patterns(self, pattern: str, source: str, is_meant: bool) -> None:
-        """A star stands for any characters or none; everything else for itself."""
+        """A star matches any characters or none; all else matches itself."""
         assert matches(pattern, source) == is_meant
 
     @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A journal tells after the fact: nothing waits for it, what it brings is never late (docs/counting.md sections 3 and 7)."""
+"""A journal reports after the fact: nothing waits for it, its events are never late (docs/counting.md sections 3 and 7)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HOUR = 3_600.0
 
 
 def export(begin: float, received: float, **fields: Any) -> list[bytes]:
-    """Return a call that the export tells of later."""
+    """Return a call that the export reports later."""
     return [
         event("contact.queued", begin, received=received, queue="A", source="export", event_id="q", conversation_id="j", **fields),
         event("contact.answered", begin + 30, received=received, agent="ann", source="export", event_id="a", conversation_id="j", **fields),
@@ -45,7 +45,7 @@ def test_nothing_waits_for_a_journal() -> None:
 
 
 def test_journals_alone_are_waited_for() -> None:
-    """Where nothing else tells of anything, figures are complete as far as the slower one is."""
+    """With journals alone, figures are complete as far as the slower one is."""
     watermark = watermark_of(JOURNAL)
     watermark.heartbeat("export", 500_000, 480_000)
     watermark.heartbeat("archive", 500_000, 470_000)
@@ -56,7 +56,7 @@ def test_journals_alone_are_waited_for() -> None:
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))
 def test_what_a_journal_brings_is_never_late(order: tuple[int, ...]) -> None:
-    """Received an hour after it happened, when the live source has long passed it, it counts at its time; told by that, it is late."""
+    """Received an hour after it happened, long after the live source passed it, it counts at its time; from the live source it is late."""
     contacts = Contacts(configuration=JOURNAL)
     contacts.apply([event("contact.queued", HOUR, queue="A", conversation_id="live")])
     for index in order:
@@ -70,7 +70,7 @@ def test_what_a_journal_brings_is_never_late(order: tuple[int, ...]) -> None:
 
 
 def test_what_is_sent_again_is_known_as_long_as_it_can_count() -> None:
-    """The export brings a call of yesterday, and the same with a changed end two hours later: it counts once, as told last."""
+    """The export brings a call of yesterday, and the same with a changed end two hours later: it counts once, by the last report."""
     stage = ContactStage(0, JOURNAL, TOPICS)
     rows: dict[bytes, bytes] = {}
     day = 24 * HOUR

@@ -1,4 +1,4 @@
-"""Whether an event is known already: what is compiled and what takes its place say the same."""
+"""Whether an event is known already: the compiled function and its substitute agree."""
 
 from __future__ import annotations
 

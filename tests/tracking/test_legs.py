@@ -9,10 +9,10 @@ import pytest
 
 from tests.tracking.harness import Contacts, event
 
-#: Billing stands for A (department help), Technical for C (department shop).
+#: Billing is A (department help), Technical is C (department shop).
 _ALICE: dict[str, Any] = {"contact_id": "k1", "agent": "alice"}
 _BOB: dict[str, Any] = {"contact_id": "k2", "agent": "bob"}
-#: What an agent says of the contact in which another one is asked.
+#: Fields of the contact of a consultation.
 _ASKED: dict[str, Any] = {"contact_id": "session 2", "relation": "consult"}
 
 
@@ -23,7 +23,7 @@ def part(calls: Contacts, scope: str, *names: str) -> dict[str, int]:
 
 
 def in_any_order(events: list[bytes], *, seed: int = 1) -> list[Contacts]:
-    """Return trackers that were told the events in order, backwards, and in six random orders with flushes in between."""
+    """Return trackers with the events applied in order, backwards, and in six random orders with flushes in between."""
     dice, calls = random.Random(seed), [Contacts(*events), Contacts(*reversed(events))]
     for _ in range(6):
         order = dice.sample(events, len(events))
@@ -91,7 +91,7 @@ class TestWarmTransfer:
 
     @pytest.mark.parametrize("left", [100, 160])
     def test_an_agent_who_stays_when_the_customer_is_passed_on(self, left: float) -> None:
-        """Amazon's contact events: the contact that goes on says so when it begins, and the first one's end says when ann left."""
+        """Amazon's contact events: the new contact names the first when it begins, and the first one's end is when ann left."""
         for calls in in_any_order(
             [
                 event("contact.queued", 0, queue="A", contact_id="k1"),
@@ -136,7 +136,7 @@ class TestWarmTransfer:
         assert part(calls, "queue:A", "answered", "handled", "talk_ms") == {"answered": 1, "handled": 2, "talk_ms": 85_000}
         assert (between, calls.now()["queue:A"]) == (([], 1), ([], 0))
 
-    def test_without_contacts_the_transfer_may_be_told_after_the_next_queue(self) -> None:
+    def test_without_contacts_the_transfer_may_be_reported_after_the_next_queue(self) -> None:
         """An Asterisk whose attended transfer is logged 2 s after the new entry: it is of the queue that it names, and B waits on."""
         for calls in in_any_order(
             [
@@ -149,7 +149,7 @@ class TestWarmTransfer:
                 event("contact.ended", 120),
             ]
         ):
-            # Being queued ended ann's leg after 53 s; that she passed it on counts when it is said, and once.
+            # Being queued ended ann's leg after 53 s; her transfer counts when it is reported, and once.
             assert part(calls, "queue:A", "handled", "talk_ms", "transfers_out") == {"handled": 1, "talk_ms": 53_000, "transfers_out": 1}
             found = part(calls, "queue:B", "offered", "answered", "answered_wait_ms", "talk_ms", "flow_out_transfer")
             assert found == {"offered": 1, "answered": 1, "answered_wait_ms": 22_000, "talk_ms": 40_000}
@@ -174,7 +174,7 @@ class TestWarmTransfer:
             "talk_ms": 40_000,
         }
 
-    def test_the_leg_of_the_agent_it_goes_to_goes_on(self) -> None:
+    def test_the_leg_of_the_receiving_agent_continues(self) -> None:
         """Ann joins bo and passes the customer on to him: the transfer ends hers, though his began last."""
         calls = Contacts(
             event("contact.queued", 0, queue="A"),
@@ -192,7 +192,7 @@ class TestConference:
     """Twilio: two reservations of one task."""
 
     def test_each_reservation_is_a_leg(self) -> None:
-        """Ann accepts after 10 s, bo at 60; ann wraps up from 120 to 150, bo goes on to 200 and wraps up for 15 s."""
+        """Ann accepts after 10 s, bo at 60; ann wraps up from 120 to 150, bo talks until 200 and wraps up for 15 s."""
         task: dict[str, Any] = {"contact_id": "task"}
         events = [
             event("contact.queued", 0, queue="A", **task),
@@ -221,7 +221,7 @@ class TestConference:
         assert [found[scope] for found in (begun, during) for scope in scopes] == [([], 1)] * 6
         assert [calls.now()["total:all"], part(calls, "queue:A", "handled")] == [([], 0), {"handled": 3}]
 
-    def test_hold_is_of_the_agent_who_says_so(self) -> None:
+    def test_hold_belongs_to_the_agent_who_reports_it(self) -> None:
         """Ann holds for 20 s and leaves; bo never does."""
         calls = Contacts(
             event("contact.answered", 0, agent="ann", queue="A", reports=["hold"]),
@@ -284,7 +284,7 @@ class TestConsultation:
             }
 
     def test_asked_only(self) -> None:
-        """The end of the consultation, said without its relation, ends nothing of the customer's; the call becomes no internal one."""
+        """The end of the consultation, reported without its relation, ends nothing of the customer's; the call becomes no internal one."""
         for calls in in_any_order(
             [
                 *self.events(),
@@ -302,7 +302,7 @@ class TestConsultation:
     @pytest.mark.parametrize(
         ("calls", "expected"),
         [
-            # 60 to 90, and 95 to the end of the leg at 130: its begin is told twice.
+            # 60 to 90, and 95 to the end of the leg at 130: its start is reported twice.
             ([("started", 60), ("ended", 90), ("started", 95), ("started", 99)], {"consult_ms": 65_000, "consult_count": 2}),
             # The answer comes in the instant in which the leg ends.
             ([("started", 60), ("ended", 130)], {"consult_ms": 70_000, "consult_count": 1}),
@@ -342,7 +342,7 @@ class TestConsultation:
 
 
 class TestTwoQueues:
-    """What is said of one queue changes nothing of another."""
+    """Events of one queue change nothing of another."""
 
     def test_left_one_of_two(self) -> None:
         """The call waits in A and, under another contact, in B, both of one department: it gives up B, and is answered from A."""
@@ -383,7 +383,7 @@ class TestTwoQueues:
         assert part(calls, "queue:A", "offered", "answered", "flow_out_timeout") == {"offered": 1}
         assert calls.now()["queue:A"] == ([0.0], 0)
 
-    def test_an_end_that_names_a_contact_nobody_heard_of(self) -> None:
+    def test_an_end_of_an_unknown_contact(self) -> None:
         """It is the conversation's own: everything ends."""
         calls = Contacts(
             event("contact.queued", 0, queue="A", contact_id="k1"),
@@ -433,7 +433,7 @@ class TestEventsThatCountNothing:
             assert not any(field.startswith("uncounted") for field in sums)
 
     def test_an_answer_from_nowhere(self) -> None:
-        """An arrival says the channel; without a queue there is no leg."""
+        """An arrival names the channel; without a queue there is no leg."""
         calls = Contacts(event("contact.arrived", 0, channel="chat"), event("contact.answered", 5, agent="ann"))
 
         assert calls.sums("total:all", "chat") == {"uncounted=no_queue": 1}

@@ -48,19 +48,19 @@ def is_no_dearer(prepare: Callable[[], Any], step: Callable[[Any, int], None], s
 
 
 def compare(found: tuple[float, int], least: tuple[float, int]) -> None:
-    """Permit what a busy machine makes of the same; 60 days unbounded take 25 times as much."""
+    """Permit the slowdown of a busy machine; 60 days unbounded take 25 times as long."""
     assert found[1] < 2 * least[1] + 2_000_000
     assert found[0] < 4 * least[0] + 1
 
 
 def heartbeat(tracker: Any, seconds: int) -> None:
-    """Have the source be complete so far, and settle."""
+    """Report the source complete to here, and fold."""
     tracker.watermark.heartbeat("test", ms(0), ms(seconds))
     tracker.flush()
 
 
 def planned_forever() -> AgentTracker:
-    """Return a tracker with a row of the version that took a plan until 9999, and somebody who was at work."""
+    """Return a tracker with a row of the version that took a plan until 9999, and an agent at work."""
     people = AgentTracker(CONFIGURATION)
     base: dict[str, Any] = {"base": ["", "", "", "red", None], "base_ms": None, "base_at": None, "source": None}
     people.restore_agent("ann", {**base, "facts": [], "plans": [[ms(0), 0, "p", ms(0), FOREVER, True]]})
@@ -70,7 +70,7 @@ def planned_forever() -> AgentTracker:
 
 
 def waiting() -> ContactTracker:
-    """Return a tracker with calls that wait, and mails of which nobody hears."""
+    """Return a tracker with calls that wait, and mails without further events."""
     contacts = ContactTracker(CONFIGURATION)
     for number in range(50):
         queue = "M" if number % 2 else "A"
@@ -84,8 +84,8 @@ def forecast() -> CustomerEventTracker:
     forecasts = CustomerEventTracker(CONFIGURATION)
     for number in range(96):
         start = format_ms(ms(900 * number))
-        told = event("forecast.set", 0, queue="A", interval_start=start, interval_seconds=900, volume=4)
-        forecasts.apply(decode_customer_event(told))
+        forecast = event("forecast.set", 0, queue="A", interval_start=start, interval_seconds=900, volume=4)
+        forecasts.apply(decode_customer_event(forecast))
     heartbeat(forecasts, 60)
     return forecasts
 
@@ -98,8 +98,8 @@ def test_of_progress(prepare: Callable[[], Any], seconds: int) -> None:
 
 
 @pytest.mark.parametrize("seconds", LONG)
-def test_a_plan_told_when_progress_is_far_ahead(seconds: int) -> None:
-    """State of an older version may stand in 2099 when a plan comes in."""
+def test_a_plan_reported_when_progress_is_far_ahead(seconds: int) -> None:
+    """State of an older version may be in 2099 when a plan arrives."""
 
     def apply(people: AgentTracker, step: int) -> None:
         (name,) = [name for name in people.agents if name.startswith("bo")]
@@ -121,7 +121,7 @@ def test_a_plan_told_when_progress_is_far_ahead(seconds: int) -> None:
 
 @pytest.mark.parametrize("seconds", LONG)
 def test_of_windows(seconds: int) -> None:
-    """Roll-up is told that everything is complete through a time years on."""
+    """Roll-up receives progress that is complete through a time years ahead."""
 
     def prepare() -> RollUp:
         rollup = RollUp(CONFIGURATION, 0, [("contacts", 0)], [("agents", 0)])
@@ -134,20 +134,20 @@ def test_of_windows(seconds: int) -> None:
 
     def step(rollup: RollUp, to: int) -> None:
         for source in ("contacts", "agents"):
-            told = {"progress_ms": ms(to), "received_through_ms": ms(to), "sources": {"test": ms(to)}, "stale_sources": []}
-            rollup.apply(f"progress|-|{source}|0|-|-", told)
+            progress = {"progress_ms": ms(to), "received_through_ms": ms(to), "sources": {"test": ms(to)}, "stale_sources": []}
+            rollup.apply(f"progress|-|{source}|0|-|-", progress)
         list(rollup.collect())
 
     is_no_dearer(prepare, step, seconds)
 
 
 def test_dates_between_progress_and_as_of() -> None:
-    """Where progress stands still for years, the last 62 dates are told, each with all that came before."""
+    """When progress stalls for years, the last 62 dates are published, each with all earlier changes."""
     days = Running()
     days.add({10: Counter(orders=1), 5_000: Counter(orders=1), 9_000: Counter(orders=1)}, 1)
     days.advance(4)
 
-    told = dict(days.through(9_100))
-    assert list(told) == list(range(9_039, 9_101))
-    assert {figures["orders"] for figures in told.values()} == {3}
+    published = dict(days.through(9_100))
+    assert list(published) == list(range(9_039, 9_101))
+    assert {figures["orders"] for figures in published.values()} == {3}
     assert dict(days.through(12)) == {at: ({"orders": 1} if at >= 10 else {}) for at in range(4, 13)}

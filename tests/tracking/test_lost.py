@@ -1,4 +1,4 @@
-"""Contacts of which nothing more is heard (``docs/counting.md`` section 4.3), with values counted by hand; seconds count from 9:00."""
+"""Contacts without further events (``docs/counting.md`` section 4.3), with values counted by hand; seconds count from 9:00."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def silent(*events: bytes, through: float, configuration: Configuration = CONFIG
 
 
 def pass_on(contacts: Contacts, through: float) -> None:
-    """Say that everything is reported up to an instant."""
+    """Report the source complete through an instant."""
     contacts.tracker.watermark.heartbeat("test", ms(through), ms(through))
     contacts.apply([])
 
@@ -58,7 +58,7 @@ class TestWhen:
         assert contacts.now()["total:all"] == ([], 0)
 
     def test_each_fact_puts_it_off(self) -> None:
-        """The four hours begin anew with every fact."""
+        """The four hours restart with every fact."""
         contacts = silent(event("contact.queued", 0, queue="A"), event("contact.answered", 3 * HOUR, agent="ann"), through=7 * HOUR)
         before = contacts.sums("queue:A").get("lost_contacts")
         pass_on(contacts, 7 * HOUR + 1)
@@ -67,13 +67,13 @@ class TestWhen:
         assert contacts.starts("queue:A", "lost_contacts") == {7 * HOUR: 1}
 
     def test_what_is_over_is_not_lost(self) -> None:
-        """A call that ended is closed, whatever may still be said of it."""
+        """A call that ended is closed, whatever arrives later."""
         contacts = silent(event("contact.queued", 0, queue="A"), event("contact.ended", 9, by="customer"), through=30 * HOUR)
 
         assert "lost_contacts" not in contacts.sums("queue:A")
 
     def test_channels_have_their_own_time(self) -> None:
-        """Of a mail nothing is heard for thirty days; a setting of one channel leaves the others as they are."""
+        """A mail is silent for thirty days; a setting of one channel leaves the others as they are."""
         thirty_days = 30 * 24 * HOUR
         assert "lost_contacts" not in silent(*mail(), through=thirty_days).sums("queue:M", "mail", "pane")
         assert silent(*mail(), through=thirty_days + 1).starts("queue:M", "lost_contacts", "mail") == {thirty_days: 1}
@@ -167,7 +167,7 @@ class TestWhat:
         assert contacts.tracker.pending(scope)["backlog"] == {"in_progress": 1}
 
     def test_a_lost_callback(self) -> None:
-        """It was asked for and nobody was reached; an attempt reported later comes to nothing."""
+        """The callback was requested and not reached; an attempt reported later counts nothing."""
         contacts = silent(
             event("contact.queued", 0, queue="A"),
             event("contact.callback_requested", 10),
@@ -199,7 +199,7 @@ class TestThatArrivalDecidesNothing:
         assert late.slices == early.slices
 
     def test_a_fact_that_was_missing(self) -> None:
-        """A fact from before the instant takes back that the contact was lost, though progress had passed it."""
+        """A fact from before the instant reverses the loss, though progress had passed it."""
         contacts = silent(event("contact.queued", 0, queue="A"), through=95, configuration=losing(voice=60))
         lost = contacts.sums("queue:A")
         contacts.apply([event("contact.answered", 59, received=100, agent="ann")])
@@ -215,7 +215,7 @@ class TestThatArrivalDecidesNothing:
         assert contacts.now()["queue:A"] == ([], 1)
 
     def test_back_in_time_to_rejoin(self) -> None:
-        """Queued again within a minute of being lost, a contact goes on waiting in the larger scopes, but was lost all the same."""
+        """Queued again within a minute of being lost, a contact continues to wait in the larger scopes, but still counts as lost."""
         contacts = silent(event("contact.queued", 0, queue="A"), through=61, configuration=losing(voice=60))
         contacts.apply([event("contact.queued", 120, queue="B")])
 
@@ -259,8 +259,8 @@ class TestSnapshots:
         }
         assert contacts.now()["queue:A"] == ([0.0, 0.0, 0.0], 0)
 
-    def test_what_is_heard_of_within_a_minute_was_open(self) -> None:
-        """A fact from the instant of the snapshot to a minute later says more than the list."""
+    def test_a_contact_with_an_event_within_a_minute_was_open(self) -> None:
+        """A fact from the instant of the snapshot to a minute later overrides the list."""
         for seconds, lost in ((99.999, 1), (100, 0), (160, 0), (160.001, 1)):
             contacts = Contacts(event("contact.queued", 0, queue="A"), event("contact.answered", seconds, agent="ann"))
             contacts.tracker.snapshot(snapshot(100))
@@ -294,7 +294,7 @@ class TestSnapshots:
         assert "lost_contacts" not in contacts.sums("queue:A")
 
     def test_later_facts(self) -> None:
-        """A contact that was not listed and is heard of again was lost, and begins anew."""
+        """An unlisted contact with a later event was lost, and starts again."""
         contacts = Contacts(event("contact.queued", 0, queue="A"))
         contacts.tracker.snapshot(snapshot(100))
         contacts.apply([event("contact.queued", 300, queue="A")])
@@ -304,7 +304,7 @@ class TestSnapshots:
         assert contacts.now()["queue:A"] == ([300.0], 0)
 
 
-def test_an_exclusion_that_comes_first() -> None:
+def test_an_exclusion_before_the_other_events() -> None:
     """Received before all else of its conversation, an exclusion holds for what comes after it."""
     contacts = Contacts(event("contact.excluded", 0, reason="spam"), event("contact.queued", 5, queue="A"))
 

@@ -37,8 +37,8 @@ def test_visits() -> None:
     assert sums(contacts, "offered", "abandoned", _UNCOUNTED) == {"offered": 51, "abandoned": 50, _UNCOUNTED: 3}
 
 
-def test_what_is_told_with_its_wait() -> None:
-    """Where 50 wait, an answer and a leaving that say how long it was waited open nothing either, and begin no share of an agent."""
+def test_an_answer_or_exit_with_its_wait() -> None:
+    """With 50 open visits, an answer and an exit with their waits open no visit either, and no leg of an agent."""
     contacts = Contacts(*(queued(number) for number in range(50)))
     wait: dict[str, Any] = {"queue": "B", "wait_seconds": 5}
     contacts.apply([event("contact.answered", 70, agent="ann", contact_id="x", event_id="x", **wait)])
@@ -59,8 +59,8 @@ def test_legs() -> None:
     assert sums(contacts, "handled", "abandoned") == {"handled": 50, "abandoned": 2}
 
 
-def test_why_is_told() -> None:
-    """Each event that counts nothing for it says so."""
+def test_the_reason_is_counted() -> None:
+    """Each event that counts nothing for this reason is counted as such."""
     contacts = Contacts(*(queued(number) for number in range(MAX_OPEN + 2)))
     (name,) = contacts.tracker.conversations
     facts = contacts.tracker.conversations[name].facts

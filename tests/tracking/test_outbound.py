@@ -54,7 +54,7 @@ def test_internal_and_excluded_ones_count_nowhere(*, excluded: bool) -> None:
 
 
 def test_a_restart_in_between() -> None:
-    """What was reached before the restart goes on after it."""
+    """A contact reached before the restart continues after it."""
     stage = ContactStage(0, CONFIGURATION, TOPICS)
     stage.process([record(value) for value in CALL[:4]])
     rows = rows_of(stage.collect(), {})

@@ -1,4 +1,4 @@
-"""Keys of which so much is known that they are nobody's single customer; section 16.1 of docs/counting.md."""
+"""Keys with too many facts to be a single customer; section 16.1 of docs/counting.md."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Kept:
     """A tracker whose rows are written at each flush, and read when it starts again."""
 
     def __init__(self, **settings: Any) -> None:
-        """Begin with nothing told."""
+        """Start without facts."""
         self._settings = settings
         self.harness = CustomerHarness(**settings)
         self.rows: dict[str, Any] = {}
@@ -56,7 +56,7 @@ class Kept:
         return set(written)
 
     def restart(self) -> None:
-        """Lose all memory, and go on from the rows."""
+        """Restart from the rows."""
         links, parts = self.harness.links, self.harness.tracker.parts.row()
         self.harness = CustomerHarness(**self._settings)
         self.harness.links = links
@@ -105,7 +105,7 @@ class TestCounting:
         assert harness.tracker.overfull == {"hub"}
         assert set(harness.tracker.customers) == {"hub", "ann"}
 
-    def test_as_if_never_heard_of(self) -> None:
+    def test_as_if_never_known(self) -> None:
         """All figures are those of a world without the key."""
         harness, without = CustomerHarness(), CustomerHarness()
         for each in (harness, without):
@@ -120,7 +120,7 @@ class TestCounting:
         assert figures(harness)[:3] == figures(without)[:3]
 
     def test_further_facts(self) -> None:
-        """None is kept, of whatever kind; the row is written again when the key was heard of a day later."""
+        """No fact of any kind is stored; the row is written again when the key has an event a day later."""
         kept = Kept()
         for number in range(6):
             kept.harness.order("hub", number * HOUR)
@@ -174,7 +174,7 @@ class TestCounting:
         assert harness.contact_day(0) == (0, 0)
 
     def test_linked(self) -> None:
-        """Its own facts are taken out; what its links join is one customer, whether they were told before or after."""
+        """Its own facts are removed; the keys that it links are one customer, whether linked before or after."""
         harness = CustomerHarness()
         for key in ("ann", "anna", "bo"):
             harness.contact(key, 1 if key == "anna" else 0)
@@ -199,7 +199,7 @@ class TestCounting:
 
 @pytest.mark.usefixtures("five")
 class TestForgetting:
-    """An overfull key of which nothing is heard."""
+    """An overfull key without further events."""
 
     @pytest.mark.parametrize("swept", [True, False])
     @pytest.mark.parametrize("again", [False, True])
@@ -225,7 +225,7 @@ class TestForgetting:
         assert not kept.harness.tracker.overfull
         assert list(kept.rows) == ["hub"]
 
-    def test_while_something_is_heard(self) -> None:
+    def test_while_events_arrive(self) -> None:
         """Facts that are not kept keep it from being forgotten, and with it the keys that it is linked to."""
         kept = Kept(retention_days=10, order_window_days=60)
         kept.harness.link("hub", "ann", 0)
@@ -245,7 +245,7 @@ class TestForgetting:
 
 
 def _world(random: Random) -> list[dict[str, Any]]:
-    """Return facts whose instants go on in time, on the whole."""
+    """Return facts whose instants mostly increase."""
     facts: list[dict[str, Any]] = []
     harness = CustomerHarness()
     harness.links.apply = harness.tracker.apply = facts.append  # type: ignore[method-assign, assignment]
@@ -345,7 +345,7 @@ class TestRoom:
         assert number <= 10_001
 
     def test_texts_that_grow(self) -> None:
-        """Where facts are told anew with longer texts the row that is written is not too large."""
+        """If facts are revised with longer texts, the written row is not too large."""
         kept = Kept()
         facts = [_long("contact", number, "𠮷") for number in range(6_000)]
         for fact in facts:

@@ -1,4 +1,4 @@
-"""What people's states make of time, calculated by hand; seconds count from 09:00:00."""
+"""Agents' time by state, calculated by hand; seconds count from 09:00:00."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ class TestCategory:
         states = Categories(Configuration())
         axes = {"presence": presence, "routing": routing, "activity": activity}
 
-        told = {axis: states.category(axis, name) if name else "" for axis, name in axes.items()}
+        categories = {axis: states.category(axis, name) if name else "" for axis, name in axes.items()}
 
-        assert Reported(told["presence"], told["routing"], told["activity"]).category() == expected
+        assert Reported(categories["presence"], categories["routing"], categories["activity"]).category() == expected
 
     def test_a_configured_state(self) -> None:
         """The operator's word for a state counts before the rule for all others."""
@@ -92,7 +92,7 @@ class TestTime:
 
         assert people.starts("total:all", "handling_ms", None, "cell") == {0: 10_000, 900: 20_000}
 
-    def test_nobody_offline(self) -> None:
+    def test_offline_agents_are_not_shown(self) -> None:
         """Time offline is not booked, nor is a person who is offline among the people there."""
         people = People()
         people.apply(state(0, "activity", "busy"), state(10, "presence", "offline"), through=60)
@@ -101,7 +101,7 @@ class TestTime:
         assert people.now()["total:all"] == {}
 
     def test_a_correction_of_what_is_booked(self) -> None:
-        """A state that is told after its time was booked takes that time from the state before."""
+        """A state reported after its time was booked takes that time from the state before."""
         people = People()
         people.apply(state(0, "activity", "busy"), through=60)
         people.apply(state(12, "activity", "wrap-up", received=61), state(45, "activity", "idle", received=61), through=61)
@@ -114,8 +114,8 @@ class TestTime:
     def test_several_states_within_an_instant(self, second_first: bool) -> None:
         """The last by sequence holds, in whatever order they come; they take no time, and nothing is put off for them."""
         people = People()
-        told = [state(12, "activity", "wrap-up", sequence=1), state(12, "activity", "idle", sequence=2)]
-        for value in (state(0, "activity", "busy"), *(reversed(told) if second_first else told)):
+        states = [state(12, "activity", "wrap-up", sequence=1), state(12, "activity", "idle", sequence=2)]
+        for value in (state(0, "activity", "busy"), *(reversed(states) if second_first else states)):
             people.tracker.apply(decode_agent_event(value))
         put_off = set(people.tracker._with_deferred)
         people.apply(state(25, "activity", "busy"), through=40)
@@ -126,7 +126,7 @@ class TestTime:
         assert put_off == set()
 
     def test_repeats(self) -> None:
-        """A state told twice is counted as a repeat and counts once."""
+        """A repeated state is counted as a repeat and counts once."""
         people = People()
         busy = state(0, "activity", "busy")
         people.apply(busy, busy, through=10)
@@ -158,7 +158,7 @@ class TestPlaces:
         assert (now["team:red"], now["site:bonn"], now["business:acme"]) == ({}, {}, {})
         assert now["team:blue"] == now["total:all"] == {"handling": 1}
 
-    def test_a_person_nobody_knows(self) -> None:
+    def test_an_unknown_person(self) -> None:
         """Without a team the time counts in the total alone."""
         people = People()
         people.apply(state(0, "routing", "idle", person_id="zoe"), through=10)
@@ -195,7 +195,7 @@ class TestLate:
 
 
 class TestRestored:
-    """Time goes on after a restart as if there had been none."""
+    """Time continues after a restart as if there had been none."""
 
     def test_as_if_nothing_had_happened(self) -> None:
         """Rows taken after a first part, read into a new stage, lead to the same panes as one uninterrupted run."""
@@ -234,14 +234,14 @@ class TestRestored:
 
 
 class TestSilence:
-    """People of whom nothing is heard, with a timeout of ten minutes and an hour until they are forgotten."""
+    """Silent agents, with a timeout of ten minutes and an hour until they are forgotten."""
 
     SILENT = CONFIGURATION.model_copy(
         update={"counting": CONFIGURATION.counting.model_copy(update={"person_timeout_seconds": 600, "closed_retention_seconds": 3_600})}
     )
 
     def test_from_that_instant(self) -> None:
-        """Ten minutes after the last event a person is stale: no time is booked any more, and nobody else's count holds them."""
+        """Ten minutes after the last event a person is stale: no time is booked any more, and no count includes them."""
         people = People(self.SILENT)
         people.apply(event("agent.state_changed", 5, axis="routing", state="idle"), through=605)
         before = people.now()["team:red"]
@@ -267,13 +267,13 @@ class TestSilence:
         assert people.sums("team:red", None, "pane") == {"idle_ms": 1_200_000}
 
     def test_who_is_offline_is_not_stale(self) -> None:
-        """Nobody expects to hear of them."""
+        """Offline agents are not expected to send events."""
         people = People(self.SILENT)
         people.apply(event("agent.state_changed", 0, axis="presence", state="offline"), through=1_000)
 
         assert people.now() == {}
 
-    def test_a_sign_of_life_that_comes_late_but_not_too_late(self) -> None:
+    def test_a_sign_of_life_within_the_grace(self) -> None:
         """It is booked as if it had come at once, and who was thought stale is not."""
         people = People(self.SILENT)
         people.apply(event("agent.state_changed", 0, axis="routing", state="idle"), through=650)
@@ -284,7 +284,7 @@ class TestSilence:
         assert people.sums("team:red", None, "pane") == {"idle_ms": 660_000}
 
     def test_forgotten(self) -> None:
-        """An hour after a person became stale, or was last heard of offline, and the grace, nothing is left; a later event begins anew."""
+        """An hour after a person became stale, or was last seen offline, and the grace, nothing is left; a later event starts again."""
         people = People(self.SILENT)
         people.apply(
             event("agent.state_changed", 0, axis="presence", state="ready", team="blue"),
@@ -306,18 +306,18 @@ class TestSilence:
 
     def test_forgotten_before_progress_has_passed_it(self) -> None:
         """Whether the next event is known before or after the person is forgotten, the same is counted."""
-        told: list[dict[str, int]] = []
+        booked: list[dict[str, int]] = []
         for through in (10, 9_000):
             people = People(self.SILENT)
             people.apply(event("agent.state_changed", 0, axis="presence", state="offline", team="blue"), through=through)
             people.apply(event("agent.state_changed", 9_000, axis="routing", state="idle"), through=9_000)
             people.apply(through=9_060)
-            told.append(people.sums("team:red", None, "pane"))
+            booked.append(people.sums("team:red", None, "pane"))
 
-        assert told == [{"idle_ms": 60_000}] * 2
+        assert booked == [{"idle_ms": 60_000}] * 2
 
     def test_whom_a_snapshot_does_not_list(self) -> None:
-        """Nothing is known of them from its instant on, until their next state; those of other sources and those listed go on."""
+        """Nothing is known of them from its instant on, until their next state; listed agents and those of other sources are unaffected."""
         people = People(self.SILENT)
         people.apply(
             event("agent.state_changed", 0, axis="routing", state="idle"),

@@ -1,4 +1,4 @@
-"""What plans, slots, costs and contacts handled make of people's time, calculated by hand; seconds count from 09:00:00."""
+"""Agents' time by plans, slots, costs and handled contacts, calculated by hand; seconds count from 09:00:00."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def state(seconds: float, axis: str, name: str, **fields: Any) -> bytes:
     return event("agent.state_changed", seconds, axis=axis, state=name, **fields)
 
 
-def plan(told: float, activity: str, start: float, end: float, **fields: Any) -> bytes:
+def plan(reported: float, activity: str, start: float, end: float, **fields: Any) -> bytes:
     """Return what ann is planned to do."""
-    return event("schedule.planned", told, activity=activity, start=format_ms(ms(start)), end=format_ms(ms(end)), **fields)
+    return event("schedule.planned", reported, activity=activity, start=format_ms(ms(start)), end=format_ms(ms(end)), **fields)
 
 
 def planned(people: People, scope: str = "team:red") -> dict[str, int]:
@@ -43,9 +43,9 @@ _facts = st.tuples(st.integers(0, 8), st.integers(0, 3), st.integers(0, 20), st.
 
 
 @given(st.lists(_facts, max_size=25), st.integers(0, 25))
-def test_the_latest_told_holds(told: list[tuple[int, int, int, int, bool]], hidden_after: int) -> None:
-    """At every instant that plan holds which was told last, in whatever order they came and whether or not hidden ones are forgotten."""
-    facts = [(at, sequence, f"p{number}", begin, begin + length, work) for number, (at, sequence, begin, length, work) in enumerate(told)]
+def test_the_latest_plan_holds(drawn: list[tuple[int, int, int, int, bool]], hidden_after: int) -> None:
+    """At every instant the plan reported last holds, in any order of arrival, whether or not hidden ones are forgotten."""
+    facts = [(at, sequence, f"p{number}", begin, begin + length, work) for number, (at, sequence, begin, length, work) in enumerate(drawn)]
     plans = Plans([])
     gone: list[PlanFact] = []
     for number, fact in enumerate(facts):
@@ -90,14 +90,14 @@ class TestPlans:
         assert planned(people, "total:all") == planned(people)
 
     def test_nothing_has_been_planned_for_the_past(self) -> None:
-        """A plan told at 25 s holds from then on; of somebody of whom no state is known nobody knows whether it is kept."""
+        """A plan reported at 25 s holds from then on; without a known state its adherence is unknown."""
         people = People()
         people.apply(plan(25, "work", 0, 40), through=60)
 
         assert planned(people) == {"planned_work_unknown": 15}
 
     def test_offline_and_stale(self) -> None:
-        """Who is offline misses planned work; of whom nothing is heard for too long, it is unknown."""
+        """An offline agent misses planned work; for a stale agent it is unknown."""
         people = People(Configuration.model_validate({**PERMITTED, "counting": {"person_timeout_seconds": 30}}))
         people.apply(plan(0, "Available", 0, 100), state(10, "presence", "offline"), state(20, "presence", "ready"), through=110)
 
@@ -115,10 +115,10 @@ class TestPlans:
         assert planned(people) == {"planned_work_adhered": 80, "planned_other_missed": 20}
 
     def test_any_order_and_repeats(self) -> None:
-        """The latest told counts, in whatever order plans come, and each once."""
-        told = [plan(0, "work", 0, 60), plan(5, "meal", 20, 40), plan(6, "work", 30, 90), state(1, "routing", "idle")]
+        """The latest report counts, in any order of arrival, and each once."""
+        values = [plan(0, "work", 0, 60), plan(5, "meal", 20, 40), plan(6, "work", 30, 90), state(1, "routing", "idle")]
         found = []
-        for order in permutations(told):
+        for order in permutations(values):
             people = People()
             people.apply(*order, order[0], through=120)
             found.append((planned(people), people.tracker.repeated))
@@ -127,7 +127,7 @@ class TestPlans:
         assert found == [({"planned_work_unknown": 1, "planned_work_adhered": 79, "planned_other_missed": 10}, 1)] * 24
 
     def test_own_words(self) -> None:
-        """The planning tool's words are read as the configuration says, without regard to case, spaces and dashes."""
+        """Activities of the planning tool are mapped as configured, without regard to case, spaces and dashes."""
         people = People(Configuration.model_validate({**PERMITTED, "planned_activities": {"Back Office": "work", "on_queue": "not_work"}}))
         people.apply(plan(0, "back-office", 0, 10), plan(0, "On Queue", 10, 30), state(0, "routing", "idle"), through=40)
 
@@ -140,7 +140,7 @@ class TestPlans:
         waiting = set(people.tracker.agents)
         people.apply(through=660)
 
-        # Offline since 0 s, forgotten after 200 s: at 500 s ann is where the configuration has her, and nobody knows whether she is there.
+        # Offline since 0 s, forgotten after 200 s: at 500 s ann has her configured team, and her state is unknown.
         assert (waiting, set(people.tracker.agents)) == ({"ann\x1ftest"}, set())
         assert planned(people) == {"planned_work_unknown": 10}
         assert planned(people, "team:blue") == {}
@@ -150,7 +150,7 @@ class TestSlots:
     """Capacity and contacts in use, as reported."""
 
     def test_by_channel_and_of_all(self) -> None:
-        """Chats one and two of three, then all channels together one of one; a part that is not said stays as it was."""
+        """Chats one and two of three, then all channels together one of one; a part that is not reported stays as it was."""
         people = People()
         people.apply(
             state(0, "routing", "interacting", channel="chat", capacity=3, in_use=2),
@@ -177,8 +177,8 @@ class TestSlots:
 class TestCostsAndContacts:
     """What time costs, and whose contacts count where."""
 
-    def test_a_team_costs_what_it_says(self) -> None:
-        """Ten seconds in red at 72 an hour, then ten in blue at everybody's 36.50, in ms x hundredths an hour."""
+    def test_a_team_has_its_own_costs(self) -> None:
+        """Ten seconds in red at 72 an hour, then ten in blue at the common 36.50, in ms x hundredths an hour."""
         people = People(Configuration.model_validate(EUROS))
         people.apply(state(0, "routing", "idle"), event("agent.skills_changed", 10, team="blue"), through=20)
 
@@ -187,15 +187,15 @@ class TestCostsAndContacts:
         assert people.sums("total:all", None, "pane")["labor_cost"] == 10_000 * (7_200 + 3_650)
 
     def test_contacts_count_where_their_agent_belongs(self) -> None:
-        """Two calls of ann count in her team, site, business and in total; one of somebody unknown in total alone."""
+        """Two calls of ann count in her team, site, business and in total; one of an unknown agent in total alone."""
         calls = []
         for whom, agent in (("c1", "ann"), ("c2", "ann"), ("c3", "nobody knows")):
             calls.append(event("contact.queued", 0, conversation_id=whom, queue="C"))
             calls.append(event("contact.answered", 5, conversation_id=whom, agent=agent))
             calls.append(event("contact.ended", 20, conversation_id=whom))
-        told = Contacts(*calls)
+        contacts = Contacts(*calls)
 
-        handled = {scope: told.sums(scope, None, "pane") for scope in ("team:red", "site:bonn", "business:acme", "total:all")}
+        handled = {scope: contacts.sums(scope, None, "pane") for scope in ("team:red", "site:bonn", "business:acme", "total:all")}
         assert handled == {
             "team:red": {"handled": 2},
             "site:bonn": {"handled": 2},
@@ -211,7 +211,7 @@ class TestCostsAndContacts:
             people.apply(state(0, "routing", "idle"), state(0, "routing", "idle", person_id="bo", site="bonn"), through=20)
             calls = (event("contact.queued", 0, queue="C"), event("contact.answered", 1, agent="ann"), event("contact.ended", 9))
             contacts = Contacts(*calls, configuration=configuration)
-            found.append([each for told in (people, contacts) for each in told.slices if each[1].startswith("agent:")])
+            found.append([each for tracker in (people, contacts) for each in tracker.slices if each[1].startswith("agent:")])
             assert all(not scope.startswith("agent:") for scope in people.now())
 
         assert found == [[], [("cell", "agent:ann", None, 0)] * 2]

@@ -72,10 +72,10 @@ def stops(limits: DeadLetterLimits, kinds: str, sources: SourceLimits | None = N
 
 
 class TestRun:
-    """So many in a row."""
+    """A limit on malformed records in a row."""
 
     def test_one_more_than_permitted(self) -> None:
-        """Three in a row are permitted, the fourth is not; a good one in between begins anew."""
+        """Three in a row are permitted, the fourth is not; a valid one in between restarts the count."""
         assert stops(RUN_ONLY, "..jjj.jjj.") is None
         assert stops(RUN_ONLY, "..jjj.jmjj.") == 9
 
@@ -89,17 +89,17 @@ class TestRun:
         assert list(quarantine.quarantined) == ["a"]
         assert quarantine.quarantined["a"].records == 100
 
-    def test_what_is_told(self) -> None:
+    def test_what_a_quarantine_reports(self) -> None:
         """Why, since the record's timestamp, and which reasons by count."""
         quarantine = of(RUN_ONLY)
         feed(quarantine, records("a", ".mjjj..j"), 40)
-        apart = quarantine.quarantined["a"]
+        entry = quarantine.quarantined["a"]
 
-        assert (apart.reason, apart.since_ms, apart.offset, apart.records) == ("bad_records", 44_000, 44, 3)
-        assert apart.detail == "4 records in a row (invalid_json 3, missing_field 1); max_run permits 3"
+        assert (entry.reason, entry.since_ms, entry.offset, entry.records) == ("bad_records", 44_000, 44, 3)
+        assert entry.detail == "4 records in a row (invalid_json 3, missing_field 1); max_run permits 3"
         assert quarantine.summary() == {"a": {"reason": "bad_records", "since_ms": 44_000, "records": 3}}
 
-    def test_it_has_no_say_in_progress(self) -> None:
+    def test_it_does_not_affect_progress(self) -> None:
         """From then on neither its silence nor its word counts; the other's does."""
         watermark = Watermark(30_000, 1_000, 60_000)
         watermark.heartbeat("a", 1_000, 500)
@@ -113,7 +113,7 @@ class TestRun:
 
 
 class TestShare:
-    """So many among the last."""
+    """A limit on malformed records among the last ones."""
 
     def test_one_more_than_the_share(self) -> None:
         """A quarter of the window is permitted, one record more is not; the first ones are judged as if good ones had been before."""
@@ -130,7 +130,7 @@ class TestShare:
         assert at(quarantine) == 525
 
     def test_other_limits_after_a_restart(self) -> None:
-        """A window of another length begins anew; a limit turned off forgets, and a quarantine stays whatever the limits."""
+        """A window of another length restarts; a limit turned off forgets, and a quarantine stays whatever the limits."""
         quarantine = of(SHARE_ONLY)
         feed(quarantine, records("a", "j" * 20))
         wider = again(quarantine, SHARE_ONLY.model_copy(update={"ratio_window": 200}))
@@ -145,7 +145,7 @@ class TestShare:
         assert not off.watched
 
     def test_what_is_written_is_small(self) -> None:
-        """Nothing while all is well, and with everybody as bad as may be a hundred bytes or two a source and kind."""
+        """Nothing without malformed records, and at worst one or two hundred bytes a source and kind."""
         good = of(DeadLetterLimits())
         feed(good, [("a", "."), ("b", ".")] * 10_000)
         assert good.state() == {}
@@ -176,7 +176,7 @@ class TestLate:
 
 
 class TestWhoIsBlamed:
-    """What a record says of its source is not believed beyond what it can do."""
+    """The source named in a record is trusted only within limits."""
 
     def test_records_without_a_source(self) -> None:
         """They have a bucket of their own, judged by the records of the partition; no source pays for them."""
@@ -189,7 +189,7 @@ class TestWhoIsBlamed:
         assert quarantine.quarantined[UNREADABLE].records == 1
 
     def test_other_names_with_every_record(self) -> None:
-        """There are only so many watched; who is heard of on the partition is judged by itself all the same."""
+        """The number of watched sources is limited; a source known on the partition is still judged separately."""
         quarantine = of(RUN_ONLY)
         feed(quarantine, [(f"s{number}", "j") for number in range(10_000)])
         assert len(quarantine.watched) <= MAX_SOURCES + 1
@@ -199,10 +199,10 @@ class TestWhoIsBlamed:
 
 
 class TestOperator:
-    """What an operator says."""
+    """Commands of an operator."""
 
     def test_quarantine_and_release(self) -> None:
-        """It begins and ends by word; released, a source is judged anew; nothing else ends it."""
+        """It begins and ends by command; after release a source is judged from zero; nothing else ends it."""
         quarantine = of(RUN_ONLY)
         quarantine.begin("a", BY_OPERATOR, "tests a new switch", 5, 5_000)
         quarantine.begin("a", BY_OPERATOR, "again", 6, 6_000)
@@ -219,7 +219,7 @@ class TestOperator:
 
 
 def first_over(kinds: str, max_run: int, max_ratio: float, window: int) -> int | None:
-    """Say by looking at all records of a source for each where a limit is passed first: the definition, slowly.
+    """Return where each source first passes a limit, from all its records: the definition, slowly.
 
     Blocks are counted from the first bad record; before it, and since its last window without one, there is nothing bad to look back on.
     """

@@ -95,10 +95,10 @@ class _Sums:
             except TooManyFactsError as error:
                 self.refused += error.reason == "too_many_out_of_order"
             if chunk == 1 or dice.randrange(chunk) == 0:
-                self._settle()
-        self._settle()
+                self._flush_all()
+        self._flush_all()
 
-    def _settle(self) -> None:
+    def _flush_all(self) -> None:
         self.tracker.flush()
         for key, counts in changed_slices(self.tracker.slices):
             self.slices[key] = {field: amount for field, amount in (counts or {}).items() if amount}
@@ -121,7 +121,7 @@ class _Sums:
 
 @pytest.mark.parametrize("chunk", [1, 7, 100_000])
 @pytest.mark.parametrize("seed", range(12))
-def test_what_is_counted_from_where_it_belongs_is_what_all_of_it_comes_to(seed: int, chunk: int) -> None:
+def test_counting_from_a_checkpoint_equals_counting_all(seed: int, chunk: int) -> None:
     """Facts of all kinds in any order, a flush after each, after some or after all."""
     dice = random.Random(seed)
     events = _disordered(dice, _events(dice, dice.choice((30, 150, 400)), rare=dice.choice((0, 0, 0.01))))
@@ -169,8 +169,8 @@ def test_a_row_of_before_has_its_whole_allowance() -> None:
         assert kept.disorder is None
 
 
-def test_few_places_are_kept_from_which_counting_goes_on() -> None:
-    """Of 1,500 events about a dozen, however often counting goes on."""
+def test_few_checkpoints_are_stored() -> None:
+    """Of 1,500 events about a dozen, however often counting continues."""
     sums = _Sums(_disordered(random.Random(5), _events(random.Random(5), 1_500, rare=0)), random.Random(5), 20)
     disorder = sums.tracker.conversations["c\x1fs"].disorder
     assert disorder is not None
@@ -194,27 +194,27 @@ def _states(dice: random.Random, number: int) -> list[Any]:
 
 
 def _time_of(events: list[Any], chunk: int) -> tuple[dict[Any, dict[str, int]], int, Any]:
-    """Return what is booked of a person's time when so many events come between two flushes, how many were refused, and the row."""
+    """Return what is booked of a person's time when many events arrive between two flushes, how many were refused, and the row."""
     tracker, slices, refused = AgentTracker(CONFIGURATION, keep_everything=True), {}, 0
 
-    def settle() -> None:
+    def flush() -> None:
         tracker.flush()
         for key, counts in changed_slices(tracker.slices):
             slices[key] = {field: amount for field, amount in (counts or {}).items() if amount}
 
     tracker.watermark.heartbeat("s", START_MS, START_MS + 40_000)
-    settle()
+    flush()
     for number, event in enumerate(events, 1):
         try:
             tracker.apply(event)
         except TooManyFactsError:
             refused += 1
         if number % chunk == 0:
-            settle()
-    settle()
+            flush()
+    flush()
     row = dict(tracker.changed_agents())["ann\x1fs"]
     tracker.watermark.heartbeat("s", START_MS + 60_000, START_MS + 120_000)
-    settle()
+    flush()
     return {key: counts for key, counts in slices.items() if counts}, refused, row
 
 

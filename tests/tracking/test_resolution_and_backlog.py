@@ -82,7 +82,7 @@ def test_the_first_response_runs_from_the_arrival() -> None:
 
 
 def test_an_answered_call_is_responded_to() -> None:
-    """Without an arrival the start is the entry of the first visit, told here by the wait; a message later changes nothing."""
+    """Without an arrival the start is the entry of the first visit, known here from the wait; a message later changes nothing."""
     desk = Desk().apply(30, "answered", agent="ann", queue="calls", wait_seconds=12).apply(40, "message", author_kind="agent")
 
     assert part(desk.sums("queue:calls", "voice"), "first_response") == {"first_response_ms": 12_000, "first_response_count": 1}
@@ -104,14 +104,14 @@ def test_a_message_without_a_place_is_no_response() -> None:
 
 
 def test_a_response_without_a_start_takes_the_place_of_later_ones() -> None:
-    """An answer in a queue without arrival, visit or wait is the first response, and says nothing; no later one counts."""
+    """An answer in a queue without arrival, visit or wait is the first response, without a time; no later one counts."""
     desk = Desk().apply(10, "answered", agent="ann", queue="calls").apply(20, "queued", queue="calls").apply(30, "answered")
 
     assert part(desk.sums("queue:calls", "voice"), "first_response") == {}
 
 
 def test_the_first_response_is_offered_with_the_visit() -> None:
-    """Queued at 10 s and answered 20 minutes later it stands in the first cell by offer; a leg in another queue has no visit there."""
+    """Queued at 10 s and answered 20 minutes later it is in the first cell by offer; a leg in another queue has no visit there."""
     desk = reply(mail(), 1200)
     assert desk.by_offer("first_response_count") == {0: 1}
 
@@ -229,7 +229,7 @@ def test_how_a_callback_ends(kind: str, outcome: str) -> None:
     assert sums.get("callbacks_reached", 0) == (outcome == "reached")
 
 
-def test_a_callback_nobody_asked_for_reaches_nobody() -> None:
+def test_a_callback_without_a_request_is_not_reached() -> None:
     """Reached without anything pending counts nothing."""
     assert part(call().apply(30, "callback_ended", outcome="reached").sums("queue:calls", "voice"), "callbacks") == {}
 
@@ -297,7 +297,7 @@ def test_the_oldest_of_several() -> None:
 
 
 def test_order_of_arrival_does_not_matter() -> None:
-    """The same facts told backwards come to the same sums and the same backlog."""
+    """The same facts in reverse order give the same sums and the same backlog."""
     steps = (
         (0, "arrived", {"channel": "mail"}),
         (10, "queued", {"queue": "mails"}),

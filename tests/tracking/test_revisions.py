@@ -74,7 +74,7 @@ def test_what_is_withdrawn_did_not_happen(*, first: bool) -> None:
 
 
 def test_an_exclusion_may_be_withdrawn() -> None:
-    """What it had taken back counts again."""
+    """The withdrawn event counts again."""
     contacts = Contacts(*CALL, event("contact.excluded", 95, reason="spam", event_id="x"))
     assert "handled" not in {field for field, amount in contacts.sums("queue:A").items() if amount}
 
@@ -100,7 +100,7 @@ def test_repeats_count_towards_no_limit() -> None:
     again = event("contact.message", 1_900, event_id="m1900", author_kind="agent", revision=5)
     stage.process([record(again)] * 500)
     stage.process([record(event("contact.message", 1_900, event_id="m1900", author_kind="agent", revision=number)) for number in range(5)])
-    # Said again under a higher revision, it is the same.
+    # Repeated under a higher revision, it is the same.
     stage.process(
         [record(event("contact.message", 1_900, event_id="m1900", author_kind="agent", revision=number)) for number in range(6, 3_000)]
     )
@@ -142,7 +142,7 @@ def test_revisions_outlive_a_restart() -> None:
     stage.process([record(event("contact.message", n, event_id=f"m{n}", author_kind="customer", revision=n)) for n in range(1, 60)])
     stage.process([record(event("contact.withdrawn", 5, event_id="gone", revision=3, conversation_id="c2"))])
     rows = rows_of(stage.collect(), {})
-    # The second row alone is written anew when its fact has a later revision.
+    # The second row alone is written again when its fact has a later revision.
     stage.process([record(event("contact.message", 20, event_id="m20", author_kind="customer", revision=77))])
     rows = rows_of(stage.collect(), rows)
 

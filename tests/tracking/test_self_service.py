@@ -77,7 +77,7 @@ class TestOutcomes:
             assert (counted(calls), counted(calls, kind="pane")) == (expected, expected)
 
     def test_where_it_is_booked(self) -> None:
-        """Begun at 10 and ended at 950: decided in the pane of 950, by offer in the cell of the begin; taken back there too."""
+        """Begun at 10 and ended at 950: decided in the pane of 950, by offer in the cell of the begin; reversed there too."""
         calls = Contacts(*session(10, 950, site="bonn", category="returns"))
         for scope in ("total:all", "site:bonn"):
             assert calls.starts(scope, "sessions", "bot") == {10: 1}
@@ -107,14 +107,14 @@ class TestOutcomes:
         )
 
     def test_same_instant(self) -> None:
-        """Ended and queued in one instant: the customer went on to people."""
+        """Ended and queued in one instant: the customer turned to agents."""
         calls = Contacts(event("contact.queued", 60, queue="A"), *session(0, 60))
 
         assert counted(calls) == (1, 1, 0, 0)
 
 
 class TestSilence:
-    """Sessions of which nothing more is heard."""
+    """Sessions without further events."""
 
     def silent(self, *events: bytes, until: float) -> Contacts:
         """Return what is counted once nothing is still to come before an instant."""

@@ -26,7 +26,7 @@ class _Booking:
         self.slices.book(postings)
 
     def changes(self) -> dict[tuple[str, int], dict[str, int] | None]:
-        """Return the panes and cohorts that changed, copied: they go on changing; of what was given up, blocks by their first pane."""
+        """Return copies of the changed panes and offer cells; of dropped ones, blocks by their first pane."""
         found: dict[tuple[str, int], dict[str, int] | None] = {}
         for (kind, _, start), counts in self.slices.changes():
             if isinstance(counts, Panes):
@@ -57,8 +57,8 @@ def test_taken_back() -> None:
     assert booking.changes()["pane", 910_000] == {}
 
 
-def test_into_an_old_cohort() -> None:
-    """A cohort that nothing was booked into for hours goes on from what it had."""
+def test_into_an_old_offer_cell() -> None:
+    """An offer cell without bookings for hours continues from its sums."""
     booking = _Booking(cell_keep_ms=36_000_000)
     booking.book(910_000, 910_000, amount=3)
     booking.slices.evict(20_000_000)
@@ -87,8 +87,8 @@ def test_eviction_leaves_tombstones() -> None:
     assert booking.changes() == {}
 
 
-def test_nothing_comes_back() -> None:
-    """What is booked into a slice that was given up is dropped: it is not begun anew with a part of its sums."""
+def test_a_dropped_slice_is_not_recreated() -> None:
+    """A booking into a dropped slice is dropped: the slice is not recreated with part of its sums."""
     booking = _Booking()
     booking.book(910_000, 890_000)
     booking.book(920_000, 920_000)
@@ -103,7 +103,7 @@ def test_nothing_comes_back() -> None:
 
 
 def test_taken_back_in() -> None:
-    """A kept slice is no change when it is read again, and goes on from where it was."""
+    """A stored slice is no change when it is read again, and continues from its sums."""
     booking = _Booking()
     booking.slices.put("pane", SCOPE, 910_000, {"counts": {"offered": 5}})
     nothing = booking.changes()

@@ -24,7 +24,7 @@ class TestNotOffered:
     """What never came to a queue."""
 
     def test_each_reason_once(self) -> None:
-        """Twice busy and once full in one conversation are one of each; a reason nobody gives is unknown."""
+        """Twice busy and once full in one conversation are one of each; a missing reason is unknown."""
         calls = Contacts(
             event("contact.arrived", 0, channel="chat"),
             *(event("contact.not_offered", at, reason=reason) for at, reason in ((1, "busy"), (2, "full"), (3, "busy"))),
@@ -116,7 +116,7 @@ class TestCategory:
             assert calls.starts("queue:A", "category=refund", kind="cohort") == {0: 1}
 
     def test_known_before_there_is_a_place(self) -> None:
-        """A bot says what it is about; it counts when the customer comes to a queue, from second 40 on."""
+        """A bot reports the category; it counts when the customer comes to a queue, from second 40 on."""
         calls = Contacts(
             event("self_service.started", 0, kind="bot", category="returns"),
             event("self_service.ended", 30, outcome="handed_over"),
@@ -196,7 +196,7 @@ class TestComplaints:
 
     @pytest.mark.parametrize(("complained", "labels"), [(50, {}), (100, {"returns": 1})])
     def test_what_a_version_before_has_booked_is_of_no_category(self, complained: float, labels: dict[str, int]) -> None:
-        """State of a version that told none by category up to second 60: its complaint stays without, and nothing is taken from another."""
+        """State of a version without categories up to second 60: its complaint stays without one, and no other category loses a count."""
         calls = Contacts()
         calls.tracker.by_category_from_ms = ms(60)
         calls.apply([event("contact.queued", 5, queue="A", category="sales"), event("contact.categorized", complained, complaint=True)])
@@ -206,7 +206,7 @@ class TestComplaints:
         assert calls.sums("total:all")["complaints"] == 1
 
     def test_a_start_that_is_not_known(self) -> None:
-        """Only an answer in a queue is known: a complaint of which nobody can say when its day began."""
+        """Only an answer in a queue is known: a complaint whose day has no known start."""
         calls = Contacts(event("contact.answered", 30, queue="A"), event("contact.categorized", 40, complaint=True))
         calls.apply([event("contact.status_changed", 50, status="resolved")])
 

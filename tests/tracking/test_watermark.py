@@ -1,4 +1,4 @@
-"""How far a partition is complete, from what its sources say; seconds count from 0."""
+"""How far a partition is complete, from reports of its sources; seconds count from 0."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def create() -> Watermark:
     return Watermark(60_000, 5_000, 3_600_000)
 
 
-def test_nobody_has_said_anything() -> None:
+def test_without_sources() -> None:
     """Without a source there is no progress."""
     watermark = create()
 
@@ -26,7 +26,7 @@ def test_nobody_has_said_anything() -> None:
 
 
 def test_a_source_that_sends_heartbeats() -> None:
-    """It is complete through what it says, and not through what has come in."""
+    """It is complete through its heartbeat, not through its latest event."""
     watermark = create()
     watermark.heartbeat("a", 10_000, 8_000)
     watermark.received("a", 14_000)
@@ -56,7 +56,7 @@ def test_the_slowest_source_decides() -> None:
 
 
 def test_a_source_that_has_ended() -> None:
-    """Nobody waits for it or misses it, and an older last word ends nothing; alone, all that came in is complete."""
+    """It is neither waited for nor missed, and an older end changes nothing; alone, all received events are complete."""
     watermark = create()
     watermark.heartbeat("alive", 100_000, 90_000)
     watermark.received("file", 20_000)
@@ -91,8 +91,8 @@ def test_a_source_that_falls_silent() -> None:
     assert (watermark.ms, watermark.stale()) == (70_001, ["silent"])
 
 
-def test_a_source_that_never_comes_back() -> None:
-    """At exactly an hour of silence it is stale still, a millisecond later it is forgotten, with what it said of itself."""
+def test_a_silent_source_is_forgotten() -> None:
+    """At exactly an hour of silence it is stale still, a millisecond later it is forgotten, with its heartbeats."""
     watermark = create()
     watermark.heartbeat("gone", 10_000, 10_000)
     watermark.heartbeat("alive", 3_610_000, 3_610_000)
@@ -121,7 +121,7 @@ def test_a_source_that_never_comes_back() -> None:
 
 
 def test_the_only_source_is_not_forgotten() -> None:
-    """Nothing tells how long it has been silent: it is where it was."""
+    """The length of its silence is unknown: its state is unchanged."""
     watermark = create()
     watermark.heartbeat("only", 10_000, 10_000)
     watermark.advance()
@@ -131,7 +131,7 @@ def test_the_only_source_is_not_forgotten() -> None:
     assert (watermark.ms, watermark.stale()) == (90_000_000, [])
 
 
-def test_it_never_goes_back() -> None:
+def test_it_never_decreases() -> None:
     """A stale source that comes back far behind does not take progress back."""
     watermark = create()
     watermark.received("silent", 10_000)
@@ -154,7 +154,7 @@ def test_an_older_heartbeat_changes_nothing() -> None:
 
 
 def test_restored() -> None:
-    """A restored progress goes on as the one before would have."""
+    """A restored progress continues as the one before would have."""
     watermark, after = create(), create()
     watermark.heartbeat("a", 20_000, 19_000)
     watermark.received("b", 21_000)
@@ -171,7 +171,7 @@ def test_restored() -> None:
 
 
 def test_the_slowest_instance_decides() -> None:
-    """A source whose events come by two gateways is complete through the least that they say, whichever was heard last."""
+    """A source whose events come by two gateways is complete through their minimum, whichever reported last."""
     watermark = create()
     watermark.heartbeat("crm", 20_000, 11_000, instance="one")
     watermark.heartbeat("crm", 20_500, 18_500, instance="two")
@@ -213,8 +213,8 @@ def test_an_instance_that_falls_silent() -> None:
     assert (still, watermark.ms) == (9_000, 69_001)
 
 
-def test_a_source_that_speaks_for_itself() -> None:
-    """What its gateways say does not count, one of which may not have heard of it; until it has been silent for 60 s."""
+def test_a_source_that_sends_its_own_heartbeats() -> None:
+    """Its gateways' heartbeats do not count, as one may not know of it, until it has been silent for 60 s."""
     watermark = create()
     watermark.heartbeat("crm", 10_000, 10_000)
     watermark.heartbeat("crm", 70_000, 68_000, instance="one")
@@ -227,7 +227,7 @@ def test_a_source_that_speaks_for_itself() -> None:
 
 
 def test_instances_are_bounded() -> None:
-    """Of more than 16 the one that was heard of last is kept, and the one silent for longest is not."""
+    """Of more than 16 the last seen one is kept, and the one silent for longest is evicted."""
     watermark = create()
     for number in range(MAX_INSTANCES + 1):
         watermark.heartbeat("crm", 20_000 + number, 10_000 + number, instance=f"gateway-{number}")
@@ -239,7 +239,7 @@ def test_instances_are_bounded() -> None:
 
 
 def test_state_kept_before_there_were_instances() -> None:
-    """What a gateway of before had said does not hold its source back once that gateway names itself."""
+    """Heartbeats of an older gateway do not hold its source back once that gateway names its instance."""
     watermark = create()
     watermark.restore({"sources": {"crm": 20_000}, "complete": {"crm": 18_000}, "through": 18_000, "received_through": 20_000})
     watermark.received("crm", 20_500)
@@ -256,7 +256,7 @@ def quiet(declared_ms: dict[str, int] | None = None) -> Watermark:
     return Watermark(60_000, 5_000, 3_600_000, silence=Silence(900_000, declared_ms or {}))
 
 
-def test_what_a_gateway_says_is_no_sign_of_life() -> None:
+def test_a_gateway_heartbeat_is_no_sign_of_life() -> None:
     """Time passes and nothing is waited for, but at 15 minutes and a millisecond without anything of its own the source is silent."""
     watermark = quiet()
     watermark.received("chat", 10_000)
@@ -313,7 +313,7 @@ def test_declared_silence() -> None:
 
 
 def test_silence_is_kept_through_a_restart_and_read_from_older_state() -> None:
-    """What was written goes on as it was; a state of before instances had words takes what it has for signs of life."""
+    """Written state continues as it was; older state without reports of instances takes what it has for signs of life."""
     watermark, after, older = quiet(), quiet(), quiet()
     watermark.received("chat", 10_000)
     watermark.heartbeat("chat", 500_000, 498_000, instance="one")
@@ -340,8 +340,8 @@ def test_of_the_configuration() -> None:
     assert watermark.stale() == ["chat"]
 
 
-def test_a_source_that_lags_holds_nobody_back_for_ever() -> None:
-    """Ten minutes behind it is waited for; from then on it is stale, and the others go on. Within the limit again, it counts again."""
+def test_a_lagging_source_does_not_hold_progress_back_for_ever() -> None:
+    """Ten minutes behind it is waited for; beyond it is stale, and the others continue. Within the limit again, it counts again."""
     watermark = create()
     watermark.heartbeat("a", 700_000, 690_000)
     watermark.heartbeat("liar", 700_000, 100_000)
@@ -357,7 +357,7 @@ def test_a_source_that_lags_holds_nobody_back_for_ever() -> None:
 
 
 def test_sources_that_all_lag_are_waited_for() -> None:
-    """An honest source that is hours behind, alone, says how far its figures are complete."""
+    """An honest source hours behind, alone, decides how far its figures are complete."""
     watermark = create()
     watermark.heartbeat("nightly", 10_000_000, 100_000)
 
@@ -365,7 +365,7 @@ def test_sources_that_all_lag_are_waited_for() -> None:
 
 
 def test_a_gateway_that_lags_holds_back_its_own_senders_alone() -> None:
-    """What an instance says is bounded likewise."""
+    """Heartbeats of an instance are bounded in the same way."""
     watermark = create()
     watermark.heartbeat("a", 1_000_000, 999_000)
     watermark.heartbeat("b", 1_000_000, 100_000, instance="gateway-1")

@@ -42,7 +42,7 @@ def reply(at: float, agent: str | None = None, **fields: Any) -> Step:
 
 
 def named(at: float, category: str) -> Step:
-    """Say what it is about."""
+    """Return a categorization."""
     return at, "categorized", {"category": category}
 
 
@@ -58,7 +58,7 @@ CHAT: tuple[Step, ...] = ((0, "arrived", {"channel": "chat"}), (0, "queued", {"q
 
 
 def sums(*story: Step, queue: str = "mails", channel: str = "mail") -> dict[str, int]:
-    """Return what a story books of section 11, which the tracker and the recount must say alike."""
+    """Return what a story books of section 11, which must be equal in the tracker and the recount."""
     desk = Desk(CONFIGURATION)
     events = []
     for number, (at, kind, fields) in enumerate(story):
@@ -98,12 +98,12 @@ class TestResponses:
                 (*MAIL, reply(20, public=False), reply(30, automatic=True), reply(70), words(80, automatic=True), reply(90)),
                 (70_000, 1),
             ),
-            # An agent began it: nobody waits until the customer writes at 60.
+            # An agent began it: the wait begins when the customer writes at 60.
             (((0, "arrived", {"channel": "mail", "initiated_by": "agent"}), MAIL[1], reply(20), words(60), reply(90)), (30_000, 1)),
         ],
     )
     def test_of_messages(self, story: tuple[Step, ...], expected: tuple[int, int]) -> None:
-        """From the first message that nobody has answered to the reply."""
+        """From the first unanswered message to the reply."""
         place = ("chats", "chat") if story[0] is CHAT[0] else ("mails", "mail")
 
         assert part(sums(*story, queue=place[0], channel=place[1]), "response_ms", "response_count") == expected
@@ -117,12 +117,16 @@ class TestResponses:
         ],
         ids=("reopened", "written to", "written to later"),
     )
-    @pytest.mark.parametrize("settled", [(reply(100), status(200, "resolved")), (status(200, "resolved"),)], ids=("replied", "unanswered"))
-    def test_reopened_five_days_later_and_answered_after_ten_minutes(self, settled: tuple[Step, ...], taken_up: tuple[Step, ...]) -> None:
+    @pytest.mark.parametrize(
+        "resolution", [(reply(100), status(200, "resolved")), (status(200, "resolved"),)], ids=("replied", "unanswered")
+    )
+    def test_reopened_five_days_later_and_answered_after_ten_minutes(
+        self, resolution: tuple[Step, ...], taken_up: tuple[Step, ...]
+    ) -> None:
         """Ten minutes, and not five days (Chatwoot's pull request 12058); beside the first reply, at 100, if there was one."""
-        found = sums(*MAIL, *settled, *taken_up, reply(5 * DAY + 600))
+        found = sums(*MAIL, *resolution, *taken_up, reply(5 * DAY + 600))
 
-        before = (100_000, 1) if len(settled) == 2 else (0, 0)
+        before = (100_000, 1) if len(resolution) == 2 else (0, 0)
         assert part(found, "response_ms", "response_count") == (before[0] + 600_000, before[1] + 1)
 
     def test_a_reply_just_after_the_resolution(self) -> None:
@@ -147,11 +151,11 @@ class TestExchanges:
         assert part(found, "exchanges", "exchanged") == (3, 2)
 
     def test_of_whom_no_message_is_known(self) -> None:
-        """A ticket whose source tells of no message has unknown round trips, not none."""
+        """A ticket whose source reports no message has unknown round trips, not none."""
         assert part(sums(*MAIL, status(100, "resolved")), "exchanges", "exchanged") == (0, 0)
 
-    def test_settled_without_an_answer(self) -> None:
-        """Where messages are told of, a resolution without a reply is one with no round trip."""
+    def test_resolved_without_an_answer(self) -> None:
+        """Where messages are reported, a resolution without a reply is one with no round trip."""
         assert part(sums(*MAIL, words(20), status(100, "resolved")), "exchanges", "exchanged") == (0, 1)
 
 
@@ -172,7 +176,7 @@ class TestThanks:
         ],
     )
     def test_once(self, story: tuple[Step, ...], expected: tuple[int, int, int]) -> None:
-        """Texts, those in which somebody looked, those with thanks."""
+        """Texts, examined texts, and texts with thanks."""
         assert part(sums(*story), "texts", "texts_looked", "thanked") == expected
 
     @pytest.mark.parametrize(
@@ -214,7 +218,7 @@ class TestDoubleReplies:
             ((reply(100, "ann"), reply(110, "bo"), reply(120, "cy"), reply(130, "ann")), 1),  # once a message
             ((reply(100, "ann"), words(105), reply(110, "bo")), 0),
             ((reply(100, "ann"), reply(110, "bo"), words(120), reply(130, "bo"), reply(140, "ann")), 2),
-            ((reply(100), reply(110, "bo")), 0),  # nobody knows who
+            ((reply(100), reply(110, "bo")), 0),  # the agent is unknown
             ((reply(100, "ann"), reply(110)), 0),
             ((reply(100, "ann"), reply(110), reply(120, "bo")), 0),  # the last reply's agent is not known
         ],
@@ -227,8 +231,8 @@ class TestDoubleReplies:
         assert part(found, "duplicate_replies") == (expected,)
         assert part(found, "replies", "replies_named") == (len(named), sum("agent" in fields for fields in named))
 
-    def test_nobody_has_asked(self) -> None:
-        """Two agents who write to a customer who has said nothing answer nothing twice."""
+    def test_without_a_message_of_the_customer(self) -> None:
+        """Two agents who write to a customer without messages give no duplicate reply."""
         story: tuple[Step, ...] = ((0, "queued", {"queue": "chats"}), reply(5, "ann"), reply(9, "bo"))
 
         assert sums(*story, queue="chats", channel="chat") == {}
@@ -260,12 +264,12 @@ class TestCallbacks:
             (((0, "queued", {"queue": "claims"}), (50, "queued", {"queue": "calls"}), (100, "callback_requested", {})), 500_000),
             # An agent has been there: since the request only.
             (((0, "queued", {"queue": "calls"}), (50, "answered", {"agent": "ann"}), (100, "callback_requested", {})), 400_000),
-            # Told of afterwards, with its wait: 80 - 30 = 50.
+            # Known from the answer, with its wait: 80 - 30 = 50.
             (((80, "left_queue", {"queue": "calls", "wait_seconds": 30, "reason": "callback"}), (90, "callback_requested", {})), 450_000),
         ],
     )
     def test_since_when(self, story: tuple[Step, ...], expected: int) -> None:
-        """From the entry of the first visit if nobody has answered yet, else from the request; reached at 500."""
+        """From the entry of the first visit if it is unanswered, else from the request; reached at 500."""
         found = sums(*story, (500, "callback_attempted", {"outcome": "reached"}), queue="calls", channel="voice")
 
         assert part(found, "callback_wait_ms") == (expected,)
@@ -313,7 +317,7 @@ class TestRepliesDue:
         ],
     )
     def test_of_a_mail(self, story: tuple[Step, ...], due: list[float]) -> None:
-        """A reply is due while the customer waits for one, and nothing is settled."""
+        """A reply is due while the customer waits for one, and the contact is unresolved."""
         assert pending(*story)["due"] == due
         assert pending(*story, scope="department:desk")["due"] == due
 
@@ -357,7 +361,7 @@ class TestOfNoQueue:
             (MAIL, None),  # it has a queue
             (((0, "arrived", {"channel": "mail", "direction": "outbound"}),), None),
             (((0, "arrived", {"channel": "chat"}), words(3)), None),
-            ((words(3),), None),  # nobody knows on what channel
+            ((words(3),), None),  # the channel is unknown
         ],
     )
     def test_state(self, story: tuple[Step, ...], state: str | None) -> None:
@@ -379,7 +383,7 @@ class TestOfNoQueue:
         assert pending(*MAIL)["backlog"] == {"untouched": 1}
 
     def test_lost(self) -> None:
-        """Of which nothing more is heard for 30 days it is lost there, and leaves the backlog."""
+        """After 30 days without events it is lost there, and leaves the backlog."""
         desk = Desk(CONFIGURATION).apply(0, "arrived", channel="mail").apply(30 * DAY + 60, "arrived", "other", channel="voice")
 
         assert desk.sums(f"queue:{self.HERE}") == {"lost_contacts": 1}
@@ -416,7 +420,7 @@ def test_twenty_thousand_tickets_in_a_small_record() -> None:
 
 @pytest.mark.parametrize("queue", ["mails", "claims"])
 def test_order_of_arrival_does_not_matter(queue: str) -> None:
-    """Told backwards, a correspondence comes to the same."""
+    """In reverse order, a correspondence gives the same figures."""
     story = [
         MAIL[0], (10, "queued", {"queue": queue}), words(20, thanks=True), reply(50, "ann"), reply(60, "bo"), words(70), reply(80, "cy"),
         status(90, "resolved"), words(100), status(101, "reopened"),

@@ -57,7 +57,7 @@ def test_nothing_known_is_null() -> None:
     assert people_kpis(SUMS, StaffTerms(900_000))["cost_per_contact"]["numerator"] is None
 
 
-def test_no_agent_came() -> None:
+def test_without_agents_at_work() -> None:
     """Where work is planned and missed, presence is a zero, and known."""
     kpis = people_kpis({"planned_work_missed_ms": 900_000}, StaffTerms(900_000, 0))
 
