@@ -171,7 +171,7 @@ def test_a_stage_is_freed() -> None:
 
 
 @pytest.mark.parametrize("kind", [ContactStage, AgentStage])
-def test_what_is_no_event_is_left_alone(kind: type[Any]) -> None:
+def test_values_that_are_no_events_are_ignored(kind: type[Any]) -> None:
     """What is in a list but no event is left out, and what is no list is refused."""
     require(intake.compiled is not None, "streams/tracking/_intake.c is not compiled")
     stage = kind(0, Configuration(), TOPICS)

@@ -23,7 +23,7 @@ DESK: dict[str, Any] = {"source": "desk"}
 
 @pytest.fixture
 def agents() -> StoredStage:
-    """Return the agents of before under the code of today."""
+    """Return agents restored from old rows."""
     lines = (Path(__file__).parent / "agents_as_objects.jsonl").read_bytes().splitlines()
     rows = (orjson.loads(line) for line in lines)
     return StoredStage(AgentStage, {row["key"].encode(): orjson.dumps(row["value"]) for row in rows})
@@ -40,7 +40,7 @@ def seconds(agents: StoredStage, scope: str) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("restarts", [False, True])
-def test_they_go_on(agents: StoredStage, restarts: bool) -> None:
+def test_counting_continues_from_old_rows(agents: StoredStage, restarts: bool) -> None:
     """The next events change what was booked before, a repeat changes nothing, and earlier plans hold."""
     batches = [
         (state(240, "activity", "busy", event_id="a3"), state(210, "activity", "idle", received=292), beat(292, **DESK)),

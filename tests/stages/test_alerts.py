@@ -28,7 +28,7 @@ class Stream:
         self._roll_up = RollUpStage(0, WATCHED, ROLL_UP)
 
     def catch_up(self, *partitions: int) -> None:
-        """Have these partitions, and no others, read records that were there before their worker."""
+        """Mark only these partitions as having read the records from before their worker."""
         for partition, track in enumerate(self._tracks):
             track.is_catching_up = partition in partitions
 
@@ -54,11 +54,11 @@ def at(seconds: float) -> str:
 
 
 def queued(seconds: float, revision: int, received: float) -> bytes:
-    """Return a word on one and the same entry."""
+    """Return a report of the same entry."""
     return event("contact.queued", seconds, queue="A", event_id="q", revision=revision, received=received)
 
 
-def test_a_later_word_changes_no_alert_of_before() -> None:
+def test_a_later_report_changes_no_earlier_alert() -> None:
     """An entry at 0 s waits 50 s at 50 s; a report of 52 s moves the entry to 40 s: 12 s then, and more than 45 s from 85 s on."""
     stream = Stream()
 

@@ -83,7 +83,7 @@ def without_watch(rows: list[Row]) -> dict[bytes, Any]:
 
 
 class TestDeadLetters:
-    """Whatever comes in."""
+    """Malformed records of every kind."""
 
     @pytest.mark.parametrize("name", BAD)
     def test_each_ends_as_a_dead_letter(self, name: str) -> None:

@@ -63,7 +63,7 @@ def test_links_come_first_and_to_their_own_topic() -> None:
 
 
 def test_facts_that_had_not_been_counted() -> None:
-    """The last of each key counts: a contact that moved is taken from the one and given to the other; an order is added."""
+    """The last of each key counts: a moved contact leaves one customer and joins the other; an order is added."""
     known = {"start_ms": 5, "queue": "sales", "channel": "voice", "category": "billing", "resolved": True, "first_contact": True}
     contact = {"kind": "contact", "conversation_id": "c", "id_space": "switch", "customer_key": "k5", **known}
     order = {"kind": "order", "event_id": "e", "id_space": "shop", "customer_key": "new", "at_ms": 9, "sequence": 0}

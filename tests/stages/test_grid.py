@@ -59,7 +59,7 @@ def intervals(pipeline: MemoryPipeline, window: str) -> dict[int, dict[str, Any]
 
 
 def test_from_15_to_5_minutes() -> None:
-    """Longer intervals and days miss nothing; short ones are served from the first that is whole on, and are right."""
+    """Longer intervals and days are complete; short ones are served from the first complete one on."""
     after = center([5, 15, 60])
     pipeline, events, changed_ms = run(center([15, 60]), after)
     recounted = recount(events, after)
@@ -101,7 +101,7 @@ def test_by_outcome_from_when_it_was_asked_for(lengths: list[int]) -> None:
 
 
 def test_an_exception_that_began_today() -> None:
-    """Written down while it lasts, it marks what was published before it was known too, and the day is served with and without it."""
+    """Configured while it lasts, it also marks earlier records, and the day is served with and without it."""
     after = with_fault(center([15]))
     pipeline, events, _ = run(center([15]), after)
     found = {start: record.get("exceptions") for start, record in intervals(pipeline, "interval_15m").items()}

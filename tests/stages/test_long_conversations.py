@@ -46,7 +46,7 @@ def test_an_event_writes_a_row_of_few_facts() -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_whatever_the_order_and_however_often_a_restart(seed: int) -> None:
-    """Messages that come in disorder, restarts between: the same figures as in order at once, no message missing, none twice."""
+    """Messages in disorder with restarts between: the same figures as in order, no message missing, none twice."""
     dice = random.Random(seed)
     messages = [message(number, received=100) for number in range(45)]
     dice.shuffle(messages)

@@ -85,7 +85,7 @@ class TestBound:
         assert dead(stage.collect()) == ["time_in_future"]
 
     def test_two_clocks_that_are_kept_differ_a_little(self) -> None:
-        """Up to two seconds beyond its receipt are taken for now."""
+        """Up to two seconds after its receipt count as now."""
         stage = ContactStage(0, CONFIGURATION, TOPICS)
         stage.process([beat(10, complete=12)])
         flush = stage.collect()
@@ -96,7 +96,7 @@ class TestBound:
 class TestReset:
     """An operator resets progress that an older version moved too far."""
 
-    def test_what_lies_before_stays(self) -> None:
+    def test_state_before_the_instant_stays(self) -> None:
         """Where nothing lies beyond, an order changes nothing."""
         stage, other = ContactStage(0, CONFIGURATION, TOPICS), ContactStage(0, CONFIGURATION, TOPICS)
         story = [at(0, event("contact.queued", 0, queue="A", event_id="q")), beat(5)]
@@ -133,7 +133,7 @@ class TestReset:
         assert (cells[ms(0)]["offered"], cells[ms(0)]["answered"]) == (1, 1)
         assert not cells[ms(0)].get("lost_contacts")
 
-    def test_time_booked_beyond_is_taken_back(self) -> None:
+    def test_time_booked_beyond_is_reversed(self) -> None:
         """Ann is idle from 0 on; progress went 9 h ahead, is set back at 60 s, and comes to 120 s: two minutes, as if never ahead."""
         rows: dict[bytes, bytes] = {}
         stage = AgentStage(0, CONFIGURATION, TOPICS)
@@ -174,8 +174,8 @@ class TestWindows:
 
     @pytest.mark.parametrize("ahead", [9 * HOUR, 73 * 365 * 24 * HOUR])
     @pytest.mark.parametrize("restart", [False, True])
-    def test_the_figures_go_on(self, ahead: int, restart: bool) -> None:
-        """As-of and completeness come back, waiting is served as it is, later contacts count in every window; no window lies ahead."""
+    def test_figures_continue(self, ahead: int, restart: bool) -> None:
+        """As-of and completeness are set back, waiting is served as it is, later contacts count in every window; no window lies ahead."""
         center = Center()
         center.apply(at(0, event("contact.queued", 0, queue="A")), beat(1))
         assert center.day("queue:A")["counts"]["offered"] == 1
@@ -199,7 +199,7 @@ class TestWindows:
         assert all(each["window_start"] <= format_ms(ms(40)) for each in center.latest.values() if each["kind"] == "window")
 
     def test_the_same_as_never_ahead(self) -> None:
-        """What is counted from the order on makes the records that it would have made, if no pane was given up meanwhile."""
+        """Counting from the reset on gives the same records as without it, if no pane was dropped meanwhile."""
         ahead, straight = Center(), Center()
         before = [at(0, event("contact.queued", 0, queue="A", event_id="q1")), beat(1)]
         after = [at(30, event("contact.answered", 30, agent="ann", event_id="a1")), beat(400)]
@@ -234,7 +234,7 @@ class Center:
         self.latest: dict[str, dict[str, Any]] = {}
 
     def apply(self, *records: Any) -> None:
-        """Have a chunk go through both."""
+        """Process a chunk in both."""
         if records:
             self.track.process(records)
         flush = self.track.collect()
@@ -269,8 +269,8 @@ def _put(into: dict[Any, Any], key: Any, value: Any) -> None:
         into[key] = value
 
 
-def test_what_was_booked_in_a_time_to_come_holds_no_scope() -> None:
-    """Set back, a scope expires by what was booked before and since; one that is reported of since stays."""
+def test_bookings_in_the_future_hold_no_scope() -> None:
+    """Set back, a scope expires by bookings before and since; one with later events stays."""
     stage = ContactStage(0, CONFIGURATION, TOPICS)
     far = 500 * HOUR
     for name in ("gone", "lives"):

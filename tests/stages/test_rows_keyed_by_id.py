@@ -98,13 +98,13 @@ def rows_of_before(kind: str) -> dict[bytes, bytes]:
 
 @pytest.fixture
 def contacts() -> StoredStage:
-    """Return the contacts of before under the code of today."""
+    """Return contacts restored from old rows."""
     return StoredStage(ContactStage, rows_of_before("contacts"))
 
 
 @pytest.fixture
 def people() -> StoredStage:
-    """Return the people of before."""
+    """Return agents restored from old rows."""
     return StoredStage(AgentStage, rows_of_before("agents"))
 
 
@@ -113,7 +113,7 @@ def beat(seconds: float, **source: Any) -> bytes:
     return event("source.heartbeat", seconds, complete_through=format_ms(ms(seconds)), **source)
 
 
-def test_contacts_go_on(contacts: StoredStage) -> None:
+def test_contacts_continue(contacts: StoredStage) -> None:
     """Later events of their source add to them, their rows get new names, and another source's contact is separate."""
     contacts.apply(
         event("contact.queued", 35, queue="A", conversation_id="1", source="intruder"),
@@ -152,7 +152,7 @@ def test_without_a_source(contacts: StoredStage) -> None:
 
 
 def test_forgotten_from_a_row_of_before(contacts: StoredStage) -> None:
-    """What is over leaves no row, under whatever name it was kept."""
+    """A finished contact leaves no row, under its old or new name."""
     hours = 5 * 3_600
     contacts.apply(beat(hours, **PBX)).apply(beat(100 * 3_600, **PBX))
 
@@ -197,15 +197,15 @@ def test_joined_after_the_update(contacts: StoredStage) -> None:
 
 
 def test_snapshot_of_before(contacts: StoredStage) -> None:
-    """A snapshot that comes again is not taken for another one."""
+    """A repeated snapshot counts as the same one."""
     again = event("source.snapshot", 20, event_id="before-10", kind="contacts", open_ids=[], **PBX)
     contacts.apply(again, beat(100, **PBX))
 
     assert "lost_contacts" not in contacts.sums("queue:A")
 
 
-def test_people_go_on(people: StoredStage) -> None:
-    """Their source's next word counts on top; of one without a source, the first's; another source's state is another person's."""
+def test_agents_continue(people: StoredStage) -> None:
+    """The next state of their source counts on top; without a source, that of the first; a state of another source is another agent's."""
     offline = [event("agent.state_changed", 40, axis="presence", state="offline", person_id=each, **DESK) for each in ("7", "ann", "old")]
     people.apply(event("agent.state_changed", 40, axis="presence", state="away", person_id="7", team="blue", source="intruder"), *offline)
     people.apply(beat(60, **DESK), beat(60, source="intruder"))
@@ -216,7 +216,7 @@ def test_people_go_on(people: StoredStage) -> None:
     assert people.subjects() == {"7\x1fdesk", "7\x1fintruder", "ann\x1fdesk", "old\x1fdesk"}
 
 
-def test_who_is_claimed_by_a_repeat(people: StoredStage) -> None:
+def test_a_repeat_assigns_an_agent_to_its_source(people: StoredStage) -> None:
     """An event that is known already gives an agent of no source to its source, and counts no second time."""
     again = event("agent.state_changed", 0, axis="presence", state="ready", team="blue", person_id="old", event_id="before-14", **DESK)
     people.apply(again, beat(60, **DESK))

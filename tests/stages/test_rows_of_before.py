@@ -1,4 +1,4 @@
-"""State as the version before wrote it: 47 conversations of a random world, read as they were counted then."""
+"""State of the version before: 47 conversations of a random world with the same figures."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _sums_of_facts(stage: ContactStage) -> Counter[tuple[Any, ...]]:
 
 
 def test_facts_of_before_come_to_what_was_booked_then(rows: dict[bytes, bytes]) -> None:
-    """By conversation nothing is read otherwise: what their facts contribute now is what the kept slices hold."""
+    """Every conversation is read alike: its facts contribute what the stored slices hold."""
     stage = _restored(rows)
 
     assert len(stage.tracker.conversations) == 47
@@ -79,7 +79,7 @@ def test_facts_of_before_come_to_what_was_booked_then(rows: dict[bytes, bytes]) 
 
 
 def test_changed_rows_are_written_again_and_read_alike(rows: dict[bytes, bytes]) -> None:
-    """A further fact of a conversation of before turns its row into one of now, with the same facts and the new one."""
+    """A further fact of an old conversation writes its row in the new form, with the old facts and the new one."""
     stage = _restored(rows)
     name, conversation = next((name, each) for name, each in stage.tracker.conversations.items() if len(each.facts) > 5)
     facts, source = list(conversation.facts), conversation.source

@@ -112,7 +112,7 @@ class TestRestore:
         assert after.collect().rows == []
 
     def test_repeats_after_a_restart(self) -> None:
-        """Events that come again after a restart are known."""
+        """Repeated events after a restart are known."""
         before, after = contacts(), contacts()
         before.process(STORY)
         after.restore("state", rows_of(before.collect(), {}).items())
@@ -136,7 +136,7 @@ class TestForgetting:
     """What is over takes no room."""
 
     def test_a_closed_conversation_leaves_a_tombstone(self) -> None:
-        """An hour after its last event a closed conversation is given up with a tombstone; one that still waits is kept."""
+        """An hour after its last event a closed conversation is deleted with a tombstone; one that still waits is stored."""
         stage = contacts(FORGETFUL)
         stage.process(
             [
@@ -178,7 +178,7 @@ class TestForgetting:
         assert dict(after.collect().rows)[b"s|c1\x1ftest"] is None
 
     def test_a_day_leaves_a_bounded_state(self) -> None:
-        """Eight hours of a contact every four seconds leave the conversations of one hour, and slices as they are kept."""
+        """Eight hours of a contact every four seconds leave the conversations of one hour, and the retained slices."""
         stage = contacts(FORGETFUL)
         for hour in range(8):
             stage.process([each for number in range(900) for each in _contact(hour * 900 + number)])
@@ -265,7 +265,7 @@ class TestContracts:
     """What the stages write is what the schemas promise."""
 
     def test_every_record_fits_its_model(self) -> None:
-        """Panes of contacts and people, now, progress, windows: the models take them all, and leave nothing out."""
+        """Panes of contacts and people, now, progress, windows: the models accept them all, with every field."""
         agents = AgentStage(0, CONFIGURATION, TOPICS._replace(source="agents"))
         people = [
             record(event("agent.state_changed", 0, axis="activity", state="busy")),

@@ -72,7 +72,7 @@ def test_nothing_is_read_before_it_is_asked_for() -> None:
 
 
 def test_a_repeat_is_known() -> None:
-    """An event that came before the restart counts nothing after it."""
+    """A repeat of an event from before the restart counts nothing."""
     one = kept(1).restart().apply(waiting(0)[1])
     assert isinstance(one.stage, ContactStage)
     assert one.stage.tracker.repeated == 1
@@ -80,7 +80,7 @@ def test_a_repeat_is_known() -> None:
 
 
 def test_what_is_over_is_forgotten_unread() -> None:
-    """Callers who hung up are forgotten in time without being read: their flush writes only that their rows are gone."""
+    """Callers who hung up are forgotten in time without being read: their flush only deletes their rows."""
     two = kept(2)
     for number in range(2):
         left = {"reason": "abandoned", "queue": "A", "conversation_id": f"c{number}", "event_id": f"l{number}", **PBX}
@@ -95,7 +95,7 @@ def test_what_is_over_is_forgotten_unread() -> None:
     assert (len(tracker), reads) == (0, [])
 
 
-def test_heads_of_other_settings_are_not_believed() -> None:
+def test_heads_of_other_settings_are_not_used() -> None:
     """With other settings everything is read at the restart, and rows are written with heads of now, some hundred a flush."""
     many = kept(450).restart(_LATER)
     assert (len(conversations(many).live), len(conversations(many).unread)) == (450, 0)
@@ -134,7 +134,7 @@ def test_one_that_also_has_a_row_of_before_waits_once(first: str) -> None:
     assert len(two.now["queue:A"]["waiting_since_ms"]) == 1
 
 
-def test_a_long_conversation_is_whole() -> None:
+def test_a_long_conversation_is_complete() -> None:
     """Of one in several rows the last head counts: 40 messages, unread, and with the next event all of them in order."""
     long = kept(1)
     for number in range(40):

@@ -71,7 +71,7 @@ class Desk:
     def now(self, scope: str = "queue:mails", channel: str = "mail") -> dict[str, Any]:
         """Return what is pending in a scope, times as seconds after the start."""
         pending = self.pending(Scope(scope, channel))
-        for name in ("backlog_hours", "replies_overdue", "reply_due_ms"):  # in test_words.py
+        for name in ("backlog_hours", "replies_overdue", "reply_due_ms"):  # in test_correspondence.py
             pending.pop(name, None)
         if pending.get("backlog_oldest_ms") is not None:
             pending["backlog_oldest_ms"] = (pending["backlog_oldest_ms"] - START_MS) / 1000

@@ -103,7 +103,7 @@ def test_catching_up_writes_few_rows() -> None:
     assert [len([scope for _, scope, _ in each.rows if scope.scope == "queue:C"]) for each in (at_once, one_by_one)] == [3, 70]
 
 
-def test_a_block_is_given_up_as_a_whole() -> None:
+def test_a_block_is_dropped_at_once() -> None:
     """Five minutes of panes go with one record, once all of them are too old."""
     written = Written()
     written.book([("C", pane, "offered", 1) for pane in range(35)])

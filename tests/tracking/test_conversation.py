@@ -266,7 +266,7 @@ class TestLeaving:
         expected = {**total, "first_response_ms": 90_000, "first_response_count": 1}
         assert calls.sums("department:help") == calls.sums("total:all") == expected
 
-    def test_a_flow_out_taken_back_leaves_its_own_pane(self) -> None:
+    def test_a_reversed_flow_out_leaves_its_own_pane(self) -> None:
         """What was booked at 10 s is taken out there, not where the contact came back."""
         calls = Contacts(event("contact.queued", 0, queue="A"), event("contact.left_queue", 10, reason="timeout"))
         before = calls.starts("department:help", "flow_out_timeout")

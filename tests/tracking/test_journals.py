@@ -55,7 +55,7 @@ def test_journals_alone_are_waited_for() -> None:
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))
-def test_what_a_journal_brings_is_never_late(order: tuple[int, ...]) -> None:
+def test_an_event_of_a_journal_is_never_late(order: tuple[int, ...]) -> None:
     """Received an hour after it happened, long after the live source passed it, it counts at its time; from the live source it is late."""
     contacts = Contacts(configuration=JOURNAL)
     contacts.apply([event("contact.queued", HOUR, queue="A", conversation_id="live")])

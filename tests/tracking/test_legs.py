@@ -90,7 +90,7 @@ class TestWarmTransfer:
             assert found == {"offered": 1, "answered": 1, "answered_wait_ms": 25_000, "talk_ms": 735_000}
 
     @pytest.mark.parametrize("left", [100, 160])
-    def test_an_agent_who_stays_when_the_customer_is_passed_on(self, left: float) -> None:
+    def test_an_agent_who_stays_after_a_transfer(self, left: float) -> None:
         """Amazon's contact events: the new contact names the first when it begins, and the first one's end is when ann left."""
         for calls in in_any_order(
             [
@@ -108,7 +108,7 @@ class TestWarmTransfer:
             found = part(calls, "queue:C", "offered", "answered", "answered_wait_ms", "talk_ms", "transfers_out")
             assert found == {"offered": 1, "answered": 1, "answered_wait_ms": 25_000, "talk_ms": 135_000}
 
-    def test_an_agent_who_had_left_by_the_time_the_customer_was_passed_on(self) -> None:
+    def test_an_agent_who_had_left_before_the_transfer(self) -> None:
         """By a tenth of a second: it counts all the same, until the work after it is over."""
         for calls in in_any_order(
             [

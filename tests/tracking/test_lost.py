@@ -66,7 +66,7 @@ class TestWhen:
         assert before is None
         assert contacts.starts("queue:A", "lost_contacts") == {7 * HOUR: 1}
 
-    def test_what_is_over_is_not_lost(self) -> None:
+    def test_a_finished_contact_is_not_lost(self) -> None:
         """A call that ended is closed, whatever arrives later."""
         contacts = silent(event("contact.queued", 0, queue="A"), event("contact.ended", 9, by="customer"), through=30 * HOUR)
 
@@ -240,7 +240,7 @@ class TestSnapshots:
         event("contact.ended", 50, by="customer", conversation_id="over"),
     )
 
-    def test_what_is_not_listed_is_lost(self) -> None:
+    def test_an_unlisted_contact_is_lost(self) -> None:
         """Open contacts of that source that are not listed, by either id, are lost at that instant; once progress is a minute beyond it."""
         contacts = Contacts(*self.CALLS)
         contacts.tracker.snapshot(snapshot(100, "c1", "leg 2"))

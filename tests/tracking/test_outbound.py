@@ -35,7 +35,7 @@ def test_it_counts_where_it_has_no_queue(order: tuple[int, ...]) -> None:
     assert {field for field, amount in contacts.sums("queue:A").items() if amount} == set()
 
 
-def test_who_is_not_reached_is_an_attempt() -> None:
+def test_a_customer_not_reached_is_an_attempt() -> None:
     """It ended without an answer."""
     contacts = Contacts(CALL[0], CALL[5])
 

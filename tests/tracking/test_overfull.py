@@ -139,7 +139,7 @@ class TestCounting:
         assert kept.through(1.3) == {"hub"}
         assert kept.rows["hub"] == {"base": [None, at(1 + 5 * HOUR)], "overfull": True}
 
-    def test_what_is_too_old_is_no_fact(self) -> None:
+    def test_a_late_event_is_no_fact(self) -> None:
         """Contacts that began too long ago to be looked at are not counted, whether they have been folded by a flush or not."""
         harness = CustomerHarness()
         for number in range(5):

@@ -266,7 +266,7 @@ class TestSilence:
         # From 0 to 1,100 s and from 2,000 to 2,100 s.
         assert people.sums("team:red", None, "pane") == {"idle_ms": 1_200_000}
 
-    def test_who_is_offline_is_not_stale(self) -> None:
+    def test_an_offline_agent_is_not_stale(self) -> None:
         """Offline agents are not expected to send events."""
         people = People(self.SILENT)
         people.apply(event("agent.state_changed", 0, axis="presence", state="offline"), through=1_000)
@@ -316,7 +316,7 @@ class TestSilence:
 
         assert booked == [{"idle_ms": 60_000}] * 2
 
-    def test_whom_a_snapshot_does_not_list(self) -> None:
+    def test_agents_that_a_snapshot_does_not_list(self) -> None:
         """Nothing is known of them from its instant on, until their next state; listed agents and those of other sources are unaffected."""
         people = People(self.SILENT)
         people.apply(

@@ -159,7 +159,7 @@ def test_reopening_takes_the_first_contact_back_once() -> None:
 
 
 @pytest.mark.parametrize("between", ["transferred", "escalated", "queued"], ids=str)
-def test_what_is_passed_on_is_not_resolved_at_first_contact(between: str) -> None:
+def test_a_transferred_contact_is_not_resolved_at_first_contact(between: str) -> None:
     """A transfer, an escalation or a second visit before the resolution: resolved, but not at first contact; reopening undoes nothing."""
     desk = reply(mail(), 50).apply(60, between, **({"queue": "mails"} if between == "queued" else {}))
     status(status(desk, 100, "resolved"), 200, "open")
@@ -329,7 +329,7 @@ def test_a_restart_keeps_what_is_pending() -> None:
     assert desk.now() == {}
 
 
-def test_what_an_excluded_conversation_had_pending_is_gone() -> None:
+def test_an_excluded_conversation_has_nothing_pending() -> None:
     """Spam leaves no backlog behind, and no figure but that it was taken out."""
     desk = reply(mail(), 50).apply(55, "callback_requested").apply(60, "excluded", reason="spam")
 
@@ -345,7 +345,7 @@ def test_what_was_pending_at_a_flush_is_gone_once_it_is_excluded() -> None:
     assert desk.now("total:all") == {}
 
 
-def test_what_is_pending_is_not_forgotten() -> None:
+def test_a_pending_contact_is_not_forgotten() -> None:
     """A ticket that waits on the customer stays known beyond the retention; resolved, it is given up."""
     counting = CONFIGURATION.counting.model_copy(update={"closed_retention_seconds": 600})
     desk = Desk(CONFIGURATION.model_copy(update={"counting": counting}))

@@ -60,7 +60,7 @@ def test_what_was_moved_is_gone_where_it_was() -> None:
 
 
 @pytest.mark.parametrize("first", [True, False], ids=["before it", "after it"])
-def test_what_is_withdrawn_did_not_happen(*, first: bool) -> None:
+def test_a_withdrawn_event_counts_nothing(*, first: bool) -> None:
     """A transfer that was withdrawn counts nothing, also where that is known before the transfer; a still later word brings it back."""
     transferred = event("contact.transferred", 60, agent="ann", event_id="t", revision=1)
     words = [event("contact.withdrawn", 60, event_id="t", revision=2), transferred]

@@ -1,4 +1,4 @@
-"""When alerts fire and clear: looks at second such and such of 09:00:00, and what comes of them, by hand."""
+"""When alerts fire and clear, by hand: evaluations at given seconds after 09:00:00."""
 
 from __future__ import annotations
 
@@ -106,8 +106,8 @@ class TestFires:
         assert (fired.state, fired.since, fired.fired_at, fired.as_of, fired.value) == ("firing", at(0), at(61), at(61), 0.7)
         assert (fired.cleared_at, fired.cleared_because, fired.recovering_since) == (None, None, None)
 
-    def test_it_began_at_the_look_before(self) -> None:
-        """Good at 9.75 s, beyond at 10 s: since 9.75 s, due at 69.75 s; a look after a pause of 5 s answers for one second of it."""
+    def test_a_breach_begins_at_the_evaluation_before(self) -> None:
+        """Good at 9.75 s, beyond at 10 s: since 9.75 s, due at 69.75 s; an evaluation after a pause of 5 s covers one second of it."""
         watched, paused = Watched(), Watched()
 
         assert [watched.look(10, 0.5, before=9.75), watched.look(69.749, 0.5, before=69.5), watched.look(69.75, 0.5, before=69.749)] == [
@@ -150,7 +150,7 @@ class TestFires:
         assert Watched(above).look(0, 180.0) == "none"
         assert Watched(above).look(0, 180.001) == "firing"
 
-    def test_a_good_look_ends_pending(self) -> None:
+    def test_a_good_evaluation_ends_pending(self) -> None:
         """An evaluation that is not beyond restarts the dwell, and deletes a pending alert."""
         watched = Watched()
 
@@ -179,14 +179,14 @@ class TestFires:
         assert [watched.look(0, 0.5), watched.look(30, 0.5, 9), watched.look(31, 0.5)] == ["pending", "none", "pending"]
 
     def test_at_once(self) -> None:
-        """With ``for_seconds: 0`` the first look that is beyond fires, without a pending record."""
+        """With ``for_seconds: 0`` the first evaluation beyond fires, without a pending record."""
         watched = Watched({**LEVEL, "for_seconds": 0})
 
         assert watched.look(5, 0.5) == "firing"
         assert [(each.since, each.fired_at) for each in watched.history] == [(at(5), at(5))]
 
-    def test_beyond_at_two_looks_is_beyond_between(self) -> None:
-        """After an hour without a look it fires at the next one."""
+    def test_beyond_at_two_evaluations_is_beyond_between(self) -> None:
+        """After an hour without an evaluation it fires at the next one."""
         watched = Watched()
 
         assert [watched.look(0, 0.5), watched.look(3600, 0.5)] == ["pending", "firing"]
@@ -218,7 +218,7 @@ class TestClears:
 
         assert [watched.look(100, 0.82), watched.look(110, 0.849), watched.look(120, 0.85)] == ["firing", "firing", "recovering"]
 
-    def test_a_bad_look_takes_recovery_back(self) -> None:
+    def test_a_bad_evaluation_restarts_recovery(self) -> None:
         """One evaluation below ``clear_at`` restarts the time to clear."""
         watched = firing()
 
@@ -246,7 +246,7 @@ class TestClears:
         assert [watched.look(601, 0.9), watched.look(630, 0.9), watched.look(631, 0.9)] == ["recovering", "recovering", "cleared"]
 
     def test_at_once(self) -> None:
-        """With ``clear_for_seconds: 0`` the first good look clears."""
+        """With ``clear_for_seconds: 0`` the first good evaluation clears."""
         watched = Watched({**LEVEL, "for_seconds": 0, "clear_for_seconds": 0})
 
         assert [watched.look(0, 0.5), watched.look(1, 0.9), watched.look(2, 0.5)] == ["firing", "cleared", "firing"]
@@ -336,7 +336,7 @@ class TestRestarts:
         assert (watched.latest, watched.history) == ({}, [])
 
     @pytest.mark.parametrize("narrower", [{"channels": ["chat"]}, {"scopes": ["queue:B"]}])
-    def test_a_rule_looks_elsewhere(self, narrower: dict[str, Any]) -> None:
+    def test_a_rule_changes_its_scope_or_channel(self, narrower: dict[str, Any]) -> None:
         """An alert whose scope or channel its rule is not about any more is cleared like one without a rule."""
         watched = firing()
         watched.restart(level={**LEVEL, **narrower})
@@ -354,7 +354,7 @@ class TestRestarts:
 
 
 class TestWatches:
-    """What a rule looks at."""
+    """The scopes and figures of a rule."""
 
     @pytest.mark.parametrize(
         ("rule", "scope", "channel", "watches"),
@@ -422,7 +422,7 @@ class Stream:
 
 
 class TestFigures:
-    """The figures that are looked at are those that are published."""
+    """The evaluated figures are the published ones."""
 
     def test_a_wait_that_grows_is_evaluated(self) -> None:
         """Nothing but as-of moves: three wait beside 12 answered in time, and after more than 20 s it is 12 of 15 and not of 12.
@@ -442,7 +442,7 @@ class TestFigures:
         ]
 
     def test_the_longest_wait_grows_without_being_written(self) -> None:
-        """It is as-of − the entry at each look."""
+        """It is as-of − the entry at each evaluation."""
         stream = Stream(level={"kpi": "longest_wait", "above": 30, "for_seconds": 0, "clear_for_seconds": 0})
         stream.apply("now", None, {"waiting_since_ms": [ms(0)]})
 
@@ -451,7 +451,7 @@ class TestFigures:
         assert stream.as_of(31) == [(KEY, "cleared")]
 
     def test_the_oldest_of_a_backlog_without_waiting_contacts(self) -> None:
-        """Its age is looked at too when only as-of moves."""
+        """Its age is evaluated too when only as-of moves."""
         stream = Stream(old={"kpi": "backlog_oldest", "above": 3600, "for_seconds": 0})
         stream.apply("now", None, {"backlog": {"in_progress": 1}, "backlog_oldest_ms": ms(0)}, "mail|contacts|queue:B")
 
@@ -484,7 +484,7 @@ class TestFigures:
         ]
 
     def test_a_scope_that_only_an_alert_remembers(self) -> None:
-        """After a restart a firing alert of a queue that is not configured is looked at even if nothing else is left of it."""
+        """After a restart a firing alert of a queue that is not configured is evaluated even if nothing else is left of it."""
         first = Stream(level={"below": 0.9, "for_seconds": 0, "clear_for_seconds": 0})
         first.apply("pane", 0, {"counts": {"offered": 10, "abandoned": 10}}, "voice|contacts|queue:found")
         first.rollup.apply(
@@ -500,8 +500,8 @@ class TestFigures:
         assert second.as_of(2) == [(key, "cleared")]
 
 
-def test_without_rules_nothing_is_looked_at() -> None:
-    """Nothing is compiled, and nothing comes of a flush."""
+def test_without_rules_nothing_is_evaluated() -> None:
+    """Nothing is compiled, and a flush publishes nothing."""
     stream = Stream()
     stream.apply("now", None, {"waiting_since_ms": [ms(0)]})
 
@@ -581,6 +581,6 @@ class TestSeveral:
             ("cleared", "waiting", 1, "too_few_contacts"),
         ]
 
-    def test_a_rule_about_what_is_expected_is_not_looked_at(self) -> None:
+    def test_a_rule_about_an_expected_figure_is_not_evaluated(self) -> None:
         """No worker watches it."""
         assert Alerts(configuration(soon={"expected_within_minutes": 30, "below": 0.8})).watches_of("queue:A", "voice") == ()

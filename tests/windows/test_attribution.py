@@ -63,7 +63,7 @@ class TestOfferedAndAnsweredInDifferentIntervals:
         assert parts(kpis["answer_rate"]) == (1, 1, 1)
         assert half_hour(records, "07:30")["kpis"]["answered"]["value"] == 0
 
-    def test_without_being_asked_only_by_offer(self) -> None:
+    def test_by_default_only_by_offer(self) -> None:
         """By default there are no figures by outcome, and the second half hour has no record."""
         records = replayed([*self.EVENTS])
 
@@ -75,7 +75,7 @@ class TestALongContact:
     """Amazon Connect: from 05:23 to 06:15, in intervals of 30 minutes."""
 
     def test_its_handle_time_is_booked_at_its_end(self) -> None:
-        """By outcome the contact's 52 minutes are in 06:00-06:30 as a whole; by offer, where it began."""
+        """By outcome the contact's 52 minutes are entirely in 06:00-06:30; by offer, where it began."""
         start = "2026-06-15T05:23:00Z"
         events: list[Event] = [
             report(ContactQueued, 0, start=start, queue="sales", channel="voice"),

@@ -33,7 +33,7 @@ steps: st.SearchStrategy[list[tuple[str, Any, Counts]]] = st.lists(
 
 @given(steps)
 def test_as_a_plain_dictionary(steps: list[tuple[str, Any, Counts]]) -> None:
-    """Whatever is added, packed and given up in whatever order: cells, and sums of short and long spans, are those of a dictionary."""
+    """With any order of adding, packing and dropping: cells, and sums of short and long spans, are those of a dictionary."""
     cells, plain = Cells(), dict[int, Counts]()
     floor = 0
     for what, where, counts in steps:

@@ -71,7 +71,7 @@ def test_each_scope_has_its_own(roll_up: RollUp) -> None:
     assert "service_level_live" not in slow["kpis"]
 
 
-def test_who_waits_and_what_it_costs(roll_up: RollUp) -> None:
+def test_waiting_contacts_and_fixed_costs(roll_up: RollUp) -> None:
     """Of the same sums: those who have waited too long count where they wait, each team has its fixed cost, each window its length."""
     roll_up.expect("queue:slow", "voice")
     roll_up.scopes["queue:slow", "voice"].set_now(("contact-events", 0), {"waiting_since_ms": [START_MS - 31_000, START_MS - 1_000]})

@@ -19,7 +19,7 @@ NOON = "2026-06-15T03:00:00Z"
 
 
 def replayed(*exceptions: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the latest records of calls at 12:05, 13:05 (given up), 13:42 and 14:05 in Tokyo, and one at 13:05 in another queue."""
+    """Return the latest records of calls at 12:05, 13:05 (abandoned), 13:42 and 14:05 in Tokyo, and one at 13:05 in another queue."""
     center = {
         "default_zone": "Asia/Tokyo",
         "sites": {"tokyo": {"zone": "Asia/Tokyo"}},
@@ -65,7 +65,7 @@ class TestMarks:
     """Records that a calendar exception affects."""
 
     def test_intervals(self) -> None:
-        """Those any of whose time it takes, also the last one, of which it has 10 minutes; not those before and after."""
+        """All intervals that it overlaps, also the last one by 10 minutes; not those before and after."""
         found = marked(replayed(TYPHOON), "voice|queue:A")
 
         assert found == {"03:00": None, "04:00": ["Typhoon 台風"], "04:30": ["Typhoon 台風"], "05:00": None}
@@ -87,7 +87,7 @@ class TestMarks:
         assert [len(exceptions.of(f"agent:{name}", about_people=True)) for name in ("ann", "bob", "cy")] == [1, 1, 0]
 
     def test_several(self) -> None:
-        """In the order of their begins; one without an end stays open, and one without sites applies everywhere."""
+        """In order of their start; one without an end stays open, and one without sites applies everywhere."""
         outage = {"name": "carrier", "kind": "outage", "from": "2026-06-15T12:10"}
         found = replayed(TYPHOON, outage)
 
@@ -110,7 +110,7 @@ class TestWithAndWithout:
     """The figures of a day, with all of it and without what the exception touches."""
 
     def test_contacts(self) -> None:
-        """Four offered and one given up; without the typhoon's cells 13:00, 13:15 and 13:30 two, both answered."""
+        """Four offered and one abandoned; without the typhoon's cells 13:00, 13:15 and 13:30 two, both answered."""
         of_queue = day(replayed(TYPHOON), "voice|queue:A")
         kpis, without = of_queue["kpis"], of_queue["without_exceptions"]["kpis"]
 

@@ -108,7 +108,7 @@ def test_nothing_is_known_and_nothing_is_expected() -> None:
 
 
 @pytest.mark.parametrize(("minutes", "length"), [(0, 0), (0, 32 * 24 * 60), (401 * 24 * 60, 15)])
-def test_absurd_forecasts_are_set_aside(minutes: float, length: float) -> None:
+def test_absurd_forecasts_are_dead_letters(minutes: float, length: float) -> None:
     """A forecast of no time, of more than a month, or for more than a year ahead is a dead letter."""
     stage = CustomerEventStage(0, CENTER, TrackTopics("customers", "panes", 1, "dead", "test", lambda: 0, "facts"))
     value = forecast(1, minutes, length, volume=1)

@@ -59,7 +59,7 @@ class TestHolidayCalendars:
         assert closed_days(berlin, "2026-01-01", 80) == ["2026-01-01", "2026-01-02", "2026-03-08"]
         assert closed_days(munich, "2026-01-01", 80) == ["2026-01-01", "2026-01-06"]
 
-    def test_who_is_asked_first(self) -> None:
+    def test_the_precedence_of_calendars(self) -> None:
         """A queue's exceptions hold over its calendar, its calendar over its site's dates and in place of its site's calendar."""
         site = {"holiday_calendar": "JP", "exceptions": {"2026-12-25": ["00:00-24:00"]}, "holidays": ["2026-06-01"]}
         queue = {"holiday_calendar": "DE", "exceptions": {"2026-01-01": ["10:00-13:00"]}}

@@ -112,7 +112,7 @@ class TestClocksChange:
         assert at(ends, "2026-03-28T23:59", "2026-03-29T00:00", "2026-03-29T00:59", "2026-03-29T01:00") == [False, True, True, False]
 
     def test_berlin_back(self) -> None:
-        """2026-10-25: 03:00 CEST becomes 02:00 CET at 01:00 UTC. A time that comes twice is meant the first time."""
+        """2026-10-25: 03:00 CEST becomes 02:00 CET at 01:00 UTC. A repeated time is its first occurrence."""
         long = opening("Europe/Berlin", {"business_hours": {"sun": ["02:30-03:00"]}})
         early = opening("Europe/Berlin", {"business_hours": {"sun": ["01:00-02:30"]}})
 
@@ -160,7 +160,7 @@ class TestDates:
         assert at(berlin, "2026-12-25T09:00", "2026-12-31T09:00", "2026-12-30T09:00") == [False, False, True]
 
     def test_a_queue_over_its_site(self) -> None:
-        """The queue's word on a date comes first, then the site's; the queue's week replaces the site's."""
+        """The queue's entry of a date takes precedence, then the site's; the queue's week replaces the site's."""
         site = {"business_hours": WEEK, "holidays": ["2026-12-25", "2026-12-28"]}
         queue = {"business_hours": {"mon-sun": ["18:00-20:00"]}, "exceptions": {"2026-12-25": ["06:00-07:00"]}}
         hours = opening("UTC", queue, site)

@@ -1,4 +1,4 @@
-"""Every KPI from sums given by hand."""
+"""Every KPI from sums, calculated by hand."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class TestContacts:
         assert {(f["value"], f["numerator"], f["denominator"], f["coverage"]) for f in rest.values()} == {(None, 0, 0, None)}
         assert ("service_level_live" in rest) is not by_offer
 
-    def test_someone_waits_past_the_threshold_and_nothing_is_decided(self) -> None:
+    def test_one_waits_past_the_threshold_and_none_is_decided(self) -> None:
         """The live service level is 0 while the one of decided contacts is still unknown."""
         kpis = contact_kpis({"offered": 1}, definition(), "voice", by_offer=False, past_threshold=1)
 
@@ -212,7 +212,7 @@ class TestPeople:
         # (50 + 10) ÷ (50 + 10 + 20) = 60 ÷ 80; coverage 80 ÷ (80 + 20)
         assert people_kpis(sums)["occupancy"] == {"value": 0.75, "numerator": 60, "denominator": 80, "coverage": 0.8}
 
-    def test_without_anybody(self) -> None:
+    def test_without_agents(self) -> None:
         """Without agents the rate is null, with 0/0 beside it."""
         assert people_kpis({})["occupancy"] == {"value": None, "numerator": 0, "denominator": 0, "coverage": None}
 

@@ -1,4 +1,4 @@
-"""The nights in which clocks change, through the whole middle: intervals and days written by hand, and as the oracle reads the clock."""
+"""The nights in which clocks change, through tracking and windows: intervals and days by hand and by the oracle."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def test_days(site: str, start: str, end: str, day: str, contacts: int, hours: i
     ],
 )
 def test_intervals(site: str, start: str, end: str, window: str, expected: dict[str, int]) -> None:
-    """An hour that comes twice is two intervals, one that is skipped none; half an hour's change cuts the interval it falls into."""
+    """A repeated hour is two intervals, a skipped one none; a change of half an hour cuts its interval."""
     found = offered(quarters(site, start, end), site, window)
 
     around = {begin: number for begin, number in found.items() if min(expected) <= begin <= max(expected)}

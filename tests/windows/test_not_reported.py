@@ -58,7 +58,7 @@ def test_scopes(scope: str, channel: str | None, *, is_null: bool) -> None:
 
 
 def test_alone() -> None:
-    """What the only source of a center does not report is null everywhere; without any word about sources nothing is."""
+    """What the only source of a center does not report is null everywhere; without configured sources no figure is."""
     alone = Configuration.model_validate({"sources": {"plain": {"not_reported": SILENT}}})
     assert not_reported(alone, "total:all", "mail") == not_reported(alone, "queue:x", "voice") == frozenset(SILENT)
     assert not_reported(Configuration(), "total:all", "mail") == frozenset()

@@ -91,7 +91,7 @@ class TestOpenTime:
 
     @pytest.mark.parametrize(("date", "hours"), [("2026-10-25", 2), ("2026-03-29", 1.5), ("2026-06-15", 2)])
     def test_the_nights_of_the_clocks(self, date: str, hours: float) -> None:
-        """00:30-02:30 in Berlin: 02:30 is meant the first time that it comes; where it is skipped it is 03:00, an hour and a half later."""
+        """00:30-02:30 in Berlin: a repeated 02:30 is its first occurrence; a skipped one is 03:00, an hour and a half later."""
         berlin = opening("Europe/Berlin", {"business_hours": {"mon-sun": ["00:30-02:30"]}})
         midnight = parse_time_ms(f"{date}T00:00:00Z")
 

@@ -1,4 +1,4 @@
-"""Replies overdue, the backlog by age, and the figures about messages, from records and sums made by hand: docs/counting.md section 11."""
+"""Replies overdue, the backlog by age, and the figures about messages, from records and sums, by hand: docs/counting.md section 11."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_replies_become_overdue_with_time() -> None:
     ],
 )
 def test_where_replies_have_a_target(scope: str, channel: str | None, expected: bool) -> None:
-    """Where people write, and where a queue has a target of its own; elsewhere overdue replies are unknown, not 0."""
+    """Reply channels and queues with a target have the figure; elsewhere overdue replies are unknown, not 0."""
     assert has_replies(CONFIGURATION, scope, channel) is expected
 
 

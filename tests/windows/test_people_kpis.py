@@ -1,4 +1,4 @@
-"""Figures about people and staff from sums, and what of a scope's time is staffed, calculated by hand."""
+"""Figures of agents and staff from sums, and the staffed time of a scope, calculated by hand."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_of_one_person() -> None:
     assert not {"cost_per_contact", "staff_scheduled", "staff_actual"} & kpis.keys()
 
 
-def test_fixed_costs_of_the_panes_in_which_anybody_works() -> None:
+def test_fixed_costs_of_the_staffed_panes() -> None:
     """A pane of ten seconds counts entirely and once, whichever partition reports work in it; one without work does not."""
     configuration = Configuration.model_validate(
         {"costs": {"currency": "JPY", "hourly": 0}, "teams": {"red": {"costs": {"fixed_per_hour": 360}}, "blue": {}}}

@@ -23,7 +23,7 @@ def revision(written: bytes | None) -> int | None:
 
 @pytest.mark.parametrize("window", ["interval_15m", "day", "trailing_5m"])
 def test_revisions(window: str) -> None:
-    """Every other content is a revision more, three hundred of them too; the same at a later as-of is no news."""
+    """Every other content is a revision more, three hundred of them too; the same at a later as-of is no change."""
     published = Published()
     for number in range(1, 301):
         key, content = record(window, 900_000, counts={"offered": number})
@@ -36,7 +36,7 @@ def test_revisions(window: str) -> None:
 
 @pytest.mark.parametrize("window", ["interval_15m", "day", "trailing_5m"])
 def test_restored(window: str) -> None:
-    """What comes back from the topic, in whatever order its parts were written, is no news; what differs is the next revision."""
+    """A restored record, with its parts in any order, is no change; a different one is the next revision."""
     published = Published()
     key, content = record(window, 900_000, counts={"offered": 2, "answered": 1}, revision=300)
     published.restore(key, dict(reversed(content.items())))
@@ -49,7 +49,7 @@ def test_restored(window: str) -> None:
 
 @pytest.mark.parametrize(("window", "is_news"), [("trailing_5m", False), ("day", True)])
 def test_only_the_span_is_another(window: str, *, is_news: bool) -> None:
-    """A trailing window that moved on with the same figures is no news; a day that begins at the same instant and ends at another is."""
+    """A moved trailing window with the same figures is no change; a day with the same start and another end is one."""
     published = Published()
     key, content = record(window, 0, window_end="2026-06-15T09:00:00.000Z", counts={"offered": 2})
     assert published.revise(key, content)
@@ -57,7 +57,7 @@ def test_only_the_span_is_another(window: str, *, is_news: bool) -> None:
     assert (published.revise(key, {**content, "window_end": "2026-06-15T09:00:10.000Z"}) is not None) is is_news
 
 
-def test_given_up() -> None:
+def test_expired() -> None:
     """Intervals and days that began before an instant expire, by their keys; later ones of that start restart, others continue."""
     published = Published()
     kept = [record(window, start) for window, start in (("interval_15m", 0), ("interval_15m", 900_000), ("day", 0), ("trailing_5m", 0))]

@@ -1,4 +1,4 @@
-"""Figures of resolution, callbacks, surveys and backlog from sums made by hand: docs/counting.md sections 7 and 8."""
+"""Figures of resolution, callbacks, surveys and backlog from sums, by hand: docs/counting.md sections 7 and 8."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ class TestChanges:
     """Only what changed is published."""
 
     def test_nothing_new(self) -> None:
-        """A second look without news publishes nothing."""
+        """A second flush without changes publishes nothing."""
         stream = Stream()
         stream.slice("pane", 0, ANSWERED)
         first = stream.as_of(9)
@@ -107,7 +107,7 @@ class TestChanges:
         assert stream.kpi("answered") == (0, 0, None)
         assert stream.kpi("answered", "window|trailing_15m|voice|queue:A") == (1, 1, None)
 
-    def test_who_waits_is_news_when_it_is_too_long(self) -> None:
+    def test_a_wait_changes_windows_once_it_is_too_long(self) -> None:
         """Windows of a waiting contact do not change until 20 s are over: a met contact of one becomes one of two."""
         stream = Stream()
         stream.slice("pane", 0, ANSWERED)
@@ -178,7 +178,7 @@ class TestChanges:
         assert after.as_of(seconds) == {}
 
     def test_an_equal_contact_takes_the_place_of_another(self) -> None:
-        """As one contact leaves the window another like it comes: the figures are the same, and that is no news."""
+        """One contact leaves the window as an equal one enters: the figures are the same, and nothing is published."""
         stream = Stream()
         stream.slice("pane", 0, ANSWERED)
         stream.slice("pane", 300, ANSWERED)
@@ -207,7 +207,7 @@ class TestWindows:
         assert stream.kpi("offered", "window|trailing_15m|voice|queue:A") == (3, 3, None)
 
     def test_it_empties_with_time(self) -> None:
-        """Without any news but time, a contact leaves the last five minutes."""
+        """With time alone, a contact leaves the last five minutes."""
         stream = Stream()
         stream.slice("pane", 0, {"offered": 1})
         stream.as_of(299.999)
@@ -217,7 +217,7 @@ class TestWindows:
         assert (still, stream.kpi("offered")) == ((1, 1, None), (0, 0, None))
 
     def test_people_wait_for_progress(self) -> None:
-        """Windows of people end at the progress of the agent partitions: their time is booked no further."""
+        """Windows of agents end at the progress of the agent partitions: their time is booked no further."""
         stream = Stream()
         stream.slice("pane", 0, {"handling_ms": 6_000, "idle_ms": 2_000}, "team:red", "-")
         stream.slice("pane", 10, {"handling_ms": 10_000}, "team:red", "-")
@@ -271,7 +271,7 @@ class TestWindows:
         assert (stream.kpi("offered", new), stream.kpi("answered", new)) == ((1, 1, None), (0, 0, None))
         assert stream.kpi("answered") == (1, 1, None)
 
-    def test_a_slice_that_is_given_up_changes_nothing(self) -> None:
+    def test_a_dropped_slice_changes_nothing(self) -> None:
         """Tombstones make room at the source; what was counted stays counted."""
         stream = Stream()
         stream.slice("cohort", 0, ANSWERED)
@@ -327,8 +327,8 @@ class TestFinal:
 
         assert not stream.latest["window|trailing_5m|voice|queue:A"]["final"]
 
-    def test_old_windows_are_given_up(self) -> None:
-        """Three days later an interval is taken from the latest records."""
+    def test_old_windows_are_deleted(self) -> None:
+        """Three days later an interval is deleted from the latest records."""
         stream = Stream()
         stream.slice("cohort", 0, {"offered": 1, "answered": 1, "handled": 1})
         stream.as_of(1_200)

@@ -176,8 +176,8 @@ class TestRecords:
         ],
         ids=["the base is there", "nothing of it", "of another figure", "of any window", "nor of any", "a count has no base"],
     )
-    def test_what_has_a_horizon_is_waited_for(self, formula: Formula, sums: dict[str, int], hours: int) -> None:
-        """A window stays provisional for the horizon of a figure of which there may be something, and of any that is a count."""
+    def test_a_window_waits_for_the_horizon_of_its_figures(self, formula: Formula, sums: dict[str, int], hours: int) -> None:
+        """A window stays provisional for the horizon of every figure that may occur, and of every count."""
         kpi = replace(KPI_BY_ID["complaints_within_day_rate"], formula=formula, horizon="6 h")
 
         assert horizon_ms_of(sums, horizons_of((KPI_BY_ID["offered"], kpi))) == hours * 3_600_000

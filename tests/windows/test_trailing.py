@@ -109,7 +109,7 @@ def test_panes_of_the_future_wait() -> None:
     assert (trailing.changed, trailing.sums[30_000]) == ({30_000}, {"n": 1})
 
 
-def test_what_is_given_up_is_forgotten() -> None:
+def test_a_dropped_block_is_forgotten() -> None:
     """A block that a source partition gives up behind all windows takes no room, and changes nothing."""
     trailing = TrailingSums((30_000,))
     trailing.exchange(0, Panes.of([(0, {"n": 1}), (10_000, {"n": 2})]))
@@ -123,8 +123,8 @@ def test_what_is_given_up_is_forgotten() -> None:
     assert trailing.sums[30_000] == {}
 
 
-def test_what_is_given_up_in_a_window_counts_until_it_has_left() -> None:
-    """A source partition further on than others gives up a block of which a window of 30 s still holds the pane of 10 s."""
+def test_a_dropped_block_counts_until_it_has_left_the_window() -> None:
+    """A source partition ahead of others drops a block while a window of 30 s still holds its pane of 10 s."""
     trailing = TrailingSums((20_000, 30_000))
     trailing.exchange(0, Panes.of([(0, {"n": 1}), (10_000, {"n": 2})]))
     trailing.exchange(1, Panes.of([(30_000, {"n": 4})]))

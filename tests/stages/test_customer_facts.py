@@ -28,7 +28,7 @@ def facts_of(stage: ContactStage, number: int, kind: str, seconds: float, **fiel
 
 
 def test_another_customer() -> None:
-    """An arrival that happened before, and came later, has the contact's first key: it is taken from the one and given to the other."""
+    """An earlier arrival that is received later has the contact's first key: the contact moves from one customer to the other."""
     stage = ContactStage(0, Configuration.model_validate({}), TOPICS)
     facts_of(stage, 0, "contact.arrived", 5, channel="voice", customer_key="v1:later")
     first = facts_of(stage, 1, "contact.queued", 6, queue="sales")
@@ -39,7 +39,7 @@ def test_another_customer() -> None:
 
 
 def test_excluded() -> None:
-    """A contact that counts no more is taken from its customer."""
+    """An excluded contact is removed from its customer."""
     stage = ContactStage(0, Configuration.model_validate({}), TOPICS)
     facts_of(stage, 0, "contact.arrived", 5, channel="voice", customer_key="v1:k")
     facts_of(stage, 1, "contact.queued", 6, queue="sales")

@@ -1,4 +1,4 @@
-"""Contacts that are over and of which nothing more comes leave memory but for their rows; who asks for one finds it as it was."""
+"""Finished idle contacts are packed in memory; a reader gets them unchanged."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def conversations(kept: StoredStage) -> Any:
     return kept.stage.tracker.conversations
 
 
-def test_what_is_over_leaves_memory_once_it_is_idle() -> None:
+def test_a_finished_contact_is_packed_once_it_is_idle() -> None:
     """Of two calls two minutes after the flush at which progress was at 31 s, and not a second before; one that waits stays."""
     three = over(2).apply(event("contact.queued", 31, queue="A", channel="voice", conversation_id="w", event_id="w", **PBX))
     assert sizes(three) == (3, 0)
@@ -73,8 +73,8 @@ def test_what_is_over_leaves_memory_once_it_is_idle() -> None:
     assert len(conversations(three)) == 3
 
 
-def test_a_repeat_is_known_and_then_put_away_again() -> None:
-    """An event that was counted before its contact was put away counts nothing after it; the contact goes again once it is idle."""
+def test_a_repeat_is_known_and_its_contact_packed_again() -> None:
+    """A repeat of an event counts nothing after its contact was packed; the contact is packed again once it is idle."""
     one = over().apply(beat(31 + IDLE, **PBX))
     assert sizes(one) == (0, 1)
     before, facts = one.sums("queue:A"), len(one.facts)
@@ -105,8 +105,8 @@ def test_later_events_add_up() -> None:
     assert [fact.event_id for fact in facts] == [f"pbx-1:000000:{at}" for at in (0, 1, 11, 14, 16, 21, 30)] + ["s"]
 
 
-def test_what_is_put_away_is_forgotten_in_time() -> None:
-    """A contact that was over at 30 s is kept until 30 s and the retention have passed, in packs and beside them; its row goes then."""
+def test_a_packed_contact_is_forgotten_after_its_retention() -> None:
+    """A contact finished at 30 s is stored until the retention after it has passed, packed or not; then its row is deleted."""
     many = over(40).apply(beat(31 + IDLE, **PBX))
     assert sizes(many) == (0, 40)
     many.apply(beat(30 + RETENTION, **PBX))
@@ -118,7 +118,7 @@ def test_what_is_put_away_is_forgotten_in_time() -> None:
     assert many.stage.tracker.held.counts == {"\x1fpbx": [0, 0]}
 
 
-def test_a_conversation_in_several_rows_is_whole() -> None:
+def test_a_conversation_in_several_rows_is_complete() -> None:
     """Of one in three rows another event writes the last alone, a restart reads all 41, and when it is forgotten no row is left."""
     arrived = event("contact.arrived", 0, channel="chat", direction="inbound", event_id="a", conversation_id="c0", **PBX)
     ended = event("contact.ended", 45, by="customer", event_id="z", conversation_id="c0", **PBX)
@@ -147,7 +147,7 @@ def test_what_a_restart_left_unread_is_packed() -> None:
     assert many.stage.tracker.repeated == 1
 
 
-def test_a_flush_puts_few_away(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_flush_packs_a_limited_number(monkeypatch: pytest.MonkeyPatch) -> None:
     """With any number of idle contacts, a flush packs a limited number and leaves the others to the next."""
     monkeypatch.setattr(contacts, "_PACKED_A_FLUSH", 15)
     many = over(40)
@@ -156,7 +156,7 @@ def test_a_flush_puts_few_away(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_contact_that_is_over_takes_little_room() -> None:
-    """A call of seven events takes at most 400 bytes when it is put away, everything counted, its names too; before it was 3 kB."""
+    """A call of seven events takes at most 400 bytes when packed, names included; unpacked it takes 3 kB."""
     stage = ContactStage(0, CONFIGURATION, TOPICS)
     count = 4_000
     records = [record(each) for number in range(count + 100) for each in call(number)]
@@ -180,7 +180,7 @@ def test_a_contact_that_is_over_takes_little_room() -> None:
     assert each <= 400
 
 
-def test_what_is_taken_out_again_and_again_leaves_nothing_behind() -> None:
+def test_repeated_unpacking_leaves_no_bytes_behind() -> None:
     """A large contact is touched every few minutes, and each time packed with others, which stay: its bytes do not stay with them."""
     rows, text = PackedRows(), Random(1).randbytes(50_000)
     large, small = Unread((text,), 500, 10**9, None, 1, has_customer=False), Unread((b"{}",), 1, 10**9, None, 1, has_customer=False)
@@ -196,7 +196,7 @@ def test_what_is_taken_out_again_and_again_leaves_nothing_behind() -> None:
 
 
 def test_packs_that_are_empty_are_forgotten() -> None:
-    """All contacts of a source are touched again and again within the day for which they are kept."""
+    """All contacts of a source are changed again and again within their retention of a day."""
     rows, each = PackedRows(), Unread((b"{}",), 1, 10**9, None, 1, has_customer=False)
     for _ in range(100):
         rows.put([(f"c{number}", each) for number in range(64)])
@@ -221,7 +221,7 @@ class TestPackedRows:
         return rows
 
     def test_each_is_returned_once(self) -> None:
-        """Of 100, more than three packs, each is found, taken as it was put in, and then gone."""
+        """Of 100, more than three packs, each is found, returned unchanged, and then removed."""
         rows = self.filled(100)
         assert [*rows] == [f"c{number}" for number in range(100)]
         for number in (99, *range(99)):
@@ -232,7 +232,7 @@ class TestPackedRows:
         assert (len(rows), rows.take_over(10**6)) == (0, [])
 
     def test_due_rows_are_returned(self) -> None:
-        """Before 1,050 ms those of 0 to 49 are due, less the one that was taken; one that was put in again is due by its new time."""
+        """Before 1,050 ms those of 0 to 49 are due, without the removed one; one that was packed again is due by its new time."""
         rows = self.filled(100)
         rows.take("c7")
         rows.put([("c7", self.unread(70))])
@@ -242,8 +242,8 @@ class TestPackedRows:
         assert rows.take_over(1_050) == []
         assert ("c7", 70, 1) in rows.take_over(1_071)
 
-    def test_what_has_something_since_is_named(self) -> None:
-        """Of 40, of which 32 are in a pack, those since 35 are beside it; since 30 the pack's are named too, though most are of before."""
+    def test_names_with_facts_since_an_instant(self) -> None:
+        """Of 40, of which 32 are in a pack, those since 35 are beside it; since 30 the pack's are named too, though most are older."""
         rows = self.filled(40)
         assert rows.open_or_since(35) == ["c35", "c36", "c37", "c38", "c39"]
         assert {"c30", "c31", "c39"} <= set(rows.open_or_since(30))

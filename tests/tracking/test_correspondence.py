@@ -31,7 +31,7 @@ DAY = 86_400
 Step = tuple[float, str, dict[str, Any]]
 
 
-def words(at: float, **fields: Any) -> Step:
+def text(at: float, **fields: Any) -> Step:
     """Let the customer write."""
     return at, "message", {"author_kind": "customer", **fields}
 
@@ -88,18 +88,18 @@ class TestResponses:
         ("story", "expected"),
         [
             # In mail the arrival at 0 brings the first message; written again at 50, replied to at 100.
-            ((*MAIL, words(50), reply(100)), (100_000, 1)),
+            ((*MAIL, text(50), reply(100)), (100_000, 1)),
             # In chat only messages count: from the first unanswered one, at 5.
-            ((*CHAT, words(5), words(20), reply(45)), (40_000, 1)),
+            ((*CHAT, text(5), text(20), reply(45)), (40_000, 1)),
             # Twice: 100 - 0, and 400 - 300; the second reply at 110 answers nothing.
-            ((*MAIL, reply(100), reply(110), words(300), words(310), reply(400)), (200_000, 2)),
+            ((*MAIL, reply(100), reply(110), text(300), text(310), reply(400)), (200_000, 2)),
             # Neither internal notes nor machines reply, and no machine's message is the customer's: 70 - 0.
             (
-                (*MAIL, reply(20, public=False), reply(30, automatic=True), reply(70), words(80, automatic=True), reply(90)),
+                (*MAIL, reply(20, public=False), reply(30, automatic=True), reply(70), text(80, automatic=True), reply(90)),
                 (70_000, 1),
             ),
             # An agent began it: the wait begins when the customer writes at 60.
-            (((0, "arrived", {"channel": "mail", "initiated_by": "agent"}), MAIL[1], reply(20), words(60), reply(90)), (30_000, 1)),
+            (((0, "arrived", {"channel": "mail", "initiated_by": "agent"}), MAIL[1], reply(20), text(60), reply(90)), (30_000, 1)),
         ],
     )
     def test_of_messages(self, story: tuple[Step, ...], expected: tuple[int, int]) -> None:
@@ -112,8 +112,8 @@ class TestResponses:
         "taken_up",
         [
             (status(5 * DAY, "reopened"),),
-            (words(5 * DAY), status(5 * DAY + 1, "open")),
-            (status(5 * DAY - 2, "reopened", waiting_on="customer"), words(5 * DAY)),
+            (text(5 * DAY), status(5 * DAY + 1, "open")),
+            (status(5 * DAY - 2, "reopened", waiting_on="customer"), text(5 * DAY)),
         ],
         ids=("reopened", "written to", "written to later"),
     )
@@ -144,19 +144,19 @@ class TestExchanges:
     def test_at_each_resolution_those_since_the_last(self) -> None:
         """Two round trips, resolved; one more, resolved again: 3 round trips in 2 resolutions."""
         found = sums(
-            *MAIL, reply(100), words(200), words(210), reply(300), status(400, "resolved"), words(500), status(501, "reopened"), reply(600),
+            *MAIL, reply(100), text(200), text(210), reply(300), status(400, "resolved"), text(500), status(501, "reopened"), reply(600),
             status(700, "closed"),
         )  # fmt: skip
 
         assert part(found, "exchanges", "exchanged") == (3, 2)
 
-    def test_of_whom_no_message_is_known(self) -> None:
+    def test_without_a_known_message(self) -> None:
         """A ticket whose source reports no message has unknown round trips, not none."""
         assert part(sums(*MAIL, status(100, "resolved")), "exchanges", "exchanged") == (0, 0)
 
     def test_resolved_without_an_answer(self) -> None:
         """Where messages are reported, a resolution without a reply is one with no round trip."""
-        assert part(sums(*MAIL, words(20), status(100, "resolved")), "exchanges", "exchanged") == (0, 1)
+        assert part(sums(*MAIL, text(20), status(100, "resolved")), "exchanges", "exchanged") == (0, 1)
 
 
 class TestThanks:
@@ -165,14 +165,14 @@ class TestThanks:
     @pytest.mark.parametrize(
         ("story", "expected"),
         [
-            ((*MAIL, words(20, thanks=True), words(30, thanks=True)), (1, 1, 1)),
-            ((*MAIL, words(20, thanks=False), words(30, thanks=True), words(40, thanks=False)), (1, 1, 1)),
-            ((*MAIL, words(20, thanks=False)), (1, 1, 0)),
-            ((*MAIL, words(20)), (1, 0, 0)),
+            ((*MAIL, text(20, thanks=True), text(30, thanks=True)), (1, 1, 1)),
+            ((*MAIL, text(20, thanks=False), text(30, thanks=True), text(40, thanks=False)), (1, 1, 1)),
+            ((*MAIL, text(20, thanks=False)), (1, 1, 0)),
+            ((*MAIL, text(20)), (1, 0, 0)),
             ((*MAIL, reply(20, thanks=True)), (0, 0, 0)),
             # Before there is a queue: booked when there is one.
-            ((MAIL[0], words(5, thanks=True), MAIL[1]), (1, 1, 1)),
-            ((MAIL[0], words(5, thanks=True)), (0, 0, 0)),
+            ((MAIL[0], text(5, thanks=True), MAIL[1]), (1, 1, 1)),
+            ((MAIL[0], text(5, thanks=True)), (0, 0, 0)),
         ],
     )
     def test_once(self, story: tuple[Step, ...], expected: tuple[int, int, int]) -> None:
@@ -183,13 +183,13 @@ class TestThanks:
         ("story", "expected"),
         [
             # Named after the thanks, and then again: of the last category alone.
-            ((*MAIL, words(20, thanks=True), named(30, "delivery"), named(40, "refund")), {"thanked=refund": 1}),
-            ((named(3, "refund"), *MAIL, words(20, thanks=False), words(30, thanks=True)), {"thanked=refund": 1}),
-            ((*MAIL, named(15, "refund"), words(20, thanks=False)), {}),
-            ((*MAIL, named(15, "refund"), words(20)), {}),
-            ((*MAIL, words(20, thanks=True)), {}),
+            ((*MAIL, text(20, thanks=True), named(30, "delivery"), named(40, "refund")), {"thanked=refund": 1}),
+            ((named(3, "refund"), *MAIL, text(20, thanks=False), text(30, thanks=True)), {"thanked=refund": 1}),
+            ((*MAIL, named(15, "refund"), text(20, thanks=False)), {}),
+            ((*MAIL, named(15, "refund"), text(20)), {}),
+            ((*MAIL, text(20, thanks=True)), {}),
             # All of it before there is a queue.
-            ((named(1, "a"), words(5, thanks=True), named(6, "b"), MAIL[1]), {"thanked=b": 1}),
+            ((named(1, "a"), text(5, thanks=True), named(6, "b"), MAIL[1]), {"thanked=b": 1}),
         ],
     )
     def test_by_category(self, story: tuple[Step, ...], expected: dict[str, int]) -> None:
@@ -199,7 +199,7 @@ class TestThanks:
     def test_booked_when_the_queue_is_known(self) -> None:
         """Words of second 5 of a conversation queued at 70 are in the minute from 60 on."""
         desk = Desk(CONFIGURATION)
-        for at, kind, fields in (MAIL[0], words(5, thanks=True), (70, "queued", {"queue": "mails"})):
+        for at, kind, fields in (MAIL[0], text(5, thanks=True), (70, "queued", {"queue": "mails"})):
             desk.apply(at, kind, **fields)
         desk.sums()
 
@@ -216,8 +216,8 @@ class TestDoubleReplies:
             ((reply(100, "ann"), reply(110, "bo")), 1),
             ((reply(100, "ann"), reply(110, "ann")), 0),
             ((reply(100, "ann"), reply(110, "bo"), reply(120, "cy"), reply(130, "ann")), 1),  # once a message
-            ((reply(100, "ann"), words(105), reply(110, "bo")), 0),
-            ((reply(100, "ann"), reply(110, "bo"), words(120), reply(130, "bo"), reply(140, "ann")), 2),
+            ((reply(100, "ann"), text(105), reply(110, "bo")), 0),
+            ((reply(100, "ann"), reply(110, "bo"), text(120), reply(130, "bo"), reply(140, "ann")), 2),
             ((reply(100), reply(110, "bo")), 0),  # the agent is unknown
             ((reply(100, "ann"), reply(110)), 0),
             ((reply(100, "ann"), reply(110), reply(120, "bo")), 0),  # the last reply's agent is not known
@@ -306,13 +306,13 @@ class TestRepliesDue:
         [
             (MAIL, [3600]),  # since the arrival; the target of mails is an hour
             ((*MAIL, reply(100)), []),
-            ((*MAIL, reply(100), words(200), words(300)), [3800]),
+            ((*MAIL, reply(100), text(200), text(300)), [3800]),
             ((*MAIL, status(50, "waiting_on_customer")), []),
-            ((*MAIL, status(50, "open", waiting_on="customer"), words(70)), [3670]),  # written though the turn was the customer's
-            ((*MAIL, status(50, "resolved"), words(60)), []),
-            ((*MAIL, status(50, "resolved"), words(60), status(61, "reopened")), [3660]),
+            ((*MAIL, status(50, "open", waiting_on="customer"), text(70)), [3670]),  # written though the turn was the customer's
+            ((*MAIL, status(50, "resolved"), text(60)), []),
+            ((*MAIL, status(50, "resolved"), text(60), status(61, "reopened")), [3660]),
             ((*MAIL, (50, "ended", {"by": "agent"})), []),
-            ((*MAIL, (50, "ended", {"by": "agent"}), words(60)), [3660]),
+            ((*MAIL, (50, "ended", {"by": "agent"}), text(60)), [3660]),
             ((*MAIL, status(50, "on_hold")), [3600]),
         ],
     )
@@ -324,10 +324,10 @@ class TestRepliesDue:
     def test_targets(self) -> None:
         """The queue's own, else the threshold of its service level where people write, else none."""
         claim: tuple[Step, ...] = (MAIL[0], (10, "queued", {"queue": "claims"}))
-        talk: tuple[Step, ...] = ((0, "queued", {"queue": "talks"}), words(5))
+        talk: tuple[Step, ...] = ((0, "queued", {"queue": "talks"}), text(5))
 
         assert pending(*claim, queue="claims")["due"] == [600]
-        assert pending(*CHAT, words(5), queue="chats", channel="chat")["due"] == [35]
+        assert pending(*CHAT, text(5), queue="chats", channel="chat")["due"] == [35]
         assert pending(*talk, queue="talks", channel="chat")["due"] == []
 
     def test_those_that_as_of_has_passed_are_a_number(self) -> None:
@@ -357,11 +357,11 @@ class TestOfNoQueue:
             ((MAIL[0], status(5, "resolved")), None),
             ((MAIL[0], status(5, "resolved"), status(9, "reopened")), "in_progress"),
             ((MAIL[0], (5, "ended", {"by": "agent"})), None),
-            ((MAIL[0], (5, "ended", {"by": "agent"}), words(9)), "untouched"),
+            ((MAIL[0], (5, "ended", {"by": "agent"}), text(9)), "untouched"),
             (MAIL, None),  # it has a queue
             (((0, "arrived", {"channel": "mail", "direction": "outbound"}),), None),
-            (((0, "arrived", {"channel": "chat"}), words(3)), None),
-            ((words(3),), None),  # the channel is unknown
+            (((0, "arrived", {"channel": "chat"}), text(3)), None),
+            ((text(3),), None),  # the channel is unknown
         ],
     )
     def test_state(self, story: tuple[Step, ...], state: str | None) -> None:
@@ -422,8 +422,8 @@ def test_twenty_thousand_tickets_in_a_small_record() -> None:
 def test_order_of_arrival_does_not_matter(queue: str) -> None:
     """In reverse order, a correspondence gives the same figures."""
     story = [
-        MAIL[0], (10, "queued", {"queue": queue}), words(20, thanks=True), reply(50, "ann"), reply(60, "bo"), words(70), reply(80, "cy"),
-        status(90, "resolved"), words(100), status(101, "reopened"),
+        MAIL[0], (10, "queued", {"queue": queue}), text(20, thanks=True), reply(50, "ann"), reply(60, "bo"), text(70), reply(80, "cy"),
+        status(90, "resolved"), text(100), status(101, "reopened"),
     ]  # fmt: skip
     forwards, backwards = Desk(CONFIGURATION), Desk(CONFIGURATION)
     for at, kind, fields in story:
