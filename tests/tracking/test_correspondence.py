@@ -63,8 +63,14 @@ def sums(*story: Step, queue: str = "mails", channel: str = "mail") -> dict[str,
     events = []
     for number, (at, kind, fields) in enumerate(story):
         desk.apply(at, kind, **fields)
-        text = format_ms(START_MS + round(at * 1000))
-        common = {"event_id": f"e{number}", "occurred_at": text, "received_at": text, "source": "test", "conversation_id": "c"}
+        occurred_at = format_ms(START_MS + round(at * 1000))
+        common = {
+            "event_id": f"e{number}",
+            "occurred_at": occurred_at,
+            "received_at": occurred_at,
+            "source": "test",
+            "conversation_id": "c",
+        }
         events.append(parse_contact_event(orjson.dumps({"type": f"contact.{kind}", **common, **fields})))
     recounted_sums = Counter(recount(events, CONFIGURATION).counts(f"queue:{queue}", channel, "all"))
     booked = Counter(desk.sums(f"queue:{queue}", channel))
