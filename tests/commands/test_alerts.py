@@ -70,9 +70,9 @@ def test_an_impossible_action_is_an_error(bootstrap: str, capfd: pytest.CaptureF
     assert given(bootstrap, "wrong", "silence", "--for", "40d", "--rule", "r", "--reason", "x") == 2
     assert given(bootstrap, "wrong", "silence", "--for", "2h", "--reason", "x") == 2
     errors = capfd.readouterr().err
-    assert "no alert that fires" in errors
+    assert "no firing alert has this id" in errors
     assert "no such silence" in errors
     assert "30 days" in errors
-    assert "which alerts" in errors
+    assert "name the alerts" in errors
     assert given(bootstrap, "nothing", "list") == 2
     assert "the worker of this version creates it" in capfd.readouterr().err

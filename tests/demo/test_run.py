@@ -149,7 +149,7 @@ def test_interrupt_leaves_nothing(demos: list[Demo]) -> None:
     folders = folders_of(children)
     (gateway,) = [pid for pid, command in children.items() if " -m streams gateway " in command and "guard.py" not in command]
     os.kill(gateway, signal.SIGTERM)
-    assert demo.prints("starts it again in 90 s", 15), demo.output
+    assert demo.prints("restarts it in 90 s", 15), demo.output
     assert "The gateway ended with exit code 0, as when it is asked to stop. The end of its log:" in demo.output
     demo.process.send_signal(signal.SIGINT)
 

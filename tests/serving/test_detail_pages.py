@@ -29,7 +29,7 @@ TEXTS = "(selector => [...document.querySelectorAll(selector)].map(e => e.innerT
 #: The rows of a table: each the texts of its cells.
 ROWS = """(selector => {
   for (const each of document.querySelectorAll('details')) each.open = true;
-  => const text = cell => => [...cell.children].map(each => each.innerText).filter(Boolean).join('\\n') || cell.innerText;
+  const text = cell => [...cell.children].map(each => each.innerText).filter(Boolean).join('\\n') || cell.innerText;
   return [...document.querySelectorAll(selector + ' tbody tr')].map(row => [...row.cells].map(text));
 })"""
 PANEL = "document.querySelector('.view.queue .opened')"
@@ -134,7 +134,7 @@ def test_one_queue(tmp_path: Path) -> None:
             # 4 of 5 beside 18 of 20: shares are compared, numbers that still grow are not.
             assert opened["Service level"] == ["80.0 %\n4 / 5", "90.0 %", "▼ 10 points"]
             assert (opened["Contacts offered"], opened["Contacts handled"]) == (["5", "20", "–"], ["2", "18", "–"])
-            assert (opened["People at work (tokyo)"], opened["Workload in agents"]) == (["10", "10", "0 %"], ["–", "6", "–"])
+            assert (opened["Agents at work (tokyo)"], opened["Workload in agents"]) == (["10", "10", "0 %"], ["–", "6", "–"])
             assert (await page.ask(f"{ROWS}('.day details')"))[-1] == [
                 "09:00–09:15 (so far)", "5", "3", "2", "80.0 %\n4 / 5", "5:00", "10",
             ]  # fmt: skip

@@ -284,7 +284,7 @@ def test_the_questions_of_a_supervisor(tmp_path: Path) -> None:
                 ("call-7", "Waiting", "not decided"),
                 ("call-6", "Answered", "in time"),
             ]
-            assert "they do not make the served figure" in await page.ask(
+            assert "they do not give the served figure" in await page.ask(
                 "document.querySelector('.view.contacts .behind > .none').innerText"
             )
             assert await page.ask(OUTSIDE) == []
