@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import platform
 import sysconfig
 import time
@@ -138,7 +139,7 @@ async def follow(
         while time.monotonic() - began < give_up_seconds:
             published = await committed_ends(consumer, output)
             cpu = sum(map(cpu_seconds, pids))
-            if cpu != cpu:  # noqa: PLR0124 - not a number: one has ended
+            if math.isnan(cpu):  # one has ended
                 raise RuntimeError("it ended by itself")
             looks.append(Look(time.monotonic(), cpu, await done(), published))
             if len(looks) < 2 or published != looks[-2].published:  # noqa: PLR2004 - the one before

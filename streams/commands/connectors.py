@@ -66,8 +66,7 @@ def run_list(args: argparse.Namespace) -> int:
     """Print a line for each platform."""
     connectors = [platforms.connector(name) for name in platforms.names()]
     if args.json:
-        fields = ("name", "title", "family", "ways", "delivery")
-        write_json({"connectors": [{field: getattr(connector, field) for field in fields} for connector in connectors]})
+        write_json({"connectors": [_summary(connector) for connector in connectors]})
         return 0
     width = max(len(connector.name) for connector in connectors)
     title = max(len(connector.title) for connector in connectors)
@@ -91,17 +90,23 @@ def run_show(args: argparse.Namespace) -> int:
     return 0
 
 
+def _summary(connector: Connector) -> dict[str, Any]:
+    return {
+        "name": connector.name,
+        "title": connector.title,
+        "family": connector.family,
+        "ways": connector.ways,
+        "delivery": connector.delivery,
+    }
+
+
 def _document(connector: Connector) -> dict[str, Any]:
     settings = [
         {"name": setting.name, "meaning": setting.meaning, "default": setting.default, "required": setting.required}
         for setting in connector.settings
     ]
     return {
-        "name": connector.name,
-        "title": connector.title,
-        "family": connector.family,
-        "delivery": connector.delivery,
-        "ways": connector.ways,
+        **_summary(connector),
         "reports": {part: not why for part, why in connector.reports.items()},
         "not_reported": connector.not_reported,
         "why_not": {part: why for part, why in connector.reports.items() if why},

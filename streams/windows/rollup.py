@@ -291,7 +291,7 @@ class RollUp:
             self._state(*watched)
         yield from self._expire_scopes(self.as_of)
         evaluation = Evaluation(self.as_of, bool(not self.alerts.is_idle and self._sources()[1]), before)
-        catching_up = self._is_catching_up()
+        catching_up = not self.alerts.is_idle and self._update_catching_up()
         changing = before is not None and self._definitions_change(pane_of(before) + PANE_MS, hi, before, self.as_of)
         for state in self._scopes_to_check((hi, self._people_hi), all_of_them=changing or before is None):
             if state.is_individual:
@@ -406,8 +406,8 @@ class RollUp:
         crossed = self._definitions.crossed
         return crossed(before, as_of) or any(crossed(hi_before - length, hi - length) for length in self._lengths)
 
-    def _is_catching_up(self) -> bool:
-        """Return whether a source partition lags because its worker still reads a backlog.
+    def _update_catching_up(self) -> bool:
+        """Count flushes without progress; return whether a source partition lags because its worker still reads a backlog.
 
         Contacts of that partition seem to wait although they were answered long ago. A partition that makes no progress does not
         count: its worker may be down.
